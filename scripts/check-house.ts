@@ -7,7 +7,8 @@ import { pathToFileURL } from 'node:url';
 export type Floors = Record<string, readonly string[]>;
 export type ImportGraph = Map<string, readonly string[]>;
 
-const importPattern = /(?:^|\n)\s*(?:import|export)\b[^'";]*?(?:from\s*)?['"](\.[^'"]+)['"]|\bimport\(\s*['"](\.[^'"]+)['"]\s*\)/g;
+const importPattern =
+  /(?:^|\n)\s*(?:import|export)\b[^'";]*?(?:from\s*)?['"](\.[^'"]+)['"]|\bimport\(\s*['"](\.[^'"]+)['"]\s*\)/g;
 
 export function importsOf(file: string, source: string): string[] {
   const found = new Set<string>();

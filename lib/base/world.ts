@@ -91,7 +91,8 @@ export class ManualWorld implements World {
       let next: Entry | undefined;
       for (const entry of this.#entries) {
         if (entry.at > end) continue;
-        if (next === undefined || entry.at < next.at || (entry.at === next.at && entry.order < next.order)) next = entry;
+        if (next === undefined || entry.at < next.at || (entry.at === next.at && entry.order < next.order))
+          next = entry;
       }
       if (next === undefined) break;
       const due = next;

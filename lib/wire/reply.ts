@@ -88,3 +88,48 @@ export const refusals = {
   masterDown: "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
   loading: 'LOADING Redis is loading the dataset in memory',
 } as const;
+
+/** A simple string reply (`+OK`), told apart from a bulk string. */
+export class Status {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+/** A double (`,1.5` in RESP3, a bulk string of its shortest text in RESP2). */
+export class Double {
+  readonly value: number;
+  constructor(value: number) {
+    this.value = value;
+  }
+}
+
+/** The null array (`*-1`; `_` in RESP3): what a blocking pop that timed out answers. */
+export class NullArray {
+  static readonly value: NullArray = new NullArray();
+}
+
+export const OK: Status = new Status('OK');
+export const PONG: Status = new Status('PONG');
+export const QUEUED: Status = new Status('QUEUED');
+
+/**
+ * What a server answers. `string` is a bulk string holding one byte per char (latin1), numbers are integers,
+ * `null` the null bulk; Map and Set print as RESP3 map and set, and as flat arrays in RESP2.
+ */
+export type Reply =
+  | string
+  | number
+  | bigint
+  | boolean
+  | null
+  | ReplyError
+  | Status
+  | Double
+  | Verbatim
+  | NullArray
+  | Push
+  | readonly Reply[]
+  | ReadonlyMap<Reply, Reply>
+  | ReadonlySet<Reply>;
