@@ -1,0 +1,123 @@
+// The CLUSTER NODES line grammar (also that of nodes.conf), both ways.
+// `id ip:port@cport[,hostname] flags master|- ping pong epoch connected|disconnected ranges... [slot->-id] [slot-<-id]`
+// Invariant: print(parse(line)) gives back every field; ranges are printed maximal and ascending by the caller.
+// Source: redis.io/commands/cluster-nodes; output of redis-server 7.0.15.
+
+import { textAt } from './reply-fields.ts';
+
+export interface NodeLine {
+  readonly id: string;
+  /** `''` while the node does not know its own address. */
+  readonly host: string;
+  readonly port: number;
+  /** Bus port; 0 when the line has none. */
+  readonly cport: number;
+  /** `''` when not announced. */
+  readonly hostname: string;
+  /** `myself master slave fail? fail handshake noaddr nofailover`; empty for `noflags`. */
+  readonly flags: readonly string[];
+  /** Id of the master, null for a master. */
+  readonly master: string | null;
+  /** Milliseconds of the pending ping (0: none) and of the last pong. */
+  readonly pingSent: number;
+  readonly pongReceived: number;
+  readonly configEpoch: number;
+  readonly connected: boolean;
+  readonly ranges: readonly (readonly [start: number, end: number])[];
+  /** Open slots of `myself`: slot -> the other node's id. */
+  readonly migrating: ReadonlyMap<number, string>;
+  readonly importing: ReadonlyMap<number, string>;
+}
+
+/** Parses a CLUSTER NODES reply (string or bytes), one entry a line. Throws an Error naming the line and the field. */
+export function parseNodes(reply: unknown): NodeLine[] {
+  const text = textAt(reply, 'CLUSTER NODES');
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  return lines.map((line, index) => parseNodeLine(line, `CLUSTER NODES line ${index + 1}`));
+}
+
+/** Every line ends in `\n`, the last one too. */
+export function printNodes(nodes: readonly NodeLine[]): string {
+  return nodes.map((node) => `${printNodeLine(node)}\n`).join('');
+}
+
+export function parseNodeLine(line: string, where = 'CLUSTER NODES'): NodeLine {
+  const words = line.trim().split(/\s+/);
+  if (words.length < 8) throw new Error(`${where}: ${words.length} fields, expected at least 8`);
+  const [id, address, flags, master, ping, pong, epoch, link] = words as [string, ...string[]] & string[];
+  if (link !== 'connected' && link !== 'disconnected') throw new Error(`${where} link: unknown word '${link}'`);
+  const slots = parseSlotTokens(words.slice(8), where);
+  return {
+    id,
+    ...parseAddress(address!, where),
+    flags: flags === 'noflags' ? [] : flags!.split(','),
+    master: master === '-' ? null : master!,
+    pingSent: digits(ping!, `${where} ping`),
+    pongReceived: digits(pong!, `${where} pong`),
+    configEpoch: digits(epoch!, `${where} epoch`),
+    connected: link === 'connected',
+    ...slots,
+  };
+}
+
+export function printNodeLine(node: NodeLine): string {
+  const words = [
+    node.id,
+    `${node.host}:${node.port}@${node.cport}${node.hostname === '' ? '' : `,${node.hostname}`}`,
+    node.flags.length === 0 ? 'noflags' : node.flags.join(','),
+    node.master ?? '-',
+    String(node.pingSent),
+    String(node.pongReceived),
+    String(node.configEpoch),
+    node.connected ? 'connected' : 'disconnected',
+    ...node.ranges.map(([start, end]) => (start === end ? String(start) : `${start}-${end}`)),
+  ];
+  for (const [slot, id] of node.migrating) words.push(`[${slot}->-${id}]`);
+  for (const [slot, id] of node.importing) words.push(`[${slot}-<-${id}]`);
+  return words.join(' ');
+}
+
+function parseAddress(text: string, where: string): Pick<NodeLine, 'host' | 'port' | 'cport' | 'hostname'> {
+  // The host may hold colons (IPv6), so the last one before '@' separates the port; 7.2 adds ',name=value' fields.
+  const comma = text.indexOf(',');
+  const address = comma < 0 ? text : text.slice(0, comma);
+  const hostname = comma < 0 ? '' : text.slice(comma + 1).split(',')[0]!;
+  const at = address.lastIndexOf('@');
+  const hostPort = at < 0 ? address : address.slice(0, at);
+  const colon = hostPort.lastIndexOf(':');
+  if (colon < 0) throw new Error(`${where} address: no port in '${text}'`);
+  return {
+    host: hostPort.slice(0, colon),
+    port: digits(hostPort.slice(colon + 1), `${where} port`, 65535),
+    cport: at < 0 ? 0 : digits(address.slice(at + 1), `${where} bus port`, 65535),
+    hostname: hostname.includes('=') ? '' : hostname,
+  };
+}
+
+function parseSlotTokens(
+  words: readonly string[],
+  where: string,
+): Pick<NodeLine, 'ranges' | 'migrating' | 'importing'> {
+  const ranges: [number, number][] = [];
+  const migrating = new Map<number, string>();
+  const importing = new Map<number, string>();
+  for (const word of words) {
+    const open = /^\[(\d{1,5})-([<>])-(.+)\]$/.exec(word);
+    if (open !== null) {
+      (open[2] === '>' ? migrating : importing).set(digits(open[1]!, `${where} slot`, 16383), open[3]!);
+      continue;
+    }
+    const [first, last, more] = word.split('-');
+    const start = digits(first ?? '', `${where} slot`, 16383);
+    const end = last === undefined ? start : digits(last, `${where} slot`, 16383);
+    if (end < start || more !== undefined) throw new Error(`${where} slots: '${word}' is no range`);
+    ranges.push([start, end]);
+  }
+  return { ranges, migrating, importing };
+}
+
+function digits(text: string, where: string, max: number = Number.MAX_SAFE_INTEGER): number {
+  const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value <= max)) throw new Error(`${where}: '${text}' is not a number within 0..${max}`);
+  return value;
+}
