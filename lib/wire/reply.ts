@@ -108,6 +108,7 @@ export class Double {
 /** The null array (`*-1`; `_` in RESP3): what a blocking pop that timed out answers. */
 export class NullArray {
   static readonly value: NullArray = new NullArray();
+  readonly kind = 'null array';
 }
 
 export const OK: Status = new Status('OK');

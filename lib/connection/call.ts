@@ -1,0 +1,145 @@
+// One command on its way: the record that travels from the surface to a socket and back. Retrying is data on the
+// record (redirects, attempts, written), never a closure. Contracts of the floors above are defined here.
+// Invariant: a call settles exactly once, whoever tries.
+
+import type { Encoding } from '../wire/decoder.ts';
+import type { Argument } from '../wire/encoder.ts';
+
+/** What a call is, beyond its words. Bits of `Call.flags`. */
+export const CallFlag = {
+  /** Changes nothing on the server; may be asked of a replica and safely repeated. */
+  readOnly: 1,
+  /** May hold its connection until data arrives (BLPOP, XREAD BLOCK, WAIT, ...). */
+  blocking: 2,
+  /** Its answer comes as push frames (SUBSCRIBE and its kin). */
+  subscribing: 4,
+} as const;
+
+/** What to do with a reply or a loss. Made by router/verdict, acted on in one loop. */
+export type Verdict =
+  | { readonly kind: 'settle' }
+  | { readonly kind: 'moved' | 'ask'; readonly slot: number; readonly host: string; readonly port: number }
+  | { readonly kind: 'later'; readonly ms: number; readonly refresh: boolean }
+  | { readonly kind: 'fail'; readonly error: Error };
+
+/** connection -> router: where an answer or its loss goes. `from` is the `host:port` it was sent to. */
+export interface CallSink {
+  onReply(call: Call, reply: unknown, from: ReplySource): void;
+  onLost(call: Call, reason: Error): void;
+}
+
+/** What a sink may know of where a reply came from. */
+export interface ReplySource {
+  readonly address: string;
+}
+
+/** router -> batch: a call that belongs to a batch settles there, and may be held back to be sent with its kin. */
+export interface CallGroup {
+  settled(call: Call, error: Error | null, value: unknown): void;
+  /** True when the batch takes the refused call back to send it again itself. */
+  hold(call: Call, verdict: Verdict): boolean;
+}
+
+/** Folds a reply into the shape users expect (HGETALL to an object). */
+export type ReplyShape = (reply: unknown, argv: readonly Argument[], buffers: boolean) => unknown;
+
+export class Call {
+  /** argv[0] is the command's name. */
+  readonly argv: readonly Argument[];
+  /** 0-16383, or -1 for a command without keys. */
+  readonly slot: number;
+  readonly flags: number;
+  readonly encoding: Encoding;
+  readonly shape: ReplyShape | undefined;
+  sink: CallSink;
+  group: CallGroup | null = null;
+  /** Place in its group's results. */
+  index = 0;
+  /** World time when the user made it; the deadline counts from here. */
+  startedAt = 0;
+  /** MOVED and ASK followed so far. */
+  redirects = 0;
+  /** How often it was put on a connection. */
+  attempts = 0;
+  /** True once its bytes may have reached a server: its outcome is unknown when the connection is lost. */
+  written = false;
+  settled = false;
+  /** Waiting for a connection, to be sent behind ASKING. */
+  asking = false;
+  /** How many push frames answer it (SUBSCRIBE and its kin: one a channel). */
+  pushes = 1;
+  resolve: (value: unknown) => void = nothing;
+  reject: (error: Error) => void = nothing;
+
+  constructor(
+    argv: readonly Argument[],
+    slot: number,
+    flags: number,
+    encoding: Encoding,
+    shape: ReplyShape | undefined,
+    sink: CallSink,
+  ) {
+    this.argv = argv;
+    this.slot = slot;
+    this.flags = flags;
+    this.encoding = encoding;
+    this.shape = shape;
+    this.sink = sink;
+  }
+
+  get name(): string {
+    const name = this.argv[0]!;
+    return typeof name === 'string' ? name : Buffer.from(name).toString('latin1');
+  }
+
+  settle(reply: unknown): void {
+    if (this.settled) return;
+    let value = reply;
+    if (this.shape !== undefined) {
+      try {
+        value = this.shape(reply, this.argv, this.encoding === 'buffer');
+      } catch (error) {
+        this.fail(error as Error);
+        return;
+      }
+    }
+    this.settled = true;
+    if (this.group !== null) this.group.settled(this, null, value);
+    else this.resolve(value);
+  }
+
+  fail(error: Error): void {
+    if (this.settled) return;
+    this.settled = true;
+    const described = error as { command?: { name: string; args: readonly Argument[] } };
+    described.command ??= { name: this.name, args: this.argv.slice(1) };
+    if (this.group !== null) this.group.settled(this, error, undefined);
+    else this.reject(error);
+  }
+}
+
+function nothing(): void {}
+
+/** Settles a call with whatever came, for calls that nobody redirects (handshakes, probes, CLUSTER SLOTS). */
+export const directSink: CallSink = {
+  onReply(call, reply) {
+    if (reply instanceof Error) call.fail(reply);
+    else call.settle(reply);
+  },
+  onLost(call, reason) {
+    call.fail(reason);
+  },
+};
+
+/** A call of the client's own, outside any batch, with its promise. */
+export function ownCall(
+  argv: readonly Argument[],
+  encoding: Encoding = 'utf8',
+): { call: Call; answer: Promise<unknown> } {
+  const call = new Call(argv, -1, CallFlag.readOnly, encoding, undefined, directSink);
+  const answer = new Promise((resolve, reject) => {
+    call.resolve = resolve;
+    call.reject = reject;
+  });
+  return { call, answer };
+}

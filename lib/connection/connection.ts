@@ -1,0 +1,210 @@
+// One open socket: calls in, replies out, in order. Owns the encoder, the decoder, the reply FIFO and the socket;
+// they live and die together, so a reply can never reach a call of another socket. Knows nothing of slots.
+// Every call of one tick leaves in one write: the first write of a tick schedules one flush.
+
+import { AbortError, RedisError } from '../base/errors.ts';
+import { Fifo } from '../base/fifo.ts';
+import { Decoder, type DecoderOptions, ProtocolError, pending } from '../wire/decoder.ts';
+import { Encoder } from '../wire/encoder.ts';
+import { Push } from '../wire/reply.ts';
+import { Call, CallFlag, directSink } from './call.ts';
+import type { Socket } from './dial.ts';
+
+export interface ConnectionEvents {
+  /** Once; the unanswered calls go back to their sinks right after. */
+  onClose(reason: Error): void;
+  /** A push frame, or a RESP2 pub/sub message in its place. */
+  onPush(push: Push): void;
+  /** The socket takes writes again after backpressure. */
+  onDrain(): void;
+}
+
+const confirmations = new Set(['subscribe', 'unsubscribe', 'psubscribe', 'punsubscribe', 'ssubscribe', 'sunsubscribe']);
+const messages = new Set(['message', 'pmessage', 'smessage']);
+
+export class Connection {
+  /** `host:port` as the pool knows it. */
+  readonly address: string;
+  /** Set by the handshake. */
+  protocol: 2 | 3 = 3;
+  readonly #socket: Socket;
+  readonly #events: ConnectionEvents;
+  readonly #encoder = new Encoder();
+  readonly #decoder: Decoder;
+  readonly #fifo = new Fifo<Call>(256);
+  readonly #flush: () => void;
+  #flushScheduled = false;
+  /** Calls at the tail of the FIFO whose bytes have not been given to the socket. */
+  #unflushed = 0;
+  #blocked = false;
+  #closed: Error | undefined;
+  #ending = false;
+  #subscriber = false;
+
+  constructor(socket: Socket, address: string, options: DecoderOptions, events: ConnectionEvents) {
+    this.#socket = socket;
+    this.address = address;
+    this.#events = events;
+    this.#decoder = new Decoder(options);
+    this.#flush = () => this.#flushNow();
+    socket.on('data', (chunk: Buffer) => this.#onData(chunk));
+    socket.on('drain', () => this.#onDrain());
+    socket.on('error', (error) => this.destroy(error));
+    socket.on('end', () => this.destroy(this.#connectionClosed()));
+    socket.on('close', () => this.destroy(this.#connectionClosed()));
+  }
+
+  /** Calls sent and not yet answered. */
+  get inFlight(): number {
+    return this.#fifo.size;
+  }
+
+  /** Bytes waiting for the socket, here and in its own buffer. */
+  get pendingBytes(): number {
+    return this.#encoder.size + this.#socket.writableLength;
+  }
+
+  get closed(): boolean {
+    return this.#closed !== undefined;
+  }
+
+  /** False when the socket is behind: hold further calls until `onDrain`. */
+  get writable(): boolean {
+    return !this.#blocked && this.#closed === undefined;
+  }
+
+  /** Takes a call; false when the connection is closed or closing (the call is untouched then). */
+  write(call: Call): boolean {
+    if (this.#closed !== undefined || this.#ending) return false;
+    this.#encoder.encode(call.argv);
+    this.#fifo.push(call);
+    this.#unflushed++;
+    call.attempts++;
+    call.written = true;
+    if ((call.flags & CallFlag.subscribing) !== 0) this.#subscriber = true;
+    if (!this.#flushScheduled) {
+      this.#flushScheduled = true;
+      process.nextTick(this.#flush);
+    }
+    return true;
+  }
+
+  /** ASKING and the call, next to each other in one write (ASK redirects). */
+  writeAsking(call: Call): boolean {
+    const asking = new Call(askingArgv, -1, 0, 'utf8', undefined, directSink);
+    return this.write(asking) && this.write(call);
+  }
+
+  /** Takes no more calls; closes once everything in flight is answered. */
+  end(): void {
+    if (this.#closed !== undefined || this.#ending) return;
+    this.#ending = true;
+    if (this.#fifo.size === 0) this.destroy(new AbortError('Connection is closed.', { node: this.address }));
+  }
+
+  /** Closes now. `onClose` runs, then unanswered calls go back to their sinks, both before this returns. */
+  destroy(reason: Error): void {
+    if (this.#closed !== undefined) return;
+    this.#closed = reason;
+    this.#socket.destroy();
+    const lost = this.#fifo.drain();
+    const flushed = lost.length - this.#unflushed;
+    // The owner hears first: a sink that sends a lost call again must find the address down, not this connection.
+    this.#events.onClose(reason);
+    for (let at = 0; at < lost.length; at++) {
+      const call = lost[at]!;
+      if (at >= flushed) call.written = false;
+      call.sink.onLost(call, reason);
+    }
+  }
+
+  #flushNow(): void {
+    this.#flushScheduled = false;
+    if (this.#closed !== undefined || this.#blocked) return;
+    const segments = this.#encoder.take();
+    this.#unflushed = 0;
+    const socket = this.#socket;
+    if (segments.length === 1) {
+      if (!socket.write(segments[0]!)) this.#blocked = socket.writableNeedDrain;
+      return;
+    }
+    socket.cork();
+    let room = true;
+    for (const segment of segments) room = socket.write(segment);
+    socket.uncork();
+    if (!room) this.#blocked = socket.writableNeedDrain;
+  }
+
+  #onDrain(): void {
+    if (!this.#blocked) return;
+    this.#blocked = false;
+    if (this.#encoder.size > 0) this.#flushNow();
+    if (!this.#blocked) this.#events.onDrain();
+  }
+
+  #onData(chunk: Buffer): void {
+    if (this.#closed !== undefined) return;
+    const decoder = this.#decoder;
+    const fifo = this.#fifo;
+    try {
+      decoder.feed(chunk);
+      for (;;) {
+        const head = fifo.peek();
+        const plain = head === undefined || (this.#subscriber && this.protocol === 2);
+        const reply = decoder.read(plain ? 'buffer' : head.encoding);
+        if (reply === pending) break;
+        if (reply instanceof Push) this.#onPush(reply);
+        else if (this.#subscriber && this.protocol === 2) this.#onSubscriberReply(reply);
+        else this.#onReply(reply);
+        if (this.#closed !== undefined) return;
+      }
+    } catch (error) {
+      // A decoder that lost its place can never be trusted again: the socket goes with it.
+      this.destroy(error as Error);
+      return;
+    }
+    if (this.#ending && fifo.size === 0) this.destroy(new AbortError('Connection is closed.', { node: this.address }));
+  }
+
+  #onReply(reply: unknown): void {
+    const call = this.#fifo.shift();
+    if (call === undefined) throw new ProtocolError('Protocol error: a reply that no command asked for');
+    call.sink.onReply(call, reply, this);
+  }
+
+  #onPush(push: Push): void {
+    const kind = String(push.items[0]);
+    if (confirmations.has(kind)) {
+      const head = this.#fifo.peek();
+      // A server may also unsubscribe on its own (a shard channel whose slot left).
+      if (head !== undefined && (head.flags & CallFlag.subscribing) !== 0 && --head.pushes <= 0) {
+        this.#onReply(Number(push.items[2] ?? 0));
+      }
+    }
+    this.#events.onPush(push);
+  }
+
+  // RESP2 has no push type: in subscriber mode messages and confirmations are arrays among the replies.
+  #onSubscriberReply(reply: unknown): void {
+    if (Array.isArray(reply) && Buffer.isBuffer(reply[0])) {
+      const kind = reply[0].toString('latin1');
+      if (confirmations.has(kind) || messages.has(kind)) {
+        this.#onPush(new Push(reply));
+        return;
+      }
+    }
+    const head = this.#fifo.peek();
+    this.#onReply(head?.encoding === 'buffer' ? reply : textOf(reply));
+  }
+
+  #connectionClosed(): Error {
+    return new RedisError('Connection is closed.', { code: 'ECONNRESET', node: this.address });
+  }
+}
+
+const askingArgv = ['asking'];
+
+function textOf(reply: unknown): unknown {
+  if (Buffer.isBuffer(reply)) return reply.toString();
+  return Array.isArray(reply) ? reply.map(textOf) : reply;
+}

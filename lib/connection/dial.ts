@@ -1,0 +1,87 @@
+// Opens one socket to one address, within a deadline. The only client file that knows node:net and node:tls.
+
+import { connect as connectTcp, type Socket } from 'node:net';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+import { RedisError } from '../base/errors.ts';
+import type { World } from '../base/world.ts';
+
+export interface DialOptions {
+  readonly host: string;
+  readonly port: number;
+  /** A unix socket; wins over host and port. */
+  readonly path?: string | undefined;
+  /** 4 or 6 to force a family; 0 for either. Default 0. */
+  readonly family?: number | undefined;
+  /** Milliseconds until the socket must be open (TLS handshake included). Default 10000. */
+  readonly connectTimeout?: number | undefined;
+  /** Milliseconds of silence before TCP probes start; 0 turns them off. Default 30000. */
+  readonly keepAlive?: number | undefined;
+  /** Default true: small writes leave at once. */
+  readonly noDelay?: boolean | undefined;
+  /** Given: the connection is TLS, with these options of node:tls. */
+  readonly tls?: ConnectionOptions | undefined;
+  /** Name for the server's certificate when `host` is only an address. */
+  readonly servername?: string | undefined;
+}
+
+export type { Socket };
+
+export interface Dialing {
+  /** An open socket with no listeners left on it, or the reason; never later than the deadline. */
+  readonly opened: Promise<Socket>;
+  cancel(reason: Error): void;
+}
+
+export function dial(options: DialOptions, world: World): Dialing {
+  const timeout = options.connectTimeout ?? 10_000;
+  const address = options.path ?? `${options.host}:${options.port}`;
+  let cancel: (reason: Error) => void = () => {};
+  const opened = new Promise<Socket>((resolve, reject) => {
+    const socket = open(options);
+    const ready = options.tls === undefined ? 'connect' : 'secureConnect';
+    const timer =
+      timeout > 0
+        ? world.after(timeout, () => failed(new RedisError('connect ETIMEDOUT', { code: 'ETIMEDOUT', node: address })))
+        : undefined;
+    const detach = (): void => {
+      timer?.cancel();
+      socket.off(ready, succeeded);
+      socket.off('error', failed);
+      socket.off('close', closed);
+    };
+    const succeeded = (): void => {
+      detach();
+      socket.setNoDelay(options.noDelay ?? true);
+      const keepAlive = options.keepAlive ?? 30_000;
+      if (keepAlive > 0) socket.setKeepAlive(true, keepAlive);
+      resolve(socket);
+    };
+    const failed = (error: Error): void => {
+      detach();
+      socket.on('error', () => {});
+      socket.destroy();
+      reject(error);
+    };
+    const closed = (): void => failed(new RedisError('Connection is closed.', { code: 'ECONNRESET', node: address }));
+    socket.on(ready, succeeded);
+    socket.on('error', failed);
+    socket.on('close', closed);
+    cancel = failed;
+  });
+  return { opened, cancel };
+}
+
+function open(options: DialOptions): Socket {
+  const target =
+    options.path === undefined
+      ? { host: options.host, port: options.port, family: options.family ?? 0 }
+      : { path: options.path };
+  if (options.tls === undefined) return connectTcp(target);
+  const servername = options.servername ?? (isName(options.host) ? options.host : undefined);
+  return connectTls({ ...target, ...(servername === undefined ? {} : { servername }), ...options.tls });
+}
+
+// SNI carries names only, never addresses.
+function isName(host: string): boolean {
+  return !/^[\d.]+$/.test(host) && !host.includes(':');
+}

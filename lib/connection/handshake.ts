@@ -1,0 +1,82 @@
+// What a fresh connection says before the first user command, as data, and the exchange that judges the answers.
+// Sources: HELLO, AUTH, CLIENT SETNAME, CLIENT SETINFO (7.2; refused by older servers and then ignored), READONLY, SELECT.
+
+import { ReplyError } from '../wire/reply.ts';
+import { ownCall } from './call.ts';
+import type { Connection } from './connection.ts';
+
+export interface HandshakeOptions {
+  /** 3 asks with HELLO and falls back to 2 when the server is too old. Default 3. */
+  readonly protocol?: 2 | 3 | undefined;
+  readonly username?: string | undefined;
+  readonly password?: string | undefined;
+  readonly connectionName?: string | undefined;
+  /** Database to select; only 0 exists in a cluster. */
+  readonly db?: number | undefined;
+  /** Ask a replica to answer reads. */
+  readonly readOnly?: boolean | undefined;
+  /** Announce the library's name and version with CLIENT SETINFO. Default true. */
+  readonly clientInfo?: boolean | undefined;
+}
+
+interface Step {
+  readonly argv: readonly string[];
+  /** A refusal of this step makes the connection useless. */
+  readonly required: boolean;
+}
+
+export const libraryName = 'lingcache';
+
+function authentication(options: HandshakeOptions): readonly string[] | undefined {
+  if (options.password === undefined || options.password === '') return undefined;
+  return options.username ? ['auth', options.username, options.password] : ['auth', options.password];
+}
+
+/** The steps for a protocol version, in order. They all leave in one write. */
+export function handshakeSteps(options: HandshakeOptions, protocol: 2 | 3): Step[] {
+  const steps: Step[] = [];
+  const auth = authentication(options);
+  if (protocol === 3) {
+    const hello = ['hello', '3'];
+    if (auth !== undefined) hello.push('AUTH', options.username || 'default', options.password!);
+    steps.push({ argv: hello, required: true });
+  } else if (auth !== undefined) steps.push({ argv: auth, required: true });
+  if (options.connectionName) steps.push({ argv: ['client', 'setname', options.connectionName], required: true });
+  if (options.db) steps.push({ argv: ['select', String(options.db)], required: true });
+  if (options.readOnly) steps.push({ argv: ['readonly'], required: false });
+  if (options.clientInfo ?? true) steps.push({ argv: ['client', 'setinfo', 'LIB-NAME', libraryName], required: false });
+  return steps;
+}
+
+/** Runs the handshake; resolves with the protocol spoken, rejects with the first refusal that matters. */
+export async function shakeHands(connection: Connection, options: HandshakeOptions): Promise<2 | 3> {
+  const wanted = options.protocol ?? 3;
+  const refusal = await exchange(connection, handshakeSteps(options, wanted));
+  if (refusal === undefined) return wanted;
+  if (wanted === 3 && knowsNoHello(refusal)) {
+    const older = await exchange(connection, handshakeSteps(options, 2));
+    if (older === undefined) return 2;
+    throw older;
+  }
+  throw refusal;
+}
+
+async function exchange(connection: Connection, steps: readonly Step[]): Promise<Error | undefined> {
+  const answers = steps.map((step) => {
+    const { call, answer } = ownCall(step.argv);
+    connection.write(call);
+    return answer.then(
+      () => undefined,
+      (error: Error) => (step.required || !(error instanceof ReplyError) ? error : undefined),
+    );
+  });
+  const errors = await Promise.all(answers);
+  return errors.find((error) => error !== undefined);
+}
+
+function knowsNoHello(error: Error): boolean {
+  return (
+    error instanceof ReplyError &&
+    (error.code === 'NOPROTO' || /unknown command|wrong number of arguments/i.test(error.message))
+  );
+}

@@ -1,0 +1,265 @@
+// Keeps one address connected: dials, shakes hands, dials again after a loss with backoff, and holds what must wait
+// meanwhile. Where it stands is one state; the calls it holds are in one queue.
+//
+//   idle -> dialing -> up -> (lost) resting -> dialing ...        any -> ended
+//
+// Invariant: every call given to send() either went to a connection, is in the queue, or was refused by `false`.
+
+import { AbortError, errorOfNode, QueueFullError, RedisError } from '../base/errors.ts';
+import { Fifo } from '../base/fifo.ts';
+import type { Timer, World } from '../base/world.ts';
+import type { DecoderOptions } from '../wire/decoder.ts';
+import type { Push } from '../wire/reply.ts';
+import type { Call } from './call.ts';
+import { Connection } from './connection.ts';
+import { type Dialing, type DialOptions, dial, type Socket } from './dial.ts';
+import { type HandshakeOptions, shakeHands } from './handshake.ts';
+
+export interface KeeperOptions extends DialOptions, HandshakeOptions, DecoderOptions {
+  /** Milliseconds before dial number `times` (from 1) after a loss, or null to stay down. */
+  readonly retryDelay: (times: number) => number | null;
+  /** True: calls wait while the address is down (single node). False: send() refuses and the router looks elsewhere. */
+  readonly holdWhileDown: boolean;
+  /** Most calls that wait for a connection; default 1,000,000. */
+  readonly maxQueueLength?: number | undefined;
+  /** Most bytes that wait for a slow socket; default 512 MiB. */
+  readonly maxQueueBytes?: number | undefined;
+}
+
+export type KeeperState = 'idle' | 'dialing' | 'up' | 'resting' | 'ended';
+
+export interface KeeperEvents {
+  onState(keeper: Keeper, state: KeeperState, reason?: Error): void;
+  onPush?(keeper: Keeper, push: Push): void;
+}
+
+export class Keeper {
+  readonly address: string;
+  readonly #options: KeeperOptions;
+  readonly #world: World;
+  readonly #events: KeeperEvents;
+  readonly #queue = new Fifo<Call>();
+  readonly #maxQueue: number;
+  readonly #maxBytes: number;
+  #state: KeeperState = 'idle';
+  #connection: Connection | undefined;
+  #dialing: Dialing | undefined;
+  /** Open, but still shaking hands. */
+  #young: Connection | undefined;
+  #retired = new Set<Connection>();
+  #times = 0;
+  #timer: Timer | undefined;
+  #readOnly: boolean;
+  /** Why the last dial or connection failed. */
+  lastError: Error | undefined;
+
+  constructor(address: string, options: KeeperOptions, world: World, events: KeeperEvents) {
+    this.address = address;
+    this.#options = options;
+    this.#world = world;
+    this.#events = events;
+    this.#maxQueue = options.maxQueueLength ?? 1_000_000;
+    this.#maxBytes = options.maxQueueBytes ?? 512 * 1024 * 1024;
+    this.#readOnly = options.readOnly ?? false;
+  }
+
+  get state(): KeeperState {
+    return this.#state;
+  }
+
+  /** Calls sent and unanswered, and calls waiting for the connection. */
+  get load(): number {
+    return (this.#connection?.inFlight ?? 0) + this.#queue.size;
+  }
+
+  get protocol(): 2 | 3 {
+    return this.#connection?.protocol ?? this.#options.protocol ?? 3;
+  }
+
+  /** Starts dialing when idle; a resting keeper dials at once. */
+  open(): void {
+    if (this.#state === 'idle' || this.#state === 'resting') this.#dial();
+  }
+
+  /** Sends or queues a call; false when the address is down and calls may not wait for it. */
+  send(call: Call): boolean {
+    const connection = this.#connection;
+    if (connection !== undefined) {
+      if (!connection.writable && connection.pendingBytes > this.#maxBytes) {
+        call.fail(this.#full(`${connection.pendingBytes} bytes wait for a slow socket (maxQueueBytes)`));
+        return true;
+      }
+      if (connection.write(call)) return true;
+    }
+    return this.#hold(call, false);
+  }
+
+  /** As send(), with ASKING before it in the same write. */
+  sendAsking(call: Call): boolean {
+    if (this.#connection?.writeAsking(call)) return true;
+    return this.#hold(call, true);
+  }
+
+  /** Several calls next to each other on one connection, nothing between them. */
+  sendAll(calls: readonly Call[], asking: boolean): boolean {
+    if (this.#connection === undefined && !this.#mayHold()) return false;
+    for (let at = 0; at < calls.length; at++) {
+      if (asking && at === 0) this.sendAsking(calls[at]!);
+      else this.send(calls[at]!);
+    }
+    return true;
+  }
+
+  /** Changes whether a replica is asked to answer reads; takes effect at once. */
+  setReadOnly(readOnly: boolean, ask: (argv: readonly string[]) => Call): void {
+    if (this.#readOnly === readOnly) return;
+    this.#readOnly = readOnly;
+    this.#connection?.write(ask([readOnly ? 'readonly' : 'readwrite']));
+  }
+
+  /** Replaces the connection: a new one is dialed, the old one closes when its calls are answered or after 5 s. */
+  renew(): void {
+    const old = this.#connection;
+    if (old === undefined || this.#state !== 'up') return;
+    this.#connection = undefined;
+    this.#retired.add(old);
+    old.end();
+    this.#world.after(5000, () => old.destroy(new AbortError('Connection is closed.', { node: this.address })));
+    this.#dial();
+  }
+
+  /** Drops the socket as if the peer had closed it; the keeper dials again by its rules. */
+  drop(reason: Error): void {
+    this.#connection?.destroy(reason);
+  }
+
+  /** Ends for good: at once, or once everything in flight is answered (`gently`). */
+  close(reason: Error, gently = false): void {
+    if (this.#state === 'ended') return;
+    const connection = this.#connection;
+    this.#connection = undefined;
+    this.#timer?.cancel();
+    this.#become('ended', reason);
+    this.#dialing?.cancel(reason);
+    this.#young?.destroy(reason);
+    this.#loseQueue(reason);
+    const closing = connection === undefined ? [...this.#retired] : [connection, ...this.#retired];
+    for (const one of closing) {
+      if (!gently) one.destroy(reason);
+      else {
+        this.#retired.add(one);
+        one.end();
+        this.#world.after(5000, () => one.destroy(reason));
+      }
+    }
+  }
+
+  #mayHold(): boolean {
+    return (
+      this.#state === 'dialing' || this.#state === 'idle' || (this.#state === 'resting' && this.#options.holdWhileDown)
+    );
+  }
+
+  #hold(call: Call, asking: boolean): boolean {
+    if (!this.#mayHold()) return false;
+    if (this.#queue.size >= this.#maxQueue) {
+      call.fail(this.#full(`${this.#queue.size} calls wait for the connection (maxQueueLength)`));
+      return true;
+    }
+    call.asking = asking;
+    this.#queue.push(call);
+    if (this.#state === 'idle') this.#dial();
+    return true;
+  }
+
+  #full(what: string): Error {
+    return new QueueFullError(`Command queue is full: ${what}.`, { node: this.address });
+  }
+
+  #dial(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#become('dialing');
+    this.#dialing = dial(this.#options, this.#world);
+    this.#dialing.opened.then(
+      (socket) => this.#opened(socket),
+      (error: Error) => this.#lost(error),
+    );
+  }
+
+  #opened(socket: Socket): void {
+    this.#dialing = undefined;
+    if (this.#state !== 'dialing') {
+      socket.destroy();
+      return;
+    }
+    let shaken = false;
+    const connection: Connection = new Connection(socket, this.address, this.#options, {
+      onClose: (reason) => {
+        if (this.#retired.delete(connection)) return;
+        if (this.#connection === connection) this.#connection = undefined;
+        if (shaken) this.#lost(reason);
+      },
+      onPush: (push) => this.#events.onPush?.(this, push),
+      onDrain: () => {},
+    });
+    this.#young = connection;
+    const deadline = this.#world.after(this.#options.connectTimeout ?? 10_000, () =>
+      connection.destroy(new RedisError('connect ETIMEDOUT', { code: 'ETIMEDOUT', node: this.address })),
+    );
+    shakeHands(connection, { ...this.#options, readOnly: this.#readOnly }).then(
+      (protocol) => {
+        deadline.cancel();
+        this.#young = undefined;
+        shaken = true;
+        if (this.#state !== 'dialing')
+          connection.destroy(new AbortError('Connection is closed.', { node: this.address }));
+        else if (connection.closed)
+          this.#lost(this.lastError ?? new RedisError('Connection is closed.', { node: this.address }));
+        else this.#up(connection, protocol);
+      },
+      (error: Error) => {
+        deadline.cancel();
+        this.#young = undefined;
+        connection.destroy(error);
+        if (this.#state === 'dialing') this.#lost(error);
+      },
+    );
+  }
+
+  #up(connection: Connection, protocol: 2 | 3): void {
+    connection.protocol = protocol;
+    this.#connection = connection;
+    this.#times = 0;
+    this.lastError = undefined;
+    this.#become('up');
+    for (const call of this.#queue.drain()) {
+      if (call.settled) continue;
+      if (call.asking) connection.writeAsking(call);
+      else connection.write(call);
+    }
+  }
+
+  #lost(reason: Error): void {
+    if (this.#state === 'ended') return;
+    this.lastError = errorOfNode(this.address, reason);
+    const delay = this.#options.retryDelay(++this.#times);
+    if (delay === null) {
+      this.#become('ended', this.lastError);
+      this.#loseQueue(this.lastError);
+      return;
+    }
+    this.#timer = this.#world.after(delay, () => this.#dial());
+    this.#become('resting', this.lastError);
+    if (!this.#options.holdWhileDown) this.#loseQueue(this.lastError);
+  }
+
+  #loseQueue(reason: Error): void {
+    for (const call of this.#queue.drain()) call.sink.onLost(call, reason);
+  }
+
+  #become(state: KeeperState, reason?: Error): void {
+    this.#state = state;
+    this.#events.onState(this, state, reason);
+  }
+}

@@ -1,0 +1,160 @@
+// When the slot map is asked for again, and by whom. Knows no sockets: it asks through a function it is given.
+// trigger -> quiet period (token bucket) -> single flight -> ask node after node -> publish
+// The first trigger after a quiet time starts at once; then one token comes back per `interval`, which doubles while
+// refreshes bring nothing new. An outage (a node that is down, CLUSTERDOWN) polls faster, up to `outageInterval`,
+// because every millisecond until the new master is known is downtime.
+
+import pRetry from 'p-retry';
+import { ClusterAllFailedError, errorOfNode } from '../base/errors.ts';
+import type { Timer, World } from '../base/world.ts';
+import type { SlotMap } from './slot-map.ts';
+
+export type RefreshReason = 'connect' | 'moved' | 'ask' | 'outage' | 'uncovered' | 'periodic' | 'manual';
+
+export interface RefreshTarget {
+  readonly address: string;
+  ask(): Promise<SlotMap>;
+}
+
+export interface RefresherOptions {
+  /** Nodes to ask, best first; fresh for each round. */
+  readonly targets: () => readonly RefreshTarget[];
+  /** Called with each map asked for; returns whether it differed from the one held. */
+  readonly publish: (map: SlotMap, reason: RefreshReason) => boolean;
+  readonly onFailure: (error: ClusterAllFailedError, reason: RefreshReason) => void;
+  /** Milliseconds for a token to come back; default 1000, doubling to `maxInterval` while nothing changes. */
+  readonly interval?: number;
+  /** Default 15000. */
+  readonly maxInterval?: number;
+  /** Least milliseconds between refreshes while something is down; default 100. */
+  readonly outageInterval?: number;
+  /** Nodes asked in one round before giving up; default 16. */
+  readonly maxTargets?: number;
+  /** Milliseconds between refreshes that nobody asked for; 0 = off. */
+  readonly period?: number;
+}
+
+export class Refresher {
+  readonly #options: RefresherOptions;
+  readonly #world: World;
+  readonly #interval: number;
+  readonly #maxInterval: number;
+  #wait: number;
+  #notBefore = Number.NEGATIVE_INFINITY;
+  #notBeforeOutage = Number.NEGATIVE_INFINITY;
+  #running: Promise<void> | undefined;
+  #timer: Timer | undefined;
+  #timerAt = 0;
+  #again: RefreshReason | undefined;
+  #periodic: Timer | undefined;
+  #stopped = false;
+  /** Rounds run so far, by reason. */
+  readonly counts: Partial<Record<RefreshReason, number>> = {};
+
+  constructor(options: RefresherOptions, world: World) {
+    this.#options = options;
+    this.#world = world;
+    this.#interval = options.interval ?? 1000;
+    this.#maxInterval = options.maxInterval ?? 15_000;
+    this.#wait = this.#interval;
+    this.#plan();
+  }
+
+  /** Something hints that the map is stale. Never waits, never throws. */
+  suggest(reason: RefreshReason): void {
+    if (this.#stopped) return;
+    if (this.#running !== undefined) {
+      // The answer on its way may be older than this hint; look once more when the bucket allows.
+      if (this.#again !== 'outage') this.#again = reason;
+      return;
+    }
+    const now = this.#world.now();
+    const at = reason === 'outage' ? this.#notBeforeOutage : this.#notBefore;
+    if (at <= now) {
+      void this.#run(reason).catch(ignored);
+      return;
+    }
+    if (this.#timer !== undefined && this.#timerAt <= at) return;
+    this.#timer?.cancel();
+    this.#timerAt = at;
+    this.#timer = this.#world.after(at - now, () => {
+      this.#timer = undefined;
+      this.suggest(reason);
+    });
+  }
+
+  /** Refreshes now, sharing a round that is under way. Rejects with ClusterAllFailedError. */
+  refresh(reason: RefreshReason): Promise<void> {
+    return this.#running ?? this.#run(reason);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    this.#periodic?.cancel();
+  }
+
+  async #run(reason: RefreshReason): Promise<void> {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.counts[reason] = (this.counts[reason] ?? 0) + 1;
+    this.#running = this.#round(reason);
+    try {
+      await this.#running;
+    } finally {
+      this.#running = undefined;
+      const again = this.#again;
+      this.#again = undefined;
+      if (again !== undefined) this.suggest(again);
+    }
+  }
+
+  async #round(reason: RefreshReason): Promise<void> {
+    const started = this.#world.now();
+    try {
+      const map = await this.#askOneAfterOther();
+      if (this.#stopped) return;
+      const changed = this.#options.publish(map, reason);
+      this.#wait = changed ? this.#interval : Math.min(this.#wait * 2, this.#maxInterval);
+    } catch (error) {
+      this.#wait = this.#interval;
+      if (!this.#stopped) this.#options.onFailure(error as ClusterAllFailedError, reason);
+      throw error;
+    } finally {
+      // Jitter only ever lengthens: many clients that saw the same event drift apart.
+      this.#notBefore = started + this.#wait * (1 + this.#world.random() * 0.2);
+      this.#notBeforeOutage = started + (this.#options.outageInterval ?? 100);
+    }
+  }
+
+  async #askOneAfterOther(): Promise<SlotMap> {
+    const targets = this.#options.targets().slice(0, this.#options.maxTargets ?? 16);
+    const errors: Error[] = [];
+    if (targets.length === 0) throw new ClusterAllFailedError('Failed to refresh slots cache.', errors);
+    const askNext = async (attempt: number): Promise<SlotMap> => {
+      const target = targets[attempt - 1]!;
+      try {
+        return await target.ask();
+      } catch (error) {
+        errors.push(errorOfNode(target.address, error));
+        throw error;
+      }
+    };
+    try {
+      return await pRetry(askNext, { retries: targets.length - 1, minTimeout: 0, factor: 1, unref: true });
+    } catch {
+      throw new ClusterAllFailedError('Failed to refresh slots cache.', errors);
+    }
+  }
+
+  #plan(): void {
+    const period = this.#options.period ?? 0;
+    if (period <= 0 || this.#stopped) return;
+    this.#periodic = this.#world.after(period, () => {
+      this.suggest('periodic');
+      this.#plan();
+    });
+  }
+}
+
+function ignored(): void {}

@@ -1,0 +1,369 @@
+// RESP2 and RESP3 replies out of bytes that arrive in any pieces. Knows no sockets and no commands.
+// Pull-based: feed() takes a chunk, read() gives the next whole reply or `pending` ("not yet" is a normal result).
+// Invariants: after a ProtocolError the decoder is dead and its socket must be closed; memory is taken only for
+// bytes that have arrived, never for a length that was merely announced.
+// Source: RESP protocol specification (redis.io/docs/reference/protocol-spec).
+
+import type { Bytes } from './bytes.ts';
+import { Push, ReplyError } from './reply.ts';
+
+export const pending: unique symbol = Symbol('pending');
+
+export class ProtocolError extends Error {
+  readonly code = 'EPROTO';
+  override get name(): string {
+    return 'ProtocolError';
+  }
+}
+
+export interface DecoderOptions {
+  /** Longest bulk string in bytes; default 512 MiB, the server's own limit. */
+  readonly maxBulkLength?: number;
+  /** Most elements of one aggregate; default 2^27. */
+  readonly maxElements?: number;
+  /** Deepest nesting of aggregates; default 128. */
+  readonly maxDepth?: number;
+  /** How RESP3 types come out; default `legacy`. */
+  readonly mapping?: Mapping;
+  /** Integers come out as text, exact beyond 2^53 (ioredis's `stringNumbers`); default false. */
+  readonly stringNumbers?: boolean;
+  /** Longest simple string, error, number or header line in bytes; default 64 KiB (1 MiB for errors). */
+  readonly maxLineLength?: number;
+}
+
+/** How bulk strings come out. `utf8` text, `buffer` bytes, `latin1` one char per byte. */
+export type Encoding = 'utf8' | 'buffer' | 'latin1';
+
+/** `legacy` folds RESP3 into RESP2 shapes (map -> flat array, double -> text, bool -> 1/0); `resp3` keeps its types. */
+export type Mapping = 'legacy' | 'resp3';
+
+const CR = 13;
+const LF = 10;
+
+const aggregate = { array: 0, map: 1, set: 2, push: 3, attribute: 4 } as const;
+type AggregateKind = 0 | 1 | 2 | 3 | 4;
+
+interface Frame {
+  readonly kind: AggregateKind;
+  readonly items: unknown[];
+  remaining: number;
+}
+
+interface Bulk {
+  readonly length: number;
+  readonly verbatim: boolean;
+  readonly error: boolean;
+  readonly parts: Buffer[];
+  have: number;
+}
+
+const nothing = Buffer.alloc(0) as Bytes;
+
+export class Decoder {
+  readonly #maxBulk: number;
+  readonly #maxElements: number;
+  readonly #maxDepth: number;
+  readonly #maxLine: number;
+  readonly #mapping: Mapping;
+  readonly #stringNumbers: boolean;
+  #buffer: Bytes = nothing;
+  #at = 0;
+  #stack: Frame[] = [];
+  #bulk: Bulk | undefined;
+  #pushDepth = 0;
+
+  constructor(options: DecoderOptions = {}) {
+    this.#maxBulk = options.maxBulkLength ?? 512 * 1024 * 1024;
+    this.#maxElements = options.maxElements ?? 2 ** 27;
+    this.#maxDepth = options.maxDepth ?? 128;
+    this.#maxLine = options.maxLineLength ?? 64 * 1024;
+    this.#mapping = options.mapping ?? 'legacy';
+    this.#stringNumbers = options.stringNumbers ?? false;
+  }
+
+  /** Bytes taken in so far that belong to no finished reply. */
+  get buffered(): number {
+    return this.#buffer.length - this.#at + (this.#bulk?.have ?? 0);
+  }
+
+  /** Takes a chunk; every reply in it must be read before the next chunk is fed, or the rest is kept by copying. */
+  feed(chunk: Buffer): void {
+    const bulk = this.#bulk;
+    if (bulk !== undefined && this.#at === this.#buffer.length && bulk.have + chunk.length <= bulk.length) {
+      bulk.parts.push(chunk);
+      bulk.have += chunk.length;
+      return;
+    }
+    if (this.#at === this.#buffer.length) this.#buffer = chunk as Bytes;
+    else this.#buffer = Buffer.concat([this.#buffer.subarray(this.#at), chunk]) as Bytes;
+    this.#at = 0;
+  }
+
+  /** The next whole reply, or `pending`. `encoding` must be the same on every try for one reply. */
+  read(encoding: Encoding): unknown {
+    for (;;) {
+      let value = this.#bulk === undefined ? this.#readValue(encoding) : this.#readBulkRest(encoding);
+      if (value === pending) return pending;
+      if (value === opened) continue;
+      // A finished value closes every frame that it fills.
+      for (;;) {
+        const frame = this.#stack[this.#stack.length - 1];
+        if (frame === undefined) return value;
+        frame.items.push(value);
+        if (--frame.remaining > 0) break;
+        this.#stack.pop();
+        value = this.#close(frame);
+        if (value === opened) break;
+      }
+    }
+  }
+
+  #readValue(encoding: Encoding): unknown {
+    const buffer = this.#buffer;
+    const start = this.#at;
+    if (start >= buffer.length) return pending;
+    const type = buffer[start]!;
+    // '$' first: most replies are bulk strings.
+    if (type === 36) return this.#readBulk(encoding, false, false);
+    const end = this.#lineEnd(start + 1, type === 45 ? Math.max(this.#maxLine, 1 << 20) : this.#maxLine);
+    if (end < 0) return pending;
+    switch (type) {
+      case 43: // +
+        this.#at = end + 2;
+        return this.#text(start + 1, end, encoding);
+      case 58: // :
+        this.#at = end + 2;
+        return this.#integer(start + 1, end);
+      case 42: // *
+        return this.#open(aggregate.array, start + 1, end);
+      case 45: // -
+        this.#at = end + 2;
+        return new ReplyError(buffer.utf8Slice(start + 1, end));
+      case 95: // _
+        this.#at = end + 2;
+        if (end !== start + 1) throw new ProtocolError('Protocol error: a null reply carries text');
+        return null;
+      case 44: // ,
+        this.#at = end + 2;
+        return this.#double(buffer.latin1Slice(start + 1, end));
+      case 35: // #
+        this.#at = end + 2;
+        return this.#boolean(buffer.latin1Slice(start + 1, end));
+      case 40: // (
+        this.#at = end + 2;
+        return this.#bigNumber(buffer.latin1Slice(start + 1, end));
+      case 33: // !
+        return this.#readBulk(encoding, false, true);
+      case 61: // =
+        return this.#readBulk(encoding, true, false);
+      case 37: // %
+        return this.#open(aggregate.map, start + 1, end);
+      case 126: // ~
+        return this.#open(aggregate.set, start + 1, end);
+      case 62: // >
+        if (this.#stack.length > 0) throw new ProtocolError('Protocol error: a push frame inside a reply');
+        return this.#open(aggregate.push, start + 1, end);
+      case 124: // |
+        return this.#open(aggregate.attribute, start + 1, end);
+      default:
+        throw new ProtocolError(
+          `Protocol error, got ${JSON.stringify(String.fromCharCode(type))} as reply type byte at the start of a reply`,
+        );
+    }
+  }
+
+  // Position of the CR that ends the line, or -1 when it has not arrived.
+  #lineEnd(from: number, limit: number): number {
+    const buffer = this.#buffer;
+    const end = buffer.indexOf(CR, from);
+    if ((end < 0 ? buffer.length : end) - from > limit) {
+      throw new ProtocolError(`Protocol error: a line is longer than ${limit} bytes`);
+    }
+    if (end < 0 || end + 1 >= buffer.length) return -1;
+    if (buffer[end + 1] !== LF) throw new ProtocolError('Protocol error: CR without LF');
+    return end;
+  }
+
+  #readBulk(encoding: Encoding, verbatim: boolean, error: boolean): unknown {
+    const buffer = this.#buffer;
+    const size = buffer.length;
+    const start = this.#at;
+    let at = start + 1;
+    let length = 0;
+    let digits = 0;
+    for (; at < size; at++) {
+      const digit = buffer[at]! - 48;
+      if (digit < 0 || digit > 9) break;
+      length = length * 10 + digit;
+      if (++digits > 10) throw new ProtocolError('Protocol error: invalid bulk length');
+    }
+    if (at + 1 >= size) {
+      if (at < size && buffer[at] !== CR && !(digits === 0 && buffer[at] === 45)) throw this.#badLength(start);
+      return pending;
+    }
+    if (buffer[at] !== CR || buffer[at + 1] !== LF || digits === 0) {
+      // $-1: the null of RESP2.
+      if (digits === 0 && buffer[at] === 45 && !verbatim && !error) {
+        if (size - at < 4) return pending;
+        if (buffer[at + 1] === 49 && buffer[at + 2] === CR && buffer[at + 3] === LF) {
+          this.#at = at + 4;
+          return null;
+        }
+      }
+      throw this.#badLength(start);
+    }
+    if (length > this.#maxBulk) {
+      throw new ProtocolError(`Protocol error: a bulk of ${length} bytes is over the limit of ${this.#maxBulk}`);
+    }
+    const body = at + 2;
+    const end = body + length;
+    if (end + 2 <= size) {
+      if (buffer[end] !== CR || buffer[end + 1] !== LF)
+        throw new ProtocolError('Protocol error: a bulk does not end in CRLF');
+      this.#at = end + 2;
+      if (verbatim || error || this.#pushDepth > 0)
+        return this.#finishSpecial(buffer.subarray(body, end) as Bytes, encoding, verbatim, error);
+      return this.#text(body, end, encoding);
+    }
+    if (length < 4096 && size - start < 8192) return pending;
+    // A long bulk is gathered in the pieces it comes in, so no byte is copied more than once.
+    const have = Math.min(length, size - body);
+    this.#bulk = { length, verbatim, error, parts: have > 0 ? [buffer.subarray(body, body + have)] : [], have };
+    this.#at = body + have;
+    return this.#readBulkRest(encoding);
+  }
+
+  #readBulkRest(encoding: Encoding): unknown {
+    const bulk = this.#bulk!;
+    const missing = bulk.length - bulk.have;
+    if (missing > 0) {
+      const take = Math.min(missing, this.#buffer.length - this.#at);
+      if (take > 0) {
+        bulk.parts.push(this.#buffer.subarray(this.#at, this.#at + take));
+        bulk.have += take;
+        this.#at += take;
+      }
+      if (bulk.have < bulk.length) return pending;
+    }
+    if (this.#buffer.length - this.#at < 2) return pending;
+    if (this.#buffer[this.#at] !== CR || this.#buffer[this.#at + 1] !== LF) {
+      throw new ProtocolError('Protocol error: a bulk does not end in CRLF');
+    }
+    this.#at += 2;
+    this.#bulk = undefined;
+    const bytes = (bulk.parts.length === 1 ? bulk.parts[0]! : Buffer.concat(bulk.parts, bulk.length)) as Bytes;
+    if (bulk.verbatim || bulk.error || this.#pushDepth > 0) {
+      return this.#finishSpecial(bytes, encoding, bulk.verbatim, bulk.error);
+    }
+    if (encoding === 'buffer') return bulk.parts.length === 1 ? Buffer.from(bytes) : bytes;
+    return encoding === 'utf8' ? bytes.utf8Slice(0, bytes.length) : bytes.latin1Slice(0, bytes.length);
+  }
+
+  #finishSpecial(bytes: Bytes, encoding: Encoding, verbatim: boolean, error: boolean): unknown {
+    if (error) return new ReplyError(bytes.utf8Slice(0, bytes.length));
+    if (verbatim) {
+      if (bytes.length < 4 || bytes[3] !== 58)
+        throw new ProtocolError('Protocol error: a verbatim string without its format');
+      bytes = bytes.subarray(4) as Bytes;
+    }
+    if (this.#pushDepth > 0 || encoding === 'buffer') return Buffer.from(bytes);
+    return encoding === 'utf8' ? bytes.utf8Slice(0, bytes.length) : bytes.latin1Slice(0, bytes.length);
+  }
+
+  #text(start: number, end: number, encoding: Encoding): string | Buffer {
+    if (this.#pushDepth > 0 || encoding === 'buffer') {
+      // A copy: a small value must not keep a 64 KiB chunk alive.
+      return Buffer.from(this.#buffer.subarray(start, end));
+    }
+    return encoding === 'utf8' ? this.#buffer.utf8Slice(start, end) : this.#buffer.latin1Slice(start, end);
+  }
+
+  #integer(start: number, end: number): number | string {
+    const buffer = this.#buffer;
+    let at = start;
+    const negative = buffer[at] === 45;
+    if (negative || buffer[at] === 43) at++;
+    const digits = end - at;
+    if (digits < 1 || digits > 19) throw new ProtocolError('Protocol error: invalid integer');
+    let value = 0;
+    for (; at < end; at++) {
+      const digit = buffer[at]! - 48;
+      if (digit < 0 || digit > 9) throw new ProtocolError('Protocol error: invalid integer');
+      value = value * 10 + digit;
+    }
+    if (this.#stringNumbers) return buffer.latin1Slice(start, end);
+    return negative ? -value : value;
+  }
+
+  #double(text: string): unknown {
+    if (!/^(?:[+-]?(?:inf|\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)|-?nan)$/.test(text)) {
+      throw new ProtocolError(`Protocol error: invalid double ${JSON.stringify(text.slice(0, 32))}`);
+    }
+    if (this.#mapping === 'legacy') return text;
+    if (text.endsWith('inf')) return text.startsWith('-') ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
+    return Number(text);
+  }
+
+  #boolean(text: string): unknown {
+    if (text !== 't' && text !== 'f') throw new ProtocolError('Protocol error: invalid boolean');
+    const value = text === 't';
+    return this.#mapping === 'legacy' ? Number(value) : value;
+  }
+
+  #bigNumber(text: string): unknown {
+    if (!/^[+-]?\d+$/.test(text)) throw new ProtocolError('Protocol error: invalid big number');
+    return this.#mapping === 'legacy' ? text : BigInt(text);
+  }
+
+  #open(kind: AggregateKind, start: number, end: number): unknown {
+    const text = this.#buffer.latin1Slice(start, end);
+    this.#at = end + 2;
+    if (text === '-1' && kind === aggregate.array) return null;
+    if (!/^\d{1,10}$/.test(text))
+      throw new ProtocolError(`Protocol error: invalid multibulk length ${JSON.stringify(text.slice(0, 32))}`);
+    const count = Number(text);
+    if (count > this.#maxElements) {
+      throw new ProtocolError(
+        `Protocol error: an aggregate of ${count} elements is over the limit of ${this.#maxElements}`,
+      );
+    }
+    if (this.#stack.length >= this.#maxDepth) {
+      throw new ProtocolError(`Protocol error: replies are nested deeper than ${this.#maxDepth}`);
+    }
+    const remaining = kind === aggregate.map || kind === aggregate.attribute ? count * 2 : count;
+    const frame: Frame = { kind, items: [], remaining };
+    if (kind === aggregate.push) this.#pushDepth++;
+    if (remaining === 0) return this.#close(frame);
+    this.#stack.push(frame);
+    return opened;
+  }
+
+  #close(frame: Frame): unknown {
+    const items = frame.items;
+    switch (frame.kind) {
+      case aggregate.array:
+        return items;
+      case aggregate.push:
+        this.#pushDepth--;
+        return new Push(items);
+      case aggregate.attribute:
+        // Out-of-band data about the reply that follows: read and let go.
+        return opened;
+      case aggregate.set:
+        return this.#mapping === 'legacy' ? items : new Set(items);
+      default: {
+        if (this.#mapping === 'legacy') return items;
+        const map = new Map<unknown, unknown>();
+        for (let at = 0; at < items.length; at += 2) map.set(items[at], items[at + 1]);
+        return map;
+      }
+    }
+  }
+
+  #badLength(start: number): ProtocolError {
+    const shown = this.#buffer.latin1Slice(start + 1, Math.min(start + 16, this.#buffer.length));
+    return new ProtocolError(`Protocol error: invalid bulk length ${JSON.stringify(shown)}`);
+  }
+}
+
+const opened: unique symbol = Symbol('opened');
