@@ -8,8 +8,11 @@ export interface Timer {
 export interface World {
   /** Milliseconds; only differences and comparisons of values from one world mean anything. */
   now(): number;
-  /** Runs once after `ms`. A real world's timers never keep the process alive on their own. */
-  after(ms: number, run: () => void): Timer;
+  /**
+   * Runs once after `ms`. A real world's timers do not keep the process alive, unless `hold` is true: something
+   * the user awaits depends on it (a retry, a reconnection).
+   */
+  after(ms: number, run: () => void, hold?: boolean): Timer;
   /** Uniform in [0, 1). */
   random(): number;
   log(line: string): void;
@@ -20,9 +23,9 @@ export class RealWorld implements World {
     return performance.timeOrigin + performance.now();
   }
 
-  after(ms: number, run: () => void): Timer {
+  after(ms: number, run: () => void, hold = false): Timer {
     const handle = setTimeout(run, ms);
-    handle.unref();
+    if (!hold) handle.unref();
     return { cancel: () => clearTimeout(handle) };
   }
 

@@ -4,6 +4,7 @@
 
 import type { Encoding } from '../wire/decoder.ts';
 import type { Argument } from '../wire/encoder.ts';
+import type { ReplyError } from '../wire/reply.ts';
 
 /** What a call is, beyond its words. Bits of `Call.flags`. */
 export const CallFlag = {
@@ -33,19 +34,30 @@ export interface ReplySource {
   readonly address: string;
 }
 
-/** router -> batch: a call that belongs to a batch settles there, and may be held back to be sent with its kin. */
+/** router -> batch: a call that belongs to a batch settles there instead of through a promise of its own. */
 export interface CallGroup {
   settled(call: Call, error: Error | null, value: unknown): void;
-  /** True when the batch takes the refused call back to send it again itself. */
-  hold(call: Call, verdict: Verdict): boolean;
+}
+
+/** What the floors above the router send through: the router of a cluster, or that of a single node. */
+export interface Dispatcher extends CallSink {
+  /** Milliseconds; one reading a tick. */
+  now(): number;
+  send(parcel: Parcel): void;
+  /** True when the refusal sends the parcel round again; false when it is final. */
+  refused(parcel: Parcel, error: ReplyError, from: ReplySource): boolean;
+  /** The parcel's connection was lost: sends it again or fails it. */
+  lost(parcel: Parcel, written: boolean, reason: Error): void;
 }
 
 /** Folds a reply into the shape users expect (HGETALL to an object). */
 export type ReplyShape = (reply: unknown, argv: readonly Argument[], buffers: boolean) => unknown;
 
-export class Call {
+export class Call implements Parcel {
   /** argv[0] is the command's name. */
-  readonly argv: readonly Argument[];
+  argv: readonly Argument[];
+  /** Words to send instead when the server does not know the script (EVALSHA -> EVAL). */
+  fallback: readonly Argument[] | undefined = undefined;
   /** 0-16383, or -1 for a command without keys. */
   readonly slot: number;
   readonly flags: number;
@@ -68,6 +80,7 @@ export class Call {
   asking = false;
   /** How many push frames answer it (SUBSCRIBE and its kin: one a channel). */
   pushes = 1;
+  lastError: Error | undefined = undefined;
   resolve: (value: unknown) => void = nothing;
   reject: (error: Error) => void = nothing;
 
@@ -90,6 +103,10 @@ export class Call {
   get name(): string {
     const name = this.argv[0]!;
     return typeof name === 'string' ? name : Buffer.from(name).toString('latin1');
+  }
+
+  sendOn(lane: Lane, asking: boolean): boolean {
+    return asking ? lane.sendAsking(this) : lane.send(this);
   }
 
   settle(reply: unknown): void {
@@ -116,6 +133,29 @@ export class Call {
     if (this.group !== null) this.group.settled(this, error, undefined);
     else this.reject(error);
   }
+}
+
+/** What a floor below can send on: one address, whatever connection it has just now. */
+export interface Lane {
+  readonly address: string;
+  send(call: Call): boolean;
+  sendAsking(call: Call): boolean;
+  sendAll(calls: readonly Call[], asking: boolean): boolean;
+}
+
+/** What travels through the redirect loop as one: a single call, or a whole transaction. */
+export interface Parcel {
+  readonly slot: number;
+  readonly flags: number;
+  readonly startedAt: number;
+  readonly settled: boolean;
+  attempts: number;
+  redirects: number;
+  /** The refusal or loss that sent it round again. */
+  lastError: Error | undefined;
+  /** False when the lane is down; nothing was sent then. */
+  sendOn(lane: Lane, asking: boolean): boolean;
+  fail(error: Error): void;
 }
 
 function nothing(): void {}

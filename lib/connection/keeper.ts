@@ -10,7 +10,7 @@ import { Fifo } from '../base/fifo.ts';
 import type { Timer, World } from '../base/world.ts';
 import type { DecoderOptions } from '../wire/decoder.ts';
 import type { Push } from '../wire/reply.ts';
-import type { Call } from './call.ts';
+import type { Call, Lane } from './call.ts';
 import { Connection } from './connection.ts';
 import { type Dialing, type DialOptions, dial, type Socket } from './dial.ts';
 import { type HandshakeOptions, shakeHands } from './handshake.ts';
@@ -33,7 +33,7 @@ export interface KeeperEvents {
   onPush?(keeper: Keeper, push: Push): void;
 }
 
-export class Keeper {
+export class Keeper implements Lane {
   readonly address: string;
   readonly #options: KeeperOptions;
   readonly #world: World;
@@ -249,7 +249,7 @@ export class Keeper {
       this.#loseQueue(this.lastError);
       return;
     }
-    this.#timer = this.#world.after(delay, () => this.#dial());
+    this.#timer = this.#world.after(delay, () => this.#dial(), true);
     this.#become('resting', this.lastError);
     if (!this.#options.holdWhileDown) this.#loseQueue(this.lastError);
   }

@@ -1,0 +1,194 @@
+// The chain behind pipeline() and multi(): collects commands, sends them as one batch, gives results in call order.
+// Keys may live in any slots. A MULTI..EXEC stretch travels as one unit on one slot. Command methods are put on the
+// prototype by the facade; this file knows no command but `multi` and `exec`.
+
+import { RedisError } from '../base/errors.ts';
+import type { Call, Dispatcher, Parcel } from '../connection/call.ts';
+import type { Encoding } from '../wire/decoder.ts';
+import { type BatchResult, Scatter } from './scatter.ts';
+import { Transaction, type TransactionOutcome } from './transaction.ts';
+
+export type Callback<T> = (error: Error | null, result?: T) => void;
+
+/** What a pipeline needs of the client that made it. */
+export interface BatchHost {
+  readonly dispatcher: Dispatcher;
+  /** Sends a parcel, or holds it until the client is ready. */
+  submit(parcel: Parcel): void;
+  /** A call for a command's method arguments (a trailing callback already taken off). */
+  makeCall(name: string, args: readonly unknown[], encoding: Encoding): Call;
+}
+
+type CommandWords = readonly [name: string, ...args: unknown[]];
+
+const reused = 'Pipeline cannot be used to send any commands when the `exec()` has been called on it.';
+
+export class Pipeline {
+  readonly isPipeline = true;
+  readonly #host: BatchHost;
+  readonly #calls: Call[] = [];
+  readonly #callbacks = new Map<number, Callback<unknown>>();
+  /** multi() on a client: exec() yields EXEC's results alone. */
+  readonly #unwrap: boolean;
+  #inTransaction = false;
+  #executed = false;
+
+  constructor(host: BatchHost, transaction = false) {
+    this.#host = host;
+    this.#unwrap = transaction;
+    if (transaction) this.multi();
+  }
+
+  /** Commands collected so far, MULTI and EXEC included. */
+  get length(): number {
+    return this.#calls.length;
+  }
+
+  /** Adds a command; used by every command method of the surface. */
+  add(name: string, args: unknown[], encoding: Encoding): this {
+    if (this.#executed) throw new RedisError(reused, { code: 'ERR_PIPELINE_REUSED' });
+    const last = args.at(-1);
+    if (typeof last === 'function') {
+      args = args.slice(0, -1);
+      this.#callbacks.set(this.#calls.length, last as Callback<unknown>);
+    }
+    const call = this.#host.makeCall(name, args, encoding);
+    call.index = this.#calls.length;
+    this.#calls.push(call);
+    return this;
+  }
+
+  /** `[['set', 'a', 1], ['get', 'a']]`, as given to pipeline(commands). */
+  addBatch(commands: readonly CommandWords[]): this {
+    for (const [name, ...args] of commands) {
+      const method = (this as unknown as Record<string, unknown>)[name];
+      if (typeof method === 'function') method.apply(this, args);
+      else this.add(name, args, 'utf8');
+    }
+    return this;
+  }
+
+  multi(): this {
+    if (this.#inTransaction) throw new RedisError('ERR MULTI calls can not be nested', { code: 'ERR' });
+    this.#inTransaction = true;
+    return this.add('multi', [], 'utf8');
+  }
+
+  /** Ends an open MULTI stretch of a pipeline (then returns the chain), or sends the batch. */
+  exec(callback?: Callback<unknown>): unknown {
+    if (this.#inTransaction) {
+      this.#inTransaction = false;
+      this.add('exec', [], 'utf8');
+      if (!this.#unwrap) return this;
+    }
+    const promise = this.#run();
+    if (typeof callback === 'function') nodeify(promise, callback);
+    return promise;
+  }
+
+  /** ioredis's deprecated name. */
+  execBuffer(callback?: Callback<unknown>): unknown {
+    return this.exec(callback);
+  }
+
+  async #run(): Promise<unknown> {
+    if (this.#executed) throw new RedisError(reused, { code: 'ERR_PIPELINE_REUSED' });
+    this.#executed = true;
+    const results = await this.#send();
+    for (const [index, callback] of this.#callbacks) {
+      const [error, value] = results[index]!;
+      callback(error, value);
+    }
+    return this.#unwrap ? unwrap(results) : results;
+  }
+
+  #send(): Promise<BatchResult[]> {
+    return new Promise((resolve) => {
+      const calls = this.#calls;
+      const scatter = new Scatter(calls.length, resolve);
+      const now = this.#host.dispatcher.now();
+      for (let at = 0; at < calls.length; at++) {
+        const call = calls[at]!;
+        call.group = scatter;
+        call.startedAt = now;
+        if (call.name !== 'multi') {
+          this.#host.submit(call);
+          continue;
+        }
+        const end = this.#endOfUnit(at);
+        for (let inner = at; inner <= end; inner++) calls[inner]!.group = scatter;
+        this.#sendUnit(calls.slice(at, end + 1), now);
+        at = end;
+      }
+    });
+  }
+
+  #endOfUnit(start: number): number {
+    for (let at = start + 1; at < this.#calls.length; at++) if (this.#calls[at]!.name === 'exec') return at;
+    return this.#calls.length - 1;
+  }
+
+  #sendUnit(unit: readonly Call[], now: number): void {
+    const commands = unit.slice(1, -1);
+    const slots = new Set(commands.map((call) => call.slot).filter((slot) => slot >= 0));
+    if (slots.size > 1) {
+      const error = new RedisError('All the keys in a transaction should belong to the same slot', {
+        code: 'CROSSSLOT',
+      });
+      for (const call of unit) call.fail(error);
+      return;
+    }
+    const [slot = -1] = slots;
+    const buffers = commands.some((call) => call.encoding === 'buffer');
+    const transaction = new Transaction(
+      commands.map((call) => call.fallback ?? call.argv),
+      slot,
+      buffers ? 'buffer' : 'utf8',
+      this.#host.dispatcher,
+      (outcome) => settleUnit(unit, outcome, buffers),
+    );
+    transaction.startedAt = now;
+    this.#host.submit(transaction);
+  }
+}
+
+function settleUnit(unit: readonly Call[], outcome: TransactionOutcome, buffers: boolean): void {
+  const [multi, ...commands] = unit;
+  const exec = commands.pop()!;
+  if (outcome.begun instanceof Error) multi!.fail(outcome.begun);
+  else multi!.settle(outcome.begun);
+  commands.forEach((call, index) => {
+    const answer = outcome.queued[index]!;
+    // QUEUED is no answer of the command: its shape waits for EXEC's.
+    call.group!.settled(call, answer instanceof Error ? answer : null, answer);
+  });
+  const { result } = outcome;
+  if (result instanceof Error) exec.fail(result);
+  else exec.settle(result === null ? null : result.map((reply, index) => shaped(commands[index], reply, buffers)));
+}
+
+function shaped(call: Call | undefined, reply: unknown, buffers: boolean): unknown {
+  if (call === undefined || reply instanceof Error) return reply;
+  const value = buffers && call.encoding !== 'buffer' ? textOf(reply) : reply;
+  return call.shape === undefined ? value : call.shape(value, call.argv, call.encoding === 'buffer');
+}
+
+function textOf(reply: unknown): unknown {
+  if (Buffer.isBuffer(reply)) return reply.toString();
+  return Array.isArray(reply) ? reply.map(textOf) : reply;
+}
+
+function unwrap(results: readonly BatchResult[]): BatchResult[] | null {
+  const [error, values] = results.at(-1)!;
+  if (error !== null) throw error;
+  if (values === null) return null;
+  return (values as unknown[]).map((value): BatchResult => (value instanceof Error ? [value] : [null, value]));
+}
+
+/** Calls back outside the promise chain, so that a throwing callback is the process's error, not ours. */
+export function nodeify<T>(promise: Promise<T>, callback: Callback<T>): void {
+  promise.then(
+    (value) => process.nextTick(callback, null, value),
+    (error: Error) => process.nextTick(callback, error),
+  );
+}

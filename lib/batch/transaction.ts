@@ -1,0 +1,119 @@
+// MULTI .. EXEC as one unit on one slot: its commands leave next to each other in one write, and a redirect moves
+// the whole unit. Nothing of it has run while a command was refused (EXECABORT), so sending it again is safe.
+// Sources: MULTI, EXEC; cluster specification on redirections inside transactions.
+
+import { RedisError } from '../base/errors.ts';
+import { Call, type CallSink, type Dispatcher, type Lane, type Parcel, type ReplySource } from '../connection/call.ts';
+import type { Encoding } from '../wire/decoder.ts';
+import type { Argument } from '../wire/encoder.ts';
+import { ReplyError } from '../wire/reply.ts';
+
+const multiArgv = ['multi'];
+const execArgv = ['exec'];
+
+export interface TransactionOutcome {
+  /** Answer to MULTI. */
+  readonly begun: Error | 'OK';
+  /** Answers to the queued commands: QUEUED or a refusal. */
+  readonly queued: readonly (Error | string)[];
+  /** EXEC's answer: results in order, null when a watched key changed, or the error that discarded it all. */
+  readonly result: readonly unknown[] | null | Error;
+}
+
+export class Transaction implements Parcel, CallSink {
+  readonly slot: number;
+  readonly flags = 0;
+  startedAt = 0;
+  settled = false;
+  attempts = 0;
+  redirects = 0;
+  lastError: Error | undefined;
+  readonly #commands: readonly (readonly Argument[])[];
+  readonly #encoding: Encoding;
+  readonly #dispatcher: Dispatcher;
+  readonly #done: (outcome: TransactionOutcome) => void;
+  /** The try under way; answers to an earlier one no longer count. */
+  #generation = 0;
+  #calls: readonly Call[] = [];
+  #answers: unknown[] = [];
+
+  constructor(
+    commands: readonly (readonly Argument[])[],
+    slot: number,
+    encoding: Encoding,
+    dispatcher: Dispatcher,
+    done: (outcome: TransactionOutcome) => void,
+  ) {
+    this.#commands = commands;
+    this.slot = slot;
+    this.#encoding = encoding;
+    this.#dispatcher = dispatcher;
+    this.#done = done;
+  }
+
+  sendOn(lane: Lane, asking: boolean): boolean {
+    this.#generation++;
+    const calls = [this.#inner(multiArgv, 'utf8')];
+    for (const argv of this.#commands) calls.push(this.#inner(argv, 'utf8'));
+    calls.push(this.#inner(execArgv, this.#encoding));
+    this.#calls = calls;
+    this.#answers = [];
+    if (!lane.sendAll(calls, asking)) return false;
+    this.attempts++;
+    return true;
+  }
+
+  fail(error: Error): void {
+    this.#finish({ begun: error, queued: this.#commands.map(() => error), result: error });
+  }
+
+  onReply(call: Call, reply: unknown, from: ReplySource): void {
+    if (this.settled || call.index !== this.#generation) return;
+    this.#answers.push(reply);
+    if (this.#answers.length === this.#calls.length) this.#judge(from);
+  }
+
+  onLost(call: Call, reason: Error): void {
+    if (this.settled || call.index !== this.#generation) return;
+    // The last command decides: without EXEC on the wire nothing can have run.
+    const written = this.#calls.at(-1)!.written;
+    this.#generation++;
+    this.#dispatcher.lost(this, written, reason);
+  }
+
+  #inner(argv: readonly Argument[], encoding: Encoding): Call {
+    const call = new Call(argv, this.slot, 0, encoding, undefined, this);
+    call.startedAt = this.startedAt;
+    call.index = this.#generation;
+    return call;
+  }
+
+  #judge(from: ReplySource): void {
+    const [begun, ...rest] = this.#answers;
+    const result = rest.pop();
+    const refusals = [begun, ...rest].filter((answer) => answer instanceof ReplyError);
+    if (result instanceof ReplyError) {
+      for (const refusal of [...refusals, result]) {
+        if (this.#dispatcher.refused(this, refusal, from)) return;
+      }
+      result.previousErrors = refusals;
+    }
+    this.#finish({
+      begun: begun instanceof Error ? begun : 'OK',
+      queued: rest.map((answer) => (answer instanceof Error ? answer : String(answer))),
+      result: resultOf(result),
+    });
+  }
+
+  #finish(outcome: TransactionOutcome): void {
+    if (this.settled) return;
+    this.settled = true;
+    this.#done(outcome);
+  }
+}
+
+function resultOf(reply: unknown): readonly unknown[] | null | Error {
+  if (reply === null || Array.isArray(reply) || reply instanceof Error)
+    return reply as readonly unknown[] | null | Error;
+  return new RedisError(`Unexpected reply to EXEC: ${String(reply)}`, { code: 'ERR_PROTOCOL' });
+}

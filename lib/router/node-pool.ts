@@ -1,0 +1,103 @@
+// address -> keeper: opens nodes, retires the ones that left the map, tells who came and went.
+// Knows no slots. Invariant: one keeper for one address, whatever named it.
+
+import { AbortError } from '../base/errors.ts';
+import type { World } from '../base/world.ts';
+import type { Call } from '../connection/call.ts';
+import { Keeper, type KeeperEvents, type KeeperOptions } from '../connection/keeper.ts';
+import { parseKey } from '../topology/seeds.ts';
+
+export type NodeRole = 'master' | 'slave';
+
+export interface PooledNode {
+  readonly key: string;
+  readonly keeper: Keeper;
+  role: NodeRole;
+  /** Named by the map, not only by a redirect or a seed. */
+  inMap: boolean;
+}
+
+export interface PoolOptions {
+  /** How to reach a node: everything of KeeperOptions but host and port. */
+  readonly optionsFor: (key: string) => Omit<KeeperOptions, 'host' | 'port'>;
+  /** Replicas are asked to answer reads. */
+  readonly readFromReplicas: boolean;
+  /** Makes the READONLY / READWRITE call when a node changes its role. */
+  readonly roleCall: (argv: readonly string[]) => Call;
+  readonly onAdd: (node: PooledNode) => void;
+  readonly onRemove: (node: PooledNode) => void;
+}
+
+export class NodePool {
+  readonly #nodes = new Map<string, PooledNode>();
+  readonly #options: PoolOptions;
+  readonly #world: World;
+  readonly #events: KeeperEvents;
+
+  constructor(options: PoolOptions, world: World, events: KeeperEvents) {
+    this.#options = options;
+    this.#world = world;
+    this.#events = events;
+  }
+
+  get(key: string): PooledNode | undefined {
+    return this.#nodes.get(key);
+  }
+
+  all(): IterableIterator<PooledNode> {
+    return this.#nodes.values();
+  }
+
+  get size(): number {
+    return this.#nodes.size;
+  }
+
+  /** The node at `key`, made (and not yet connected) when it is new. */
+  open(key: string, role: NodeRole = 'master'): PooledNode {
+    const known = this.#nodes.get(key);
+    if (known !== undefined) return known;
+    const { host, port } = parseKey(key);
+    const readOnly = role === 'slave' && this.#options.readFromReplicas;
+    const keeper = new Keeper(
+      key,
+      { host, port, ...this.#options.optionsFor(key), readOnly },
+      this.#world,
+      this.#events,
+    );
+    const node: PooledNode = { key, keeper, role, inMap: false };
+    this.#nodes.set(key, node);
+    return node;
+  }
+
+  /** Makes the pool hold exactly the nodes of the map; what is left over is closed once its replies are in. */
+  reconcile(roles: ReadonlyMap<string, NodeRole>): void {
+    const added: PooledNode[] = [];
+    for (const [key, role] of roles) {
+      const node = this.open(key, role);
+      if (node.role !== role) {
+        node.role = role;
+        if (this.#options.readFromReplicas) node.keeper.setReadOnly(role === 'slave', this.#options.roleCall);
+      }
+      if (!node.inMap) {
+        node.inMap = true;
+        added.push(node);
+      }
+    }
+    for (const node of [...this.#nodes.values()]) if (!roles.has(node.key)) this.#remove(node, true);
+    for (const node of added) this.#options.onAdd(node);
+  }
+
+  closeAll(reason: Error): void {
+    for (const node of [...this.#nodes.values()]) {
+      this.#nodes.delete(node.key);
+      node.keeper.close(reason);
+      if (node.inMap) this.#options.onRemove(node);
+    }
+  }
+
+  #remove(node: PooledNode, gently: boolean): void {
+    this.#nodes.delete(node.key);
+    node.keeper.close(new AbortError('Node is disconnected', { node: node.key }), gently);
+    if (node.inMap) this.#options.onRemove(node);
+  }
+}

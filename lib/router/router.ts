@@ -1,0 +1,299 @@
+// From a call to a node and back: picks the owner, sends, judges what came back, acts. The only redirect loop.
+// Owns the slot map in use and the calls that wait to be tried again. Knows no bytes.
+// Invariant: every parcel given to send() settles, by a reply, by its deadline or by close().
+
+import { AbortError, RedisError } from '../base/errors.ts';
+import type { World } from '../base/world.ts';
+import {
+  type Call,
+  CallFlag,
+  type Dispatcher,
+  type Parcel,
+  type ReplySource,
+  type Verdict,
+} from '../connection/call.ts';
+import type { Keeper } from '../connection/keeper.ts';
+import type { RefreshReason } from '../topology/refresher.ts';
+import { type NatMap, parseKey, translate } from '../topology/seeds.ts';
+import { SlotMap } from '../topology/slot-map.ts';
+import { ReplyError } from '../wire/reply.ts';
+import type { NodePool } from './node-pool.ts';
+import { Parking } from './parking.ts';
+import { pickForRead, type ReadScaling } from './read-policy.ts';
+import { judgeLoss, judgeReply, type RetryDelays } from './verdict.ts';
+
+export interface RouterOptions extends RetryDelays {
+  /** MOVED and ASK followed for one call; default 16. */
+  readonly maxRedirections: number;
+  /** Milliseconds from a call's start until a refused call is no longer tried; default 15000. */
+  readonly retryDeadline: number;
+  /** Pause before a MOVED is followed; default 0. */
+  readonly moved: number;
+  /** Send again what was lost after it was written; default true, as ioredis. */
+  readonly resendWritten: boolean;
+  readonly scaleReads: ReadScaling | ReadChoice;
+  readonly natMap: NatMap | undefined;
+}
+
+/** A user's own choice of node for a read: the key of one of the nodes offered (master first). */
+export type ReadChoice = (keys: readonly string[], call: Call) => string | undefined;
+
+export interface RouterEvents {
+  /** Something hints that the map is stale. */
+  onHint(reason: RefreshReason): void;
+  /** A MOVED changed the map in place. */
+  onPatched(map: SlotMap): void;
+}
+
+export interface RedirectCounts {
+  moved: number;
+  ask: number;
+  retried: number;
+}
+
+export class Router implements Dispatcher {
+  readonly counts: RedirectCounts = { moved: 0, ask: 0, retried: 0 };
+  readonly #options: RouterOptions;
+  readonly #pool: NodePool;
+  readonly #world: World;
+  readonly #events: RouterEvents;
+  readonly #parking: Parking<Parcel>;
+  #map: SlotMap = SlotMap.empty;
+  /** Keeper of each shard's master, beside map.shards; filled when first used. */
+  #lanes: (Keeper | undefined)[] = [];
+  #readsFromMaster: boolean;
+  #closed: Error | undefined;
+  #now = 0;
+  readonly #forgetNow = (): void => {
+    this.#now = 0;
+  };
+
+  constructor(options: RouterOptions, pool: NodePool, world: World, events: RouterEvents) {
+    this.#options = options;
+    this.#pool = pool;
+    this.#world = world;
+    this.#events = events;
+    this.#readsFromMaster = options.scaleReads === 'master';
+    this.#parking = new Parking<Parcel>(world, (parcel) => this.#dispatch(parcel));
+  }
+
+  get map(): SlotMap {
+    return this.#map;
+  }
+
+  /** Calls waiting to be tried again. */
+  get parked(): number {
+    return this.#parking.size;
+  }
+
+  /** Swaps the map in and tries again what waited for it. */
+  setMap(map: SlotMap): void {
+    this.#map = map;
+    this.#lanes = [];
+    this.#pool.reconcile(map.addresses());
+    this.#parking.releaseAll();
+  }
+
+  /** One clock reading serves a whole tick. */
+  now(): number {
+    if (this.#now === 0) {
+      this.#now = this.#world.now();
+      queueMicrotask(this.#forgetNow);
+    }
+    return this.#now;
+  }
+
+  send(parcel: Parcel): void {
+    this.#dispatch(parcel);
+  }
+
+  /** A node came up: what waits may find its way now. */
+  retryParked(): void {
+    if (this.#parking.size > 0) this.#parking.releaseAll();
+  }
+
+  close(reason: Error): void {
+    this.#closed = reason;
+    for (const parcel of this.#parking.clear()) parcel.fail(reason);
+  }
+
+  /** Fails parked calls that `expired` says have waited long enough. */
+  sweep(expire: (parcel: Parcel) => void): void {
+    this.#parking.forEach(expire);
+  }
+
+  onReply(call: Call, reply: unknown, from: ReplySource): void {
+    if (!(reply instanceof ReplyError)) call.settle(reply);
+    else if (call.fallback !== undefined && reply.code === 'NOSCRIPT') {
+      call.argv = call.fallback;
+      call.fallback = undefined;
+      this.#dispatch(call);
+    } else if (!call.settled && !this.refused(call, reply, from)) call.fail(reply);
+  }
+
+  onLost(call: Call, reason: Error): void {
+    if (!call.settled) this.lost(call, call.written, reason);
+  }
+
+  refused(parcel: Parcel, error: ReplyError, from: ReplySource): boolean {
+    const verdict = judgeReply(error, this.#options);
+    if (verdict.kind === 'settle') return false;
+    this.#act(parcel, verdict, error, from.address);
+    return true;
+  }
+
+  lost(parcel: Parcel, written: boolean, reason: Error): void {
+    const harmless = (parcel.flags & CallFlag.readOnly) !== 0;
+    this.#act(parcel, judgeLoss(written && !harmless, this.#options.resendWritten, reason, this.#options), reason, '');
+  }
+
+  #act(parcel: Parcel, verdict: Verdict, error: Error, from: string): void {
+    parcel.lastError = error;
+    switch (verdict.kind) {
+      case 'moved':
+      case 'ask':
+        this.#follow(parcel, verdict, error, from);
+        return;
+      case 'later':
+        this.counts.retried++;
+        if (verdict.refresh) this.#events.onHint('outage');
+        this.#park(parcel, verdict.ms);
+        return;
+      default:
+        parcel.fail(verdict.kind === 'fail' ? verdict.error : error);
+    }
+  }
+
+  #follow(parcel: Parcel, verdict: Verdict & { kind: 'moved' | 'ask' }, error: Error, from: string): void {
+    if (++parcel.redirects > this.#options.maxRedirections) {
+      parcel.fail(this.#gaveUp(parcel, error, 'ERR_TOO_MANY_REDIRECTIONS'));
+      return;
+    }
+    const key = this.#identify(verdict, from);
+    if (key === undefined) {
+      this.#events.onHint('moved');
+      this.#park(parcel, this.#options.clusterDown);
+      return;
+    }
+    if (verdict.kind === 'ask') {
+      this.counts.ask++;
+      if (this.#pool.get(key)?.inMap !== true) this.#events.onHint('ask');
+      if (!parcel.sendOn(this.#pool.open(key).keeper, true)) this.#park(parcel, this.#options.failover);
+      return;
+    }
+    this.counts.moved++;
+    const node = this.#pool.open(key);
+    if (key === from) node.keeper.renew();
+    this.#patch(verdict.slot, key);
+    this.#events.onHint('moved');
+    if (this.#options.moved > 0) this.#park(parcel, this.#options.moved);
+    else if (!parcel.sendOn(node.keeper, false)) {
+      this.#events.onHint('outage');
+      this.#park(parcel, this.#options.failover);
+    }
+  }
+
+  // An empty host means "the one you asked"; an unknown one ("?") names nobody.
+  #identify(verdict: { host: string; port: number }, from: string): string | undefined {
+    if (verdict.host === '?' || (verdict.host === '' && from === '')) return undefined;
+    if (verdict.host === '') return `${parseKey(from).host}:${verdict.port}`;
+    return translate(verdict.host, verdict.port, this.#options.natMap).key;
+  }
+
+  #patch(slot: number, key: string): void {
+    const patched = this.#map.withMoved(slot, key);
+    if (patched === this.#map) return;
+    if (patched.shards.length !== this.#map.shards.length) this.#lanes.length = patched.shards.length;
+    else if (patched.table === this.#map.table) this.#lanes = [];
+    this.#map = patched;
+    this.#events.onPatched(patched);
+  }
+
+  #dispatch(parcel: Parcel): void {
+    if (parcel.settled) return;
+    if (this.#closed !== undefined) {
+      parcel.fail(this.#closed);
+      return;
+    }
+    const lane = this.#laneFor(parcel);
+    if (lane === undefined) {
+      parcel.lastError ??= new RedisError('Hash slot not served by any known node', { slot: parcel.slot });
+      this.#events.onHint('uncovered');
+      this.#park(parcel, this.#options.clusterDown);
+    } else if (!parcel.sendOn(lane, false)) {
+      parcel.lastError = lane.lastError ?? parcel.lastError;
+      this.#events.onHint('outage');
+      this.#park(parcel, this.#options.failover);
+    }
+  }
+
+  #laneFor(parcel: Parcel): Keeper | undefined {
+    if (parcel.slot < 0) return this.#anyLane();
+    if (!this.#readsFromMaster && (parcel.flags & CallFlag.readOnly) !== 0 && parcel.redirects === 0) {
+      return this.#readLane(parcel);
+    }
+    const number = this.#map.table[parcel.slot]!;
+    return number === 0 ? undefined : (this.#lanes[number - 1] ?? this.#fillLane(number - 1));
+  }
+
+  #fillLane(index: number): Keeper {
+    const lane = this.#pool.open(this.#map.shards[index]!.master).keeper;
+    this.#lanes[index] = lane;
+    return lane;
+  }
+
+  #readLane(parcel: Parcel): Keeper | undefined {
+    const shard = this.#map.shardOf(parcel.slot);
+    if (shard === undefined) return undefined;
+    const { scaleReads } = this.#options;
+    const chosen =
+      typeof scaleReads === 'function'
+        ? (scaleReads([shard.master, ...shard.replicas], parcel as Call) ?? shard.master)
+        : pickForRead(shard, scaleReads, () => this.#world.random());
+    const keeper = this.#pool.open(chosen, chosen === shard.master ? 'master' : 'slave').keeper;
+    // A replica that is down is left for the master.
+    return keeper.state === 'resting' || keeper.state === 'ended' ? this.#pool.open(shard.master).keeper : keeper;
+  }
+
+  // A command without keys goes to a random master, one that is up when there is one.
+  #anyLane(): Keeper | undefined {
+    const { shards } = this.#map;
+    if (shards.length === 0) return undefined;
+    const start = Math.floor(this.#world.random() * shards.length);
+    for (let step = 0; step < shards.length; step++) {
+      const index = (start + step) % shards.length;
+      const lane = this.#lanes[index] ?? this.#fillLane(index);
+      if (lane.state !== 'resting' && lane.state !== 'ended') return lane;
+    }
+    return this.#lanes[start];
+  }
+
+  #park(parcel: Parcel, ms: number): void {
+    if (this.#closed !== undefined) {
+      parcel.fail(this.#closed);
+      return;
+    }
+    const left = parcel.startedAt + this.#options.retryDeadline - this.#world.now();
+    if (left <= 0) {
+      parcel.fail(this.#gaveUp(parcel, parcel.lastError, 'ERR_RETRY_DEADLINE'));
+      return;
+    }
+    this.#parking.park(parcel, Math.min(ms, left));
+  }
+
+  #gaveUp(parcel: Parcel, last: Error | undefined, code: string): Error {
+    const detail = {
+      code,
+      slot: parcel.slot,
+      attempts: parcel.attempts,
+      cause: last,
+      node: (last as { node?: string })?.node,
+    };
+    return new RedisError(`Too many Cluster redirections. Last error: ${String(last)}`, detail);
+  }
+}
+
+/** What calls are refused with when their cluster is closed. */
+export function closedError(message = 'Connection is closed.'): AbortError {
+  return new AbortError(message);
+}

@@ -1,0 +1,43 @@
+// One pure table from what came back (an error reply, a lost socket) to what happens to the call.
+// "Not executed" (MOVED, ASK, TRYAGAIN, CLUSTERDOWN, LOADING, MASTERDOWN, READONLY) is always safe to send again;
+// "unknown outcome" (the socket went after the bytes did) follows the user's choice.
+
+import type { Verdict } from '../connection/call.ts';
+import { parseRedirect, type ReplyError } from '../wire/reply.ts';
+
+export interface RetryDelays {
+  /** ioredis `retryDelayOnTryAgain`, default 100 ms. */
+  readonly tryAgain: number;
+  /** ioredis `retryDelayOnClusterDown`, default 100 ms. */
+  readonly clusterDown: number;
+  /** ioredis `retryDelayOnFailover`, default 100 ms: lost sockets, LOADING, MASTERDOWN, READONLY. */
+  readonly failover: number;
+}
+
+const settle: Verdict = { kind: 'settle' };
+
+export function judgeReply(error: ReplyError, delays: RetryDelays): Verdict {
+  switch (error.code) {
+    case 'MOVED':
+    case 'ASK': {
+      const redirect = parseRedirect(error.message);
+      return redirect ?? settle;
+    }
+    case 'TRYAGAIN':
+      return { kind: 'later', ms: delays.tryAgain, refresh: false };
+    case 'CLUSTERDOWN':
+      return { kind: 'later', ms: delays.clusterDown, refresh: true };
+    case 'LOADING':
+    case 'MASTERDOWN':
+    case 'READONLY':
+      return { kind: 'later', ms: delays.failover, refresh: true };
+    default:
+      return settle;
+  }
+}
+
+/** `resendWritten`: may a call whose outcome is unknown be sent again. */
+export function judgeLoss(written: boolean, resendWritten: boolean, reason: Error, delays: RetryDelays): Verdict {
+  if (written && !resendWritten) return { kind: 'fail', error: reason };
+  return { kind: 'later', ms: delays.failover, refresh: true };
+}
