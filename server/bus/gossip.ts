@@ -1,0 +1,193 @@
+// What to make of a message from a peer: pure, the next state and what is to be done as data.
+// Knows nothing of links or time beyond the facts it is given. Invariant: nothing is believed of an unknown sender
+// but the address in its MEET.
+
+import { applyClaim, type ClaimFacts, contradiction, followGrandMaster } from '../cluster/claims.ts';
+import { resolveCollision } from '../cluster/epochs.ts';
+import { withoutNode } from '../cluster/members.ts';
+import { bitmapOf } from '../cluster/slots.ts';
+import {
+  type ClusterNode,
+  type ClusterState,
+  type Effect,
+  me,
+  newNode,
+  type Step,
+  unchanged,
+  withNode,
+  withOwner,
+} from '../cluster/state.ts';
+import type { Body, GossipEntry, Header, Message } from './message.ts';
+
+export interface GossipFacts extends ClaimFacts {
+  readonly now: number;
+  /** Id under which the link is kept, when the message came back on a link that we opened. */
+  readonly link: string | undefined;
+  /** Where the message came from, and the address of ours that it reached. */
+  readonly remoteHost: string;
+  readonly localHost: string;
+  readonly randomId: () => string;
+}
+
+/** Chains rules, gathering their effects. */
+class Chain {
+  state: ClusterState;
+  readonly effects: Effect[] = [];
+
+  constructor(state: ClusterState) {
+    this.state = state;
+  }
+
+  run(rule: (state: ClusterState) => Step): void {
+    const step = rule(this.state);
+    this.state = step.state;
+    this.effects.push(...step.effects);
+  }
+
+  step(): Step {
+    return { state: this.state, effects: this.effects };
+  }
+}
+
+/** Everything a message teaches about its sender and the nodes it talks of. Answering is the caller's. */
+export function learn(state: ClusterState, message: Message, facts: GossipFacts): Step {
+  const { header, body } = message;
+  const chain = new Chain(state);
+  if (isGreeting(body)) {
+    chain.run((now) => learnMyHost(now, body.kind, facts));
+    chain.run((now) => shakeHands(now, header, body.kind, facts));
+  }
+  if (!isKnown(chain.state, header.sender)) return chain.step();
+  chain.run((now) => raiseEpochs(now, header));
+  if (isGreeting(body)) {
+    chain.run((now) => learnAddress(now, header, facts));
+    chain.run((now) => learnRole(now, header));
+    chain.run((now) => learnClaims(now, header, facts));
+    chain.run((now) => resolveCollision(now, header.sender));
+    chain.run((now) => learnNodes(now, body.gossip, facts.now));
+    chain.run(followGrandMaster);
+  } else if (body.kind === 'update') {
+    chain.run((now) => learnUpdate(now, body, facts));
+  }
+  return chain.step();
+}
+
+function isGreeting(body: Body): body is Extract<Body, { kind: 'ping' | 'pong' | 'meet' }> {
+  return body.kind === 'ping' || body.kind === 'pong' || body.kind === 'meet';
+}
+
+export function isKnown(state: ClusterState, id: string): boolean {
+  return state.nodes.get(id)?.handshake === false;
+}
+
+/** A node learns its own address from whoever reaches it first. */
+function learnMyHost(state: ClusterState, kind: Body['kind'], facts: GossipFacts): Step {
+  if (me(state).host !== '' || kind === 'pong' || facts.localHost === '') return unchanged(state);
+  return { state: withNode(state, state.myself, { host: facts.localHost }), effects: [{ kind: 'save' }] };
+}
+
+function shakeHands(state: ClusterState, header: Header, kind: Body['kind'], facts: GossipFacts): Step {
+  const host = header.host === '' ? facts.remoteHost : header.host;
+  const address = { host, port: header.port, cport: header.cport, hostname: header.hostname };
+  const partner = facts.link === undefined ? undefined : state.nodes.get(facts.link);
+  if (partner?.handshake) {
+    const without = withoutNode(state, partner.id);
+    // Whoever I met may be myself or someone I know: the handshake was for nothing.
+    if (state.nodes.has(header.sender)) return { state: without, effects: [{ kind: 'unlink', id: partner.id }] };
+    const node: ClusterNode = { ...newNode(header.sender, address), host: partner.host };
+    return {
+      state: { ...without, nodes: new Map(without.nodes).set(node.id, node) },
+      effects: [{ kind: 'unlink', id: partner.id }, { kind: 'save' }, { kind: 'announce' }],
+    };
+  }
+  if (kind !== 'meet' || state.nodes.has(header.sender)) return unchanged(state);
+  return startHandshake(state, address, facts.randomId());
+}
+
+/** Adds a node in handshake under a random id, unless one for that address is there. */
+export function startHandshake(
+  state: ClusterState,
+  address: { readonly host: string; readonly port: number; readonly cport: number },
+  id: string,
+): Step {
+  for (const node of state.nodes.values()) {
+    if (node.handshake && node.host === address.host && node.cport === address.cport) return unchanged(state);
+  }
+  const node: ClusterNode = { ...newNode(id, address), handshake: true };
+  return { state: { ...state, nodes: new Map(state.nodes).set(id, node) }, effects: [] };
+}
+
+function raiseEpochs(state: ClusterState, header: Header): Step {
+  const sender = state.nodes.get(header.sender)!;
+  // A replica carries its master's epoch in the header; it has none of its own.
+  const configEpoch = header.role === 'master' ? Math.max(sender.configEpoch, header.configEpoch) : sender.configEpoch;
+  let next = withNode(state, header.sender, { configEpoch, offset: header.offset, noFailover: header.noFailover });
+  if (header.currentEpoch > next.currentEpoch) next = { ...next, currentEpoch: header.currentEpoch };
+  return { state: next, effects: configEpoch > sender.configEpoch ? [{ kind: 'save' }] : [] };
+}
+
+function learnAddress(state: ClusterState, header: Header, facts: GossipFacts): Step {
+  const sender = state.nodes.get(header.sender)!;
+  const host = header.host === '' ? sender.host || facts.remoteHost : header.host;
+  const next = withNode(state, header.sender, {
+    host,
+    port: header.port,
+    cport: header.cport,
+    hostname: header.hostname,
+  });
+  if (host === sender.host && header.cport === sender.cport && header.port === sender.port) {
+    return { state: next, effects: [] };
+  }
+  const effects: Effect[] = [{ kind: 'unlink', id: header.sender }, { kind: 'save' }];
+  if (me(state).master === header.sender) effects.push({ kind: 'follow', master: header.sender });
+  return { state: next, effects };
+}
+
+function learnRole(state: ClusterState, header: Header): Step {
+  const sender = state.nodes.get(header.sender)!;
+  if (header.role === 'master') {
+    return { state: withNode(state, sender.id, { role: 'master', master: null }), effects: [] };
+  }
+  let next = state;
+  if (sender.role === 'master') {
+    const slots = state.owners.flatMap((owner, slot) => (owner === sender.id ? [slot] : []));
+    next = withOwner(next, slots, undefined);
+  }
+  const master = header.master !== null && state.nodes.has(header.master) ? header.master : sender.master;
+  return { state: withNode(next, sender.id, { role: 'replica', master }), effects: [] };
+}
+
+function learnClaims(state: ClusterState, header: Header, facts: GossipFacts): Step {
+  const chain = new Chain(state);
+  const { sender, configEpoch, bitmap } = header;
+  if (header.role === 'master') chain.run((now) => applyClaim(now, sender, configEpoch, bitmap, facts));
+  const claimant = header.role === 'master' ? sender : (header.master ?? sender);
+  const about = contradiction(chain.state, claimant, configEpoch, bitmap);
+  if (about !== undefined) chain.effects.push({ kind: 'correct', to: sender, about });
+  return chain.step();
+}
+
+function learnNodes(state: ClusterState, entries: readonly GossipEntry[], now: number): Step {
+  const nodes = new Map(state.nodes);
+  for (const entry of entries) {
+    const unknown = entry.host !== '' && !nodes.has(entry.id) && !((state.forgotten.get(entry.id) ?? 0) > now);
+    if (unknown) nodes.set(entry.id, { ...newNode(entry.id, entry), role: entry.role });
+  }
+  if (nodes.size === state.nodes.size) return unchanged(state);
+  return { state: { ...state, nodes }, effects: [{ kind: 'save' }] };
+}
+
+function learnUpdate(state: ClusterState, body: Extract<Body, { kind: 'update' }>, facts: GossipFacts): Step {
+  const node = state.nodes.get(body.id);
+  if (node === undefined || node.configEpoch >= body.configEpoch || body.id === state.myself) return unchanged(state);
+  const known = withNode(state, body.id, { role: 'master', master: null, configEpoch: body.configEpoch });
+  return applyClaim(known, body.id, body.configEpoch, body.bitmap, facts);
+}
+
+/** The UPDATE that tells a peer who owns what. */
+export function updateAbout(state: ClusterState, id: string): Body | undefined {
+  const node = state.nodes.get(id);
+  return node === undefined
+    ? undefined
+    : { kind: 'update', id, configEpoch: node.configEpoch, bitmap: bitmapOf(state, id) };
+}

@@ -1,0 +1,80 @@
+// What nodes tell each other, as data: one header about the sender, one body by kind. The wire form is the codec's.
+// Messages are values: whoever holds one may keep it and must not change it.
+
+import { bitmapOf } from '../cluster/slots.ts';
+import type { ClusterNode, ClusterState } from '../cluster/state.ts';
+import { me, myMaster } from '../cluster/state.ts';
+
+export interface Header {
+  readonly sender: string;
+  /** `''`: take the address this came from. */
+  readonly host: string;
+  readonly port: number;
+  readonly cport: number;
+  readonly hostname: string;
+  readonly role: 'master' | 'replica';
+  readonly master: string | null;
+  readonly currentEpoch: number;
+  /** A replica sends those of its master. */
+  readonly configEpoch: number;
+  readonly bitmap: Uint8Array;
+  readonly offset: number;
+  readonly noFailover: boolean;
+  /** The sender holds back writes for a manual failover; `offset` will not grow. */
+  readonly paused: boolean;
+  /** The election was agreed with the master: vote although it has not failed. */
+  readonly force: boolean;
+}
+
+export interface GossipEntry {
+  readonly id: string;
+  readonly host: string;
+  readonly port: number;
+  readonly cport: number;
+  readonly hostname: string;
+  readonly role: 'master' | 'replica';
+  readonly suspect: boolean;
+  readonly failed: boolean;
+}
+
+export type Body =
+  | { readonly kind: 'ping' | 'pong' | 'meet'; readonly gossip: readonly GossipEntry[] }
+  | { readonly kind: 'fail'; readonly id: string }
+  | { readonly kind: 'publish' | 'publishshard'; readonly channel: string; readonly message: string }
+  | { readonly kind: 'auth-req' | 'auth-ack' | 'mfstart' }
+  | { readonly kind: 'update'; readonly id: string; readonly configEpoch: number; readonly bitmap: Uint8Array };
+
+export interface Message {
+  readonly header: Header;
+  readonly body: Body;
+}
+
+export interface Standing {
+  readonly offset: number;
+  readonly paused: boolean;
+  readonly force: boolean;
+}
+
+export function headerOf(state: ClusterState, standing: Standing): Header {
+  const mine = me(state);
+  const master = myMaster(state);
+  return {
+    sender: mine.id,
+    host: mine.host,
+    port: mine.port,
+    cport: mine.cport,
+    hostname: mine.hostname,
+    role: mine.role,
+    master: mine.master,
+    currentEpoch: state.currentEpoch,
+    configEpoch: master.configEpoch,
+    bitmap: bitmapOf(state, master.id),
+    noFailover: mine.noFailover,
+    ...standing,
+  };
+}
+
+export function gossipEntry(node: ClusterNode): GossipEntry {
+  const { id, host, port, cport, hostname, role, suspect, failed } = node;
+  return { id, host, port, cport, hostname, role, suspect, failed };
+}

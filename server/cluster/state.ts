@@ -1,0 +1,180 @@
+// What one node believes about its cluster: the nodes, who owns each slot, the epochs, the slots on the move.
+// Immutable: every rule takes a state and returns a Step, the next state and what is to be done about it as data.
+// Knows no sockets, no clock and no keys; facts from outside (key counts, time) are arguments.
+// Invariant: `nodes` always holds `myself`; an owner is always the id of a known node.
+
+import { ReplyError } from '../../lib/wire/reply.ts';
+import { slotCount } from '../../lib/wire/slot.ts';
+
+export interface ClusterNode {
+  /** 40 hex digits; random while in handshake. */
+  readonly id: string;
+  /** `''`: not known yet. */
+  readonly host: string;
+  readonly port: number;
+  readonly cport: number;
+  /** `''`: none announced. */
+  readonly hostname: string;
+  readonly role: 'master' | 'replica';
+  /** Whom a replica follows; null for a master and for a replica whose master is not known. */
+  readonly master: string | null;
+  readonly configEpoch: number;
+  /** Bytes of the replication stream it has, as last heard. */
+  readonly offset: number;
+  /** No answer for longer than the node timeout, in this node's own opinion. */
+  readonly suspect: boolean;
+  /** Down, as a majority agreed. */
+  readonly failed: boolean;
+  /** Met, but has not answered with its id yet. */
+  readonly handshake: boolean;
+  readonly noFailover: boolean;
+}
+
+export interface ClusterState {
+  readonly myself: string;
+  readonly nodes: ReadonlyMap<string, ClusterNode>;
+  /** Slot -> id of its owner; never changed in place, so its identity tells whether any slot moved. */
+  readonly owners: readonly (string | undefined)[];
+  readonly currentEpoch: number;
+  readonly lastVoteEpoch: number;
+  /** Open slots: slot -> the node it goes to, the node it comes from. */
+  readonly migrating: ReadonlyMap<number, string>;
+  readonly importing: ReadonlyMap<number, string>;
+  /** Forgotten ids -> ms until which gossip may not bring them back. */
+  readonly forgotten: ReadonlyMap<string, number>;
+}
+
+/** What a rule wants done; performed by the node in order, after the state is in place. */
+export type Effect =
+  /** The configuration changed and must survive a restart. */
+  | { readonly kind: 'save' }
+  /** Tell every peer at once what this node is and owns. */
+  | { readonly kind: 'announce' }
+  /** Start a handshake with an address. */
+  | { readonly kind: 'meet'; readonly host: string; readonly port: number; readonly cport: number }
+  /** Drop the links to a node that is no longer known. */
+  | { readonly kind: 'unlink'; readonly id: string }
+  /** Replicate from this node; whatever was replicated before ends. */
+  | { readonly kind: 'follow'; readonly master: string }
+  /** Stop replicating and serve as master. */
+  | { readonly kind: 'promote' }
+  /** Delete every key. */
+  | { readonly kind: 'flush' }
+  /** Delete the keys of slots that were lost to another node. */
+  | { readonly kind: 'dropKeys'; readonly slots: readonly number[] }
+  /** Tell `to` who owns what it claims wrongly. */
+  | { readonly kind: 'correct'; readonly to: string; readonly about: string };
+
+export interface Step {
+  readonly state: ClusterState;
+  readonly effects: readonly Effect[];
+}
+
+/** What a rule that users ask for by command returns: a step, or the error they get. */
+export type Outcome = Step | ReplyError;
+
+export function refuse(text: string): ReplyError {
+  return new ReplyError(`ERR ${text}`);
+}
+
+export function unchanged(state: ClusterState): Step {
+  return { state, effects: [] };
+}
+
+export interface NodeAddress {
+  readonly host: string;
+  readonly port: number;
+  readonly cport: number;
+  readonly hostname?: string;
+}
+
+export function newNode(id: string, address: NodeAddress): ClusterNode {
+  return {
+    id,
+    host: address.host,
+    port: address.port,
+    cport: address.cport,
+    hostname: address.hostname ?? '',
+    role: 'master',
+    master: null,
+    configEpoch: 0,
+    offset: 0,
+    suspect: false,
+    failed: false,
+    handshake: false,
+    noFailover: false,
+  };
+}
+
+/** A cluster of one: a master without slots. */
+export function newState(id: string, address: NodeAddress): ClusterState {
+  return {
+    myself: id,
+    nodes: new Map([[id, newNode(id, address)]]),
+    owners: new Array<string | undefined>(slotCount).fill(undefined),
+    currentEpoch: 0,
+    lastVoteEpoch: 0,
+    migrating: new Map(),
+    importing: new Map(),
+    forgotten: new Map(),
+  };
+}
+
+export function me(state: ClusterState): ClusterNode {
+  return state.nodes.get(state.myself)!;
+}
+
+/** The node whose slots and epoch I speak for: my master, or myself. */
+export function myMaster(state: ClusterState): ClusterNode {
+  const node = me(state);
+  return (node.master === null ? undefined : state.nodes.get(node.master)) ?? node;
+}
+
+export function withNode(state: ClusterState, id: string, change: Partial<ClusterNode>): ClusterState {
+  const node = state.nodes.get(id);
+  if (node === undefined) return state;
+  const same = Object.entries(change).every(([field, value]) => node[field as keyof ClusterNode] === value);
+  if (same) return state;
+  return { ...state, nodes: new Map(state.nodes).set(id, { ...node, ...change }) };
+}
+
+/** Gives `slots` to `owner` (undefined: to nobody). */
+export function withOwner(state: ClusterState, slots: Iterable<number>, owner: string | undefined): ClusterState {
+  let owners: (string | undefined)[] | undefined;
+  for (const slot of slots) {
+    if ((owners ?? state.owners)[slot] === owner) continue;
+    owners ??= state.owners.slice();
+    owners[slot] = owner;
+  }
+  return owners === undefined ? state : { ...state, owners };
+}
+
+export function withoutKeys<V>(map: ReadonlyMap<number, V>, slots: Iterable<number>): ReadonlyMap<number, V> {
+  if (map.size === 0) return map;
+  const left = new Map(map);
+  for (const slot of slots) left.delete(slot);
+  return left;
+}
+
+export function withOpenSlot(
+  state: ClusterState,
+  field: 'migrating' | 'importing',
+  slot: number,
+  other: string,
+): ClusterState {
+  return { ...state, [field]: new Map(state[field]).set(slot, other) };
+}
+
+/** The replicas of a master, by id. */
+export function replicasOf(state: ClusterState, master: string): ClusterNode[] {
+  return [...state.nodes.values()]
+    .filter((node) => node.role === 'replica' && node.master === master)
+    .sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+/** Makes this node a replica of `master`; the caller has checked that it may. */
+export function followStep(state: ClusterState, master: string): Step {
+  let next = withNode(state, state.myself, { role: 'replica', master });
+  next = { ...next, migrating: new Map(), importing: new Map() };
+  return { state: next, effects: [{ kind: 'follow', master }, { kind: 'save' }, { kind: 'announce' }] };
+}
