@@ -1,0 +1,67 @@
+// The vendored capture as typed values: what COMMAND INFO and COMMAND DOCS of one named server answered.
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export interface KeySpecEntry {
+  readonly notes?: string;
+  readonly flags: readonly string[];
+  readonly begin_search: { readonly type: string; readonly spec: Readonly<Record<string, number | string>> };
+  readonly find_keys: { readonly type: string; readonly spec: Readonly<Record<string, number | string>> };
+}
+
+/** name, arity, flags, first key, last key, step, ACL categories, tips, key specs, subcommands. */
+export type InfoEntry = readonly [
+  name: string,
+  arity: number,
+  flags: readonly string[],
+  first: number,
+  last: number,
+  step: number,
+  categories: readonly string[],
+  tips: readonly string[],
+  keySpecs: readonly KeySpecEntry[],
+  subcommands: readonly InfoEntry[],
+];
+
+export interface Argument {
+  readonly name: string;
+  readonly type: 'key' | 'string' | 'integer' | 'double' | 'pattern' | 'unix-time' | 'pure-token' | 'oneof' | 'block';
+  readonly token?: string;
+  readonly flags?: readonly ('optional' | 'multiple' | 'multiple_token')[];
+  readonly key_spec_index?: number;
+  readonly since?: string;
+  readonly deprecated_since?: string;
+  readonly arguments?: readonly Argument[];
+}
+
+export interface DocsEntry {
+  readonly summary: string;
+  readonly since: string;
+  readonly group: string;
+  readonly complexity?: string;
+  readonly doc_flags?: readonly string[];
+  readonly deprecated_since?: string;
+  readonly replaced_by?: string;
+  readonly history?: readonly (readonly [string, string])[];
+  readonly arguments?: readonly Argument[];
+  readonly subcommands?: Readonly<Record<string, DocsEntry>>;
+}
+
+export interface Capture {
+  readonly about: { readonly server: string; readonly recipe: string };
+  readonly info: readonly InfoEntry[];
+  readonly docs: Readonly<Record<string, DocsEntry>>;
+}
+
+function findRoot(from: string): string {
+  return existsSync(join(from, 'package.json')) ? from : findRoot(dirname(from));
+}
+
+/** The package's root, wherever this was compiled to. */
+export const root: string = findRoot(dirname(fileURLToPath(import.meta.url)));
+export const capturePath: string = join(root, 'scripts/data/command-docs.json');
+
+export function readCapture(): Capture {
+  return JSON.parse(readFileSync(capturePath, 'utf8')) as Capture;
+}
