@@ -4,12 +4,16 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { readCapture, root } from './gen/capture.ts';
+import { infoFile } from './gen/info.ts';
 import { tableFile } from './gen/table.ts';
 
 /** Path from the root -> text, for every generated file. */
 export function generate(): Map<string, string> {
   const capture = readCapture();
-  return new Map([['lib/command/table.generated.ts', tableFile(capture)]]);
+  return new Map([
+    ['lib/command/table.generated.ts', tableFile(capture)],
+    ['server/command/info.generated.ts', infoFile(capture)],
+  ]);
 }
 
 /** Folders that hold generated files only: a file there that is no longer generated is an error. */

@@ -42,7 +42,7 @@ export function firstKeyIndex(row: CommandRow | undefined, argv: Argv): number {
   if (row === undefined) return argv.length > 1 ? 1 : 0;
   const constant = row.firstKey;
   if (constant >= 0) return constant < argv.length ? constant : 0;
-  if (row.subcommands.length === 0) return keyIndexesOf(row, argv)[0] ?? 0;
+  if (row.subcommands.length === 0) return (routingOnly.get(row.name) ?? keyIndexesOf)(row, argv)[0] ?? 0;
   if (argv.length < 2) return 0;
   const sub = commandOf(`${row.name}|${wordOf(argv[1])}`);
   return sub === undefined ? 0 : firstKeyIndex(sub, argv);
@@ -125,4 +125,9 @@ function migrateKeys(argv: Argv): number[] {
 const handFinders: ReadonlyMap<string, (argv: Argv) => number[]> = new Map([
   ['sort', sortKeys],
   ['migrate', migrateKeys],
+]);
+
+/** Keys the server does not declare, but without which a call would land on a node at random. */
+const routingOnly: ReadonlyMap<string, (row: CommandRow, argv: Argv) => number[]> = new Map([
+  ['debug', (_row, argv) => (argv.length > 2 && isWord(argv[1], 'OBJECT') ? [2] : [])],
 ]);

@@ -97,7 +97,7 @@ function parseRow(line: string): CommandRow {
     arity: Number(arity),
     flags: Number.parseInt(flags, 36),
     keySpecs,
-    firstKey: subcommands.length > 0 ? -1 : constantFirstKey(keySpecs),
+    firstKey: subcommands.length > 0 || name === 'debug' ? -1 : constantFirstKey(keySpecs),
     subcommands,
   };
 }
