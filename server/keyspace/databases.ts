@@ -1,0 +1,51 @@
+// The databases of one server (one in cluster mode, 16 otherwise) and the counters and hooks that they share.
+
+import type { Timer, World } from '../../lib/base/world.ts';
+import { type EventKind, type ExpiryMode, Store, type StoreHost } from './store.ts';
+
+/** Keys deleted at most in one background step, so that a mass of deadlines does not hold up the loop. */
+const stepLimit = 1000;
+const stepMs = 100;
+
+export class Databases implements StoreHost {
+  readonly world: World;
+  readonly stores: readonly Store[];
+  mode: ExpiryMode = 'primary';
+  dirty = 0;
+  clock: number;
+  hits = 0;
+  misses = 0;
+  expired = 0;
+  onExpired: ((store: Store, key: string) => void) | undefined = undefined;
+  onEvent: ((store: Store, kind: EventKind, event: string, key: string) => void) | undefined = undefined;
+  onReady: ((store: Store, key: string) => void) | undefined = undefined;
+  activeExpiry = true;
+  #timer: Timer | undefined;
+
+  constructor(world: World, options: { readonly count?: number; readonly indexSlots?: boolean } = {}) {
+    this.world = world;
+    this.clock = world.now();
+    const stores: Store[] = [];
+    for (let index = 0; index < (options.count ?? 16); index++) {
+      stores.push(new Store(index, this, options.indexSlots ?? false));
+    }
+    this.stores = stores;
+  }
+
+  /** Starts the background expiry; stop() ends it. After each step that deleted something, `flush` is called. */
+  start(flush: () => void): void {
+    this.#timer ??= this.world.after(stepMs, () => {
+      this.#timer = undefined;
+      this.clock = this.world.now();
+      let done = 0;
+      for (const store of this.stores) done += store.expireDue(stepLimit - done);
+      if (done > 0) flush();
+      this.start(flush);
+    });
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+}

@@ -1,0 +1,51 @@
+// What one key holds, and the few words that every value type must speak.
+
+/** Name of a type as TYPE prints it. */
+export type TypeName = 'string' | 'list' | 'hash' | 'set' | 'zset' | 'stream';
+
+/** A value that is not a string. The store keeps it and never looks inside. */
+export interface Value {
+  readonly type: TypeName;
+  /** As OBJECT ENCODING prints it: listpack, quicklist, ... */
+  readonly encoding: string;
+  /** Elements held; the store's owner removes the key when a change leaves none (streams excepted). */
+  readonly size: number;
+  /** A deep copy, for COPY. */
+  clone(): Value;
+  /** Estimated bytes held, for MEMORY USAGE; optional. */
+  memory?(): number;
+}
+
+/** A string is held as itself, one byte per char. */
+export type Stored = string | Value;
+
+export function typeOf(value: Stored): TypeName {
+  return typeof value === 'string' ? 'string' : value.type;
+}
+
+/** No deadline. */
+export const never = -1;
+
+/** One key with its place in every index of its store. Only the store writes the places. */
+export class Entry {
+  readonly key: string;
+  readonly slot: number;
+  value: Stored;
+  /** Absolute ms since the epoch, or `never`. */
+  expireAt: number = never;
+  /** Store clock (ms) at the last touch, for OBJECT IDLETIME. */
+  accessed = 0;
+  /** Index in the store's dense array. */
+  place = 0;
+  /** Index in the expiry heap, -1 when it has no deadline. */
+  heapPlace = -1;
+  /** Neighbours in the slot's list: newer and older. */
+  newer: Entry | undefined = undefined;
+  older: Entry | undefined = undefined;
+
+  constructor(key: string, slot: number, value: Stored) {
+    this.key = key;
+    this.slot = slot;
+    this.value = value;
+  }
+}

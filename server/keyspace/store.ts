@@ -1,0 +1,389 @@
+// One database: keys, their values and deadlines, and the indexes over them (by slot, by place, by deadline).
+// Knows no sessions and no commands; what happens to keys is told to the hooks it shares with its sister databases.
+// Invariants: every entry is in the map, in the dense array at entry.place and, when slots are indexed, in its slot's
+// list; an entry past its deadline is never returned (a primary deletes it on sight, a replica hides it and waits
+// for its primary's DEL).
+
+import type { World } from '../../lib/base/world.ts';
+import { ReplyError } from '../../lib/wire/reply.ts';
+import { slotCount, slotOfBinary } from '../../lib/wire/slot.ts';
+import { Entry, never, type Stored, type Value } from './entry.ts';
+import { ExpiryHeap } from './expiry.ts';
+
+export { Entry, never, type Stored, type TypeName, typeOf, type Value } from './entry.ts';
+
+/** One letter of notify-keyspace-events: g generic, $ string, l list, s set, h hash, z zset, t stream, x expired, ... */
+export type EventKind = 'g' | '$' | 'l' | 's' | 'h' | 'z' | 't' | 'x' | 'e' | 'n' | 'm';
+
+/** How deadlines are kept: `primary` deletes, `replica` hides, `applying` (the primary's own stream) ignores them. */
+export type ExpiryMode = 'primary' | 'replica' | 'applying';
+
+/** What the databases of one server share, and what they tell it. */
+export interface StoreHost {
+  readonly world: World;
+  mode: ExpiryMode;
+  /** Counts changes; a command that leaves it as it was is not replicated. */
+  dirty: number;
+  /** Coarse clock in ms for idle times. */
+  clock: number;
+  /** Keys found, keys not found, keys that expired: INFO's counters. */
+  hits: number;
+  misses: number;
+  expired: number;
+  /** Called after a key ran out on a primary and was deleted. */
+  onExpired: ((store: Store, key: string) => void) | undefined;
+  /** Called for each key event. */
+  onEvent: ((store: Store, kind: EventKind, event: string, key: string) => void) | undefined;
+  /** Called when a key that someone waits for was changed. */
+  onReady: ((store: Store, key: string) => void) | undefined;
+  /** False: deadlines are kept but nothing is deleted in the background. */
+  activeExpiry: boolean;
+}
+
+/** A transaction's eye on some keys; becomes dirty when one of them changes. */
+export interface Watcher {
+  dirty: boolean;
+}
+
+const wrongType = 'WRONGTYPE Operation against a key holding the wrong kind of value';
+
+/** The error that a command on the wrong type of key answers; thrown by the typed getters, answered by the dispatcher. */
+export function wrongTypeError(): ReplyError {
+  return new ReplyError(wrongType);
+}
+
+export class Store {
+  readonly index: number;
+  readonly host: StoreHost;
+  readonly #indexSlots: boolean;
+  #map = new Map<string, Entry>();
+  #dense: Entry[] = [];
+  #expiry = new ExpiryHeap();
+  readonly #slotHeads: (Entry | undefined)[];
+  readonly #slotCounts: Int32Array;
+  readonly #watched = new Map<string, Map<Watcher, boolean>>();
+  readonly #awaited = new Map<string, number>();
+
+  /** `indexSlots` keeps the per-slot index of cluster mode. */
+  constructor(index: number, host: StoreHost, indexSlots = false) {
+    this.index = index;
+    this.host = host;
+    this.#indexSlots = indexSlots;
+    this.#slotHeads = indexSlots ? new Array(slotCount).fill(undefined) : [];
+    this.#slotCounts = new Int32Array(indexSlots ? slotCount : 0);
+  }
+
+  /** Keys held, those past their deadline but not yet deleted included (as DBSIZE counts). */
+  get size(): number {
+    return this.#dense.length;
+  }
+
+  /** Keys with a deadline. */
+  get expires(): number {
+    return this.#expiry.size;
+  }
+
+  get averageTtl(): number {
+    return this.#expiry.averageTtl(this.now());
+  }
+
+  /** Whole ms since the epoch. */
+  now(): number {
+    return Math.floor(this.host.world.now());
+  }
+
+  /** The entry of a live key, without touching hit counters or idle time. */
+  peek(key: string): Entry | undefined {
+    const entry = this.#map.get(key);
+    if (entry === undefined || entry.expireAt === never) return entry;
+    return this.#isDue(entry) ? this.#meetDue(entry) : entry;
+  }
+
+  /** The entry of a live key; counts a hit or a miss. */
+  find(key: string): Entry | undefined {
+    const entry = this.peek(key);
+    if (entry === undefined) this.host.misses++;
+    else {
+      this.host.hits++;
+      entry.accessed = this.host.clock;
+    }
+    return entry;
+  }
+
+  /** The value of a live key; counts a hit or a miss. */
+  get(key: string): Stored | undefined {
+    return this.find(key)?.value;
+  }
+
+  has(key: string): boolean {
+    return this.peek(key) !== undefined;
+  }
+
+  /** The string at `key`. Throws WRONGTYPE. */
+  getString(key: string): string | undefined {
+    const entry = this.find(key);
+    if (entry === undefined) return undefined;
+    if (typeof entry.value !== 'string') throw wrongTypeError();
+    return entry.value;
+  }
+
+  /** The value of type `type` at `key`; `T` is that type's class. Throws WRONGTYPE. */
+  getTyped<T extends Value>(key: string, type: T['type']): T | undefined {
+    const entry = this.find(key);
+    if (entry === undefined) return undefined;
+    if (typeof entry.value === 'string' || entry.value.type !== type) throw wrongTypeError();
+    return entry.value as T;
+  }
+
+  /** Puts a value and keeps the deadline of a key that was there. Follow it with changed(). */
+  put(key: string, value: Stored): Entry {
+    const entry = this.peek(key);
+    if (entry !== undefined) {
+      entry.value = value;
+      return entry;
+    }
+    return this.#add(key, value);
+  }
+
+  /** Puts a value and drops the deadline, as SET does. Follow it with changed(). */
+  replace(key: string, value: Stored): Entry {
+    const entry = this.put(key, value);
+    if (entry.expireAt !== never) this.setDeadline(entry, never);
+    return entry;
+  }
+
+  /** Sets or (with `never`) clears the deadline: absolute ms. Follow it with changed(). */
+  setDeadline(entry: Entry, at: number): void {
+    entry.expireAt = at;
+    if (at === never) this.#expiry.remove(entry);
+    else this.#expiry.put(entry);
+  }
+
+  /** Removes a live key; true when there was one. Follow it with changed(key, 'g', 'del'). */
+  delete(key: string): boolean {
+    const entry = this.peek(key);
+    if (entry === undefined) return false;
+    this.#remove(entry);
+    return true;
+  }
+
+  /**
+   * Tells everyone that `key` changed: counts it as dirty, breaks watches, wakes waiters, raises the key event.
+   * Every command that changed something calls this once per key, after the change.
+   */
+  changed(key: string, kind: EventKind, event: string): void {
+    this.host.dirty++;
+    this.signal(key);
+    this.host.onEvent?.(this, kind, event, key);
+  }
+
+  /** Only the key event: for a second event of one change, such as `del` after the last element went. */
+  event(key: string, kind: EventKind, event: string): void {
+    this.host.onEvent?.(this, kind, event, key);
+  }
+
+  /** Breaks watches and wakes waiters without an event. */
+  signal(key: string): void {
+    if (this.#watched.size > 0) {
+      const watchers = this.#watched.get(key);
+      if (watchers !== undefined) for (const watcher of watchers.keys()) watcher.dirty = true;
+    }
+    if (this.#awaited.size > 0 && this.#awaited.has(key)) this.host.onReady?.(this, key);
+  }
+
+  /** Removes an aggregate that a change left empty, with its `del` event; true when it did. Call after changed(). */
+  dropIfEmpty(key: string, value: Value): boolean {
+    if (value.size > 0) return false;
+    const entry = this.#map.get(key);
+    if (entry === undefined || entry.value !== value) return false;
+    this.#remove(entry);
+    this.event(key, 'g', 'del');
+    return true;
+  }
+
+  // ---- watching and waiting
+
+  watch(key: string, watcher: Watcher): void {
+    let watchers = this.#watched.get(key);
+    if (watchers === undefined) {
+      watchers = new Map();
+      this.#watched.set(key, watchers);
+    }
+    const entry = this.#map.get(key);
+    if (!watchers.has(watcher)) watchers.set(watcher, entry !== undefined && this.#isDue(entry));
+  }
+
+  unwatch(key: string, watcher: Watcher): void {
+    const watchers = this.#watched.get(key);
+    if (watchers?.delete(watcher) && watchers.size === 0) this.#watched.delete(key);
+  }
+
+  /** True when the watched key ran out since it was watched. */
+  watchExpired(key: string, watcher: Watcher): boolean {
+    const dueBefore = this.#watched.get(key)?.get(watcher);
+    const entry = this.#map.get(key);
+    return dueBefore === false && entry !== undefined && this.#isDue(entry);
+  }
+
+  /** Counts one more waiter for `key`: changes to it are told to host.onReady. */
+  await(key: string): void {
+    this.#awaited.set(key, (this.#awaited.get(key) ?? 0) + 1);
+  }
+
+  unawait(key: string): void {
+    const count = (this.#awaited.get(key) ?? 0) - 1;
+    if (count > 0) this.#awaited.set(key, count);
+    else this.#awaited.delete(key);
+  }
+
+  // ---- walking
+
+  /** Every live key, in no order. The store must not be changed while it runs. */
+  *entries(): Generator<Entry> {
+    for (const entry of this.#dense) if (entry.expireAt === never || !this.#isDue(entry)) yield entry;
+  }
+
+  /**
+   * One step of SCAN: visits `count` places and returns the next cursor, 0 at the end.
+   * The dense array is walked from its end to its start, and a deletion fills its gap with the last entry, so a key
+   * not yet visited only ever moves to a place not yet visited: what is there throughout is returned.
+   */
+  scan(cursor: number, count: number, visit: (entry: Entry) => void): number {
+    let at = cursor === 0 ? this.#dense.length : Math.min(cursor, this.#dense.length);
+    const stop = Math.max(0, at - count);
+    const batch: Entry[] = [];
+    while (at > stop) batch.push(this.#dense[--at]!);
+    for (const entry of batch) if (entry.expireAt === never || this.peek(entry.key) === entry) visit(entry);
+    return at;
+  }
+
+  /** A random live key. */
+  random(): Entry | undefined {
+    for (let tries = 0; this.#dense.length > 0; tries++) {
+      const entry = this.#dense[Math.floor(this.host.world.random() * this.#dense.length)]!;
+      // A replica only hides what is due, so with nothing else left it must give up looking.
+      if (this.peek(entry.key) === entry || tries >= 100) return entry;
+    }
+    return undefined;
+  }
+
+  /** Keys in a slot, O(1). */
+  countInSlot(slot: number): number {
+    return this.#slotCounts[slot] ?? 0;
+  }
+
+  /** Up to `count` keys of a slot, most recently added first. */
+  keysInSlot(slot: number, count: number): string[] {
+    const keys: string[] = [];
+    for (let entry = this.#slotHeads[slot]; entry !== undefined && keys.length < count; entry = entry.older) {
+      keys.push(entry.key);
+    }
+    return keys;
+  }
+
+  // ---- whole database
+
+  /** Removes everything; the number of keys that were there. Breaks the watches of keys that existed. */
+  clear(): number {
+    const count = this.#dense.length;
+    for (const key of this.#watched.keys()) if (this.#map.has(key)) this.signal(key);
+    this.#map = new Map();
+    this.#dense = [];
+    this.#expiry = new ExpiryHeap();
+    if (this.#indexSlots) {
+      this.#slotHeads.fill(undefined);
+      this.#slotCounts.fill(0);
+    }
+    return count;
+  }
+
+  /** Exchanges the contents of two databases (SWAPDB; never with slot indexes). */
+  swapWith(other: Store): void {
+    [this.#map, other.#map] = [other.#map, this.#map];
+    [this.#dense, other.#dense] = [other.#dense, this.#dense];
+    [this.#expiry, other.#expiry] = [other.#expiry, this.#expiry];
+    for (const store of [this, other]) {
+      for (const key of store.#watched.keys()) if (this.#map.has(key) || other.#map.has(key)) store.signal(key);
+      for (const key of [...store.#awaited.keys()]) if (store.#map.has(key)) store.signal(key);
+    }
+  }
+
+  /** Deletes up to `limit` keys that are due, as a primary's background work; returns how many. */
+  expireDue(limit: number): number {
+    if (this.host.mode !== 'primary' || !this.host.activeExpiry) return 0;
+    const now = this.now();
+    let done = 0;
+    for (let entry = this.#expiry.first(); entry !== undefined && done < limit; entry = this.#expiry.first()) {
+      if (entry.expireAt > now) break;
+      this.#expire(entry);
+      done++;
+    }
+    return done;
+  }
+
+  /** When the first deadline falls, or `never`. */
+  get nextDeadline(): number {
+    return this.#expiry.first()?.expireAt ?? never;
+  }
+
+  // ---- inside
+
+  #isDue(entry: Entry): boolean {
+    return entry.expireAt !== never && this.host.mode !== 'applying' && this.now() >= entry.expireAt;
+  }
+
+  #meetDue(entry: Entry): undefined {
+    if (this.host.mode === 'primary') this.#expire(entry);
+    return undefined;
+  }
+
+  #expire(entry: Entry): void {
+    this.#remove(entry);
+    this.host.expired++;
+    this.signal(entry.key);
+    this.host.onExpired?.(this, entry.key);
+    this.host.onEvent?.(this, 'x', 'expired', entry.key);
+  }
+
+  #add(key: string, value: Stored): Entry {
+    // A replica may write over a key that it only hides.
+    const hidden = this.#map.get(key);
+    if (hidden !== undefined) this.#remove(hidden);
+    const entry = new Entry(key, this.#indexSlots ? slotOfBinary(key) : 0, value);
+    entry.accessed = this.host.clock;
+    this.#map.set(key, entry);
+    entry.place = this.#dense.length;
+    this.#dense.push(entry);
+    if (this.#indexSlots) this.#link(entry);
+    this.host.onEvent?.(this, 'n', 'new', key);
+    return entry;
+  }
+
+  #remove(entry: Entry): void {
+    this.#map.delete(entry.key);
+    const last = this.#dense.pop()!;
+    if (last !== entry) {
+      this.#dense[entry.place] = last;
+      last.place = entry.place;
+    }
+    if (entry.heapPlace >= 0) this.#expiry.remove(entry);
+    if (this.#indexSlots) this.#unlink(entry);
+  }
+
+  #link(entry: Entry): void {
+    const head = this.#slotHeads[entry.slot];
+    entry.older = head;
+    if (head !== undefined) head.newer = entry;
+    this.#slotHeads[entry.slot] = entry;
+    this.#slotCounts[entry.slot]!++;
+  }
+
+  #unlink(entry: Entry): void {
+    if (entry.newer !== undefined) entry.newer.older = entry.older;
+    else this.#slotHeads[entry.slot] = entry.older;
+    if (entry.older !== undefined) entry.older.newer = entry.newer;
+    entry.newer = undefined;
+    entry.older = undefined;
+    this.#slotCounts[entry.slot]!--;
+  }
+}
