@@ -49,7 +49,7 @@ export interface FlagBits {
   readonly beyond: number;
 }
 
-export const Flag: FlagBits = {
+export const commandFlag: FlagBits = {
   write: 1 << 0,
   readonly: 1 << 1,
   denyoom: 1 << 2,

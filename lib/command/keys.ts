@@ -48,6 +48,12 @@ export function firstKeyIndex(row: CommandRow | undefined, argv: Argv): number {
   return sub === undefined ? 0 : firstKeyIndex(sub, argv);
 }
 
+/** The first key itself, for routing; undefined when the call has none. */
+export function firstKey(argv: Argv): string | Uint8Array | undefined {
+  const at = firstKeyIndex(commandOf(wordOf(argv[0])), argv);
+  return at === 0 ? undefined : argv[at];
+}
+
 function collect(spec: KeySpec, argv: Argv, found: number[]): void {
   const begin = beginOf(spec, argv);
   if (begin <= 0 || spec.find.kind === 'unknown') return;

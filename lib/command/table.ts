@@ -4,7 +4,7 @@
 import { KeyFlag } from './flags.ts';
 import { rows } from './table.generated.ts';
 
-export { Flag, KeyFlag } from './flags.ts';
+export { commandFlag, KeyFlag } from './flags.ts';
 
 /** Where the keys' search starts: a fixed position, or right after a word (searched from `from`; negative = from the end). */
 export type BeginSearch =
@@ -29,7 +29,7 @@ export interface CommandRow {
   readonly name: string;
   /** Words including the name; negative means "at least". */
   readonly arity: number;
-  /** Bits of `Flag`. */
+  /** Bits of `commandFlag`. */
   readonly flags: number;
   readonly keySpecs: readonly KeySpec[];
   /** Position of the first key when it is the same in every call; 0 = never a key; -1 = depends on the words. */

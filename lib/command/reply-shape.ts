@@ -1,0 +1,53 @@
+// Replies into the shapes users of ioredis expect, whichever protocol they came by. Pure; never sees an error reply.
+// The decoder has folded RESP3 already (map -> flat array, double -> text, boolean -> 1 or 0); what is left is
+// where RESP3 nests what RESP2 does not. Both forms are told apart by what they look like, so a shape needs no protocol.
+
+import type { Argument } from './argv.ts';
+
+export type ReplyShape = (reply: unknown, argv: readonly Argument[], buffers: boolean) => unknown;
+
+/** [f, v, ...] -> { f: v, ... }; a field named `__proto__` is an own property like any other. */
+function toObject(reply: unknown): unknown {
+  if (!Array.isArray(reply)) return reply;
+  const object: Record<string, unknown> = {};
+  for (let at = 0; at < reply.length; at += 2) {
+    const field = String(reply[at]);
+    const value: unknown = reply[at + 1];
+    if (field in object) {
+      Object.defineProperty(object, field, { value, configurable: true, enumerable: true, writable: true });
+    } else {
+      object[field] = value;
+    }
+  }
+  return object;
+}
+
+/** RESP3's [[a, 1], [b, 2]] -> RESP2's [a, 1, b, 2]; what is flat stays. */
+function flattenPairs(reply: unknown): unknown {
+  if (!Array.isArray(reply)) return reply;
+  const items: readonly unknown[] = reply;
+  return items.some(Array.isArray) ? items.flat() : reply;
+}
+
+/** RESP3's map of streams, flattened: [name, entries, ...] -> RESP2's [[name, entries], ...]. */
+function pairUpStreams(reply: unknown): unknown {
+  if (!Array.isArray(reply) || Array.isArray(reply[0])) return reply;
+  const pairs: unknown[] = [];
+  for (let at = 0; at < reply.length; at += 2) pairs.push([reply[at], reply[at + 1]]);
+  return pairs;
+}
+
+const flattened =
+  'hrandfield vsim zdiff zinter zpopmax zpopmin zrandmember zrange zrangebyscore zrevrange zrevrangebyscore zunion';
+
+const shapes: ReadonlyMap<string, ReplyShape> = new Map<string, ReplyShape>([
+  ['hgetall', toObject],
+  ['xread', pairUpStreams],
+  ['xreadgroup', pairUpStreams],
+  ...flattened.split(' ').map((name) => [name, flattenPairs] as const),
+]);
+
+/** The shape of a command's reply by its lower-case name; undefined when it stays as it is. */
+export function shapeOf(name: string): ReplyShape | undefined {
+  return shapes.get(name);
+}
