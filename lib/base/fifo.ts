@@ -41,6 +41,11 @@ export class Fifo<T> {
     return item;
   }
 
+  /** Visits what is queued, oldest first; `visit` must not change the queue. */
+  forEach(visit: (item: T) => void): void {
+    for (let at = 0; at < this.#size; at++) visit(this.#ring[(this.#head + at) & this.#mask] as T);
+  }
+
   /** Empties the queue and returns what was in it, oldest first. */
   drain(): T[] {
     const items: T[] = [];

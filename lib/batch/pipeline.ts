@@ -3,8 +3,7 @@
 // prototype by the facade; this file knows no command but `multi` and `exec`.
 
 import { RedisError } from '../base/errors.ts';
-import type { Call, Dispatcher, Parcel } from '../connection/call.ts';
-import type { Encoding } from '../wire/decoder.ts';
+import { Call, type Dispatcher, type Parcel } from '../connection/call.ts';
 import { type BatchResult, Scatter } from './scatter.ts';
 import { Transaction, type TransactionOutcome } from './transaction.ts';
 
@@ -15,11 +14,7 @@ export interface BatchHost {
   readonly dispatcher: Dispatcher;
   /** Sends a parcel, or holds it until the client is ready. */
   submit(parcel: Parcel): void;
-  /** A call for a command's method arguments (a trailing callback already taken off). */
-  makeCall(name: string, args: readonly unknown[], encoding: Encoding): Call;
 }
-
-type CommandWords = readonly [name: string, ...args: unknown[]];
 
 const reused = 'Pipeline cannot be used to send any commands when the `exec()` has been called on it.';
 
@@ -44,41 +39,26 @@ export class Pipeline {
     return this.#calls.length;
   }
 
-  /** Adds a command; used by every command method of the surface. */
-  add(name: string, args: unknown[], encoding: Encoding): this {
+  /** Adds a call; used by every command method of the surface. */
+  add(call: Call, callback?: Callback<unknown>): this {
     if (this.#executed) throw new RedisError(reused, { code: 'ERR_PIPELINE_REUSED' });
-    const last = args.at(-1);
-    if (typeof last === 'function') {
-      args = args.slice(0, -1);
-      this.#callbacks.set(this.#calls.length, last as Callback<unknown>);
-    }
-    const call = this.#host.makeCall(name, args, encoding);
+    if (callback !== undefined) this.#callbacks.set(this.#calls.length, callback);
     call.index = this.#calls.length;
     this.#calls.push(call);
-    return this;
-  }
-
-  /** `[['set', 'a', 1], ['get', 'a']]`, as given to pipeline(commands). */
-  addBatch(commands: readonly CommandWords[]): this {
-    for (const [name, ...args] of commands) {
-      const method = (this as unknown as Record<string, unknown>)[name];
-      if (typeof method === 'function') method.apply(this, args);
-      else this.add(name, args, 'utf8');
-    }
     return this;
   }
 
   multi(): this {
     if (this.#inTransaction) throw new RedisError('ERR MULTI calls can not be nested', { code: 'ERR' });
     this.#inTransaction = true;
-    return this.add('multi', [], 'utf8');
+    return this.add(this.#bare('multi'));
   }
 
   /** Ends an open MULTI stretch of a pipeline (then returns the chain), or sends the batch. */
   exec(callback?: Callback<unknown>): unknown {
     if (this.#inTransaction) {
       this.#inTransaction = false;
-      this.add('exec', [], 'utf8');
+      this.add(this.#bare('exec'));
       if (!this.#unwrap) return this;
     }
     const promise = this.#run();
@@ -91,13 +71,17 @@ export class Pipeline {
     return this.exec(callback);
   }
 
+  #bare(name: string): Call {
+    return new Call([name], -1, 0, 'utf8', undefined, this.#host.dispatcher);
+  }
+
   async #run(): Promise<unknown> {
     if (this.#executed) throw new RedisError(reused, { code: 'ERR_PIPELINE_REUSED' });
     this.#executed = true;
     const results = await this.#send();
     for (const [index, callback] of this.#callbacks) {
       const [error, value] = results[index]!;
-      callback(error, value);
+      process.nextTick(callback, error, value);
     }
     return this.#unwrap ? unwrap(results) : results;
   }

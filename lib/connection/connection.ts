@@ -95,6 +95,10 @@ export class Connection {
     return this.write(asking) && this.write(call);
   }
 
+  forEachCall(visit: (call: Call) => void): void {
+    this.#fifo.forEach(visit);
+  }
+
   /** Takes no more calls; closes once everything in flight is answered. */
   end(): void {
     if (this.#closed !== undefined || this.#ending) return;

@@ -128,6 +128,13 @@ export class Keeper implements Lane {
     this.#dial();
   }
 
+  /** Every call it holds, sent or waiting. */
+  forEachCall(visit: (call: Call) => void): void {
+    this.#connection?.forEachCall(visit);
+    for (const retired of this.#retired) retired.forEachCall(visit);
+    this.#queue.forEach(visit);
+  }
+
   /** Drops the socket as if the peer had closed it; the keeper dials again by its rules. */
   drop(reason: Error): void {
     this.#connection?.destroy(reason);

@@ -69,6 +69,12 @@ export class NodePool {
     return node;
   }
 
+  /** A further connection to a node, reached as the pool reaches it but none of its own. */
+  keeper(key: string, readOnly: boolean, events: KeeperEvents): Keeper {
+    const { host, port } = parseKey(key);
+    return new Keeper(key, { host, port, ...this.#options.optionsFor(key), readOnly }, this.#world, events);
+  }
+
   /** Makes the pool hold exactly the nodes of the map; what is left over is closed once its replies are in. */
   reconcile(roles: ReadonlyMap<string, NodeRole>): void {
     const added: PooledNode[] = [];
@@ -85,6 +91,12 @@ export class NodePool {
     }
     for (const node of [...this.#nodes.values()]) if (!roles.has(node.key)) this.#remove(node, true);
     for (const node of added) this.#options.onAdd(node);
+  }
+
+  /** Lets go of a node whose keeper has ended on its own. */
+  forget(key: string): void {
+    const node = this.#nodes.get(key);
+    if (node?.keeper.state === 'ended') this.#remove(node, false);
   }
 
   closeAll(reason: Error): void {

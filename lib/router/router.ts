@@ -94,6 +94,15 @@ export class Router implements Dispatcher {
     this.#parking.releaseAll();
   }
 
+  /** A keeper was replaced or let go: look lanes up again. */
+  forgetLanes(): void {
+    this.#lanes = [];
+  }
+
+  reopen(): void {
+    this.#closed = undefined;
+  }
+
   /** One clock reading serves a whole tick. */
   now(): number {
     if (this.#now === 0) {
@@ -117,9 +126,8 @@ export class Router implements Dispatcher {
     for (const parcel of this.#parking.clear()) parcel.fail(reason);
   }
 
-  /** Fails parked calls that `expired` says have waited long enough. */
-  sweep(expire: (parcel: Parcel) => void): void {
-    this.#parking.forEach(expire);
+  forEachParked(visit: (parcel: Parcel) => void): void {
+    this.#parking.forEach(visit);
   }
 
   onReply(call: Call, reply: unknown, from: ReplySource): void {

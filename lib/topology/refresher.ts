@@ -88,6 +88,13 @@ export class Refresher {
     return this.#running ?? this.#run(reason);
   }
 
+  /** Undoes stop(). */
+  start(): void {
+    if (!this.#stopped) return;
+    this.#stopped = false;
+    this.#plan();
+  }
+
   stop(): void {
     this.#stopped = true;
     this.#timer?.cancel();

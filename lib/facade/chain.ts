@@ -1,0 +1,59 @@
+// pipeline() and multi() as users chain them: the batch with every command as a method.
+
+import { RedisError } from '../base/errors.ts';
+import { type BatchHost, Pipeline } from '../batch/pipeline.ts';
+import type { Script } from '../command/script.ts';
+import { CallFlag } from '../connection/call.ts';
+import type { Encoding } from '../wire/decoder.ts';
+import { type CallMaker, installCommands, scriptMethod, takeCallback, type Word, wordOf } from './commander.ts';
+
+/** A command as `[name, ...arguments]`. */
+export type CommandWords = readonly [name: string, ...args: unknown[]];
+
+export class Chain extends Pipeline {
+  readonly #maker: CallMaker;
+  readonly #cluster: boolean;
+
+  constructor(
+    host: BatchHost,
+    maker: CallMaker,
+    scripts: ReadonlyMap<string, Script>,
+    transaction: boolean,
+    cluster: boolean,
+  ) {
+    super(host, transaction);
+    this.#maker = maker;
+    this.#cluster = cluster;
+    const methods = this as unknown as Record<string, unknown>;
+    for (const [name, script] of scripts) {
+      methods[name] = scriptMethod(script, 'utf8');
+      methods[`${name}Buffer`] = scriptMethod(script, 'buffer');
+    }
+  }
+
+  /** `[['set', 'a', 1], ['get', 'a']]`, as given to pipeline(commands). */
+  addBatch(commands: readonly CommandWords[]): this {
+    for (const [name, ...args] of commands) {
+      const method = (this as unknown as Record<string, unknown>)[name];
+      if (typeof method === 'function') method.apply(this, args);
+      else this.execute(wordOf(name), args, 'utf8');
+    }
+    return this;
+  }
+
+  execute(word: Word, args: unknown[], encoding: Encoding): this {
+    if (this.#cluster && (word.flags & CallFlag.subscribing) !== 0) {
+      const why = 'cannot be part of a pipeline on a cluster: subscriptions have a connection of their own';
+      throw new RedisError(`${word.name} ${why}`, { code: 'ERR_INVALID_ARG' });
+    }
+    const callback = takeCallback(args);
+    return this.add(this.#maker.make(word, args, encoding), callback);
+  }
+
+  executeScript(script: Script, args: unknown[], encoding: Encoding): this {
+    const callback = takeCallback(args);
+    return this.add(this.#maker.makeScript(script, args, encoding), callback);
+  }
+}
+
+installCommands(Chain.prototype);

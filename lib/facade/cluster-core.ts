@@ -1,0 +1,314 @@
+// The working parts of a cluster client put together: pool, router, refresher and the connect loop. The public face
+// (cluster.ts) adds names and events; this file knows when to connect, to ask again and to give up.
+
+import { AbortError, ClusterAllFailedError, RedisError } from '../base/errors.ts';
+import type { World } from '../base/world.ts';
+import { type Call, ownCall, type Parcel } from '../connection/call.ts';
+import type { Keeper } from '../connection/keeper.ts';
+import { Deadlines } from '../router/deadlines.ts';
+import { NodePool, type PooledNode } from '../router/node-pool.ts';
+import { Router } from '../router/router.ts';
+import { Refresher, type RefreshTarget } from '../topology/refresher.ts';
+import { parseSeeds, type Seed, type StartupNode } from '../topology/seeds.ts';
+import type { SlotMap } from '../topology/slot-map.ts';
+import { readView } from '../topology/view.ts';
+import type { Lifecycle } from './lifecycle.ts';
+import { type ClusterOptions, keeperOptionsOf } from './options.ts';
+
+export interface CoreEvents {
+  onNodeAdded(node: PooledNode): void;
+  onNodeRemoved(node: PooledNode): void;
+  onNodeError(error: Error, key: string): void;
+  onRefresh(map: SlotMap): void;
+}
+
+const defaultRetry = (times: number): number => Math.min(100 + times * 2, 2000);
+
+export class ClusterCore {
+  readonly pool: NodePool;
+  readonly router: Router;
+  readonly refresher: Refresher;
+  readonly lifecycle: Lifecycle;
+  /** Replaced by clusterRetryStrategy when it assigns `startupNodes`. */
+  seeds: readonly Seed[];
+  readonly #options: ClusterOptions;
+  readonly #world: World;
+  readonly #events: CoreEvents;
+  readonly #deadlines: Deadlines | undefined;
+  #attempts = 0;
+  #epoch = 0;
+  #retry: { cancel(): void } | undefined;
+  #waiters: { resolve: () => void; reject: (error: Error) => void }[] = [];
+
+  constructor(
+    seeds: readonly Seed[],
+    options: ClusterOptions,
+    world: World,
+    lifecycle: (send: (parcel: Parcel) => void) => Lifecycle,
+    events: CoreEvents,
+  ) {
+    this.seeds = seeds;
+    this.#options = options;
+    this.#world = world;
+    this.#events = events;
+    this.pool = this.#makePool();
+    this.router = this.#makeRouter();
+    this.refresher = this.#makeRefresher();
+    this.lifecycle = lifecycle((parcel) => this.router.send(parcel));
+    const timeout = options.redisOptions?.commandTimeout;
+    if (timeout !== undefined && timeout > 0) {
+      this.#deadlines = new Deadlines(timeout, world, (visit) => this.#visitAll(visit));
+    }
+  }
+
+  submit(parcel: Parcel): void {
+    this.#deadlines?.start();
+    this.lifecycle.submit(parcel);
+  }
+
+  /** Resolves at `ready`; rejects when this round fails (reconnection goes on by clusterRetryStrategy). */
+  connect(): Promise<void> {
+    const { status } = this.lifecycle;
+    if (status === 'connecting' || status === 'connect' || status === 'ready') {
+      return Promise.reject(new RedisError('Redis is already connecting/connected', { code: 'ERR_CONNECTED' }));
+    }
+    this.#retry?.cancel();
+    const ready = new Promise<void>((resolve, reject) => this.#waiters.push({ resolve, reject }));
+    this.#begin();
+    return ready;
+  }
+
+  /** Closes every socket now; pending calls are rejected. */
+  disconnect(reconnect: boolean): void {
+    this.#close(new AbortError('Connection is closed.', { code: 'ERR_CLOSED' }), reconnect);
+  }
+
+  /** Lets every node answer what it has been asked, then closes. */
+  async quit(): Promise<void> {
+    this.lifecycle.become('disconnecting');
+    const partings = [...this.pool.all()]
+      .filter((node) => node.keeper.state === 'up')
+      .map((node) => {
+        const { call, answer } = ownCall(['quit']);
+        node.keeper.send(call);
+        return answer.catch(() => undefined);
+      });
+    await Promise.all(partings);
+    this.#close(new AbortError('Connection is closed.', { code: 'ERR_CLOSED' }), false);
+  }
+
+  #begin(): void {
+    const epoch = ++this.#epoch;
+    this.router.reopen();
+    this.refresher.start();
+    this.lifecycle.become('connecting');
+    this.#connectOnce().then(
+      () => {
+        if (epoch !== this.#epoch) return;
+        this.#attempts = 0;
+        this.lifecycle.become('ready');
+        for (const waiter of this.#waiters.splice(0)) waiter.resolve();
+      },
+      (error: Error) => {
+        if (epoch === this.#epoch) this.#failed(error);
+      },
+    );
+  }
+
+  async #connectOnce(): Promise<void> {
+    const epoch = this.#epoch;
+    await this.refresher.refresh('connect');
+    if (epoch !== this.#epoch) return;
+    this.lifecycle.become('connect');
+    if (this.#options.enableReadyCheck ?? true) await this.#checkState();
+  }
+
+  // CLUSTER INFO of any node; a cluster that says `fail` is not ready yet.
+  async #checkState(): Promise<void> {
+    const keeper = [...this.pool.all()].map((node) => node.keeper).find((one) => one.state === 'up');
+    if (keeper === undefined) return;
+    const info = await this.#ask(keeper, ['cluster', 'info']).catch(() => undefined);
+    if (typeof info === 'string' && /cluster_state:fail/.test(info)) {
+      throw new RedisError('CLUSTERDOWN The cluster is down', { code: 'CLUSTERDOWN', node: keeper.address });
+    }
+  }
+
+  #failed(error: Error): void {
+    if (error instanceof ClusterAllFailedError) this.lifecycle.reportError(error);
+    const reasons = error instanceof ClusterAllFailedError ? error.errors : [error];
+    const unavailable = new ClusterAllFailedError('None of startup nodes is available', reasons);
+    for (const waiter of this.#waiters.splice(0)) waiter.reject(unavailable);
+    this.lifecycle.become('close');
+    this.#retryOrEnd(unavailable);
+  }
+
+  #retryOrEnd(reason: Error): void {
+    const strategy = this.#options.clusterRetryStrategy ?? defaultRetry;
+    const face = { startupNodes: undefined as readonly StartupNode[] | undefined };
+    const delay = strategy.call(face as never, ++this.#attempts, reason);
+    if (face.startupNodes !== undefined) this.seeds = parseSeeds(face.startupNodes);
+    if (typeof delay !== 'number') {
+      this.#end(reason);
+      return;
+    }
+    this.lifecycle.become('reconnecting');
+    this.#retry = this.#world.after(delay, () => this.#begin(), true);
+  }
+
+  #close(reason: Error, reconnect: boolean): void {
+    if (this.lifecycle.status === 'end') return;
+    this.#epoch++;
+    this.#retry?.cancel();
+    this.lifecycle.become('disconnecting');
+    for (const waiter of this.#waiters.splice(0)) waiter.reject(reason);
+    if (!reconnect) this.router.close(reason);
+    this.pool.closeAll(reason);
+    this.lifecycle.become('close');
+    if (reconnect) this.#retryOrEnd(reason);
+    else this.#end(reason);
+  }
+
+  #end(reason: Error): void {
+    this.#epoch++;
+    this.refresher.stop();
+    this.#deadlines?.stop();
+    this.router.close(reason);
+    this.pool.closeAll(reason);
+    this.lifecycle.become('end');
+    this.lifecycle.failHeld(reason);
+  }
+
+  #makePool(): NodePool {
+    const scaleReads = this.#options.scaleReads ?? 'master';
+    const options = this.#options.redisOptions ?? {};
+    return new NodePool(
+      {
+        optionsFor: (key) => ({
+          ...keeperOptionsOf(options, this.seeds.find((seed) => seed.key === key)?.options),
+          retryDelay: (times) => this.#redialDelay(times),
+          holdWhileDown: false,
+        }),
+        readFromReplicas: scaleReads !== 'master',
+        roleCall: (argv) => ownCallOf(argv),
+        onAdd: (node) => this.#events.onNodeAdded(node),
+        onRemove: (node) => this.#events.onNodeRemoved(node),
+      },
+      this.#world,
+      { onState: (keeper, state, reason) => this.#onNodeState(keeper, state, reason) },
+    );
+  }
+
+  #makeRouter(): Router {
+    const options = this.#options;
+    return new Router(
+      {
+        maxRedirections: options.maxRedirections ?? 16,
+        retryDeadline: options.retryDeadline ?? options.redisOptions?.commandTimeout ?? 15_000,
+        moved: options.retryDelayOnMoved ?? 0,
+        tryAgain: options.retryDelayOnTryAgain ?? 100,
+        clusterDown: options.retryDelayOnClusterDown ?? 100,
+        failover: options.retryDelayOnFailover ?? 100,
+        resendWritten: options.redisOptions?.autoResendUnfulfilledCommands ?? true,
+        scaleReads: options.scaleReads ?? 'master',
+        natMap: options.natMap,
+      },
+      this.pool,
+      this.#world,
+      { onHint: (reason) => this.refresher.suggest(reason), onPatched: (map) => this.#events.onRefresh(map) },
+    );
+  }
+
+  #makeRefresher(): Refresher {
+    return new Refresher(
+      {
+        targets: () => this.#targets(),
+        publish: (map) => {
+          if (map.sameAs(this.router.map)) {
+            this.router.retryParked();
+            return false;
+          }
+          this.router.setMap(map);
+          this.#events.onRefresh(map);
+          return true;
+        },
+        onFailure: (error) => this.#onRefreshFailed(error),
+        period: this.#options.slotsRefreshInterval ?? 0,
+      },
+      this.#world,
+    );
+  }
+
+  // Open sockets first, masters before replicas, in random order; then the seeds, so a cluster that moved away
+  // altogether is found again.
+  #targets(): RefreshTarget[] {
+    const weight = (node: PooledNode): number => (node.role === 'master' ? 0 : 1) + this.#world.random();
+    const up = [...this.pool.all()].filter((node) => node.keeper.state === 'up');
+    const ranked = up.map((node) => ({ node, weight: weight(node) })).sort((one, other) => one.weight - other.weight);
+    const keys = new Set(ranked.map(({ node }) => node.key));
+    for (const seed of this.seeds) keys.add(seed.key);
+    for (const node of this.pool.all()) keys.add(node.key);
+    return [...keys].map((key) => ({ address: key, ask: () => this.#askView(key) }));
+  }
+
+  async #askView(key: string): Promise<SlotMap> {
+    const { keeper } = this.pool.open(key);
+    if (keeper.state === 'resting') keeper.open();
+    return readView(await this.#ask(keeper, ['cluster', 'slots']), key, this.#options.natMap);
+  }
+
+  #ask(keeper: Keeper, argv: readonly string[]): Promise<unknown> {
+    const { call, answer } = ownCall(argv);
+    const timer = this.#world.after(
+      this.#options.slotsRefreshTimeout ?? 1000,
+      () => call.fail(new RedisError('timeout', { code: 'ETIMEDOUT', node: keeper.address })),
+      true,
+    );
+    if (!keeper.send(call))
+      call.fail(keeper.lastError ?? new AbortError('Connection is closed.', { node: keeper.address }));
+    return answer.finally(() => timer.cancel());
+  }
+
+  // The first dial after a loss is immediate: most losses are one broken socket, not a dead node.
+  #redialDelay(times: number): number | null {
+    const strategy = this.#options.clusterNodeRetryStrategy;
+    if (typeof strategy === 'function') {
+      const delay = strategy(times);
+      return typeof delay === 'number' ? delay : null;
+    }
+    if (times === 1) return 0;
+    return Math.min(50 * 2 ** (times - 2), 2000) * (0.75 + this.#world.random() * 0.5);
+  }
+
+  #onNodeState(keeper: Keeper, state: string, reason: Error | undefined): void {
+    if (state === 'up') this.router.retryParked();
+    if (state === 'ended') {
+      this.pool.forget(keeper.address);
+      this.router.forgetLanes();
+    }
+    if (state === 'resting' && reason !== undefined) {
+      this.#events.onNodeError(reason, keeper.address);
+      if (this.lifecycle.status === 'ready') this.refresher.suggest('outage');
+    }
+  }
+
+  // Ready, and yet nobody answers any more: start over from the seeds.
+  #onRefreshFailed(error: ClusterAllFailedError): void {
+    if (this.lifecycle.status !== 'ready') return;
+    if ([...this.pool.all()].some((node) => node.keeper.state === 'up')) return;
+    this.lifecycle.reportError(error);
+    this.lifecycle.become('close');
+    this.#retryOrEnd(error);
+  }
+
+  #visitAll(visit: (parcel: Parcel) => void): void {
+    this.lifecycle.forEachHeld(visit);
+    this.router.forEachParked(visit);
+    for (const node of this.pool.all()) node.keeper.forEachCall(visit);
+  }
+}
+
+function ownCallOf(argv: readonly string[]): Call {
+  const { call, answer } = ownCall(argv);
+  answer.catch(() => undefined);
+  return call;
+}

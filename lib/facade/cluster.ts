@@ -1,0 +1,207 @@
+// The drop-in face of a cluster: ioredis's names, statuses and events over the core. It owns the Redis objects that
+// nodes() hands out and the scripts; everything about slots, redirects and connections lives below.
+
+import { EventEmitter } from 'node:events';
+import { AbortError, OptionError } from '../base/errors.ts';
+import { RealWorld } from '../base/world.ts';
+import { type Callback, nodeify } from '../batch/pipeline.ts';
+import type { Script } from '../command/script.ts';
+import { type Call, CallFlag, type Parcel } from '../connection/call.ts';
+import type { PooledNode } from '../router/node-pool.ts';
+import { parseSeeds } from '../topology/seeds.ts';
+import type { Encoding } from '../wire/decoder.ts';
+import { slotCount } from '../wire/slot.ts';
+import { Chain, type CommandWords } from './chain.ts';
+import { ClusterCore } from './cluster-core.ts';
+import { ClusterSubscriber } from './cluster-subscriber.ts';
+import type { Command } from './command.ts';
+import { answer, CallMaker, installCommands, scriptMethod, scriptOf, takeCallback, type Word } from './commander.ts';
+import { Lifecycle, type Status } from './lifecycle.ts';
+import { type ClusterNode, type ClusterOptions, type ScriptDefinition, verifyClusterOptions } from './options.ts';
+import { Redis, sharedKeeper } from './redis.ts';
+
+export type NodeRole = 'master' | 'slave' | 'all';
+
+export class Cluster extends EventEmitter {
+  readonly options: ClusterOptions;
+  readonly isCluster: boolean = true;
+  readonly startupNodes: readonly ClusterNode[];
+  readonly #core: ClusterCore;
+  readonly #maker: CallMaker;
+  readonly #faces = new Map<string, Redis>();
+  readonly #scripts = new Map<string, Script>();
+  readonly #subscriber: ClusterSubscriber;
+  readonly #friendly: boolean;
+
+  constructor(startupNodes: readonly ClusterNode[], options: ClusterOptions = {}) {
+    super();
+    verifyClusterOptions(options);
+    const seeds = parseSeeds(startupNodes);
+    this.startupNodes = startupNodes;
+    this.options = options;
+    this.#friendly = options.showFriendlyErrorStack ?? options.redisOptions?.showFriendlyErrorStack ?? false;
+    const world = new RealWorld();
+    this.#core = new ClusterCore(seeds, options, world, (send) => this.#makeLifecycle(send), {
+      onNodeAdded: (node) => this.emit('+node', this.#faceOf(node)),
+      onNodeRemoved: (node) => this.#nodeRemoved(node),
+      onNodeError: (error, key) => this.emit('node error', error, key),
+      onRefresh: () => {
+        this.#subscriber.mapChanged();
+        this.emit('refresh');
+      },
+    });
+    this.#maker = new CallMaker(options.keyPrefix ?? options.redisOptions?.keyPrefix, this.#core.router);
+    this.#subscriber = new ClusterSubscriber(this, this.#core.pool, world);
+    const scripts = { ...options.redisOptions?.scripts, ...options.scripts };
+    for (const [name, script] of Object.entries(scripts)) this.defineCommand(name, script);
+    if (!options.lazyConnect) this.connect().catch(() => undefined);
+  }
+
+  get status(): Status {
+    return this.#core.lifecycle.status;
+  }
+
+  /** slot -> `host:port` keys, master first; slots nobody owns are empty. A copy. */
+  get slots(): string[][] {
+    const { map } = this.#core.router;
+    const lists = map.shards.map((shard) => [shard.master, ...shard.replicas]);
+    return Array.from({ length: slotCount }, (_, slot) => lists[map.table[slot]! - 1] ?? []);
+  }
+
+  /** ioredis's gauge of its own auto-pipelining; here commands of a tick are never queued apart. Always 0. */
+  get autoPipelineQueueSize(): number {
+    return 0;
+  }
+
+  /** Resolves at `ready`. Rejects when no startup node could be used; reconnection goes on by clusterRetryStrategy. */
+  connect(): Promise<void> {
+    return this.#core.connect();
+  }
+
+  /** Closes every connection now; pending commands are rejected with "Connection is closed.". */
+  disconnect(reconnect = false): void {
+    this.#subscriber.stop();
+    this.#core.disconnect(reconnect);
+  }
+
+  /** QUIT on every node: what was sent before is answered first. Resolves with "OK"; later commands are rejected. */
+  quit(callback?: Callback<'OK'>): Promise<'OK'> {
+    const quitting = this.#quit();
+    if (callback !== undefined) nodeify(quitting, callback);
+    return quitting;
+  }
+
+  /** A new client of the same cluster: these startup nodes unless others are given, `overrideOptions` on top. */
+  duplicate(overrideStartupNodes: readonly ClusterNode[] = [], overrideOptions: ClusterOptions = {}): Cluster {
+    const nodes = overrideStartupNodes.length > 0 ? overrideStartupNodes : this.startupNodes;
+    const redisOptions = { ...this.options.redisOptions, ...overrideOptions.redisOptions };
+    return new Cluster(nodes, { ...this.options, ...overrideOptions, redisOptions });
+  }
+
+  /** The nodes of the slot map as single-node clients, on the cluster's own connections. */
+  nodes(role: NodeRole = 'all'): Redis[] {
+    if (role !== 'all' && role !== 'master' && role !== 'slave') {
+      throw new OptionError('role', `Invalid role "${String(role)}". Expected "all", "master" or "slave"`);
+    }
+    const nodes = [...this.#core.pool.all()].filter((node) => node.inMap && (role === 'all' || node.role === role));
+    return nodes.map((node) => this.#faceOf(node));
+  }
+
+  /** Asks for the slot map now; `callback(error?)` or the promise tells the outcome. */
+  refreshSlotsCache(callback?: (error?: Error) => void): Promise<void> {
+    const refreshing = this.#core.refresher.refresh('manual');
+    if (callback !== undefined) refreshing.then(() => callback(), callback);
+    return refreshing;
+  }
+
+  pipeline(commands?: readonly CommandWords[]): Chain {
+    return this.#chain(false, commands);
+  }
+
+  /** A transaction on one slot; it follows MOVED and ASK whole. */
+  multi(commands?: readonly CommandWords[] | { pipeline?: boolean }, options?: { pipeline?: boolean }): Chain {
+    const settings = Array.isArray(commands) ? options : ((commands as { pipeline?: boolean } | undefined) ?? options);
+    if (settings?.pipeline === false) {
+      throw new OptionError('pipeline', 'multi({ pipeline: false }) needs one connection; use it on one of nodes()');
+    }
+    return this.#chain(true, Array.isArray(commands) ? commands : undefined);
+  }
+
+  /** Adds `name` and `nameBuffer`: EVALSHA of the script, with EVAL where a node does not know it. */
+  defineCommand(name: string, definition: ScriptDefinition): void {
+    const script = scriptOf(definition);
+    this.#scripts.set(name, script);
+    const methods = this as unknown as Record<string, unknown>;
+    methods[name] = scriptMethod(script, 'utf8');
+    methods[`${name}Buffer`] = scriptMethod(script, 'buffer');
+  }
+
+  /** Sends a Command made by hand and returns its promise. */
+  sendCommand(command: Command): Promise<unknown> {
+    this.#submit(command.toCall(this.#maker));
+    return command.promise;
+  }
+
+  execute(word: Word, args: unknown[], encoding: Encoding): unknown {
+    const callback = takeCallback(args);
+    const call = this.#maker.make(word, args, encoding);
+    const submit = (word.flags & CallFlag.subscribing) === 0 ? this.#submit : this.#subscribe;
+    return answer(call, callback, this.#friendly, submit);
+  }
+
+  executeScript(script: Script, args: unknown[], encoding: Encoding): unknown {
+    const callback = takeCallback(args);
+    return answer(this.#maker.makeScript(script, args, encoding), callback, this.#friendly, this.#submit);
+  }
+
+  readonly #submit = (call: Parcel): void => {
+    (call as Call).startedAt = this.#core.router.now();
+    this.#core.submit(call);
+  };
+
+  readonly #subscribe = (call: Call): void => this.#subscriber.send(call);
+
+  async #quit(): Promise<'OK'> {
+    if (this.status === 'end') throw new AbortError('Connection is closed.', { code: 'ERR_CLOSED' });
+    this.#subscriber.stop();
+    await this.#core.quit();
+    return 'OK';
+  }
+
+  #makeLifecycle(send: (parcel: Parcel) => void): Lifecycle {
+    return new Lifecycle(this, {
+      offlineQueue: this.options.enableOfflineQueue ?? true,
+      offlineMessage: "Cluster isn't ready and enableOfflineQueue options is false",
+      maxQueueLength: this.options.maxQueueLength ?? 1_000_000,
+      send,
+      wake: () => void this.connect().catch(() => undefined),
+    });
+  }
+
+  #chain(transaction: boolean, commands: readonly CommandWords[] | undefined): Chain {
+    const host = { dispatcher: this.#core.router, submit: (parcel: Parcel) => this.#core.submit(parcel) };
+    return new Chain(host, this.#maker, this.#scripts, transaction, true).addBatch(commands ?? []);
+  }
+
+  #faceOf(node: PooledNode): Redis {
+    let face = this.#faces.get(node.key);
+    if (face === undefined) {
+      const [host, port] = [
+        node.key.slice(0, node.key.lastIndexOf(':')),
+        Number(node.key.slice(node.key.lastIndexOf(':') + 1)),
+      ];
+      const keyPrefix = this.options.keyPrefix ?? this.options.redisOptions?.keyPrefix;
+      face = new Redis(sharedKeeper, node.keeper, { ...this.options.redisOptions, keyPrefix, host, port });
+      this.#faces.set(node.key, face);
+    }
+    return face;
+  }
+
+  #nodeRemoved(node: PooledNode): void {
+    const face = this.#faceOf(node);
+    this.#faces.delete(node.key);
+    this.emit('-node', face, node.key);
+  }
+}
+
+installCommands(Cluster.prototype);

@@ -1,0 +1,181 @@
+// The command surface: turns method calls into Calls. One table of names makes the methods of Cluster, Redis and
+// Pipeline alike; what differs is only what each does with a finished call.
+
+import { RedisError } from '../base/errors.ts';
+import { type Callback, nodeify } from '../batch/pipeline.ts';
+import { toArgv } from '../command/argv.ts';
+import { firstKeyIndex } from '../command/keys.ts';
+import { prefixKeys } from '../command/prefix.ts';
+import { shapeOf } from '../command/reply-shape.ts';
+import { Script } from '../command/script.ts';
+import { builtinCommandNames, type CommandRow, commandOf, Flag } from '../command/table.ts';
+import { Call, CallFlag, type CallSink, type ReplyShape } from '../connection/call.ts';
+import type { Encoding } from '../wire/decoder.ts';
+import type { Argument } from '../wire/encoder.ts';
+import { slotOf } from '../wire/slot.ts';
+import type { ScriptDefinition } from './options.ts';
+
+const confirmations = new Set(['subscribe', 'unsubscribe', 'psubscribe', 'punsubscribe', 'ssubscribe', 'sunsubscribe']);
+
+/** What is known of a command once its name is: looked up once per name, kept by the method. */
+export interface Word {
+  readonly name: string;
+  /** Undefined for a command nobody has told us about (a module's). */
+  readonly row: CommandRow | undefined;
+  readonly flags: number;
+  readonly shape: ReplyShape | undefined;
+}
+
+const words = new Map<string, Word>();
+/** Names come from users (call()): a program that makes them up must not fill memory. */
+const maxWords = 4096;
+
+export function wordOf(name: string): Word {
+  const known = words.get(name);
+  if (known !== undefined) return known;
+  const lower = name.toLowerCase();
+  const row = commandOf(lower);
+  let flags = 0;
+  if (row !== undefined && (row.flags & Flag.readonly) !== 0) flags |= CallFlag.readOnly;
+  if (row !== undefined && (row.flags & Flag.blocking) !== 0) flags |= CallFlag.blocking;
+  if (confirmations.has(lower)) flags |= CallFlag.subscribing;
+  const word: Word = { name, row, flags, shape: shapeOf(lower) };
+  if (words.size < maxWords) words.set(name, word);
+  return word;
+}
+
+export class CallMaker {
+  readonly #prefix: string | Buffer | undefined;
+  readonly #sink: CallSink;
+
+  constructor(prefix: string | Buffer | undefined, sink: CallSink) {
+    this.#prefix = prefix === undefined || prefix.length === 0 ? undefined : prefix;
+    this.#sink = sink;
+  }
+
+  make(word: Word, args: readonly unknown[], encoding: Encoding): Call {
+    let argv = toArgv(word.name, args);
+    if (this.#prefix !== undefined) argv = prefixKeys(argv, this.#prefix);
+    const call = this.#place(argv, word.row, word.flags, encoding, word.shape);
+    if ((word.flags & CallFlag.subscribing) !== 0) call.pushes = Math.max(1, argv.length - 1);
+    return call;
+  }
+
+  /** EVALSHA, with EVAL kept at hand for a server that does not know the script yet. */
+  makeScript(script: Script, args: readonly unknown[], encoding: Encoding): Call {
+    const count = script.numberOfKeys === undefined ? [] : [script.numberOfKeys];
+    let argv = toArgv('evalsha', [script.sha, ...count, ...args]);
+    if (this.#prefix !== undefined) argv = prefixKeys(argv, this.#prefix);
+    const call = this.#place(argv, evalsha, script.readOnly ? CallFlag.readOnly : 0, encoding, undefined);
+    call.fallback = ['eval', script.lua, ...argv.slice(2)];
+    return call;
+  }
+
+  #place(
+    argv: Argument[],
+    row: CommandRow | undefined,
+    flags: number,
+    encoding: Encoding,
+    shape: ReplyShape | undefined,
+  ): Call {
+    const at = firstKeyIndex(row, argv);
+    return new Call(argv, at === 0 ? -1 : slotOf(argv[at]!), flags, encoding, shape, this.#sink);
+  }
+}
+
+const evalsha = commandOf('evalsha');
+
+/** What the methods of a class do with a command. */
+export interface CommandTarget {
+  execute(word: Word, args: unknown[], encoding: Encoding): unknown;
+  executeScript(script: Script, args: unknown[], encoding: Encoding): unknown;
+}
+
+/** Puts every command and its Buffer form on a prototype; methods that a class has of its own stay. */
+export function installCommands(prototype: object): void {
+  const methods = prototype as Record<string, unknown>;
+  for (const name of builtinCommandNames) {
+    if (!(name in prototype)) methods[name] = commandMethod(name, 'utf8');
+    if (!(`${name}Buffer` in prototype)) methods[`${name}Buffer`] = commandMethod(name, 'buffer');
+  }
+  methods['call'] = genericMethod('utf8');
+  methods['callBuffer'] = genericMethod('buffer');
+  methods['send_command'] = methods['call'];
+  methods['getBuiltinCommands'] = () => [...builtinCommandNames];
+  methods['createBuiltinCommand'] = (name: string) => ({
+    string: commandMethod(name, 'utf8'),
+    buffer: commandMethod(name, 'buffer'),
+  });
+  methods['addBuiltinCommand'] = function addBuiltinCommand(this: Record<string, unknown>, name: string): void {
+    this[name] = commandMethod(name, 'utf8');
+    this[`${name}Buffer`] = commandMethod(name, 'buffer');
+  };
+}
+
+// The word is looked up at the first call, so that installing 700 methods costs an import next to nothing.
+function commandMethod(name: string, encoding: Encoding): unknown {
+  let word: Word | undefined;
+  return function command(this: CommandTarget, ...args: unknown[]): unknown {
+    word ??= wordOf(name);
+    return this.execute(word, args, encoding);
+  };
+}
+
+function genericMethod(encoding: Encoding): unknown {
+  return function call(this: CommandTarget, name: unknown, ...args: unknown[]): unknown {
+    if (typeof name !== 'string' || name === '') {
+      throw new RedisError('The command name must be a non-empty string', { code: 'ERR_INVALID_ARG' });
+    }
+    return this.execute(wordOf(name), args, encoding);
+  };
+}
+
+/** The method a Lua script becomes. */
+export function scriptMethod(script: Script, encoding: Encoding): unknown {
+  return function scriptCommand(this: CommandTarget, ...args: unknown[]): unknown {
+    return this.executeScript(script, args, encoding);
+  };
+}
+
+export function scriptOf(definition: ScriptDefinition): Script {
+  return new Script(definition.lua, definition.numberOfKeys, definition.readOnly ?? false);
+}
+
+/** Splits a trailing callback off. */
+export function takeCallback(args: unknown[]): Callback<unknown> | undefined {
+  return typeof args[args.length - 1] === 'function' ? (args.pop() as Callback<unknown>) : undefined;
+}
+
+let pendingCall: Call | undefined;
+// One executor for all: no closure a call.
+function adopt(resolve: (value: unknown) => void, reject: (error: Error) => void): void {
+  pendingCall!.resolve = resolve;
+  pendingCall!.reject = reject;
+}
+
+/** The promise of a call; with `friendly`, rejections carry the stack of the line that made it. */
+export function promiseOf(call: Call, friendly: boolean): Promise<unknown> {
+  pendingCall = call;
+  const promise = new Promise(adopt);
+  if (friendly) {
+    const made = new Error();
+    const { reject } = call;
+    call.reject = (error) => {
+      error.stack = `${error.name}: ${error.message}\n${(made.stack ?? '').split('\n').slice(4).join('\n')}`;
+      reject(error);
+    };
+  }
+  return promise;
+}
+
+export function answer(
+  call: Call,
+  callback: Callback<unknown> | undefined,
+  friendly: boolean,
+  submit: (call: Call) => void,
+): Promise<unknown> {
+  const promise = promiseOf(call, friendly);
+  submit(call);
+  if (callback !== undefined) nodeify(promise, callback);
+  return promise;
+}

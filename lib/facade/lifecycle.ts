@@ -1,0 +1,86 @@
+// Where a client stands, told by status and events, and the commands that wait until it is ready.
+// One owner for status, offline queue and the promises that wait for ready.
+
+import type { EventEmitter } from 'node:events';
+import { AbortError, QueueFullError } from '../base/errors.ts';
+import { Fifo } from '../base/fifo.ts';
+import type { Parcel } from '../connection/call.ts';
+
+export type Status = 'wait' | 'connecting' | 'connect' | 'ready' | 'close' | 'reconnecting' | 'disconnecting' | 'end';
+
+export interface LifecycleOptions {
+  /** Hold commands while not ready; false rejects them with `offlineMessage`. */
+  readonly offlineQueue: boolean;
+  readonly offlineMessage: string;
+  readonly maxQueueLength: number;
+  /** Sends a parcel once the client is ready. */
+  readonly send: (parcel: Parcel) => void;
+  /** The first command of a lazy client. */
+  readonly wake: () => void;
+}
+
+export class Lifecycle {
+  readonly #emitter: EventEmitter;
+  readonly #options: LifecycleOptions;
+  readonly #held = new Fifo<Parcel>();
+  #status: Status = 'wait';
+
+  constructor(emitter: EventEmitter, options: LifecycleOptions) {
+    this.#emitter = emitter;
+    this.#options = options;
+  }
+
+  get status(): Status {
+    return this.#status;
+  }
+
+  /** Commands held because the client is not ready. */
+  get held(): number {
+    return this.#held.size;
+  }
+
+  /** Changes the status; its event fires on the next tick, without arguments. */
+  become(status: Status): void {
+    this.#status = status;
+    process.nextTick(() => this.#emitter.emit(status));
+    if (status === 'ready') for (const parcel of this.#held.drain()) if (!parcel.settled) this.#options.send(parcel);
+  }
+
+  submit(parcel: Parcel): void {
+    if (this.#status === 'ready') {
+      this.#options.send(parcel);
+      return;
+    }
+    if (this.#status === 'end' || this.#status === 'disconnecting') {
+      parcel.fail(new AbortError('Connection is closed.', { code: 'ERR_CLOSED' }));
+      return;
+    }
+    const lazy = this.#status === 'wait';
+    if (!this.#options.offlineQueue && !lazy) {
+      parcel.fail(new AbortError(this.#options.offlineMessage, { code: 'ERR_OFFLINE' }));
+      return;
+    }
+    if (this.#held.size >= this.#options.maxQueueLength) {
+      const limit = this.#options.maxQueueLength;
+      parcel.fail(
+        new QueueFullError(`Command queue is full: ${limit} calls wait for the client to be ready (maxQueueLength).`),
+      );
+      return;
+    }
+    this.#held.push(parcel);
+    if (lazy) this.#options.wake();
+  }
+
+  forEachHeld(visit: (parcel: Parcel) => void): void {
+    this.#held.forEach(visit);
+  }
+
+  failHeld(error: Error): void {
+    for (const parcel of this.#held.drain()) parcel.fail(error);
+  }
+
+  /** `error` events never crash a process that has no listener for them. */
+  reportError(error: Error): void {
+    if (this.#emitter.listenerCount('error') > 0) this.#emitter.emit('error', error);
+  }
+}

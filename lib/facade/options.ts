@@ -1,0 +1,278 @@
+// The options users write, their defaults and their checks. Names, meanings and defaults follow ioredis 6.
+// A bad option throws OptionError at construction and names the option.
+
+import type { ConnectionOptions } from 'node:tls';
+import { OptionError } from '../base/errors.ts';
+import type { KeeperOptions } from '../connection/keeper.ts';
+import type { ReadScaling } from '../router/read-policy.ts';
+import type { ReadChoice } from '../router/router.ts';
+import { type NatMap, parseLocation, type SeedOptions, type StartupNode } from '../topology/seeds.ts';
+
+export type { NatMap };
+
+/** A startup node: port, `host:port`, URL, or an object with host, port and credentials of its own. */
+export type ClusterNode = StartupNode;
+
+export interface ScriptDefinition {
+  lua: string;
+  /** Omitted: the first argument of each call is the number of keys. */
+  numberOfKeys?: number | undefined;
+  /** May be asked of a replica. */
+  readOnly?: boolean | undefined;
+}
+
+export interface CommonRedisOptions {
+  /** Milliseconds until a call is rejected with "Command timed out", queueing, redirects and retries included. Default: none. */
+  commandTimeout?: number | undefined;
+  /** Milliseconds until a socket must be open. Default 10000. */
+  connectTimeout?: number | undefined;
+  /** Milliseconds of silence before TCP keep-alive probes; 0 turns them off. Default 30000. */
+  keepAlive?: number | undefined;
+  /** Default true. */
+  noDelay?: boolean | undefined;
+  /** 4 or 6 forces an address family. Default 0: either. */
+  family?: number | undefined;
+  username?: string | undefined;
+  password?: string | undefined;
+  /** CLIENT SETNAME of every connection. */
+  connectionName?: string | undefined;
+  /** Database; only 0 exists in a cluster. Default 0. */
+  db?: number | undefined;
+  /** TLS with these options of node:tls; the host name of each node is its server name. */
+  tls?: ConnectionOptions | undefined;
+  /** 3 (default) asks for RESP3 and falls back; 2 never asks. */
+  protocol?: 2 | 3 | undefined;
+  /** Integers come as text, exact beyond 2^53. Default false. */
+  stringNumbers?: boolean | undefined;
+  /** Prefix for every key position. */
+  keyPrefix?: string | Buffer | undefined;
+  /** Hold commands until the connection is ready. Default true. */
+  enableOfflineQueue?: boolean | undefined;
+  /** Default true: wait for LOADING to end (node) or a cluster state of ok (cluster). */
+  enableReadyCheck?: boolean | undefined;
+  /** Send again what was written and not answered when a connection was lost. Default true. */
+  autoResendUnfulfilledCommands?: boolean | undefined;
+  /** Subscribe again after a reconnection. Default true. */
+  autoResubscribe?: boolean | undefined;
+  /** Do not connect before the first command or connect(). Default false. */
+  lazyConnect?: boolean | undefined;
+  /** Rejections show the line that made the call. Default false. */
+  showFriendlyErrorStack?: boolean | undefined;
+  /** Most commands held while not connected, each node. Default 1000000. */
+  maxQueueLength?: number | undefined;
+  /** Most bytes waiting for a slow socket, each node. Default 512 MiB. */
+  maxQueueBytes?: number | undefined;
+  /** Longest bulk accepted from a server, bytes. Default 512 MiB. */
+  maxBulkLength?: number | undefined;
+  /** Accepted for ioredis's sake: commands of one tick always share one write. */
+  enableAutoPipelining?: boolean | undefined;
+  /** Accepted for ioredis's sake. */
+  autoPipeliningIgnoredCommands?: string[] | undefined;
+  /** Custom commands: name -> Lua script. */
+  scripts?: Record<string, ScriptDefinition> | undefined;
+}
+
+export interface RedisOptions extends CommonRedisOptions {
+  /** Default 127.0.0.1. */
+  host?: string | undefined;
+  /** Default 6379. */
+  port?: number | undefined;
+  /** A unix socket instead of host and port. */
+  path?: string | undefined;
+  /** Milliseconds before reconnection `times`, or anything else to stop. Default min(times * 50, 2000). */
+  retryStrategy?: ((times: number) => number | null | undefined | void) | null | undefined;
+  /** Reconnections after which waiting commands are rejected; null waits for ever. Default 20. */
+  maxRetriesPerRequest?: number | null | undefined;
+  /** Send READONLY: a replica answers reads. Default false. */
+  readOnly?: boolean | undefined;
+}
+
+export interface ClusterOptions {
+  /** Milliseconds before attempt `times` to reach the cluster again; not a number: give up. Default min(100 + times * 2, 2000). */
+  clusterRetryStrategy?: ((times: number, reason?: Error) => number | null | undefined | void) | undefined;
+  /** Milliseconds before a node is dialed again. Default: at once, then 50 ms doubling to 2 s, with jitter. */
+  clusterNodeRetryStrategy?: ((times: number) => number | null | undefined | void) | null | undefined;
+  /** Hold commands until the slot map is known. Default true. */
+  enableOfflineQueue?: boolean | undefined;
+  /** Wait until CLUSTER INFO does not say fail. Default true. */
+  enableReadyCheck?: boolean | undefined;
+  /** Who answers reads: "master" (default), "slave", "all", or a function of the shard's node keys (master first). */
+  scaleReads?: ReadScaling | ReadChoice | undefined;
+  /** MOVED and ASK followed for one call. Default 16. */
+  maxRedirections?: number | undefined;
+  /** Milliseconds before a MOVED is followed. Default 0. */
+  retryDelayOnMoved?: number | undefined;
+  /** Milliseconds before a call lost with its node is tried again. Default 100. */
+  retryDelayOnFailover?: number | undefined;
+  /** Default 100. */
+  retryDelayOnClusterDown?: number | undefined;
+  /** Default 100. */
+  retryDelayOnTryAgain?: number | undefined;
+  /** Milliseconds from a call's start until a refused call is no longer tried. Default 15000. */
+  retryDeadline?: number | undefined;
+  /** Milliseconds for one node to answer CLUSTER SLOTS. Default 1000. */
+  slotsRefreshTimeout?: number | undefined;
+  /** Milliseconds between refreshes that nothing asked for. Default: off. */
+  slotsRefreshInterval?: number | undefined;
+  /** For every node connection. */
+  redisOptions?: Omit<RedisOptions, 'host' | 'port' | 'path' | 'retryStrategy' | 'readOnly'> | undefined;
+  lazyConnect?: boolean | undefined;
+  natMap?: NatMap | undefined;
+  keyPrefix?: string | Buffer | undefined;
+  showFriendlyErrorStack?: boolean | undefined;
+  /** Accepted for ioredis's sake: commands of one tick always share one write. */
+  enableAutoPipelining?: boolean | undefined;
+  autoPipeliningIgnoredCommands?: string[] | undefined;
+  scripts?: Record<string, ScriptDefinition> | undefined;
+  /** Most commands held while the cluster is not ready. Default 1000000. */
+  maxQueueLength?: number | undefined;
+}
+
+type Check = (value: unknown) => boolean;
+
+const nonNegative: Check = (value) => typeof value === 'number' && value >= 0;
+const naturalNumber: Check = (value) => Number.isInteger(value) && (value as number) >= 0;
+const aFunction: Check = (value) => typeof value === 'function';
+const aBoolean: Check = (value) => typeof value === 'boolean';
+const aText: Check = (value) => typeof value === 'string';
+const anObject: Check = (value) => typeof value === 'object' && value !== null;
+
+type Rule = readonly [check: Check, expected: string];
+
+const commonRules: Record<string, Rule> = {
+  commandTimeout: [nonNegative, 'milliseconds'],
+  connectTimeout: [nonNegative, 'milliseconds'],
+  keepAlive: [nonNegative, 'milliseconds'],
+  noDelay: [aBoolean, 'a boolean'],
+  family: [(value) => value === 0 || value === 4 || value === 6 || value === 'IPv4' || value === 'IPv6', '0, 4 or 6'],
+  username: [aText, 'a string'],
+  password: [aText, 'a string'],
+  connectionName: [aText, 'a string'],
+  db: [naturalNumber, 'a whole number from 0'],
+  tls: [anObject, 'options of node:tls'],
+  protocol: [(value) => value === 2 || value === 3, '2 or 3'],
+  keyPrefix: [(value) => typeof value === 'string' || Buffer.isBuffer(value), 'a string or Buffer'],
+  enableOfflineQueue: [aBoolean, 'a boolean'],
+  enableReadyCheck: [aBoolean, 'a boolean'],
+  lazyConnect: [aBoolean, 'a boolean'],
+  maxQueueLength: [naturalNumber, 'a whole number from 0'],
+  maxQueueBytes: [nonNegative, 'bytes'],
+  maxBulkLength: [nonNegative, 'bytes'],
+  scripts: [anObject, 'an object of script definitions'],
+};
+
+const redisRules: Record<string, Rule> = {
+  ...commonRules,
+  host: [aText, 'a string'],
+  port: [
+    (value) => Number.isInteger(Number(value)) && Number(value) >= 1 && Number(value) <= 65535,
+    'a port from 1 to 65535',
+  ],
+  path: [aText, 'a string'],
+  retryStrategy: [(value) => value === null || aFunction(value), 'a function'],
+  maxRetriesPerRequest: [(value) => value === null || naturalNumber(value), 'a whole number from 0, or null'],
+};
+
+const clusterRules: Record<string, Rule> = {
+  clusterRetryStrategy: [aFunction, 'a function'],
+  clusterNodeRetryStrategy: [(value) => value === null || aFunction(value), 'a function'],
+  enableOfflineQueue: commonRules['enableOfflineQueue']!,
+  enableReadyCheck: commonRules['enableReadyCheck']!,
+  lazyConnect: commonRules['lazyConnect']!,
+  maxRedirections: [naturalNumber, 'a whole number from 0'],
+  retryDelayOnMoved: [nonNegative, 'milliseconds'],
+  retryDelayOnFailover: [nonNegative, 'milliseconds'],
+  retryDelayOnClusterDown: [nonNegative, 'milliseconds'],
+  retryDelayOnTryAgain: [nonNegative, 'milliseconds'],
+  retryDeadline: [nonNegative, 'milliseconds'],
+  slotsRefreshTimeout: [nonNegative, 'milliseconds'],
+  slotsRefreshInterval: [nonNegative, 'milliseconds'],
+  redisOptions: [anObject, 'an object'],
+  natMap: [(value) => aFunction(value) || anObject(value), 'an object or a function'],
+  keyPrefix: commonRules['keyPrefix']!,
+  maxQueueLength: commonRules['maxQueueLength']!,
+  scripts: commonRules['scripts']!,
+};
+
+function verify(options: object, rules: Record<string, Rule>, prefix = ''): void {
+  for (const [name, [check, expected]] of Object.entries(rules)) {
+    const value = (options as Record<string, unknown>)[name];
+    if (value === undefined || check(value)) continue;
+    throw new OptionError(
+      `${prefix}${name}`,
+      `Invalid option ${prefix}${name} ${JSON.stringify(value) ?? String(value)}. Expected ${expected}`,
+    );
+  }
+}
+
+const scalings = ['master', 'slave', 'all'];
+
+export function verifyClusterOptions(options: ClusterOptions): void {
+  verify(options, clusterRules);
+  const { scaleReads } = options;
+  if (scaleReads !== undefined && typeof scaleReads !== 'function' && !scalings.includes(scaleReads)) {
+    throw new OptionError(
+      'scaleReads',
+      `Invalid option scaleReads "${String(scaleReads)}". Expected "all", "master", "slave" or a custom function`,
+    );
+  }
+  if (options.redisOptions === undefined) return;
+  verify(options.redisOptions, commonRules, 'redisOptions.');
+  if (options.redisOptions.db) {
+    throw new OptionError('redisOptions.db', 'Invalid option redisOptions.db: a cluster has database 0 only');
+  }
+}
+
+export function verifyRedisOptions(options: RedisOptions): void {
+  verify(options, redisRules);
+}
+
+/** `new Redis(...)`: port, path, URL or options, in ioredis's orders. Later arguments do not override a URL's parts. */
+export function redisOptionsOf(args: readonly unknown[]): RedisOptions {
+  const merged: Record<string, unknown> = {};
+  for (const argument of args) {
+    if (argument === undefined || argument === null) continue;
+    if (typeof argument === 'object') fill(merged, argument as object);
+    else if (typeof argument === 'number') fill(merged, { port: argument });
+    else if (typeof argument === 'string' && args.indexOf(argument) > 0 && !argument.includes('://'))
+      fill(merged, { host: argument });
+    else if (typeof argument === 'string') fill(merged, parseLocation(argument, 'url'));
+    else throw new OptionError('arguments', `Invalid argument ${String(argument)}`);
+  }
+  if (merged['port'] !== undefined) merged['port'] = Number(merged['port']);
+  return merged as RedisOptions;
+}
+
+function fill(target: Record<string, unknown>, source: object): void {
+  for (const [name, value] of Object.entries(source)) if (value !== undefined) target[name] ??= value;
+}
+
+/** What a keeper needs, out of the options of a node and those its seed brought along. */
+export function keeperOptionsOf(
+  options: RedisOptions,
+  seed: SeedOptions | undefined,
+): Omit<KeeperOptions, 'host' | 'port' | 'retryDelay' | 'holdWhileDown'> {
+  return {
+    path: options.path,
+    family: seed?.family ?? familyOf(options.family),
+    connectTimeout: options.connectTimeout,
+    keepAlive: options.keepAlive,
+    noDelay: options.noDelay,
+    tls: seed?.tls ?? options.tls,
+    protocol: options.protocol,
+    username: seed?.username ?? options.username,
+    password: seed?.password ?? options.password,
+    connectionName: options.connectionName,
+    db: options.db,
+    maxQueueLength: options.maxQueueLength,
+    maxQueueBytes: options.maxQueueBytes,
+    ...(options.stringNumbers === undefined ? {} : { stringNumbers: options.stringNumbers }),
+    ...(options.maxBulkLength === undefined ? {} : { maxBulkLength: options.maxBulkLength }),
+  };
+}
+
+function familyOf(family: unknown): number | undefined {
+  if (family === 'IPv4') return 4;
+  if (family === 'IPv6') return 6;
+  return family as number | undefined;
+}

@@ -1,0 +1,286 @@
+// One node. On its own it keeps its connection alive by retryStrategy; inside a cluster (`cluster.nodes()`) it shares
+// the cluster's connection to that node. Commands go to this node and nowhere else: a MOVED is an error here.
+
+import { EventEmitter } from 'node:events';
+import { AbortError, MaxRetriesPerRequestError, RedisError } from '../base/errors.ts';
+import { RealWorld, type World } from '../base/world.ts';
+import { type Callback, nodeify } from '../batch/pipeline.ts';
+import type { Script } from '../command/script.ts';
+import { type Call, CallFlag, ownCall, type Parcel } from '../connection/call.ts';
+import { Keeper, type KeeperState } from '../connection/keeper.ts';
+import { Subscriptions } from '../pubsub/subscriptions.ts';
+import { Deadlines } from '../router/deadlines.ts';
+import { SingleRouter } from '../router/single.ts';
+import type { Encoding } from '../wire/decoder.ts';
+import type { Push } from '../wire/reply.ts';
+import { Chain, type CommandWords } from './chain.ts';
+import type { Command } from './command.ts';
+import {
+  answer,
+  CallMaker,
+  installCommands,
+  scriptMethod,
+  scriptOf,
+  takeCallback,
+  type Word,
+  wordOf,
+} from './commander.ts';
+import { Lifecycle, type Status } from './lifecycle.ts';
+import {
+  keeperOptionsOf,
+  type RedisOptions,
+  redisOptionsOf,
+  type ScriptDefinition,
+  verifyRedisOptions,
+} from './options.ts';
+
+const sharedStatus: Record<KeeperState, Status> = {
+  idle: 'wait',
+  dialing: 'connecting',
+  up: 'ready',
+  resting: 'reconnecting',
+  ended: 'end',
+};
+
+const defaultRetry = (times: number): number => Math.min(times * 50, 2000);
+
+/** Marks the constructor call that wraps a cluster's own connection. */
+export const sharedKeeper: unique symbol = Symbol('shared keeper');
+
+export class Redis extends EventEmitter {
+  readonly options: RedisOptions;
+  readonly isCluster: boolean = false;
+  readonly #keeper: Keeper;
+  readonly #shared: boolean;
+  readonly #router: SingleRouter;
+  readonly #lifecycle: Lifecycle;
+  readonly #maker: CallMaker;
+  readonly #world: World;
+  readonly #subscriptions: Subscriptions;
+  readonly #deadlines: Deadlines | undefined;
+  #times = 0;
+  #waiters: { resolve: () => void; reject: (error: Error) => void }[] = [];
+
+  constructor(...args: unknown[]) {
+    super();
+    const shared = args[0] === sharedKeeper ? (args[1] as Keeper) : undefined;
+    this.options = shared === undefined ? redisOptionsOf(args) : (args[2] as RedisOptions);
+    if (shared === undefined) verifyRedisOptions(this.options);
+    this.#world = new RealWorld();
+    this.#shared = shared !== undefined;
+    this.#keeper = shared ?? this.#makeKeeper();
+    this.#router = new SingleRouter(this.#keeper, this.#world, {
+      resendWritten: this.options.autoResendUnfulfilledCommands ?? true,
+      loadingDeadline: 10_000,
+      hold: (parcel) => this.#hold(parcel),
+    });
+    this.#lifecycle = new Lifecycle(this, {
+      offlineQueue: this.options.enableOfflineQueue ?? true,
+      offlineMessage: "Stream isn't writeable and enableOfflineQueue options is false",
+      maxQueueLength: this.options.maxQueueLength ?? 1_000_000,
+      send: (parcel) => this.#router.send(parcel),
+      wake: () => void this.connect().catch(() => undefined),
+    });
+    this.#maker = new CallMaker(this.options.keyPrefix, this.#router);
+    this.#subscriptions = new Subscriptions(this);
+    const timeout = this.options.commandTimeout;
+    if (timeout !== undefined && timeout > 0)
+      this.#deadlines = new Deadlines(timeout, this.#world, (visit) => this.#visitAll(visit));
+    for (const [name, script] of Object.entries(this.options.scripts ?? {})) this.defineCommand(name, script);
+    if (!this.#shared && !this.options.lazyConnect) this.connect().catch(() => undefined);
+  }
+
+  get status(): Status {
+    return this.#shared ? sharedStatus[this.#keeper.state] : this.#lifecycle.status;
+  }
+
+  /** Resolves at `ready`; rejects when the first attempt fails (reconnection goes on by retryStrategy). */
+  connect(callback?: Callback<void>): Promise<void> {
+    const connecting = this.#connect();
+    if (callback !== undefined) nodeify(connecting, callback);
+    return connecting;
+  }
+
+  /** Closes the socket now; pending commands are rejected with "Connection is closed.". */
+  disconnect(reconnect = false): void {
+    const reason = new AbortError('Connection is closed.', { code: 'ERR_CLOSED', node: this.#keeper.address });
+    if (this.#shared || reconnect) {
+      this.#keeper.drop(reason);
+      return;
+    }
+    if (this.#lifecycle.status === 'end') return;
+    this.#lifecycle.become('disconnecting');
+    this.#keeper.close(reason);
+    this.#router.close(reason);
+  }
+
+  /** QUIT: everything sent before is answered, then the connection closes. Resolves with "OK". */
+  async quit(callback?: Callback<'OK'>): Promise<'OK'> {
+    const quitting = this.#quit();
+    if (callback !== undefined) nodeify(quitting, callback);
+    return quitting;
+  }
+
+  /** A client with the same options, `override` on top. */
+  duplicate(override: Partial<RedisOptions> = {}): Redis {
+    return new Redis({ ...this.options, ...override });
+  }
+
+  pipeline(commands?: readonly CommandWords[]): Chain {
+    return this.#chain(false, commands);
+  }
+
+  /** A transaction; `{ pipeline: false }` sends MULTI at once instead, and exec() ends it. */
+  multi(commands?: readonly CommandWords[] | { pipeline?: boolean }, options?: { pipeline?: boolean }): unknown {
+    const settings = Array.isArray(commands) ? options : ((commands as { pipeline?: boolean } | undefined) ?? options);
+    if (settings?.pipeline === false) return this.execute(wordOf('multi'), [], 'utf8');
+    return this.#chain(true, Array.isArray(commands) ? commands : undefined);
+  }
+
+  /** Adds `name` and `nameBuffer`: EVALSHA of the script, with EVAL where the server does not know it. */
+  defineCommand(name: string, definition: ScriptDefinition): void {
+    const script = scriptOf(definition);
+    this.#scripts.set(name, script);
+    const methods = this as unknown as Record<string, unknown>;
+    methods[name] = scriptMethod(script, 'utf8');
+    methods[`${name}Buffer`] = scriptMethod(script, 'buffer');
+  }
+
+  /** Sends a Command made by hand and returns its promise. */
+  sendCommand(command: Command): Promise<unknown> {
+    const call = command.toCall(this.#maker);
+    this.#submit(call);
+    return command.promise;
+  }
+
+  execute(word: Word, args: unknown[], encoding: Encoding): unknown {
+    const callback = takeCallback(args);
+    const call = this.#maker.make(word, args, encoding);
+    if ((word.flags & CallFlag.subscribing) !== 0) this.#subscriptions.prepare(call);
+    return answer(call, callback, this.options.showFriendlyErrorStack ?? false, this.#submit);
+  }
+
+  executeScript(script: Script, args: unknown[], encoding: Encoding): unknown {
+    const callback = takeCallback(args);
+    const call = this.#maker.makeScript(script, args, encoding);
+    return answer(call, callback, this.options.showFriendlyErrorStack ?? false, this.#submit);
+  }
+
+  readonly #scripts = new Map<string, Script>();
+
+  readonly #submit = (call: Parcel): void => {
+    (call as { startedAt: number }).startedAt = this.#router.now();
+    this.#deadlines?.start();
+    if (this.#shared) this.#router.send(call);
+    else this.#lifecycle.submit(call);
+  };
+
+  #chain(transaction: boolean, commands: readonly CommandWords[] | undefined): Chain {
+    const host = { dispatcher: this.#router, submit: this.#submit };
+    return new Chain(host, this.#maker, this.#scripts, transaction, false).addBatch(commands ?? []);
+  }
+
+  async #quit(): Promise<'OK'> {
+    if (this.#lifecycle.status === 'end') throw new AbortError('Connection is closed.', { code: 'ERR_CLOSED' });
+    if (this.#keeper.state === 'up') {
+      const { call, answer: parting } = ownCall(['quit']);
+      this.#keeper.send(call);
+      await parting.catch(() => undefined);
+    }
+    this.disconnect();
+    return 'OK';
+  }
+
+  #connect(): Promise<void> {
+    const { status } = this;
+    if (status === 'connecting' || status === 'connect' || status === 'ready') {
+      return Promise.reject(new RedisError('Redis is already connecting/connected', { code: 'ERR_CONNECTED' }));
+    }
+    const ready = new Promise<void>((resolve, reject) => this.#waiters.push({ resolve, reject }));
+    this.#keeper.open();
+    return ready;
+  }
+
+  #makeKeeper(): Keeper {
+    const { host = '127.0.0.1', port = 6379, path } = this.options;
+    const options = {
+      ...keeperOptionsOf(this.options, undefined),
+      host,
+      port,
+      readOnly: this.options.readOnly,
+      retryDelay: (times: number) => this.#retryDelay(times),
+      holdWhileDown: false,
+    };
+    return new Keeper(path ?? `${host}:${port}`, options, this.#world, {
+      onState: (_keeper, state, reason) => this.#onState(state, reason),
+      onPush: (_keeper, push) => this.onPush(push),
+    });
+  }
+
+  #retryDelay(times: number): number | null {
+    if (this.#lifecycle.status === 'disconnecting') return null;
+    const strategy = this.options.retryStrategy === undefined ? defaultRetry : this.options.retryStrategy;
+    const delay = strategy === null ? null : strategy(times);
+    return typeof delay === 'number' ? delay : null;
+  }
+
+  /** Push frames of the connection: messages, and the confirmations of subscriptions. */
+  onPush(push: Push): void {
+    this.#subscriptions.receive(push);
+  }
+
+  // What could not be sent: waits for the next connection, or fails where nothing will come.
+  #hold(parcel: Parcel): void {
+    if (this.#shared)
+      parcel.fail(parcel.lastError ?? new AbortError('Connection is closed.', { node: this.#keeper.address }));
+    else this.#lifecycle.submit(parcel);
+  }
+
+  #onState(state: KeeperState, reason?: Error): void {
+    const waiters = state === 'up' || reason !== undefined ? this.#waiters.splice(0) : [];
+    switch (state) {
+      case 'dialing':
+        this.#lifecycle.become('connecting');
+        break;
+      case 'up':
+        this.#times = 0;
+        this.#lifecycle.become('connect');
+        this.#subscriptions.restore((call) => this.#keeper.send(call));
+        // After the keeper has finished coming up.
+        queueMicrotask(() => {
+          if (this.#keeper.state === 'up') this.#lifecycle.become('ready');
+        });
+        for (const waiter of waiters) waiter.resolve();
+        break;
+      case 'resting':
+        for (const waiter of waiters) waiter.reject(reason!);
+        this.#onResting(reason!);
+        break;
+      case 'ended':
+        for (const waiter of waiters) waiter.reject(reason!);
+        this.#lifecycle.become('close');
+        this.#lifecycle.become('end');
+        this.#lifecycle.failHeld(new AbortError('Connection is closed.', { code: 'ERR_CLOSED', cause: reason }));
+        break;
+      default:
+    }
+  }
+
+  #onResting(reason: Error): void {
+    this.#lifecycle.become('close');
+    this.#lifecycle.reportError(reason);
+    this.#lifecycle.become('reconnecting');
+    const limit = this.options.maxRetriesPerRequest === undefined ? 20 : this.options.maxRetriesPerRequest;
+    if (limit !== null && ++this.#times % (limit + 1) === 0) {
+      this.#lifecycle.failHeld(new MaxRetriesPerRequestError(limit, { node: this.#keeper.address, cause: reason }));
+    }
+  }
+
+  #visitAll(visit: (parcel: Parcel) => void): void {
+    this.#lifecycle.forEachHeld(visit);
+    this.#router.forEachParked(visit);
+    this.#keeper.forEachCall(visit as (call: Call) => void);
+  }
+}
+
+installCommands(Redis.prototype);
