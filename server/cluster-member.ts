@@ -1,0 +1,250 @@
+// One node's membership in a cluster: holds the state, swaps it in one place, performs the effects in order.
+// Knows the bus and the rules; what it means for data and clients (flush, follow, pause) is asked of its host.
+// Invariant: the state is in place before any of its effects is performed, so an effect never tells an old truth.
+
+import type { World } from '../lib/base/world.ts';
+import type { Bus, OpenBus } from './bus/bus.ts';
+import { Failover, type FailoverMode } from './bus/failover.ts';
+import { headerOf } from './bus/message.ts';
+import { Peers } from './bus/peers.ts';
+import { isUp } from './cluster/failure.ts';
+import type { EndpointType, GuardView } from './cluster/guard.ts';
+import {
+  type ClusterNode,
+  type ClusterState,
+  type Effect,
+  me,
+  type Outcome,
+  type Step,
+  withNode,
+} from './cluster/state.ts';
+import type { BusStats, PeerView } from './cluster/text.ts';
+
+/** The cluster-* settings of a node, in the terms of redis.conf; changed by CONFIG SET while it runs. */
+export interface ClusterSettings {
+  /** Milliseconds of silence until a peer is suspected. */
+  nodeTimeout: number;
+  requireFullCoverage: boolean;
+  allowReadsWhenDown: boolean;
+  allowPubSubShardWhenDown: boolean;
+  allowReplicaMigration: boolean;
+  endpointType: EndpointType;
+}
+
+export interface MemberHost {
+  readonly world: World;
+  keysInSlot(slot: number): number;
+  has(key: string): boolean;
+  /** Bytes of the replication stream, sent or applied. */
+  readonly offset: number;
+  readonly masterLinked: boolean;
+  follow(master: ClusterNode): void;
+  promote(): void;
+  flush(): void;
+  dropKeys(slots: readonly number[]): void;
+  pauseWrites(paused: boolean): void;
+  onPublish(kind: 'publish' | 'publishshard', channel: string, message: string): void;
+  /** After owners, roles or the cluster's health changed: clients that wait for keys may have to be sent away. */
+  onRoutesChanged(): void;
+  /** The configuration changed and must be kept. */
+  save(): void;
+}
+
+export class ClusterMember {
+  readonly settings: ClusterSettings;
+  readonly #host: MemberHost;
+  readonly #peers: Peers;
+  readonly #failover: Failover;
+  #state: ClusterState;
+  #up: boolean;
+
+  constructor(host: MemberHost, state: ClusterState, settings: ClusterSettings) {
+    this.#host = host;
+    this.#state = state;
+    this.settings = settings;
+    this.#up = isUp(state, settings.requireFullCoverage);
+    const member = this;
+    this.#failover = new Failover({
+      world: host.world,
+      get state() {
+        return member.#state;
+      },
+      get nodeTimeout() {
+        return settings.nodeTimeout;
+      },
+      get offset() {
+        return host.offset;
+      },
+      get masterLinked() {
+        return host.masterLinked;
+      },
+      apply: (step) => this.apply(step),
+      send: (id, body) => this.#peers.send(id, body),
+      broadcast: (body, force) => this.#peers.broadcast(() => body, force),
+      pauseWrites: (paused) => host.pauseWrites(paused),
+      answerPaused: (delivery) => {
+        const header = headerOf(this.#state, this.#standing());
+        delivery.answer({ header, body: { kind: 'ping', gossip: [] } });
+      },
+    });
+    this.#peers = new Peers({
+      world: host.world,
+      get state() {
+        return member.#state;
+      },
+      get nodeTimeout() {
+        return settings.nodeTimeout;
+      },
+      claimFacts: {
+        keysInSlot: (slot) => host.keysInSlot(slot),
+        get allowReplicaMigration() {
+          return settings.allowReplicaMigration;
+        },
+      },
+      apply: (step) => this.apply(step),
+      standing: () => this.#standing(),
+      randomId: () => this.randomId(),
+      onPublish: (kind, channel, message) => host.onPublish(kind, channel, message),
+      onCampaign: (delivery) => this.#failover.onMessage(delivery),
+      onTick: () => this.#tick(),
+    });
+  }
+
+  get state(): ClusterState {
+    return this.#state;
+  }
+
+  get up(): boolean {
+    return this.#up;
+  }
+
+  get endpointType(): EndpointType {
+    return this.settings.endpointType;
+  }
+
+  get allowReplicaMigration(): boolean {
+    return this.settings.allowReplicaMigration;
+  }
+
+  get stats(): BusStats {
+    return this.#peers.stats;
+  }
+
+  /** Opens the bus at this node's address, `listenHost` standing in while it does not know its own. */
+  start(openBus: OpenBus, listenHost: string): Bus {
+    const { cport } = me(this.#state);
+    const bus = openBus({ host: listenHost, cport }, (delivery) => this.#peers.receive(delivery));
+    this.#peers.start(bus);
+    const { master } = me(this.#state);
+    if (master !== null) this.#perform({ kind: 'follow', master });
+    return bus;
+  }
+
+  close(): void {
+    this.#peers.close();
+  }
+
+  apply(step: Step): void {
+    const before = this.#state;
+    this.#state = step.state;
+    for (const effect of step.effects) this.#perform(effect);
+    if (before !== this.#state) this.#review(before);
+  }
+
+  peer(id: string): (PeerView & { readonly linkedAt: number }) | undefined {
+    return this.#peers.view(id);
+  }
+
+  reporters(id: string): number {
+    return this.#peers.reporters(id);
+  }
+
+  failover(mode: FailoverMode): Outcome {
+    return this.#failover.start(mode);
+  }
+
+  publish(kind: 'publish' | 'publishshard', channel: string, message: string): void {
+    this.#peers.broadcast(() => ({ kind, channel, message }));
+  }
+
+  randomId(): string {
+    let id = '';
+    while (id.length < 40) id += Math.floor(this.#host.world.random() * 16).toString(16);
+    return id;
+  }
+
+  /** What the guard judges by. */
+  get guardView(): GuardView {
+    return {
+      state: this.#state,
+      up: this.#up,
+      allowReadsWhenDown: this.settings.allowReadsWhenDown,
+      allowPubSubShardWhenDown: this.settings.allowPubSubShardWhenDown,
+      endpointType: this.settings.endpointType,
+      has: (key) => this.#host.has(key),
+    };
+  }
+
+  /** Offsets move with every write, so they are read when they are told, not kept in step. */
+  #standing(): { offset: number; paused: boolean; force: boolean } {
+    const { offset } = this.#host;
+    this.#state = withNode(this.#state, this.#state.myself, { offset });
+    return { offset, paused: this.#failover.paused, force: false };
+  }
+
+  #tick(): void {
+    this.#standing();
+    this.#failover.tick();
+    this.refresh();
+  }
+
+  /** Takes notice of settings or offsets that changed. */
+  refresh(): void {
+    this.#standing();
+    const up = isUp(this.#state, this.settings.requireFullCoverage);
+    if (up === this.#up) return;
+    this.#up = up;
+    this.#host.onRoutesChanged();
+  }
+
+  #review(before: ClusterState): void {
+    const was = me(before);
+    const is = me(this.#state);
+    const up = isUp(this.#state, this.settings.requireFullCoverage);
+    const routes = up !== this.#up || before.owners !== this.#state.owners || was.role !== is.role;
+    this.#up = up;
+    if (was.role !== is.role) this.#failover.tick();
+    if (routes) this.#host.onRoutesChanged();
+  }
+
+  #perform(effect: Effect): void {
+    switch (effect.kind) {
+      case 'save':
+        this.#host.save();
+        break;
+      case 'announce':
+        this.#peers.announce();
+        break;
+      case 'meet':
+        this.#peers.meet(effect.host, effect.port, effect.cport);
+        break;
+      case 'unlink':
+        this.#peers.unlink(effect.id);
+        break;
+      case 'correct':
+        this.#peers.correct(effect.to, effect.about);
+        break;
+      case 'promote':
+        this.#host.promote();
+        break;
+      case 'flush':
+        this.#host.flush();
+        break;
+      case 'dropKeys':
+        this.#host.dropKeys(effect.slots);
+        break;
+      case 'follow':
+        this.#host.follow(this.#state.nodes.get(effect.master)!);
+    }
+  }
+}

@@ -1,0 +1,249 @@
+// The words about the cluster: CLUSTER with its subcommands. Each reads its arguments, asks one cluster rule
+// and answers; what the rule wants done is the desk's business. Knows no sockets and no messages.
+
+import { printShards, printSlots } from '../../lib/wire/cluster-text.ts';
+import { OK, type Reply, ReplyError, Status, Verbatim } from '../../lib/wire/reply.ts';
+import { slotCount, slotOfBinary } from '../../lib/wire/slot.ts';
+import { bumpEpoch, setConfigEpoch } from '../cluster/epochs.ts';
+import type { EndpointType } from '../cluster/guard.ts';
+import { forget, meet, replicate, reset } from '../cluster/members.ts';
+import {
+  addSlots,
+  badSlot,
+  delSlots,
+  flushSlots,
+  onlyMasters,
+  parseSlot,
+  setSlotImporting,
+  setSlotMigrating,
+  setSlotNode,
+  setSlotStable,
+} from '../cluster/ownership.ts';
+import { type ClusterState, me, type Outcome, refuse, replicasOf, type Step } from '../cluster/state.ts';
+import { type BusStats, infoText, nodeLine, nodesText, type PeerView, shards, slotRanges } from '../cluster/text.ts';
+import type { CommandGroup, Context, Handler } from './registry.ts';
+
+/** What the words need of the node they are spoken to. */
+export interface ClusterDesk {
+  readonly state: ClusterState;
+  readonly up: boolean;
+  readonly endpointType: EndpointType;
+  readonly allowReplicaMigration: boolean;
+  readonly stats: BusStats;
+  apply(step: Step): void;
+  peer(id: string): (PeerView & { readonly linkedAt: number }) | undefined;
+  /** How many masters report a node as failing. */
+  reporters(id: string): number;
+  failover(mode: 'agreed' | 'force' | 'takeover'): Outcome;
+  randomId(): string;
+}
+
+type Word = (desk: ClusterDesk, ctx: Context, argv: readonly string[]) => Reply;
+
+/** The CLUSTER command over `desk`; undefined: cluster mode is off. */
+export function clusterWords(desk: ClusterDesk | undefined): CommandGroup {
+  const cluster: Handler = (ctx, argv) => {
+    const name = (argv[1] ?? '').toLowerCase();
+    if (desk === undefined) return refuse('This instance has cluster support disabled');
+    if (!Object.hasOwn(words, name)) return refuse(`unknown subcommand '${argv[1]}'. Try CLUSTER HELP.`);
+    return words[name]!(desk, ctx, argv);
+  };
+  return { cluster };
+}
+
+const notInteger = refuse('value is not an integer or out of range');
+const syntaxError = refuse('syntax error');
+
+function settle(desk: ClusterDesk, outcome: Outcome): Reply {
+  if (outcome instanceof ReplyError) return outcome;
+  desk.apply(outcome);
+  return OK;
+}
+
+function parseInteger(word: string): number | undefined {
+  return /^(?:0|-?[1-9]\d{0,17})$/.test(word) ? Number(word) : undefined;
+}
+
+type Ranges = [number, number][];
+
+/** Single slots from argv[2] on. */
+function slotList(argv: readonly string[]): Ranges | ReplyError {
+  const ranges: Ranges = [];
+  for (const word of argv.slice(2)) {
+    const slot = parseSlot(word);
+    if (slot === undefined) return refuse(badSlot);
+    ranges.push([slot, slot]);
+  }
+  return ranges;
+}
+
+/** Pairs of bounds from argv[2] on. */
+function rangeList(argv: readonly string[]): Ranges | ReplyError {
+  if (argv.length % 2 !== 0) {
+    return refuse(`wrong number of arguments for 'cluster|${argv[1]!.toLowerCase()}' command`);
+  }
+  const ranges: Ranges = [];
+  for (let at = 2; at < argv.length; at += 2) {
+    const start = parseSlot(argv[at]!);
+    const end = parseSlot(argv[at + 1]!);
+    if (start === undefined || end === undefined) return refuse(badSlot);
+    ranges.push([start, end]);
+  }
+  return ranges;
+}
+
+function changeSlots(
+  read: (argv: readonly string[]) => Ranges | ReplyError,
+  rule: (state: ClusterState, ranges: Ranges) => Outcome,
+): Word {
+  return (desk, _ctx, argv) => {
+    const ranges = read(argv);
+    return ranges instanceof ReplyError ? ranges : settle(desk, rule(desk.state, ranges));
+  };
+}
+
+const setSlot: Word = (desk, ctx, argv) => {
+  if (me(desk.state).role === 'replica') return refuse(onlyMasters);
+  const slot = parseSlot(argv[2]!);
+  if (slot === undefined) return refuse(badSlot);
+  const action = argv[3]!.toLowerCase();
+  const id = argv[4] ?? '';
+  if (action === 'stable' && argv.length === 4) return settle(desk, setSlotStable(desk.state, slot));
+  if (argv.length === 5) {
+    if (action === 'migrating') return settle(desk, setSlotMigrating(desk.state, slot, id));
+    if (action === 'importing') return settle(desk, setSlotImporting(desk.state, slot, id));
+    const facts = {
+      keysHere: ctx.store.countInSlot(slot),
+      allowReplicaMigration: desk.allowReplicaMigration,
+    };
+    if (action === 'node') return settle(desk, setSlotNode(desk.state, slot, id, facts));
+  }
+  return refuse('Invalid CLUSTER SETSLOT action or number of arguments. Try CLUSTER HELP');
+};
+
+const countKeysInSlot: Word = (_desk, ctx, argv) => {
+  const slot = parseInteger(argv[2]!);
+  if (slot === undefined) return notInteger;
+  return slot < 0 || slot >= slotCount ? refuse('Invalid slot') : ctx.store.countInSlot(slot);
+};
+
+const getKeysInSlot: Word = (_desk, ctx, argv) => {
+  const slot = parseInteger(argv[2]!);
+  const count = parseInteger(argv[3]!);
+  if (slot === undefined || count === undefined) return notInteger;
+  if (slot < 0 || slot >= slotCount || count < 0) return refuse('Invalid slot or number of keys');
+  return ctx.store.keysInSlot(slot, count);
+};
+
+const replicas: Word = (desk, _ctx, argv) => {
+  const node = desk.state.nodes.get(argv[2]!);
+  if (node === undefined) return refuse(`Unknown node ${argv[2]}`);
+  if (node.role === 'replica') return refuse('The specified node is not a master');
+  return replicasOf(desk.state, node.id).map((replica) => nodeLine(desk.state, replica, (id) => desk.peer(id)));
+};
+
+const failover: Word = (desk, _ctx, argv) => {
+  const word = argv[2]?.toLowerCase();
+  if (argv.length > 3 || (word !== undefined && word !== 'force' && word !== 'takeover')) return syntaxError;
+  return settle(desk, desk.failover(word ?? 'agreed'));
+};
+
+const resetWord: Word = (desk, ctx, argv) => {
+  const word = argv[2]?.toLowerCase();
+  if (argv.length > 3 || (word !== undefined && word !== 'hard' && word !== 'soft')) return syntaxError;
+  return settle(desk, reset(desk.state, ctx.store.size, word === 'hard' ? desk.randomId() : undefined));
+};
+
+const links: Word = (desk) => {
+  const entries: Reply[] = [];
+  for (const id of desk.state.nodes.keys()) {
+    const peer = desk.peer(id);
+    if (peer === undefined || !peer.connected) continue;
+    for (const direction of ['to', 'from']) {
+      entries.push(
+        new Map<Reply, Reply>([
+          ['direction', direction],
+          ['node', id],
+          ['create-time', Math.floor(peer.linkedAt)],
+          ['events', direction === 'to' ? 'rw' : 'r'],
+          ['send-buffer-allocated', 0],
+          ['send-buffer-used', 0],
+        ]),
+      );
+    }
+  }
+  return entries;
+};
+
+const help: readonly (readonly [string, string])[] = [
+  ['ADDSLOTS <slot> [<slot> ...]', 'Make this node the owner of unassigned slots.'],
+  ['ADDSLOTSRANGE <start> <end> [<start> <end> ...]', 'The same for ranges of slots, bounds included.'],
+  ['BUMPEPOCH', 'Take a new configuration epoch without asking the others.'],
+  ['COUNT-FAILURE-REPORTS <node-id>', 'How many nodes report this one as failing.'],
+  ['COUNTKEYSINSLOT <slot>', 'How many keys this node holds in a slot.'],
+  ['DELSLOTS <slot> [<slot> ...]', 'Forget who owns these slots.'],
+  ['DELSLOTSRANGE <start> <end> [<start> <end> ...]', 'The same for ranges of slots, bounds included.'],
+  ['FAILOVER [FORCE|TAKEOVER]', 'Make this replica the master of its shard.'],
+  ['FLUSHSLOTS', 'Give up every slot of this node.'],
+  ['FORGET <node-id>', 'Remove a node from the view of this one.'],
+  ['GETKEYSINSLOT <slot> <count>', 'Names of keys that this node holds in a slot.'],
+  ['HELP', 'This text.'],
+  ['INFO', 'The state of the cluster as this node sees it.'],
+  ['KEYSLOT <key>', 'The slot of a key.'],
+  ['LINKS', 'The bus links to and from the peers.'],
+  ['MEET <ip> <port> [<bus-port>]', 'Join the cluster of the node at this address.'],
+  ['MYID', 'The id of this node.'],
+  ['NODES', 'Every known node with its slots, a line each.'],
+  ['REPLICAS <node-id>', 'The replicas of a master.'],
+  ['REPLICATE <node-id>', 'Turn this node into a replica of a master.'],
+  ['RESET [HARD|SOFT]', 'Leave the cluster; HARD changes the id too.'],
+  ['SAVECONFIG', 'Write the configuration of the cluster to its file.'],
+  ['SET-CONFIG-EPOCH <epoch>', 'Set the epoch of a node that knows no other yet.'],
+  ['SETSLOT <slot> (IMPORTING <id>|MIGRATING <id>|STABLE|NODE <id>)', 'Move a slot, step by step.'],
+  ['SHARDS', 'Shards with their slots and nodes.'],
+  ['SLOTS', 'Ranges of slots with the nodes that serve them.'],
+];
+
+function helpReply(): Reply {
+  const head = 'CLUSTER <subcommand> [<arg> [value] [opt] ...]. Subcommands are:';
+  return [head, ...help.flatMap(([form, text]) => [form, `    ${text}`])].map((line) => new Status(line));
+}
+
+const words: Readonly<Record<string, Word>> = {
+  addslots: changeSlots(slotList, addSlots),
+  addslotsrange: changeSlots(rangeList, addSlots),
+  delslots: changeSlots(slotList, delSlots),
+  delslotsrange: changeSlots(rangeList, delSlots),
+  flushslots: (desk, ctx) => settle(desk, flushSlots(desk.state, ctx.store.size)),
+  setslot: setSlot,
+  bumpepoch: (desk) => {
+    const { step, bumped } = bumpEpoch(desk.state);
+    desk.apply(step);
+    return new Status(`${bumped ? 'BUMPED' : 'STILL'} ${me(step.state).configEpoch}`);
+  },
+  'set-config-epoch': (desk, _ctx, argv) => {
+    const epoch = parseInteger(argv[2]!);
+    return epoch === undefined ? notInteger : settle(desk, setConfigEpoch(desk.state, epoch));
+  },
+  saveconfig: (desk) => settle(desk, { state: desk.state, effects: [{ kind: 'save' }] }),
+  meet: (desk, _ctx, argv) => settle(desk, meet(desk.state, argv[2]!, argv[3]!, argv[4])),
+  forget: (desk, ctx, argv) => settle(desk, forget(desk.state, argv[2]!, ctx.world.now())),
+  replicate: (desk, ctx, argv) => settle(desk, replicate(desk.state, argv[2]!, ctx.store.size)),
+  reset: resetWord,
+  failover,
+  countkeysinslot: countKeysInSlot,
+  getkeysinslot: getKeysInSlot,
+  keyslot: (_desk, _ctx, argv) => slotOfBinary(argv[2]!),
+  myid: (desk) => desk.state.myself,
+  nodes: (desk) => new Verbatim(nodesText(desk.state, (id) => desk.peer(id))),
+  slots: (desk) => printSlots(slotRanges(desk.state, desk.endpointType)),
+  shards: (desk) => printShards(shards(desk.state, desk.endpointType)),
+  info: (desk) => new Verbatim(infoText(desk.state, desk.up, desk.stats)),
+  links,
+  replicas,
+  slaves: replicas,
+  'count-failure-reports': (desk, _ctx, argv) => {
+    return desk.state.nodes.has(argv[2]!) ? desk.reporters(argv[2]!) : refuse(`Unknown node ${argv[2]}`);
+  },
+  help: helpReply,
+};
