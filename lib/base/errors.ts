@@ -14,11 +14,11 @@ export interface ErrorDetail {
 /** Anything the client itself reports. `code` is stable; the text is for people. */
 export class RedisError extends Error {
   readonly code: string;
-  readonly node?: string;
-  readonly slot?: number;
-  readonly attempts?: number;
+  declare readonly node?: string;
+  declare readonly slot?: number;
+  declare readonly attempts?: number;
   /** The command that failed, when there is one. */
-  command?: { name: string; args: unknown[] };
+  declare command?: { name: string; args: unknown[] };
 
   constructor(message: string, detail: ErrorDetail = {}) {
     super(message, detail.cause === undefined ? undefined : { cause: detail.cause });

@@ -285,7 +285,7 @@ export class ClusterCore {
       this.pool.forget(keeper.address);
       this.router.forgetLanes();
     }
-    if (state === 'resting' && reason !== undefined) {
+    if (state === 'resting' && reason !== undefined && this.lifecycle.status !== 'disconnecting') {
       this.#events.onNodeError(reason, keeper.address);
       if (this.lifecycle.status === 'ready') this.refresher.suggest('outage');
     }

@@ -58,7 +58,7 @@ export class Router implements Dispatcher {
   readonly #world: World;
   readonly #events: RouterEvents;
   readonly #parking: Parking<Parcel>;
-  #map: SlotMap = SlotMap.empty;
+  #map: SlotMap = SlotMap.of([]);
   /** Keeper of each shard's master, beside map.shards; filled when first used. */
   #lanes: (Keeper | undefined)[] = [];
   #readsFromMaster: boolean;

@@ -26,8 +26,6 @@ export class SlotMap {
     this.table = table;
   }
 
-  static readonly empty: SlotMap = new SlotMap([], new Uint16Array(slotCount));
-
   /** Builds a map from ranges in any order; where ranges overlap the later wins. */
   static of(ranges: readonly OwnedRange[]): SlotMap {
     const shards: Shard[] = [];

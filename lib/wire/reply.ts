@@ -6,9 +6,9 @@ export class ReplyError extends Error {
   /** The first word of the text (`MOVED`, `WRONGTYPE`, `ERR`, ...). */
   readonly code: string;
   /** The command that was refused; set by the client when it settles the call. */
-  command?: { name: string; args: unknown[] };
+  declare command?: { name: string; args: unknown[] };
   /** Errors that aborted a transaction (EXECABORT only). */
-  previousErrors?: Error[];
+  declare previousErrors?: Error[];
 
   constructor(message: string) {
     // Replies are values on the hot path: a captured stack would show only the decoder.
