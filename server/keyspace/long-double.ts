@@ -8,10 +8,12 @@ export interface LongDouble {
   readonly infinite: -1 | 0 | 1;
 }
 
+import { parseLooseDouble } from './number.ts';
+
 const decimalPattern = /^([+-]?)(?:(\d+)\.?(\d*)|\.(\d+))(?:[eE]([+-]?\d{1,9}))?$/;
 const infinityPattern = /^([+-]?)inf(?:inity)?$/i;
 const MAX_DECIMAL_EXPONENT = 4932;
-const MAX_TEXT = 255;
+const MAX_TEXT = 5 * 1024 - 1;
 
 const bitLength = (value: bigint): number => value.toString(2).length;
 
@@ -42,7 +44,10 @@ export function parseLongDouble(text: string): LongDouble | undefined {
   const inf = infinityPattern.exec(text);
   if (inf !== null) return infinity(inf[1] === '-');
   const match = decimalPattern.exec(text);
-  if (match === null) return undefined;
+  if (match === null) {
+    const hex = parseLooseDouble(text);
+    return hex === undefined ? undefined : longDoubleOf(hex);
+  }
   const fraction = match[3] ?? match[4] ?? '';
   const digits = BigInt((match[2] ?? '') + fraction);
   const negative = match[1] === '-';

@@ -114,18 +114,6 @@ export class ZsetValue {
     return this.#index.scan(cursor, count, visit);
   }
 
-  /** Takes the compact form when the limits allow it, as commands that build a whole set do at their end. */
-  settleEncoding(): void {
-    if (this.size > MAX_COMPACT_MEMBERS) return;
-    for (const member of this.#scores.keys()) if (member.length > MAX_COMPACT_BYTES) return;
-    this.#compact = true;
-  }
-
-  /** Leaves the compact form before the first pair: what a store of a large range starts from. */
-  spread(): void {
-    this.#compact = false;
-  }
-
   clone(): ZsetValue {
     const copy = ZsetValue.from(this.entries());
     copy.#compact = this.#compact;
