@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { readCapture, root } from './gen/capture.ts';
 import { infoFile } from './gen/info.ts';
+import { surfaceFiles } from './gen/surface.ts';
 import { tableFile } from './gen/table.ts';
 
 /** Path from the root -> text, for every generated file. */
@@ -13,6 +14,7 @@ export function generate(): Map<string, string> {
   return new Map([
     ['lib/command/table.generated.ts', tableFile(capture)],
     ['server/command/info.generated.ts', infoFile(capture)],
+    ...surfaceFiles(capture),
   ]);
 }
 

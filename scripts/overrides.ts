@@ -1,6 +1,8 @@
 // Rows the capture does not have, each with its reason. Facts are from the documentation of the servers named.
 // A row that the capture comes to have is refused by the generator, so nothing here can go stale unseen.
 
+import type { Argument } from './gen/capture.ts';
+
 export interface OverrideRow {
   readonly name: string;
   readonly arity: number;
@@ -145,3 +147,51 @@ export const overrides: readonly OverrideGroup[] = [
     ],
   },
 ];
+
+/** Typed by their first words alone: users of ioredis pass the options in any order and letter case. */
+export const looseCommands: Readonly<Record<string, number>> = {
+  xadd: 1,
+  geosearch: 1,
+  geosearchstore: 2,
+  georadius: 1,
+  georadius_ro: 1,
+  georadiusbymember: 1,
+  georadiusbymember_ro: 1,
+  zrangebyscore: 3,
+  zrevrangebyscore: 3,
+  zrangebylex: 3,
+  zrevrangebylex: 3,
+};
+
+/** Subcommands of servers newer than the capture that ioredis types; the server refuses what it does not know. */
+export const looseSubcommands: readonly string[] = [
+  'client|no-touch',
+  'client|setinfo',
+  'cluster|migration',
+  'cluster|myshardid',
+  'cluster|slot-stats',
+  'cluster|syncslots',
+];
+
+const optionalWord = (word: string): Argument => ({
+  name: word.toLowerCase(),
+  type: 'pure-token',
+  token: word,
+  flags: ['optional'],
+});
+
+/** Other orders, and later additions, of a command's arguments; each form is typed. */
+export const argumentPatches: Readonly<
+  Record<string, (args: readonly Argument[]) => readonly (readonly Argument[])[]>
+> = {
+  // ioredis types SET's expiry first, the documentation last; the server takes both.
+  set: (args) => {
+    const [key, value, condition, get, expiry] = args as [Argument, Argument, Argument, Argument, Argument];
+    return [[key, value, expiry, condition, get], args];
+  },
+  // 7.4
+  hscan: (args) => [[...args, optionalWord('NOVALUES')]],
+  // 7.2
+  zrank: (args) => [[...args, optionalWord('WITHSCORE')]],
+  zrevrank: (args) => [[...args, optionalWord('WITHSCORE')]],
+};
