@@ -180,6 +180,12 @@ const optionalWord = (word: string): Argument => ({
   flags: ['optional'],
 });
 
+/** A form that takes any values after its head. */
+const anyMore = (head: readonly Argument[]): Argument[] => [
+  ...head,
+  { name: 'arg', type: 'string', flags: ['multiple'] },
+];
+
 /** Other orders, and later additions, of a command's arguments; each form is typed. */
 export const argumentPatches: Readonly<
   Record<string, (args: readonly Argument[]) => readonly (readonly Argument[])[]>
@@ -187,8 +193,21 @@ export const argumentPatches: Readonly<
   // ioredis types SET's expiry first, the documentation last; the server takes both.
   set: (args) => {
     const [key, value, condition, get, expiry] = args as [Argument, Argument, Argument, Argument, Argument];
-    return [[key, value, expiry, condition, get], args];
+    const compared = ['IFEQ', 'IFNE', 'IFDEQ', 'IFDNE'].map((token) => ({
+      name: `${token.toLowerCase()}-value`,
+      type: 'string' as const,
+      token,
+    }));
+    // 8.4: compare-and-set.
+    const conditions = { ...condition, arguments: [...(condition.arguments ?? []), ...compared] };
+    return [[key, value, expiry, conditions, get], args];
   },
+  // 8.x: MAXCOUNT, MAXSIZE, KEEPREF and their kin.
+  xread: (args) => [args, anyMore([])],
+  xreadgroup: (args) => [args, anyMore(args.slice(0, 1))],
+  xtrim: (args) => [args, anyMore(args.slice(0, 1))],
+  // PREFIX may be given many times, among the other options.
+  'client|tracking': (args) => [args, anyMore([])],
   // 7.4
   hscan: (args) => [[...args, optionalWord('NOVALUES')]],
   // 7.2

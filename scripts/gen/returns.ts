@@ -25,8 +25,9 @@ const byType: Readonly<Record<string, string>> = {
     pexpiretime pfadd pfcount pttl publish renamenx rpush rpushx sadd scard sdiffcard sdiffstore setbit setnx setrange
     sintercard sinterstore sismember smove srem strlen sunioncard sunionstore touch ttl unlink wait xack xdel xlen
     xnack xtrim zcard zcount zdiffstore zintercard zinterstore zlexcount zrangestore zrem zremrangebylex
-    zremrangebyrank zremrangebyscore zunionstore arcount ardel ardelrange arinsert arlen armset arring arset arseek`,
-  'number | null': 'memory|usage',
+    zremrangebyrank zremrangebyscore zunionstore arcount ardel ardelrange arinsert arlen armset arring arset arseek
+    vadd vcard vdim vismember vrem vsetattr`,
+  'number | null': 'memory|usage arnext',
   'number | unknown[]': 'sort',
   'number[]': `smismember time hexpire hexpireat hexpiretime hpexpire hpexpireat hpexpiretime hpersist hpttl httl`,
   string: `acl|dryrun acl|genpass acl|whoami bgrewriteaof client|info client|setinfo client|trackinginfo cluster|info
@@ -34,12 +35,13 @@ const byType: Readonly<Record<string, string>> = {
     getrange hincrbyfloat incrbyfloat info latency|doctor latency|graph lmove lolwut memory|doctor memory|malloc-stats
     rpoplpush type zincrby`,
   'string | null': `blmove brpoplpush client|getname geodist get getdel getex getset hget lindex randomkey xadd zscore
-    arget`,
+    arget arop vgetattr`,
   'string[]': `acl|list acl|users cluster|getkeysinslot config|get geohash hkeys hvals keys lrange sdiff sinter smembers
     sunion zdiff zinter zpopmax zpopmin zrange zrangebylex zrangebyscore zrevrange zrevrangebylex zrevrangebyscore
-    zunion`,
-  'string[] | null': 'acl|getuser blmovem lmovem',
-  '(string | null)[]': 'hmget mget zmscore hgetdel hgetex argetrange armget',
+    zunion vrange`,
+  'string[] | null': 'acl|getuser blmovem lmovem vemb',
+  'string[][] | null': 'vlinks',
+  '(string | null)[]': 'hmget mget zmscore hgetdel hgetex argetrange armget arlastitems',
   '[string, string] | null': 'blpop brpop',
   '[key: string, members: string[]] | null': 'blmpop lmpop',
   '[key: string, member: string, score: string] | null': 'bzpopmax bzpopmin',
@@ -50,6 +52,9 @@ const byType: Readonly<Record<string, string>> = {
   '[key: string, items: [id: string, fields: string[] | null][]][] | null': 'xreadgroup',
   'Record<string, string>': 'hgetall',
   'string | unknown[] | null': 'hrandfield',
+  '(string | number)[]': 'arinfo',
+  '(string | number)[] | null': 'vinfo',
+  '[index: number, value: string][]': 'arscan',
   'unknown[]': `bitfield_ro cluster|links command|count command|docs command|getkeys command|getkeysandflags command|help
     command|info command|list function|list georadius geosearch hello latency|help latency|history latency|latest
     memory|help memory|stats pubsub|channels pubsub|help pubsub|numpat pubsub|numsub pubsub|shardchannels
@@ -68,9 +73,7 @@ const byOverload: Readonly<Record<string, readonly ReturnRule[]>> = {
   zadd: [
     { when: 'INCR+NX', type: 'string | null' },
     { when: 'INCR+XX', type: 'string | null' },
-    { when: 'INCR+GT', type: 'string' },
-    { when: 'INCR+LT', type: 'string' },
-    { when: 'INCR', type: 'string | null' },
+    { when: 'INCR', type: 'string' },
     { type: 'number' },
   ],
   lpop: [{ when: 'count', type: 'string[] | null' }, { type: 'string | null' }],

@@ -259,6 +259,8 @@ export interface ConnectionCommands<Context extends ClientContext> {
   client(subcommand: 'TRACKING', off: 'OFF', noloop: 'NOLOOP', callback?: Callback<unknown>): Result<unknown, Context>;
   client(subcommand: 'TRACKING', on: 'ON', callback?: Callback<unknown>): Result<unknown, Context>;
   client(subcommand: 'TRACKING', off: 'OFF', callback?: Callback<unknown>): Result<unknown, Context>;
+  client(...args: [subcommand: 'TRACKING', ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<unknown>]): Result<unknown, Context>;
+  client(...args: [subcommand: 'TRACKING', ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<unknown, Context>;
 
   /** Return information about server assisted client side caching for the current connection */
   client(subcommand: 'TRACKINGINFO', callback?: Callback<string>): Result<string, Context>;

@@ -111,46 +111,40 @@ export interface NewerCommands<Context extends ClientContext> {
   xnack(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<number, Context>;
 
   /** Redis 8. */
-  vadd(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<unknown>]): Result<unknown, Context>;
-  vadd(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<unknown, Context>;
-  vaddBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<unknown>]): Result<unknown, Context>;
-  vaddBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<unknown, Context>;
+  vadd(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<number>]): Result<number, Context>;
+  vadd(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<number, Context>;
 
   /** Redis 8. */
-  vcard(key: RedisKey, callback?: Callback<unknown>): Result<unknown, Context>;
-  vcardBuffer(key: RedisKey, callback?: Callback<unknown>): Result<unknown, Context>;
+  vcard(key: RedisKey, callback?: Callback<number>): Result<number, Context>;
 
   /** Redis 8. */
-  vdim(key: RedisKey, callback?: Callback<unknown>): Result<unknown, Context>;
-  vdimBuffer(key: RedisKey, callback?: Callback<unknown>): Result<unknown, Context>;
+  vdim(key: RedisKey, callback?: Callback<number>): Result<number, Context>;
 
   /** Redis 8. */
-  vemb(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<unknown>]): Result<unknown, Context>;
-  vemb(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<unknown, Context>;
-  vembBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<unknown>]): Result<unknown, Context>;
-  vembBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<unknown, Context>;
+  vemb(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<string[] | null>]): Result<string[] | null, Context>;
+  vemb(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<string[] | null, Context>;
+  vembBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<Buffer[] | null>]): Result<Buffer[] | null, Context>;
+  vembBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<Buffer[] | null, Context>;
 
   /** Redis 8. */
-  vgetattr(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<unknown>]): Result<unknown, Context>;
-  vgetattr(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<unknown, Context>;
-  vgetattrBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<unknown>]): Result<unknown, Context>;
-  vgetattrBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<unknown, Context>;
+  vgetattr(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<string | null>]): Result<string | null, Context>;
+  vgetattr(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<string | null, Context>;
+  vgetattrBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<Buffer | null>]): Result<Buffer | null, Context>;
+  vgetattrBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<Buffer | null, Context>;
 
   /** Redis 8. */
-  vinfo(key: RedisKey, callback?: Callback<unknown>): Result<unknown, Context>;
-  vinfoBuffer(key: RedisKey, callback?: Callback<unknown>): Result<unknown, Context>;
+  vinfo(key: RedisKey, callback?: Callback<(string | number)[] | null>): Result<(string | number)[] | null, Context>;
+  vinfoBuffer(key: RedisKey, callback?: Callback<(Buffer | number)[] | null>): Result<(Buffer | number)[] | null, Context>;
 
   /** Redis 8. */
-  vismember(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<unknown>]): Result<unknown, Context>;
-  vismember(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<unknown, Context>;
-  vismemberBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<unknown>]): Result<unknown, Context>;
-  vismemberBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<unknown, Context>;
+  vismember(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<number>]): Result<number, Context>;
+  vismember(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<number, Context>;
 
   /** Redis 8. */
-  vlinks(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<unknown>]): Result<unknown, Context>;
-  vlinks(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<unknown, Context>;
-  vlinksBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<unknown>]): Result<unknown, Context>;
-  vlinksBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<unknown, Context>;
+  vlinks(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<string[][] | null>]): Result<string[][] | null, Context>;
+  vlinks(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<string[][] | null, Context>;
+  vlinksBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<Buffer[][] | null>]): Result<Buffer[][] | null, Context>;
+  vlinksBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<Buffer[][] | null, Context>;
 
   /** Redis 8. */
   vrandmember(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<unknown>]): Result<unknown, Context>;
@@ -159,22 +153,18 @@ export interface NewerCommands<Context extends ClientContext> {
   vrandmemberBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<unknown, Context>;
 
   /** Redis 8. */
-  vrange(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<unknown>]): Result<unknown, Context>;
-  vrange(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<unknown, Context>;
-  vrangeBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<unknown>]): Result<unknown, Context>;
-  vrangeBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<unknown, Context>;
+  vrange(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<string[]>]): Result<string[], Context>;
+  vrange(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<string[], Context>;
+  vrangeBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<Buffer[]>]): Result<Buffer[], Context>;
+  vrangeBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<Buffer[], Context>;
 
   /** Redis 8. */
-  vrem(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<unknown>]): Result<unknown, Context>;
-  vrem(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<unknown, Context>;
-  vremBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<unknown>]): Result<unknown, Context>;
-  vremBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<unknown, Context>;
+  vrem(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<number>]): Result<number, Context>;
+  vrem(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<number, Context>;
 
   /** Redis 8. */
-  vsetattr(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<unknown>]): Result<unknown, Context>;
-  vsetattr(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<unknown, Context>;
-  vsetattrBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<unknown>]): Result<unknown, Context>;
-  vsetattrBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<unknown, Context>;
+  vsetattr(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<number>]): Result<number, Context>;
+  vsetattr(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<number, Context>;
 
   /** Redis 8. */
   vsim(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<unknown>]): Result<unknown, Context>;
@@ -236,20 +226,20 @@ export interface NewerCommands<Context extends ClientContext> {
   argrepBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<unknown, Context>;
 
   /** Redis 8.8. */
-  arinfo(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<unknown>]): Result<unknown, Context>;
-  arinfo(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<unknown, Context>;
-  arinfoBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<unknown>]): Result<unknown, Context>;
-  arinfoBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<unknown, Context>;
+  arinfo(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<(string | number)[]>]): Result<(string | number)[], Context>;
+  arinfo(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<(string | number)[], Context>;
+  arinfoBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<(Buffer | number)[]>]): Result<(Buffer | number)[], Context>;
+  arinfoBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<(Buffer | number)[], Context>;
 
   /** Redis 8.8. */
   arinsert(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<number>]): Result<number, Context>;
   arinsert(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<number, Context>;
 
   /** Redis 8.8. */
-  arlastitems(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<unknown>]): Result<unknown, Context>;
-  arlastitems(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<unknown, Context>;
-  arlastitemsBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<unknown>]): Result<unknown, Context>;
-  arlastitemsBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<unknown, Context>;
+  arlastitems(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<(string | null)[]>]): Result<(string | null)[], Context>;
+  arlastitems(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<(string | null)[], Context>;
+  arlastitemsBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<(Buffer | null)[]>]): Result<(Buffer | null)[], Context>;
+  arlastitemsBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<(Buffer | null)[], Context>;
 
   /** Redis 8.8. */
   arlen(key: RedisKey, callback?: Callback<number>): Result<number, Context>;
@@ -265,24 +255,23 @@ export interface NewerCommands<Context extends ClientContext> {
   armset(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<number, Context>;
 
   /** Redis 8.8. */
-  arnext(key: RedisKey, callback?: Callback<unknown>): Result<unknown, Context>;
-  arnextBuffer(key: RedisKey, callback?: Callback<unknown>): Result<unknown, Context>;
+  arnext(key: RedisKey, callback?: Callback<number | null>): Result<number | null, Context>;
 
   /** Redis 8.8. */
-  arop(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<unknown>]): Result<unknown, Context>;
-  arop(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<unknown, Context>;
-  aropBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<unknown>]): Result<unknown, Context>;
-  aropBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<unknown, Context>;
+  arop(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<string | null>]): Result<string | null, Context>;
+  arop(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<string | null, Context>;
+  aropBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<Buffer | null>]): Result<Buffer | null, Context>;
+  aropBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<Buffer | null, Context>;
 
   /** Redis 8.8. */
   arring(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<number>]): Result<number, Context>;
   arring(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<number, Context>;
 
   /** Redis 8.8. */
-  arscan(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<unknown>]): Result<unknown, Context>;
-  arscan(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<unknown, Context>;
-  arscanBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<unknown>]): Result<unknown, Context>;
-  arscanBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<unknown, Context>;
+  arscan(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<[index: number, value: string][]>]): Result<[index: number, value: string][], Context>;
+  arscan(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<[index: number, value: string][], Context>;
+  arscanBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<[index: number, value: Buffer][]>]): Result<[index: number, value: Buffer][], Context>;
+  arscanBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<[index: number, value: Buffer][], Context>;
 
   /** Redis 8.8. */
   arseek(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<number>]): Result<number, Context>;

@@ -121,10 +121,10 @@ export interface SortedSetCommands<Context extends ClientContext> {
   zadd(...args: [key: RedisKey, lt: 'LT', increment: 'INCR', ...scoreMember: (RedisValue | readonly (RedisValue)[])[]]): Result<string, Context>;
   zaddBuffer(...args: [key: RedisKey, lt: 'LT', increment: 'INCR', ...scoreMember: (RedisValue | readonly (RedisValue)[])[], callback: Callback<Buffer>]): Result<Buffer, Context>;
   zaddBuffer(...args: [key: RedisKey, lt: 'LT', increment: 'INCR', ...scoreMember: (RedisValue | readonly (RedisValue)[])[]]): Result<Buffer, Context>;
-  zadd(...args: [key: RedisKey, change: 'CH', increment: 'INCR', ...scoreMember: (RedisValue | readonly (RedisValue)[])[], callback: Callback<string | null>]): Result<string | null, Context>;
-  zadd(...args: [key: RedisKey, change: 'CH', increment: 'INCR', ...scoreMember: (RedisValue | readonly (RedisValue)[])[]]): Result<string | null, Context>;
-  zaddBuffer(...args: [key: RedisKey, change: 'CH', increment: 'INCR', ...scoreMember: (RedisValue | readonly (RedisValue)[])[], callback: Callback<Buffer | null>]): Result<Buffer | null, Context>;
-  zaddBuffer(...args: [key: RedisKey, change: 'CH', increment: 'INCR', ...scoreMember: (RedisValue | readonly (RedisValue)[])[]]): Result<Buffer | null, Context>;
+  zadd(...args: [key: RedisKey, change: 'CH', increment: 'INCR', ...scoreMember: (RedisValue | readonly (RedisValue)[])[], callback: Callback<string>]): Result<string, Context>;
+  zadd(...args: [key: RedisKey, change: 'CH', increment: 'INCR', ...scoreMember: (RedisValue | readonly (RedisValue)[])[]]): Result<string, Context>;
+  zaddBuffer(...args: [key: RedisKey, change: 'CH', increment: 'INCR', ...scoreMember: (RedisValue | readonly (RedisValue)[])[], callback: Callback<Buffer>]): Result<Buffer, Context>;
+  zaddBuffer(...args: [key: RedisKey, change: 'CH', increment: 'INCR', ...scoreMember: (RedisValue | readonly (RedisValue)[])[]]): Result<Buffer, Context>;
   zadd(...args: [key: RedisKey, nx: 'NX', ...scoreMember: (RedisValue | readonly (RedisValue)[])[], callback: Callback<number>]): Result<number, Context>;
   zadd(...args: [key: RedisKey, nx: 'NX', ...scoreMember: (RedisValue | readonly (RedisValue)[])[]]): Result<number, Context>;
   zadd(...args: [key: RedisKey, xx: 'XX', ...scoreMember: (RedisValue | readonly (RedisValue)[])[], callback: Callback<number>]): Result<number, Context>;
@@ -135,10 +135,10 @@ export interface SortedSetCommands<Context extends ClientContext> {
   zadd(...args: [key: RedisKey, lt: 'LT', ...scoreMember: (RedisValue | readonly (RedisValue)[])[]]): Result<number, Context>;
   zadd(...args: [key: RedisKey, change: 'CH', ...scoreMember: (RedisValue | readonly (RedisValue)[])[], callback: Callback<number>]): Result<number, Context>;
   zadd(...args: [key: RedisKey, change: 'CH', ...scoreMember: (RedisValue | readonly (RedisValue)[])[]]): Result<number, Context>;
-  zadd(...args: [key: RedisKey, increment: 'INCR', ...scoreMember: (RedisValue | readonly (RedisValue)[])[], callback: Callback<string | null>]): Result<string | null, Context>;
-  zadd(...args: [key: RedisKey, increment: 'INCR', ...scoreMember: (RedisValue | readonly (RedisValue)[])[]]): Result<string | null, Context>;
-  zaddBuffer(...args: [key: RedisKey, increment: 'INCR', ...scoreMember: (RedisValue | readonly (RedisValue)[])[], callback: Callback<Buffer | null>]): Result<Buffer | null, Context>;
-  zaddBuffer(...args: [key: RedisKey, increment: 'INCR', ...scoreMember: (RedisValue | readonly (RedisValue)[])[]]): Result<Buffer | null, Context>;
+  zadd(...args: [key: RedisKey, increment: 'INCR', ...scoreMember: (RedisValue | readonly (RedisValue)[])[], callback: Callback<string>]): Result<string, Context>;
+  zadd(...args: [key: RedisKey, increment: 'INCR', ...scoreMember: (RedisValue | readonly (RedisValue)[])[]]): Result<string, Context>;
+  zaddBuffer(...args: [key: RedisKey, increment: 'INCR', ...scoreMember: (RedisValue | readonly (RedisValue)[])[], callback: Callback<Buffer>]): Result<Buffer, Context>;
+  zaddBuffer(...args: [key: RedisKey, increment: 'INCR', ...scoreMember: (RedisValue | readonly (RedisValue)[])[]]): Result<Buffer, Context>;
   zadd(...args: [key: RedisKey, ...scoreMember: (RedisValue | readonly (RedisValue)[])[], callback: Callback<number>]): Result<number, Context>;
   zadd(...args: [key: RedisKey, ...scoreMember: (RedisValue | readonly (RedisValue)[])[]]): Result<number, Context>;
 

@@ -227,6 +227,10 @@ export interface StreamCommands<Context extends ClientContext> {
   xread(...args: [streamsToken: 'STREAMS', ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<[key: string, items: [id: string, fields: string[]][]][] | null, Context>;
   xreadBuffer(...args: [streamsToken: 'STREAMS', ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<[key: Buffer, items: [id: Buffer, fields: Buffer[]][]][] | null>]): Result<[key: Buffer, items: [id: Buffer, fields: Buffer[]][]][] | null, Context>;
   xreadBuffer(...args: [streamsToken: 'STREAMS', ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<[key: Buffer, items: [id: Buffer, fields: Buffer[]][]][] | null, Context>;
+  xread(...args: [...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<[key: string, items: [id: string, fields: string[]][]][] | null>]): Result<[key: string, items: [id: string, fields: string[]][]][] | null, Context>;
+  xread(...args: (RedisValue | readonly (RedisValue)[])[]): Result<[key: string, items: [id: string, fields: string[]][]][] | null, Context>;
+  xreadBuffer(...args: [...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<[key: Buffer, items: [id: Buffer, fields: Buffer[]][]][] | null>]): Result<[key: Buffer, items: [id: Buffer, fields: Buffer[]][]][] | null, Context>;
+  xreadBuffer(...args: (RedisValue | readonly (RedisValue)[])[]): Result<[key: Buffer, items: [id: Buffer, fields: Buffer[]][]][] | null, Context>;
 
   /** Return new entries from a stream using a consumer group, or access the history of the pending entries for a given consumer. Can block. */
   xreadgroup(...args: [groupConsumerToken: 'GROUP', group: RedisValue, consumer: RedisValue, countToken: 'COUNT', count: number | string, millisecondsToken: 'BLOCK', milliseconds: number | string, noack: 'NOACK', streamsToken: 'STREAMS', ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<[key: string, items: [id: string, fields: string[] | null][]][] | null>]): Result<[key: string, items: [id: string, fields: string[] | null][]][] | null, Context>;
@@ -261,6 +265,10 @@ export interface StreamCommands<Context extends ClientContext> {
   xreadgroup(...args: [groupConsumerToken: 'GROUP', group: RedisValue, consumer: RedisValue, streamsToken: 'STREAMS', ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<[key: string, items: [id: string, fields: string[] | null][]][] | null, Context>;
   xreadgroupBuffer(...args: [groupConsumerToken: 'GROUP', group: RedisValue, consumer: RedisValue, streamsToken: 'STREAMS', ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<[key: Buffer, items: [id: Buffer, fields: Buffer[] | null][]][] | null>]): Result<[key: Buffer, items: [id: Buffer, fields: Buffer[] | null][]][] | null, Context>;
   xreadgroupBuffer(...args: [groupConsumerToken: 'GROUP', group: RedisValue, consumer: RedisValue, streamsToken: 'STREAMS', ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<[key: Buffer, items: [id: Buffer, fields: Buffer[] | null][]][] | null, Context>;
+  xreadgroup(...args: [groupConsumerToken: 'GROUP', group: RedisValue, consumer: RedisValue, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<[key: string, items: [id: string, fields: string[] | null][]][] | null>]): Result<[key: string, items: [id: string, fields: string[] | null][]][] | null, Context>;
+  xreadgroup(...args: [groupConsumerToken: 'GROUP', group: RedisValue, consumer: RedisValue, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<[key: string, items: [id: string, fields: string[] | null][]][] | null, Context>;
+  xreadgroupBuffer(...args: [groupConsumerToken: 'GROUP', group: RedisValue, consumer: RedisValue, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<[key: Buffer, items: [id: Buffer, fields: Buffer[] | null][]][] | null>]): Result<[key: Buffer, items: [id: Buffer, fields: Buffer[] | null][]][] | null, Context>;
+  xreadgroupBuffer(...args: [groupConsumerToken: 'GROUP', group: RedisValue, consumer: RedisValue, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<[key: Buffer, items: [id: Buffer, fields: Buffer[] | null][]][] | null, Context>;
 
   /** Return a range of elements in a stream, with IDs matching the specified IDs interval, in reverse order (from greater to smaller IDs) compared to XRANGE */
   xrevrange(key: RedisKey, end: RedisValue, start: RedisValue, countToken: 'COUNT', count: number | string, callback?: Callback<[id: string, fields: string[]][]>): Result<[id: string, fields: string[]][], Context>;
@@ -291,4 +299,6 @@ export interface StreamCommands<Context extends ClientContext> {
   xtrim(key: RedisKey, minid: 'MINID', approximately: '~', threshold: RedisValue, callback?: Callback<number>): Result<number, Context>;
   xtrim(key: RedisKey, maxlen: 'MAXLEN', threshold: RedisValue, callback?: Callback<number>): Result<number, Context>;
   xtrim(key: RedisKey, minid: 'MINID', threshold: RedisValue, callback?: Callback<number>): Result<number, Context>;
+  xtrim(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<number>]): Result<number, Context>;
+  xtrim(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<number, Context>;
 }
