@@ -82,7 +82,7 @@ export class ReplyWriter {
     for (const item of items) this.write(item);
   }
 
-  #rare(reply: Exclude<Reply, string | number | bigint | null | Status>): void {
+  #rare(reply: Reply): void {
     const three = this.protocol === 3;
     if (reply instanceof ReplyError) this.#text += `-${oneLine(reply.message)}\r\n`;
     else if (typeof reply === 'boolean')
@@ -103,7 +103,10 @@ export class ReplyWriter {
   }
 
   #verbatim(reply: Verbatim): void {
-    if (this.protocol === 2) return this.#bulk(reply.text);
+    if (this.protocol === 2) {
+      this.#bulk(reply.text);
+      return;
+    }
     this.#text += `=${reply.text.length + 4}\r\n${reply.format}:`;
     this.#apart(reply.text);
   }

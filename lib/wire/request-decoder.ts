@@ -5,6 +5,7 @@
 // after it is not looked at; neither are the two bytes after a bulk).
 
 import { constants } from 'node:buffer';
+import type { Bytes } from './bytes.ts';
 
 /** A request that is not RESP; `message` is the text for the client, without `ERR`. */
 export class RequestError extends Error {
@@ -28,7 +29,7 @@ const CR = 13;
 const LF = 10;
 const STAR = 42;
 const DOLLAR = 36;
-const empty = Buffer.alloc(0);
+const empty = Buffer.alloc(0) as Buffer as Bytes;
 /** A bulk longer than this that is not all there yet is taken out of the buffer as it comes. */
 const gatherFrom = 16 * 1024;
 
@@ -39,7 +40,7 @@ export class RequestDecoder {
   readonly #maxArguments: number;
   readonly #maxLine: number;
   readonly #maxBytes: number;
-  #buffer: Buffer = empty;
+  #buffer: Bytes = empty;
   #at = 0;
   /** Arguments still to come of the request being read; 0 = between requests. */
   #missing = 0;
@@ -63,8 +64,8 @@ export class RequestDecoder {
   }
 
   feed(chunk: Buffer): void {
-    if (this.#at === this.#buffer.length) this.#buffer = chunk;
-    else this.#buffer = Buffer.concat([this.#buffer.subarray(this.#at), chunk]);
+    if (this.#at === this.#buffer.length) this.#buffer = chunk as Bytes;
+    else this.#buffer = Buffer.concat([this.#buffer.subarray(this.#at), chunk]) as Buffer as Bytes;
     this.#at = 0;
   }
 

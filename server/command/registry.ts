@@ -1,9 +1,10 @@
-// The contract between a session and the commands: what a command may see (Context), what it answers (Reply)
+// The contract between a session and the commands: what a command may see (Context), what it answers (Outcome)
 // and how it is found. A command knows the keyspace and its session's view, never sockets or slots.
-// Invariant: a command runs to completion synchronously; waiting is a value (`Blocked`), not a pause.
+// Invariant: a command runs to completion synchronously; waiting is a value (`Blocked`, `Later`), not a pause.
 
 import type { World } from '../../lib/base/world.ts';
-import type { Reply } from '../../lib/wire/reply.ts';
+import { type CommandRow, commandOf } from '../../lib/command/table.ts';
+import { type Reply, ReplyError } from '../../lib/wire/reply.ts';
 import type { Store } from '../keyspace/store.ts';
 
 /** A command that found nothing to answer yet. The session parks it until one of `keys` is signalled ready. */
@@ -24,6 +25,19 @@ export class Blocked {
   }
 }
 
+/** A command whose answer comes from outside the keyspace: a peer, a timer. Its session is parked until then. */
+export class Later {
+  /** Starts the work; `settle` answers, once. Gives back what to call when the client goes away or is unblocked. */
+  readonly start: (settle: (reply: Reply) => void) => () => void;
+  /** What CLIENT UNBLOCK answers; undefined when it may not end the waiting. */
+  readonly onTimeout: Reply | undefined;
+
+  constructor(start: (settle: (reply: Reply) => void) => () => void, onTimeout?: Reply) {
+    this.start = start;
+    this.onTimeout = onTimeout;
+  }
+}
+
 export interface Context {
   readonly store: Store;
   readonly world: World;
@@ -34,8 +48,91 @@ export interface Context {
   propagate(...effects: (readonly string[])[]): void;
 }
 
-/** `undefined`: nothing is sent (the command pushed its own replies). argv[0] is the name as the client wrote it. */
-export type Handler<C extends Context = Context> = (ctx: C, argv: readonly string[]) => Reply | Blocked | undefined;
+/** `undefined`: nothing is sent (the command pushed its own replies). */
+export type Outcome = Reply | Blocked | Later | undefined;
+
+/** argv[0] is the name as the client wrote it. A thrown ReplyError is answered. */
+export type Handler<C extends Context = Context> = (ctx: C, argv: readonly string[]) => Outcome;
 
 /** name (lower case) -> handler. Arity, flags and key positions come from lib/command/table.generated.ts. */
 export type CommandGroup<C extends Context = Context> = Readonly<Record<string, Handler<C>>>;
+
+/** A command that can be run. */
+export interface Command<C extends Context = Context> {
+  readonly row: CommandRow;
+  readonly handler: Handler<C>;
+  /** Calls that ran, calls refused before they ran, calls that answered an error. */
+  calls: number;
+  rejected: number;
+  failed: number;
+  /** Time spent, in ms. */
+  spent: number;
+}
+
+/** Spellings other than lower case that are remembered, so that a look-up of GET need not lower it each time. */
+const maxSpellings = 4096;
+
+export class Registry<C extends Context> {
+  readonly #byName = new Map<string, Command<C>>();
+  readonly #spellings = new Map<string, Command<C>>();
+  readonly #containers = new Set<string>();
+
+  /** Adds the commands of a group; a name may be `container|sub`. Throws for names that the table does not know. */
+  add(group: CommandGroup<C>): void {
+    for (const [name, handler] of Object.entries(group)) {
+      const row = commandOf(name);
+      if (row === undefined) throw new RangeError(`no such command in the table: ${name}`);
+      this.#byName.set(name, { row, handler, calls: 0, rejected: 0, failed: 0, spent: 0 });
+      const bar = name.indexOf('|');
+      if (bar > 0) this.#containers.add(name.slice(0, bar));
+    }
+    this.#spellings.clear();
+  }
+
+  /** The command that an argv calls, or the error that says why there is none. */
+  find(argv: readonly string[]): Command<C> | ReplyError {
+    const name = argv[0]!;
+    const known = this.#spellings.get(name);
+    if (known !== undefined) return known;
+    const lower = name.toLowerCase();
+    if (this.#containers.has(lower)) return this.#findSub(lower, argv);
+    const command = this.#byName.get(lower);
+    if (command === undefined) return unknownCommand(argv);
+    if (this.#spellings.size < maxSpellings) this.#spellings.set(name, command);
+    return command;
+  }
+
+  /** By full lower-case name (`config|get`). */
+  get(name: string): Command<C> | undefined {
+    return this.#byName.get(name);
+  }
+
+  /** Whether calls of this top-level command exist, as a command or as a container of some. */
+  has(name: string): boolean {
+    return this.#byName.has(name) || this.#containers.has(name);
+  }
+
+  all(): Iterable<Command<C>> {
+    return this.#byName.values();
+  }
+
+  #findSub(container: string, argv: readonly string[]): Command<C> | ReplyError {
+    const sub = argv[1];
+    if (sub === undefined) return this.#byName.get(container) ?? arityRefusal(container);
+    const command = this.#byName.get(`${container}|${sub.toLowerCase()}`) ?? this.#byName.get(container);
+    if (command !== undefined) return command;
+    return new ReplyError(`ERR unknown subcommand '${sub.slice(0, 128)}'. Try ${container.toUpperCase()} HELP.`);
+  }
+}
+
+export function arityRefusal(name: string): ReplyError {
+  return new ReplyError(`ERR wrong number of arguments for '${name}' command`);
+}
+
+function unknownCommand(argv: readonly string[]): ReplyError {
+  let shown = '';
+  for (let at = 1; at < argv.length && shown.length < 128; at++) {
+    shown += `'${argv[at]!.slice(0, 128 - shown.length)}' `;
+  }
+  return new ReplyError(`ERR unknown command '${argv[0]!.slice(0, 128)}', with args beginning with: ${shown}`);
+}

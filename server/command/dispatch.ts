@@ -1,0 +1,201 @@
+// From an argv to a command that runs: the chain of checks, in the order of redis-server 7.0, then the queue of a
+// transaction or the run itself. Knows no sockets; what routing says comes from the engine's guard.
+// Invariant: a command that was refused here has changed nothing, and spoils the transaction it was meant for.
+
+import { keyIndexesOf } from '../../lib/command/keys.ts';
+import { type CommandRow, Flag, KeyFlag } from '../../lib/command/table.ts';
+import { QUEUED, type Reply, ReplyError, refusals } from '../../lib/wire/reply.ts';
+import type { GuardRequest } from '../cluster/guard.ts';
+import type { Client, Transaction } from './client.ts';
+import type { Engine } from './engine.ts';
+import { feedMonitors } from './monitor.ts';
+import { arityRefusal, type Command } from './registry.ts';
+
+const noAuth = new ReplyError('NOAUTH Authentication required.');
+const noMulti = new ReplyError('ERR Command not allowed inside a transaction');
+const loading = new ReplyError(refusals.loading);
+const masterDown = new ReplyError(refusals.masterDown);
+const readOnlyRefusal = new ReplyError(refusals.readOnly);
+
+/** Words of a transaction that run at once instead of being queued. */
+const runsInMulti = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset']);
+const pubSubWords = new Set([
+  'subscribe',
+  'ssubscribe',
+  'psubscribe',
+  'unsubscribe',
+  'sunsubscribe',
+  'punsubscribe',
+  'ping',
+  'quit',
+  'reset',
+]);
+const shardWords = new Set(['ssubscribe', 'sunsubscribe', 'spublish']);
+
+/** Runs one request of a client. `undefined`: nothing to send now (parked, or the command has sent its replies). */
+export function execute(engine: Engine, client: Client, argv: readonly string[]): Reply | undefined {
+  const command = engine.registry.find(argv);
+  if (command instanceof ReplyError) return reject(engine, client, undefined, command);
+  const row = command.row;
+  client.lastCommand = row.name;
+  const refusal = check(engine, client, row, argv);
+  if (refusal !== undefined) return reject(engine, client, command, refusal);
+  if (engine.pausedUntil > 0 && mustWait(engine, client, row)) return postpone(engine, client, argv);
+  let reply: Reply | undefined;
+  if (client.transaction !== undefined && !runsInMulti.has(row.name)) {
+    client.transaction.queue.push({ command, argv });
+    reply = QUEUED;
+  } else {
+    if (engine.monitors.size > 0) feedMonitors(engine, client, row, argv);
+    reply = engine.run(client, command, argv);
+    engine.finish();
+  }
+  if (client.asking && client.transaction === undefined && row.name !== 'asking') client.asking = false;
+  return reply;
+}
+
+/** Applies the words of this node's primary: no checks but that the command exists. */
+export function apply(engine: Engine, client: Client, argv: readonly string[]): Reply | undefined {
+  const command = engine.registry.find(argv);
+  if (command instanceof ReplyError) return command;
+  const reply = engine.run(client, command, argv);
+  engine.finish();
+  return reply;
+}
+
+function check(engine: Engine, client: Client, row: CommandRow, argv: readonly string[]): Reply | undefined {
+  const { arity, flags } = row;
+  if (arity > 0 ? argv.length !== arity : argv.length < -arity) return arityRefusal(row.name);
+  if (!client.authenticated && (flags & Flag.noAuth) === 0) return noAuth;
+  const transaction = client.transaction;
+  if (transaction !== undefined && (flags & Flag.noMulti) !== 0) return noMulti;
+  if (engine.hooks.guard !== undefined) {
+    const refusal = route(engine, client, row, argv);
+    if (refusal !== undefined) return refusal;
+  }
+  if (engine.readOnly && writes(row, transaction)) return readOnlyRefusal;
+  if (client.protocol === 2 && client.inPubSub && !pubSubWords.has(row.name)) {
+    return new ReplyError(
+      `ERR Can't execute '${row.name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`,
+    );
+  }
+  if (engine.primaryDown && (flags & Flag.stale) === 0) return masterDown;
+  if (engine.loading && (flags & Flag.loading) === 0) return loading;
+  return undefined;
+}
+
+/** Whether the command, or for EXEC any command of its queue, writes. */
+function writes(row: CommandRow, transaction: Transaction | undefined): boolean {
+  if ((row.flags & Flag.write) !== 0) return true;
+  return (
+    row.name === 'exec' &&
+    transaction !== undefined &&
+    transaction.queue.some(({ command }) => (command.row.flags & Flag.write) !== 0)
+  );
+}
+
+/** Asks the guard whether this node serves the keys of the call; EXEC is asked for all its queue. */
+function route(engine: Engine, client: Client, row: CommandRow, argv: readonly string[]): ReplyError | undefined {
+  let keys: string[];
+  let migrate = row.name === 'migrate';
+  if (row.name === 'exec') {
+    const queue = client.transaction?.queue ?? [];
+    keys = queue.flatMap((queued) => keysOf(queued.command.row, queued.argv));
+    migrate = queue.some((queued) => queued.command.row.name === 'migrate');
+  } else {
+    keys = keysOf(row, argv);
+  }
+  if (keys.length === 0) return undefined;
+  const request: GuardRequest = {
+    keys,
+    write: writes(row, client.transaction),
+    shardChannel: shardWords.has(row.name),
+    migrate,
+    asking: client.asking || (row.flags & Flag.asking) !== 0,
+    readonly: client.readonly,
+  };
+  const refusal = engine.hooks.guard?.(request);
+  // A redirect at EXEC ends the transaction, and the client is told where to start it again.
+  if (refusal !== undefined && row.name === 'exec') client.discard();
+  return refusal;
+}
+
+/** The keys of a call, and the shard channels that are routed like keys. */
+export function keysOf(row: CommandRow, argv: readonly string[]): string[] {
+  const spec = row.keySpecs[0];
+  if (spec === undefined) return [];
+  const { begin, find } = spec;
+  if (row.keySpecs.length === 1 && begin.kind === 'index' && find.kind === 'range' && find.last === 0) {
+    const key = argv[begin.index];
+    return key === undefined ? [] : [key];
+  }
+  return keyIndexesOf(row, argv).map((at) => argv[at]!);
+}
+
+/** Whether any key spec of the row is a real key, not a channel. */
+export function hasKeys(row: CommandRow): boolean {
+  return row.keySpecs.some((spec) => (spec.flags & KeyFlag.notKey) === 0);
+}
+
+function reject(engine: Engine, client: Client, command: Command<Client> | undefined, refusal: Reply): Reply {
+  if (command !== undefined) command.rejected++;
+  engine.stats.rejected++;
+  client.asking = false;
+  const transaction = client.transaction;
+  if (transaction === undefined) return refusal;
+  if (command?.row.name === 'exec') {
+    client.discard();
+    const text = refusal instanceof ReplyError ? refusal.message : '';
+    return new ReplyError(`EXECABORT Transaction discarded because of: ${text}`);
+  }
+  transaction.aborted = true;
+  return refusal;
+}
+
+function mustWait(engine: Engine, client: Client, row: CommandRow): boolean {
+  if (engine.pausedUntil <= engine.world.now()) return false;
+  if (client.primaryLink || row.name === 'client|unpause' || row.name === 'client|pause') return false;
+  if (!engine.pausedWritesOnly) return true;
+  if (client.transaction !== undefined && row.name !== 'exec') return false;
+  return writes(row, client.transaction) || row.name === 'publish' || row.name === 'spublish';
+}
+
+/** Parks a client until the pause is over, then runs its request from the start. */
+function postpone(engine: Engine, client: Client, argv: readonly string[]): undefined {
+  const wait = (): (() => void) => {
+    const ms = Math.max(1, Math.ceil(engine.pausedUntil - engine.world.now()));
+    const timer = engine.world.after(Math.min(ms, 1000), again);
+    return () => timer.cancel();
+  };
+  let cancel: () => void = () => undefined;
+  const parking = {
+    argv,
+    kind: 'paused' as const,
+    onTimeout: undefined,
+    cancel: () => {
+      cancel();
+      if (client.parking === parking) client.parking = undefined;
+    },
+  };
+  const again = (): void => {
+    if (client.parking !== parking) return;
+    client.parking = undefined;
+    const reply = execute(engine, client, argv);
+    if (client.parking === undefined) client.outlet.settle(reply);
+  };
+  client.parking = parking;
+  cancel = wait();
+  return undefined;
+}
+
+/** Runs what waits for the end of a pause, at once. */
+export function resumePaused(engine: Engine): void {
+  engine.pausedUntil = 0;
+  for (const client of [...engine.clients.values()]) {
+    const parking = client.parking;
+    if (parking?.kind !== 'paused') continue;
+    parking.cancel();
+    const reply = execute(engine, client, parking.argv);
+    if (client.parking === undefined) client.outlet.settle(reply);
+  }
+}

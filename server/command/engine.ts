@@ -1,0 +1,255 @@
+// Everything the commands of one server share: databases, parameters, clients, listeners, waiters, counters.
+// The one place that runs a command; what is outside (cluster, replication, process) is told and asked through hooks.
+// Invariant: the effects of a command leave together, after it ran and before the next one starts.
+
+import type { World } from '../../lib/base/world.ts';
+import { type Reply, ReplyError } from '../../lib/wire/reply.ts';
+import type { GuardRequest } from '../cluster/guard.ts';
+import { Databases } from '../keyspace/databases.ts';
+import type { EventKind, Store } from '../keyspace/store.ts';
+import { BlockedClients } from './blocking.ts';
+import { Client, type Outlet } from './client.ts';
+import { Config } from './config.ts';
+import { PubSubHub } from './pubsub-hub.ts';
+import { Blocked, type Command, type CommandGroup, Later, type Outcome, Registry } from './registry.ts';
+import { SlowLog } from './slow-log.ts';
+
+/** One write to replicate: the words, and the database they apply to. */
+export interface Effect {
+  readonly db: number;
+  readonly argv: readonly string[];
+}
+
+/** What a server is part of. Every hook may be left out; a standalone server has none. */
+export interface EngineHooks {
+  /** Cluster routing: undefined to serve, or the error to answer. */
+  guard?: (request: GuardRequest) => ReplyError | undefined;
+  /** The effects of one command or transaction; several are one unit, to be wrapped in MULTI and EXEC. */
+  onEffects?: (effects: readonly Effect[]) => void;
+  /** PUBLISH and SPUBLISH to the other nodes. */
+  onPublish?: (channel: string, message: string, shard: boolean) => void;
+  /** Replicas that have acknowledged everything written so far; `done` is called once with their number. */
+  waitReplicas?: (count: number, timeoutMs: number, done: (acknowledged: number) => void) => () => void;
+  /** ROLE's reply, and the lines of INFO replication. */
+  role?: () => Reply;
+  replicationInfo?: () => readonly string[];
+  /** Extra INFO sections: name -> lines. */
+  infoSections?: () => ReadonlyMap<string, readonly string[]>;
+  /** SHUTDOWN. */
+  onShutdown?: () => void;
+}
+
+export interface EngineOptions {
+  readonly world: World;
+  readonly clusterEnabled?: boolean;
+  /** Parameters over their defaults, by their CONFIG names. */
+  readonly config?: Readonly<Record<string, string>>;
+  readonly hooks?: EngineHooks;
+}
+
+export class Engine {
+  readonly world: World;
+  readonly databases: Databases;
+  readonly config: Config;
+  readonly hooks: EngineHooks;
+  readonly registry: Registry<Client> = new Registry<Client>();
+  readonly clients: Map<number, Client> = new Map();
+  readonly monitors: Set<Client> = new Set();
+  readonly pubsub: PubSubHub = new PubSubHub();
+  readonly blocked: BlockedClients = new BlockedClients();
+  readonly slowLog: SlowLog;
+  readonly started: number;
+  readonly clusterEnabled: boolean;
+  /** Written by the node: answers LOADING, MASTERDOWN and READONLY. */
+  loading = false;
+  primaryDown = false;
+  readOnly = false;
+  /** CLIENT PAUSE: until when (world ms), and whether only writes wait. */
+  pausedUntil = 0;
+  pausedWritesOnly = false;
+  readonly stats: { connections: number; commands: number; rejected: number; input: number; output: number } = {
+    connections: 0,
+    commands: 0,
+    rejected: 0,
+    input: 0,
+    output: 0,
+  };
+  readonly runId: string;
+  #nextId = 1;
+  #effects: Effect[] = [];
+  #events = '';
+
+  constructor(options: EngineOptions) {
+    this.world = options.world;
+    this.clusterEnabled = options.clusterEnabled ?? false;
+    this.config = new Config({ 'cluster-enabled': this.clusterEnabled ? 'yes' : 'no', ...options.config });
+    this.hooks = options.hooks ?? {};
+    this.databases = new Databases(this.world, {
+      count: this.clusterEnabled ? 1 : this.config.number('databases'),
+      indexSlots: this.clusterEnabled,
+    });
+    this.slowLog = new SlowLog(this.config);
+    this.started = this.world.now();
+    this.runId = Array.from({ length: 40 }, () => Math.floor(this.world.random() * 16).toString(16)).join('');
+    this.databases.onReady = (store, key) => this.blocked.ready(store, key);
+    this.databases.onExpired = (store, key) => this.#collect(store.index, ['DEL', key]);
+    this.config.onChange((name) => {
+      if (name === 'notify-keyspace-events') this.#listenToEvents();
+    });
+    this.#listenToEvents();
+    this.databases.start(() => this.finish());
+  }
+
+  add(group: CommandGroup<Client>): void {
+    this.registry.add(group);
+  }
+
+  connect(outlet: Outlet): Client {
+    const open = this.config.get('requirepass') === '';
+    const client = new Client(this.#nextId++, this.world, this.databases.stores[0]!, outlet, open);
+    this.clients.set(client.id, client);
+    this.stats.connections++;
+    return client;
+  }
+
+  disconnect(client: Client): void {
+    client.closed = true;
+    client.parking?.cancel();
+    client.discard();
+    this.pubsub.drop(client);
+    this.monitors.delete(client);
+    this.clients.delete(client.id);
+  }
+
+  /** Ends background work. Sessions are closed by whoever opened them. */
+  stop(): void {
+    this.databases.stop();
+  }
+
+  /**
+   * Runs a command that has passed every check, and collects what it changed. Parks the client when it has to wait.
+   * `undefined`: nothing is to be sent now.
+   */
+  run(client: Client, command: Command<Client>, argv: readonly string[]): Reply | undefined {
+    const dirty = this.databases.dirty;
+    const before = this.slowLog.enabled ? this.world.now() : 0;
+    const outcome = this.#call(client, command, argv);
+    if (this.slowLog.enabled) {
+      const spent = this.world.now() - before;
+      command.spent += spent;
+      this.slowLog.note(client, argv, before, spent);
+    }
+    this.#collectChanges(client, argv, dirty);
+    if (typeof outcome !== 'object') return outcome;
+    if (outcome instanceof Blocked) return this.#park(client, argv, outcome);
+    if (outcome instanceof Later) return this.#wait(client, argv, outcome);
+    if (outcome instanceof ReplyError) command.failed++;
+    return outcome;
+  }
+
+  /** After each top-level command: sends the effects on and serves waiters. */
+  finish(): void {
+    if (this.#effects.length > 0) this.#flush();
+    if (!this.blocked.pending) return;
+    this.blocked.serve((client, argv, retry) => {
+      const dirty = this.databases.dirty;
+      let reply: Reply | undefined;
+      try {
+        reply = retry();
+      } catch (error) {
+        reply = this.#refusal(error);
+      }
+      this.#collectChanges(client, argv, dirty);
+      this.#flush();
+      return reply;
+    });
+  }
+
+  /** Replicates words that no client sent: what a settled `Later` or the node itself did to the keys. */
+  effect(store: Store, ...effects: (readonly string[])[]): void {
+    for (const argv of effects) this.#collect(store.index, argv);
+  }
+
+  #call(client: Client, command: Command<Client>, argv: readonly string[]): Outcome {
+    command.calls++;
+    this.stats.commands++;
+    try {
+      return command.handler(client, argv);
+    } catch (error) {
+      return this.#refusal(error);
+    }
+  }
+
+  #refusal(error: unknown): ReplyError {
+    if (error instanceof ReplyError) return error;
+    // A bug of ours must not take the server down; the client hears of it and the log keeps where it was.
+    this.world.log(`internal error: ${error instanceof Error ? error.stack : String(error)}`);
+    return new ReplyError('ERR internal error');
+  }
+
+  #collectChanges(client: Client, argv: readonly string[], dirtyBefore: number): void {
+    const override = client.override;
+    if (override !== undefined) {
+      client.override = undefined;
+      if (this.databases.dirty !== dirtyBefore)
+        for (const effect of override) this.#collect(client.store.index, effect);
+    } else if (this.databases.dirty !== dirtyBefore) {
+      this.#collect(client.store.index, argv);
+    }
+  }
+
+  #collect(db: number, argv: readonly string[]): void {
+    if (this.hooks.onEffects !== undefined) this.#effects.push({ db, argv });
+  }
+
+  #flush(): void {
+    const effects = this.#effects;
+    if (effects.length === 0) return;
+    this.#effects = [];
+    this.hooks.onEffects?.(effects);
+  }
+
+  #park(client: Client, argv: readonly string[], blocked: Blocked): undefined {
+    this.blocked.park(client, argv, blocked);
+    return undefined;
+  }
+
+  #wait(client: Client, argv: readonly string[], later: Later): undefined {
+    let cancel: (() => void) | undefined;
+    let settled = false;
+    const parking = {
+      argv,
+      kind: 'later' as const,
+      onTimeout: later.onTimeout,
+      cancel: () => {
+        settled = true;
+        if (client.parking === parking) client.parking = undefined;
+        cancel?.();
+      },
+    };
+    client.parking = parking;
+    cancel = later.start((reply) => {
+      if (settled) return;
+      settled = true;
+      if (client.parking === parking) client.parking = undefined;
+      const override = client.override;
+      client.override = undefined;
+      if (override !== undefined) this.effect(client.store, ...override);
+      this.finish();
+      client.outlet.settle(reply);
+    });
+    return undefined;
+  }
+
+  #listenToEvents(): void {
+    this.#events = this.config.get('notify-keyspace-events').replace('A', 'g$lshzxetd');
+    const wanted = /[KE]/.test(this.#events) && /[^KE]/.test(this.#events);
+    this.databases.onEvent = wanted ? (store, kind, event, key) => this.#notify(store, kind, event, key) : undefined;
+  }
+
+  #notify(store: Store, kind: EventKind, event: string, key: string): void {
+    if (!this.#events.includes(kind)) return;
+    if (this.#events.includes('K')) this.pubsub.publish(`__keyspace@${store.index}__:${key}`, event);
+    if (this.#events.includes('E')) this.pubsub.publish(`__keyevent@${store.index}__:${event}`, key);
+  }
+}

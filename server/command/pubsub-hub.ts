@@ -1,0 +1,108 @@
+// Who listens to which channel, pattern and shard channel. Knows clients by their outlets only.
+// Invariant: client.channels (patterns, shardChannels) and the hub's tables say the same.
+
+import { Push } from '../../lib/wire/reply.ts';
+import { globMatcher } from '../keyspace/glob.ts';
+import type { Client } from './client.ts';
+
+interface Pattern {
+  readonly matches: (text: string) => boolean;
+  readonly clients: Set<Client>;
+}
+
+export class PubSubHub {
+  readonly channels: Map<string, Set<Client>> = new Map();
+  readonly patterns: Map<string, Pattern> = new Map();
+  readonly shardChannels: Map<string, Set<Client>> = new Map();
+
+  subscribe(client: Client, channel: string): void {
+    client.channels.add(channel);
+    join(this.channels, channel, client);
+  }
+
+  unsubscribe(client: Client, channel: string): void {
+    client.channels.delete(channel);
+    leave(this.channels, channel, client);
+  }
+
+  subscribeShard(client: Client, channel: string): void {
+    client.shardChannels.add(channel);
+    join(this.shardChannels, channel, client);
+  }
+
+  unsubscribeShard(client: Client, channel: string): void {
+    client.shardChannels.delete(channel);
+    leave(this.shardChannels, channel, client);
+  }
+
+  subscribePattern(client: Client, pattern: string): void {
+    client.patterns.add(pattern);
+    let held = this.patterns.get(pattern);
+    if (held === undefined) {
+      held = { matches: globMatcher(pattern), clients: new Set() };
+      this.patterns.set(pattern, held);
+    }
+    held.clients.add(client);
+  }
+
+  unsubscribePattern(client: Client, pattern: string): void {
+    client.patterns.delete(pattern);
+    const held = this.patterns.get(pattern);
+    if (held?.clients.delete(client) && held.clients.size === 0) this.patterns.delete(pattern);
+  }
+
+  /** Delivers to the listeners of this node; how many there were. */
+  publish(channel: string, message: string): number {
+    let count = 0;
+    const listeners = this.channels.get(channel);
+    if (listeners !== undefined) {
+      const push = new Push(['message', channel, message]);
+      for (const client of listeners) client.outlet.send(push);
+      count += listeners.size;
+    }
+    for (const [pattern, held] of this.patterns) {
+      if (!held.matches(channel)) continue;
+      const push = new Push(['pmessage', pattern, channel, message]);
+      for (const client of held.clients) client.outlet.send(push);
+      count += held.clients.size;
+    }
+    return count;
+  }
+
+  publishShard(channel: string, message: string): number {
+    const listeners = this.shardChannels.get(channel);
+    if (listeners === undefined) return 0;
+    const push = new Push(['smessage', channel, message]);
+    for (const client of listeners) client.outlet.send(push);
+    return listeners.size;
+  }
+
+  /** Drops the shard channels that `gone` picks (their slot has left); the listeners are told. */
+  dropShardChannels(gone: (channel: string) => boolean): void {
+    for (const [channel, listeners] of [...this.shardChannels]) {
+      if (!gone(channel)) continue;
+      for (const client of [...listeners]) {
+        this.unsubscribeShard(client, channel);
+        client.outlet.send(new Push(['sunsubscribe', channel, client.shardChannels.size]));
+      }
+    }
+  }
+
+  /** Forgets a client that has gone or was reset. */
+  drop(client: Client): void {
+    for (const channel of [...client.channels]) this.unsubscribe(client, channel);
+    for (const pattern of [...client.patterns]) this.unsubscribePattern(client, pattern);
+    for (const channel of [...client.shardChannels]) this.unsubscribeShard(client, channel);
+  }
+}
+
+function join(table: Map<string, Set<Client>>, channel: string, client: Client): void {
+  const listeners = table.get(channel);
+  if (listeners === undefined) table.set(channel, new Set([client]));
+  else listeners.add(client);
+}
+
+function leave(table: Map<string, Set<Client>>, channel: string, client: Client): void {
+  const listeners = table.get(channel);
+  if (listeners?.delete(client) && listeners.size === 0) table.delete(channel);
+}

@@ -1,0 +1,60 @@
+// MULTI, EXEC, DISCARD, WATCH, UNWATCH.
+
+import { NullArray, OK, type Reply, ReplyError } from '../../lib/wire/reply.ts';
+import type { Client } from './client.ts';
+import type { Engine } from './engine.ts';
+import { feedMonitors } from './monitor.ts';
+import type { CommandGroup } from './registry.ts';
+
+function exec(engine: Engine, client: Client): Reply {
+  const transaction = client.transaction;
+  if (transaction === undefined) return new ReplyError('ERR EXEC without MULTI');
+  const broken = client.watchBroken;
+  client.discard();
+  if (transaction.aborted) return new ReplyError('EXECABORT Transaction discarded because of previous errors.');
+  if (broken) return NullArray.value;
+  const replies: Reply[] = [];
+  client.denyBlocking = true;
+  try {
+    for (const { command, argv } of transaction.queue) {
+      if (engine.monitors.size > 0) feedMonitors(engine, client, command.row, argv);
+      const reply = engine.run(client, command, argv);
+      // A command that sends its own replies (SUBSCRIBE) has nothing to put here.
+      if (reply !== undefined) replies.push(reply);
+    }
+  } finally {
+    client.denyBlocking = false;
+  }
+  return replies;
+}
+
+export function transactionCommands(engine: Engine): CommandGroup<Client> {
+  return {
+    multi: (client) => {
+      if (client.transaction !== undefined) return new ReplyError('ERR MULTI calls can not be nested');
+      client.transaction = { queue: [], aborted: false };
+      return OK;
+    },
+    exec: (client) => exec(engine, client),
+    discard: (client) => {
+      if (client.transaction === undefined) return new ReplyError('ERR DISCARD without MULTI');
+      client.discard();
+      return OK;
+    },
+    watch: (client, argv) => {
+      if (client.transaction !== undefined) return new ReplyError('ERR WATCH inside MULTI is not allowed');
+      if (client.watcher.dirty) return OK;
+      const store = client.store;
+      for (const key of argv.slice(1)) {
+        if (client.watched.some((held) => held.key === key && held.store === store)) continue;
+        store.watch(key, client.watcher);
+        client.watched.push({ store, key });
+      }
+      return OK;
+    },
+    unwatch: (client) => {
+      client.unwatch();
+      return OK;
+    },
+  };
+}
