@@ -40,17 +40,16 @@ export interface ClusterDesk {
 
 type Word = (desk: ClusterDesk, ctx: Context, argv: readonly string[]) => Reply;
 
-/** The CLUSTER command over `desk`; undefined: cluster mode is off. */
+/** The subcommands of CLUSTER over `desk`; undefined: cluster mode is off. */
 export function clusterWords(desk: ClusterDesk | undefined): CommandGroup {
-  const cluster: Handler = (ctx, argv) => {
-    const name = (argv[1] ?? '').toLowerCase();
-    if (desk === undefined) return refuse('This instance has cluster support disabled');
-    if (!Object.hasOwn(words, name)) return refuse(`unknown subcommand '${argv[1]}'. Try CLUSTER HELP.`);
-    return words[name]!(desk, ctx, argv);
-  };
-  return { cluster };
+  const group: Record<string, Handler> = {};
+  for (const [name, word] of Object.entries(words)) {
+    group[`cluster|${name}`] = desk === undefined ? () => disabled : (ctx, argv) => word(desk, ctx, argv);
+  }
+  return group;
 }
 
+const disabled = refuse('This instance has cluster support disabled');
 const notInteger = refuse('value is not an integer or out of range');
 const syntaxError = refuse('syntax error');
 

@@ -1,0 +1,63 @@
+// The connections that MIGRATE keeps: one per target, at most 64, closed after ten idle seconds.
+
+import { LRUCache } from 'lru-cache';
+import type { Timer, World } from '../../lib/base/world.ts';
+import { PeerLink } from './peer-link.ts';
+
+const maxLinks = 64;
+const idleMs = 10_000;
+
+export interface CachedLink {
+  readonly link: PeerLink;
+  /** Database that the connection is on; undefined until the first SELECT. */
+  db: number | undefined;
+}
+
+interface Kept extends CachedLink {
+  idle: Timer | undefined;
+}
+
+export class LinkCache {
+  readonly #world: World;
+  readonly #links: LRUCache<string, Kept>;
+
+  constructor(world: World) {
+    this.#world = world;
+    this.#links = new LRUCache<string, Kept>({
+      max: maxLinks,
+      dispose: (kept) => {
+        kept.idle?.cancel();
+        kept.link.close();
+      },
+    });
+  }
+
+  /** An open link to the target, and whether it had been used before. */
+  get(host: string, port: number): { readonly kept: CachedLink; readonly reused: boolean } {
+    const address = `${host}:${port}`;
+    const known = this.#links.get(address);
+    if (known !== undefined && !known.link.closed) {
+      this.#touch(address, known);
+      return { kept: known, reused: true };
+    }
+    const kept: Kept = { link: new PeerLink(host, port, this.#world), db: undefined, idle: undefined };
+    this.#links.set(address, kept);
+    this.#touch(address, kept);
+    return { kept, reused: false };
+  }
+
+  drop(host: string, port: number): void {
+    this.#links.delete(`${host}:${port}`);
+  }
+
+  close(): void {
+    this.#links.clear();
+  }
+
+  #touch(address: string, kept: Kept): void {
+    kept.idle?.cancel();
+    kept.idle = this.#world.after(idleMs, () => {
+      if (this.#links.peek(address) === kept) this.#links.delete(address);
+    });
+  }
+}
