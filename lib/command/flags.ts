@@ -72,6 +72,9 @@ export const commandFlag: FlagBits = {
   beyond: 1 << 19,
 };
 
+/** The same bits under the short name the server's rooms use. */
+export const Flag: FlagBits = commandFlag;
+
 /** Key spec flags by the names COMMAND INFO uses, one bit each. */
 export const keyFlagNames: readonly string[] = [
   'RO',

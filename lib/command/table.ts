@@ -4,7 +4,7 @@
 import { KeyFlag } from './flags.ts';
 import { rows } from './table.generated.ts';
 
-export { commandFlag, KeyFlag } from './flags.ts';
+export { commandFlag, Flag, KeyFlag } from './flags.ts';
 
 /** Where the keys' search starts: a fixed position, or right after a word (searched from `from`; negative = from the end). */
 export type BeginSearch =

@@ -68,8 +68,11 @@ function listsOf(name: string, arity: number, args: readonly Argument[] | undefi
     return [[...head, anyValues]];
   }
   if (unique.size > 0) return [...unique.values()];
+  // QUIT's arity lets arguments pass; it has none.
+  if (name === 'quit') return [[]];
   // No grammar in the docs: the arity alone says whether there are arguments.
-  return arity === (name.includes('|') ? 2 : 1) ? [[]] : [[], [anyValues]];
+  const shortest = name.includes('|') ? 2 : 1;
+  return Math.abs(arity) === shortest && name !== 'replconf' ? [[]] : [[], [anyValues]];
 }
 
 function withObjects(name: string, lists: ParameterList[]): ParameterList[] {

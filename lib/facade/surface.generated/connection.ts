@@ -305,8 +305,6 @@ export interface ConnectionCommands<Context extends ClientContext> {
 
   /** Close the connection */
   quit(callback?: Callback<'OK'>): Result<'OK', Context>;
-  quit(...args: [...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<'OK'>]): Result<'OK', Context>;
-  quit(...args: (RedisValue | readonly (RedisValue)[])[]): Result<'OK', Context>;
 
   /** Reset the connection */
   reset(callback?: Callback<'OK'>): Result<'OK', Context>;
