@@ -7,7 +7,7 @@ import { Call, type Dispatcher, type Parcel } from '../connection/call.ts';
 import { type BatchResult, Scatter } from './scatter.ts';
 import { Transaction, type TransactionOutcome } from './transaction.ts';
 
-export type Callback<T> = (error: Error | null, result?: T) => void;
+export type Callback<T> = (error?: Error | null, result?: T) => void;
 
 /** What a pipeline needs of the client that made it. */
 export interface BatchHost {
@@ -55,11 +55,12 @@ export class Pipeline {
   }
 
   /** Ends an open MULTI stretch of a pipeline (then returns the chain), or sends the batch. */
-  exec(callback?: Callback<unknown>): unknown {
+  exec(callback?: Callback<BatchResult[] | null>): Promise<BatchResult[] | null> {
     if (this.#inTransaction) {
       this.#inTransaction = false;
       this.add(this.#bare('exec'));
-      if (!this.#unwrap) return this;
+      // ioredis: within a pipeline it is one more command, and chains like one.
+      if (!this.#unwrap) return this as unknown as Promise<BatchResult[]>;
     }
     const promise = this.#run();
     if (typeof callback === 'function') nodeify(promise, callback);
@@ -67,7 +68,7 @@ export class Pipeline {
   }
 
   /** ioredis's deprecated name. */
-  execBuffer(callback?: Callback<unknown>): unknown {
+  execBuffer(callback?: Callback<BatchResult[] | null>): Promise<BatchResult[] | null> {
     return this.exec(callback);
   }
 
@@ -75,7 +76,7 @@ export class Pipeline {
     return new Call([name], -1, 0, 'utf8', undefined, this.#host.dispatcher);
   }
 
-  async #run(): Promise<unknown> {
+  async #run(): Promise<BatchResult[] | null> {
     if (this.#executed) throw new RedisError(reused, { code: 'ERR_PIPELINE_REUSED' });
     this.#executed = true;
     const results = await this.#send();
@@ -166,7 +167,7 @@ function unwrap(results: readonly BatchResult[]): BatchResult[] | null {
   const [error, values] = results.at(-1)!;
   if (error !== null) throw error;
   if (values === null) return null;
-  return (values as unknown[]).map((value): BatchResult => (value instanceof Error ? [value] : [null, value]));
+  return (values as unknown[]).map((value) => (value instanceof Error ? [value] : [null, value]) as BatchResult);
 }
 
 /** Calls back outside the promise chain, so that a throwing callback is the process's error, not ours. */

@@ -5,7 +5,8 @@
 
 import type { Call, CallGroup } from '../connection/call.ts';
 
-export type BatchResult = [error: Error | null, result?: unknown];
+/** `[null, value]`, or `[error, undefined]`; within the results of a transaction a refused command is `[error]`. */
+export type BatchResult = [error: Error | null, result: unknown];
 
 export class Scatter implements CallGroup {
   readonly results: BatchResult[];

@@ -6,10 +6,14 @@ import type { Script } from '../command/script.ts';
 import { CallFlag } from '../connection/call.ts';
 import type { Encoding } from '../wire/decoder.ts';
 import { type CallMaker, installCommands, scriptMethod, takeCallback, type Word, wordOf } from './commander.ts';
+import type { ChainableCommander, RedisCommander } from './surface.generated/index.ts';
 
 /** A command as `[name, ...arguments]`. */
 export type CommandWords = readonly [name: string, ...args: unknown[]];
 
+export interface Chain extends RedisCommander<{ type: 'pipeline'; chain: ChainableCommander }> {}
+
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the methods come from installCommands, users may merge their own
 export class Chain extends Pipeline {
   readonly #maker: CallMaker;
   readonly #cluster: boolean;

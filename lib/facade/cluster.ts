@@ -19,9 +19,14 @@ import { answer, CallMaker, installCommands, scriptMethod, scriptOf, takeCallbac
 import { Lifecycle, type Status } from './lifecycle.ts';
 import { type ClusterNode, type ClusterOptions, type ScriptDefinition, verifyClusterOptions } from './options.ts';
 import { Redis, sharedKeeper } from './redis.ts';
+import type { ChainableCommander, RedisCommander } from './surface.generated/index.ts';
 
 export type NodeRole = 'master' | 'slave' | 'all';
 
+// The command methods are put on the prototype by installCommands; this gives them their types.
+export interface Cluster extends RedisCommander<{ type: 'default' }> {}
+
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the methods come from installCommands, users may merge their own
 export class Cluster extends EventEmitter {
   readonly options: ClusterOptions;
   readonly isCluster: boolean = true;
@@ -114,12 +119,16 @@ export class Cluster extends EventEmitter {
     return refreshing;
   }
 
-  pipeline(commands?: readonly CommandWords[]): Chain {
+  /** Collects commands and sends them as one batch; `exec()` gives `[error, result][]` in call order. */
+  pipeline(commands?: readonly CommandWords[]): ChainableCommander {
     return this.#chain(false, commands);
   }
 
   /** A transaction on one slot; it follows MOVED and ASK whole. */
-  multi(commands?: readonly CommandWords[] | { pipeline?: boolean }, options?: { pipeline?: boolean }): Chain {
+  multi(options: { pipeline: false }): Promise<'OK'>;
+  multi(options: { pipeline: true }): ChainableCommander;
+  multi(commands?: readonly CommandWords[], options?: { pipeline?: boolean }): ChainableCommander;
+  multi(commands?: readonly CommandWords[] | { pipeline?: boolean }, options?: { pipeline?: boolean }): unknown {
     const settings = Array.isArray(commands) ? options : ((commands as { pipeline?: boolean } | undefined) ?? options);
     if (settings?.pipeline === false) {
       throw new OptionError('pipeline', 'multi({ pipeline: false }) needs one connection; use it on one of nodes()');
@@ -180,7 +189,8 @@ export class Cluster extends EventEmitter {
 
   #chain(transaction: boolean, commands: readonly CommandWords[] | undefined): Chain {
     const host = { dispatcher: this.#core.router, submit: (parcel: Parcel) => this.#core.submit(parcel) };
-    return new Chain(host, this.#maker, this.#scripts, transaction, true).addBatch(commands ?? []);
+    const chain = new Chain(host, this.#maker, this.#scripts, transaction, true);
+    return chain.addBatch(commands ?? []);
   }
 
   #faceOf(node: PooledNode): Redis {

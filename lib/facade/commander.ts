@@ -8,7 +8,7 @@ import { firstKeyIndex } from '../command/keys.ts';
 import { prefixKeys } from '../command/prefix.ts';
 import { shapeOf } from '../command/reply-shape.ts';
 import { Script } from '../command/script.ts';
-import { builtinCommandNames, commandFlag, type CommandRow, commandOf } from '../command/table.ts';
+import { builtinCommandNames, type CommandRow, commandFlag, commandOf } from '../command/table.ts';
 import { Call, CallFlag, type CallSink, type ReplyShape } from '../connection/call.ts';
 import type { Encoding } from '../wire/decoder.ts';
 import type { Argument } from '../wire/encoder.ts';

@@ -33,6 +33,7 @@ import {
   type ScriptDefinition,
   verifyRedisOptions,
 } from './options.ts';
+import type { ChainableCommander, RedisCommander } from './surface.generated/index.ts';
 
 const sharedStatus: Record<KeeperState, Status> = {
   idle: 'wait',
@@ -47,6 +48,10 @@ const defaultRetry = (times: number): number => Math.min(times * 50, 2000);
 /** Marks the constructor call that wraps a cluster's own connection. */
 export const sharedKeeper: unique symbol = Symbol('shared keeper');
 
+// The command methods are put on the prototype by installCommands; this gives them their types.
+export interface Redis extends RedisCommander<{ type: 'default' }> {}
+
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the methods come from installCommands, users may merge their own
 export class Redis extends EventEmitter {
   readonly options: RedisOptions;
   readonly isCluster: boolean = false;
@@ -61,6 +66,16 @@ export class Redis extends EventEmitter {
   #times = 0;
   #waiters: { resolve: () => void; reject: (error: Error) => void }[] = [];
 
+  constructor(port: number, host: string, options: RedisOptions);
+  constructor(path: string, options: RedisOptions);
+  constructor(port: number, options: RedisOptions);
+  constructor(port: number, host: string);
+  constructor(options: RedisOptions);
+  constructor(port: number);
+  constructor(path: string);
+  constructor();
+  /** The cluster's way to wrap a connection of its own. */
+  constructor(shared: typeof sharedKeeper, keeper: Keeper, options: RedisOptions);
   constructor(...args: unknown[]) {
     super();
     const shared = args[0] === sharedKeeper ? (args[1] as Keeper) : undefined;
@@ -126,11 +141,15 @@ export class Redis extends EventEmitter {
     return new Redis({ ...this.options, ...override });
   }
 
-  pipeline(commands?: readonly CommandWords[]): Chain {
+  /** Collects commands and sends them as one batch; `exec()` gives `[error, result][]` in call order. */
+  pipeline(commands?: readonly CommandWords[]): ChainableCommander {
     return this.#chain(false, commands);
   }
 
   /** A transaction; `{ pipeline: false }` sends MULTI at once instead, and exec() ends it. */
+  multi(options: { pipeline: false }): Promise<'OK'>;
+  multi(options: { pipeline: true }): ChainableCommander;
+  multi(commands?: readonly CommandWords[], options?: { pipeline?: boolean }): ChainableCommander;
   multi(commands?: readonly CommandWords[] | { pipeline?: boolean }, options?: { pipeline?: boolean }): unknown {
     const settings = Array.isArray(commands) ? options : ((commands as { pipeline?: boolean } | undefined) ?? options);
     if (settings?.pipeline === false) return this.execute(wordOf('multi'), [], 'utf8');

@@ -232,7 +232,7 @@ describe('client: redirects', () => {
       exec(): Promise<[Error | null, unknown][]>;
     };
     const keys = ['{bar}1', 'a', 'foo', '{bar}2', 'b', 'c'];
-    keys.forEach((key, index) => pipeline.set(key, index));
+    for (const [index, key] of keys.entries()) pipeline.set(key, index);
     const results = await pipeline.exec();
     results.forEach(([error, value], index) => {
       assert.equal(error, null);
