@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ManualWorld } from '../../../lib/base/world.ts';
 import { Double, NullArray, Push, type Reply, ReplyError, Status, Verbatim } from '../../../lib/wire/reply.ts';
-import { Blocked, type CommandGroup, type Context } from '../../../server/command/registry.ts';
+import { arityRefusal, Blocked, type CommandGroup, type Context, Later, type Outcome, Registry } from '../../../server/command/registry.ts';
 import { formatDouble } from '../../../server/keyspace/number.ts';
 import { Store, type StoreHost, typeOf } from '../../../server/keyspace/store.ts';
 
@@ -189,7 +189,7 @@ const coreCommands: CommandGroup = {
     const entry = ctx.store.peek(argv[1]!);
     return new Status(entry === undefined ? 'none' : typeOf(entry.value));
   },
-  object: (ctx, argv) => {
+  'object|encoding': (ctx, argv) => {
     const value = ctx.store.peek(argv[2]!)?.value;
     return typeof value === 'object' ? value.encoding : null;
   },
@@ -199,11 +199,11 @@ const coreCommands: CommandGroup = {
   },
 };
 
-/** Our handlers over one store, without a session: no arity check, and a Blocked answers the tag `blocked`. */
+/** Our handlers over one store, without a session: a Blocked answers the tag `blocked`. */
 export class DirectPeer implements Peer {
   readonly world: ManualWorld;
   readonly store: Store;
-  readonly #handlers: CommandGroup;
+  readonly #registry = new Registry<Context>();
   /** What the last command replicated instead of its own words. */
   effects: (readonly string[])[] = [];
   denyBlocking = false;
@@ -225,13 +225,15 @@ export class DirectPeer implements Peer {
       activeExpiry: false,
     };
     this.store = new Store(0, host);
-    this.#handlers = Object.assign({}, coreCommands, ...groups) as CommandGroup;
+    for (const group of [coreCommands, ...groups]) this.#registry.add(group);
   }
 
-  call(argv: readonly string[]): Reply | Blocked | undefined {
+  call(argv: readonly string[]): Outcome {
     this.effects = [];
-    const handler = this.#handlers[argv[0]!.toLowerCase()];
-    if (handler === undefined) return new ReplyError(`ERR no handler for ${argv[0]}`);
+    const command = this.#registry.find(argv);
+    if (command instanceof ReplyError) return command;
+    const { arity, name } = command.row;
+    if (arity < 0 ? argv.length < -arity : argv.length !== arity) return arityRefusal(name);
     const context: Context = {
       store: this.store,
       world: this.world,
@@ -242,7 +244,7 @@ export class DirectPeer implements Peer {
       },
     };
     try {
-      return handler(context, argv);
+      return command.handler(context, argv);
     } catch (error) {
       if (error instanceof ReplyError) return error;
       throw error;
@@ -251,7 +253,7 @@ export class DirectPeer implements Peer {
 
   async run(argv: readonly string[]): Promise<Tagged> {
     const reply = this.call(argv);
-    if (reply === undefined) return { tag: 'nothing', of: '' };
+    if (reply === undefined || reply instanceof Later) return { tag: 'nothing', of: '' };
     if (reply instanceof Blocked) return { tag: 'blocked', of: reply.keys };
     return tagged(reply, this.protocol);
   }

@@ -29,6 +29,7 @@ scriptSuite('sorted set commands equal redis-server', groups, {
     ZADD z GT LT 1 a
     ZADD z INCR 1 a 2 b
     ZADD z 1 a 2
+    ZADD z 1
     ZADD z NX 1
     ZADD z x a
     ZADD z 1 a x b
@@ -397,7 +398,10 @@ function readCommand(dice: Dice): readonly string[] {
     case 1:
       return ['ZREVRANGEBYSCORE', key, min, max, ...limit];
     case 2:
-      return ['ZRANGEBYLEX', key, dice.pick(lexBounds), dice.pick(lexBounds)];
+      // Where scores differ a range by member is unspecified: these have a key of their own.
+      return dice.below(2) === 0
+        ? ['ZADD', 'lex', ...dice.several(members, 5).flatMap((name) => ['0', name])]
+        : ['ZRANGEBYLEX', 'lex', dice.pick(lexBounds), dice.pick(lexBounds)];
     case 3:
       return ['ZCOUNT', key, min, max];
     case 4:
