@@ -2,8 +2,9 @@
 // transaction or the run itself. Knows no sockets; what routing says comes from the engine's guard.
 // Invariant: a command that was refused here has changed nothing, and spoils the transaction it was meant for.
 
+import { Flag, KeyFlag } from '../../lib/command/flags.ts';
 import { keyIndexesOf } from '../../lib/command/keys.ts';
-import { type CommandRow, Flag, KeyFlag } from '../../lib/command/table.ts';
+import type { CommandRow } from '../../lib/command/table.ts';
 import { QUEUED, type Reply, ReplyError, refusals } from '../../lib/wire/reply.ts';
 import type { GuardRequest } from '../cluster/guard.ts';
 import type { Client, Transaction } from './client.ts';

@@ -1,6 +1,7 @@
 // MONITOR: every command that runs, as one line of text, to those who watch.
 
-import { type CommandRow, Flag } from '../../lib/command/table.ts';
+import { Flag } from '../../lib/command/flags.ts';
+import type { CommandRow } from '../../lib/command/table.ts';
 import { Status } from '../../lib/wire/reply.ts';
 import type { Client } from './client.ts';
 import type { Engine } from './engine.ts';

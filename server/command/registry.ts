@@ -3,6 +3,7 @@
 // Invariant: a command runs to completion synchronously; waiting is a value (`Blocked`, `Later`), not a pause.
 
 import type { World } from '../../lib/base/world.ts';
+import { Flag } from '../../lib/command/flags.ts';
 import { type CommandRow, commandOf } from '../../lib/command/table.ts';
 import { type Reply, ReplyError } from '../../lib/wire/reply.ts';
 import type { Store } from '../keyspace/store.ts';
@@ -69,6 +70,16 @@ export interface Command<C extends Context = Context> {
   spent: number;
 }
 
+/** A word of 7.2 that every client sends on connecting: answering it spares them an error on each connection. */
+const newerWord: CommandRow = {
+  name: 'client|setinfo',
+  arity: 4,
+  flags: Flag.noscript | Flag.loading | Flag.stale,
+  keySpecs: [],
+  firstKey: 0,
+  subcommands: [],
+};
+
 /** Spellings other than lower case that are remembered, so that a look-up of GET need not lower it each time. */
 const maxSpellings = 4096;
 
@@ -80,7 +91,7 @@ export class Registry<C extends Context> {
   /** Adds the commands of a group; a name may be `container|sub`. Throws for names that the table does not know. */
   add(group: CommandGroup<C>): void {
     for (const [name, handler] of Object.entries(group)) {
-      const row = commandOf(name);
+      const row = commandOf(name) ?? (name === newerWord.name ? newerWord : undefined);
       if (row === undefined) throw new RangeError(`no such command in the table: ${name}`);
       this.#byName.set(name, { row, handler, calls: 0, rejected: 0, failed: 0, spent: 0 });
       const bar = name.indexOf('|');

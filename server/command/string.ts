@@ -1,7 +1,7 @@
 // String commands that read and write whole values and ranges; counters are in counter.ts, LCS in lcs.ts.
 
 import { OK, type Reply, type ReplyError } from '../../lib/wire/reply.ts';
-import { arityError, fail, readLong, sameWord, syntaxError } from '../keyspace/arguments.ts';
+import { arityError, fail, readLong, syntaxError } from '../keyspace/arguments.ts';
 import { wrongTypeError } from '../keyspace/store.ts';
 import { readExpiry } from './expire.ts';
 import type { CommandGroup, Context } from './registry.ts';

@@ -1,0 +1,47 @@
+// Every command that any server has, in one registry. Cluster words and the like are added by the node.
+
+import { clientCommands } from './client-words.ts';
+import { connectionCommands } from './connection.ts';
+import { counterCommands } from './counter.ts';
+import { Engine, type EngineOptions } from './engine.ts';
+import { expireCommands } from './expire.ts';
+import { hashCommands } from './hash.ts';
+import { keyCommands } from './keys.ts';
+import { listCommands } from './list.ts';
+import { listBlockingCommands } from './list-blocking.ts';
+import { pubsubCommands } from './pubsub.ts';
+import { setCommands } from './set.ts';
+import { setAlgebraCommands } from './set-algebra.ts';
+import { stringCommands } from './string.ts';
+import { transactionCommands } from './transaction.ts';
+import { zsetCommands } from './zset.ts';
+import { zsetAlgebraCommands } from './zset-algebra.ts';
+import { zsetPopCommands } from './zset-pop.ts';
+import { zsetRangeCommands } from './zset-range.ts';
+
+const dataCommands = [
+  stringCommands,
+  counterCommands,
+  expireCommands,
+  listCommands,
+  listBlockingCommands,
+  hashCommands,
+  setCommands,
+  setAlgebraCommands,
+  zsetCommands,
+  zsetAlgebraCommands,
+  zsetPopCommands,
+  zsetRangeCommands,
+];
+
+/** An engine with all its commands; `stop()` it when done. */
+export function createEngine(options: EngineOptions): Engine {
+  const engine = new Engine(options);
+  engine.add(connectionCommands(engine));
+  engine.add(clientCommands(engine));
+  engine.add(transactionCommands(engine));
+  engine.add(pubsubCommands(engine));
+  engine.add(keyCommands(engine));
+  for (const group of dataCommands) engine.add(group);
+  return engine;
+}

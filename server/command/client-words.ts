@@ -1,0 +1,207 @@
+// The CLIENT commands: names, lists, killing, pausing, unblocking.
+
+import { OK, type Reply, ReplyError, Verbatim } from '../../lib/wire/reply.ts';
+import { fail, readAtLeast, readLong, sameWord, syntaxError } from '../keyspace/arguments.ts';
+import { unblockedByHand } from './blocking.ts';
+import type { Client } from './client.ts';
+import { resumePaused } from './dispatch.ts';
+import type { Engine } from './engine.ts';
+import type { CommandGroup } from './registry.ts';
+
+export const badNameRefusal: ReplyError = new ReplyError(
+  'ERR Client names cannot contain spaces, newlines or special characters.',
+);
+
+/** Printable ASCII without spaces: what a client's name may hold. */
+export function isPlainText(text: string): boolean {
+  return /^[!-~]*$/.test(text);
+}
+
+type ClientType = 'normal' | 'master' | 'replica' | 'pubsub';
+
+function typeOfClient(client: Client): ClientType {
+  if (client.primaryLink) return 'master';
+  return client.inPubSub ? 'pubsub' : 'normal';
+}
+
+function flagsOf(client: Client): string {
+  let flags = '';
+  if (client.monitor) flags += 'O';
+  if (client.primaryLink) flags += 'M';
+  if (client.inPubSub) flags += 'P';
+  if (client.transaction !== undefined) flags += 'x';
+  if (client.parking?.kind === 'keys' || client.parking?.kind === 'later') flags += 'b';
+  if (client.watcher.dirty) flags += 'd';
+  if (client.readonly) flags += 'r';
+  if (client.noEvict) flags += 'e';
+  return flags === '' ? 'N' : flags;
+}
+
+export function describeClient(client: Client): string {
+  const now = client.world.now();
+  const seconds = (since: number): number => Math.max(0, Math.floor((now - since) / 1000));
+  const input = client.outlet.inputBytes();
+  const output = client.outlet.outputBytes();
+  return (
+    `id=${client.id} addr=${client.outlet.address} laddr=${client.outlet.localAddress} fd=${client.outlet.fd} ` +
+    `name=${client.name} age=${seconds(client.created)} idle=${seconds(client.lastActive)} flags=${flagsOf(client)} ` +
+    `db=${client.store.index} sub=${client.channels.size} psub=${client.patterns.size} ssub=${client.shardChannels.size} ` +
+    `multi=${client.transaction?.queue.length ?? -1} qbuf=${input} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=16384 rbp=0 ` +
+    `obl=${output} oll=0 omem=${output} tot-mem=${input + output + 16384} events=r cmd=${client.lastCommand} user=default ` +
+    `redir=-1 resp=${client.protocol}`
+  );
+}
+
+function readType(text: string): ClientType {
+  const word = text.toLowerCase();
+  if (word === 'slave') return 'replica';
+  if (word === 'normal' || word === 'master' || word === 'replica' || word === 'pubsub') return word;
+  return fail(`Unknown client type '${text}'`);
+}
+
+function list(engine: Engine, argv: readonly string[]): Reply {
+  let chosen = [...engine.clients.values()];
+  if (argv.length === 4 && sameWord(argv[2], 'type')) {
+    const type = readType(argv[3]!);
+    chosen = chosen.filter((client) => typeOfClient(client) === type);
+  } else if (argv.length > 3 && sameWord(argv[2], 'id')) {
+    const ids = new Set(argv.slice(3).map((text) => readAtLeast(text, 1, 'Invalid client ID')));
+    chosen = chosen.filter((client) => ids.has(client.id));
+  } else if (argv.length !== 2) syntaxError();
+  return new Verbatim(chosen.map((client) => `${describeClient(client)}\n`).join(''));
+}
+
+interface KillFilter {
+  id?: number;
+  type?: ClientType;
+  address?: string;
+  localAddress?: string;
+  skipMe: boolean;
+}
+
+function readKillFilter(argv: readonly string[]): KillFilter {
+  const filter: KillFilter = { skipMe: true };
+  for (let at = 2; at < argv.length; at += 2) {
+    const word = argv[at]!.toLowerCase();
+    const value = argv[at + 1];
+    if (value === undefined) syntaxError();
+    if (word === 'id') filter.id = readAtLeast(value, 1, 'client-id should be greater than 0');
+    else if (word === 'type') filter.type = readType(value);
+    else if (word === 'addr') filter.address = value;
+    else if (word === 'laddr') filter.localAddress = value;
+    else if (word === 'user') {
+      if (value !== 'default') fail(`No such user '${value}'`);
+    } else if (word === 'skipme' && (sameWord(value, 'yes') || sameWord(value, 'no'))) {
+      filter.skipMe = sameWord(value, 'yes');
+    } else syntaxError();
+  }
+  return filter;
+}
+
+function kill(engine: Engine, self: Client, argv: readonly string[]): Reply {
+  const old = argv.length === 3;
+  const filter: KillFilter = old ? { address: argv[2]!, skipMe: false } : readKillFilter(argv);
+  const chosen = [...engine.clients.values()].filter(
+    (client) =>
+      (filter.id === undefined || client.id === filter.id) &&
+      (filter.type === undefined || typeOfClient(client) === filter.type) &&
+      (filter.address === undefined || client.outlet.address === filter.address) &&
+      (filter.localAddress === undefined || client.outlet.localAddress === filter.localAddress) &&
+      !(filter.skipMe && client === self),
+  );
+  for (const client of chosen) client.outlet.close(client === self);
+  if (!old) return chosen.length;
+  return chosen.length > 0 ? OK : new ReplyError('ERR No such client');
+}
+
+function unblock(engine: Engine, argv: readonly string[]): Reply {
+  if (argv.length > 4) syntaxError();
+  const byError = argv[3] !== undefined && sameWord(argv[3], 'error');
+  if (argv[3] !== undefined && !byError && !sameWord(argv[3], 'timeout')) {
+    fail('CLIENT UNBLOCK reason should be TIMEOUT or ERROR');
+  }
+  const client = engine.clients.get(readLong(argv[2]!));
+  const reply = client?.parking?.onTimeout;
+  if (client === undefined || reply === undefined) return 0;
+  engine.blocked.answer(client, byError ? unblockedByHand : reply);
+  return 1;
+}
+
+function pause(engine: Engine, argv: readonly string[]): Reply {
+  const writesOnly = argv.length === 4 && sameWord(argv[3], 'write');
+  if (argv.length > 4 || (argv.length === 4 && !writesOnly && !sameWord(argv[3], 'all'))) {
+    fail('CLIENT PAUSE mode must be WRITE or ALL');
+  }
+  const ms = readLong(argv[2]!, 'timeout is not an integer or out of range');
+  if (ms < 0) fail('timeout is negative');
+  engine.pausedUntil = Math.max(engine.pausedUntil, engine.world.now() + ms);
+  engine.pausedWritesOnly = writesOnly;
+  return OK;
+}
+
+function setInfo(client: Client, argv: readonly string[]): Reply {
+  const value = argv[3]!;
+  const field = argv[2]!.toLowerCase();
+  if (!isPlainText(value)) {
+    return new ReplyError(`ERR ${field} cannot contain spaces, newlines or special characters.`);
+  }
+  if (field === 'lib-name') client.libName = value;
+  else if (field === 'lib-ver') client.libVersion = value;
+  else return new ReplyError(`ERR Unrecognized option '${argv[2]}'`);
+  return OK;
+}
+
+function setReplies(client: Client, argv: readonly string[]): Reply | undefined {
+  const word = argv[2]!.toLowerCase();
+  if (word === 'on') {
+    client.replies = 'on';
+    return OK;
+  }
+  if (word === 'off') client.replies = 'off';
+  else if (word === 'skip') {
+    if (client.replies !== 'off') client.replies = 'skip-next';
+  } else syntaxError();
+  return undefined;
+}
+
+const noTracking = new ReplyError('ERR client tracking is not supported by this server');
+
+export function clientCommands(engine: Engine): CommandGroup<Client> {
+  return {
+    'client|id': (client) => client.id,
+    'client|info': (client) => new Verbatim(`${describeClient(client)}\n`),
+    'client|list': (_client, argv) => list(engine, argv),
+    'client|kill': (client, argv) => kill(engine, client, argv),
+    'client|getname': (client) => (client.name === '' ? null : client.name),
+    'client|setname': (client, argv) => {
+      if (!isPlainText(argv[2]!)) return badNameRefusal;
+      client.name = argv[2]!;
+      return OK;
+    },
+    'client|setinfo': setInfo,
+    'client|no-evict': (client, argv) => {
+      if (!sameWord(argv[2], 'on') && !sameWord(argv[2], 'off')) syntaxError();
+      client.noEvict = sameWord(argv[2], 'on');
+      return OK;
+    },
+    'client|reply': setReplies,
+    'client|unblock': (_client, argv) => unblock(engine, argv),
+    'client|pause': (_client, argv) => pause(engine, argv),
+    'client|unpause': () => {
+      resumePaused(engine);
+      return OK;
+    },
+    'client|getredir': () => -1,
+    'client|tracking': (_client, argv) => (sameWord(argv[2], 'off') ? OK : noTracking),
+    'client|trackinginfo': () =>
+      new Map<Reply, Reply>([
+        ['flags', ['off']],
+        ['redirect', -1],
+        ['prefixes', []],
+      ]),
+    'client|caching': () =>
+      new ReplyError(
+        'ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled',
+      ),
+  };
+}

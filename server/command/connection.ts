@@ -1,0 +1,137 @@
+// Commands about the connection itself: HELLO, AUTH, PING, SELECT, RESET, QUIT, ACL's few words.
+
+import { OK, PONG, type Reply, ReplyError, Status } from '../../lib/wire/reply.ts';
+import { fail, readLong, sameWord } from '../keyspace/arguments.ts';
+import type { Client } from './client.ts';
+import { badNameRefusal, isPlainText } from './client-words.ts';
+import type { Engine } from './engine.ts';
+import { arityRefusal, type CommandGroup } from './registry.ts';
+import { serverVersion } from './version.ts';
+
+const wrongPass = new ReplyError('WRONGPASS invalid username-password pair or user is disabled.');
+const noPassword = new ReplyError(
+  'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?',
+);
+
+/** Takes as long for a wrong password as for a right one of the same length. */
+function samePassword(given: string, wanted: string): boolean {
+  let differs = given.length ^ wanted.length;
+  for (let at = 0; at < given.length; at++)
+    differs |= given.charCodeAt(at) ^ wanted.charCodeAt(at % (wanted.length || 1));
+  return differs === 0;
+}
+
+function authenticate(engine: Engine, client: Client, user: string, password: string): ReplyError | undefined {
+  const wanted = engine.config.get('requirepass');
+  if (user !== 'default' || (wanted !== '' && !samePassword(password, wanted))) return wrongPass;
+  client.authenticated = true;
+  client.outlet.restrict(false);
+  return undefined;
+}
+
+function auth(engine: Engine, client: Client, argv: readonly string[]): Reply {
+  if (argv.length > 3) return new ReplyError('ERR syntax error');
+  if (argv.length === 2 && engine.config.get('requirepass') === '') return noPassword;
+  const user = argv.length === 3 ? argv[1]! : 'default';
+  return authenticate(engine, client, user, argv[argv.length - 1]!) ?? OK;
+}
+
+function hello(engine: Engine, client: Client, argv: readonly string[]): Reply {
+  let protocol = client.protocol;
+  if (argv.length > 1) {
+    const version = readLong(argv[1]!, 'Protocol version is not an integer or out of range');
+    if (version !== 2 && version !== 3) return new ReplyError('NOPROTO unsupported protocol version');
+    protocol = version;
+  }
+  let user: string | undefined;
+  let password = '';
+  let name: string | undefined;
+  for (let at = 2; at < argv.length; at++) {
+    if (sameWord(argv[at], 'auth') && argv.length - at > 2) {
+      user = argv[at + 1]!;
+      password = argv[at + 2]!;
+      at += 2;
+    } else if (sameWord(argv[at], 'setname') && argv.length - at > 1) {
+      name = argv[++at]!;
+      if (!isPlainText(name)) return badNameRefusal;
+    } else fail(`Syntax error in HELLO option '${argv[at]}'`);
+  }
+  if (user !== undefined) {
+    const refusal = authenticate(engine, client, user, password);
+    if (refusal !== undefined) return refusal;
+  }
+  if (!client.authenticated) {
+    return new ReplyError(
+      'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time',
+    );
+  }
+  if (name !== undefined) client.name = name;
+  client.protocol = protocol;
+  client.outlet.useProtocol(protocol);
+  return greeting(engine, client);
+}
+
+function greeting(engine: Engine, client: Client): Reply {
+  return new Map<Reply, Reply>([
+    ['server', 'redis'],
+    ['version', serverVersion],
+    ['proto', client.protocol],
+    ['id', client.id],
+    ['mode', engine.clusterEnabled ? 'cluster' : 'standalone'],
+    ['role', engine.databases.mode === 'primary' ? 'master' : 'replica'],
+    ['modules', []],
+  ]);
+}
+
+function ping(client: Client, argv: readonly string[]): Reply {
+  if (argv.length > 2) return arityRefusal('ping');
+  if (client.protocol === 2 && client.inPubSub) return ['pong', argv[1] ?? ''];
+  return argv[1] ?? PONG;
+}
+
+function select(engine: Engine, client: Client, argv: readonly string[]): Reply {
+  const index = readLong(argv[1]!);
+  if (engine.clusterEnabled && index !== 0) fail('SELECT is not allowed in cluster mode');
+  client.store = engine.databases.stores[index] ?? fail('DB index is out of range');
+  return OK;
+}
+
+function reset(engine: Engine, client: Client): Reply {
+  client.discard();
+  engine.pubsub.drop(client);
+  engine.monitors.delete(client);
+  client.monitor = false;
+  client.store = engine.databases.stores[0]!;
+  client.protocol = 2;
+  client.outlet.useProtocol(2);
+  client.name = '';
+  client.asking = false;
+  client.readonly = false;
+  client.replies = 'on';
+  client.noEvict = false;
+  client.authenticated = engine.config.get('requirepass') === '';
+  return new Status('RESET');
+}
+
+function userLine(engine: Engine): string {
+  const access = engine.config.get('requirepass') === '' ? 'nopass' : 'sanitize-payload';
+  return `user default on ${access} ~* &* +@all`;
+}
+
+export function connectionCommands(engine: Engine): CommandGroup<Client> {
+  return {
+    hello: (client, argv) => hello(engine, client, argv),
+    auth: (client, argv) => auth(engine, client, argv),
+    ping,
+    echo: (_client, argv) => argv[1]!,
+    select: (client, argv) => select(engine, client, argv),
+    reset: (client) => reset(engine, client),
+    quit: (client) => {
+      client.outlet.close(true);
+      return OK;
+    },
+    'acl|whoami': () => 'default',
+    'acl|users': () => ['default'],
+    'acl|list': () => [userLine(engine)],
+  };
+}

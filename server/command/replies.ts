@@ -1,0 +1,3 @@
+// Reply helpers for the floor above.
+
+export { formatDouble } from '../keyspace/number.ts';

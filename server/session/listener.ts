@@ -1,0 +1,106 @@
+// Accepts clients on a port (plain or TLS) or a unix path, and closes them in order. Owns the sessions it made.
+// Invariant: every accepted socket is either a session in the set or already destroyed.
+
+import { createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
+import type { Timer } from '../../lib/base/world.ts';
+import type { Engine } from '../command/engine.ts';
+import { Session } from './session.ts';
+
+export interface ListenOptions {
+  /** Default 127.0.0.1. */
+  readonly host?: string;
+  /** 0 = any free port. */
+  readonly port?: number;
+  /** A unix socket instead of host and port. */
+  readonly path?: string;
+  /** Key, certificate and so on: clients must speak TLS. */
+  readonly tls?: TlsOptions;
+}
+
+const idleCheckMs = 1000;
+const tooManyClients = '-ERR max number of clients reached\r\n';
+
+export class Listener {
+  readonly sessions: Set<Session> = new Set();
+  /** The port that was bound; 0 for a unix path. */
+  port = 0;
+  readonly host: string;
+  readonly #engine: Engine;
+  readonly #server: Server;
+  readonly #path: string | undefined;
+  #idleTimer: Timer | undefined;
+  #nextFd = 8;
+  #closed = false;
+
+  constructor(engine: Engine, options: ListenOptions = {}) {
+    this.#engine = engine;
+    this.#path = options.path;
+    this.host = options.host ?? '127.0.0.1';
+    const accept = (socket: Socket): void => this.#accept(socket);
+    this.#server =
+      options.tls === undefined
+        ? createServer({ noDelay: true, allowHalfOpen: true }, accept)
+        : createTlsServer({ ...options.tls, allowHalfOpen: true }, accept);
+    // A bad TLS handshake concerns only the client that made it.
+    this.#server.on('tlsClientError', (_error: Error, socket: Socket) => socket.destroy());
+  }
+
+  /** Binds. Rejects when the address cannot be bound. */
+  listen(options: ListenOptions = {}): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      const onListening = (): void => {
+        this.#server.off('error', reject);
+        // Errors of accept (no more descriptors, say) cost one client, not the server.
+        this.#server.on('error', (error) => this.#engine.world.log(`accept failed: ${error.message}`));
+        const address = this.#server.address();
+        this.port = typeof address === 'object' && address !== null ? address.port : 0;
+        this.#watchIdle();
+        resolve();
+      };
+      if (this.#path !== undefined) this.#server.listen(this.#path, onListening);
+      else this.#server.listen({ host: this.host, port: options.port ?? 0 }, onListening);
+    });
+  }
+
+  /** Stops accepting, closes every client, and resolves when all sockets are gone. */
+  close(): Promise<void> {
+    this.#closed = true;
+    this.#idleTimer?.cancel();
+    const done = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    for (const session of this.sessions) session.close(false);
+    return done;
+  }
+
+  #accept(socket: Socket): void {
+    if (this.#closed) {
+      socket.destroy();
+      return;
+    }
+    if (this.#engine.clients.size >= this.#engine.config.number('maxclients')) {
+      socket.on('error', () => undefined);
+      socket.end(tooManyClients, () => socket.destroy());
+      return;
+    }
+    const session = new Session(this.#engine, socket, this.#path, this.#nextFd++);
+    this.sessions.add(session);
+    socket.on('close', () => this.sessions.delete(session));
+  }
+
+  /** CONFIG timeout: seconds after which a silent client is closed; subscribers and waiters may be silent. */
+  #watchIdle(): void {
+    this.#idleTimer = this.#engine.world.after(idleCheckMs, () => {
+      const limitMs = this.#engine.config.number('timeout') * 1000;
+      const now = this.#engine.world.now();
+      if (limitMs > 0) {
+        for (const session of this.sessions) {
+          const client = session.client;
+          if (client.inPubSub || client.monitor || client.parking !== undefined) continue;
+          if (now - client.lastActive > limitMs) session.close(false);
+        }
+      }
+      this.#watchIdle();
+    });
+  }
+}

@@ -1,0 +1,236 @@
+// One client connection: bytes to requests, requests to the engine, replies to bytes. Owns the socket.
+// Knows no command. Invariants: requests run in the order they came and replies leave in that order; the replies of
+// one tick leave in one write; while the client is parked, or does not read its replies, its requests wait.
+
+import type { Socket } from 'node:net';
+import type { Timer } from '../../lib/base/world.ts';
+import { Push, type Reply, ReplyError } from '../../lib/wire/reply.ts';
+import { ReplyWriter } from '../../lib/wire/reply-writer.ts';
+import { RequestDecoder, RequestError } from '../../lib/wire/request-decoder.ts';
+import type { Client, Outlet } from '../command/client.ts';
+import { execute } from '../command/dispatch.ts';
+import type { Engine } from '../command/engine.ts';
+import { formatDouble } from '../command/replies.ts';
+
+/** Requests stop being run while this many bytes of replies wait to leave, as long as the client does not read. */
+const outputHighWater = 16 * 1024 * 1024;
+const noBytes = Buffer.alloc(0);
+
+export class Session implements Outlet {
+  readonly client: Client;
+  readonly address: string;
+  readonly localAddress: string;
+  readonly fd: number;
+  readonly #engine: Engine;
+  readonly #socket: Socket;
+  readonly #decoder: RequestDecoder;
+  readonly #writer = new ReplyWriter(formatDouble);
+  #running = false;
+  #flushing = false;
+  #closing = false;
+  #stalled = false;
+  #softSince: number | undefined;
+  #softTimer: Timer | undefined;
+  #takeover: ((bytes: Buffer) => void) | undefined;
+
+  constructor(engine: Engine, socket: Socket, path: string | undefined, fd: number) {
+    this.#engine = engine;
+    this.#socket = socket;
+    this.fd = fd;
+    this.address = path === undefined ? join(socket.remoteAddress, socket.remotePort) : `${path}:0`;
+    this.localAddress = path === undefined ? join(socket.localAddress, socket.localPort) : `${path}:0`;
+    this.#decoder = new RequestDecoder({
+      maxBulkLength: engine.config.number('proto-max-bulk-len'),
+      maxRequestBytes: engine.config.number('client-query-buffer-limit'),
+    });
+    this.client = engine.connect(this);
+    this.#decoder.restricted = !this.client.authenticated;
+    socket.on('data', (bytes: Buffer) => this.#onData(bytes));
+    socket.on('drain', () => this.#onDrain());
+    socket.on('end', () => this.#onEnd());
+    // What went wrong is of no use to a server: the close that follows says all.
+    socket.on('error', () => undefined);
+    socket.on('close', () => this.#onClose());
+  }
+
+  send(reply: Reply): void {
+    if (this.#closing) return;
+    if (this.client.replies !== 'on' && !(reply instanceof Push && this.client.protocol === 3)) return;
+    this.#writer.write(reply);
+    if (!this.#running) {
+      this.#scheduleFlush();
+      this.#checkLimits();
+    }
+  }
+
+  settle(reply: Reply | undefined): void {
+    if (reply !== undefined) this.send(reply);
+    if (this.client.replies === 'skip') this.client.replies = 'on';
+    if (!this.#running) this.#run();
+  }
+
+  close(graceful: boolean): void {
+    if (!graceful) {
+      this.#closing = true;
+      this.#socket.destroy();
+      return;
+    }
+    // The reply to the command that asked for it is still to be written.
+    queueMicrotask(() => this.#end());
+    this.#stalled = true;
+  }
+
+  useProtocol(protocol: 2 | 3): void {
+    this.#writer.protocol = protocol;
+  }
+
+  restrict(restricted: boolean): void {
+    this.#decoder.restricted = restricted;
+  }
+
+  outputBytes(): number {
+    return this.#socket.writableLength + this.#writer.size;
+  }
+
+  inputBytes(): number {
+    return this.#decoder.buffered;
+  }
+
+  /**
+   * Gives the socket to someone else (a replica's stream): from now on bytes that arrive go to `onBytes`, those already
+   * here first, and no request is run. Call it from inside a command or while the client is parked.
+   */
+  takeOver(onBytes: (bytes: Buffer) => void): Socket {
+    this.#takeover = onBytes;
+    this.#flush();
+    const rest = this.#decoder.take();
+    if (rest.length > 0) queueMicrotask(() => onBytes(rest));
+    return this.#socket;
+  }
+
+  #onData(bytes: Buffer): void {
+    this.#engine.stats.input += bytes.length;
+    if (this.#takeover !== undefined) {
+      this.#takeover(bytes);
+      return;
+    }
+    this.#decoder.feed(bytes);
+    if (this.client.parking !== undefined || this.#stalled) {
+      if (this.#decoder.buffered > this.#engine.config.number('client-query-buffer-limit')) this.close(false);
+      return;
+    }
+    this.#run();
+  }
+
+  #run(): void {
+    const client = this.client;
+    this.#running = true;
+    client.lastActive = this.#engine.world.now();
+    try {
+      for (;;) {
+        if (client.parking !== undefined || this.#stalled || this.#closing || this.#takeover !== undefined) break;
+        const argv = this.#decoder.read();
+        if (argv === undefined) break;
+        const reply = execute(this.#engine, client, argv);
+        if (reply !== undefined && client.replies === 'on') this.#writer.write(reply);
+        if (client.replies !== 'on') this.#advanceSkip();
+        if (this.#writer.size > outputHighWater) this.#flush();
+      }
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+      this.#writer.write(new ReplyError(`ERR ${error.message}`));
+      this.#end();
+    } finally {
+      this.#running = false;
+    }
+    this.#flush();
+  }
+
+  /** CLIENT REPLY SKIP silences its own answer and the one after it. */
+  #advanceSkip(): void {
+    if (this.client.replies === 'skip-next') this.client.replies = 'skip';
+    else if (this.client.replies === 'skip' && this.client.parking === undefined) this.client.replies = 'on';
+  }
+
+  #scheduleFlush(): void {
+    if (this.#flushing) return;
+    this.#flushing = true;
+    queueMicrotask(() => {
+      this.#flushing = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (this.#writer.size === 0) return;
+    const pieces = this.#writer.take();
+    const socket = this.#socket;
+    if (!socket.writable) return;
+    if (pieces.length > 1) socket.cork();
+    for (const piece of pieces) {
+      this.#engine.stats.output += piece.length;
+      socket.write(piece, 'latin1');
+    }
+    if (pieces.length > 1) socket.uncork();
+    if (socket.writableLength > outputHighWater) this.#stalled = true;
+    this.#checkLimits();
+  }
+
+  #onDrain(): void {
+    this.#softSince = undefined;
+    this.#softTimer?.cancel();
+    this.#softTimer = undefined;
+    if (!this.#stalled || this.#closing) return;
+    this.#stalled = false;
+    if (this.client.parking === undefined) this.#run();
+  }
+
+  /** Closes a client that lets its output pile up over the limits of its class. */
+  #checkLimits(): void {
+    const waiting = this.outputBytes();
+    if (waiting < 64 * 1024) return;
+    const limit = this.#engine.config.outputLimit(this.client.inPubSub ? 'pubsub' : 'normal');
+    if (limit.hard > 0 && waiting > limit.hard) {
+      this.close(false);
+      return;
+    }
+    if (limit.soft === 0 || waiting <= limit.soft) return;
+    const now = this.#engine.world.now();
+    this.#softSince ??= now;
+    const left = this.#softSince + limit.softSeconds * 1000 - now;
+    if (left <= 0) this.close(false);
+    else this.#softTimer ??= this.#engine.world.after(left, () => this.#softLimitReached());
+  }
+
+  #softLimitReached(): void {
+    this.#softTimer = undefined;
+    this.#checkLimits();
+  }
+
+  #onEnd(): void {
+    // Whoever stops sending gets the answers to what it sent, unless it waits for one that may never come.
+    if (this.client.parking !== undefined) this.#socket.destroy();
+    else this.#end();
+  }
+
+  #end(): void {
+    if (this.#closing) return;
+    this.#flush();
+    this.#closing = true;
+    this.#decoder.feed(noBytes);
+    this.#socket.end();
+    // A peer that never closes its side must not hold the socket.
+    this.#engine.world.after(1000, () => this.#socket.destroy());
+  }
+
+  #onClose(): void {
+    this.#closing = true;
+    this.#softTimer?.cancel();
+    this.#engine.disconnect(this.client);
+  }
+}
+
+function join(host: string | undefined, port: number | undefined): string {
+  const text = (host ?? '?').replace(/^::ffff:/, '');
+  return text.includes(':') ? `[${text}]:${port ?? 0}` : `${text}:${port ?? 0}`;
+}
