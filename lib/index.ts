@@ -1,12 +1,7 @@
-// The public names. ioredis's come first; `module.exports` makes require('lingcache') give the class itself.
+// The public names. ioredis's come first; `module.exports` makes require('lingcache') give the class itself, with
+// everything else on it, so `const { Cluster } = require('lingcache')` works as well.
 
-import { Chain } from './facade/chain.ts';
-import { Cluster } from './facade/cluster.ts';
-import { Command } from './facade/command.ts';
-import { Redis } from './facade/redis.ts';
-import { ReplyError } from './wire/reply.ts';
-
-export {
+import {
   AbortError,
   ClusterAllFailedError,
   MaxRetriesPerRequestError,
@@ -15,7 +10,15 @@ export {
   RedisError,
   TimeoutError,
 } from './base/errors.ts';
-export type { NodeRole } from './facade/cluster.ts';
+import { Chain } from './facade/chain.ts';
+import { Cluster } from './facade/cluster.ts';
+import { Command } from './facade/command.ts';
+import { Redis as RedisNode } from './facade/redis.ts';
+import { ReplyError } from './wire/reply.ts';
+import { slotOf } from './wire/slot.ts';
+
+export type { ClusterStats, NodeRole } from './facade/cluster.ts';
+export type { CommandOptions } from './facade/command.ts';
 export type { Status as ClusterStatus, Status as RedisStatus } from './facade/lifecycle.ts';
 export type {
   ClusterNode,
@@ -27,5 +30,66 @@ export type {
 } from './facade/options.ts';
 export type { ChainableCommander, RedisCommander } from './facade/surface.generated/index.ts';
 export type { Callback, ClientContext, RedisKey, RedisValue, Result, ScanStreamOptions } from './facade/types.ts';
-export { slotOf } from './wire/slot.ts';
-export { Chain as Pipeline, Cluster, Command, Redis, Redis as default, ReplyError };
+
+/** Prints what a callback got; ioredis has it for examples. */
+export function print(error: Error | null | undefined, reply?: unknown): void {
+  console.log(error ? `Error: ${String(error)}` : `Reply: ${String(reply)}`);
+}
+
+interface Statics {
+  readonly default: typeof RedisNode & Statics;
+  readonly Redis: typeof RedisNode & Statics;
+  readonly Cluster: typeof Cluster;
+  readonly Command: typeof Command;
+  readonly Pipeline: typeof Chain;
+  readonly ReplyError: typeof ReplyError;
+  readonly RedisError: typeof RedisError;
+  readonly AbortError: typeof AbortError;
+  readonly ClusterAllFailedError: typeof ClusterAllFailedError;
+  readonly MaxRetriesPerRequestError: typeof MaxRetriesPerRequestError;
+  readonly OptionError: typeof OptionError;
+  readonly QueueFullError: typeof QueueFullError;
+  readonly TimeoutError: typeof TimeoutError;
+  readonly print: typeof print;
+  readonly slotOf: typeof slotOf;
+  /** The same as `new Redis(...)`. */
+  createClient(...args: ConstructorParameters<typeof RedisNode>): RedisNode;
+}
+
+/** One node. `Redis.Cluster` is the cluster client. */
+export const Redis: typeof RedisNode & Statics = Object.assign(RedisNode, {
+  Cluster,
+  Command,
+  Pipeline: Chain,
+  ReplyError,
+  RedisError,
+  AbortError,
+  ClusterAllFailedError,
+  MaxRetriesPerRequestError,
+  OptionError,
+  QueueFullError,
+  TimeoutError,
+  print,
+  slotOf,
+  createClient: (...args: ConstructorParameters<typeof RedisNode>) => new RedisNode(...args),
+}) as typeof RedisNode & Statics;
+Object.assign(Redis, { Redis, default: Redis });
+
+export type Redis = RedisNode;
+
+export {
+  AbortError,
+  Chain as Pipeline,
+  Cluster,
+  ClusterAllFailedError,
+  Command,
+  MaxRetriesPerRequestError,
+  OptionError,
+  QueueFullError,
+  Redis as default,
+  Redis as 'module.exports',
+  RedisError,
+  ReplyError,
+  slotOf,
+  TimeoutError,
+};

@@ -7,7 +7,9 @@ import { RealWorld } from '../base/world.ts';
 import { type Callback, nodeify } from '../batch/pipeline.ts';
 import type { Script } from '../command/script.ts';
 import { type Call, CallFlag, type Parcel } from '../connection/call.ts';
+import type { KeeperState } from '../connection/keeper.ts';
 import type { PooledNode } from '../router/node-pool.ts';
+import type { RefreshReason } from '../topology/refresher.ts';
 import { parseSeeds } from '../topology/seeds.ts';
 import type { Encoding } from '../wire/decoder.ts';
 import { slotCount } from '../wire/slot.ts';
@@ -22,6 +24,22 @@ import { Redis, sharedKeeper } from './redis.ts';
 import type { ChainableCommander, RedisCommander } from './surface.generated/index.ts';
 
 export type NodeRole = 'master' | 'slave' | 'all';
+
+export interface ClusterStats {
+  /** MOVED and ASK followed, and calls tried again for any other reason. */
+  readonly redirects: { readonly moved: number; readonly ask: number; readonly retried: number };
+  /** CLUSTER SLOTS rounds by what caused them. */
+  readonly refreshes: Readonly<Partial<Record<RefreshReason, number>>>;
+  /** Calls held until the client is ready, or waiting to be tried again. */
+  readonly waiting: number;
+  readonly nodes: readonly {
+    readonly key: string;
+    readonly role: 'master' | 'slave';
+    readonly state: KeeperState;
+    /** Calls sent and unanswered, or queued for this node's connection. */
+    readonly inFlight: number;
+  }[];
+}
 
 // The command methods are put on the prototype by installCommands; this gives them their types.
 export interface Cluster extends RedisCommander<{ type: 'default' }> {}
@@ -110,6 +128,22 @@ export class Cluster extends EventEmitter {
     }
     const nodes = [...this.#core.pool.all()].filter((node) => node.inMap && (role === 'all' || node.role === role));
     return nodes.map((node) => this.#faceOf(node));
+  }
+
+  /** What the client has done so far and what it is doing: redirects followed, refreshes by reason, calls by node. */
+  stats(): ClusterStats {
+    const { router, refresher, pool, lifecycle } = this.#core;
+    return {
+      redirects: { ...router.counts },
+      refreshes: { ...refresher.counts },
+      waiting: lifecycle.held + router.parked,
+      nodes: [...pool.all()].map(({ key, role, keeper }) => ({
+        key,
+        role,
+        state: keeper.state,
+        inFlight: keeper.load,
+      })),
+    };
   }
 
   /** Asks for the slot map now; `callback(error?)` or the promise tells the outcome. */

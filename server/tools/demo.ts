@@ -1,0 +1,242 @@
+// `lingcache demo`: the guided tour. Starts a cluster, writes and reads 10,000 keys in cross-slot pipelines, moves
+// slots while a reader goes on, measures what a redirect costs, checks every value and leaves nothing behind.
+
+import { parseArgs } from 'node:util';
+import { Cluster, slotOf } from '../../lib/index.ts';
+import { startCluster } from '../index.ts';
+import { startRealCluster } from './real-cluster.ts';
+import { type Latencies, latenciesOf, milliseconds, perSecond, table } from './report.ts';
+import { closeSlot, keepSlot, type MovableNode, movable, moveSlot, openSlot } from './slot-mover.ts';
+
+const keyCount = 10_000;
+const batchSize = 1_000;
+const movedSlots = 200;
+const calls = 400;
+const shards = { masters: 3, replicas: 1 };
+
+interface Stage {
+  readonly title: string;
+  readonly seeds: readonly { readonly host: string; readonly port: number }[];
+  close(): Promise<void>;
+}
+
+/** Counts what was compared, so that the last line of the report rests on something. */
+class Ledger {
+  checked = 0;
+  wrong: string[] = [];
+
+  check(key: string, value: unknown, expected: unknown): void {
+    this.checked++;
+    if (value !== expected) this.wrong.push(`${key}: expected ${String(expected)}, got ${String(value)}`);
+  }
+}
+
+const usage = `usage: lingcache demo [--real]
+
+  --real   run the tour on redis-server nodes started for it, instead of bundled ones
+`;
+
+/** Resolves with the exit code: 0 when every value was right. */
+export async function runDemo(args: readonly string[]): Promise<number> {
+  const { values } = parseArgs({ args: [...args], options: { real: { type: 'boolean' }, help: { type: 'boolean' } } });
+  if (values.help) {
+    process.stdout.write(usage);
+    return 0;
+  }
+  const started = performance.now();
+  const stage = await raise(values.real ?? false);
+  say(`lingcache demo on ${stage.title}, ready in ${milliseconds(performance.now() - started)}`);
+  const cluster = new Cluster([...stage.seeds]);
+  const ledger = new Ledger();
+  try {
+    await cluster.ping();
+    showTopology(cluster);
+    await writeAndRead(cluster, ledger);
+    await moveUnderLoad(cluster, ledger);
+    await measureRedirects(cluster);
+  } finally {
+    await cluster.quit().catch(() => cluster.disconnect());
+    await stage.close();
+  }
+  return conclude(ledger, performance.now() - started);
+}
+
+async function raise(real: boolean): Promise<Stage> {
+  if (real) {
+    const cluster = await startRealCluster(shards.masters, shards.replicas);
+    return {
+      title: '6 redis-server processes (3 masters, 3 replicas)',
+      seeds: cluster.seeds,
+      close: () => cluster.close(),
+    };
+  }
+  const bundled = await startCluster(shards);
+  return {
+    title: '6 bundled nodes (3 masters, 3 replicas, this process)',
+    seeds: bundled.seeds,
+    close: () => bundled.close(),
+  };
+}
+
+function say(text = ''): void {
+  process.stdout.write(`${text}\n`);
+}
+
+function showTopology(cluster: Cluster): void {
+  const shardRows = new Map<string, { start: number; end: number; replicas: string[] }>();
+  cluster.slots.forEach(([master, ...replicas], slot) => {
+    const row = shardRows.get(master!);
+    if (row === undefined) shardRows.set(master!, { start: slot, end: slot, replicas });
+    else row.end = slot;
+  });
+  const rows = [...shardRows].map(([master, { start, end, replicas }]) => [
+    master,
+    `${start}-${end}`,
+    replicas.join(', ') || '-',
+  ]);
+  say(`\n${table(['master', 'slots', 'replicas'], rows)}`);
+}
+
+const keyOf = (index: number): string => `demo:${index}`;
+const wordOf = (index: number): string => `value ${index}`;
+
+async function writeAndRead(cluster: Cluster, ledger: Ledger): Promise<void> {
+  const writing = performance.now();
+  await inBatches(
+    cluster,
+    (chain, index) => chain.set(keyOf(index), wordOf(index)),
+    (index, reply) => ledger.check(keyOf(index), reply, 'OK'),
+  );
+  const reading = performance.now();
+  await inBatches(
+    cluster,
+    (chain, index) => chain.get(keyOf(index)),
+    (index, reply) => ledger.check(keyOf(index), reply, wordOf(index)),
+  );
+  const done = performance.now();
+  const count = keyCount.toLocaleString('en');
+  say(
+    `\nwrote ${count} keys over all slots, pipelines of ${batchSize.toLocaleString('en')}: ${perSecond(keyCount, reading - writing)} writes/s`,
+  );
+  say(`read ${count} keys back the same way: ${perSecond(keyCount, done - reading)} reads/s`);
+}
+
+type Chain = ReturnType<Cluster['pipeline']>;
+
+async function inBatches(
+  cluster: Cluster,
+  add: (chain: Chain, index: number) => unknown,
+  check: (index: number, reply: unknown) => void,
+): Promise<void> {
+  for (let start = 0; start < keyCount; start += batchSize) {
+    const chain = cluster.pipeline();
+    for (let index = start; index < start + batchSize; index++) add(chain, index);
+    const results = (await chain.exec()) ?? [];
+    for (const [at, [error, reply]] of results.entries()) check(start + at, error ?? reply);
+  }
+}
+
+async function moveUnderLoad(cluster: Cluster, ledger: Ledger): Promise<void> {
+  const [source, target] = await ownersOf(cluster);
+  const slots = cluster.slots
+    .flatMap(([master], slot) => (master === `${source.host}:${source.port}` ? [slot] : []))
+    .slice(0, movedSlots);
+  const before = cluster.stats();
+  let reading = true;
+  let reads = 0;
+  const reader = async (offset: number): Promise<void> => {
+    for (let at = offset; reading; at = (at + 7) % keyCount) {
+      ledger.check(keyOf(at), await cluster.get(keyOf(at)), wordOf(at));
+      reads++;
+    }
+  };
+  const started = performance.now();
+  const readers = Array.from({ length: 8 }, (_, lane) => reader(lane));
+  let keys = 0;
+  for (const slot of slots) keys += await moveSlot(slot, source, target);
+  const took = performance.now() - started;
+  reading = false;
+  await Promise.all(readers);
+  const { redirects, refreshes } = cluster.stats();
+  const asked = sum(refreshes) - sum(before.refreshes);
+  say(
+    `\nmoved ${slots.length} slots with ${keys} keys in ${milliseconds(took)} while 8 readers made ${reads.toLocaleString('en')} reads (${perSecond(reads, took)}/s)`,
+  );
+  say(
+    `followed ${redirects.moved - before.redirects.moved} MOVED and ${redirects.ask - before.redirects.ask} ASK; asked for the slot map ${asked} ${asked === 1 ? 'time' : 'times'}`,
+  );
+}
+
+function sum(counts: Readonly<Record<string, number | undefined>>): number {
+  return Object.values(counts).reduce<number>((total, count) => total + (count ?? 0), 0);
+}
+
+async function ownersOf(cluster: Cluster): Promise<[MovableNode, MovableNode]> {
+  const [first, second] = cluster.nodes('master');
+  return [await movable(first!), await movable(second!)];
+}
+
+// One call in flight at a time, on a slot without keys that is handed to and fro.
+async function measureRedirects(cluster: Cluster): Promise<void> {
+  let [source, target] = await ownersOf(cluster);
+  const key = keyWhere(cluster, `${source.host}:${source.port}`);
+  const slot = slotOf(key);
+  const direct: number[] = [];
+  const moved: number[] = [];
+  const asked: number[] = [];
+  for (let at = 0; at < calls; at++) direct.push(await timed(() => cluster.get(key)));
+  await openSlot(slot, source, target);
+  for (let at = 0; at < calls; at++) asked.push(await timed(() => cluster.get(key)));
+  await keepSlot(slot, source, target);
+  for (let round = 0; round < calls; round++) {
+    await openSlot(slot, source, target);
+    await closeSlot(slot, source, target);
+    const before = cluster.stats().redirects.moved;
+    const took = await timed(() => cluster.get(key));
+    // A refresh may have told the client first: such a call was direct.
+    if (cluster.stats().redirects.moved > before) moved.push(took);
+    [source, target] = [target, source];
+  }
+  showCosts(latenciesOf(direct), latenciesOf(moved), latenciesOf(asked));
+}
+
+function keyWhere(cluster: Cluster, owner: string): string {
+  const { slots } = cluster;
+  for (let at = 0; ; at++) {
+    const key = `redirect:${at}`;
+    if (slots[slotOf(key)]![0] === owner && at >= 1) return key;
+  }
+}
+
+async function timed(run: () => Promise<unknown>): Promise<number> {
+  const started = performance.now();
+  await run();
+  return performance.now() - started;
+}
+
+function showCosts(direct: Latencies, moved: Latencies, asked: Latencies): void {
+  const row = (name: string, { median, p99, count }: Latencies): string[] => [
+    name,
+    milliseconds(median),
+    milliseconds(p99),
+    `${(median / direct.median).toFixed(1)} x`,
+    String(count),
+  ];
+  say('\nwhat a redirect costs, one call in flight:');
+  say(
+    table(
+      ['call', 'median', 'p99', 'to direct', 'calls'],
+      [row('direct', direct), row('MOVED', moved), row('ASK', asked)],
+    ),
+  );
+}
+
+function conclude(ledger: Ledger, took: number): number {
+  const checked = ledger.checked.toLocaleString('en');
+  if (ledger.wrong.length === 0) {
+    say(`\n${checked} replies checked, all right. Finished in ${(took / 1000).toFixed(1)} s.`);
+    return 0;
+  }
+  say(`\n${ledger.wrong.length} of ${checked} replies were wrong, first ${ledger.wrong[0]}`);
+  return 1;
+}
