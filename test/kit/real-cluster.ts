@@ -197,8 +197,13 @@ class ServerProcess implements RealNode {
   }
 
   #connect(): Peer {
-    const options: RedisOptions = { ...this.#admin, host: this.host, port: this.port };
-    options.retryStrategy = () => null;
+    const options = {
+      ...this.#admin,
+      host: this.host,
+      port: this.port,
+      retryStrategy: () => null,
+      replyMapping: 'legacy' as const,
+    };
     const peer = new Peer(options);
     peer.on('error', () => undefined);
     // A shared cluster must not keep the test run from ending.

@@ -1,0 +1,190 @@
+// Real redis-server processes for tests: started on free loopback ports in a directory of their own, stopped by pid.
+// Whatever happens, a process started here does not outlive the test run.
+
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { RespClient } from './resp-client.ts';
+
+export interface RealNode {
+  readonly host: string;
+  readonly port: number;
+  readonly pid: number;
+  /** Kills at once, as a crash does. */
+  kill(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface RealCluster {
+  readonly nodes: readonly RealNode[];
+  stop(): Promise<void>;
+}
+
+let found: boolean | undefined;
+
+/** Whether redis-server can be run here. In CI its absence is an error, never a reason to skip. */
+export function haveRedisServer(): boolean {
+  found ??= spawnSync('redis-server', ['--version']).status === 0;
+  if (!found && process.env['CI'] === 'true')
+    throw new Error('redis-server is missing, and CI must not skip its tests');
+  return found;
+}
+
+/** Skips the suite or test it is called in (`this` of mocha) with one line that says why. */
+export function needRedisServer(context: Mocha.Context): void {
+  if (haveRedisServer()) return;
+  console.log(`      skipped: redis-server is not installed (${context.test?.parent?.title ?? 'tests against it'})`);
+  context.skip();
+}
+
+const running = new Set<ChildProcess>();
+const folders = new Set<string>();
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
+/** A port that is free now, and whose bus port (10000 above) is too. */
+async function freePort(): Promise<number> {
+  for (let tries = 0; tries < 100; tries++) {
+    const port = 20000 + Math.floor(Math.random() * 12000);
+    if ((await isFree(port)) && (await isFree(port + 10000))) return port;
+  }
+  throw new Error('no free port found');
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once('error', () => resolve(false));
+    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
+  });
+}
+
+/** Starts one redis-server; `args` are its command line options (`--appendonly`, `yes`, ...). */
+export async function startRealNode(args: readonly string[] = []): Promise<RealNode> {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await tryStart(await freePort(), args);
+    } catch (error) {
+      // Someone else may have taken the port in between.
+      if (tries >= 4) throw error;
+    }
+  }
+}
+
+async function tryStart(port: number, args: readonly string[]): Promise<RealNode> {
+  const folder = mkdtempSync(join(tmpdir(), 'lingcache-redis-'));
+  folders.add(folder);
+  const fixed = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'no'];
+  const child = spawn('redis-server', [...fixed, '--enable-debug-command', 'yes', ...args], { stdio: 'ignore' });
+  running.add(child);
+  const gone = once(child, 'exit').then(() => {
+    running.delete(child);
+    rmSync(folder, { recursive: true, force: true });
+    folders.delete(folder);
+  });
+  const end = async (signal: 'SIGTERM' | 'SIGKILL'): Promise<void> => {
+    child.kill(signal);
+    const last = setTimeout(() => child.kill('SIGKILL'), 3000);
+    await gone;
+    clearTimeout(last);
+  };
+  try {
+    await untilAnswers(port, child);
+  } catch (error) {
+    await end('SIGKILL');
+    throw error;
+  }
+  return { host: '127.0.0.1', port, pid: child.pid!, kill: () => end('SIGKILL'), stop: () => end('SIGTERM') };
+}
+
+async function untilAnswers(port: number, child: ChildProcess): Promise<void> {
+  for (let tries = 0; tries < 200; tries++) {
+    if (child.exitCode !== null) throw new Error(`redis-server ended with ${child.exitCode}`);
+    try {
+      const client = await RespClient.connect(port);
+      const answer = await client.call('PING');
+      client.close();
+      // Anything but LOADING will do: with a password the answer is NOAUTH.
+      if (!String(answer).includes('LOADING')) return;
+    } catch {
+      // Not listening yet.
+    }
+    await sleep(25);
+  }
+  throw new Error('redis-server did not answer');
+}
+
+/** Starts a cluster of `masters` nodes, each with `replicas`, and waits until every node says it is up. */
+export async function startRealCluster(
+  options: { readonly masters?: number; readonly replicas?: number; readonly args?: readonly string[] } = {},
+): Promise<RealCluster> {
+  const masters = options.masters ?? 3;
+  const replicas = options.replicas ?? 0;
+  const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000', ...(options.args ?? [])];
+  const starts = Array.from({ length: masters * (1 + replicas) }, () => startRealNode(args));
+  const outcomes = await Promise.allSettled(starts);
+  const nodes = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
+  const stop = async (): Promise<void> => {
+    await Promise.all(nodes.map((node) => node.stop()));
+  };
+  try {
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+    await joinNodes(nodes, masters);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { nodes, stop };
+}
+
+async function joinNodes(nodes: readonly RealNode[], masters: number): Promise<void> {
+  const clients = await Promise.all(nodes.map((node) => RespClient.connect(node.port)));
+  try {
+    for (const [at, client] of clients.entries()) {
+      await client.call('CLUSTER', 'SET-CONFIG-EPOCH', at + 1);
+      if (at < masters) {
+        const first = Math.round((at * 16384) / masters);
+        const last = Math.round(((at + 1) * 16384) / masters) - 1;
+        await client.call('CLUSTER', 'ADDSLOTSRANGE', first, last);
+      }
+      if (at > 0) await client.call('CLUSTER', 'MEET', '127.0.0.1', nodes[0]!.port);
+    }
+    await until(clients, async (client) => {
+      return String(await client.call('CLUSTER', 'INFO')).includes(`cluster_known_nodes:${nodes.length}\r`);
+    });
+    for (let at = masters; at < clients.length; at++) {
+      const master = String(await clients[at % masters]!.call('CLUSTER', 'MYID'));
+      await until([clients[at]!], async (client) => (await client.call('CLUSTER', 'REPLICATE', master)) === 'OK');
+    }
+    await until(clients, async (client) => {
+      const info = String(await client.call('CLUSTER', 'INFO'));
+      if (!info.includes('cluster_state:ok') || !info.includes(`cluster_size:${masters}\r`)) return false;
+      return countNodes(await client.call('CLUSTER', 'SLOTS')) === nodes.length;
+    });
+  } finally {
+    for (const client of clients) client.close();
+  }
+}
+
+function countNodes(slots: unknown): number {
+  return (slots as unknown[][]).reduce((count, range) => count + range.length - 2, 0);
+}
+
+async function until(clients: readonly RespClient[], holds: (client: RespClient) => Promise<boolean>): Promise<void> {
+  for (const client of clients) {
+    for (let tries = 0; !(await holds(client)); tries++) {
+      if (tries > 400) throw new Error('the cluster did not come up');
+      await sleep(50);
+    }
+  }
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
