@@ -14,6 +14,7 @@ const fieldsAfter: ReadonlyMap<string, number> = new Map([
 /**
  * argv[0] is `name` as given. Arrays are spread one level; null and undefined become empty; numbers, bigints,
  * booleans and whatever else go by String(), integers beyond 2^53 without exponent; bytes are kept by reference.
+ * Throws TypeError for an object without toString().
  * `mset msetnx hset hmset` (in lower case) also take a Map or an object of fields as their last argument.
  */
 export function toArgv(name: string, args: readonly unknown[]): Argument[] {
@@ -47,7 +48,7 @@ function isLast(items: readonly unknown[], at: number): boolean {
 function pushObject(argv: Argument[], value: object, name: string, last: boolean): void {
   const before = last && !Array.isArray(value) ? fieldsAfter.get(name) : undefined;
   if (before !== argv.length - 1) {
-    argv.push(textOf(value));
+    argv.push(textOfObject(value, name));
     return;
   }
   if (value instanceof Map) {
@@ -66,4 +67,12 @@ function textOf(value: unknown): string {
     return Number.isInteger(value) && !Number.isSafeInteger(value) ? BigInt(value).toString() : String(value);
   }
   return value === null || value === undefined ? '' : String(value);
+}
+
+function textOfObject(value: object, name: string): string {
+  try {
+    return String(value);
+  } catch {
+    throw new TypeError(`${name}: an argument cannot be made text: it has no toString()`);
+  }
 }

@@ -29,7 +29,7 @@ export function keyIndexesOf(row: CommandRow, argv: Argv, options?: KeyOptions):
   const found: number[] = [];
   for (const spec of row.keySpecs) {
     if (options?.channels === false && (spec.flags & KeyFlag.notKey) !== 0) continue;
-    collect(spec, argv, found);
+    if (!collect(spec, argv, found)) return [];
   }
   return found;
 }
@@ -54,9 +54,10 @@ export function firstKey(argv: Argv): string | Uint8Array | undefined {
   return at === 0 ? undefined : argv[at];
 }
 
-function collect(spec: KeySpec, argv: Argv, found: number[]): void {
+/** False when a count promises more keys than there are words: a syntax error, so no key of the call is certain. */
+function collect(spec: KeySpec, argv: Argv, found: number[]): boolean {
   const begin = beginOf(spec, argv);
-  if (begin <= 0 || spec.find.kind === 'unknown') return;
+  if (begin <= 0 || spec.find.kind === 'unknown') return true;
   let first = begin;
   let last: number;
   if (spec.find.kind === 'range') {
@@ -67,11 +68,11 @@ function collect(spec: KeySpec, argv: Argv, found: number[]): void {
     last = first + (count - 1) * spec.find.step;
   }
   if (last >= argv.length) {
-    // The count promises more keys than there are words: a syntax error, so no key is certain.
-    if (spec.find.kind === 'keynum') return;
+    if (spec.find.kind === 'keynum') return false;
     last = argv.length - 1;
   }
   for (let at = first; at <= last; at += spec.find.step) found.push(at);
+  return true;
 }
 
 function beginOf(spec: KeySpec, argv: Argv): number {
@@ -119,13 +120,15 @@ function sortKeys(argv: Argv): number[] {
 function migrateKeys(argv: Argv): number[] {
   const single = argv[3];
   if (single === undefined) return [];
-  if (single.length > 0) return [3];
   for (let at = 6; at < argv.length; at++) {
     if (isWord(argv[at], 'AUTH')) at += 1;
     else if (isWord(argv[at], 'AUTH2')) at += 2;
-    else if (isWord(argv[at], 'KEYS')) return Array.from({ length: argv.length - at - 1 }, (_, i) => at + 1 + i);
+    else if (isWord(argv[at], 'KEYS')) {
+      // Both a key and KEYS: the server refuses it.
+      return single.length > 0 ? [] : Array.from({ length: argv.length - at - 1 }, (_, i) => at + 1 + i);
+    }
   }
-  return [];
+  return [3];
 }
 
 const handFinders: ReadonlyMap<string, (argv: Argv) => number[]> = new Map([
