@@ -159,7 +159,7 @@ export class ClusterCore {
     if (this.lifecycle.status === 'end') return;
     this.#epoch++;
     this.#retry?.cancel();
-    this.lifecycle.become('disconnecting');
+    if (this.lifecycle.status !== 'disconnecting') this.lifecycle.become('disconnecting');
     for (const waiter of this.#waiters.splice(0)) waiter.reject(reason);
     if (!reconnect) this.router.close(reason);
     this.pool.closeAll(reason);

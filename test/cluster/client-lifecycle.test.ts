@@ -1,0 +1,327 @@
+import assert from 'node:assert/strict';
+import { Cluster, type ClusterOptions, Redis } from '../../lib/index.ts';
+import { bulk, clusterOk, FakeNode, slotsReply } from '../kit/fake-node.ts';
+
+function oneNode(): Promise<FakeNode> {
+  const started: Promise<FakeNode> = FakeNode.start((argv) => {
+    if (argv[0] !== 'cluster') return argv[0] === 'hang' ? undefined : bulk(argv.join(' '));
+    return argv[1]!.toLowerCase() === 'slots' ? slotsReply([{ start: 0, end: 16383, nodes: [node] }]) : clusterOk;
+  });
+  let node: FakeNode;
+  return started.then((made) => {
+    node = made;
+    return made;
+  });
+}
+
+async function deadPort(): Promise<number> {
+  const node = await FakeNode.start(() => undefined);
+  await node.close();
+  return node.port;
+}
+
+type Failure = Error & { code: string; errors: (Error & { node: string; code: string })[] };
+
+async function failure(promise: Promise<unknown>): Promise<Failure> {
+  return promise.then(
+    (value) => assert.fail(`resolved with ${String(value)}`),
+    (error: unknown) => error as Failure,
+  );
+}
+
+describe('client: lifecycle', () => {
+  let node: FakeNode;
+  const open: (Cluster | Redis)[] = [];
+
+  function cluster(seeds: ConstructorParameters<typeof Cluster>[0], options: ClusterOptions = {}): Cluster {
+    const made = new Cluster(seeds, options);
+    open.push(made);
+    return made;
+  }
+
+  beforeEach(async () => {
+    node = await oneNode();
+  });
+  afterEach(async () => {
+    for (const client of open.splice(0)) client.disconnect();
+    await node.close();
+  });
+
+  it('goes through its statuses, each with an event without arguments', async () => {
+    const client = cluster([node.key], { lazyConnect: true });
+    const events: string[] = [];
+    for (const status of ['connecting', 'connect', 'ready', 'close', 'reconnecting', 'disconnecting', 'end']) {
+      client.on(status, (...args) => events.push(`${status}${args.length}`));
+    }
+    assert.equal(client.status, 'wait');
+    await client.connect();
+    assert.equal(client.status, 'ready');
+    const ended = new Promise((resolve) => client.once('end', resolve));
+    assert.equal(await client.quit(), 'OK');
+    assert.equal(client.status, 'end');
+    await ended;
+    assert.deepEqual(events, ['connecting0', 'connect0', 'ready0', 'disconnecting0', 'close0', 'end0']);
+  });
+
+  it('connects for the first command when lazy', async () => {
+    const client = cluster([node.key], { lazyConnect: true });
+    assert.equal(node.connections, 0);
+    assert.equal(await client.get('k'), 'get k');
+  });
+
+  it('rejects a second connect()', async () => {
+    const client = cluster([node.key]);
+    assert.match((await failure(client.connect())).message, /already connecting\/connected/);
+  });
+
+  it('gives one error that lists every seed and its own cause', async () => {
+    const dead = await deadPort();
+    const odd = await FakeNode.start(() => '-ERR unknown command\r\n');
+    const rude = await FakeNode.start((_argv, socket) => {
+      socket.write('HTTP/1.1 400 Bad Request\r\n\r\n');
+      return undefined;
+    });
+    try {
+      const client = cluster([dead, odd.port, rude.port], { lazyConnect: true, clusterRetryStrategy: () => null });
+      const seen: Failure[] = [];
+      client.on('error', (error) => seen.push(error));
+      const error = await failure(client.connect());
+      assert.match(error.message, /^None of startup nodes is available/);
+      const reasons = new Map(error.errors.map((one) => [one.node, one]));
+      assert.deepEqual([...reasons.keys()].sort(), [`127.0.0.1:${dead}`, odd.key, rude.key].sort());
+      assert.equal(reasons.get(`127.0.0.1:${dead}`)!.code, 'ECONNREFUSED');
+      assert.match(reasons.get(odd.key)!.message, /unknown command/);
+      assert.match(reasons.get(rude.key)!.message, /Protocol error/);
+      for (const [key, reason] of reasons)
+        assert.ok(error.message.includes(key) && error.message.includes(reason.message));
+      assert.match(seen[0]!.message, /^Failed to refresh slots cache\./);
+      assert.equal(client.status, 'end');
+    } finally {
+      await odd.close();
+      await rude.close();
+    }
+  });
+
+  it('holds commands until a seed can be reached, by clusterRetryStrategy', async () => {
+    const port = await deadPort();
+    const delays: [number, boolean][] = [];
+    const client = cluster([port], {
+      clusterRetryStrategy: (times, reason) => {
+        delays.push([times, reason instanceof Error]);
+        return 20;
+      },
+    });
+    const value = client.get('k');
+    await new Promise((resolve) => client.once('reconnecting', resolve));
+    const late = await oneNode();
+    try {
+      const relay = await FakeNode.start(
+        (argv) =>
+          argv[1]?.toLowerCase() === 'slots' ? slotsReply([{ start: 0, end: 16383, nodes: [late] }]) : clusterOk,
+        port,
+      );
+      assert.equal(await value, 'get k');
+      await relay.close();
+      assert.deepEqual(delays[0], [1, true]);
+    } finally {
+      await late.close();
+    }
+  });
+
+  it('rejects held commands when it gives up', async () => {
+    const client = cluster([await deadPort()], { clusterRetryStrategy: () => undefined });
+    const error = await failure(client.get('k'));
+    assert.match(error.message, /None of startup nodes is available/);
+  });
+
+  it('rejects commands after quit() and after disconnect()', async () => {
+    for (const leave of ['quit', 'disconnect'] as const) {
+      const client = cluster([node.key]);
+      await client.get('k');
+      await client[leave]();
+      assert.equal((await failure(client.get('k'))).message, 'Connection is closed.');
+      const [[error]] = (await client.pipeline().get('k').exec()) as [[Error, unknown]];
+      assert.equal(error.message, 'Connection is closed.');
+      assert.equal((await failure(client.quit())).message, 'Connection is closed.');
+    }
+  });
+
+  it('rejects pending commands on disconnect(), answers them first on quit()', async () => {
+    const client = cluster([node.key]);
+    await client.get('k');
+    const pending = client.call('hang');
+    const rejected = failure(pending as Promise<unknown>);
+    client.disconnect();
+    assert.equal((await rejected).message, 'Connection is closed.');
+    const polite = cluster([node.key]);
+    await polite.get('k');
+    const values = Promise.all(Array.from({ length: 100 }, (_, at) => polite.get(String(at))));
+    await polite.quit();
+    assert.equal((await values).length, 100);
+  });
+
+  it('can be connected again after it ended', async () => {
+    const client = cluster([node.key]);
+    await client.get('k');
+    client.disconnect();
+    await client.connect();
+    assert.equal(await client.get('again'), 'get again');
+  });
+
+  it('refuses to hold commands with enableOfflineQueue: false', async () => {
+    const client = cluster([node.key], { enableOfflineQueue: false });
+    assert.equal(
+      (await failure(client.get('k'))).message,
+      "Cluster isn't ready and enableOfflineQueue options is false",
+    );
+  });
+
+  it('bounds the commands it holds', async () => {
+    const client = cluster([await deadPort()], { maxQueueLength: 3, clusterRetryStrategy: () => 1000 });
+    const held = [1, 2, 3].map((at) => failure(client.get(String(at))));
+    const error = await failure(client.get('4'));
+    assert.equal(error.code, 'ERR_QUEUE_FULL');
+    assert.match(error.message, /maxQueueLength/);
+    client.disconnect();
+    for (const one of held) assert.equal((await one).message, 'Connection is closed.');
+  });
+
+  it('applies commandTimeout to commands held, sent and retried', async () => {
+    const offline = cluster([await deadPort()], { redisOptions: { commandTimeout: 50 } });
+    assert.equal((await failure(offline.get('k'))).message, 'Command timed out');
+    const online = cluster([node.key], { redisOptions: { commandTimeout: 50 } });
+    await online.get('k');
+    const error = await failure(online.call('hang') as Promise<unknown>);
+    assert.equal(error.message, 'Command timed out');
+    assert.equal(error.code, 'ETIMEDOUT');
+    // Its reply comes after all, and must not be taken for the next call's.
+    node.answer = () => `+late\r\n${bulk('mine')}`;
+    assert.equal(await online.get('k'), 'mine');
+  });
+
+  it('sends again what was lost with its connection', async () => {
+    const client = cluster([node.key]);
+    await client.get('k');
+    let cuts = 0;
+    node.answer = ((usual) => (argv, socket) => {
+      if (argv[0] === 'get' && cuts++ < 2) {
+        socket.destroy();
+        return undefined;
+      }
+      return usual(argv, socket);
+    })(node.answer);
+    assert.equal(await client.get('k'), 'get k');
+  });
+
+  it('rejects what it carried when a node talks nonsense, and goes on with a new connection', async () => {
+    const client = cluster([node.key], { redisOptions: { autoResendUnfulfilledCommands: false } });
+    await client.get('k');
+    node.answer = (
+      (usual) => (argv, socket) =>
+        argv[0] === 'incr' ? '!nonsense\r\n' : usual(argv, socket)
+    )(node.answer);
+    const error = await failure(client.incr('k'));
+    assert.equal(error.name, 'ProtocolError');
+    assert.equal(await client.get('k'), 'get k');
+  });
+
+  const badOptions: [ClusterOptions | object, string][] = [
+    [{ scaleReads: 'nobody' }, 'scaleReads'],
+    [{ maxRedirections: -1 }, 'maxRedirections'],
+    [{ retryDelayOnFailover: 'soon' }, 'retryDelayOnFailover'],
+    [{ clusterRetryStrategy: 5 }, 'clusterRetryStrategy'],
+    [{ natMap: 'x' }, 'natMap'],
+    [{ redisOptions: { protocol: 4 } }, 'redisOptions.protocol'],
+    [{ redisOptions: { db: 2 } }, 'redisOptions.db'],
+    [{ redisOptions: { commandTimeout: Number.NaN } }, 'redisOptions.commandTimeout'],
+  ];
+  for (const [options, name] of badOptions) {
+    it(`names the bad option ${name} at construction`, () => {
+      assert.throws(
+        () => new Cluster([7000], options as ClusterOptions),
+        (error: Error & { option: string }) => error.option === name && error.message.includes(name),
+      );
+    });
+  }
+
+  it('throws for bad startup nodes and roles', () => {
+    assert.throws(() => new Cluster([]), /startupNodes/);
+    assert.throws(() => cluster([node.key]).nodes('both' as 'all'), /Invalid role "both"/);
+  });
+
+  it('gives single nodes of its own connections', async () => {
+    const client = cluster([node.key]);
+    await client.get('k');
+    const before = node.connections;
+    const [face] = client.nodes('master');
+    assert.ok(face instanceof Redis);
+    assert.equal(await face.get('x'), 'get x');
+    assert.equal(face.status, 'ready');
+    assert.equal(client.nodes()[0], face);
+    assert.equal(node.connections, before);
+  });
+});
+
+describe('client: a single node', () => {
+  let node: FakeNode;
+  let redis: Redis;
+  beforeEach(async () => {
+    node = await oneNode();
+  });
+  afterEach(async () => {
+    redis?.disconnect();
+    await node.close();
+  });
+
+  it('connects, answers, quits', async () => {
+    redis = new Redis(node.port);
+    assert.equal(await redis.get('k'), 'get k');
+    assert.equal(redis.status, 'ready');
+    assert.equal(await redis.quit(), 'OK');
+    assert.equal(redis.status, 'end');
+    assert.equal((await failure(redis.get('k'))).message, 'Connection is closed.');
+  });
+
+  it('reconnects by retryStrategy and sends again what was lost', async () => {
+    redis = new Redis({ port: node.port, retryStrategy: () => 10 });
+    await redis.get('k');
+    node.cut();
+    assert.equal(await redis.get('after'), 'get after');
+  });
+
+  it('rejects waiting commands after maxRetriesPerRequest reconnections', async () => {
+    redis = new Redis({ port: await deadPort(), retryStrategy: () => 1, maxRetriesPerRequest: 2 });
+    const error = await failure(redis.get('k'));
+    assert.equal(error.name, 'MaxRetriesPerRequestError');
+    assert.match(error.message, /which is 2/);
+  });
+
+  it('stops when retryStrategy says so', async () => {
+    redis = new Redis({ port: await deadPort(), retryStrategy: () => null });
+    await failure(redis.get('k'));
+    assert.equal(redis.status, 'end');
+  });
+
+  it('surfaces MOVED as the error it is', async () => {
+    node.answer = (argv) => (argv[0] === 'get' ? '-MOVED 1 127.0.0.1:1\r\n' : '+OK\r\n');
+    redis = new Redis(node.port);
+    assert.equal((await failure(redis.get('k'))).message, 'MOVED 1 127.0.0.1:1');
+  });
+
+  it('understands every order of arguments', () => {
+    const forms: [Redis, object][] = [
+      [new Redis(7000, { lazyConnect: true }), { port: 7000 }],
+      [new Redis(7000, 'h', { lazyConnect: true }), { port: 7000, host: 'h' }],
+      [
+        new Redis('redis://u:p@h:7001/2', { lazyConnect: true }),
+        { port: 7001, host: 'h', username: 'u', password: 'p', db: 2 },
+      ],
+      [new Redis('/tmp/x.sock', { lazyConnect: true }), { path: '/tmp/x.sock' }],
+      [new Redis({ host: 'h', port: 1, lazyConnect: true }), { host: 'h', port: 1 }],
+    ];
+    for (const [client, expected] of forms) {
+      const { lazyConnect: _, ...options } = client.options;
+      assert.deepEqual(options, expected);
+    }
+  });
+});
