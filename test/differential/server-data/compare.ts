@@ -23,8 +23,18 @@ function sorted(items: readonly Tagged[], width: number): Tagged[] {
   return groups.sort(byText).flat();
 }
 
+/** Idle times are told in ms of two different clocks: rows of XPENDING and the idle field of XINFO CONSUMERS. */
+function withoutIdle(reply: Tagged): Tagged {
+  if (reply === null || typeof reply !== 'object' || typeof reply.of === 'string') return reply;
+  const items = reply.of;
+  const idleRow = items.length === 4 && typeof items[2] === 'bigint' && typeof items[3] === 'bigint';
+  const masked = items.map((item, at) => (idleRow && at === 2 ? 0n : items[at - 1] === 'idle' ? 0n : withoutIdle(item)));
+  return { tag: reply.tag, of: masked };
+}
+
 function comparable(name: string, reply: Tagged): Tagged {
   if (reply === null || typeof reply !== 'object' || typeof reply.of === 'string') return reply;
+  if (name === 'xpending' || name === 'xinfo') return withoutIdle(reply);
   if (unordered.has(name)) return { tag: reply.tag, of: sorted(reply.of, 1) };
   if (unorderedPairs.has(name)) return { tag: reply.tag, of: sorted(reply.of, 2) };
   const second = reply.of[1];
