@@ -30,7 +30,9 @@ describe('toArgv', () => {
   });
 
   it('takes objects and Maps where ioredis does, and only there', () => {
-    const fields = fc.dictionary(fc.string(), scalar, { noNullPrototype: true });
+    // A field called toString hides the method that makes an object text; that refusal has a test of its own.
+    const field = fc.string().filter((name) => name !== 'toString' && name !== 'valueOf');
+    const fields = fc.dictionary(field, scalar, { noNullPrototype: true });
     const forms = fields.chain((object) =>
       fc.constantFrom<unknown[]>(
         [object],
