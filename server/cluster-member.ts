@@ -20,15 +20,15 @@ import {
 } from './cluster/state.ts';
 import type { BusStats, PeerView } from './cluster/text.ts';
 
-/** The cluster-* settings of a node, in the terms of redis.conf; changed by CONFIG SET while it runs. */
+/** The cluster-* settings of a node, in the terms of redis.conf, as they are now. */
 export interface ClusterSettings {
   /** Milliseconds of silence until a peer is suspected. */
-  nodeTimeout: number;
-  requireFullCoverage: boolean;
-  allowReadsWhenDown: boolean;
-  allowPubSubShardWhenDown: boolean;
-  allowReplicaMigration: boolean;
-  endpointType: EndpointType;
+  readonly nodeTimeout: number;
+  readonly requireFullCoverage: boolean;
+  readonly allowReadsWhenDown: boolean;
+  readonly allowPubSubShardWhenDown: boolean;
+  readonly allowReplicaMigration: boolean;
+  readonly endpointType: EndpointType;
 }
 
 export interface MemberHost {

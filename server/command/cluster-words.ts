@@ -21,6 +21,7 @@ import {
 } from '../cluster/ownership.ts';
 import { type ClusterState, me, type Outcome, refuse, replicasOf, type Step } from '../cluster/state.ts';
 import { type BusStats, infoText, nodeLine, nodesText, type PeerView, shards, slotRanges } from '../cluster/text.ts';
+import type { Client } from './client.ts';
 import type { CommandGroup, Context, Handler } from './registry.ts';
 
 /** What the words need of the node they are spoken to. */
@@ -40,9 +41,12 @@ export interface ClusterDesk {
 
 type Word = (desk: ClusterDesk, ctx: Context, argv: readonly string[]) => Reply;
 
-/** The subcommands of CLUSTER over `desk`; undefined: cluster mode is off. */
-export function clusterWords(desk: ClusterDesk | undefined): CommandGroup {
-  const group: Record<string, Handler> = {};
+/** CLUSTER with its subcommands over `desk`, and the session's flags; undefined: cluster mode is off. */
+export function clusterWords(desk: ClusterDesk | undefined): CommandGroup<Client> {
+  const group: Record<string, Handler<Client>> = {};
+  for (const [name, flag] of Object.entries(sessionFlags)) {
+    group[name] = desk === undefined ? () => disabled : flag;
+  }
   for (const [name, word] of Object.entries(words)) {
     group[`cluster|${name}`] = desk === undefined ? () => disabled : (ctx, argv) => word(desk, ctx, argv);
   }
@@ -50,6 +54,21 @@ export function clusterWords(desk: ClusterDesk | undefined): CommandGroup {
 }
 
 const disabled = refuse('This instance has cluster support disabled');
+
+const sessionFlags: CommandGroup<Client> = {
+  asking: (client) => {
+    client.asking = true;
+    return OK;
+  },
+  readonly: (client) => {
+    client.readonly = true;
+    return OK;
+  },
+  readwrite: (client) => {
+    client.readonly = false;
+    return OK;
+  },
+};
 const notInteger = refuse('value is not an integer or out of range');
 const syntaxError = refuse('syntax error');
 

@@ -12,9 +12,13 @@ export interface ReplicaHost {
   load(copy: Copy): void;
   applyEffects(batch: readonly Words[]): void;
   onLinkChanged(up: boolean): void;
+  /** The offset moved: `before` is where it stood. */
+  onApplied(before: number): void;
 }
 
 const redialMs = 100;
+/** Batches kept back at most; then the link is given up and a new copy is taken later. */
+const heldLimit = 100_000;
 
 export class Replica {
   readonly #host: ReplicaHost;
@@ -24,6 +28,7 @@ export class Replica {
   #timer: Timer | undefined;
   #offset = 0;
   #up = false;
+  #held: (() => void)[] | undefined;
 
   constructor(host: ReplicaHost, dial: DialPrimary) {
     this.#host = host;
@@ -52,6 +57,17 @@ export class Replica {
     this.#connect();
   }
 
+  /** Keeps back what arrives, as a stopped process would; false applies it, in order. */
+  hold(held: boolean): void {
+    if (held) {
+      this.#held ??= [];
+      return;
+    }
+    const waiting = this.#held ?? [];
+    this.#held = undefined;
+    for (const run of waiting) run();
+  }
+
   /** Ends replication; what was applied stays. */
   stop(): void {
     this.#address = undefined;
@@ -66,27 +82,44 @@ export class Replica {
     const address = this.#address;
     if (address === undefined) return;
     const session: PrimarySession = this.#dial(address, this.#host.identity(), {
-      full: (copy) => {
-        if (this.#session !== session) return;
-        this.#host.load(copy);
-        this.#offset = copy.offset;
-        this.#setUp(true);
-        session.ack(this.#offset);
-      },
-      effects: (batch, offset) => {
-        if (this.#session !== session) return;
-        this.#host.applyEffects(batch);
-        this.#offset = offset;
-        session.ack(offset);
-      },
-      closed: () => {
-        if (this.#session !== session) return;
-        this.#session = undefined;
-        this.#setUp(false);
-        this.#timer = this.#host.world.after(redialMs, () => this.#connect());
-      },
+      full: (copy) => this.#take(session, () => this.#onCopy(session, copy)),
+      effects: (batch, offset) => this.#take(session, () => this.#onEffects(session, batch, offset)),
+      closed: () => this.#take(session, () => this.#onClosed()),
     });
     this.#session = session;
+  }
+
+  #take(session: PrimarySession, act: () => void): void {
+    const run = (): void => {
+      if (this.#session === session) act();
+    };
+    if (this.#held === undefined) run();
+    else if (this.#held.length < heldLimit) this.#held.push(run);
+    else {
+      session.close();
+      this.#onClosed();
+    }
+  }
+
+  #onCopy(session: PrimarySession, copy: Copy): void {
+    this.#host.load(copy);
+    this.#offset = copy.offset;
+    this.#setUp(true);
+    session.ack(copy.offset);
+  }
+
+  #onEffects(session: PrimarySession, batch: readonly Words[], offset: number): void {
+    const before = this.#offset;
+    this.#host.applyEffects(batch);
+    this.#offset = offset;
+    session.ack(offset);
+    this.#host.onApplied(before);
+  }
+
+  #onClosed(): void {
+    this.#session = undefined;
+    this.#setUp(false);
+    this.#timer = this.#host.world.after(redialMs, () => this.#connect());
   }
 
   #setUp(up: boolean): void {

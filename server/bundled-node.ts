@@ -1,0 +1,114 @@
+// One node as users and tests hold it: its address, its place in the cluster, and the hands that break it.
+// Invariant: killing loses what the process held in memory, as a real kill does; id and last known view survive.
+
+import type { World } from '../lib/base/world.ts';
+import { ReplyError } from '../lib/wire/reply.ts';
+import { pretendOwner } from './cluster/ownership.ts';
+import { type Range, rangesOf } from './cluster/slots.ts';
+import { type ClusterState, me, myMaster } from './cluster/state.ts';
+import { ServerNode, type ServerNodeOptions } from './node.ts';
+
+export class BundledNode {
+  readonly host: string;
+  readonly port: number;
+  readonly #options: ServerNodeOptions;
+  #node: ServerNode;
+  /** The view it had when it was last stopped; what a configuration file would hold. */
+  #lastState: ClusterState | undefined;
+
+  constructor(options: ServerNodeOptions, node: ServerNode) {
+    this.host = options.host;
+    this.port = node.port;
+    this.#options = options;
+    this.#node = node;
+  }
+
+  /** 40 hex digits; `''` for a node that is not in cluster mode. */
+  get id(): string {
+    return this.state?.myself ?? '';
+  }
+
+  get role(): 'master' | 'replica' {
+    return this.state === undefined ? 'master' : me(this.state).role;
+  }
+
+  /** Id of the master it follows; null for a master. */
+  get masterId(): string | null {
+    return this.state === undefined ? null : me(this.state).master;
+  }
+
+  /** Ranges of slots that its shard owns, in its own view; inclusive, ascending. */
+  get slots(): Range[] {
+    return this.state === undefined ? [] : rangesOf(this.state, myMaster(this.state).id);
+  }
+
+  get running(): boolean {
+    return !this.#node.closed;
+  }
+
+  /** Its view of the cluster; undefined outside cluster mode. Read only. */
+  get state(): ClusterState | undefined {
+    if (!this.#options.cluster) return undefined;
+    return this.#lastState ?? this.#node.member.state;
+  }
+
+  /** The inside, for the other files of this folder. */
+  get server(): ServerNode {
+    return this.#node;
+  }
+
+  /** Stops at once, connections and data lost. Its port is free afterwards. */
+  async kill(): Promise<void> {
+    if (!this.running) return;
+    this.#lastState = this.state;
+    await this.#node.close();
+  }
+
+  /** Kills if needed, then starts again at the same address with the same id, empty, with its last view. */
+  async restart(): Promise<void> {
+    await this.kill();
+    const node = new ServerNode({ ...this.#options, port: this.port });
+    await node.listen();
+    node.start(this.#lastState);
+    this.#lastState = undefined;
+    this.#node = node;
+  }
+
+  /** Freezes: sockets stay open, requests and messages pile up, nothing is answered (as SIGSTOP does). */
+  pause(): void {
+    this.#node.freeze(true);
+  }
+
+  resume(): void {
+    this.#node.freeze(false);
+  }
+
+  /**
+   * Makes this node, and only it, believe that `slot` belongs to `ownerId`: a node with a stale or lying view.
+   * The belief lasts until the true owner's next message claims it again, about a second; `cluster-node-timeout`
+   * does not change that. Throws for an unknown id or outside cluster mode.
+   */
+  setSlotOwner(slot: number, ownerId: string): void {
+    const { member } = this.#node;
+    const outcome = pretendOwner(member.state, slot, ownerId);
+    if (outcome instanceof ReplyError) throw new Error(outcome.message);
+    member.apply(outcome);
+  }
+}
+
+export async function openNode(options: ServerNodeOptions): Promise<ServerNode> {
+  const node = new ServerNode(options);
+  try {
+    await node.listen();
+  } catch (error) {
+    await node.close();
+    throw error;
+  }
+  return node;
+}
+
+export function randomId(world: World): string {
+  let id = '';
+  while (id.length < 40) id += Math.floor(world.random() * 16).toString(16);
+  return id;
+}

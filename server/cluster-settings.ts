@@ -1,0 +1,50 @@
+// The cluster-* parameters as the membership reads them: always the present values, whoever changed them.
+
+import type { EndpointType } from './cluster/guard.ts';
+import { me, withNode } from './cluster/state.ts';
+import type { ClusterMember, ClusterSettings } from './cluster-member.ts';
+import type { Config } from './command/config.ts';
+
+export function settingsOf(config: Config): ClusterSettings {
+  return {
+    get nodeTimeout() {
+      return config.number('cluster-node-timeout');
+    },
+    get requireFullCoverage() {
+      return config.flag('cluster-require-full-coverage');
+    },
+    get allowReadsWhenDown() {
+      return config.flag('cluster-allow-reads-when-down');
+    },
+    get allowPubSubShardWhenDown() {
+      return config.flag('cluster-allow-pubsubshard-when-down');
+    },
+    get allowReplicaMigration() {
+      return config.flag('cluster-allow-replica-migration');
+    },
+    get endpointType() {
+      return config.get('cluster-preferred-endpoint-type') as EndpointType;
+    },
+  };
+}
+
+/** Makes what a node announces of itself follow its parameters. */
+export function watchAnnounced(config: Config, member: ClusterMember): void {
+  const { host, port, cport } = me(member.state);
+  const announce = (): void => {
+    const change = {
+      host: config.get('cluster-announce-ip') || host || me(member.state).host,
+      port: config.number('cluster-announce-port') || port,
+      cport: config.number('cluster-announce-bus-port') || cport,
+      hostname: config.get('cluster-announce-hostname'),
+      noFailover: config.flag('cluster-replica-no-failover'),
+    };
+    const state = withNode(member.state, member.state.myself, change);
+    if (state !== member.state) member.apply({ state, effects: [{ kind: 'save' }, { kind: 'announce' }] });
+    member.refresh();
+  };
+  config.onChange((name) => {
+    if (name.startsWith('cluster-')) announce();
+  });
+  announce();
+}

@@ -1,0 +1,157 @@
+// lingcache/server: cluster nodes for development and tests, in this process.
+
+import { RealWorld, type World } from '../lib/base/world.ts';
+import { slotCount } from '../lib/wire/slot.ts';
+import { BundledCluster } from './bundled-cluster.ts';
+import { BundledNode, openNode, randomId } from './bundled-node.ts';
+import { type ClusterState, newNode, newState } from './cluster/state.ts';
+import { busPortOffset, type ServerNode, type ServerNodeOptions } from './node.ts';
+
+export { ManualWorld, RealWorld, type World } from '../lib/base/world.ts';
+export { BundledCluster, type NodeReference, type Seed } from './bundled-cluster.ts';
+export { BundledNode } from './bundled-node.ts';
+export type { MoveOptions, SlotMove } from './move/slot-mover.ts';
+
+export interface NodeOptions {
+  /** Address to listen on. Default `127.0.0.1`. */
+  readonly host?: string;
+  /** 0, the default: any free port. */
+  readonly port?: number;
+  /** Cluster mode: starts as a cluster of one, without slots; join it by CLUSTER MEET. Default false. */
+  readonly cluster?: boolean;
+  /** Clients must AUTH with it. Default none. */
+  readonly password?: string;
+  /** Parameters by their redis.conf names, over the defaults of redis 7.0. */
+  readonly config?: Readonly<Record<string, string>>;
+  /** Clock, chance and log. Default the real ones. */
+  readonly world?: World;
+}
+
+export interface ClusterOptions {
+  /** 1 or more; clients expect at least 3. Default 3. */
+  readonly masters?: number;
+  /** Replicas of each master. Default 1. */
+  readonly replicas?: number;
+  readonly host?: string;
+  /** The first node's port, the others follow one by one; 0, the default: any free ports. */
+  readonly port?: number;
+  readonly password?: string;
+  /** Default: those of redis 7.0, with a `cluster-node-timeout` of 2000 ms. */
+  readonly config?: Readonly<Record<string, string>>;
+  readonly world?: World;
+}
+
+const maxNodes = 1000;
+const highestPort = 65_535;
+const readyMs = 10_000;
+
+/**
+ * Starts one node. Resolves when it serves; rejects when the address cannot be bound or an option is wrong
+ * (a RangeError that names it). Close it with `kill()`.
+ */
+export async function startNode(options: NodeOptions = {}): Promise<BundledNode> {
+  const { world = new RealWorld(), cluster = false } = options;
+  const nodeOptions = { ...commonOptions(options, world), port: checkPort(options.port ?? 0, 1), cluster };
+  const node = await openNode(nodeOptions);
+  const address = { host: '', port: node.port, cport: node.port + busPortOffset };
+  node.start(cluster ? newState(randomId(world), address) : undefined);
+  return new BundledNode(nodeOptions, node);
+}
+
+/**
+ * Starts a whole cluster: `masters` with equal shares of the 16384 slots, `replicas` for each, all of one mind.
+ * Resolves when every node serves and every replica has its copy. Rejects, with nothing left behind, when a port is
+ * taken or an option is wrong (a RangeError that names it).
+ *
+ * @example
+ * const cluster = await startCluster({ masters: 3, replicas: 1 });
+ * const client = new Cluster(cluster.seeds);
+ * await cluster.moveSlot(42, 1);
+ * await cluster.close();
+ */
+export async function startCluster(options: ClusterOptions = {}): Promise<BundledCluster> {
+  const { world = new RealWorld() } = options;
+  const masters = checkCount('masters', options.masters ?? 3, 1);
+  const replicas = checkCount('replicas', options.replicas ?? 1, 0);
+  const count = masters * (1 + replicas);
+  if (count > maxNodes) throw new RangeError(`masters, replicas: ${count} nodes are more than ${maxNodes}`);
+  const port = checkPort(options.port ?? 0, count);
+  const config = { 'cluster-node-timeout': '2000', ...options.config };
+  const common = { ...commonOptions({ ...options, config }, world), cluster: true };
+  const settings = Array.from({ length: count }, (_, at) => ({ ...common, port: port === 0 ? 0 : port + at }));
+  const servers = await openAll(settings);
+  const states = firstStates(servers, masters, world, common.host);
+  for (const [at, server] of servers.entries()) server.start(states[at]!);
+  const nodes = servers.map((server, at) => new BundledNode(settings[at]!, server));
+  const cluster = new BundledCluster(nodes, world, options.password ?? '');
+  try {
+    await untilReady(nodes, count - masters, world);
+  } catch (error) {
+    await cluster.close();
+    throw error;
+  }
+  return cluster;
+}
+
+function commonOptions(options: NodeOptions, world: World): Omit<ServerNodeOptions, 'port' | 'cluster'> {
+  const password = options.password ?? '';
+  const auth = password === '' ? {} : { requirepass: password, masterauth: password };
+  return { world, host: options.host ?? '127.0.0.1', config: { ...auth, ...options.config } };
+}
+
+function checkCount(name: string, value: number, least: number): number {
+  if (Number.isInteger(value) && value >= least && value <= maxNodes) return value;
+  throw new RangeError(`${name}: ${value} is not an integer within ${least}..${maxNodes}`);
+}
+
+function checkPort(port: number, count: number): number {
+  if (Number.isInteger(port) && port >= 0 && port + count - 1 <= highestPort - busPortOffset) return port;
+  throw new RangeError(`port: ${port} is not an integer within 0..${highestPort - busPortOffset - count + 1}`);
+}
+
+/** Opens all or none. */
+async function openAll(settings: readonly ServerNodeOptions[]): Promise<ServerNode[]> {
+  const opened = await Promise.allSettled(settings.map(openNode));
+  const servers = opened.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  const failed = opened.find((result) => result.status === 'rejected');
+  if (failed === undefined) return servers;
+  await Promise.all(servers.map((server) => server.close()));
+  throw failed.reason;
+}
+
+/** Views of a cluster whose nodes have met, shared out the slots and chosen their masters. */
+function firstStates(servers: readonly ServerNode[], masters: number, world: World, host: string): ClusterState[] {
+  // A node that listens on every address is still met at one.
+  const known = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
+  const nodes = servers.map(({ port }, at) => {
+    const node = newNode(randomId(world), { host: known, port, cport: port + busPortOffset });
+    return at < masters ? { ...node, configEpoch: at + 1 } : node;
+  });
+  const members = nodes.map((node, at) =>
+    at < masters ? node : { ...node, role: 'replica' as const, master: nodes[(at - masters) % masters]!.id },
+  );
+  const share = slotCount / masters;
+  const owners = Array.from({ length: slotCount }, (_, slot) => {
+    let master = Math.min(masters - 1, Math.floor(slot / share));
+    while (slot < Math.round(master * share)) master--;
+    while (master + 1 < masters && slot >= Math.round((master + 1) * share)) master++;
+    return members[master]!.id;
+  });
+  const shared = { nodes: new Map(members.map((node) => [node.id, node])), owners, currentEpoch: masters };
+  return members.map((node) => ({ ...newState(node.id, node), ...shared }));
+}
+
+/** Every replica has its copy, and every node knows that it has. */
+async function untilReady(nodes: readonly BundledNode[], replicas: number, world: World): Promise<void> {
+  const end = world.now() + readyMs;
+  const ready = (): boolean =>
+    nodes.every(({ server, state }) => {
+      const known = [...state!.nodes.values()].filter((node) => node.role === 'replica' && node.offset > 0);
+      const linked = [...state!.nodes.keys()].every((id) => id === state!.myself || server.member.peer(id)?.connected);
+      return known.length === replicas && linked && (server.synced || !server.isReplica);
+    });
+  while (!ready()) {
+    if (world.now() > end) throw new Error(`the cluster was not ready within ${readyMs} ms`);
+    await new Promise<void>((resolve) => void world.after(1, resolve));
+  }
+}

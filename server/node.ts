@@ -1,0 +1,295 @@
+// Puts one node together: engine and listener, cluster membership, replication both ways, moving keys.
+// Owns the wiring and the order of starting and stopping; every rule lives in its own room.
+// Invariant: a node is master or replica in all its parts at once; the switch happens in promote() and follow() alone.
+
+import type { World } from '../lib/base/world.ts';
+import { slotOfBinary } from '../lib/wire/slot.ts';
+import type { Bus } from './bus/bus.ts';
+import { openLoopbackBus } from './bus/loopback.ts';
+import { guard } from './cluster/guard.ts';
+import { type ClusterNode, type ClusterState, me, myMaster } from './cluster/state.ts';
+import { ClusterMember } from './cluster-member.ts';
+import { settingsOf, watchAnnounced } from './cluster-settings.ts';
+import { createEngine } from './command/all.ts';
+import { clusterWords } from './command/cluster-words.ts';
+import { keysOf, resumePaused } from './command/dispatch.ts';
+import type { Effect, Engine } from './command/engine.ts';
+import type { Store } from './keyspace/store.ts';
+import { heedLocks } from './locking.ts';
+import { KeyLocks } from './move/key-locks.ts';
+import { LinkCache } from './move/link-cache.ts';
+import { moveWords } from './move-words.ts';
+import { dialLoopback, openDoor } from './replication/loopback.ts';
+import { Primary } from './replication/primary.ts';
+import { Replica } from './replication/replica.ts';
+import { applier, copyKeys, loadCopy } from './replication-apply.ts';
+import { type ReplicationView, replicationLines, roleReply } from './replication-text.ts';
+import { Listener } from './session/listener.ts';
+
+export interface ServerNodeOptions {
+  readonly world: World;
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  readonly cluster: boolean;
+  /** Parameters by their redis.conf names. */
+  readonly config: Readonly<Record<string, string>>;
+  readonly onShutdown?: () => void;
+}
+
+/** Bus ports are client ports plus this, as in redis. */
+export const busPortOffset = 10_000;
+const highestClientPort = 65_535 - busPortOffset;
+const forEver = Number.MAX_SAFE_INTEGER;
+
+export class ServerNode {
+  readonly options: ServerNodeOptions;
+  readonly engine: Engine;
+  readonly #locks = new KeyLocks();
+  readonly #links: LinkCache;
+  readonly #primary: Primary;
+  readonly #replica: Replica;
+  #listener: Listener | undefined;
+  #member: ClusterMember | undefined;
+  #bus: Bus | undefined;
+  #closeDoor: (() => void) | undefined;
+  #steppingDown = false;
+  #frozen = false;
+  #closed = false;
+
+  constructor(options: ServerNodeOptions) {
+    this.options = options;
+    const { world } = options;
+    this.engine = createEngine({
+      world,
+      clusterEnabled: options.cluster,
+      config: options.config,
+      hooks: {
+        ...(options.cluster ? { guard: (request) => guard(this.member.guardView, request) } : {}),
+        onEffects: (effects) => this.#onEffects(effects),
+        onPublish: (channel, message, shard) =>
+          this.#member?.publish(shard ? 'publishshard' : 'publish', channel, message),
+        waitReplicas: (count, timeoutMs, done) => this.#waitReplicas(count, timeoutMs, done),
+        role: () => roleReply(this.#replication()),
+        replicationInfo: () => replicationLines(this.#replication()),
+        ...(options.onShutdown === undefined ? {} : { onShutdown: options.onShutdown }),
+      },
+    });
+    const node = this;
+    this.#links = new LinkCache(world);
+    this.#primary = new Primary({
+      world,
+      copyKeys: () => copyKeys(this.store),
+      get serving() {
+        return !node.isReplica;
+      },
+    });
+    this.#replica = new Replica(
+      {
+        world,
+        identity: () => ({ id: this.member.state.myself, host: options.host, port: this.port }),
+        load: (copy) => loadCopy(this.engine, this.store, copy),
+        applyEffects: applier(this.engine),
+        onLinkChanged: (up) => {
+          this.engine.primaryDown = this.isReplica && !up && !this.engine.config.flag('replica-serve-stale-data');
+        },
+        onApplied: (before) => {
+          // Clients are not sent to a replica at offset 0, so the first step away from it is worth telling.
+          if (before === 0) this.#announceOffset();
+        },
+      },
+      dialLoopback,
+    );
+  }
+
+  get port(): number {
+    return this.#listener?.port ?? this.options.port;
+  }
+
+  /** Everything a node in cluster mode holds. */
+  get store(): Store {
+    return this.engine.databases.stores[0]!;
+  }
+
+  get member(): ClusterMember {
+    if (this.#member === undefined) throw new Error('this node is not part of a cluster');
+    return this.#member;
+  }
+
+  get isReplica(): boolean {
+    return this.#member !== undefined && me(this.#member.state).role === 'replica';
+  }
+
+  /** Whether its copy of the master is whole and every node could send readers to it. */
+  get synced(): boolean {
+    return this.#replica.linked && this.#replica.offset > 0;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Opens the client port, so that the node's address is known; commands are served once start() was called. */
+  async listen(): Promise<void> {
+    const { host, port, cluster } = this.options;
+    const tooHigh: Listener[] = [];
+    let listener = await bind(this.engine, host, port);
+    // The bus port must exist too. The ports that were too high are held until a lower one came up.
+    while (cluster && port === 0 && listener.port > highestClientPort && tooHigh.length < 64) {
+      tooHigh.push(listener);
+      listener = await bind(this.engine, host, port);
+    }
+    for (const other of tooHigh) await other.close();
+    this.#listener = listener;
+  }
+
+  /** Takes its place with `state` as its view of the cluster; undefined: a node on its own. */
+  start(state: ClusterState | undefined): void {
+    if (state !== undefined) this.#join(state);
+    this.engine.add(clusterWords(this.#member));
+    this.engine.add(moveWords(this.engine, this.#locks, this.#links));
+    heedLocks(this.engine, this.#locks);
+    this.#closeDoor = openDoor({ host: this.options.host, port: this.port }, this.#primary);
+  }
+
+  /** Behaves as a stopped process: takes requests and messages in, answers none. */
+  freeze(frozen: boolean): void {
+    this.#frozen = frozen;
+    this.#bus?.hold(frozen);
+    this.#replica.hold(frozen);
+    this.#applyPause();
+  }
+
+  /** Lets go of everything, sockets first. What the clients had sent and got no answer for is lost. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#closeDoor?.();
+    this.#member?.close();
+    this.#replica.stop();
+    this.#primary.close();
+    this.#links.close();
+    await this.#listener?.close();
+    this.engine.stop();
+  }
+
+  // ---- cluster
+
+  #join(state: ClusterState): void {
+    const node = this;
+    const { engine, options } = this;
+    this.#member = new ClusterMember(
+      {
+        world: options.world,
+        keysInSlot: (slot) => this.store.countInSlot(slot),
+        has: (key) => this.store.has(key),
+        get offset() {
+          return node.isReplica ? node.#replica.offset : node.#primary.offset;
+        },
+        get masterLinked() {
+          return node.#replica.linked;
+        },
+        follow: (master) => this.#follow(master),
+        promote: () => this.#promote(),
+        flush: () => this.store.clear(),
+        dropKeys: (slots) => this.#dropKeys(slots),
+        pauseWrites: (paused) => {
+          this.#steppingDown = paused;
+          this.#applyPause();
+        },
+        onPublish: (kind, channel, message) => {
+          if (kind === 'publish') engine.pubsub.publish(channel, message);
+          else engine.pubsub.publishShard(channel, message);
+        },
+        onRoutesChanged: () => this.#onRoutesChanged(),
+        save: () => undefined,
+      },
+      state,
+      settingsOf(engine.config),
+    );
+    watchAnnounced(engine.config, this.#member);
+    this.#bus = this.#member.start(openLoopbackBus, options.host);
+  }
+
+  #follow(master: ClusterNode): void {
+    this.#primary.dropReplicas();
+    this.engine.databases.mode = 'replica';
+    this.engine.readOnly = true;
+    this.#replica.follow({ host: master.host, port: master.port });
+  }
+
+  #promote(): void {
+    const { offset } = this.#replica;
+    this.#replica.stop();
+    this.#primary.resumeAt(offset);
+    this.engine.databases.mode = 'primary';
+    this.engine.readOnly = false;
+    this.engine.primaryDown = false;
+  }
+
+  #dropKeys(slots: readonly number[]): void {
+    for (const slot of slots) {
+      for (const key of this.store.keysInSlot(slot, this.store.countInSlot(slot))) {
+        if (!this.store.delete(key)) continue;
+        this.store.changed(key, 'g', 'del');
+        this.engine.effect(this.store, ['DEL', key]);
+      }
+    }
+    this.engine.finish();
+  }
+
+  /** Sends away who waits for keys or listens to shard channels that are served elsewhere now. */
+  #onRoutesChanged(): void {
+    const { engine, member } = this;
+    engine.blocked.refuse((client, argv) => {
+      const command = engine.registry.find(argv);
+      if (command instanceof Error) return undefined;
+      const flags = { write: true, shardChannel: false, migrate: false, asking: false, readonly: client.readonly };
+      return guard(member.guardView, { keys: keysOf(command.row, argv), ...flags });
+    });
+    const mine = myMaster(member.state).id;
+    engine.pubsub.dropShardChannels((channel) => member.state.owners[slotOfBinary(channel)] !== mine);
+  }
+
+  #announceOffset(): void {
+    this.#member?.refresh();
+    this.#member?.apply({ state: this.member.state, effects: [{ kind: 'announce' }] });
+  }
+
+  // ---- replication
+
+  #onEffects(effects: readonly Effect[]): void {
+    if (this.isReplica || effects.length === 0) return;
+    const words = effects.map(({ argv }) => argv);
+    this.#primary.feed(words.length === 1 ? words : [['MULTI'], ...words, ['EXEC']]);
+  }
+
+  #waitReplicas(count: number, timeoutMs: number, done: (acknowledged: number) => void): () => void {
+    const acknowledged = this.#primary.acked(this.#primary.offset);
+    if (acknowledged >= count) {
+      done(acknowledged);
+      return () => undefined;
+    }
+    return this.#primary.wait(count, timeoutMs, done);
+  }
+
+  #replication(): ReplicationView {
+    const { isReplica } = this;
+    return { isReplica, primary: this.#primary, replica: this.#replica, streamId: this.engine.runId };
+  }
+
+  // ---- pausing
+
+  #applyPause(): void {
+    if (this.#frozen || this.#steppingDown) {
+      this.engine.pausedUntil = forEver;
+      this.engine.pausedWritesOnly = !this.#frozen;
+    } else resumePaused(this.engine);
+  }
+}
+
+async function bind(engine: Engine, host: string, port: number): Promise<Listener> {
+  const listener = new Listener(engine, { host });
+  await listener.listen({ port });
+  return listener;
+}
