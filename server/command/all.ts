@@ -1,15 +1,19 @@
 // Every command that any server has, in one registry. Cluster words and the like are added by the node.
 
 import { clientCommands } from './client-words.ts';
+import { commandCommands } from './command-words.ts';
 import { connectionCommands } from './connection.ts';
 import { counterCommands } from './counter.ts';
+import { debugCommands } from './debug.ts';
 import { Engine, type EngineOptions } from './engine.ts';
 import { expireCommands } from './expire.ts';
 import { hashCommands } from './hash.ts';
 import { keyCommands } from './keys.ts';
+import { lcsCommands } from './lcs.ts';
 import { listCommands } from './list.ts';
 import { listBlockingCommands } from './list-blocking.ts';
 import { pubsubCommands } from './pubsub.ts';
+import { serverCommands } from './server-words.ts';
 import { setCommands } from './set.ts';
 import { setAlgebraCommands } from './set-algebra.ts';
 import { stringCommands } from './string.ts';
@@ -23,6 +27,7 @@ const dataCommands = [
   stringCommands,
   counterCommands,
   expireCommands,
+  lcsCommands,
   listCommands,
   listBlockingCommands,
   hashCommands,
@@ -42,6 +47,9 @@ export function createEngine(options: EngineOptions): Engine {
   engine.add(transactionCommands(engine));
   engine.add(pubsubCommands(engine));
   engine.add(keyCommands(engine));
+  engine.add(serverCommands(engine));
+  engine.add(commandCommands(engine));
+  engine.add(debugCommands(engine));
   for (const group of dataCommands) engine.add(group);
   return engine;
 }

@@ -24,6 +24,9 @@ const twins: readonly (readonly [string, string])[] = [
   ['slaveof', 'replicaof'],
 ];
 
+/** Paths that a client may not choose. */
+const guarded = new Set(['dir', 'dbfilename']);
+
 const units: Readonly<Record<string, number>> = {
   '': 1,
   b: 1,
@@ -54,10 +57,7 @@ export class Config {
       const [kind, words] = kindText.replace('!', '').split(':') as [Kind, string?];
       this.#parameters.set(name, { name, kind, words: words?.split(',') ?? [], fixed, value: rest.join(' ') });
     }
-    for (const [name, value] of Object.entries(values)) {
-      const refusal = this.#assign(name, value, false);
-      if (refusal !== undefined) throw new RangeError(`${name}: ${refusal}`);
-    }
+    for (const [name, value] of Object.entries(values)) this.put(name, value);
   }
 
   /** The value as text; '' for a name that is not known. */
@@ -99,6 +99,7 @@ export class Config {
       if (known === undefined) {
         return `Unknown option or number of arguments for CONFIG SET - '${name}'`;
       }
+      if (guarded.has(known.name)) return refusal(name, "can't set protected config");
       if (known.fixed) return refusal(name, "can't set immutable config");
       if (seen.has(known.name)) return refusal(name, 'duplicate parameter');
       seen.add(known.name);
@@ -112,6 +113,12 @@ export class Config {
     }
     for (const name of seen) for (const listener of this.#listeners) listener(name, this.get(name));
     return undefined;
+  }
+
+  /** Writes a value as the server itself: fixed parameters too (the port that was bound). Throws RangeError. */
+  put(name: string, value: string): void {
+    const why = this.#assign(name, value, false);
+    if (why !== undefined) throw new RangeError(`${name}: ${why}`);
   }
 
   /** The output buffer limit of a class of clients. */

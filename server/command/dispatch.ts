@@ -141,6 +141,7 @@ export function hasKeys(row: CommandRow): boolean {
 function reject(engine: Engine, client: Client, command: Command<Client> | undefined, refusal: Reply): Reply {
   if (command !== undefined) command.rejected++;
   engine.stats.rejected++;
+  if (refusal instanceof ReplyError) engine.countError(refusal);
   client.asking = false;
   const transaction = client.transaction;
   if (transaction === undefined) return refusal;

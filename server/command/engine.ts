@@ -39,6 +39,23 @@ export interface EngineHooks {
   onShutdown?: () => void;
 }
 
+/** Counters of INFO stats. */
+export interface Stats {
+  connections: number;
+  rejectedConnections: number;
+  commands: number;
+  /** Commands refused before they ran. */
+  rejected: number;
+  /** Error replies. */
+  errors: number;
+  /** Bytes. */
+  input: number;
+  output: number;
+}
+
+/** Different error codes counted at most: clients can make up codes (in scripts), memory may not grow with them. */
+const maxErrorCodes = 128;
+
 export interface EngineOptions {
   readonly world: World;
   readonly clusterEnabled?: boolean;
@@ -67,13 +84,17 @@ export class Engine {
   /** CLIENT PAUSE: until when (world ms), and whether only writes wait. */
   pausedUntil = 0;
   pausedWritesOnly = false;
-  readonly stats: { connections: number; commands: number; rejected: number; input: number; output: number } = {
+  readonly stats: Stats = {
     connections: 0,
+    rejectedConnections: 0,
     commands: 0,
     rejected: 0,
+    errors: 0,
     input: 0,
     output: 0,
   };
+  /** Error replies by their code, for INFO errorstats. */
+  readonly errorCodes: Map<string, number> = new Map();
   readonly runId: string;
   #nextId = 1;
   #effects: Effect[] = [];
@@ -143,8 +164,17 @@ export class Engine {
     if (typeof outcome !== 'object') return outcome;
     if (outcome instanceof Blocked) return this.#park(client, argv, outcome);
     if (outcome instanceof Later) return this.#wait(client, argv, outcome);
-    if (outcome instanceof ReplyError) command.failed++;
+    if (outcome instanceof ReplyError) {
+      command.failed++;
+      this.countError(outcome);
+    }
     return outcome;
+  }
+
+  countError(error: ReplyError): void {
+    this.stats.errors++;
+    const count = this.errorCodes.get(error.code);
+    if (count !== undefined || this.errorCodes.size < maxErrorCodes) this.errorCodes.set(error.code, (count ?? 0) + 1);
   }
 
   /** After each top-level command: sends the effects on and serves waiters. */

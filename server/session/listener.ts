@@ -56,6 +56,7 @@ export class Listener {
         this.#server.on('error', (error) => this.#engine.world.log(`accept failed: ${error.message}`));
         const address = this.#server.address();
         this.port = typeof address === 'object' && address !== null ? address.port : 0;
+        this.#engine.config.put('port', String(this.port));
         this.#watchIdle();
         resolve();
       };
@@ -79,6 +80,7 @@ export class Listener {
       return;
     }
     if (this.#engine.clients.size >= this.#engine.config.number('maxclients')) {
+      this.#engine.stats.rejectedConnections++;
       socket.on('error', () => undefined);
       socket.end(tooManyClients, () => socket.destroy());
       return;

@@ -125,7 +125,15 @@ export async function startRealCluster(
 ): Promise<RealCluster> {
   const masters = options.masters ?? 3;
   const replicas = options.replicas ?? 0;
-  const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000', ...(options.args ?? [])];
+  const args = [
+    '--cluster-enabled',
+    'yes',
+    '--cluster-node-timeout',
+    '2000',
+    '--repl-diskless-sync-delay',
+    '0',
+    ...(options.args ?? []),
+  ];
   const starts = Array.from({ length: masters * (1 + replicas) }, () => startRealNode(args));
   const outcomes = await Promise.allSettled(starts);
   const nodes = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));

@@ -12,7 +12,7 @@ export class RespClient {
   readonly pushes: unknown[][] = [];
   /** Set when the peer closed the connection. */
   closed = false;
-  readonly #decoder = new Decoder({}, 'resp3');
+  readonly #decoder = new Decoder({ mapping: 'resp3' });
   readonly #replies: unknown[] = [];
   readonly #waiting: { resolve: (value: unknown) => void; reject: (error: Error) => void }[] = [];
   readonly #pushWaiting: ((push: unknown[]) => void)[] = [];

@@ -1,0 +1,207 @@
+// INFO: what a server says of itself, section by section, in the words that tools look for.
+
+import { freemem, totalmem } from 'node:os';
+import type { Client } from './client.ts';
+import type { Engine } from './engine.ts';
+import { serverVersion } from './version.ts';
+
+type Lines = readonly string[];
+
+function serverLines(engine: Engine): Lines {
+  const seconds = Math.floor((engine.world.now() - engine.started) / 1000);
+  return [
+    `redis_version:${serverVersion}`,
+    'redis_git_sha1:00000000',
+    'redis_git_dirty:0',
+    'redis_build_id:0000000000000000',
+    `redis_mode:${engine.clusterEnabled ? 'cluster' : 'standalone'}`,
+    `os:${process.platform} ${process.arch}`,
+    'arch_bits:64',
+    'multiplexing_api:libuv',
+    `process_id:${process.pid}`,
+    'process_supervised:no',
+    `run_id:${engine.runId}`,
+    `tcp_port:${engine.config.get('port')}`,
+    `server_time_usec:${Math.floor(engine.world.now() * 1000)}`,
+    `uptime_in_seconds:${seconds}`,
+    `uptime_in_days:${Math.floor(seconds / 86400)}`,
+    `hz:${engine.config.get('hz')}`,
+    `configured_hz:${engine.config.get('hz')}`,
+    `lru_clock:${Math.floor(engine.world.now() / 1000) & 0xffffff}`,
+    `executable:${process.execPath}`,
+    'config_file:',
+    'io_threads_active:0',
+    'server_name:lingcache',
+  ];
+}
+
+function clientLines(engine: Engine): Lines {
+  return [
+    `connected_clients:${engine.clients.size}`,
+    'cluster_connections:0',
+    `maxclients:${engine.config.get('maxclients')}`,
+    'client_recent_max_input_buffer:0',
+    'client_recent_max_output_buffer:0',
+    `blocked_clients:${engine.blocked.count}`,
+    'tracking_clients:0',
+    'clients_in_timeout_table:0',
+  ];
+}
+
+function human(bytes: number): string {
+  if (bytes < 1024) return `${bytes}B`;
+  const units = ['K', 'M', 'G', 'T'];
+  let value = bytes / 1024;
+  let at = 0;
+  while (value >= 1024 && at < units.length - 1) {
+    value /= 1024;
+    at++;
+  }
+  return `${value.toFixed(2)}${units[at]}`;
+}
+
+function memoryLines(engine: Engine): Lines {
+  const { heapUsed, rss, external } = process.memoryUsage();
+  const used = heapUsed + external;
+  const limit = engine.config.number('maxmemory');
+  return [
+    `used_memory:${used}`,
+    `used_memory_human:${human(used)}`,
+    `used_memory_rss:${rss}`,
+    `used_memory_rss_human:${human(rss)}`,
+    `used_memory_peak:${used}`,
+    `used_memory_peak_human:${human(used)}`,
+    `total_system_memory:${totalmem()}`,
+    `total_system_memory_human:${human(totalmem())}`,
+    `free_system_memory:${freemem()}`,
+    `maxmemory:${limit}`,
+    `maxmemory_human:${human(limit)}`,
+    `maxmemory_policy:${engine.config.get('maxmemory-policy')}`,
+    'mem_fragmentation_ratio:1.00',
+    'mem_allocator:v8',
+    'lazyfree_pending_objects:0',
+  ];
+}
+
+function persistenceLines(engine: Engine): Lines {
+  return [
+    `loading:${engine.loading ? 1 : 0}`,
+    'async_loading:0',
+    `rdb_changes_since_last_save:${engine.databases.dirty}`,
+    'rdb_bgsave_in_progress:0',
+    `rdb_last_save_time:${Math.floor(engine.started / 1000)}`,
+    'rdb_last_bgsave_status:ok',
+    `aof_enabled:${engine.config.flag('appendonly') ? 1 : 0}`,
+    'aof_rewrite_in_progress:0',
+    'aof_last_write_status:ok',
+  ];
+}
+
+function statsLines(engine: Engine): Lines {
+  const { stats, databases, pubsub } = engine;
+  return [
+    `total_connections_received:${stats.connections}`,
+    `total_commands_processed:${stats.commands}`,
+    'instantaneous_ops_per_sec:0',
+    `total_net_input_bytes:${stats.input}`,
+    `total_net_output_bytes:${stats.output}`,
+    `rejected_connections:${stats.rejectedConnections}`,
+    `expired_keys:${databases.expired}`,
+    'evicted_keys:0',
+    `keyspace_hits:${databases.hits}`,
+    `keyspace_misses:${databases.misses}`,
+    `pubsub_channels:${pubsub.channels.size}`,
+    `pubsub_patterns:${pubsub.patterns.size}`,
+    `pubsubshard_channels:${pubsub.shardChannels.size}`,
+    'latest_fork_usec:0',
+    'total_forks:0',
+    `total_error_replies:${stats.errors}`,
+  ];
+}
+
+function replicationLines(engine: Engine): Lines {
+  const lines = engine.hooks.replicationInfo?.();
+  if (lines !== undefined) return lines;
+  return [
+    'role:master',
+    'connected_slaves:0',
+    'master_failover_state:no-failover',
+    `master_replid:${engine.runId}`,
+    'master_replid2:0000000000000000000000000000000000000000',
+    'master_repl_offset:0',
+    'second_repl_offset:-1',
+    'repl_backlog_active:0',
+    `repl_backlog_size:${engine.config.get('repl-backlog-size')}`,
+    'repl_backlog_first_byte_offset:0',
+    'repl_backlog_histlen:0',
+  ];
+}
+
+function cpuLines(): Lines {
+  const { user, system } = process.cpuUsage();
+  return [`used_cpu_sys:${(system / 1e6).toFixed(6)}`, `used_cpu_user:${(user / 1e6).toFixed(6)}`];
+}
+
+function commandLines(engine: Engine): Lines {
+  const lines: string[] = [];
+  for (const { row, calls, spent, rejected, failed } of engine.registry.all()) {
+    if (calls + rejected === 0) continue;
+    const usec = Math.round(spent * 1000);
+    const perCall = calls === 0 ? 0 : usec / calls;
+    lines.push(
+      `cmdstat_${row.name}:calls=${calls},usec=${usec},usec_per_call=${perCall.toFixed(2)},rejected_calls=${rejected},failed_calls=${failed}`,
+    );
+  }
+  return lines;
+}
+
+function errorLines(engine: Engine): Lines {
+  return [...engine.errorCodes].map(([code, count]) => `errorstat_${code}:count=${count}`);
+}
+
+function keyspaceLines(engine: Engine): Lines {
+  return engine.databases.stores
+    .filter((store) => store.size > 0)
+    .map((store) => `db${store.index}:keys=${store.size},expires=${store.expires},avg_ttl=${store.averageTtl}`);
+}
+
+const sections: readonly (readonly [string, (engine: Engine) => Lines])[] = [
+  ['Server', serverLines],
+  ['Clients', clientLines],
+  ['Memory', memoryLines],
+  ['Persistence', persistenceLines],
+  ['Stats', statsLines],
+  ['Replication', replicationLines],
+  ['CPU', cpuLines],
+  ['Modules', () => []],
+  ['Commandstats', commandLines],
+  ['Errorstats', errorLines],
+  ['Latencystats', () => []],
+  ['Cluster', (engine) => [`cluster_enabled:${engine.clusterEnabled ? 1 : 0}`]],
+  ['Keyspace', keyspaceLines],
+];
+
+const onlyWhenAsked = new Set(['commandstats', 'latencystats']);
+
+/** The text of INFO for the sections named in `asked` (none: the default ones). */
+export function info(engine: Engine, _client: Client, asked: readonly string[]): string {
+  const names = new Set(asked.map((name) => name.toLowerCase()));
+  const everything = names.has('all') || names.has('everything');
+  const defaults = names.size === 0 || names.has('default');
+  const parts: string[] = [];
+  for (const [name, lines] of sections) {
+    const key = name.toLowerCase();
+    if (!everything && !names.has(key) && !(defaults && !onlyWhenAsked.has(key))) continue;
+    parts.push(
+      `# ${name}\r\n${lines(engine)
+        .map((line) => `${line}\r\n`)
+        .join('')}`,
+    );
+  }
+  for (const [name, lines] of engine.hooks.infoSections?.() ?? []) {
+    if (everything || defaults || names.has(name.toLowerCase())) {
+      parts.push(`# ${name}\r\n${lines.map((line) => `${line}\r\n`).join('')}`);
+    }
+  }
+  return parts.join('\r\n');
+}

@@ -1,0 +1,118 @@
+// Commands about the server as a whole: INFO, CONFIG, TIME, WAIT, SLOWLOG, LATENCY, MEMORY, ROLE, MONITOR, SHUTDOWN.
+
+import { OK, type Reply, ReplyError, Verbatim } from '../../lib/wire/reply.ts';
+import { fail, readAtLeast, readLong, syntaxError } from '../keyspace/arguments.ts';
+import type { Client } from './client.ts';
+import type { Engine } from './engine.ts';
+import { info } from './info.ts';
+import { type CommandGroup, Later, type Outcome } from './registry.ts';
+
+function setConfig(engine: Engine, argv: readonly string[]): Reply {
+  if (argv.length % 2 !== 0) return new ReplyError("ERR wrong number of arguments for 'config|set' command");
+  const pairs: [string, string][] = [];
+  for (let at = 2; at < argv.length; at += 2) pairs.push([argv[at]!, argv[at + 1]!]);
+  const refusal = engine.config.set(pairs);
+  return refusal === undefined ? OK : new ReplyError(`ERR ${refusal}`);
+}
+
+function slowLog(engine: Engine, argv: readonly string[]): Reply {
+  if (argv.length > 3) syntaxError();
+  const asked = argv[2] === undefined ? 10 : readLong(argv[2]);
+  if (asked < -1) fail('count should be greater than or equal to -1');
+  const count = asked === -1 ? engine.slowLog.entries.length : asked;
+  return engine.slowLog.entries
+    .slice(0, count)
+    .map((entry) => [entry.id, entry.at, entry.microseconds, entry.argv, entry.address, entry.name]);
+}
+
+function wait(engine: Engine, client: Client, argv: readonly string[]): Outcome {
+  const count = readLong(argv[1]!);
+  const timeoutMs = readAtLeast(argv[2]!, 0, 'timeout is negative');
+  if (engine.databases.mode !== 'primary')
+    return new ReplyError(
+      'ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a replica is configured to be writable (which is not the default) writes to replicas are just local and are not propagated.',
+    );
+  const hook = engine.hooks.waitReplicas;
+  // No replicas can ever acknowledge here: the honest answer is at hand, whatever the time-out.
+  if (hook === undefined) return 0;
+  return new Later((settle) => hook(client.denyBlocking ? 0 : count, timeoutMs, settle), 0);
+}
+
+function time(engine: Engine): Reply {
+  const now = engine.world.now();
+  const seconds = Math.floor(now / 1000);
+  return [String(seconds), String(Math.floor((now - seconds * 1000) * 1000))];
+}
+
+function resetStats(engine: Engine): Reply {
+  for (const command of engine.registry.all()) {
+    command.calls = 0;
+    command.rejected = 0;
+    command.failed = 0;
+    command.spent = 0;
+  }
+  Object.assign(engine.stats, {
+    connections: 0,
+    commands: 0,
+    rejected: 0,
+    rejectedConnections: 0,
+    errors: 0,
+    input: 0,
+    output: 0,
+  });
+  engine.errorCodes.clear();
+  engine.databases.hits = 0;
+  engine.databases.misses = 0;
+  engine.databases.expired = 0;
+  return OK;
+}
+
+function shutdown(engine: Engine, argv: readonly string[]): Outcome {
+  const words = new Set(argv.slice(1).map((word) => word.toLowerCase()));
+  for (const word of words) if (!['save', 'nosave', 'now', 'force', 'abort'].includes(word)) syntaxError();
+  if (words.has('abort')) {
+    return words.size > 1 ? syntaxError() : new ReplyError('ERR No shutdown in progress.');
+  }
+  if (words.has('save') && words.has('nosave')) syntaxError();
+  const hook = engine.hooks.onShutdown;
+  if (hook === undefined) return new ReplyError('ERR this server is shut down by the process it runs in');
+  queueMicrotask(hook);
+  return undefined;
+}
+
+const noConfigFile = new ReplyError('ERR The server is running without a config file');
+const noLatency = 'Latency monitoring is not available in this server.';
+
+export function serverCommands(engine: Engine): CommandGroup<Client> {
+  return {
+    info: (client, argv) => new Verbatim(info(engine, client, argv.slice(1))),
+    'config|get': (_client, argv) => engine.config.match(argv.slice(2)),
+    'config|set': (_client, argv) => setConfig(engine, argv),
+    'config|resetstat': () => resetStats(engine),
+    'config|rewrite': () => noConfigFile,
+    time: () => time(engine),
+    wait: (client, argv) => wait(engine, client, argv),
+    lastsave: () => Math.floor(engine.started / 1000),
+    role: () => engine.hooks.role?.() ?? ['master', 0, []],
+    monitor: (client) => {
+      if (client.denyBlocking) return new ReplyError("ERR MONITOR isn't allowed for DENY BLOCKING client");
+      client.monitor = true;
+      engine.monitors.add(client);
+      return OK;
+    },
+    shutdown: (_client, argv) => shutdown(engine, argv),
+    'slowlog|get': (_client, argv) => slowLog(engine, argv),
+    'slowlog|len': () => engine.slowLog.entries.length,
+    'slowlog|reset': () => {
+      engine.slowLog.entries = [];
+      return OK;
+    },
+    'latency|latest': () => [],
+    'latency|history': () => [],
+    'latency|reset': () => 0,
+    'latency|histogram': () => new Map(),
+    'latency|doctor': () => new Verbatim(noLatency),
+    'memory|doctor': () => new Verbatim('No memory advice is given by this server.'),
+    'memory|purge': () => OK,
+  };
+}
