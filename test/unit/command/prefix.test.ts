@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { Command } from 'ioredis';
 import { toArgv } from '../../../lib/command/argv.ts';
 import { prefixKeys } from '../../../lib/command/prefix.ts';
+import { builtinCommandNames } from '../../../lib/command/table.ts';
 
 const calls = `get k|mget a b c|mset a 1 b 2|del a b|hset h f v|eval s 2 a b x|eval s 0|evalsha s 1 k|fcall f 1 k a
   sort k|sort k by w_* get # get o_* store d|sort k BY nosort LIMIT 0 5 GET a|sort_ro k by w get g
@@ -29,6 +30,16 @@ describe('prefixKeys', () => {
       assert.deepEqual(prefixKeys(toArgv(argv[0]!, argv.slice(1)), Buffer.from('p:')), theirs(argv, Buffer.from('p:')));
     });
   }
+
+  it('finds the keys ioredis finds, for every command that both know', () => {
+    const forms = [
+      ['2', 'a', 'b', 'c', 'd', 'e', 'f'],
+      ['set', '2', 'b', 'c', 'd', 'e'],
+    ];
+    for (const name of builtinCommandNames) {
+      for (const args of forms) assert.deepEqual(prefixKeys(toArgv(name, args), 'p:'), theirs([name, ...args], 'p:'));
+    }
+  });
 
   it('joins bytes and text as bytes', () => {
     const key = Buffer.from([0xff, 1]);
