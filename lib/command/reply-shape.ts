@@ -40,14 +40,17 @@ function pairUpStreams(reply: unknown): unknown {
 const flattened =
   'hrandfield vsim zdiff zinter zpopmax zpopmin zrandmember zrange zrangebyscore zrevrange zrevrangebyscore zunion';
 
-const shapes: ReadonlyMap<string, ReplyShape> = new Map<string, ReplyShape>([
-  ['hgetall', toObject],
+/** Comforts, as ioredis has them: only for the name in lower case, so `call('HGETALL', key)` gives what the server sent. */
+const comforts: ReadonlyMap<string, ReplyShape> = new Map<string, ReplyShape>([['hgetall', toObject]]);
+
+/** Make one of what RESP2 and RESP3 say differently; for the name in any case. */
+const repairs: ReadonlyMap<string, ReplyShape> = new Map<string, ReplyShape>([
   ['xread', pairUpStreams],
   ['xreadgroup', pairUpStreams],
   ...flattened.split(' ').map((name) => [name, flattenPairs] as const),
 ]);
 
-/** The shape of a command's reply by its lower-case name; undefined when it stays as it is. */
+/** The shape of a command's reply by its name as the user wrote it; undefined when it stays as it is. */
 export function shapeOf(name: string): ReplyShape | undefined {
-  return shapes.get(name);
+  return comforts.get(name) ?? repairs.get(name.toLowerCase());
 }

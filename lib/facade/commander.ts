@@ -39,7 +39,7 @@ export function wordOf(name: string): Word {
   if (row !== undefined && (row.flags & commandFlag.readonly) !== 0) flags |= CallFlag.readOnly;
   if (row !== undefined && (row.flags & commandFlag.blocking) !== 0) flags |= CallFlag.blocking;
   if (confirmations.has(lower)) flags |= CallFlag.subscribing;
-  const word: Word = { name, row, flags, shape: shapeOf(lower) };
+  const word: Word = { name, row, flags, shape: shapeOf(name) };
   if (words.size < maxWords) words.set(name, word);
   return word;
 }
