@@ -8,10 +8,13 @@ import type { Keeper } from '../connection/keeper.ts';
 import { Deadlines } from '../router/deadlines.ts';
 import { NodePool, type PooledNode } from '../router/node-pool.ts';
 import { Router } from '../router/router.ts';
-import { Refresher, type RefreshTarget } from '../topology/refresher.ts';
+import { Refresher } from '../topology/refresher.ts';
 import { parseSeeds, type Seed, type StartupNode } from '../topology/seeds.ts';
 import type { SlotMap } from '../topology/slot-map.ts';
-import { readView } from '../topology/view.ts';
+import { type SurveyTarget, survey } from '../topology/survey.ts';
+import { viewOfNodes, viewOfSlots } from '../topology/view.ts';
+import { merge, type View } from '../topology/vote.ts';
+import { parseNodes } from '../wire/cluster-nodes.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { type ClusterOptions, keeperOptionsOf } from './options.ts';
 
@@ -221,16 +224,8 @@ export class ClusterCore {
   #makeRefresher(): Refresher {
     return new Refresher(
       {
-        targets: () => this.#targets(),
-        publish: (map) => {
-          if (map.sameAs(this.router.map)) {
-            this.router.retryParked();
-            return false;
-          }
-          this.router.setMap(map);
-          this.#events.onRefresh(map);
-          return true;
-        },
+        ask: () => survey(this.#targets(), this.#world),
+        publish: (seen) => this.#publish(seen),
         onFailure: (error) => this.#onRefreshFailed(error),
         period: this.#options.slotsRefreshInterval ?? 0,
       },
@@ -238,22 +233,48 @@ export class ClusterCore {
     );
   }
 
+  #publish(seen: SlotMap): boolean {
+    const map = merge(this.router.map, seen);
+    if (map.sameAs(this.router.map)) {
+      this.router.adopt(map);
+      return false;
+    }
+    this.router.setMap(map);
+    this.#events.onRefresh(map);
+    return true;
+  }
+
   // Open sockets first, masters before replicas, in random order; then the seeds, so a cluster that moved away
   // altogether is found again.
-  #targets(): RefreshTarget[] {
+  #targets(): SurveyTarget[] {
     const weight = (node: PooledNode): number => (node.role === 'master' ? 0 : 1) + this.#world.random();
     const up = [...this.pool.all()].filter((node) => node.keeper.state === 'up');
     const ranked = up.map((node) => ({ node, weight: weight(node) })).sort((one, other) => one.weight - other.weight);
     const keys = new Set(ranked.map(({ node }) => node.key));
     for (const seed of this.seeds) keys.add(seed.key);
     for (const node of this.pool.all()) keys.add(node.key);
-    return [...keys].map((key) => ({ address: key, ask: () => this.#askView(key) }));
+    return [...keys].map((key) => ({
+      address: key,
+      atHand: this.pool.get(key)?.keeper.state === 'up',
+      lead: () => this.#askView(key),
+      witness: () => this.#askEpochs(key),
+    }));
   }
 
-  async #askView(key: string): Promise<SlotMap> {
+  // Both questions leave in one write. A server that refuses CLUSTER NODES still gives a map, without epochs.
+  async #askView(key: string): Promise<View> {
     const { keeper } = this.pool.open(key);
     if (keeper.state === 'resting') keeper.open();
-    return readView(await this.#ask(keeper, ['cluster', 'slots']), key, this.#options.natMap);
+    const slots = this.#ask(keeper, ['cluster', 'slots']);
+    const nodes = this.#ask(keeper, ['cluster', 'nodes'])
+      .then(parseNodes)
+      .catch(() => []);
+    return viewOfSlots(await slots, await nodes, key, this.#options.natMap);
+  }
+
+  async #askEpochs(key: string): Promise<View> {
+    const { keeper } = this.pool.open(key);
+    return viewOfNodes(await this.#ask(keeper, ['cluster', 'nodes']), key, this.#options.natMap);
   }
 
   #ask(keeper: Keeper, argv: readonly string[]): Promise<unknown> {

@@ -94,6 +94,12 @@ export class Router implements Dispatcher {
     this.#parking.releaseAll();
   }
 
+  /** Same owners, newer epochs: nothing moves, nothing is told. */
+  adopt(map: SlotMap): void {
+    this.#map = map;
+    this.#lanes = [];
+  }
+
   /** A keeper was replaced or let go: look lanes up again. */
   forgetLanes(): void {
     this.#lanes = [];

@@ -1,24 +1,18 @@
 // When the slot map is asked for again, and by whom. Knows no sockets: it asks through a function it is given.
-// trigger -> quiet period (token bucket) -> single flight -> ask node after node -> publish
+// trigger -> quiet period (token bucket) -> single flight -> ask (survey.ts) -> publish
 // The first trigger after a quiet time starts at once; then one token comes back per `interval`, which doubles while
 // refreshes bring nothing new. An outage (a node that is down, CLUSTERDOWN) polls faster, up to `outageInterval`,
 // because every millisecond until the new master is known is downtime.
 
-import pRetry from 'p-retry';
-import { ClusterAllFailedError, errorOfNode } from '../base/errors.ts';
+import type { ClusterAllFailedError } from '../base/errors.ts';
 import type { Timer, World } from '../base/world.ts';
 import type { SlotMap } from './slot-map.ts';
 
 export type RefreshReason = 'connect' | 'moved' | 'ask' | 'outage' | 'uncovered' | 'periodic' | 'manual';
 
-export interface RefreshTarget {
-  readonly address: string;
-  ask(): Promise<SlotMap>;
-}
-
 export interface RefresherOptions {
-  /** Nodes to ask, best first; fresh for each round. */
-  readonly targets: () => readonly RefreshTarget[];
+  /** One round of asking; rejects with ClusterAllFailedError. */
+  readonly ask: () => Promise<SlotMap>;
   /** Called with each map asked for; returns whether it differed from the one held. */
   readonly publish: (map: SlotMap, reason: RefreshReason) => boolean;
   readonly onFailure: (error: ClusterAllFailedError, reason: RefreshReason) => void;
@@ -28,8 +22,6 @@ export interface RefresherOptions {
   readonly maxInterval?: number;
   /** Least milliseconds between refreshes while something is down; default 100. */
   readonly outageInterval?: number;
-  /** Nodes asked in one round before giving up; default 16. */
-  readonly maxTargets?: number;
   /** Milliseconds between refreshes that nobody asked for; 0 = off. */
   readonly period?: number;
 }
@@ -119,7 +111,7 @@ export class Refresher {
   async #round(reason: RefreshReason): Promise<void> {
     const started = this.#world.now();
     try {
-      const map = await this.#askOneAfterOther();
+      const map = await this.#options.ask();
       if (this.#stopped) return;
       const changed = this.#options.publish(map, reason);
       this.#wait = changed ? this.#interval : Math.min(this.#wait * 2, this.#maxInterval);
@@ -131,26 +123,6 @@ export class Refresher {
       // Jitter only ever lengthens: many clients that saw the same event drift apart.
       this.#notBefore = started + this.#wait * (1 + this.#world.random() * 0.2);
       this.#notBeforeOutage = started + (this.#options.outageInterval ?? 100);
-    }
-  }
-
-  async #askOneAfterOther(): Promise<SlotMap> {
-    const targets = this.#options.targets().slice(0, this.#options.maxTargets ?? 16);
-    const errors: Error[] = [];
-    if (targets.length === 0) throw new ClusterAllFailedError('Failed to refresh slots cache.', errors);
-    const askNext = async (attempt: number): Promise<SlotMap> => {
-      const target = targets[attempt - 1]!;
-      try {
-        return await target.ask();
-      } catch (error) {
-        errors.push(errorOfNode(target.address, error));
-        throw error;
-      }
-    };
-    try {
-      return await pRetry(askNext, { retries: targets.length - 1, minTimeout: 0, factor: 1, unref: true });
-    } catch {
-      throw new ClusterAllFailedError('Failed to refresh slots cache.', errors);
     }
   }
 

@@ -7,6 +7,8 @@ import { slotCount } from '../wire/slot.ts';
 export interface Shard {
   readonly master: string;
   readonly replicas: readonly string[];
+  /** The master's config epoch as last heard; half steps mark what a MOVED told between two epochs. 0 = unknown. */
+  readonly epoch: number;
 }
 
 export interface OwnedRange {
@@ -14,6 +16,8 @@ export interface OwnedRange {
   readonly end: number;
   readonly master: string;
   readonly replicas: readonly string[];
+  /** Default 0. */
+  readonly epoch?: number;
 }
 
 export class SlotMap {
@@ -32,10 +36,11 @@ export class SlotMap {
     const known = new Map<string, number>();
     const table = new Uint16Array(slotCount);
     for (const range of ranges) {
-      const identity = `${range.master}|${range.replicas.join('|')}`;
+      const { master, replicas, epoch = 0 } = range;
+      const identity = `${epoch}|${master}|${replicas.join('|')}`;
       let number = known.get(identity);
       if (number === undefined) {
-        number = shards.push({ master: range.master, replicas: range.replicas });
+        number = shards.push({ master, replicas, epoch });
         known.set(identity, number);
       }
       table.fill(number, range.start, range.end + 1);
@@ -76,10 +81,13 @@ export class SlotMap {
     const current = this.shardOf(slot);
     if (current?.master === address) return this;
     if (current?.replicas.includes(address)) return this.#withPromoted(current, address);
-    let number = this.shards.findIndex((shard) => shard.master === address) + 1;
+    const epoch = (current?.epoch ?? 0) + 0.5;
     let shards = this.shards;
+    let number = shards.findIndex((shard) => shard.master === address && shard.epoch >= epoch) + 1;
     if (number === 0) {
-      shards = [...shards, { master: address, replicas: [] }];
+      // Newer than the owner we knew, and so than any view that still names that one.
+      const replicas = shards.find((shard) => shard.master === address)?.replicas ?? [];
+      shards = [...shards, { master: address, replicas, epoch }];
       number = shards.length;
     }
     const table = this.table.slice();
@@ -104,8 +112,12 @@ export class SlotMap {
   }
 
   #withPromoted(shard: Shard, address: string): SlotMap {
-    const promoted: Shard = { master: address, replicas: shard.replicas.filter((replica) => replica !== address) };
-    const shards = this.shards.map((one) => (one === shard || one.master === shard.master ? promoted : one));
+    const promoted = (one: Shard): Shard => ({
+      master: address,
+      replicas: one.replicas.filter((replica) => replica !== address),
+      epoch: one.epoch + 0.5,
+    });
+    const shards = this.shards.map((one) => (one.master === shard.master ? promoted(one) : one));
     return new SlotMap(shards, this.table);
   }
 }

@@ -1,30 +1,72 @@
-// A CLUSTER SLOTS reply as one node gave it -> the slot map it means for this client: empty hosts stand for the node
-// that answered, unknown ones are left out, and every address passes the NAT map.
+// What one node answered, CLUSTER SLOTS or CLUSTER NODES, as a view: empty hosts stand for the node that answered,
+// unknown ones are left out, and every address passes the NAT map.
 
+import { type NodeLine, parseNodes } from '../wire/cluster-nodes.ts';
 import { parseSlots, type SlotNode } from '../wire/cluster-text.ts';
 import { type NatMap, parseKey, translate } from './seeds.ts';
-import { type OwnedRange, SlotMap } from './slot-map.ts';
+import type { View, ViewShard } from './vote.ts';
+
+/** Epochs by node id, out of a CLUSTER NODES reply; empty when the server would not say. */
+export function epochsOf(nodes: readonly NodeLine[]): Map<string, number> {
+  return new Map(nodes.map((node) => [node.id, node.configEpoch]));
+}
 
 /** Throws an Error that names the bad field, or says that the view owns no slot at all. */
-export function readView(reply: unknown, from: string, natMap: NatMap | undefined): SlotMap {
+export function viewOfSlots(
+  reply: unknown,
+  nodes: readonly NodeLine[],
+  from: string,
+  natMap: NatMap | undefined,
+): View {
   const answerer = parseKey(from).host;
-  const keyOf = (node: SlotNode): string | undefined => {
-    if (node.host === '?') return undefined;
-    // The answerer was reached by an address that is already mapped.
-    if (node.host === null || node.host === '') return `${answerer}:${node.port}`;
-    return translate(node.host, node.port, natMap).key;
-  };
-  const ranges: OwnedRange[] = [];
+  const epochs = epochsOf(nodes);
+  const keyOf = (node: SlotNode): string | undefined => keyFor(node.host, node.port, answerer, natMap);
+  const shards = new Map<string, ViewShard & { ranges: [number, number][] }>();
   for (const range of parseSlots(reply)) {
+    const [first] = range.nodes;
     const [master, ...replicas] = range.nodes.map(keyOf);
     if (master === undefined) continue;
-    ranges.push({
-      start: range.start,
-      end: range.end,
-      master,
-      replicas: replicas.filter((key): key is string => key !== undefined && key !== master),
-    });
+    const rest = replicas.filter((key): key is string => key !== undefined && key !== master);
+    const identity = `${master}|${rest.join('|')}`;
+    const known = shards.get(identity);
+    if (known !== undefined) known.ranges.push([range.start, range.end]);
+    else {
+      const { id } = first!;
+      shards.set(identity, {
+        id,
+        master,
+        replicas: rest,
+        epoch: epochs.get(id) ?? 0,
+        ranges: [[range.start, range.end]],
+      });
+    }
   }
-  if (ranges.length === 0) throw new Error('CLUSTER SLOTS names no slot with a reachable owner');
-  return SlotMap.of(ranges);
+  if (shards.size === 0) throw new Error('CLUSTER SLOTS names no slot with a reachable owner');
+  return { from, shards: [...shards.values()] };
+}
+
+/** A witness's view: CLUSTER NODES alone. */
+export function viewOfNodes(reply: unknown, from: string, natMap: NatMap | undefined): View {
+  const nodes = parseNodes(reply);
+  const answerer = parseKey(from).host;
+  const keyOf = (node: NodeLine): string | undefined =>
+    node.flags.includes('noaddr') || node.port === 0 ? undefined : keyFor(node.host, node.port, answerer, natMap);
+  const shards: ViewShard[] = [];
+  for (const node of nodes) {
+    const master = keyOf(node);
+    if (node.master !== null || node.ranges.length === 0 || master === undefined) continue;
+    const replicas = nodes
+      .filter((other) => other.master === node.id && !other.flags.includes('fail'))
+      .map(keyOf)
+      .filter((key): key is string => key !== undefined);
+    shards.push({ id: node.id, master, replicas, epoch: node.configEpoch, ranges: node.ranges });
+  }
+  return { from, shards };
+}
+
+function keyFor(host: string | null, port: number, answerer: string, natMap: NatMap | undefined): string | undefined {
+  if (host === '?') return undefined;
+  // The answerer was reached by an address that is already mapped.
+  if (host === null || host === '') return `${answerer}:${port}`;
+  return translate(host, port, natMap).key;
 }

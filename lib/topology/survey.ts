@@ -1,0 +1,94 @@
+// One round of asking: a lead gives the whole view, a few witnesses theirs of the epochs, and the vote makes one map.
+// Knows no sockets: it asks through the functions it is given. A lead that does not answer soon is not waited for:
+// a second one is asked beside it.
+
+import pRetry from 'p-retry';
+import { ClusterAllFailedError, errorOfNode } from '../base/errors.ts';
+import type { World } from '../base/world.ts';
+import type { SlotMap } from './slot-map.ts';
+import { combine, type View } from './vote.ts';
+
+export interface SurveyTarget {
+  readonly address: string;
+  /** CLUSTER SLOTS with epochs. */
+  lead(): Promise<View>;
+  /** CLUSTER NODES alone. */
+  witness(): Promise<View>;
+  /** Its socket is open, and it has answered what it was asked lately: asking it costs a round trip, no more. */
+  readonly atHand: boolean;
+}
+
+export interface SurveyOptions {
+  /** Views beside the lead's; default 2. */
+  readonly witnesses?: number;
+  /** Milliseconds before a second lead is asked; default 100. */
+  readonly hedge?: number;
+  /** Milliseconds that witnesses may be later than the lead; default 50. */
+  readonly grace?: number;
+  /** Nodes asked in one round before giving up; default 16. */
+  readonly maxTargets?: number;
+}
+
+/** Resolves with the map of one round; rejects with ClusterAllFailedError that holds every node's reason. */
+export async function survey(
+  targets: readonly SurveyTarget[],
+  world: World,
+  options: SurveyOptions = {},
+): Promise<SlotMap> {
+  const asked = targets.slice(0, options.maxTargets ?? 16);
+  const atHand = asked.filter((target) => target.atHand);
+  const witnesses = atHand.slice(1, 1 + (options.witnesses ?? 2)).map((target) => target.witness());
+  const heard: View[] = [];
+  for (const witness of witnesses) {
+    witness.then(
+      (view) => heard.push(view),
+      () => undefined,
+    );
+  }
+  const lead = await askLeads(asked, world, options.hedge ?? 100);
+  await Promise.race([Promise.allSettled(witnesses), pause(world, witnesses.length > 0 ? (options.grace ?? 50) : 0)]);
+  return combine(lead, heard);
+}
+
+// Two lanes over the same list: the first starts at once, the second after the hedge.
+async function askLeads(targets: readonly SurveyTarget[], world: World, hedge: number): Promise<View> {
+  const errors: Error[] = [];
+  if (targets.length === 0) throw new ClusterAllFailedError('Failed to refresh slots cache.', errors);
+  let next = 0;
+  let found = false;
+  const askNext = async (): Promise<View> => {
+    const target = targets[next++]!;
+    try {
+      const view = await target.lead();
+      found = true;
+      return view;
+    } catch (error) {
+      errors.push(errorOfNode(target.address, error));
+      throw error;
+    }
+  };
+  const lane = (): Promise<View> =>
+    pRetry(askNext, {
+      retries: targets.length,
+      minTimeout: 0,
+      factor: 1,
+      unref: true,
+      shouldRetry: () => next < targets.length && !found,
+    });
+  const second = pause(world, hedge).then(() => {
+    if (found || next >= targets.length) throw new Error('no node left to ask');
+    return lane();
+  });
+  const first = lane();
+  try {
+    return await Promise.any([first, second]);
+  } catch {
+    throw new ClusterAllFailedError('Failed to refresh slots cache.', errors);
+  }
+}
+
+function pause(world: World, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    world.after(ms, resolve);
+  });
+}

@@ -1,0 +1,87 @@
+// Several nodes' views of the cluster into one map. Pure. The word of the master with the highest config epoch counts
+// for each slot, so a node that lags behind does no harm, and what the client has learned meanwhile from a MOVED
+// stands until a view is at least as new.
+// Source: Redis Cluster specification, "Configuration epoch" and "Hash slots configuration propagation".
+
+import { slotCount } from '../wire/slot.ts';
+import { type OwnedRange, type Shard, SlotMap } from './slot-map.ts';
+
+export interface ViewShard {
+  /** The master's node id; `''` when the server tells none. */
+  readonly id: string;
+  /** `host:port` keys. */
+  readonly master: string;
+  readonly replicas: readonly string[];
+  /** Config epoch of the master; 0 when unknown. */
+  readonly epoch: number;
+  readonly ranges: readonly (readonly [start: number, end: number])[];
+}
+
+/** What one node says. */
+export interface View {
+  readonly from: string;
+  readonly shards: readonly ViewShard[];
+}
+
+/**
+ * The lead's view with every claim of a witness that has a higher epoch. Addresses follow the lead where it knows
+ * the node: its CLUSTER SLOTS names nodes as clients shall reach them.
+ */
+export function combine(lead: View, witnesses: readonly View[]): SlotMap {
+  const shards: ViewShard[] = [];
+  const owner = new Int32Array(slotCount).fill(-1);
+  const known = new Map(lead.shards.map((shard) => [shard.id, shard]));
+  for (const view of [lead, ...witnesses]) {
+    for (const shard of view.shards) {
+      const named = shard.id === '' ? undefined : known.get(shard.id);
+      const index = shards.push(named === undefined ? shard : { ...named, epoch: shard.epoch }) - 1;
+      for (const [start, end] of shard.ranges) {
+        for (let slot = start; slot <= end; slot++) {
+          const before = owner[slot]!;
+          if (before < 0 || shards[before]!.epoch < shard.epoch) owner[slot] = index;
+        }
+      }
+    }
+  }
+  return SlotMap.of(rangesOf(owner, shards));
+}
+
+/**
+ * The map to use after a survey: `seen` everywhere, but for slots whose owner we hold at a higher epoch while `seen`
+ * still counts that owner among the masters.
+ */
+export function merge(held: SlotMap, seen: SlotMap): SlotMap {
+  const masters = new Set(seen.shards.map((shard) => shard.master));
+  const shards = [...seen.shards, ...held.shards];
+  const owner = new Int32Array(slotCount);
+  let kept = 0;
+  for (let slot = 0; slot < slotCount; slot++) {
+    const mine = held.table[slot]! - 1;
+    const theirs = seen.table[slot]! - 1;
+    if (mine >= 0 && holds(held.shards[mine]!, seen.shards[theirs], masters)) {
+      owner[slot] = seen.shards.length + mine;
+      kept++;
+    } else owner[slot] = theirs;
+  }
+  return kept === 0 ? seen : SlotMap.of(rangesOf(owner, shards));
+}
+
+function holds(mine: Shard, theirs: Shard | undefined, masters: ReadonlySet<string>): boolean {
+  if (!masters.has(mine.master)) return false;
+  return theirs === undefined || (theirs.master !== mine.master && theirs.epoch < mine.epoch);
+}
+
+function rangesOf(owner: Int32Array, shards: readonly (Shard | ViewShard)[]): OwnedRange[] {
+  const ranges: OwnedRange[] = [];
+  for (let start = 0; start < slotCount; ) {
+    const index = owner[start]!;
+    let end = start;
+    while (end + 1 < slotCount && owner[end + 1] === index) end++;
+    if (index >= 0) {
+      const { master, replicas, epoch } = shards[index]!;
+      ranges.push({ start, end, master, replicas, epoch });
+    }
+    start = end + 1;
+  }
+  return ranges;
+}

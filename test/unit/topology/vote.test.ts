@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import type { SlotMap } from '../../../lib/topology/slot-map.ts';
+import { combine, merge, type View, type ViewShard } from '../../../lib/topology/vote.ts';
+
+function shard(id: string, epoch: number, ...ranges: [number, number][]): ViewShard {
+  return { id, master: `${id}:1`, replicas: [`${id}:2`], epoch, ranges };
+}
+
+function view(...shards: ViewShard[]): View {
+  return { from: 'x:1', shards };
+}
+
+const before = view(shard('a', 1, [0, 8191]), shard('b', 2, [8192, 16383]));
+/** Slot 100 went from a to b, whose epoch was bumped. */
+const after = view(shard('a', 1, [0, 99], [101, 8191]), shard('b', 3, [100, 100], [8192, 16383]));
+
+describe('topology/vote', () => {
+  describe('combine', () => {
+    it('takes the claim with the highest epoch, whoever leads', () => {
+      for (const [lead, witness] of [
+        [before, after],
+        [after, before],
+      ] as const) {
+        const map = combine(lead, [witness]);
+        assert.equal(map.masterOf(100), 'b:1');
+        assert.equal(map.masterOf(99), 'a:1');
+        assert.equal(map.masterOf(101), 'a:1');
+      }
+    });
+
+    it('fills slots the lead does not know', () => {
+      const map = combine(view(shard('a', 1, [0, 10])), [view(shard('b', 1, [11, 20]))]);
+      assert.equal(map.masterOf(10), 'a:1');
+      assert.equal(map.masterOf(20), 'b:1');
+      assert.equal(map.covered, 21);
+    });
+
+    it('reaches nodes by the address the lead gives them', () => {
+      const witness = view({ ...shard('b', 9, [0, 16383]), master: '10.0.0.1:1', replicas: [] });
+      assert.equal(combine(before, [witness]).masterOf(0), 'b:1');
+    });
+
+    it('does not depend on the order of witnesses while epochs differ', () => {
+      const claim = fc.tuple(fc.constantFrom('a', 'b', 'c', 'd'), fc.nat(16383), fc.nat(500));
+      const views = fc.array(fc.array(claim, { maxLength: 4 }), { maxLength: 4 });
+      fc.assert(
+        fc.property(views, fc.nat(), (all, seed) => {
+          // One epoch per claim: no ties to settle by order.
+          let epoch = 1;
+          const made = all.map((claims) =>
+            view(...claims.map(([id, start, length]) => shard(id, epoch++, [start, Math.min(16383, start + length)]))),
+          );
+          const shuffled = made.toSorted(
+            (one, other) => ((made.indexOf(one) * 7 + seed) % 5) - ((made.indexOf(other) * 7 + seed) % 5),
+          );
+          assert.ok(ownersAgree(combine(before, made), combine(before, shuffled)));
+        }),
+        { numRuns: 50 },
+      );
+    });
+  });
+
+  describe('merge', () => {
+    const held = combine(after, []);
+
+    it('ignores a view older than what is held', () => {
+      assert.equal(merge(held, combine(before, [])).masterOf(100), 'b:1');
+    });
+
+    it('takes a newer one', () => {
+      assert.equal(merge(combine(before, []), held).masterOf(100), 'b:1');
+    });
+
+    it('keeps what a MOVED told until a view is at least as new', () => {
+      const patched = combine(before, []).withMoved(100, 'b:1').withMoved(200, 'c:1');
+      const stale = merge(patched, combine(before, []));
+      assert.equal(stale.masterOf(100), 'b:1');
+      // c is no master in that view: nothing speaks for it.
+      assert.equal(stale.masterOf(200), 'a:1');
+      assert.equal(merge(patched, held).masterOf(100), 'b:1');
+    });
+
+    it('lets a view take back a patch when the slot moved on', () => {
+      const patched = combine(before, []).withMoved(100, 'b:1');
+      const onwards = combine(view(shard('a', 4, [0, 8191]), shard('b', 2, [8192, 16383])), []);
+      assert.equal(merge(patched, onwards).masterOf(100), 'a:1');
+    });
+
+    it('takes a failover, and a promotion told by MOVED stands against a view from before', () => {
+      const promoted = combine(before, []).withMoved(5, 'a:2');
+      assert.equal(promoted.masterOf(8191), 'a:2');
+      const seen = combine(
+        view({ ...shard('a2', 5, [0, 8191]), master: 'a:2', replicas: ['a:1'] }, shard('b', 2, [8192, 16383])),
+        [],
+      );
+      assert.ok(merge(promoted, seen).sameAs(seen));
+      // The old master still leads in a stale view, and a:2 leads nowhere: the view has it for lack of better.
+      assert.equal(merge(promoted, combine(before, [])).masterOf(5), 'a:1');
+    });
+
+    it('changes nothing when nothing changed, and is idempotent', () => {
+      assert.ok(merge(held, held).sameAs(held));
+      const once = merge(held, combine(before, []));
+      assert.ok(merge(once, combine(before, [])).sameAs(once));
+    });
+
+    it('lets go of masters that no view knows', () => {
+      const elsewhere = combine(view(shard('n', 1, [0, 16383])), []);
+      assert.ok(merge(held, elsewhere).sameAs(elsewhere));
+    });
+  });
+});
+
+function ownersAgree(one: SlotMap, other: SlotMap): boolean {
+  for (let slot = 0; slot < 16384; slot++) if (one.masterOf(slot) !== other.masterOf(slot)) return false;
+  return true;
+}
