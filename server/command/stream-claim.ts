@@ -3,7 +3,7 @@
 
 import type { Reply } from '../../lib/wire/reply.ts';
 import { fail, readAtLeast, readLong, sameWord, syntaxError } from '../keyspace/arguments.ts';
-import type { Group, Pending } from '../keyspace/types/stream-group.ts';
+import type { Consumer, Group, Pending } from '../keyspace/types/stream-group.ts';
 import { formatId, parseId, readId, readStart, type StreamId, ZERO_ID } from '../keyspace/types/stream-id.ts';
 import type { CommandGroup, Context } from './registry.ts';
 import { entryReply } from './stream.ts';
@@ -78,7 +78,8 @@ function claim(ctx: Context, argv: readonly string[]): Reply {
   const options = readClaim(argv, now);
   const effects: string[][] = [];
   if (options.lastId > group.lastId) group.lastId = options.lastId;
-  const consumer = consumerOf(ctx, group, consumerName);
+  // A consumer comes into being only with its first claimed entry.
+  const claimant = (): Consumer => consumerOf(ctx, group, consumerName);
   const rows: Reply[] = [];
   for (const id of options.ids) {
     const entry = stream.get(id);
@@ -90,11 +91,11 @@ function claim(ctx: Context, argv: readonly string[]): Reply {
     }
     if (item === undefined) {
       if (!options.force) continue;
-      item = group.assign(id, consumer, now, 0);
+      item = group.assign(id, claimant(), now, 1);
     } else if (minIdle > 0 && now - item.deliveredAt < minIdle) {
       continue;
     }
-    group.move(item, consumer);
+    group.move(item, claimant());
     item.deliveredAt = options.deliveredAt;
     if (options.retryCount !== undefined && options.retryCount >= 0) item.deliveries = options.retryCount;
     else if (!options.justId) item.deliveries += 1;
@@ -136,7 +137,8 @@ function autoClaim(ctx: Context, argv: readonly string[]): Reply {
   const { count, justId } = readAutoClaim(argv);
   const { stream, group } = groupAt(ctx, key, groupName);
   const now = ctx.store.now();
-  const consumer = consumerOf(ctx, group, consumerName);
+  // A consumer comes into being only with its first claimed entry.
+  const claimant = (): Consumer => consumerOf(ctx, group, consumerName);
   const rows: Reply[] = [];
   const gone: string[] = [];
   const effects: string[][] = [];
@@ -153,7 +155,7 @@ function autoClaim(ctx: Context, argv: readonly string[]): Reply {
     }
     at += 1;
     if (minIdle > 0 && now - item.deliveredAt < minIdle) continue;
-    group.move(item, consumer);
+    group.move(item, claimant());
     item.deliveredAt = now;
     if (!justId) item.deliveries += 1;
     rows.push(justId ? formatId(item.id) : entryReply(entry));

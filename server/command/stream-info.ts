@@ -78,13 +78,13 @@ function fullInfo(stream: StreamValue, count: number): Reply {
       'entries-read': readsReply(group),
       lag: lag(stream, group),
       'pel-count': group.pending.size,
-      pel: firstPending(group.pending, count, true),
+      pending: firstPending(group.pending, count, true),
       consumers: group.consumers().map((consumer) =>
         mapOf({
           name: consumer.name,
           'seen-time': consumer.seenAt,
           'pel-count': consumer.pending.size,
-          pel: firstPending(consumer.pending, count, false),
+          pending: firstPending(consumer.pending, count, false),
         }),
       ),
     }),

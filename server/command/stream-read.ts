@@ -58,8 +58,7 @@ function readOptions(argv: readonly string[], grouped: boolean): ReadOptions {
 
 function splitStreams(options: ReadOptions, words: readonly string[], grouped: boolean): void {
   if (words.length % 2 !== 0) {
-    const [name, sign] = grouped ? ['xreadgroup', '>'] : ['xread', '$'];
-    fail(`Unbalanced '${name}' list of streams: for each stream key an ID or '${sign}' must be specified.`);
+    fail("Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified.");
   }
   if (grouped && options.group === undefined) fail('Missing GROUP option for XREADGROUP');
   options.keys = words.slice(0, words.length / 2);
@@ -172,6 +171,7 @@ function readGrouped(ctx: Context, options: ReadOptions, wants: readonly Want[])
     const stream = streamAt(ctx, want.key);
     const group = stream?.groups.get(options.group!);
     if (stream === undefined || group === undefined) continue;
+    if (want.fresh && (stream.last === undefined || stream.last.id <= group.lastId)) continue;
     let consumer = group.consumer(options.consumer);
     if (consumer === undefined) {
       consumer = group.addConsumer(options.consumer, ctx.store.now());
@@ -181,7 +181,7 @@ function readGrouped(ctx: Context, options: ReadOptions, wants: readonly Want[])
     consumer.seenAt = ctx.store.now();
     if (!want.fresh) {
       rows.push([want.key, history(ctx, stream, consumer, want, options.count)]);
-    } else if (stream.last !== undefined && stream.last.id > group.lastId) {
+    } else {
       rows.push([want.key, deliver(delivery, want.key, stream, group, consumer)]);
       ctx.store.host.dirty += 1;
     }

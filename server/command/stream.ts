@@ -1,8 +1,8 @@
 // Commands on the entries of a stream. Reading with waiting is in stream-read.ts, groups in stream-group.ts and
 // stream-claim.ts, XINFO in stream-info.ts.
 
-import { OK, type Reply } from '../../lib/wire/reply.ts';
-import { arityError, fail, readAtLeast, readLong, sameWord, syntaxError } from '../keyspace/arguments.ts';
+import { NullArray, OK, type Reply } from '../../lib/wire/reply.ts';
+import { arityError, fail, readLong, sameWord, syntaxError } from '../keyspace/arguments.ts';
 import { NODE_MAX_ENTRIES, type StreamEntry, StreamValue, type Trim } from '../keyspace/types/stream.ts';
 import {
   formatId,
@@ -63,7 +63,7 @@ function readAddOptions(argv: readonly string[], isAdd: boolean): AddOptions {
       options.trim = read.trim;
       options.rest = read.rest;
     } else if (more && sameWord(word, 'limit')) {
-      limit = readAtLeast(argv[at + 1]!, -Infinity, '');
+      limit = readLong(argv[at + 1]!);
       if (limit < 0) fail('The LIMIT argument must be >= 0.');
       options.rest += 1;
     } else if (isAdd && sameWord(word, 'nomkstream')) {
@@ -170,7 +170,7 @@ function range(ctx: Context, argv: readonly string[], reverse: boolean): Reply {
   }
   const stream = streamAt(ctx, argv[1]!);
   if (stream === undefined) return [];
-  return count === 0 ? null : stream.slice(start, end, count ?? 0, reverse).map(entryReply);
+  return count === 0 ? NullArray.value : stream.slice(start, end, count ?? 0, reverse).map(entryReply);
 }
 
 function remove(ctx: Context, argv: readonly string[]): Reply {
@@ -201,9 +201,6 @@ function setId(ctx: Context, argv: readonly string[]): Reply {
     }
   }
   const stream = streamAt(ctx, key) ?? fail('no such key');
-  if (id < stream.maxDeletedId) {
-    fail('The ID specified in XSETID is smaller than current max_deleted_entry_id');
-  }
   if (stream.last !== undefined) {
     if (id < stream.last.id) fail('The ID specified in XSETID is smaller than the target stream top item');
     if (added !== undefined && stream.size > added) {

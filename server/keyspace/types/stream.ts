@@ -161,7 +161,7 @@ export class StreamValue {
 
   /** Whether an entry at or after `id` may have been deleted. */
   hasGapFrom(id: StreamId): boolean {
-    return this.#length > 0 && this.maxDeletedId !== ZERO_ID && id <= this.maxDeletedId;
+    return this.#length > 0 && this.maxDeletedId >= this.firstId && id <= this.maxDeletedId;
   }
 
   clone(): StreamValue {

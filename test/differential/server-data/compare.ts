@@ -28,7 +28,9 @@ function withoutIdle(reply: Tagged): Tagged {
   if (reply === null || typeof reply !== 'object' || typeof reply.of === 'string') return reply;
   const items = reply.of;
   const idleRow = items.length === 4 && typeof items[2] === 'bigint' && typeof items[3] === 'bigint';
-  const masked = items.map((item, at) => (idleRow && at === 2 ? 0n : items[at - 1] === 'idle' ? 0n : withoutIdle(item)));
+  const masked = items.map((item, at) =>
+    idleRow && at === 2 ? 0n : items[at - 1] === 'idle' ? 0n : withoutIdle(item),
+  );
   return { tag: reply.tag, of: masked };
 }
 

@@ -7,7 +7,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ManualWorld } from '../../../lib/base/world.ts';
 import { Double, NullArray, Push, type Reply, ReplyError, Status, Verbatim } from '../../../lib/wire/reply.ts';
-import { arityRefusal, Blocked, type CommandGroup, type Context, Later, type Outcome, Registry } from '../../../server/command/registry.ts';
+import {
+  arityRefusal,
+  Blocked,
+  type CommandGroup,
+  type Context,
+  Later,
+  type Outcome,
+  Registry,
+} from '../../../server/command/registry.ts';
 import { formatDouble } from '../../../server/keyspace/number.ts';
 import { Store, type StoreHost, typeOf } from '../../../server/keyspace/store.ts';
 

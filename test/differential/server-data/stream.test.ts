@@ -10,7 +10,7 @@ const adds = (count: number, words = ''): string =>
   Array.from({ length: count }, (_, at) => `XADD s ${words} ${at + 1}-1 field value${at}`).join('\n');
 
 scriptSuite('stream commands equal redis-server', groups, {
-  'XADD': `
+  XADD: `
     XADD s 1-1 a 1
     XADD s 1-1 a 1
     XADD s 1-0 a 1
@@ -60,7 +60,7 @@ scriptSuite('stream commands equal redis-server', groups, {
     TYPE s
     OBJECT ENCODING s
   `,
-  'ranges': `
+  ranges: `
     ${adds(6)}
     XADD s 6-2 same millisecond
     XRANGE s - +
@@ -101,7 +101,7 @@ scriptSuite('stream commands equal redis-server', groups, {
     EXISTS s
     XINFO STREAM s
   `,
-  'trimming': `
+  trimming: `
     ${adds(250)}
     XTRIM s MAXLEN ~ 220
     XTRIM s MAXLEN ~ 100
@@ -130,7 +130,7 @@ scriptSuite('stream commands equal redis-server', groups, {
     XLEN s
     XRANGE s - + COUNT 3
   `,
-  'XREAD': `
+  XREAD: `
     ${adds(3)}
     XADD t 5-5 x y
     XREAD STREAMS s 0
@@ -156,7 +156,7 @@ scriptSuite('stream commands equal redis-server', groups, {
     XREAD BLOCK -1 STREAMS s 0
     XREAD BLOCK 1.5 STREAMS s 0
   `,
-  'groups': `
+  groups: `
     XGROUP CREATE s g $
     XGROUP CREATE s g $ MKSTREAM
     XGROUP CREATE s g 0
@@ -238,7 +238,7 @@ scriptSuite('stream commands equal redis-server', groups, {
     XGROUP SETID s h $
     XINFO GROUPS s
   `,
-  'claims': `
+  claims: `
     ${adds(6)}
     XGROUP CREATE s g 0
     XREADGROUP GROUP g alice COUNT 4 STREAMS s >
@@ -357,7 +357,17 @@ function command(dice: Dice): readonly string[] {
     case 4:
       return ['XDEL', key, id()];
     case 5:
-      return ['XREADGROUP', 'GROUP', group, consumer, 'COUNT', dice.integer(0, 4), 'STREAMS', key, dice.pick(['>', '>', '0', id()])];
+      return [
+        'XREADGROUP',
+        'GROUP',
+        group,
+        consumer,
+        'COUNT',
+        dice.integer(0, 4),
+        'STREAMS',
+        key,
+        dice.pick(['>', '>', '0', id()]),
+      ];
     case 6:
       return ['XACK', key, group, id(), id(), id()];
     case 7:
