@@ -195,7 +195,7 @@ export function clientCommands(engine: Engine): CommandGroup<Client> {
     'client|tracking': (_client, argv) => (sameWord(argv[2], 'off') ? OK : noTracking),
     'client|trackinginfo': () =>
       new Map<Reply, Reply>([
-        ['flags', ['off']],
+        ['flags', new Set<Reply>(['off'])],
         ['redirect', -1],
         ['prefixes', []],
       ]),

@@ -42,7 +42,7 @@ function infoReply(row: InfoRow): Reply {
     statuses(categories),
     new Set<Reply>(tips),
     new Set<Reply>(specs.map(keySpecReply)),
-    subcommands.map(infoReply),
+    subcommands.length === 0 ? new Set<Reply>() : subcommands.map(infoReply),
   ];
 }
 
@@ -103,6 +103,11 @@ function keysWithFlags(argv: readonly string[]): Reply {
   const found = keysOfCall(argv);
   if (found instanceof ReplyError) return found;
   const specs = found.row.keySpecs;
+  // SET's spec is that of SET with GET; without it nothing is read.
+  if (found.row.name === 'set') {
+    const reads = argv.slice(4).some((word) => sameWord(word, 'get'));
+    return [[argv[found.at[0]! + 2]!, statuses(reads ? ['RW', 'access', 'update'] : ['OW', 'update'])]];
+  }
   return found.at.map((at, index) => {
     const spec = specs[Math.min(index, specs.length - 1)];
     return [argv[at + 2]!, statuses(wordsOf(spec?.flags ?? 0, keyFlagNames))];

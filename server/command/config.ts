@@ -82,7 +82,7 @@ export class Config {
     const found = new Map<string, string>();
     for (const pattern of patterns) {
       const exact = this.#parameters.get(pattern.toLowerCase());
-      if (exact !== undefined) found.set(pattern.toLowerCase(), exact.value);
+      if (exact !== undefined) found.set(pattern, exact.value);
       else if (/[[*?]/.test(pattern)) {
         const matches = globMatcher(pattern, true);
         for (const { name, value } of this.#parameters.values()) if (matches(name)) found.set(name, value);

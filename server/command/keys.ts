@@ -20,6 +20,11 @@ export function encodingOf(value: Stored): string {
   return value.length <= embeddedLength ? 'embstr' : 'raw';
 }
 
+/** Small integers are shared objects in redis-server, and say so. */
+function refcountOf(value: Stored): number {
+  return typeof value === 'string' && /^(?:0|[1-9]\d{0,3})$/.test(value) ? 2147483647 : 1;
+}
+
 function remove(ctx: Context, argv: readonly string[]): Reply {
   let count = 0;
   for (let at = 1; at < argv.length; at++) {
@@ -191,7 +196,7 @@ export function keyCommands(engine: Engine): CommandGroup<Client> {
     flushall: (client, argv) => flush(engine, client, argv, engine.databases.stores),
     swapdb: (_client, argv) => swap(engine, argv),
     'object|encoding': (ctx, argv) => objectInfo(ctx, argv, (entry) => encodingOf(entry.value)),
-    'object|refcount': (ctx, argv) => objectInfo(ctx, argv, () => 1),
+    'object|refcount': (ctx, argv) => objectInfo(ctx, argv, (entry) => refcountOf(entry.value)),
     'object|idletime': (ctx, argv) =>
       objectInfo(ctx, argv, (entry) => Math.max(0, Math.floor((engine.world.now() - entry.accessed) / 1000))),
     'object|freq': (ctx, argv) => objectInfo(ctx, argv, () => noFrequency),

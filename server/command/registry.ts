@@ -130,7 +130,7 @@ export class Registry<C extends Context> {
   #findSub(container: string, argv: readonly string[]): Command<C> | ReplyError {
     const sub = argv[1];
     if (sub === undefined) return this.#byName.get(container) ?? arityRefusal(container);
-    const command = this.#byName.get(`${container}|${sub.toLowerCase()}`) ?? this.#byName.get(container);
+    const command = this.#byName.get(`${container}|${sub.toLowerCase()}`);
     if (command !== undefined) return command;
     return new ReplyError(`ERR unknown subcommand '${sub.slice(0, 128)}'. Try ${container.toUpperCase()} HELP.`);
   }

@@ -17,8 +17,7 @@ function setConfig(engine: Engine, argv: readonly string[]): Reply {
 
 function slowLog(engine: Engine, argv: readonly string[]): Reply {
   if (argv.length > 3) syntaxError();
-  const asked = argv[2] === undefined ? 10 : readLong(argv[2]);
-  if (asked < -1) fail('count should be greater than or equal to -1');
+  const asked = argv[2] === undefined ? 10 : readAtLeast(argv[2], -1, 'count should be greater than or equal to -1');
   const count = asked === -1 ? engine.slowLog.entries.length : asked;
   return engine.slowLog.entries
     .slice(0, count)
@@ -27,7 +26,8 @@ function slowLog(engine: Engine, argv: readonly string[]): Reply {
 
 function wait(engine: Engine, client: Client, argv: readonly string[]): Outcome {
   const count = readLong(argv[1]!);
-  const timeoutMs = readAtLeast(argv[2]!, 0, 'timeout is negative');
+  const timeoutMs = readLong(argv[2]!, 'timeout is not an integer or out of range');
+  if (timeoutMs < 0) fail('timeout is negative');
   if (engine.databases.mode !== 'primary')
     return new ReplyError(
       'ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a replica is configured to be writable (which is not the default) writes to replicas are just local and are not propagated.',
