@@ -1,0 +1,75 @@
+// The hand that prepares a cluster and reads its counters, over one plain connection a node; never the client that is
+// measured. Keys are loaded straight into their owners.
+
+import { Redis } from 'ioredis';
+import { slotOf } from '../../lib/wire/slot.ts';
+import type { BenchNode } from './cluster.ts';
+
+type SlotsReply = readonly (readonly [number, number, readonly [string, number, string]])[];
+
+/** Port of a master -> its first and last slot, for a cluster where each has one range. */
+export async function readOwners(node: {
+  host: string;
+  port: number;
+}): Promise<Map<number, readonly [number, number]>> {
+  const admin = new Redis({ host: node.host, port: node.port, maxRetriesPerRequest: 20 });
+  try {
+    const reply = (await admin.call('CLUSTER', 'SLOTS')) as SlotsReply;
+    return new Map(reply.map(([first, last, [, port]]) => [port, [first, last] as const]));
+  } finally {
+    admin.disconnect();
+  }
+}
+
+/** slot -> index of the node that owned it at the start. */
+export function ownersOf(nodes: readonly BenchNode[]): Uint8Array {
+  const owners = new Uint8Array(16384);
+  nodes.forEach(({ slots: [first, last] }, index) => {
+    owners.fill(index, first, last + 1);
+  });
+  return owners;
+}
+
+export class Admin {
+  readonly #links: readonly Redis[];
+  readonly owners: Uint8Array;
+
+  constructor(nodes: readonly BenchNode[]) {
+    this.#links = nodes.map(({ host, port }) => new Redis({ host, port, maxRetriesPerRequest: 20 }));
+    for (const link of this.#links) link.on('error', () => undefined);
+    this.owners = ownersOf(nodes);
+  }
+
+  close(): void {
+    for (const link of this.#links) link.disconnect();
+  }
+
+  /** Runs commands on node `index`, pipelined in order; any error reply throws. */
+  async run(index: number, commands: readonly (readonly string[])[]): Promise<unknown[]> {
+    const chunk = 4000;
+    const replies: unknown[] = [];
+    for (let at = 0; at < commands.length; at += chunk) {
+      const pipeline = this.#links[index]!.pipeline();
+      for (const [name, ...args] of commands.slice(at, at + chunk)) pipeline.call(name!, ...args);
+      for (const [error, reply] of (await pipeline.exec()) ?? []) {
+        if (error !== null) throw error;
+        replies.push(reply);
+      }
+    }
+    return replies;
+  }
+
+  /** SET of every key on the node that owns it. */
+  async load(keys: readonly string[], values: readonly string[]): Promise<void> {
+    const commands: string[][][] = this.#links.map(() => []);
+    keys.forEach((key, index) => {
+      commands[this.owners[slotOf(key)]!]!.push(['SET', key, values[index]!]);
+    });
+    await Promise.all(commands.map((list, index) => this.run(index, list)));
+  }
+
+  async info(section: string): Promise<string[]> {
+    const texts = await Promise.all(this.#links.map((link) => link.call('INFO', section)));
+    return texts.map(String);
+  }
+}

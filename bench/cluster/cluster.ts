@@ -1,0 +1,24 @@
+// A cluster to measure on: three masters, whoever runs them.
+
+export interface BenchNode {
+  readonly host: string;
+  readonly port: number;
+  readonly id: string;
+  /** Slots at the start, both ends included. */
+  readonly slots: readonly [first: number, last: number];
+}
+
+export interface BenchCluster {
+  readonly nodes: readonly BenchNode[];
+  /** Name and version, for the report. */
+  readonly version: string;
+  stop(): Promise<void>;
+}
+
+export const masterCount = 3;
+
+/** An even share of the slots for master `index`. */
+export function shareOf(index: number): [first: number, last: number] {
+  const at = (part: number): number => Math.floor((16384 * part) / masterCount);
+  return [at(index), at(index + 1) - 1];
+}

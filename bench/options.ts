@@ -1,0 +1,137 @@
+// The command line of `npm run bench`. Pure: words in, options out; a bad word gives one error that names it.
+
+import { parseArgs } from 'node:util';
+import { defaultWorkloads, quickWorkloads, type Workload, workloads } from './macro/workloads.ts';
+import { type ClientName, clientNames, macroClients } from './peers/names.ts';
+
+export const microNames = ['encode', 'decode', 'slot', 'route'] as const;
+export type MicroName = (typeof microNames)[number];
+
+export type Suite =
+  | { readonly kind: 'macro' }
+  | { readonly kind: 'redirect' }
+  | { readonly kind: 'micro'; readonly rooms: readonly MicroName[] };
+
+export interface BenchOptions {
+  readonly suite: Suite;
+  /** Interleaved rounds; the median is reported. */
+  readonly rounds: number;
+  /** Measured seconds of one client, one workload, one round. */
+  readonly seconds: number;
+  readonly clients: readonly ClientName[];
+  readonly workloads: readonly Workload[];
+  readonly server: 'real' | 'bundled';
+  readonly quick: boolean;
+  /** Start of the names of the result files. */
+  readonly label: string;
+}
+
+export class UsageError extends Error {}
+
+export const usage = `npm run bench -- [macro|redirect|micro|${microNames.join('|')}] [options]
+
+  macro                all clients side by side on one cluster (default)
+  redirect             what MOVED and ASK cost, batches over moved slots, slots swapped and resharded under load
+  micro                every micro bench; or name them: ${microNames.join(', ')}
+
+  --rounds N           interleaved rounds, medians are reported (default 5; quick 2)
+  --seconds S          seconds of one client, workload and round (default 0.7; quick 0.15)
+  --clients a,b        ${clientNames.join(', ')}
+  --workloads a,b      names, or parts of names: burst, loops-64, 64k, ... (default: all that tell something new)
+  --server real|bundled  three redis-server processes, or the bundled cluster in one process (default real)
+  --label NAME         results/NAME-<suite>.json and .svg (default latest)
+  --quick              a short run that shows that all works; its figures say little
+`;
+
+const settings = {
+  rounds: { type: 'string' },
+  seconds: { type: 'string' },
+  clients: { type: 'string' },
+  workloads: { type: 'string' },
+  server: { type: 'string', default: 'real' },
+  label: { type: 'string', default: 'latest' },
+  quick: { type: 'boolean', default: false },
+} as const;
+
+/** Throws UsageError. */
+export function parseOptions(argv: readonly string[]): BenchOptions {
+  const { values, positionals } = parsed(argv);
+  const quick = values.quick;
+  if (values.server !== 'real' && values.server !== 'bundled') {
+    throw new UsageError(`--server ${values.server}: expected real or bundled`);
+  }
+  if (!/^[\w.-]{1,64}$/.test(values.label))
+    throw new UsageError(`--label ${values.label}: letters, digits, - _ . only`);
+  return {
+    suite: suiteOf(positionals),
+    rounds: wholeNumber('rounds', values.rounds, quick ? 2 : 5, 1000),
+    seconds: seconds(values.seconds, quick ? 0.15 : 0.7),
+    clients: values.clients === undefined ? macroClients : chosenClients(values.clients),
+    workloads: values.workloads === undefined ? ofTable(quick) : chosenWorkloads(values.workloads),
+    server: values.server,
+    quick,
+    label: values.label,
+  };
+}
+
+function parsed(argv: readonly string[]) {
+  try {
+    return parseArgs({ args: [...argv], options: settings, allowPositionals: true });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+const ofTable = (quick: boolean): readonly Workload[] => (quick ? quickWorkloads : defaultWorkloads);
+
+function suiteOf(words: readonly string[]): Suite {
+  const [first, ...rest] = words;
+  if (first === undefined || first === 'macro' || first === 'redirect' || first === 'micro') {
+    if (rest.length > 0) throw new UsageError(`Unexpected "${rest.join(' ')}" after ${first}`);
+    if (first === 'micro') return { kind: 'micro', rooms: microNames };
+    return { kind: first ?? 'macro' };
+  }
+  const rooms = words.map((word) => {
+    const room = microNames.find((name) => name === word);
+    if (room === undefined)
+      throw new UsageError(`Unknown suite "${word}": expected macro, redirect, micro or ${microNames.join(', ')}`);
+    return room;
+  });
+  return { kind: 'micro', rooms };
+}
+
+function wholeNumber(name: string, text: string | undefined, fallback: number, most: number): number {
+  if (text === undefined) return fallback;
+  if (!/^\d{1,4}$/.test(text) || Number(text) < 1 || Number(text) > most) {
+    throw new UsageError(`--${name} ${text}: expected a whole number from 1 to ${most}`);
+  }
+  return Number(text);
+}
+
+function seconds(text: string | undefined, fallback: number): number {
+  if (text === undefined) return fallback;
+  const value = Number(text);
+  if (!(value >= 0.01 && value <= 600)) throw new UsageError(`--seconds ${text}: expected 0.01 to 600`);
+  return value;
+}
+
+function chosenClients(text: string): readonly ClientName[] {
+  return text.split(',').map((word) => {
+    const name = clientNames.find((one) => one === word);
+    if (name === undefined) throw new UsageError(`--clients ${word}: expected ${clientNames.join(', ')}`);
+    return name;
+  });
+}
+
+function chosenWorkloads(text: string): readonly Workload[] {
+  const chosen = new Set<Workload>();
+  for (const word of text.split(',')) {
+    const exact = workloads.filter((one) => one.name === word);
+    const found = exact.length > 0 ? exact : workloads.filter((one) => `-${one.name}-`.includes(`-${word}-`));
+    if (found.length === 0) {
+      throw new UsageError(`--workloads ${word}: expected part of ${workloads.map((one) => one.name).join(', ')}`);
+    }
+    for (const one of found) chosen.add(one);
+  }
+  return [...chosen];
+}
