@@ -16,6 +16,11 @@ import { pubsubCommands } from './pubsub.ts';
 import { serverCommands } from './server-words.ts';
 import { setCommands } from './set.ts';
 import { setAlgebraCommands } from './set-algebra.ts';
+import { streamCommands } from './stream.ts';
+import { streamClaimCommands } from './stream-claim.ts';
+import { streamGroupCommands } from './stream-group.ts';
+import { streamInfoCommands } from './stream-info.ts';
+import { streamReadCommands } from './stream-read.ts';
 import { stringCommands } from './string.ts';
 import { transactionCommands } from './transaction.ts';
 import { zsetCommands } from './zset.ts';
@@ -37,6 +42,11 @@ const dataCommands = [
   zsetAlgebraCommands,
   zsetPopCommands,
   zsetRangeCommands,
+  streamCommands,
+  streamReadCommands,
+  streamGroupCommands,
+  streamClaimCommands,
+  streamInfoCommands,
 ];
 
 /** An engine with all its commands; `stop()` it when done. */

@@ -9,7 +9,7 @@ export interface Script {
 export const scripts: readonly Script[] = [
   {
     name: 'SET and its options',
-    lines: String.raw`
+    lines: `
       set k v
       get k
       set k v2 NX
@@ -81,7 +81,7 @@ export const scripts: readonly Script[] = [
   },
   {
     name: 'strings as ranges',
-    lines: String.raw`
+    lines: `
       append k hello
       append k " world"
       strlen k
@@ -127,7 +127,7 @@ export const scripts: readonly Script[] = [
   },
   {
     name: 'counters',
-    lines: String.raw`
+    lines: `
       incr n
       incrby n 10
       decr n
@@ -185,7 +185,7 @@ export const scripts: readonly Script[] = [
   },
   {
     name: 'deadlines',
-    lines: String.raw`
+    lines: `
       set k v
       expire k 100
       ttl k
@@ -230,7 +230,7 @@ export const scripts: readonly Script[] = [
   },
   {
     name: 'keys of any type',
-    lines: String.raw`
+    lines: `
       mset a 1 b 2 c 3
       del a b x
       unlink c x
@@ -307,7 +307,7 @@ export const scripts: readonly Script[] = [
   },
   {
     name: 'transactions',
-    lines: String.raw`
+    lines: `
       multi
       set a 1
       incr a
@@ -393,7 +393,7 @@ export const scripts: readonly Script[] = [
   },
   {
     name: 'the connection',
-    lines: String.raw`
+    lines: `
       ping
       ping hello
       ping a b
@@ -452,7 +452,7 @@ export const scripts: readonly Script[] = [
   },
   {
     name: 'pub/sub',
-    lines: String.raw`
+    lines: `
       publish c hi
       pubsub channels
       pubsub numsub
@@ -468,7 +468,7 @@ export const scripts: readonly Script[] = [
   },
   {
     name: 'the server',
-    lines: String.raw`
+    lines: `
       config get maxmemory
       config get MAXMEMORY
       config get nothing
