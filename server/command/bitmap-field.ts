@@ -73,15 +73,16 @@ function writeField(bytes: Uint8Array, { offset, width }: FieldOperation, value:
   }
 }
 
-/** What is stored for `value`, or undefined when it does not fit and the operation is to fail. */
-function settle(value: bigint, { signed, width, overflow }: FieldOperation): bigint | undefined {
+/** What is stored for `base + added`, or undefined when it does not fit and the operation is to fail. */
+function settle(base: bigint, added: bigint, { signed, width, overflow }: FieldOperation): bigint | undefined {
   const bits = BigInt(width);
   const max = signed ? (1n << (bits - 1n)) - 1n : (1n << bits) - 1n;
   const min = signed ? -max - 1n : 0n;
+  const value = base + added;
   if (value >= min && value <= max) return value;
   if (overflow === 'fail') return undefined;
   // The reference finds the room above a value in 64 bits; far below the minimum it wraps and counts as above.
-  const above = value > max || (signed && width < 64 && max - value > INT64_MAX);
+  const above = value > max || (signed && width < 64 && max - base > INT64_MAX);
   if (overflow === 'sat') return above ? max : min;
   return signed ? BigInt.asIntN(width, value) : BigInt.asUintN(width, value);
 }
@@ -92,7 +93,7 @@ function perform(bytes: Uint8Array, operation: FieldOperation): { reply: Reply; 
   const set = operation.word === 'set';
   // The reference takes what SET gives an unsigned field as an unsigned number, so -1 is beyond the maximum.
   const given = set && !operation.signed ? BigInt.asUintN(64, operation.value) : operation.value;
-  const stored = settle(set ? given : old + given, operation);
+  const stored = set ? settle(given, 0n, operation) : settle(old, given, operation);
   if (stored === undefined) return { reply: null, wrote: false };
   writeField(bytes, operation, stored);
   return { reply: set ? old : stored, wrote: true };
