@@ -4,6 +4,7 @@
 
 import { AbortError, RedisError } from '../base/errors.ts';
 import { Fifo } from '../base/fifo.ts';
+import type { World } from '../base/world.ts';
 import { Decoder, type DecoderOptions, ProtocolError, pending } from '../wire/decoder.ts';
 import { Encoder } from '../wire/encoder.ts';
 import { Push } from '../wire/reply.ts';
@@ -17,6 +18,8 @@ export interface ConnectionEvents {
   onPush(push: Push): void;
   /** The socket takes writes again after backpressure. */
   onDrain(): void;
+  /** Bytes came after the connection had been called silent. */
+  onHeard(): void;
 }
 
 const confirmations = new Set(['subscribe', 'unsubscribe', 'psubscribe', 'punsubscribe', 'ssubscribe', 'sunsubscribe']);
@@ -40,8 +43,15 @@ export class Connection {
   #closed: Error | undefined;
   #ending = false;
   #subscriber = false;
+  readonly #world: World;
+  /** When bytes last came, or when the first of the unanswered calls was written if that is later. */
+  #heardAt: number;
+  /** Set by whoever watches: calls wait here and no bytes come. Cleared by the next byte. */
+  silent = false;
 
-  constructor(socket: Socket, address: string, options: DecoderOptions, events: ConnectionEvents) {
+  constructor(socket: Socket, address: string, options: DecoderOptions, world: World, events: ConnectionEvents) {
+    this.#world = world;
+    this.#heardAt = world.now();
     this.#socket = socket;
     this.address = address;
     this.#events = events;
@@ -64,6 +74,11 @@ export class Connection {
     return this.#encoder.size + this.#socket.writableLength;
   }
 
+  /** Milliseconds that calls have waited without a byte from the peer; 0 when nothing is in flight. */
+  get silence(): number {
+    return this.#fifo.size === 0 ? 0 : this.#world.now() - this.#heardAt;
+  }
+
   get closed(): boolean {
     return this.#closed !== undefined;
   }
@@ -76,6 +91,7 @@ export class Connection {
   /** Takes a call; false when the connection is closed or closing (the call is untouched then). */
   write(call: Call): boolean {
     if (this.#closed !== undefined || this.#ending) return false;
+    if (this.#fifo.size === 0) this.#heardAt = this.#world.now();
     this.#encoder.encode(call.argv);
     this.#fifo.push(call);
     this.#unflushed++;
@@ -148,6 +164,11 @@ export class Connection {
 
   #onData(chunk: Buffer): void {
     if (this.#closed !== undefined) return;
+    this.#heardAt = this.#world.now();
+    if (this.silent) {
+      this.silent = false;
+      this.#events.onHeard();
+    }
     const decoder = this.#decoder;
     const fifo = this.#fifo;
     try {

@@ -11,7 +11,7 @@ import type { Timer, World } from '../base/world.ts';
 import type { DecoderOptions } from '../wire/decoder.ts';
 import type { Push } from '../wire/reply.ts';
 import type { Call, Lane } from './call.ts';
-import { Connection } from './connection.ts';
+import { Connection, type ConnectionEvents } from './connection.ts';
 import { type Dialing, type DialOptions, dial, type Socket } from './dial.ts';
 import { type HandshakeOptions, shakeHands } from './handshake.ts';
 
@@ -30,8 +30,12 @@ export type KeeperState = 'idle' | 'dialing' | 'up' | 'resting' | 'ended';
 
 export interface KeeperEvents {
   onState(keeper: Keeper, state: KeeperState, reason?: Error): void;
+  /** Calls wait and no bytes come (`silent` true), or bytes came again. */
+  onSilence?(keeper: Keeper, silent: boolean): void;
   onPush?(keeper: Keeper, push: Push): void;
 }
+
+const mute: ConnectionEvents = { onClose: () => {}, onPush: () => {}, onDrain: () => {}, onHeard: () => {} };
 
 export class Keeper implements Lane {
   readonly address: string;
@@ -44,6 +48,7 @@ export class Keeper implements Lane {
   #state: KeeperState = 'idle';
   #connection: Connection | undefined;
   #dialing: Dialing | undefined;
+  #probing = false;
   /** Open, but still shaking hands. */
   #young: Connection | undefined;
   #retired = new Set<Connection>();
@@ -76,6 +81,11 @@ export class Keeper implements Lane {
     return this.#connection?.protocol ?? this.#options.protocol ?? 3;
   }
 
+  /** The peer owes answers and says nothing; calls given to send() are refused until it speaks again. */
+  get silent(): boolean {
+    return this.#connection?.silent ?? false;
+  }
+
   /** Starts dialing when idle; a resting keeper dials at once. */
   open(): void {
     if (this.#state === 'idle' || this.#state === 'resting') this.#dial();
@@ -85,6 +95,7 @@ export class Keeper implements Lane {
   send(call: Call): boolean {
     const connection = this.#connection;
     if (connection !== undefined) {
+      if (connection.silent) return false;
       if (!connection.writable && connection.pendingBytes > this.#maxBytes) {
         call.fail(this.#full(`${connection.pendingBytes} bytes wait for a slow socket (maxQueueBytes)`));
         return true;
@@ -96,13 +107,14 @@ export class Keeper implements Lane {
 
   /** As send(), with ASKING before it in the same write. */
   sendAsking(call: Call): boolean {
+    if (this.silent) return false;
     if (this.#connection?.writeAsking(call)) return true;
     return this.#hold(call, true);
   }
 
   /** Several calls next to each other on one connection, nothing between them. */
   sendAll(calls: readonly Call[], asking: boolean): boolean {
-    if (this.#connection === undefined && !this.#mayHold()) return false;
+    if (this.silent || (this.#connection === undefined && !this.#mayHold())) return false;
     for (let at = 0; at < calls.length; at++) {
       if (asking && at === 0) this.sendAsking(calls[at]!);
       else this.send(calls[at]!);
@@ -135,6 +147,30 @@ export class Keeper implements Lane {
     this.#queue.forEach(visit);
   }
 
+  /**
+   * Looks whether the peer has been silent for `limit` ms while calls wait. If so, calls are no longer given to it
+   * and a second connection asks: a peer that answers there, or cannot be reached at all, has lost this socket,
+   * which is then dropped; one that is silent there too is busy or frozen, and others know better what to do.
+   */
+  checkSilence(limit: number): void {
+    const connection = this.#connection;
+    if (connection === undefined || this.#probing || connection.silence < limit) return;
+    if (!connection.silent) {
+      connection.silent = true;
+      this.#events.onSilence?.(this, true);
+    }
+    this.#probing = true;
+    this.#probe(limit).then(
+      (verdict) => {
+        this.#probing = false;
+        if (verdict !== undefined && connection.silent) connection.destroy(verdict);
+      },
+      () => {
+        this.#probing = false;
+      },
+    );
+  }
+
   /** Drops the socket as if the peer had closed it; the keeper dials again by its rules. */
   drop(reason: Error): void {
     this.#connection?.destroy(reason);
@@ -158,6 +194,29 @@ export class Keeper implements Lane {
         one.end();
         this.#world.after(5000, () => one.destroy(reason));
       }
+    }
+  }
+
+  // Resolves with the reason to drop the socket, or undefined when nothing was learned.
+  async #probe(limit: number): Promise<Error | undefined> {
+    const dialing = dial({ ...this.#options, connectTimeout: limit }, this.#world);
+    let socket: Socket;
+    try {
+      socket = await dialing.opened;
+    } catch (error) {
+      return errorOfNode(this.address, error);
+    }
+    const probe = new Connection(socket, this.address, this.#options, this.#world, mute);
+    const timer = this.#world.after(limit, () => probe.destroy(new Error('silent')));
+    try {
+      await shakeHands(probe, { ...this.#options, clientInfo: false });
+      const message = `Socket timeout. Expecting data, but didn't receive any in ${limit}ms.`;
+      return new RedisError(message, { code: 'ERR_SILENT', node: this.address });
+    } catch {
+      return undefined;
+    } finally {
+      timer.cancel();
+      probe.destroy(new Error('probe over'));
     }
   }
 
@@ -201,7 +260,7 @@ export class Keeper implements Lane {
       return;
     }
     let shaken = false;
-    const connection: Connection = new Connection(socket, this.address, this.#options, {
+    const connection: Connection = new Connection(socket, this.address, this.#options, this.#world, {
       onClose: (reason) => {
         if (this.#retired.delete(connection)) return;
         if (this.#connection === connection) this.#connection = undefined;
@@ -209,6 +268,7 @@ export class Keeper implements Lane {
       },
       onPush: (push) => this.#events.onPush?.(this, push),
       onDrain: () => {},
+      onHeard: () => this.#events.onSilence?.(this, false),
     });
     this.#young = connection;
     const deadline = this.#world.after(this.#options.connectTimeout ?? 10_000, () =>

@@ -103,6 +103,7 @@ export class ClusterCore {
   #begin(): void {
     const epoch = ++this.#epoch;
     this.router.reopen();
+    this.pool.watch();
     this.refresher.start();
     this.lifecycle.become('connecting');
     this.#connectOnce().then(
@@ -192,12 +193,20 @@ export class ClusterCore {
           holdWhileDown: false,
         }),
         readFromReplicas: scaleReads !== 'master',
+        silenceTimeout: this.#options.silenceTimeout ?? 1000,
+        maxBlockingConnections: this.#options.maxBlockingConnections ?? 64,
         roleCall: (argv) => ownCallOf(argv),
         onAdd: (node) => this.#events.onNodeAdded(node),
         onRemove: (node) => this.#events.onNodeRemoved(node),
       },
       this.#world,
-      { onState: (keeper, state, reason) => this.#onNodeState(keeper, state, reason) },
+      {
+        onState: (keeper, state, reason) => this.#onNodeState(keeper, state, reason),
+        onSilence: (_keeper, silent) => {
+          if (silent) this.refresher.suggest('outage');
+          else this.router.retryParked();
+        },
+      },
     );
   }
 
@@ -248,14 +257,14 @@ export class ClusterCore {
   // altogether is found again.
   #targets(): SurveyTarget[] {
     const weight = (node: PooledNode): number => (node.role === 'master' ? 0 : 1) + this.#world.random();
-    const up = [...this.pool.all()].filter((node) => node.keeper.state === 'up');
+    const up = [...this.pool.all()].filter(({ keeper }) => keeper.state === 'up' && !keeper.silent);
     const ranked = up.map((node) => ({ node, weight: weight(node) })).sort((one, other) => one.weight - other.weight);
     const keys = new Set(ranked.map(({ node }) => node.key));
     for (const seed of this.seeds) keys.add(seed.key);
     for (const node of this.pool.all()) keys.add(node.key);
     return [...keys].map((key) => ({
       address: key,
-      atHand: this.pool.get(key)?.keeper.state === 'up',
+      atHand: up.some((node) => node.key === key),
       lead: () => this.#askView(key),
       witness: () => this.#askEpochs(key),
     }));
@@ -324,7 +333,7 @@ export class ClusterCore {
   #visitAll(visit: (parcel: Parcel) => void): void {
     this.lifecycle.forEachHeld(visit);
     this.router.forEachParked(visit);
-    for (const node of this.pool.all()) node.keeper.forEachCall(visit);
+    this.pool.forEachCall(visit);
   }
 }
 

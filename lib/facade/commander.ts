@@ -56,7 +56,7 @@ export class CallMaker {
   make(word: Word, args: readonly unknown[], encoding: Encoding): Call {
     let argv = toArgv(word.name, args);
     if (this.#prefix !== undefined) argv = prefixKeys(argv, this.#prefix);
-    const call = this.#place(argv, word.row, word.flags, encoding, word.shape);
+    const call = this.#place(argv, word.row, flagsOf(word, argv), encoding, word.shape);
     if ((word.flags & CallFlag.subscribing) !== 0) call.pushes = Math.max(1, argv.length - 1);
     return call;
   }
@@ -81,6 +81,13 @@ export class CallMaker {
     const at = firstKeyIndex(row, argv);
     return new Call(argv, at === 0 ? -1 : slotOf(argv[at]!), flags, encoding, shape, this.#sink);
   }
+}
+
+// XREAD and XREADGROUP block only when told to.
+function flagsOf({ name, flags }: Word, argv: readonly Argument[]): number {
+  if ((flags & CallFlag.blocking) === 0 || !/^xread/i.test(name)) return flags;
+  const blocks = argv.some((argument) => typeof argument === 'string' && argument.toLowerCase() === 'block');
+  return blocks ? flags : flags & ~CallFlag.blocking;
 }
 
 const evalsha = commandOf('evalsha');

@@ -110,6 +110,10 @@ export interface ClusterOptions {
   retryDelayOnTryAgain?: number | undefined;
   /** Milliseconds from a call's start until a refused call is no longer tried. Default 15000. */
   retryDeadline?: number | undefined;
+  /** Milliseconds without a byte, while calls wait, after which a node is probed and avoided; 0 = never. Default 1000. */
+  silenceTimeout?: number | undefined;
+  /** Most connections a node for calls that block (BLPOP, XREAD BLOCK, ...). Default 64. */
+  maxBlockingConnections?: number | undefined;
   /** Milliseconds for one node to answer CLUSTER SLOTS. Default 1000. */
   slotsRefreshTimeout?: number | undefined;
   /** Milliseconds between refreshes that nothing asked for. Default: off. */
@@ -185,6 +189,8 @@ const clusterRules: Record<string, Rule> = {
   retryDelayOnClusterDown: [nonNegative, 'milliseconds'],
   retryDelayOnTryAgain: [nonNegative, 'milliseconds'],
   retryDeadline: [nonNegative, 'milliseconds'],
+  silenceTimeout: [nonNegative, 'milliseconds'],
+  maxBlockingConnections: [(value) => Number.isInteger(value) && (value as number) >= 1, 'a whole number from 1'],
   slotsRefreshTimeout: [nonNegative, 'milliseconds'],
   slotsRefreshInterval: [nonNegative, 'milliseconds'],
   redisOptions: [anObject, 'an object'],

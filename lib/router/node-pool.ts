@@ -2,10 +2,11 @@
 // Knows no slots. Invariant: one keeper for one address, whatever named it.
 
 import { AbortError } from '../base/errors.ts';
-import type { World } from '../base/world.ts';
+import type { Timer, World } from '../base/world.ts';
 import type { Call } from '../connection/call.ts';
 import { Keeper, type KeeperEvents, type KeeperOptions } from '../connection/keeper.ts';
 import { parseKey } from '../topology/seeds.ts';
+import { BlockingLanes } from './blocking-lanes.ts';
 
 export type NodeRole = 'master' | 'slave';
 
@@ -13,6 +14,8 @@ export interface PooledNode {
   readonly key: string;
   readonly keeper: Keeper;
   role: NodeRole;
+  /** Made with the first blocking call. */
+  blocking: BlockingLanes | undefined;
   /** Named by the map, not only by a redirect or a seed. */
   inMap: boolean;
 }
@@ -24,15 +27,23 @@ export interface PoolOptions {
   readonly readFromReplicas: boolean;
   /** Makes the READONLY / READWRITE call when a node changes its role. */
   readonly roleCall: (argv: readonly string[]) => Call;
+  /** Milliseconds without a byte, while calls wait, after which a node is probed and avoided; 0 = never. */
+  readonly silenceTimeout: number;
+  /** Most connections of one node for blocking calls. */
+  readonly maxBlockingConnections: number;
   readonly onAdd: (node: PooledNode) => void;
   readonly onRemove: (node: PooledNode) => void;
 }
+
+/** Milliseconds after which an unused blocking connection is closed. */
+const idleLaneLimit = 30_000;
 
 export class NodePool {
   readonly #nodes = new Map<string, PooledNode>();
   readonly #options: PoolOptions;
   readonly #world: World;
   readonly #events: KeeperEvents;
+  #watch: Timer | undefined;
 
   constructor(options: PoolOptions, world: World, events: KeeperEvents) {
     this.#options = options;
@@ -64,7 +75,7 @@ export class NodePool {
       this.#world,
       this.#events,
     );
-    const node: PooledNode = { key, keeper, role, inMap: false };
+    const node: PooledNode = { key, keeper, role, blocking: undefined, inMap: false };
     this.#nodes.set(key, node);
     return node;
   }
@@ -73,6 +84,39 @@ export class NodePool {
   keeper(key: string, readOnly: boolean, events: KeeperEvents): Keeper {
     const { host, port } = parseKey(key);
     return new Keeper(key, { host, port, ...this.#options.optionsFor(key), readOnly }, this.#world, events);
+  }
+
+  /** A connection of the node for one blocking call. */
+  blockingLane(key: string): Keeper {
+    const node = this.open(key);
+    node.blocking ??= new BlockingLanes(
+      () => this.keeper(key, false, { onState: () => {} }),
+      this.#world,
+      this.#options.maxBlockingConnections,
+    );
+    return node.blocking.pick();
+  }
+
+  /** Looks after open connections from now on: silent peers, idle blocking lanes. */
+  watch(): void {
+    if (this.#watch !== undefined) return;
+    const limit = this.#options.silenceTimeout;
+    const period = limit > 0 ? Math.max(10, Math.min(100, limit / 4)) : 1000;
+    const look = (): void => {
+      this.#watch = this.#world.after(period, look);
+      for (const node of this.#nodes.values()) {
+        if (limit > 0) node.keeper.checkSilence(limit);
+        node.blocking?.closeIdle(idleLaneLimit);
+      }
+    };
+    this.#watch = this.#world.after(period, look);
+  }
+
+  forEachCall(visit: (call: Call) => void): void {
+    for (const node of this.#nodes.values()) {
+      node.keeper.forEachCall(visit);
+      node.blocking?.forEachCall(visit);
+    }
   }
 
   /** Makes the pool hold exactly the nodes of the map; what is left over is closed once its replies are in. */
@@ -100,16 +144,22 @@ export class NodePool {
   }
 
   closeAll(reason: Error): void {
+    this.#watch?.cancel();
+    this.#watch = undefined;
     for (const node of [...this.#nodes.values()]) {
       this.#nodes.delete(node.key);
       node.keeper.close(reason);
+      node.blocking?.close(reason);
       if (node.inMap) this.#options.onRemove(node);
     }
   }
 
   #remove(node: PooledNode, gently: boolean): void {
     this.#nodes.delete(node.key);
-    node.keeper.close(new AbortError('Node is disconnected', { node: node.key }), gently);
+    const reason = new AbortError('Node is disconnected', { node: node.key });
+    // What a silent node owes will not come: its calls go round again at once.
+    node.keeper.close(reason, gently && !node.keeper.silent);
+    node.blocking?.close(reason);
     if (node.inMap) this.#options.onRemove(node);
   }
 }

@@ -192,7 +192,7 @@ export class Router implements Dispatcher {
     if (verdict.kind === 'ask') {
       this.counts.ask++;
       if (this.#pool.get(key)?.inMap !== true) this.#events.onHint('ask');
-      if (!parcel.sendOn(this.#pool.open(key).keeper, true)) this.#park(parcel, this.#options.failover);
+      if (!parcel.sendOn(this.#laneOn(key, parcel), true)) this.#park(parcel, this.#options.failover);
       return;
     }
     this.counts.moved++;
@@ -201,7 +201,7 @@ export class Router implements Dispatcher {
     this.#patch(verdict.slot, key);
     this.#events.onHint('moved');
     if (this.#options.moved > 0) this.#park(parcel, this.#options.moved);
-    else if (!parcel.sendOn(node.keeper, false)) {
+    else if (!parcel.sendOn(this.#laneOn(key, parcel), false)) {
       this.#events.onHint('outage');
       this.#park(parcel, this.#options.failover);
     }
@@ -241,7 +241,18 @@ export class Router implements Dispatcher {
     }
   }
 
+  // A call that may hold its connection gets one of its own.
+  #laneOn(key: string, parcel: Parcel): Keeper {
+    return (parcel.flags & CallFlag.blocking) === 0 ? this.#pool.open(key).keeper : this.#pool.blockingLane(key);
+  }
+
   #laneFor(parcel: Parcel): Keeper | undefined {
+    const lane = this.#shardLane(parcel);
+    if (lane === undefined || (parcel.flags & CallFlag.blocking) === 0) return lane;
+    return this.#pool.blockingLane(lane.address);
+  }
+
+  #shardLane(parcel: Parcel): Keeper | undefined {
     if (parcel.slot < 0) return this.#anyLane();
     if (!this.#readsFromMaster && (parcel.flags & CallFlag.readOnly) !== 0 && parcel.redirects === 0) {
       return this.#readLane(parcel);
@@ -265,8 +276,10 @@ export class Router implements Dispatcher {
         ? (scaleReads([shard.master, ...shard.replicas], parcel as Call) ?? shard.master)
         : pickForRead(shard, scaleReads, () => this.#world.random());
     const keeper = this.#pool.open(chosen, chosen === shard.master ? 'master' : 'slave').keeper;
-    // A replica that is down is left for the master.
-    return keeper.state === 'resting' || keeper.state === 'ended' ? this.#pool.open(shard.master).keeper : keeper;
+    // A replica that is down or silent is left for the master.
+    return keeper.state === 'resting' || keeper.state === 'ended' || keeper.silent
+      ? this.#pool.open(shard.master).keeper
+      : keeper;
   }
 
   // A command without keys goes to a random master, one that is up when there is one.
@@ -277,7 +290,7 @@ export class Router implements Dispatcher {
     for (let step = 0; step < shards.length; step++) {
       const index = (start + step) % shards.length;
       const lane = this.#lanes[index] ?? this.#fillLane(index);
-      if (lane.state !== 'resting' && lane.state !== 'ended') return lane;
+      if (lane.state !== 'resting' && lane.state !== 'ended' && !lane.silent) return lane;
     }
     return this.#lanes[start];
   }

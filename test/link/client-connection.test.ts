@@ -23,19 +23,15 @@ class Bench implements CallSink {
   static async to(node: FakeNode): Promise<Bench> {
     const bench = new Bench();
     const socket = await dial({ host: '127.0.0.1', port: node.port }, new RealWorld()).opened;
-    bench.connection = new Connection(
-      socket,
-      node.key,
-      {},
-      {
-        onClose: (reason) => {
-          bench.closed = reason;
-          bench.#wake();
-        },
-        onPush: (push) => bench.pushes.push(push),
-        onDrain: () => {},
+    bench.connection = new Connection(socket, node.key, {}, new RealWorld(), {
+      onClose: (reason) => {
+        bench.closed = reason;
+        bench.#wake();
       },
-    );
+      onPush: (push) => bench.pushes.push(push),
+      onDrain: () => {},
+      onHeard: () => {},
+    });
     return bench;
   }
 

@@ -1,0 +1,65 @@
+// Connections for calls that may hold theirs until data arrives (BLPOP, XREAD BLOCK, ...): each such call has one to
+// itself, so it never holds up others. Lanes are used again; what has been idle for long is closed.
+
+import { AbortError } from '../base/errors.ts';
+import type { World } from '../base/world.ts';
+import type { Call } from '../connection/call.ts';
+import type { Keeper } from '../connection/keeper.ts';
+
+interface BlockingLane {
+  readonly keeper: Keeper;
+  idleSince: number;
+}
+
+export class BlockingLanes {
+  readonly #make: () => Keeper;
+  readonly #world: World;
+  readonly #limit: number;
+  #lanes: BlockingLane[] = [];
+
+  /** `limit`: most connections; beyond it, calls share the lane with the fewest. */
+  constructor(make: () => Keeper, world: World, limit: number) {
+    this.#make = make;
+    this.#world = world;
+    this.#limit = limit;
+  }
+
+  get size(): number {
+    return this.#lanes.length;
+  }
+
+  /** A lane without a call on it. */
+  pick(): Keeper {
+    this.#lanes = this.#lanes.filter(({ keeper }) => keeper.state !== 'ended');
+    let best: BlockingLane | undefined;
+    for (const lane of this.#lanes) {
+      if (best === undefined || lane.keeper.load < best.keeper.load) best = lane;
+      if (lane.keeper.load === 0) break;
+    }
+    if (best === undefined || (best.keeper.load > 0 && this.#lanes.length < this.#limit)) {
+      best = { keeper: this.#make(), idleSince: 0 };
+      this.#lanes.push(best);
+    }
+    best.idleSince = this.#world.now();
+    return best.keeper;
+  }
+
+  /** Closes lanes that have been idle for `ms`. */
+  closeIdle(ms: number): void {
+    const now = this.#world.now();
+    this.#lanes = this.#lanes.filter((lane) => {
+      if (lane.keeper.load > 0) lane.idleSince = now;
+      if (now - lane.idleSince < ms) return true;
+      lane.keeper.close(new AbortError('Connection is closed.', { node: lane.keeper.address }));
+      return false;
+    });
+  }
+
+  forEachCall(visit: (call: Call) => void): void {
+    for (const { keeper } of this.#lanes) keeper.forEachCall(visit);
+  }
+
+  close(reason: Error): void {
+    for (const { keeper } of this.#lanes.splice(0)) keeper.close(reason);
+  }
+}
