@@ -44,15 +44,15 @@ export class Admin {
     for (const link of this.#links) link.disconnect();
   }
 
-  /** Runs commands on node `index`, pipelined in order; any error reply throws. */
-  async run(index: number, commands: readonly (readonly string[])[]): Promise<unknown[]> {
+  /** Runs commands on node `index`, pipelined in order; any error reply throws, unless `lenient`. */
+  async run(index: number, commands: readonly (readonly string[])[], lenient = false): Promise<unknown[]> {
     const chunk = 4000;
     const replies: unknown[] = [];
     for (let at = 0; at < commands.length; at += chunk) {
       const pipeline = this.#links[index]!.pipeline();
       for (const [name, ...args] of commands.slice(at, at + chunk)) pipeline.call(name!, ...args);
       for (const [error, reply] of (await pipeline.exec()) ?? []) {
-        if (error !== null) throw error;
+        if (error !== null && !lenient) throw error;
         replies.push(reply);
       }
     }
@@ -68,8 +68,8 @@ export class Admin {
     await Promise.all(commands.map((list, index) => this.run(index, list)));
   }
 
-  async info(section: string): Promise<string[]> {
-    const texts = await Promise.all(this.#links.map((link) => link.call('INFO', section)));
+  async info(...sections: string[]): Promise<string[]> {
+    const texts = await Promise.all(this.#links.map((link) => link.call('INFO', ...sections)));
     return texts.map(String);
   }
 }

@@ -47,6 +47,8 @@ function startServer(prefix: readonly string[], dir: string, port: number, busPo
     'redis-server',
     ...['--port', port, '--bind', host, '--cluster-enabled', 'yes', '--cluster-port', busPort],
     ...['--cluster-config-file', `nodes-${port}.conf`, '--cluster-node-timeout', 15000],
+    // A master whose slots are all moved away for a while stays a master.
+    ...['--cluster-allow-replica-migration', 'no'],
     ...['--save', '', '--appendonly', 'no', '--dir', dir, '--logfile', `${port}.log`, '--daemonize', 'no'],
   ].map(String);
   return spawn(words[0]!, words.slice(1), { stdio: 'ignore' });

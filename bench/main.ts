@@ -1,0 +1,90 @@
+// `npm run bench`: reads the options, brings a cluster up, runs one suite and writes its report. Whatever happens,
+// every process that was started is stopped.
+
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { startBundledCluster } from './cluster/bundled-cluster.ts';
+import type { BenchCluster } from './cluster/cluster.ts';
+import { type Cores, planCores } from './cluster/cores.ts';
+import { startRealCluster } from './cluster/real-cluster.ts';
+import { runMacro } from './macro/macro.ts';
+import { runMicro } from './micro/micro.ts';
+import { type BenchOptions, parseOptions, UsageError, usage } from './options.ts';
+import { noteOf } from './peers/names.ts';
+import { runRedirect } from './redirect/redirect.ts';
+import { save } from './report/files.ts';
+import { describeMachine, machineLines } from './report/machine.ts';
+import { macroChart, macroTables } from './report/macro-report.ts';
+import { redirectChart, redirectTables } from './report/redirect-report.ts';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+const progress = (line: string): void => console.error(`· ${line}`);
+
+async function main(argv: readonly string[]): Promise<void> {
+  if (argv.includes('--help') || argv.includes('-h')) {
+    console.log(usage);
+    return;
+  }
+  const options = parseOptions(argv);
+  const cores = planCores();
+  if (options.suite.kind === 'micro') {
+    const { lines, data } = runMicro(options.suite.rooms, options);
+    report(options, 'micro', data, undefined, lines);
+    return;
+  }
+  const start = options.server === 'real' ? startRealCluster : startBundledCluster;
+  if (options.suite.kind === 'redirect' && options.server !== 'real') {
+    throw new UsageError('redirect counts with INFO errorstats, which needs --server real');
+  }
+  const cluster = await start(cores.servers);
+  const interrupted = (): void => void cluster.stop().finally(() => process.exit(130));
+  process.once('SIGINT', interrupted);
+  process.once('SIGTERM', interrupted);
+  try {
+    await measure(options, cluster, cores);
+  } finally {
+    process.off('SIGINT', interrupted);
+    process.off('SIGTERM', interrupted);
+    await cluster.stop();
+  }
+}
+
+async function measure(options: BenchOptions, cluster: BenchCluster, cores: Cores): Promise<void> {
+  const machine = describeMachine(root, cluster.version, cores.text, options.clients);
+  const notes = options.clients.map((client) => `${client}: ${noteOf[client]}`);
+  const settings = { rounds: options.rounds, seconds: options.seconds, quick: options.quick };
+  if (options.suite.kind === 'redirect') {
+    const results = await runRedirect(cluster, cores, options, progress);
+    const lines = [...machineLines(machine), '', ...redirectTables(results)];
+    report(options, 'redirect', { machine, settings, results }, redirectChart(machine, results), lines);
+    return;
+  }
+  const results = await runMacro(cluster, cores, options, progress);
+  const lines = [...machineLines(machine), `${options.rounds} rounds of ${options.seconds} s, medians`, ''];
+  lines.push(...macroTables(results), ...notes);
+  report(
+    options,
+    `macro-${options.server}`,
+    { machine, settings, notes, results },
+    macroChart(machine, results),
+    lines,
+  );
+}
+
+function report(
+  options: BenchOptions,
+  name: string,
+  data: unknown,
+  svg: string | undefined,
+  lines: readonly string[],
+): void {
+  console.log(lines.join('\n'));
+  if (options.quick) console.log('(--quick: these figures show that all works, not how fast)');
+  console.log(`written: ${save(root, `${options.label}-${name}`, data, svg, lines).join(', ')}`);
+}
+
+main(process.argv.slice(2)).catch((error: unknown) => {
+  if (error instanceof UsageError) console.error(`${error.message}\n\n${usage}`);
+  else console.error(error);
+  process.exitCode = error instanceof UsageError ? 2 : 1;
+});
