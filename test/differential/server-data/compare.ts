@@ -34,7 +34,15 @@ function withoutIdle(reply: Tagged): Tagged {
   return { tag: reply.tag, of: masked };
 }
 
+/** RESP3 doubles as numbers: the reference prints coordinates with more digits than a double holds. */
+function doublesByValue(reply: Tagged): Tagged {
+  if (reply === null || typeof reply !== 'object') return reply;
+  if (typeof reply.of !== 'string') return { tag: reply.tag, of: reply.of.map(doublesByValue) };
+  return reply.tag === 'double' ? { tag: 'double', of: String(Number(reply.of)) } : reply;
+}
+
 function comparable(name: string, reply: Tagged): Tagged {
+  if (name.startsWith('geo')) return doublesByValue(reply);
   if (reply === null || typeof reply !== 'object' || typeof reply.of === 'string') return reply;
   if (name === 'xpending' || name === 'xinfo') return withoutIdle(reply);
   if (unordered.has(name)) return { tag: reply.tag, of: sorted(reply.of, 1) };
