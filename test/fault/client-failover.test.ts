@@ -1,0 +1,106 @@
+// A master dies (SIGKILL) or freezes (SIGSTOP) under load on a real cluster, with full coverage required and not.
+// Nothing surfaces while the deadline allows, and calls go through again once the server has promoted a replica.
+// The times are printed, never asserted on.
+
+import assert from 'node:assert/strict';
+import { setTimeout as pause } from 'node:timers/promises';
+import { Cluster } from '../../lib/index.ts';
+import { slotOf } from '../../lib/wire/slot.ts';
+import { needRedisServer, type RealCluster, startRealCluster, until } from '../kit/real-cluster.ts';
+
+interface Report {
+  readonly errors: Error[];
+  readonly wrong: string[];
+  /** From the fault, in ms. */
+  promoted: number;
+  firstOk: number;
+  /** Longest pause between two answers of a healthy shard. */
+  healthyGap: number;
+}
+
+const victimKey = 'victim:{bar}';
+
+async function failOver(cluster: RealCluster, client: Cluster, fault: 'kill' | 'freeze'): Promise<Report> {
+  const slot = slotOf(victimKey);
+  const victim = await cluster.ownerOf(slot);
+  const healthyKey = ['foo', 'x', 'y', 'z', 'w'].find((key) => client.slots[slotOf(key)]![0] !== victim.address)!;
+  const report: Report = { errors: [], wrong: [], promoted: 0, firstOk: 0, healthyGap: 0 };
+  await client.set(victimKey, 'before');
+  await client.set(healthyKey, 'fine');
+
+  let running = true;
+  let hit = 0;
+  let answeredAt = performance.now();
+  const pending = new Set<Promise<void>>();
+  const issue = (promise: Promise<unknown>, settled: (value: unknown) => void): void => {
+    const tracked: Promise<void> = promise
+      .then(settled, (error: Error) => void report.errors.push(error))
+      .finally(() => pending.delete(tracked));
+    pending.add(tracked);
+  };
+  const load = async (): Promise<void> => {
+    for (let round = 0; running; round++) {
+      const started = performance.now();
+      issue(client.set(victimKey, `round ${round}`), (reply) => {
+        if (reply !== 'OK') report.wrong.push(`SET answered ${String(reply)}`);
+        if (hit > 0 && started > hit && report.firstOk === 0) report.firstOk = performance.now() - hit;
+      });
+      issue(client.get(healthyKey), (reply) => {
+        if (reply !== 'fine') report.wrong.push(`GET answered ${String(reply)}`);
+        const now = performance.now();
+        if (hit > 0) report.healthyGap = Math.max(report.healthyGap, now - answeredAt);
+        answeredAt = now;
+      });
+      await pause(20);
+    }
+  };
+  const loading = load();
+  await pause(300);
+  hit = performance.now();
+  if (fault === 'kill') await victim.kill();
+  else victim.freeze();
+  const watcher = cluster.nodes.find((node) => node.port !== victim.port)!;
+  await until('a replica is promoted', async () => {
+    const slots = (await watcher.ask('cluster', 'slots')) as [number, number, [string, number]][];
+    const owner = slots.find(([start, end]) => start <= slot && slot <= end)?.[2][1];
+    return owner !== undefined && owner !== victim.port;
+  });
+  report.promoted = performance.now() - hit;
+  await until('the victim shard answers', () => report.firstOk > 0, 12_000);
+  await pause(300);
+  running = false;
+  await loading;
+  await Promise.all(pending);
+  return report;
+}
+
+describe('fault: failover of a real master', function () {
+  this.timeout(60_000);
+  before(function () {
+    needRedisServer(this, 'failover tests');
+  });
+
+  for (const coverage of ['yes', 'no']) {
+    for (const fault of ['kill', 'freeze'] as const) {
+      it(`${fault === 'kill' ? 'SIGKILL' : 'SIGSTOP'}, full coverage ${coverage}: no error, no wrong reply`, async () => {
+        const cluster = await startRealCluster({
+          config: { 'cluster-node-timeout': '1000', 'cluster-require-full-coverage': coverage },
+        });
+        const client = new Cluster(cluster.seeds.slice(0, 2));
+        try {
+          const report = await failOver(cluster, client, fault);
+          const after = Math.round(report.firstOk - report.promoted);
+          console.log(
+            `        promoted after ${Math.round(report.promoted)} ms, first OK ${after} ms later, longest gap on a healthy shard ${Math.round(report.healthyGap)} ms`,
+          );
+          assert.deepEqual(report.errors, []);
+          assert.deepEqual(report.wrong, []);
+          assert.notEqual(report.firstOk, 0);
+        } finally {
+          client.disconnect();
+          await cluster.stop();
+        }
+      });
+    }
+  }
+});
