@@ -79,6 +79,8 @@ export class Client implements Context {
   closed = false;
   /** The stream of this node's primary: its writes pass where a client's would not. */
   primaryLink = false;
+  /** While EXEC runs: its replies so far. */
+  gathered: Reply[] | undefined = undefined;
   /** Effects that replace the argv of the command that is running. */
   override: (readonly string[])[] | undefined = undefined;
 
@@ -95,6 +97,12 @@ export class Client implements Context {
   propagate(...effects: (readonly string[])[]): void {
     if (this.override === undefined) this.override = effects;
     else this.override.push(...effects);
+  }
+
+  /** Sends one of several replies of the command that is running; inside EXEC it takes its place in EXEC's reply. */
+  reply(reply: Reply): void {
+    if (this.gathered === undefined) this.outlet.send(reply);
+    else this.gathered.push(reply);
   }
 
   /** Channels and patterns; shard channels count on their own. */

@@ -62,7 +62,7 @@ function hello(engine: Engine, client: Client, argv: readonly string[]): Reply {
   }
   if (!client.authenticated) {
     return new ReplyError(
-      'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time',
+      'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time',
     );
   }
   if (name !== undefined) client.name = name;

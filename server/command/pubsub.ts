@@ -1,6 +1,6 @@
 // SUBSCRIBE and its kin, PUBLISH, PUBSUB. Each channel gets a reply of its own, sent as it is joined or left.
 
-import { Push, type Reply, ReplyError } from '../../lib/wire/reply.ts';
+import { Push, type Reply } from '../../lib/wire/reply.ts';
 import { globMatcher } from '../keyspace/glob.ts';
 import type { Client } from './client.ts';
 import type { Engine } from './engine.ts';
@@ -18,12 +18,9 @@ interface Kind {
 
 function subscribe(kind: Kind): Handler<Client> {
   return (client, argv) => {
-    if (client.denyBlocking && client.protocol === 2 && kind.word !== 'ssubscribe') {
-      return new ReplyError(`ERR ${kind.word.toUpperCase()} isn't allowed for a DENY BLOCKING client`);
-    }
     for (const channel of argv.slice(1)) {
       if (!kind.joined(client).has(channel)) kind.join(client, channel);
-      client.outlet.send(new Push([kind.word, channel, kind.count(client)]));
+      client.reply(new Push([kind.word, channel, kind.count(client)]));
     }
     return undefined;
   };
@@ -34,9 +31,9 @@ function unsubscribe(kind: Kind): Handler<Client> {
     const channels = argv.length > 1 ? argv.slice(1) : [...kind.joined(client)];
     for (const channel of channels) {
       if (kind.joined(client).has(channel)) kind.leave(client, channel);
-      client.outlet.send(new Push([kind.outWord, channel, kind.count(client)]));
+      client.reply(new Push([kind.outWord, channel, kind.count(client)]));
     }
-    if (channels.length === 0) client.outlet.send(new Push([kind.outWord, null, kind.count(client)]));
+    if (channels.length === 0) client.reply(new Push([kind.outWord, null, kind.count(client)]));
     return undefined;
   };
 }

@@ -15,16 +15,20 @@ function exec(engine: Engine, client: Client): Reply {
   if (broken) return NullArray.value;
   const replies: Reply[] = [];
   client.denyBlocking = true;
+  client.gathered = replies;
   try {
     for (const { command, argv } of transaction.queue) {
       if (engine.monitors.size > 0) feedMonitors(engine, client, command.row, argv);
       const reply = engine.run(client, command, argv);
-      // A command that sends its own replies (SUBSCRIBE) has nothing to put here.
+      // A command that sends its own replies (SUBSCRIBE) has put them there already.
       if (reply !== undefined) replies.push(reply);
     }
   } finally {
     client.denyBlocking = false;
+    client.gathered = undefined;
   }
+  // Its commands have told their own effects.
+  client.propagate();
   return replies;
 }
 

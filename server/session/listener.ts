@@ -29,6 +29,7 @@ export class Listener {
   readonly #engine: Engine;
   readonly #server: Server;
   readonly #path: string | undefined;
+  readonly #sockets = new Set<Socket>();
   #idleTimer: Timer | undefined;
   #nextFd = 8;
   #closed = false;
@@ -70,8 +71,11 @@ export class Listener {
     this.#closed = true;
     this.#idleTimer?.cancel();
     const done = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    const gone = [...this.#sockets].map(
+      (socket) => new Promise<void>((resolve) => socket.once('close', () => resolve())),
+    );
     for (const session of this.sessions) session.close(false);
-    return done;
+    return Promise.all([done, ...gone]).then(() => undefined);
   }
 
   #accept(socket: Socket): void {
@@ -87,7 +91,11 @@ export class Listener {
     }
     const session = new Session(this.#engine, socket, this.#path, this.#nextFd++);
     this.sessions.add(session);
-    socket.on('close', () => this.sessions.delete(session));
+    this.#sockets.add(socket);
+    socket.on('close', () => {
+      this.sessions.delete(session);
+      this.#sockets.delete(socket);
+    });
   }
 
   /** CONFIG timeout: seconds after which a silent client is closed; subscribers and waiters may be silent. */
