@@ -125,8 +125,10 @@ export class PeerRunner implements Runner {
   async #loops(end: number, times: Times): Promise<number> {
     const { width, operation } = this.#workload;
     let done = 0;
+    // One loop that throws ends the others too.
+    let over = false;
     const loop = async (): Promise<void> => {
-      for (let now = performance.now(); now < end; ) {
+      for (let now = performance.now(); now < end && !over; ) {
         const number = this.#take(1);
         const kind = operationAt(operation, number);
         this.#check(kind, number, await this.#issue(kind, number));
@@ -136,7 +138,11 @@ export class PeerRunner implements Runner {
         done++;
       }
     };
-    await Promise.all(Array.from({ length: width }, loop));
+    try {
+      await Promise.all(Array.from({ length: width }, loop));
+    } finally {
+      over = true;
+    }
     return done;
   }
 

@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { parseOptions, UsageError } from '../../../bench/options.ts';
+
+const refused = (argv: string[], text: RegExp): void => {
+  assert.throws(
+    () => parseOptions(argv),
+    (error) => error instanceof UsageError && text.test(error.message),
+  );
+};
+
+describe('bench options', () => {
+  it('measures all clients on real servers by default', () => {
+    const options = parseOptions([]);
+    assert.equal(options.suite.kind, 'macro');
+    assert.equal(options.server, 'real');
+    assert.equal(options.rounds, 5);
+    assert.deepEqual(options.clients.slice(0, 2), ['floor', 'lingcache']);
+    assert.ok(options.workloads.length > 15);
+  });
+
+  it('is short with --quick, unless told how long', () => {
+    assert.deepEqual([parseOptions(['--quick']).rounds, parseOptions(['--quick']).seconds], [2, 0.15]);
+    const told = parseOptions(['--quick', '--rounds', '3', '--seconds', '1.5']);
+    assert.deepEqual([told.rounds, told.seconds, told.quick], [3, 1.5, true]);
+  });
+
+  it('takes suites and single micro benches', () => {
+    assert.equal(parseOptions(['redirect']).suite.kind, 'redirect');
+    assert.deepEqual(parseOptions(['micro']).suite, { kind: 'micro', rooms: ['encode', 'decode', 'slot', 'route'] });
+    assert.deepEqual(parseOptions(['slot', 'route']).suite, { kind: 'micro', rooms: ['slot', 'route'] });
+  });
+
+  it('takes workloads by name and by parts of names, each once', () => {
+    const names = (text: string): string[] => parseOptions(['--workloads', text]).workloads.map((one) => one.name);
+    assert.deepEqual(names('burst-1000-get'), ['burst-1000-get']);
+    assert.deepEqual(names('64k,loops-64-get-64k'), [
+      'burst-100-get-64k',
+      'batch-100-get-64k',
+      'loops-64-get-64k',
+      'loops-64-set-64k',
+    ]);
+    assert.ok(names('loops-1').every((name) => !name.startsWith('loops-1000')));
+  });
+
+  it('names the word it does not understand', () => {
+    refused(['nosuch'], /Unknown suite "nosuch"/);
+    refused(['redirect', 'slot'], /Unexpected "slot"/);
+    refused(['--clients', 'ioredis,nosuch'], /--clients nosuch: expected floor, lingcache/);
+    refused(['--workloads', 'nosuch'], /--workloads nosuch/);
+    refused(['--server', 'mine'], /--server mine: expected real or bundled/);
+    refused(['--rounds', '0'], /--rounds 0/);
+    refused(['--rounds', '1e3'], /--rounds 1e3/);
+    refused(['--seconds', 'long'], /--seconds long/);
+    refused(['--label', '../up'], /--label \.\.\/up/);
+    refused(['--nosuch'], /nosuch/);
+  });
+});
