@@ -4,9 +4,11 @@
 import { EventEmitter } from 'node:events';
 import { AbortError, OptionError } from '../base/errors.ts';
 import { RealWorld } from '../base/world.ts';
+import { fanOut, mayFanOut } from '../batch/fan-out.ts';
+import { splitByKeys } from '../batch/multi-key.ts';
 import { type Callback, nodeify } from '../batch/pipeline.ts';
 import type { Script } from '../command/script.ts';
-import { type Call, CallFlag, type Parcel } from '../connection/call.ts';
+import { Call, CallFlag, type Parcel } from '../connection/call.ts';
 import type { KeeperState } from '../connection/keeper.ts';
 import type { PooledNode } from '../router/node-pool.ts';
 import type { RefreshReason } from '../topology/refresher.ts';
@@ -55,6 +57,8 @@ export class Cluster extends EventEmitter {
   readonly #scripts = new Map<string, Script>();
   readonly #subscriber: ClusterSubscriber;
   readonly #friendly: boolean;
+  /** Neither crossSlot nor fanOut asked for: every call is one call. */
+  readonly #plain: boolean;
 
   constructor(startupNodes: readonly ClusterNode[], options: ClusterOptions = {}) {
     super();
@@ -62,6 +66,7 @@ export class Cluster extends EventEmitter {
     const seeds = parseSeeds(startupNodes);
     this.startupNodes = startupNodes;
     this.options = options;
+    this.#plain = options.crossSlot !== 'split' && !options.fanOut;
     this.#friendly = options.showFriendlyErrorStack ?? options.redisOptions?.showFriendlyErrorStack ?? false;
     const world = new RealWorld();
     this.#core = new ClusterCore(seeds, options, world, (send) => this.#makeLifecycle(send), {
@@ -149,7 +154,7 @@ export class Cluster extends EventEmitter {
   /** Asks for the slot map now; `callback(error?)` or the promise tells the outcome. */
   refreshSlotsCache(callback?: (error?: Error) => void): Promise<void> {
     const refreshing = this.#core.refresher.refresh('manual');
-    if (callback !== undefined) refreshing.then(() => callback(), callback);
+    if (callback !== undefined) refreshing.then(() => callback(undefined), callback);
     return refreshing;
   }
 
@@ -197,10 +202,28 @@ export class Cluster extends EventEmitter {
     return answer(this.#maker.makeScript(script, args, encoding), callback, this.#friendly, this.#submit);
   }
 
-  readonly #submit = (call: Parcel): void => {
-    (call as Call).startedAt = this.#core.router.now();
-    this.#core.submit(call);
+  readonly #submit = (call: Call): void => {
+    call.startedAt = this.#core.router.now();
+    this.#send(call);
   };
+
+  readonly #direct = (call: Parcel): void => this.#core.submit(call);
+
+  // With crossSlot or fanOut a call may become several; everything else goes straight on.
+  readonly #send = (parcel: Parcel): void => {
+    if (this.#plain || !(parcel instanceof Call) || !this.#divide(parcel)) this.#core.submit(parcel);
+  };
+
+  #divide(call: Call): boolean {
+    if (call.slot >= 0) return this.options.crossSlot === 'split' && splitByKeys(call, this.#direct);
+    if (!this.options.fanOut || !mayFanOut(call.argv)) return false;
+    // Which shards there are is known once the map is.
+    if (this.status === 'ready') return fanOut(call, this.#core.router.map.aSlotOfEach(), this.#direct);
+    this.#core.lifecycle.whenReady(() => {
+      if (!fanOut(call, this.#core.router.map.aSlotOfEach(), this.#direct)) this.#core.submit(call);
+    }, call);
+    return true;
+  }
 
   readonly #subscribe = (call: Call): void => this.#subscriber.send(call);
 
@@ -222,7 +245,7 @@ export class Cluster extends EventEmitter {
   }
 
   #chain(transaction: boolean, commands: readonly CommandWords[] | undefined): Chain {
-    const host = { dispatcher: this.#core.router, submit: (parcel: Parcel) => this.#core.submit(parcel) };
+    const host = { dispatcher: this.#core.router, submit: this.#send };
     const chain = new Chain(host, this.#maker, this.#scripts, transaction, true);
     return chain.addBatch(commands ?? []);
   }
@@ -234,8 +257,8 @@ export class Cluster extends EventEmitter {
         node.key.slice(0, node.key.lastIndexOf(':')),
         Number(node.key.slice(node.key.lastIndexOf(':') + 1)),
       ];
-      const keyPrefix = this.options.keyPrefix ?? this.options.redisOptions?.keyPrefix;
-      face = new Redis(sharedKeeper, node.keeper, { ...this.options.redisOptions, keyPrefix, host, port });
+      // The cluster's own key prefix is the cluster's: a node takes keys as they are, as with ioredis.
+      face = new Redis(sharedKeeper, node.keeper, { ...this.options.redisOptions, host, port });
       this.#faces.set(node.key, face);
     }
     return face;

@@ -9,6 +9,7 @@ import { prefixKeys } from '../command/prefix.ts';
 import { shapeOf } from '../command/reply-shape.ts';
 import { Script } from '../command/script.ts';
 import { builtinCommandNames, type CommandRow, commandFlag, commandOf } from '../command/table.ts';
+import { replyTransformerOf, transformArguments } from '../command/transformers.ts';
 import { Call, CallFlag, type CallSink, type ReplyShape } from '../connection/call.ts';
 import type { Encoding } from '../wire/decoder.ts';
 import type { Argument } from '../wire/encoder.ts';
@@ -54,9 +55,15 @@ export class CallMaker {
   }
 
   make(word: Word, args: readonly unknown[], encoding: Encoding): Call {
-    let argv = toArgv(word.name, args);
+    let argv = toArgv(word.name, transformArguments(word.name, args));
     if (this.#prefix !== undefined) argv = prefixKeys(argv, this.#prefix);
-    const call = this.#place(argv, word.row, flagsOf(word, argv), encoding, word.shape);
+    return this.makeAsIs(word, argv, encoding);
+  }
+
+  /** From an argv that is complete: no transformer, no prefix. */
+  makeAsIs(word: Word, argv: Argument[], encoding: Encoding): Call {
+    const shape = replyTransformerOf(word.name) ?? word.shape;
+    const call = this.#place(argv, word.row, flagsOf(word, argv), encoding, shape);
     if ((word.flags & CallFlag.subscribing) !== 0) call.pushes = Math.max(1, argv.length - 1);
     return call;
   }

@@ -1,0 +1,35 @@
+// Argument and reply transformers that users set, as ioredis has them: process-wide, by command name in lower case.
+// They run before (arguments) and instead of (replies) what argv.ts and reply-shape.ts do.
+
+export type ArgumentTransformer = (args: unknown[]) => unknown[];
+export type ReplyTransformer = (reply: unknown) => unknown;
+
+const ofArguments = new Map<string, ArgumentTransformer>();
+const ofReplies = new Map<string, ReplyTransformer>();
+
+/** undefined takes it away again. */
+export function setArgumentTransformer(name: string, transform: ArgumentTransformer | undefined): void {
+  set(ofArguments, name, transform);
+}
+
+/** undefined takes it away again; what lingcache does by itself is back then. */
+export function setReplyTransformer(name: string, transform: ReplyTransformer | undefined): void {
+  set(ofReplies, name, transform);
+}
+
+function set<T>(transformers: Map<string, T>, name: string, transform: T | undefined): void {
+  if (transform === undefined) transformers.delete(name);
+  else if (typeof transform === 'function') transformers.set(name, transform);
+  else throw new TypeError('A transformer must be a function');
+}
+
+/** The arguments, spread one level, as the transformer of `name` makes them; untouched when there is none. */
+export function transformArguments(name: string, args: readonly unknown[]): readonly unknown[] {
+  if (ofArguments.size === 0) return args;
+  const transform = ofArguments.get(name);
+  return transform === undefined ? args : transform(args.flat());
+}
+
+export function replyTransformerOf(name: string): ReplyTransformer | undefined {
+  return ofReplies.size === 0 ? undefined : ofReplies.get(name);
+}
