@@ -42,6 +42,9 @@ export class RequestDecoder {
   readonly #maxBytes: number;
   #buffer: Bytes = empty;
   #at = 0;
+  /** Chunks behind the buffer. */
+  #queue: Buffer[] = [];
+  #queued = 0;
   /** Arguments still to come of the request being read; 0 = between requests. */
   #missing = 0;
   #argv: string[] = [];
@@ -60,17 +63,29 @@ export class RequestDecoder {
 
   /** Bytes held of requests that were not given out yet. */
   get buffered(): number {
-    return this.#buffer.length - this.#at + this.#bytes + this.#gathered;
+    return this.#buffer.length - this.#at + this.#queued + this.#bytes + this.#gathered;
   }
 
   feed(chunk: Buffer): void {
-    if (this.#at === this.#buffer.length) this.#buffer = chunk as Bytes;
-    else this.#buffer = Buffer.concat([this.#buffer.subarray(this.#at), chunk]) as Buffer as Bytes;
-    this.#at = 0;
+    if (this.#at === this.#buffer.length && this.#queue.length === 0) {
+      this.#buffer = chunk as Bytes;
+      this.#at = 0;
+      return;
+    }
+    // Joined when they are read, all at once: a client may send for long before its requests are run.
+    this.#queue.push(chunk);
+    this.#queued += chunk.length;
   }
 
   /** The next whole request, or undefined when it has not all arrived. Throws RequestError. */
   read(): string[] | undefined {
+    const argv = this.#read();
+    if (argv !== undefined || this.#queue.length === 0) return argv;
+    this.#joinQueue();
+    return this.#read();
+  }
+
+  #read(): string[] | undefined {
     for (;;) {
       if (this.#missing === 0) {
         if (this.#at >= this.#buffer.length) return undefined;
@@ -88,10 +103,19 @@ export class RequestDecoder {
 
   /** The bytes not yet read: what follows a command that takes the socket over. */
   take(): Buffer {
+    this.#joinQueue();
     const rest = this.#buffer.subarray(this.#at);
     this.#buffer = empty;
     this.#at = 0;
     return rest;
+  }
+
+  #joinQueue(): void {
+    if (this.#queue.length === 0) return;
+    this.#buffer = Buffer.concat([this.#buffer.subarray(this.#at), ...this.#queue]) as Buffer as Bytes;
+    this.#at = 0;
+    this.#queue = [];
+    this.#queued = 0;
   }
 
   #readCount(): boolean {

@@ -1,5 +1,7 @@
 // Every command that any server has, in one registry. Cluster words and the like are added by the node.
 
+import { bitmapCommands } from './bitmap.ts';
+import { bitmapFieldCommands } from './bitmap-field.ts';
 import { clientCommands } from './client-words.ts';
 import { commandCommands } from './command-words.ts';
 import { connectionCommands } from './connection.ts';
@@ -7,7 +9,10 @@ import { counterCommands } from './counter.ts';
 import { debugCommands } from './debug.ts';
 import { Engine, type EngineOptions } from './engine.ts';
 import { expireCommands } from './expire.ts';
+import { geoCommands } from './geo.ts';
+import { geoSearchCommands } from './geo-search.ts';
 import { hashCommands } from './hash.ts';
+import { hyperloglogCommands } from './hyperloglog.ts';
 import { keyCommands } from './keys.ts';
 import { lcsCommands } from './lcs.ts';
 import { listCommands } from './list.ts';
@@ -16,6 +21,7 @@ import { pubsubCommands } from './pubsub.ts';
 import { serverCommands } from './server-words.ts';
 import { setCommands } from './set.ts';
 import { setAlgebraCommands } from './set-algebra.ts';
+import { sortCommands } from './sort.ts';
 import { streamCommands } from './stream.ts';
 import { streamClaimCommands } from './stream-claim.ts';
 import { streamGroupCommands } from './stream-group.ts';
@@ -47,6 +53,12 @@ const dataCommands = [
   streamGroupCommands,
   streamClaimCommands,
   streamInfoCommands,
+  bitmapCommands,
+  bitmapFieldCommands,
+  hyperloglogCommands,
+  geoCommands,
+  geoSearchCommands,
+  sortCommands,
 ];
 
 /** An engine with all its commands; `stop()` it when done. */

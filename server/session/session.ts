@@ -137,13 +137,19 @@ export class Session implements Outlet {
         if (this.#writer.size > outputHighWater) this.#flush();
       }
     } catch (error) {
-      if (!(error instanceof RequestError)) throw error;
-      this.#writer.write(new ReplyError(`ERR ${error.message}`));
+      this.#writer.write(new ReplyError(`ERR ${this.#explain(error)}`));
       this.#end();
     } finally {
       this.#running = false;
     }
     this.#flush();
+  }
+
+  #explain(error: unknown): string {
+    if (error instanceof RequestError) return error.message;
+    // A bug of ours ends this connection, not the server.
+    this.#engine.world.log(`internal error: ${error instanceof Error ? error.stack : String(error)}`);
+    return 'internal error';
   }
 
   /** CLIENT REPLY SKIP silences its own answer and the one after it. */
