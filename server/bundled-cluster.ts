@@ -76,7 +76,12 @@ export class BundledCluster implements AsyncDisposable {
     const others = this.nodes.filter(
       (node) => node.running && node.role === 'master' && node !== source && node !== target,
     );
-    const route = { slot, source: place(source), target: place(target), others: others.map(place), auth: this.#auth };
+    const onReturning = (returning: boolean): void => {
+      target.server.holdSlot(slot, returning);
+      source.server.letReturn(slot, returning);
+    };
+    const [from, into] = [place(source), place(target)];
+    const route = { slot, source: from, target: into, others: others.map(place), onReturning, auth: this.#auth };
     const move = new SlotMove(route, this.#world, options);
     await move.begin();
     return move;

@@ -52,6 +52,8 @@ export interface MemberHost {
 
 export class ClusterMember {
   readonly settings: ClusterSettings;
+  /** Slots whose keys are coming back from a move that was called off. */
+  readonly returning: Set<number> = new Set();
   readonly #host: MemberHost;
   readonly #peers: Peers;
   readonly #failover: Failover;
@@ -181,6 +183,7 @@ export class ClusterMember {
       allowReadsWhenDown: this.settings.allowReadsWhenDown,
       allowPubSubShardWhenDown: this.settings.allowPubSubShardWhenDown,
       endpointType: this.settings.endpointType,
+      returning: this.returning,
       has: (key) => this.#host.has(key),
     };
   }

@@ -37,6 +37,8 @@ function waitRule({ row }: Command<Client>, locks: KeyLocks): WaitRule | undefin
   // Inside EXEC the whole transaction has waited already.
   if (wholeStore.has(row.name)) return (client) => !client.denyBlocking;
   if (row.keySpecs.length === 0) return undefined;
+  // Taking keys back out of a held slot is what it is held for.
+  if (row.name === 'migrate') return (_client, argv) => keysOf(row, argv).some((key) => locks.isMoving(key));
   return (client, argv) => !client.denyBlocking && keysOf(row, argv).some((key) => locks.isLocked(key));
 }
 

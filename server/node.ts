@@ -160,6 +160,17 @@ export class ServerNode {
     this.#applyPause();
   }
 
+  /** Makes commands of clients on the slot wait. */
+  holdSlot(slot: number, held: boolean): void {
+    this.#locks.holdSlot(slot, held);
+  }
+
+  /** Lets keys of a slot in again that had been handed over. */
+  letReturn(slot: number, returning: boolean): void {
+    if (returning) this.member.returning.add(slot);
+    else this.member.returning.delete(slot);
+  }
+
   /** Lets go of everything, sockets first. What the clients had sent and got no answer for is lost. */
   async close(): Promise<void> {
     if (this.#closed) return;

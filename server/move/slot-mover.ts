@@ -18,6 +18,8 @@ export interface MoveRoute {
   readonly target: MovingNode;
   /** The other masters, which are told the outcome at once. */
   readonly others: readonly MovingNode[];
+  /** Called around taking keys back: the target's clients wait meanwhile, and the source lets the keys in. */
+  readonly onReturning: (returning: boolean) => void;
   /** AUTH words for every node. */
   readonly auth?: readonly string[] | undefined;
 }
@@ -80,16 +82,16 @@ export class SlotMove {
     }
   }
 
-  /** Takes every key back and closes the slot where it was. */
+  /** Takes every key back and closes the slot where it was. Clients that were sent to the target wait until then. */
   async rollback(): Promise<void> {
-    const { source, target } = this.route;
+    const { source, target, onReturning } = this.route;
+    onReturning(true);
     try {
       await this.#drain(target, source);
       await this.#setSlot(source, 'STABLE');
-      // Clients that were sent to the target before may have written there since.
-      await this.#drain(target, source);
       await this.#setSlot(target, 'STABLE');
     } finally {
+      onReturning(false);
       this.#close();
     }
   }

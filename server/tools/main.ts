@@ -1,0 +1,59 @@
+#!/usr/bin/env node
+// The `lingcache` command: finds the tool a user asked for and runs it. Tools are loaded only when they are wanted.
+
+import { readFileSync } from 'node:fs';
+
+const help = `Usage: lingcache <command> [options]
+
+Commands:
+  up      Start a cluster in this process and keep it until Ctrl-C.
+            --masters <n>    masters, default 3
+            --replicas <n>   replicas of each master, default 1
+            --port <n>       port of the first node, default 7000
+            --host <name>    address to listen on, default 127.0.0.1
+            --password <pw>  clients must AUTH with it
+  demo    A tour of the client on a cluster of its own; --help tells more.
+
+  --help, --version
+`;
+
+type Tool = (args: string[]) => Promise<number>;
+
+const tools: Readonly<Record<string, () => Promise<Tool>>> = {
+  up: async () => (await import('./up.ts')).runUp,
+  demo: async () => (await import('./demo.ts')).runDemo,
+};
+
+async function main(args: string[]): Promise<number> {
+  const [name, ...rest] = args;
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    (name === undefined ? process.stderr : process.stdout).write(help);
+    return name === undefined ? 2 : 0;
+  }
+  if (name === '--version' || name === '-v') {
+    process.stdout.write(`${version()}\n`);
+    return 0;
+  }
+  if (!Object.hasOwn(tools, name)) {
+    process.stderr.write(`lingcache: unknown command '${name}'; try lingcache --help\n`);
+    return 2;
+  }
+  const tool = await tools[name]!();
+  return tool(rest);
+}
+
+function version(): string {
+  // Built, this file lies three folders below package.json; so does it under any other out dir.
+  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+main(process.argv.slice(2)).then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: unknown) => {
+    process.stderr.write(`lingcache: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 1;
+  },
+);
