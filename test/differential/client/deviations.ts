@@ -24,4 +24,60 @@ export const deviations: readonly Deviation[] = [
     except: 'RESP2',
     reason: 'ioredis lets RESP3 shapes through when the name is not in lower case; here both protocols give one shape',
   },
+  {
+    row: 'pipelines: array with unknown command',
+    reason: 'ioredis throws a TypeError about apply; here the command is sent and the server refuses it',
+  },
+  {
+    row: 'pipelines: used again',
+    reason: "a second exec() rejects with ioredis's own text, which ioredis never shows; it sends everything again",
+  },
+  {
+    row: 'pipelines: command after exec',
+    reason: 'as "used again": a chain that ran takes no more commands',
+  },
+  {
+    row: 'transactions: used again',
+    reason: 'as for pipelines; ioredis answers with the raw replies, QUEUED among them',
+  },
+  {
+    row: 'pipelines: keys of two nodes',
+    reason: 'a pipeline may span the cluster',
+  },
+  {
+    row: 'pipelines: one command over two slots',
+    reason: "only that command fails, with the server's CROSSSLOT; ioredis rejects the whole pipeline",
+  },
+  {
+    row: 'pipelines: multi inside, refused',
+    reason: 'previousErrors come with EXECABORT inside a pipeline too; ioredis has them for multi() alone',
+  },
+  {
+    row: 'pipelines: multi inside, Buffer forms',
+    reason: 'QUEUED is a status, not the reply of the command: it stays text in Buffer forms',
+  },
+  {
+    row: 'transactions: keys of two slots',
+    reason: 'says transaction, where ioredis speaks of a pipeline; keys of one node but two slots fail alike',
+  },
+  {
+    row: 'scripts: eval with too few keys',
+    reason: "the server's error; ioredis throws a TypeError or makes up keys named undefined",
+  },
+  {
+    row: 'scripts: too few arguments',
+    reason: 'as "eval with too few keys"',
+  },
+  {
+    row: 'scripts: in a transaction after SCRIPT FLUSH',
+    reason: 'a transaction carries the script itself, so a flushed script cache cannot break it',
+  },
+  {
+    row: 'messages: subscribe in a pipeline',
+    reason: 'ioredis turns a shared node connection into a subscriber; here it is refused',
+  },
+  {
+    row: 'scripts: numberOfKeys omitted, count missing',
+    reason: 'the command of the error is EVALSHA, which is what was sent; ioredis sends EVAL first on each connection',
+  },
 ];

@@ -60,16 +60,20 @@ export function describeValue(value: unknown): unknown {
   return { object: Object.getPrototypeOf(value)?.constructor?.name ?? null, fields };
 }
 
+/** Classes of the client that ioredis writes as plain Error; what they have over it is lingcache's own. */
+const plainErrors = new Set(['RedisError', 'OptionError', 'TimeoutError', 'QueueFullError']);
+
 function describeError(error: Error): unknown {
   const { command, previousErrors } = error as {
     command?: { name: string; args: unknown[] };
     previousErrors?: unknown;
   };
+  const ofServer = error instanceof ioredis.ReplyError || error instanceof lingcache.ReplyError;
   return {
-    error: error.name,
-    ofServer: error instanceof ioredis.ReplyError || error instanceof lingcache.ReplyError,
+    error: plainErrors.has(error.name) ? 'Error' : error.name,
+    ofServer,
     message: error.message,
-    ...(command === undefined ? {} : { command: [command.name, ...command.args].map(describeValue) }),
+    ...(command === undefined || !ofServer ? {} : { command: [command.name, ...command.args].map(describeValue) }),
     ...(previousErrors === undefined ? {} : { previousErrors: describeValue(previousErrors) }),
   };
 }
@@ -175,6 +179,7 @@ function differences(theirs: unknown, ours: unknown, where = ''): Difference[] {
   if (isDeepStrictEqual(theirs, ours)) return [];
   const [one, other] = [partsOf(theirs), partsOf(ours)];
   if (where.split('.').length > 2 || one === undefined || other === undefined) return [{ where, theirs, ours }];
+  if (Array.isArray(theirs) && Array.isArray(ours) && theirs.length !== ours.length) return [{ where, theirs, ours }];
   const names = new Set([...Object.keys(one), ...Object.keys(other)]);
   return [...names].flatMap((name) => differences(one[name], other[name], where === '' ? name : `${where}.${name}`));
 }
