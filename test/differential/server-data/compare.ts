@@ -1,7 +1,8 @@
 // Runs the same words on redis-server and on our handlers and compares the answers, and at the end the keys.
 import assert from 'node:assert/strict';
 import type { CommandGroup } from '../../../server/command/registry.ts';
-import { DirectPeer, needRedisServer, type RealPeer, RealServer, type Tagged } from './peers.ts';
+import { needRedisServer, type RealNode, startRealNode } from '../../kit/redis-server.ts';
+import { DirectPeer, type Tagged, WirePeer } from './peers.ts';
 
 /** Commands whose order of elements is the server's own affair (hash tables): compared sorted. */
 const unordered = new Set(['smembers', 'sinter', 'sunion', 'sdiff', 'hkeys', 'hvals']);
@@ -10,7 +11,7 @@ const unorderedPairs = new Set(['hgetall']);
 /** Cursors differ once a value is large: only the elements of these are compared, and only of whole scans. */
 const scans = new Set(['sscan', 'hscan', 'zscan']);
 
-const show = (value: Tagged): string =>
+export const show = (value: Tagged): string =>
   JSON.stringify(value, (_, item: unknown) => (typeof item === 'bigint' ? `:${item}` : item));
 
 function sorted(items: readonly Tagged[], width: number): Tagged[] {
@@ -61,19 +62,19 @@ export function words(line: string): string[] {
 }
 
 export class Comparison {
-  readonly #server: RealServer;
-  readonly real: RealPeer;
+  readonly #server: RealNode;
+  readonly real: WirePeer;
   readonly ours: DirectPeer;
 
-  constructor(server: RealServer, real: RealPeer, ours: DirectPeer) {
+  constructor(server: RealNode, real: WirePeer, ours: DirectPeer) {
     this.#server = server;
     this.real = real;
     this.ours = ours;
   }
 
   static async open(groups: readonly CommandGroup[]): Promise<Comparison> {
-    const server = await RealServer.start();
-    return new Comparison(server, await server.open(), new DirectPeer(groups));
+    const server = await startRealNode();
+    return new Comparison(server, await WirePeer.open(server.port), new DirectPeer(groups));
   }
 
   async close(): Promise<void> {

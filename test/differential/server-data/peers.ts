@@ -1,10 +1,6 @@
-// Two ways to run one command: on a redis-server over a unix socket, and on our handlers in this process.
+// Two ways to run one command: over a socket (redis-server, or our server whole), and on our handlers in this process.
 // Both answer the same tagged values, so type (bulk, status, map, set, double, ...) and text are compared alike.
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { ManualWorld } from '../../../lib/base/world.ts';
 import { Double, NullArray, Push, type Reply, ReplyError, Status, Verbatim } from '../../../lib/wire/reply.ts';
 import {
@@ -26,57 +22,8 @@ export interface Peer {
   run(argv: readonly string[]): Promise<Tagged>;
 }
 
-export const hasRedisServer = (): boolean => spawnSync('redis-server', ['--version']).status === 0;
-
-/** Skips the suite in words when redis-server is missing; never in CI. */
-export function needRedisServer(suite: Mocha.Context): void {
-  if (hasRedisServer() || process.env['CI'] === 'true') return;
-  console.log(`skipped: ${suite.currentTest?.parent?.title ?? 'differential tests'} (redis-server is not installed)`);
-  suite.skip();
-}
-
-export class RealServer {
-  readonly #process: ChildProcess;
-  readonly #dir: string;
-
-  constructor(process: ChildProcess, dir: string) {
-    this.#process = process;
-    this.#dir = dir;
-  }
-
-  static async start(): Promise<RealServer> {
-    const dir = mkdtempSync(join(tmpdir(), 'lingcache-real-'));
-    const options = ['--port', '0', '--unixsocket', join(dir, 's'), '--save', '', '--appendonly', 'no', '--dir', dir];
-    const child = spawn('redis-server', options, { stdio: ['ignore', 'pipe', 'inherit'] });
-    const server = new RealServer(child, dir);
-    await new Promise<void>((resolve, reject) => {
-      let log = '';
-      child.on('error', reject);
-      child.on('exit', () => reject(new Error(`redis-server left: ${log}`)));
-      child.stdout?.on('data', (chunk: Buffer) => {
-        log += chunk.toString();
-        if (log.includes('ready to accept connections') || log.includes('now ready')) resolve();
-      });
-    });
-    return server;
-  }
-
-  open(): Promise<RealPeer> {
-    return RealPeer.open(join(this.#dir, 's'));
-  }
-
-  async stop(): Promise<void> {
-    this.#process.removeAllListeners('exit');
-    if (this.#process.exitCode === null && this.#process.signalCode === null) {
-      const left = new Promise((resolve) => this.#process.once('exit', resolve));
-      this.#process.kill('SIGKILL');
-      await left;
-    }
-    rmSync(this.#dir, { recursive: true, force: true });
-  }
-}
-
-export class RealPeer implements Peer {
+/** One connection to a server on a loopback port. */
+export class WirePeer implements Peer {
   readonly #socket: Socket;
   readonly #waiting: ((reply: Tagged) => void)[] = [];
   #text = '';
@@ -87,9 +34,9 @@ export class RealPeer implements Peer {
     socket.on('data', (chunk: string) => this.#feed(chunk));
   }
 
-  static open(path: string): Promise<RealPeer> {
+  static open(port: number): Promise<WirePeer> {
     return new Promise((resolve, reject) => {
-      const socket = connect(path, () => resolve(new RealPeer(socket)));
+      const socket = connect(port, '127.0.0.1', () => resolve(new WirePeer(socket)));
       socket.on('error', reject);
     });
   }
