@@ -114,10 +114,9 @@ function randomMembers(ctx: Context, argv: readonly string[]): Reply {
   const zset = zsetAt(ctx, argv[1]!);
   if (count === undefined) return zset === undefined ? null : zset.randomMember(ctx.world.random());
   if (zset === undefined || count === 0) return [];
-  const all = [...zset.entries()].map(([member]) => member);
   let members: string[];
   if (count < 0) members = Array.from({ length: -count }, () => zset.randomMember(ctx.world.random()));
-  else members = count >= all.length ? all : distinctSamples(all, count, all.length, ctx.world);
+  else members = distinctSamples(zset.members(), Math.min(count, zset.size), zset.size, ctx.world);
   const pairs = members.map((member) => ({ member, score: zset.score(member)! }));
   return pairsReply(ctx, pairs, argv.length === 4);
 }

@@ -99,6 +99,11 @@ export class ZsetValue {
     for (let node = this.#order.first; node !== undefined; node = node.next[0]) yield [node.member, node.score];
   }
 
+  /** Ascending. */
+  *members(): Generator<string> {
+    for (let node = this.#order.first; node !== undefined; node = node.next[0]) yield node.member;
+  }
+
   /** A uniformly chosen member; `random` is in [0, 1). The set must not be empty. */
   randomMember(random: number): string {
     return this.#order.at(Math.floor(random * this.size))!.member;

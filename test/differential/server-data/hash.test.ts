@@ -175,3 +175,29 @@ function command(dice: Dice): readonly string[] {
 }
 
 randomSuite('random hash scripts', groups, 4000, command);
+
+const globWords = [
+  'a',
+  'b',
+  'c',
+  'ab',
+  '*',
+  '?',
+  '[a-c]',
+  '[^a]',
+  '[',
+  ']',
+  '-',
+  '\\',
+  '^',
+  '\xff',
+  '[b-',
+  '[\\]]',
+  '[c-a]',
+];
+
+randomSuite('random glob patterns', groups, 3000, (dice) => {
+  const text = dice.several(['a', 'b', 'c', '*', '[', ']', '-', '\\', '^', '\xff'], 4).join('');
+  if (dice.below(4) === 0) return ['HSET', 'globs', text, '1'];
+  return ['HSCAN', 'globs', '0', 'COUNT', '1000', 'MATCH', dice.several(globWords, 6).join('')];
+});
