@@ -111,15 +111,8 @@ export async function runRedirect(
       for (let turn = 0; turn < clients.length; turn++) {
         const client = clients[(turn + round) % clients.length]!;
         progress(`round ${round + 1} of ${options.rounds}: ${client}`);
-        const child = new Child(new URL('./client.js', import.meta.url).href, cores.client, client, clientFlags());
-        const bench: Bench = { child, mover, counters, plan, effort: options.quick ? quickEffort : fullEffort };
-        try {
-          await child.ask('open', { client, nodes: cluster.nodes } satisfies OpenRequest);
-          visits.get(client)!.push(await visit(bench));
-          await child.ask('close');
-        } finally {
-          await child.close();
-        }
+        const tools = { mover, counters, plan, effort: options.quick ? quickEffort : fullEffort };
+        visits.get(client)!.push(await visit(tools, client, cluster, cores));
       }
     }
   } finally {
@@ -128,24 +121,35 @@ export async function runRedirect(
   return clients.map((client) => resultOf(client, visits.get(client)!));
 }
 
-async function visit(bench: Bench): Promise<Visit> {
-  const cold: number[] = [];
-  for (let sample = 0; sample < bench.effort.cold; sample++) cold.push(await bench.child.ask<number>('cold'));
-  const directly = await direct(bench);
-  const single = await moved(bench);
-  const afterAsk = await ask(bench);
-  const moving: BatchFigures[] = [];
-  for (const share of shares) moving.push(await batches(bench, share));
-  const swapped = await swap(bench);
-  return {
-    cold,
-    direct: directly,
-    ...single,
-    ask: afterAsk,
-    batches: moving,
-    swap: swapped,
-    reshard: await reshard(bench),
+// What shifts slots under load gets a client of its own: some clients are not the same afterwards.
+async function visit(
+  tools: Omit<Bench, 'child'>,
+  client: ClientName,
+  cluster: BenchCluster,
+  cores: Cores,
+): Promise<Visit> {
+  const fresh = async <T>(work: (bench: Bench) => Promise<T>): Promise<T> => {
+    const child = new Child(new URL('./client.js', import.meta.url).href, cores.client, client, clientFlags());
+    try {
+      await child.ask('open', { client, nodes: cluster.nodes } satisfies OpenRequest);
+      const value = await work({ ...tools, child });
+      await child.ask('close');
+      return value;
+    } finally {
+      await child.close();
+    }
   };
+  const still = await fresh(async (bench) => {
+    const cold: number[] = [];
+    for (let sample = 0; sample < bench.effort.cold; sample++) cold.push(await bench.child.ask<number>('cold'));
+    const directly = await direct(bench);
+    const single = await moved(bench);
+    const afterAsk = await ask(bench);
+    const moving: BatchFigures[] = [];
+    for (const share of shares) moving.push(await batches(bench, share));
+    return { cold, direct: directly, ...single, ask: afterAsk, batches: moving };
+  });
+  return { ...still, swap: await fresh(swap), reshard: await fresh(reshard) };
 }
 
 function resultOf(client: ClientName, visits: readonly Visit[]): RedirectResult {
@@ -190,7 +194,8 @@ function shiftResult(all: readonly ShiftFigures[]): ShiftResult {
   return {
     steadyOps: middle(steady),
     duringOps: middle(during),
-    ratio: middle((one) => during(one) / steady(one)),
+    // NaN when nothing was answered before: no ratio.
+    ratio: middle((one) => (steady(one) > 0 ? during(one) / steady(one) : Number.NaN)),
     steadyP99: middle((one) => one.steady.latency.p99),
     p99: middle((one) => one.during.latency.p99),
     p999: middle((one) => one.during.latency.p999),

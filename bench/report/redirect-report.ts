@@ -24,12 +24,15 @@ export function redirectTables(results: readonly RedirectResult[]): string[] {
     ...batchTable(results),
     '',
     'All 16,384 slots swapped under 64 loops',
+    '(took: the servers are busy for so long with the swap itself, which is most of the fall in throughput)',
     ...shiftTable(results, (one) => one.swap),
     '',
     'Live reshard under 64 loops, slot by slot with MIGRATE',
     ...shiftTable(results, (one) => one.reshard),
   ];
 }
+
+const ratioOf = (value: number): string => (Number.isFinite(value) ? value.toFixed(2) : '-');
 
 function callTable(results: readonly RedirectResult[]): string[] {
   const header = ['client', 'call', 'p50', 'p99', 'x', 'extra arrivals', 'extra bytes', 'maps', 'redirects', 'errors'];
@@ -80,7 +83,7 @@ function shiftTable(results: readonly RedirectResult[], pick: (one: RedirectResu
       one.client,
       short(shift.steadyOps),
       short(shift.duringOps),
-      shift.ratio.toFixed(2),
+      ratioOf(shift.ratio),
       duration(shift.p99),
       duration(shift.steadyP99),
       duration(shift.p999),
