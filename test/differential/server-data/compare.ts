@@ -1,6 +1,7 @@
 // Runs the same words on redis-server and on our handlers and compares the answers, and at the end the keys.
 import assert from 'node:assert/strict';
 import type { CommandGroup } from '../../../server/command/registry.ts';
+import { startStandalone } from '../../../server/session/standalone.ts';
 import { needRedisServer, type RealNode, startRealNode } from '../../kit/redis-server.ts';
 import { DirectPeer, type Tagged, WirePeer } from './peers.ts';
 
@@ -64,9 +65,9 @@ export function words(line: string): string[] {
 export class Comparison {
   readonly #server: RealNode;
   readonly real: WirePeer;
-  readonly ours: DirectPeer;
+  readonly ours: DirectPeer | WirePeer;
 
-  constructor(server: RealNode, real: WirePeer, ours: DirectPeer) {
+  constructor(server: RealNode, real: WirePeer, ours: DirectPeer | WirePeer) {
     this.#server = server;
     this.real = real;
     this.ours = ours;
@@ -77,14 +78,21 @@ export class Comparison {
     return new Comparison(server, await WirePeer.open(server.port), new DirectPeer(groups));
   }
 
+  /** The same real server, beside our server whole: sessions, dispatcher and printing included. */
+  async besideServer(port: number): Promise<Comparison> {
+    return new Comparison(this.#server, await WirePeer.open(this.#server.port), await WirePeer.open(port));
+  }
+
   async close(): Promise<void> {
     this.real.close();
+    if (this.ours instanceof WirePeer) this.ours.close();
     await this.#server.stop();
   }
 
   async reset(protocol: 2 | 3): Promise<void> {
     await this.real.run(['HELLO', String(protocol)]);
-    this.ours.protocol = protocol;
+    if (this.ours instanceof DirectPeer) this.ours.protocol = protocol;
+    else await this.ours.run(['HELLO', String(protocol)]);
     await this.real.run(['FLUSHALL']);
     await this.ours.run(['FLUSHALL']);
   }
@@ -173,12 +181,23 @@ export function randomSuite(
       comparison = await Comparison.open(groups);
     });
     after(async () => comparison?.close());
+    const run = async (peers: Comparison, protocol: 2 | 3, count: number): Promise<void> => {
+      await peers.reset(protocol);
+      const dice = new Dice(seed + protocol);
+      for (let round = 0; round < count; round += 1) {
+        await peers.same(next(dice), `SEED=${seed} round ${round}: `);
+      }
+    };
     for (const protocol of [2, 3] as const) {
-      it(`${rounds} commands (RESP${protocol})`, async () => {
-        await comparison!.reset(protocol);
-        const dice = new Dice(seed + protocol);
-        for (let round = 0; round < rounds; round += 1) {
-          await comparison!.same(next(dice), `SEED=${seed} round ${round}: `);
+      it(`${rounds} commands (RESP${protocol})`, () => run(comparison!, protocol, rounds));
+      it(`${rounds / 4} commands through a session (RESP${protocol})`, async () => {
+        const server = await startStandalone();
+        try {
+          const whole = await comparison!.besideServer(server.port);
+          await run(whole, protocol, rounds / 4);
+          whole.real.close();
+        } finally {
+          await server.close();
         }
       });
     }
