@@ -34,8 +34,13 @@ export interface DecoderOptions {
 /** How bulk strings come out. `utf8` text, `buffer` bytes, `latin1` one char per byte. */
 export type Encoding = 'utf8' | 'buffer' | 'latin1';
 
-/** `legacy` folds RESP3 into RESP2 shapes (map -> flat array, double -> text, bool -> 1/0); `resp3` keeps its types. */
-export type Mapping = 'legacy' | 'resp3';
+/**
+ * `legacy` folds RESP3 into RESP2 shapes: map -> flat array, double -> a string as any other, bool -> 1/0.
+ * `resp3` keeps its types: Map, Set, number, boolean, bigint.
+ * `objects` is what ioredis calls "resp3": maps -> plain objects with text keys, sets -> arrays, doubles -> numbers,
+ * booleans as they are, big numbers -> text.
+ */
+export type Mapping = 'legacy' | 'resp3' | 'objects';
 
 const CR = 13;
 const LF = 10;
@@ -102,7 +107,8 @@ export class Decoder {
   /** The next whole reply, or `pending`. `encoding` must be the same on every try for one reply. */
   read(encoding: Encoding): unknown {
     for (;;) {
-      let value = this.#bulk === undefined ? this.#readValue(encoding) : this.#readBulkRest(encoding);
+      const form = this.#mapping === 'objects' && this.#atKey() ? 'utf8' : encoding;
+      let value = this.#bulk === undefined ? this.#readValue(form) : this.#readBulkRest(form);
       if (value === pending) return pending;
       if (value === opened) continue;
       // A finished value closes every frame that it fills.
@@ -116,6 +122,12 @@ export class Decoder {
         if (value === opened) break;
       }
     }
+  }
+
+  /** The next value is the key of a map. */
+  #atKey(): boolean {
+    const frame = this.#stack[this.#stack.length - 1];
+    return frame !== undefined && frame.kind === aggregate.map && frame.items.length % 2 === 0;
   }
 
   #readValue(encoding: Encoding): unknown {
@@ -145,7 +157,7 @@ export class Decoder {
         return null;
       case 44: // ,
         this.#at = end + 2;
-        return this.#double(buffer.latin1Slice(start + 1, end));
+        return this.#double(buffer.latin1Slice(start + 1, end), encoding);
       case 35: // #
         this.#at = end + 2;
         return this.#boolean(buffer.latin1Slice(start + 1, end));
@@ -295,11 +307,13 @@ export class Decoder {
     return negative ? -value : value;
   }
 
-  #double(text: string): unknown {
+  #double(text: string, encoding: Encoding): unknown {
     if (!/^(?:[+-]?(?:inf|\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)|-?nan)$/.test(text)) {
       throw new ProtocolError(`Protocol error: invalid double ${JSON.stringify(text.slice(0, 32))}`);
     }
-    if (this.#mapping === 'legacy') return text;
+    if (this.#stringNumbers) return text;
+    // RESP2 says a double as a bulk string, so it comes in the form of one.
+    if (this.#mapping === 'legacy') return encoding === 'buffer' ? Buffer.from(text) : text;
     if (text.endsWith('inf')) return text.startsWith('-') ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
     return Number(text);
   }
@@ -312,7 +326,7 @@ export class Decoder {
 
   #bigNumber(text: string): unknown {
     if (!/^[+-]?\d+$/.test(text)) throw new ProtocolError('Protocol error: invalid big number');
-    return this.#mapping === 'legacy' ? text : BigInt(text);
+    return this.#mapping === 'resp3' ? BigInt(text) : text;
   }
 
   #open(kind: AggregateKind, start: number, end: number): unknown {
@@ -350,9 +364,10 @@ export class Decoder {
         // Out-of-band data about the reply that follows: read and let go.
         return opened;
       case aggregate.set:
-        return this.#mapping === 'legacy' ? items : new Set(items);
+        return this.#mapping === 'resp3' ? new Set(items) : items;
       default: {
         if (this.#mapping === 'legacy') return items;
+        if (this.#mapping === 'objects') return objectOf(items);
         const map = new Map<unknown, unknown>();
         for (let at = 0; at < items.length; at += 2) map.set(items[at], items[at + 1]);
         return map;
@@ -364,6 +379,19 @@ export class Decoder {
     const shown = this.#buffer.latin1Slice(start + 1, Math.min(start + 16, this.#buffer.length));
     return new ProtocolError(`Protocol error: invalid bulk length ${JSON.stringify(shown)}`);
   }
+}
+
+/** [k, v, ...] as an object whose every key, `__proto__` too, is a property of its own. */
+function objectOf(items: readonly unknown[]): Record<string, unknown> {
+  const object: Record<string, unknown> = {};
+  for (let at = 0; at < items.length; at += 2) {
+    const key = String(items[at]);
+    const value = items[at + 1];
+    if (key in object) {
+      Object.defineProperty(object, key, { value, configurable: true, enumerable: true, writable: true });
+    } else object[key] = value;
+  }
+  return object;
 }
 
 const opened: unique symbol = Symbol('opened');

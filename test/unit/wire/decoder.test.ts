@@ -59,6 +59,27 @@ describe('wire/decoder', () => {
     assert.equal(decode('(123456789012345678901\r\n', resp3), 123456789012345678901n);
   });
 
+  it('makes plain objects of maps in the mapping ioredis calls resp3, keys as text whatever the encoding', () => {
+    const text = '%3\r\n$1\r\na\r\n,2.5\r\n+__proto__\r\n~2\r\n#t\r\n#f\r\n:7\r\n%1\r\n$1\r\nk\r\n$1\r\nv\r\n';
+    const read = (encoding: Encoding): unknown => decodeAll([Buffer.from(text)], encoding, { mapping: 'objects' })[0];
+    const entries = [
+      ['7', { k: 'v' }],
+      ['a', 2.5],
+      ['__proto__', [true, false]],
+    ];
+    assert.deepEqual(Object.entries(read('utf8') as object), entries);
+    assert.deepEqual(Object.entries(read('buffer') as object), [['7', { k: Buffer.from('v') }], ...entries.slice(1)]);
+    assert.equal(decode('(123456789012345678901\r\n', { mapping: 'objects' }), '123456789012345678901');
+  });
+
+  it('says doubles as it says bulk strings, or as text where numbers are to be text', () => {
+    const read = (options: DecoderOptions): unknown => decodeAll([Buffer.from(',2.5\r\n')], 'buffer', options)[0];
+    assert.deepEqual(read({}), Buffer.from('2.5'));
+    assert.equal(read({ stringNumbers: true }), '2.5');
+    assert.equal(read({ stringNumbers: true, mapping: 'objects' }), '2.5');
+    assert.equal(read({ mapping: 'objects' }), 2.5);
+  });
+
   it('reads errors as values, at the top and inside arrays', () => {
     const error = decode('-WRONGTYPE Operation against a key\r\n') as ReplyError;
     assert.ok(error instanceof ReplyError);
