@@ -78,6 +78,10 @@ function settle(desk: ClusterDesk, outcome: Outcome): Reply {
   return OK;
 }
 
+function tooManyWords(argv: readonly string[]): ReplyError {
+  return refuse(`unknown subcommand or wrong number of arguments for '${argv[1]}'. Try CLUSTER HELP.`);
+}
+
 function parseInteger(word: string): number | undefined {
   return /^(?:0|-?[1-9]\d{0,17})$/.test(word) ? Number(word) : undefined;
 }
@@ -162,13 +166,15 @@ const replicas: Word = (desk, _ctx, argv) => {
 
 const failover: Word = (desk, _ctx, argv) => {
   const word = argv[2]?.toLowerCase();
-  if (argv.length > 3 || (word !== undefined && word !== 'force' && word !== 'takeover')) return syntaxError;
+  if (argv.length > 3) return tooManyWords(argv);
+  if (word !== undefined && word !== 'force' && word !== 'takeover') return syntaxError;
   return settle(desk, desk.failover(word ?? 'agreed'));
 };
 
 const resetWord: Word = (desk, ctx, argv) => {
   const word = argv[2]?.toLowerCase();
-  if (argv.length > 3 || (word !== undefined && word !== 'hard' && word !== 'soft')) return syntaxError;
+  if (argv.length > 3) return tooManyWords(argv);
+  if (word !== undefined && word !== 'hard' && word !== 'soft') return syntaxError;
   return settle(desk, reset(desk.state, ctx.store.size, word === 'hard' ? desk.randomId() : undefined));
 };
 

@@ -107,9 +107,13 @@ async function exchange(
     if (kept.db !== request.db) prelude.push(['SELECT', String(request.db)]);
     const gone: string[] = [];
     let refusal: string | undefined;
+    let welcome = true;
     const onReply = (reply: unknown, index: number): void => {
-      if (reply instanceof ReplyError) refusal ??= reply.message;
-      else if (index >= prelude.length) gone.push(parcels[index - prelude.length]!.key);
+      const refused = reply instanceof ReplyError;
+      if (refused) refusal ??= reply.message;
+      if (index < prelude.length) welcome &&= !refused;
+      // Without AUTH and SELECT nobody knows where the key went: it stays here as well.
+      else if (welcome && !refused) gone.push(parcels[index - prelude.length]!.key);
     };
     try {
       const commands = [...prelude, ...parcels.map(({ words }) => words)];

@@ -7,7 +7,7 @@ import { Decoder, pending } from '../../lib/wire/decoder.ts';
 
 export type Words = readonly string[];
 
-/** What can go wrong with the socket, as MIGRATE tells it apart. */
+/** What can go wrong with the socket, as MIGRATE tells it apart; a refused connection shows when it is written to. */
 export class PeerLinkError extends Error {
   readonly phase: 'connecting' | 'writing' | 'reading';
   readonly timedOut: boolean;
@@ -106,7 +106,7 @@ export class PeerLink {
     if (this.#closed) return;
     this.#closed = true;
     this.#socket.destroy();
-    const phase = this.#connected ? 'reading' : 'connecting';
+    const phase = this.#connected ? 'reading' : timedOut ? 'connecting' : 'writing';
     for (const entry of this.#queue.splice(0)) {
       entry.timer?.cancel();
       entry.reject(new PeerLinkError(phase, timedOut, `${this.address}: ${reason}`));
