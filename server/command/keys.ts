@@ -7,6 +7,7 @@ import { isInt64Text } from '../keyspace/number.ts';
 import { readCursor, readScanOptions } from '../keyspace/scan-options.ts';
 import { type Entry, never, type Store, type Stored, typeOf } from '../keyspace/store.ts';
 import type { Client } from './client.ts';
+import { readStore } from './db-index.ts';
 import type { Engine } from './engine.ts';
 import { noSuchKey } from './expire.ts';
 import type { CommandGroup, Context } from './registry.ts';
@@ -62,11 +63,6 @@ function rename(ctx: Context, argv: readonly string[], onlyNew: boolean): Reply 
   return onlyNew ? 1 : OK;
 }
 
-function storeAt(engine: Engine, text: string, badNumber: string): Store {
-  const index = readLong(text, badNumber);
-  return engine.databases.stores[index] ?? fail('DB index is out of range');
-}
-
 function copy(engine: Engine, client: Client, argv: readonly string[]): Reply {
   const [, source, target] = argv as [string, string, string];
   let to = client.store;
@@ -74,7 +70,7 @@ function copy(engine: Engine, client: Client, argv: readonly string[]): Reply {
   for (let at = 3; at < argv.length; at++) {
     if (sameWord(argv[at], 'replace')) replace = true;
     else if (sameWord(argv[at], 'db') && argv[at + 1] !== undefined) {
-      to = storeAt(engine, argv[++at]!, 'value is not an integer or out of range');
+      to = readStore(engine, argv[++at]!);
     } else syntaxError();
   }
   if (engine.clusterEnabled && to.index !== 0)
@@ -95,7 +91,7 @@ function copy(engine: Engine, client: Client, argv: readonly string[]): Reply {
 function move(engine: Engine, client: Client, argv: readonly string[]): Reply {
   if (engine.clusterEnabled) return new ReplyError('ERR MOVE is not allowed in cluster mode');
   const key = argv[1]!;
-  const to = storeAt(engine, argv[2]!, 'value is not an integer or out of range');
+  const to = readStore(engine, argv[2]!);
   if (to === client.store) fail('source and destination objects are the same');
   const entry = client.store.find(key);
   if (entry === undefined || to.has(key)) return 0;
@@ -155,10 +151,8 @@ function flush(engine: Engine, client: Client, argv: readonly string[], stores: 
 
 function swap(engine: Engine, argv: readonly string[]): Reply {
   if (engine.clusterEnabled) return new ReplyError('ERR SWAPDB is not allowed in cluster mode');
-  const first = readLong(argv[1]!, 'invalid first DB index');
-  const second = readLong(argv[2]!, 'invalid second DB index');
-  const [one, other] = [engine.databases.stores[first], engine.databases.stores[second]];
-  if (one === undefined || other === undefined) fail('DB index is out of range');
+  const one = readStore(engine, argv[1]!, 'invalid first DB index');
+  const other = readStore(engine, argv[2]!, 'invalid second DB index');
   if (one !== other) one.swapWith(other);
   engine.databases.dirty++;
   return OK;

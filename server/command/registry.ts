@@ -132,7 +132,7 @@ export class Registry<C extends Context> {
     if (sub === undefined) return this.#byName.get(container) ?? arityRefusal(container);
     const command = this.#byName.get(`${container}|${sub.toLowerCase()}`);
     if (command !== undefined) return command;
-    return new ReplyError(`ERR unknown subcommand '${sub.slice(0, 128)}'. Try ${container.toUpperCase()} HELP.`);
+    return new ReplyError(`ERR unknown subcommand '${printable(sub, 128)}'. Try ${container.toUpperCase()} HELP.`);
   }
 }
 
@@ -143,7 +143,13 @@ export function arityRefusal(name: string): ReplyError {
 function unknownCommand(argv: readonly string[]): ReplyError {
   let shown = '';
   for (let at = 1; at < argv.length && shown.length < 128; at++) {
-    shown += `'${argv[at]!.slice(0, 128 - shown.length)}' `;
+    shown += `'${printable(argv[at]!, 128 - shown.length)}' `;
   }
-  return new ReplyError(`ERR unknown command '${argv[0]!.slice(0, 128)}', with args beginning with: ${shown}`);
+  return new ReplyError(`ERR unknown command '${printable(argv[0]!, 128)}', with args beginning with: ${shown}`);
+}
+
+/** As C prints a string: up to its first zero byte. */
+function printable(text: string, limit: number): string {
+  const end = text.indexOf('\0');
+  return text.slice(0, end < 0 ? limit : Math.min(end, limit));
 }
