@@ -73,7 +73,7 @@ async function measure(
       const child = new Child(module, cores.client, `${client} ${workload.name}`, clientFlags());
       children.push({ client, child, rounds: [] });
       await child.ask('open', { client, workload, nodes: cluster.nodes } satisfies Setting);
-      await child.ask('run', Math.max(options.seconds, 0.2));
+      await child.ask('run', Math.max(options.seconds * 2, 0.3));
     }
     for (let round = 0; round < options.rounds; round++) {
       for (let turn = 0; turn < children.length; turn++) {
