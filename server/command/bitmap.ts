@@ -58,7 +58,6 @@ function bitRange(startText: string, endText: string | undefined, unit: string |
   if (unit !== undefined && !byBit && !sameWord(unit, 'byte')) syntaxError();
   const total = byBit ? length * 8 : length;
   const end = endText === undefined ? total - 1 : readLong(endText);
-  if (start < 0 && end < 0 && start > end) return undefined;
   const first = start < 0 ? Math.max(0, start + total) : start;
   const last = Math.min(end < 0 ? Math.max(0, end + total) : end, total - 1);
   if (first > last) return undefined;
@@ -80,13 +79,18 @@ function maskedByte(text: string, at: number, range: BitRange): number {
   return byte & 0xff;
 }
 
+/** Both counted from the end and in the wrong order: BITCOUNT sees nothing even where clamping would leave a byte. */
+function isBackward(start: string | undefined, end: string | undefined): boolean {
+  return Number(start) < 0 && Number(end) < 0 && Number(start) > Number(end);
+}
+
 function bitCount(ctx: Context, argv: readonly string[]): Reply {
   const text = ctx.store.getString(argv[1]!);
   if (text === undefined) return 0;
   if (argv.length === 3 || argv.length > 5) syntaxError();
   const whole = { start: 0, end: text.length * 8 - 1 };
   const range = argv.length === 2 ? whole : bitRange(argv[2]!, argv[3], argv[4], text.length);
-  if (range === undefined) return 0;
+  if (range === undefined || isBackward(argv[2], argv[3])) return 0;
   let count = 0;
   const last = Math.floor(range.end / 8);
   for (let at = Math.floor(range.start / 8); at <= last; at += 1) count += bitsIn[maskedByte(text, at, range)]!;

@@ -40,36 +40,28 @@ export function murmur64(text: string): bigint {
 export type SketchProblem = 'foreign' | 'corrupt';
 
 export class Sketch {
-  readonly registers: Uint8Array = new Uint8Array(REGISTERS);
+  /** The dense layout: head and packed registers, lowest bits first. */
+  readonly #bytes: Buffer;
+
+  constructor(bytes: Buffer = emptySketch()) {
+    this.#bytes = bytes;
+  }
 
   static parse(text: string): Sketch | SketchProblem {
     if (text.length < HEAD || !text.startsWith('HYLL')) return 'foreign';
     const layout = text.charCodeAt(4);
-    const sketch = new Sketch();
-    if (layout === 1) return sketch.#readSparse(text) ? sketch : 'corrupt';
-    if (layout !== 0 || text.length !== DENSE_LENGTH) return 'foreign';
-    for (let index = 0; index < REGISTERS; index += 1) {
-      const bit = index * REGISTER_BITS;
-      const at = HEAD + (bit >> 3);
-      const pair = text.charCodeAt(at) | ((text.charCodeAt(at + 1) || 0) << 8);
-      sketch.registers[index] = (pair >> (bit & 7)) & 63;
+    if (layout === 1) {
+      const sketch = new Sketch();
+      return sketch.#readSparse(text) ? sketch : 'corrupt';
     }
-    return sketch;
+    if (layout !== 0 || text.length !== DENSE_LENGTH) return 'foreign';
+    return new Sketch(Buffer.from(text, 'latin1'));
   }
 
   /** The dense layout; its cached estimate is marked as out of date. */
   print(): string {
-    const bytes = Buffer.alloc(DENSE_LENGTH);
-    bytes.write('HYLL', 'latin1');
-    bytes[15] = 0x80;
-    for (let index = 0; index < REGISTERS; index += 1) {
-      const bit = index * REGISTER_BITS;
-      const at = HEAD + (bit >> 3);
-      const shifted = this.registers[index]! << (bit & 7);
-      bytes[at] = bytes[at]! | (shifted & 255);
-      if (shifted > 255) bytes[at + 1] = bytes[at + 1]! | (shifted >> 8);
-    }
-    return bytes.toString('latin1');
+    this.#bytes[HEAD - 1] = 0x80;
+    return this.#bytes.toString('latin1');
   }
 
   /** True when a register grew. */
@@ -79,25 +71,41 @@ export class Sketch {
     let rest = (hash >> INDEX_BITS) | (1n << BigInt(MAX_RANK));
     let rank = 1;
     for (; (rest & 1n) === 0n; rest >>= 1n) rank += 1;
-    if (rank <= this.registers[index]!) return false;
-    this.registers[index] = rank;
+    if (rank <= this.#get(index)) return false;
+    this.#set(index, rank);
     return true;
   }
 
   merge(other: Sketch): void {
     for (let index = 0; index < REGISTERS; index += 1) {
-      if (other.registers[index]! > this.registers[index]!) this.registers[index] = other.registers[index]!;
+      const rank = other.#get(index);
+      if (rank > this.#get(index)) this.#set(index, rank);
     }
   }
 
   /** The estimated number of distinct elements. */
   count(): number {
     const histogram = new Array<number>(64).fill(0);
-    for (const rank of this.registers) histogram[rank]! += 1;
+    for (let index = 0; index < REGISTERS; index += 1) histogram[this.#get(index)]! += 1;
     let z = REGISTERS * tau((REGISTERS - histogram[MAX_RANK + 1]!) / REGISTERS);
     for (let rank = MAX_RANK; rank >= 1; rank -= 1) z = (z + histogram[rank]!) * 0.5;
     z += REGISTERS * sigma(histogram[0]! / REGISTERS);
     return Math.round((ALPHA * REGISTERS * REGISTERS) / z);
+  }
+
+  #get(index: number): number {
+    const bit = index * REGISTER_BITS;
+    const at = HEAD + (bit >> 3);
+    return ((this.#bytes[at]! | ((this.#bytes[at + 1] ?? 0) << 8)) >> (bit & 7)) & 63;
+  }
+
+  #set(index: number, rank: number): void {
+    const bit = index * REGISTER_BITS;
+    const at = HEAD + (bit >> 3);
+    const pair = this.#bytes[at]! | ((this.#bytes[at + 1] ?? 0) << 8);
+    const changed = (pair & ~(63 << (bit & 7))) | (rank << (bit & 7));
+    this.#bytes[at] = changed & 255;
+    if (at + 1 < DENSE_LENGTH) this.#bytes[at + 1] = (changed >> 8) & 255;
   }
 
   /** Runs of `00llllll` zeros, `01llllll llllllll` zeros and `1vvvvvll` values. */
@@ -116,11 +124,16 @@ export class Sketch {
         length = (byte & 63) + 1;
       }
       if (!(index + length <= REGISTERS)) return false;
-      this.registers.fill(value, index, index + length);
-      index += length;
+      for (; length > 0; length -= 1) this.#set(index++, value);
     }
     return index === REGISTERS;
   }
+}
+
+function emptySketch(): Buffer {
+  const bytes = Buffer.alloc(DENSE_LENGTH);
+  bytes.write('HYLL', 'latin1');
+  return bytes;
 }
 
 function sigma(x: number): number {
