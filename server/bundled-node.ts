@@ -2,8 +2,7 @@
 // Invariant: killing loses what the process held in memory, as a real kill does; id and last known view survive.
 
 import type { World } from '../lib/base/world.ts';
-import { ReplyError } from '../lib/wire/reply.ts';
-import { pretendOwner } from './cluster/ownership.ts';
+import { slotCount } from '../lib/wire/slot.ts';
 import { type Range, rangesOf } from './cluster/slots.ts';
 import { type ClusterState, me, myMaster } from './cluster/state.ts';
 import { ServerNode, type ServerNodeOptions } from './node.ts';
@@ -84,15 +83,15 @@ export class BundledNode {
   }
 
   /**
-   * Makes this node, and only it, believe that `slot` belongs to `ownerId`: a node with a stale or lying view.
-   * The belief lasts until the true owner's next message claims it again, about a second; `cluster-node-timeout`
-   * does not change that. Throws for an unknown id or outside cluster mode.
+   * Makes this node, and only it, tell its clients that `slot` belongs to `ownerId`: a node with a stale or lying
+   * view. Null ends the lie; the other nodes never hear of it. Throws for an unknown id, a bad slot, or outside
+   * cluster mode.
    */
-  setSlotOwner(slot: number, ownerId: string): void {
+  setSlotOwner(slot: number, ownerId: string | null): void {
     const { member } = this.#node;
-    const outcome = pretendOwner(member.state, slot, ownerId);
-    if (outcome instanceof ReplyError) throw new Error(outcome.message);
-    member.apply(outcome);
+    if (!Number.isInteger(slot) || slot < 0 || slot >= slotCount) throw new RangeError(`slot ${slot} does not exist`);
+    if (ownerId !== null && !member.state.nodes.has(ownerId)) throw new RangeError(`no node ${ownerId} is known`);
+    member.pretendOwner(slot, ownerId ?? undefined);
   }
 }
 

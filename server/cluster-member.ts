@@ -17,6 +17,7 @@ import {
   type Outcome,
   type Step,
   withNode,
+  withOwner,
 } from './cluster/state.ts';
 import type { BusStats, PeerView } from './cluster/text.ts';
 
@@ -57,7 +58,9 @@ export class ClusterMember {
   readonly #host: MemberHost;
   readonly #peers: Peers;
   readonly #failover: Failover;
+  readonly #pretended = new Map<number, string>();
   #state: ClusterState;
+  #shown: { readonly of: ClusterState; readonly state: ClusterState } | undefined;
   #up: boolean;
 
   constructor(host: MemberHost, state: ClusterState, settings: ClusterSettings) {
@@ -114,6 +117,24 @@ export class ClusterMember {
 
   get state(): ClusterState {
     return this.#state;
+  }
+
+  /** What clients are told: the state, but for the slots it was made to lie about. The peers always hear the truth. */
+  get shown(): ClusterState {
+    if (this.#pretended.size === 0) return this.#state;
+    if (this.#shown?.of !== this.#state) {
+      let state = this.#state;
+      for (const [slot, id] of this.#pretended) if (state.nodes.has(id)) state = withOwner(state, [slot], id);
+      this.#shown = { of: this.#state, state };
+    }
+    return this.#shown.state;
+  }
+
+  /** Makes this node tell clients that `slot` belongs to `id`; undefined: the truth again. */
+  pretendOwner(slot: number, id: string | undefined): void {
+    if (id === undefined) this.#pretended.delete(slot);
+    else this.#pretended.set(slot, id);
+    this.#shown = undefined;
   }
 
   get up(): boolean {
@@ -178,7 +199,7 @@ export class ClusterMember {
   /** What the guard judges by. */
   get guardView(): GuardView {
     return {
-      state: this.#state,
+      state: this.shown,
       up: this.#up,
       allowReadsWhenDown: this.settings.allowReadsWhenDown,
       allowPubSubShardWhenDown: this.settings.allowPubSubShardWhenDown,

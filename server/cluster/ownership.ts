@@ -122,12 +122,6 @@ export function setSlotNode(state: ClusterState, slot: number, id: string, facts
   return { state: next, effects: [{ kind: 'save' }] };
 }
 
-/** Gives this node, and nobody else, a view that need not be true: for tests of clients with stale or lying nodes. */
-export function pretendOwner(state: ClusterState, slot: number, id: string): Outcome {
-  if (!state.nodes.has(id)) return refuse(`Unknown node ${id}`);
-  return { state: withOwner(state, [slot], id), effects: [] };
-}
-
 /** Becomes master of everything its master owned, under an epoch that was won or taken. */
 export function takeOver(state: ClusterState, epoch: number): Step {
   const { master } = me(state);

@@ -27,6 +27,8 @@ import type { CommandGroup, Context, Handler } from './registry.ts';
 /** What the words need of the node they are spoken to. */
 export interface ClusterDesk {
   readonly state: ClusterState;
+  /** The state as clients are told it; differs from `state` only where a test made this node lie. */
+  readonly shown: ClusterState;
   readonly up: boolean;
   readonly endpointType: EndpointType;
   readonly allowReplicaMigration: boolean;
@@ -259,9 +261,9 @@ const words: Readonly<Record<string, Word>> = {
   getkeysinslot: getKeysInSlot,
   keyslot: (_desk, _ctx, argv) => slotOfBinary(argv[2]!),
   myid: (desk) => desk.state.myself,
-  nodes: (desk) => new Verbatim(nodesText(desk.state, (id) => desk.peer(id))),
-  slots: (desk) => printSlots(slotRanges(desk.state, desk.endpointType)),
-  shards: (desk) => printShards(shards(desk.state, desk.endpointType)),
+  nodes: (desk) => new Verbatim(nodesText(desk.shown, (id) => desk.peer(id))),
+  slots: (desk) => printSlots(slotRanges(desk.shown, desk.endpointType)),
+  shards: (desk) => printShards(shards(desk.shown, desk.endpointType)),
   info: (desk) => new Verbatim(infoText(desk.state, desk.up, desk.stats)),
   links,
   replicas,

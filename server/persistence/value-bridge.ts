@@ -4,8 +4,11 @@ import type { Stored } from '../keyspace/entry.ts';
 import { HashValue } from '../keyspace/types/hash.ts';
 import { ListValue } from '../keyspace/types/list.ts';
 import { SetValue } from '../keyspace/types/set.ts';
+import { StreamValue } from '../keyspace/types/stream.ts';
+import { Group } from '../keyspace/types/stream-group.ts';
+import { MAX_ID, makeId, msOf, type StreamId, seqOf, ZERO_ID } from '../keyspace/types/stream-id.ts';
 import { ZsetValue } from '../keyspace/types/zset.ts';
-import type { PortableValue } from './portable.ts';
+import type { PortableGroup, PortableId, PortableStream, PortableValue } from './portable.ts';
 
 /** Throws a RangeError for a class that this bridge does not know. */
 export function toPortable(value: Stored): PortableValue {
@@ -20,6 +23,7 @@ export function toPortable(value: Stored): PortableValue {
   if (value instanceof ZsetValue) {
     return { type: 'zset', entries: [...value.entries()], packed: value.encoding === 'listpack' };
   }
+  if (value instanceof StreamValue) return streamToPortable(value);
   throw new RangeError(`values of type ${value.type} cannot be written yet`);
 }
 
@@ -40,6 +44,53 @@ export function fromPortable(value: PortableValue): Stored {
     case 'zset':
       return ZsetValue.from(value.entries);
     case 'stream':
-      throw new RangeError('values of type stream cannot be read yet');
+      return streamFromPortable(value);
   }
+}
+
+function streamToPortable(stream: StreamValue): PortableStream {
+  return {
+    type: 'stream',
+    entries: [...stream.range(ZERO_ID, MAX_ID)].map(({ id, fields }) => ({ id: pairOf(id), fields })),
+    lastId: pairOf(stream.lastId),
+    maxDeletedId: pairOf(stream.maxDeletedId),
+    entriesAdded: BigInt(stream.entriesAdded),
+    groups: [...stream.groups.values()].map(groupToPortable),
+  };
+}
+
+function groupToPortable(group: Group): PortableGroup {
+  const pending = [...group.pending].map(({ id, deliveredAt, deliveries, consumer }) => ({
+    id: pairOf(id),
+    deliveredAt,
+    deliveries,
+    consumer: consumer.name,
+  }));
+  const consumers = group.consumers().map(({ name, seenAt }) => ({ name, seenAt }));
+  return { name: group.name, lastId: pairOf(group.lastId), entriesRead: BigInt(group.entriesRead), pending, consumers };
+}
+
+function streamFromPortable(value: PortableStream): StreamValue {
+  const stream = new StreamValue();
+  for (const { id, fields } of value.entries) stream.append(idOf(id), fields);
+  stream.lastId = idOf(value.lastId);
+  stream.maxDeletedId = idOf(value.maxDeletedId);
+  stream.entriesAdded = Number(value.entriesAdded);
+  for (const { name, lastId, entriesRead, pending, consumers } of value.groups) {
+    const group = new Group(name, idOf(lastId), Number(entriesRead));
+    for (const consumer of consumers) group.addConsumer(consumer.name, consumer.seenAt);
+    for (const { id, consumer, deliveredAt, deliveries } of pending) {
+      group.assign(idOf(id), group.consumer(consumer)!, deliveredAt, deliveries);
+    }
+    stream.groups.set(name, group);
+  }
+  return stream;
+}
+
+function pairOf(id: StreamId): PortableId {
+  return [msOf(id), seqOf(id)];
+}
+
+function idOf([ms, seq]: PortableId): StreamId {
+  return makeId(ms, seq);
 }
