@@ -6,10 +6,13 @@
 
 import type { World } from '../../lib/base/world.ts';
 import { ReplyError } from '../../lib/wire/reply.ts';
-import { slotCount, slotOfBinary } from '../../lib/wire/slot.ts';
+import { slotOfBinary } from '../../lib/wire/slot.ts';
+import { Attention, type Watcher } from './attention.ts';
 import { Entry, never, type Stored, type Value } from './entry.ts';
 import { ExpiryHeap } from './expiry.ts';
+import { SlotIndex } from './slot-index.ts';
 
+export type { Watcher } from './attention.ts';
 export { Entry, never, type Stored, type TypeName, typeOf, type Value } from './entry.ts';
 
 /** One letter of notify-keyspace-events: g generic, $ string, l list, s set, h hash, z zset, t stream, x expired, ... */
@@ -40,11 +43,6 @@ export interface StoreHost {
   activeExpiry: boolean;
 }
 
-/** A transaction's eye on some keys; becomes dirty when one of them changes. */
-export interface Watcher {
-  dirty: boolean;
-}
-
 const wrongType = 'WRONGTYPE Operation against a key holding the wrong kind of value';
 
 /** The error that a command on the wrong type of key answers; thrown by the typed getters, answered by the dispatcher. */
@@ -55,22 +53,17 @@ export function wrongTypeError(): ReplyError {
 export class Store {
   readonly index: number;
   readonly host: StoreHost;
-  readonly #indexSlots: boolean;
   #map = new Map<string, Entry>();
   #dense: Entry[] = [];
   #expiry = new ExpiryHeap();
-  readonly #slotHeads: (Entry | undefined)[];
-  readonly #slotCounts: Int32Array;
-  readonly #watched = new Map<string, Map<Watcher, boolean>>();
-  readonly #awaited = new Map<string, number>();
+  readonly #slots: SlotIndex | undefined;
+  readonly #attention = new Attention();
 
   /** `indexSlots` keeps the per-slot index of cluster mode. */
   constructor(index: number, host: StoreHost, indexSlots = false) {
     this.index = index;
     this.host = host;
-    this.#indexSlots = indexSlots;
-    this.#slotHeads = indexSlots ? new Array(slotCount).fill(undefined) : [];
-    this.#slotCounts = new Int32Array(indexSlots ? slotCount : 0);
+    this.#slots = indexSlots ? new SlotIndex() : undefined;
   }
 
   /** Keys held, those past their deadline but not yet deleted included (as DBSIZE counts). */
@@ -184,11 +177,7 @@ export class Store {
 
   /** Breaks watches and wakes waiters without an event. */
   signal(key: string): void {
-    if (this.#watched.size > 0) {
-      const watchers = this.#watched.get(key);
-      if (watchers !== undefined) for (const watcher of watchers.keys()) watcher.dirty = true;
-    }
-    if (this.#awaited.size > 0 && this.#awaited.has(key)) this.host.onReady?.(this, key);
+    if (this.#attention.touch(key)) this.host.onReady?.(this, key);
   }
 
   /** Removes an aggregate that a change left empty, with its `del` event; true when it did. Call after changed(). */
@@ -204,36 +193,27 @@ export class Store {
   // ---- watching and waiting
 
   watch(key: string, watcher: Watcher): void {
-    let watchers = this.#watched.get(key);
-    if (watchers === undefined) {
-      watchers = new Map();
-      this.#watched.set(key, watchers);
-    }
     const entry = this.#map.get(key);
-    if (!watchers.has(watcher)) watchers.set(watcher, entry !== undefined && this.#isDue(entry));
+    this.#attention.watch(key, watcher, entry !== undefined && this.#isDue(entry));
   }
 
   unwatch(key: string, watcher: Watcher): void {
-    const watchers = this.#watched.get(key);
-    if (watchers?.delete(watcher) && watchers.size === 0) this.#watched.delete(key);
+    this.#attention.unwatch(key, watcher);
   }
 
   /** True when the watched key ran out since it was watched. */
   watchExpired(key: string, watcher: Watcher): boolean {
-    const dueBefore = this.#watched.get(key)?.get(watcher);
     const entry = this.#map.get(key);
-    return dueBefore === false && entry !== undefined && this.#isDue(entry);
+    return entry !== undefined && this.#attention.watchedAlive(key, watcher) && this.#isDue(entry);
   }
 
   /** Counts one more waiter for `key`: changes to it are told to host.onReady. */
   await(key: string): void {
-    this.#awaited.set(key, (this.#awaited.get(key) ?? 0) + 1);
+    this.#attention.await(key);
   }
 
   unawait(key: string): void {
-    const count = (this.#awaited.get(key) ?? 0) - 1;
-    if (count > 0) this.#awaited.set(key, count);
-    else this.#awaited.delete(key);
+    this.#attention.unawait(key);
   }
 
   // ---- walking
@@ -269,16 +249,12 @@ export class Store {
 
   /** Keys in a slot, O(1). */
   countInSlot(slot: number): number {
-    return this.#slotCounts[slot] ?? 0;
+    return this.#slots?.count(slot) ?? 0;
   }
 
   /** Up to `count` keys of a slot, most recently added first. */
   keysInSlot(slot: number, count: number): string[] {
-    const keys: string[] = [];
-    for (let entry = this.#slotHeads[slot]; entry !== undefined && keys.length < count; entry = entry.older) {
-      keys.push(entry.key);
-    }
-    return keys;
+    return this.#slots?.keys(slot, count) ?? [];
   }
 
   // ---- whole database
@@ -286,14 +262,11 @@ export class Store {
   /** Removes everything; the number of keys that were there. Breaks the watches of keys that existed. */
   clear(): number {
     const count = this.#dense.length;
-    for (const key of this.#watched.keys()) if (this.#map.has(key)) this.signal(key);
+    for (const key of this.#attention.watchedKeys()) if (this.#map.has(key)) this.signal(key);
     this.#map = new Map();
     this.#dense = [];
     this.#expiry = new ExpiryHeap();
-    if (this.#indexSlots) {
-      this.#slotHeads.fill(undefined);
-      this.#slotCounts.fill(0);
-    }
+    this.#slots?.clear();
     return count;
   }
 
@@ -303,8 +276,9 @@ export class Store {
     [this.#dense, other.#dense] = [other.#dense, this.#dense];
     [this.#expiry, other.#expiry] = [other.#expiry, this.#expiry];
     for (const store of [this, other]) {
-      for (const key of store.#watched.keys()) if (this.#map.has(key) || other.#map.has(key)) store.signal(key);
-      for (const key of [...store.#awaited.keys()]) if (store.#map.has(key)) store.signal(key);
+      const looked = store.#attention;
+      for (const key of looked.watchedKeys()) if (this.#map.has(key) || other.#map.has(key)) store.signal(key);
+      for (const key of looked.awaitedKeys()) if (store.#map.has(key)) store.signal(key);
     }
   }
 
@@ -349,12 +323,12 @@ export class Store {
     // A replica may write over a key that it only hides.
     const hidden = this.#map.get(key);
     if (hidden !== undefined) this.#remove(hidden);
-    const entry = new Entry(key, this.#indexSlots ? slotOfBinary(key) : 0, value);
+    const entry = new Entry(key, this.#slots === undefined ? 0 : slotOfBinary(key), value);
     entry.accessed = this.host.clock;
     this.#map.set(key, entry);
     entry.place = this.#dense.length;
     this.#dense.push(entry);
-    if (this.#indexSlots) this.#link(entry);
+    this.#slots?.add(entry);
     this.host.onEvent?.(this, 'n', 'new', key);
     return entry;
   }
@@ -367,23 +341,6 @@ export class Store {
       last.place = entry.place;
     }
     if (entry.heapPlace >= 0) this.#expiry.remove(entry);
-    if (this.#indexSlots) this.#unlink(entry);
-  }
-
-  #link(entry: Entry): void {
-    const head = this.#slotHeads[entry.slot];
-    entry.older = head;
-    if (head !== undefined) head.newer = entry;
-    this.#slotHeads[entry.slot] = entry;
-    this.#slotCounts[entry.slot]!++;
-  }
-
-  #unlink(entry: Entry): void {
-    if (entry.newer !== undefined) entry.newer.older = entry.older;
-    else this.#slotHeads[entry.slot] = entry.older;
-    if (entry.older !== undefined) entry.older.newer = entry.newer;
-    entry.newer = undefined;
-    entry.older = undefined;
-    this.#slotCounts[entry.slot]!--;
+    this.#slots?.remove(entry);
   }
 }
