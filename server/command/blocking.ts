@@ -128,8 +128,5 @@ export class BlockedClients {
   }
 }
 
-/** `-UNBLOCKED`: what CLIENT UNBLOCK ERROR and a change of role answer. */
+/** What CLIENT UNBLOCK ERROR answers. */
 export const unblockedByHand: ReplyError = new ReplyError('UNBLOCKED client unblocked via CLIENT UNBLOCK');
-export const unblockedByRole: ReplyError = new ReplyError(
-  'UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)',
-);

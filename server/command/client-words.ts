@@ -37,7 +37,7 @@ function flagsOf(client: Client): string {
   return flags === '' ? 'N' : flags;
 }
 
-export function describeClient(client: Client): string {
+function describeClient(client: Client): string {
   const now = client.world.now();
   const seconds = (since: number): number => Math.max(0, Math.floor((now - since) / 1000));
   const input = client.outlet.inputBytes();

@@ -4,7 +4,7 @@ import { OK, PONG, type Reply, ReplyError, Status } from '../../lib/wire/reply.t
 import { fail, readLong, sameWord } from '../keyspace/arguments.ts';
 import type { Client } from './client.ts';
 import { badNameRefusal, isPlainText } from './client-words.ts';
-import { readStore } from './db-index.ts';
+import { readIndex } from './db-index.ts';
 import type { Engine } from './engine.ts';
 import { arityRefusal, type CommandGroup } from './registry.ts';
 import { serverVersion } from './version.ts';
@@ -91,8 +91,9 @@ function ping(client: Client, argv: readonly string[]): Reply {
 }
 
 function select(engine: Engine, client: Client, argv: readonly string[]): Reply {
-  if (engine.clusterEnabled && readLong(argv[1]!) !== 0) fail('SELECT is not allowed in cluster mode');
-  client.store = readStore(engine, argv[1]!);
+  const index = readIndex(argv[1]!);
+  if (engine.clusterEnabled && index !== 0) fail('SELECT is not allowed in cluster mode');
+  client.store = engine.databases.stores[index] ?? fail('DB index is out of range');
   return OK;
 }
 

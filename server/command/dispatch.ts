@@ -2,7 +2,7 @@
 // transaction or the run itself. Knows no sockets; what routing says comes from the engine's guard.
 // Invariant: a command that was refused here has changed nothing, and spoils the transaction it was meant for.
 
-import { Flag, KeyFlag } from '../../lib/command/flags.ts';
+import { Flag } from '../../lib/command/flags.ts';
 import { keyIndexesOf } from '../../lib/command/keys.ts';
 import type { CommandRow } from '../../lib/command/table.ts';
 import { QUEUED, type Reply, ReplyError, refusals } from '../../lib/wire/reply.ts';
@@ -131,11 +131,6 @@ export function keysOf(row: CommandRow, argv: readonly string[]): string[] {
     return key === undefined ? [] : [key];
   }
   return keyIndexesOf(row, argv).map((at) => argv[at]!);
-}
-
-/** Whether any key spec of the row is a real key, not a channel. */
-export function hasKeys(row: CommandRow): boolean {
-  return row.keySpecs.some((spec) => (spec.flags & KeyFlag.notKey) === 0);
 }
 
 function reject(engine: Engine, client: Client, command: Command<Client> | undefined, refusal: Reply): Reply {

@@ -7,7 +7,7 @@ import { isInt64Text } from '../keyspace/number.ts';
 import { readCursor, readScanOptions } from '../keyspace/scan-options.ts';
 import { type Entry, never, type Store, type Stored, typeOf } from '../keyspace/store.ts';
 import type { Client } from './client.ts';
-import { readStore } from './db-index.ts';
+import { readIndex, readStore } from './db-index.ts';
 import type { Engine } from './engine.ts';
 import { noSuchKey } from './expire.ts';
 import type { CommandGroup, Context } from './registry.ts';
@@ -70,11 +70,11 @@ function copy(engine: Engine, client: Client, argv: readonly string[]): Reply {
   for (let at = 3; at < argv.length; at++) {
     if (sameWord(argv[at], 'replace')) replace = true;
     else if (sameWord(argv[at], 'db') && argv[at + 1] !== undefined) {
+      if (engine.clusterEnabled && readIndex(argv[at + 1]!) !== 0)
+        fail('Copying to another database is not allowed in cluster mode');
       to = readStore(engine, argv[++at]!);
     } else syntaxError();
   }
-  if (engine.clusterEnabled && to.index !== 0)
-    return new ReplyError('ERR Copying to another database is not allowed in cluster mode');
   if (to === client.store && source === target) fail('source and destination objects are the same');
   const entry = client.store.find(source);
   if (entry === undefined) return 0;

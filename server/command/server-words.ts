@@ -1,7 +1,7 @@
 // Commands about the server as a whole: INFO, CONFIG, TIME, WAIT, SLOWLOG, LATENCY, MEMORY, ROLE, MONITOR, SHUTDOWN.
 
 import { OK, type Reply, ReplyError, Verbatim } from '../../lib/wire/reply.ts';
-import { fail, readAtLeast, readLong, syntaxError } from '../keyspace/arguments.ts';
+import { fail, readAtLeast, readLong, sameWord, syntaxError } from '../keyspace/arguments.ts';
 import type { Client } from './client.ts';
 import type { Engine } from './engine.ts';
 import { info } from './info.ts';
@@ -80,6 +80,12 @@ function shutdown(engine: Engine, argv: readonly string[]): Outcome {
   return undefined;
 }
 
+function replicaOf(engine: Engine, argv: readonly string[]): Reply {
+  if (engine.clusterEnabled) return new ReplyError('ERR REPLICAOF not allowed in cluster mode.');
+  if (sameWord(argv[1], 'no') && sameWord(argv[2], 'one')) return OK;
+  return new ReplyError('ERR this server replicates only as part of a cluster');
+}
+
 const noConfigFile = new ReplyError('ERR The server is running without a config file');
 const noLatency = 'Latency monitoring is not available in this server.';
 
@@ -90,6 +96,8 @@ export function serverCommands(engine: Engine): CommandGroup<Client> {
     'config|set': (_client, argv) => setConfig(engine, argv),
     'config|resetstat': () => resetStats(engine),
     'config|rewrite': () => noConfigFile,
+    replicaof: (_client, argv) => replicaOf(engine, argv),
+    slaveof: (_client, argv) => replicaOf(engine, argv),
     time: () => time(engine),
     wait: (client, argv) => wait(engine, client, argv),
     lastsave: () => Math.floor(engine.started / 1000),
