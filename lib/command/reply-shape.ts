@@ -50,6 +50,11 @@ const repairs: ReadonlyMap<string, ReplyShape> = new Map<string, ReplyShape>([
   ...flattened.split(' ').map((name) => [name, flattenPairs] as const),
 ]);
 
+/** As shapeOf for a client that keeps RESP3's shapes: hgetall alone, for a server that speaks RESP2 after all. */
+export function comfortOf(name: string): ReplyShape | undefined {
+  return comforts.get(name);
+}
+
 /** The shape of a command's reply by its name as the user wrote it; undefined when it stays as it is. */
 export function shapeOf(name: string): ReplyShape | undefined {
   return comforts.get(name) ?? repairs.get(name.toLowerCase());

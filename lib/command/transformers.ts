@@ -2,7 +2,16 @@
 // They run before (arguments) and instead of (replies) what argv.ts and reply-shape.ts do.
 
 export type ArgumentTransformer = (args: unknown[]) => unknown[];
-export type ReplyTransformer = (reply: unknown) => unknown;
+
+/** What a reply transformer may want to know of where the reply comes from. */
+export interface ReplyContext {
+  readonly commandName: string;
+  /** As the client asks for it; a server too old for RESP3 speaks RESP2 all the same. */
+  readonly protocol: 2 | 3;
+  readonly replyMapping: 'legacy' | 'resp3';
+}
+
+export type ReplyTransformer = (reply: unknown, context: ReplyContext) => unknown;
 
 const ofArguments = new Map<string, ArgumentTransformer>();
 const ofReplies = new Map<string, ReplyTransformer>();

@@ -6,15 +6,15 @@ import { type Callback, nodeify } from '../batch/pipeline.ts';
 import { toArgv } from '../command/argv.ts';
 import { firstKeyIndex } from '../command/keys.ts';
 import { prefixKeys } from '../command/prefix.ts';
-import { shapeOf } from '../command/reply-shape.ts';
+import { comfortOf, shapeOf } from '../command/reply-shape.ts';
 import { Script } from '../command/script.ts';
 import { builtinCommandNames, type CommandRow, commandFlag, commandOf } from '../command/table.ts';
-import { replyTransformerOf, transformArguments } from '../command/transformers.ts';
+import { type ReplyContext, replyTransformerOf, transformArguments } from '../command/transformers.ts';
 import { Call, CallFlag, type CallSink, type ReplyShape } from '../connection/call.ts';
 import type { Encoding } from '../wire/decoder.ts';
 import type { Argument } from '../wire/encoder.ts';
 import { slotOf } from '../wire/slot.ts';
-import type { ScriptDefinition } from './options.ts';
+import type { CommonRedisOptions, ScriptDefinition } from './options.ts';
 
 const confirmations = new Set(['subscribe', 'unsubscribe', 'psubscribe', 'punsubscribe', 'ssubscribe', 'sunsubscribe']);
 
@@ -48,10 +48,17 @@ export function wordOf(name: string): Word {
 export class CallMaker {
   readonly #prefix: string | Buffer | undefined;
   readonly #sink: CallSink;
+  /** What replies come by: for transformers, and to leave RESP3's own shapes alone where they are asked for. */
+  readonly replyContext: Omit<ReplyContext, 'commandName'>;
 
-  constructor(prefix: string | Buffer | undefined, sink: CallSink) {
+  constructor(
+    prefix: string | Buffer | undefined,
+    sink: CallSink,
+    { protocol = 3, replyMapping = 'legacy' }: Pick<CommonRedisOptions, 'protocol' | 'replyMapping'> = {},
+  ) {
     this.#prefix = prefix === undefined || prefix.length === 0 ? undefined : prefix;
     this.#sink = sink;
+    this.replyContext = { protocol, replyMapping };
   }
 
   make(word: Word, args: readonly unknown[], encoding: Encoding): Call {
@@ -62,10 +69,22 @@ export class CallMaker {
 
   /** From an argv that is complete: no transformer, no prefix. */
   makeAsIs(word: Word, argv: Argument[], encoding: Encoding): Call {
-    const shape = replyTransformerOf(word.name) ?? word.shape;
-    const call = this.#place(argv, word.row, flagsOf(word, argv), encoding, shape);
+    const call = this.#place(argv, word.row, flagsOf(word, argv), encoding, this.#shapeOf(word));
     if ((word.flags & CallFlag.subscribing) !== 0) call.pushes = Math.max(1, argv.length - 1);
     return call;
+  }
+
+  /** The same call with another shape for its reply. */
+  reshape(call: Call, shape: ReplyShape): Call {
+    const reshaped = new Call(call.argv, call.slot, call.flags, call.encoding, shape, this.#sink);
+    reshaped.pushes = call.pushes;
+    return reshaped;
+  }
+
+  #shapeOf({ name, shape }: Word): ReplyShape | undefined {
+    const transform = replyTransformerOf(name);
+    if (transform !== undefined) return (reply) => transform(reply, { commandName: name, ...this.replyContext });
+    return this.replyContext.replyMapping === 'legacy' ? shape : comfortOf(name);
   }
 
   /** EVALSHA, with EVAL kept at hand for a server that does not know the script yet. */

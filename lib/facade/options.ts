@@ -42,6 +42,11 @@ export interface CommonRedisOptions {
   tls?: ConnectionOptions | undefined;
   /** 3 (default) asks for RESP3 and falls back; 2 never asks. */
   protocol?: 2 | 3 | undefined;
+  /**
+   * What RESP3 types become. "legacy" (default): what RESP2 has (maps are flat arrays, doubles text, booleans 1 or 0).
+   * "resp3": plain objects, numbers and booleans; needs protocol 3, and old servers give legacy shapes.
+   */
+  replyMapping?: 'legacy' | 'resp3' | undefined;
   /** Integers come as text, exact beyond 2^53. Default false. */
   stringNumbers?: boolean | undefined;
   /** Prefix for every key position. */
@@ -100,6 +105,13 @@ export interface ClusterOptions {
   scaleReads?: ReadScaling | ReadChoice | undefined;
   /** MOVED and ASK followed for one call. Default 16. */
   maxRedirections?: number | undefined;
+  /**
+   * MGET, MSET, DEL, UNLINK, EXISTS and TOUCH with keys of several slots: "error" (default) is refused as Redis does,
+   * "split" sends one command a slot and stitches the replies. Not atomic; PartialFailureError tells what failed.
+   */
+  crossSlot?: 'error' | 'split' | undefined;
+  /** FLUSHALL, DBSIZE, KEYS, SCRIPT LOAD and their like go to every master and are joined. Default false: one node, as ioredis. */
+  fanOut?: boolean | undefined;
   /** Milliseconds before a MOVED is followed. Default 0. */
   retryDelayOnMoved?: number | undefined;
   /** Milliseconds before a call lost with its node is tried again. Default 100. */
@@ -155,6 +167,7 @@ const commonRules: Record<string, Rule> = {
   db: [naturalNumber, 'a whole number from 0'],
   tls: [anObject, 'options of node:tls'],
   protocol: [(value) => value === 2 || value === 3, '2 or 3'],
+  replyMapping: [(value) => value === 'legacy' || value === 'resp3', '"legacy" or "resp3"'],
   keyPrefix: [(value) => typeof value === 'string' || Buffer.isBuffer(value), 'a string or Buffer'],
   enableOfflineQueue: [aBoolean, 'a boolean'],
   enableReadyCheck: [aBoolean, 'a boolean'],
@@ -183,6 +196,8 @@ const clusterRules: Record<string, Rule> = {
   enableOfflineQueue: commonRules['enableOfflineQueue']!,
   enableReadyCheck: commonRules['enableReadyCheck']!,
   lazyConnect: commonRules['lazyConnect']!,
+  crossSlot: [(value) => value === 'error' || value === 'split', '"error" or "split"'],
+  fanOut: [aBoolean, 'a boolean'],
   maxRedirections: [naturalNumber, 'a whole number from 0'],
   retryDelayOnMoved: [nonNegative, 'milliseconds'],
   retryDelayOnFailover: [nonNegative, 'milliseconds'],
@@ -224,6 +239,7 @@ export function verifyClusterOptions(options: ClusterOptions): void {
   }
   if (options.redisOptions === undefined) return;
   verify(options.redisOptions, commonRules, 'redisOptions.');
+  verifyMapping(options.redisOptions, 'redisOptions.');
   if (options.redisOptions.db) {
     throw new OptionError('redisOptions.db', 'Invalid option redisOptions.db: a cluster has database 0 only');
   }
@@ -231,6 +247,13 @@ export function verifyClusterOptions(options: ClusterOptions): void {
 
 export function verifyRedisOptions(options: RedisOptions): void {
   verify(options, redisRules);
+  verifyMapping(options, '');
+}
+
+function verifyMapping({ protocol, replyMapping }: CommonRedisOptions, prefix: string): void {
+  if (replyMapping === 'resp3' && protocol === 2) {
+    throw new OptionError(`${prefix}replyMapping`, 'The "resp3" replyMapping is only supported with protocol 3');
+  }
 }
 
 /** `new Redis(...)`: port, path, URL or options, in ioredis's orders. Later arguments do not override a URL's parts. */
@@ -272,6 +295,7 @@ export function keeperOptionsOf(
     db: options.db,
     maxQueueLength: options.maxQueueLength,
     maxQueueBytes: options.maxQueueBytes,
+    ...(options.replyMapping === 'resp3' ? { mapping: 'objects' } : {}),
     ...(options.stringNumbers === undefined ? {} : { stringNumbers: options.stringNumbers }),
     ...(options.maxBulkLength === undefined ? {} : { maxBulkLength: options.maxBulkLength }),
   };

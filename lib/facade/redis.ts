@@ -96,7 +96,7 @@ export class Redis extends EventEmitter {
       send: (parcel) => this.#router.send(parcel),
       wake: () => void this.connect().catch(() => undefined),
     });
-    this.#maker = new CallMaker(this.options.keyPrefix, this.#router);
+    this.#maker = new CallMaker(this.options.keyPrefix, this.#router, this.options);
     this.#subscriptions = new Subscriptions(this);
     const timeout = this.options.commandTimeout;
     if (timeout !== undefined && timeout > 0)
@@ -168,6 +168,7 @@ export class Redis extends EventEmitter {
   /** Sends a Command made by hand and returns its promise. */
   sendCommand(command: Command): Promise<unknown> {
     const call = command.toCall(this.#maker);
+    if ((call.flags & CallFlag.subscribing) !== 0) this.#subscriptions.prepare(call);
     this.#submit(call);
     return command.promise;
   }

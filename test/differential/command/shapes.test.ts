@@ -1,7 +1,7 @@
-// The same commands through ioredis and through our client, each over RESP2 and RESP3: the same value for each protocol.
+// The same commands through ioredis and through our client, over RESP2 and RESP3 and with every reply option: the same values.
 import assert from 'node:assert/strict';
 import { Redis as Peer } from 'ioredis';
-import { Redis } from '../../../lib/index.ts';
+import { Redis, type RedisOptions } from '../../../lib/index.ts';
 import { needRedisServer } from '../../kit/real-cluster.ts';
 import { type OneServer, startOneServer } from './one-server.ts';
 
@@ -38,12 +38,22 @@ const lines = (text: string): string[] => text.split(/[|\n]/).map((line) => line
 function plain(value: unknown): unknown {
   if (Buffer.isBuffer(value)) return `bytes:${value.toString('latin1')}`;
   if (Array.isArray(value)) return value.map(plain);
+  if (typeof value === 'number' && !Number.isFinite(value)) return `number:${value}`;
   if (value instanceof Error) return `error:${value.message}`;
   if (typeof value === 'object' && value !== null) {
     return { entries: Object.entries(value).map(([field, item]) => [field, plain(item)]) };
   }
   return value;
 }
+
+const kinds: Readonly<Record<string, RedisOptions>> = {
+  RESP2: { protocol: 2 },
+  RESP3: { protocol: 3 },
+  'RESP2, numbers as text': { protocol: 2, stringNumbers: true },
+  'RESP3, numbers as text': { stringNumbers: true },
+  'RESP3 shapes': { replyMapping: 'resp3' },
+  'RESP3 shapes, numbers as text': { replyMapping: 'resp3', stringNumbers: true },
+};
 
 describe('reply shapes against ioredis, RESP2 and RESP3', () => {
   let server: OneServer | undefined;
@@ -52,9 +62,9 @@ describe('reply shapes against ioredis, RESP2 and RESP3', () => {
   before(async function () {
     needRedisServer(this, 'reply shapes over both protocols');
     server = await startOneServer();
-    for (const protocol of [2, 3] as const) {
-      clients.set(`ioredis RESP${protocol}`, new Peer({ path: server.path, protocol }) as unknown as Client);
-      clients.set(`lingcache RESP${protocol}`, new Redis({ path: server.path, protocol }) as unknown as Client);
+    for (const [kind, options] of Object.entries(kinds)) {
+      clients.set(`ioredis ${kind}`, new Peer({ path: server.path, ...(options as object) }) as unknown as Client);
+      clients.set(`lingcache ${kind}`, new Redis({ path: server.path, ...options }) as unknown as Client);
     }
   });
 
@@ -75,16 +85,15 @@ describe('reply shapes against ioredis, RESP2 and RESP3', () => {
   }
 
   for (const form of ['call', 'callBuffer'] as const) {
-    it(`${form}: ${lines(reads).length} replies are ioredis's own over both protocols`, async function () {
+    it(`${form}: ${lines(reads).length} replies are ioredis's own over both protocols and with every mapping`, async function () {
       this.timeout(120_000);
       const complaints: unknown[] = [];
       for (const line of lines(reads)) {
         const found = await answers(line, form);
-        for (const protocol of [2, 3]) {
-          const theirs = JSON.stringify(found.get(`ioredis RESP${protocol}`));
-          const ours = JSON.stringify(found.get(`lingcache RESP${protocol}`));
-          if (ours === theirs) continue;
-          complaints.push({ line, protocol, ours, theirs });
+        for (const kind of Object.keys(kinds)) {
+          const theirs = JSON.stringify(found.get(`ioredis ${kind}`));
+          const ours = JSON.stringify(found.get(`lingcache ${kind}`));
+          if (ours !== theirs) complaints.push({ line, kind, ours, theirs });
         }
       }
       assert.deepEqual(complaints, []);
