@@ -6,6 +6,7 @@ import {
   ClusterAllFailedError,
   MaxRetriesPerRequestError,
   OptionError,
+  PartialFailureError,
   QueueFullError,
   RedisError,
   TimeoutError,
@@ -48,6 +49,7 @@ interface Statics {
   readonly ClusterAllFailedError: typeof ClusterAllFailedError;
   readonly MaxRetriesPerRequestError: typeof MaxRetriesPerRequestError;
   readonly OptionError: typeof OptionError;
+  readonly PartialFailureError: typeof PartialFailureError;
   readonly QueueFullError: typeof QueueFullError;
   readonly TimeoutError: typeof TimeoutError;
   readonly print: typeof print;
@@ -67,6 +69,7 @@ export const Redis: typeof RedisNode & Statics = Object.assign(RedisNode, {
   ClusterAllFailedError,
   MaxRetriesPerRequestError,
   OptionError,
+  PartialFailureError,
   QueueFullError,
   TimeoutError,
   print,
@@ -85,6 +88,7 @@ export {
   Command,
   MaxRetriesPerRequestError,
   OptionError,
+  PartialFailureError,
   QueueFullError,
   Redis as default,
   Redis as 'module.exports',

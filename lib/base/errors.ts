@@ -40,6 +40,11 @@ export class AbortError extends RedisError {
   }
 }
 
+/** The error of a call whose AbortSignal fired; `cause` is the signal's reason. */
+export function cancelledBy(signal: AbortSignal): AbortError {
+  return new AbortError('The command was cancelled by its AbortSignal.', { code: 'ABORT_ERR', cause: signal.reason });
+}
+
 /** `commandTimeout` ran out; the command may or may not have been executed. */
 export class TimeoutError extends RedisError {
   constructor(message: string, detail: ErrorDetail = {}) {
@@ -81,6 +86,30 @@ export class ClusterAllFailedError extends RedisError {
     });
     this.errors = errors;
     this.lastNodeError = last;
+  }
+}
+
+export interface PartOutcome {
+  /** The keys of the part (or its shard's slot, of a command sent to every shard). */
+  readonly subject: readonly (string | Uint8Array)[];
+  readonly error: Error | null;
+  readonly value: unknown;
+}
+
+/** A command that was split over slots or shards: some parts were carried out, some were not. */
+export class PartialFailureError extends RedisError {
+  /** One entry a part: what it was about, and its error or its value. */
+  readonly parts: readonly PartOutcome[];
+  readonly errors: readonly Error[];
+
+  constructor(name: string, parts: readonly PartOutcome[]) {
+    const errors = parts.map(({ error }) => error).filter((error) => error !== null);
+    super(`${errors.length} of ${parts.length} parts of ${name.toUpperCase()} failed: ${errors[0]!.message}`, {
+      code: 'ERR_PARTIAL_FAILURE',
+      cause: errors[0],
+    });
+    this.parts = parts;
+    this.errors = errors;
   }
 }
 

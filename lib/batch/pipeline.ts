@@ -27,6 +27,8 @@ export class Pipeline {
   readonly #unwrap: boolean;
   #inTransaction = false;
   #executed = false;
+  readonly #units: Transaction[] = [];
+  #cancel: { readonly signal: AbortSignal; readonly reason: () => Error } | undefined;
 
   constructor(host: BatchHost, transaction = false) {
     this.#host = host;
@@ -54,6 +56,11 @@ export class Pipeline {
     return this.add(this.#bare('multi'));
   }
 
+  /** Rejects every call of the batch that has no answer yet with what `reason` gives, when `signal` fires. */
+  protected cancelOn(signal: AbortSignal, reason: () => Error): void {
+    this.#cancel = { signal, reason };
+  }
+
   /** Ends an open MULTI stretch of a pipeline (then returns the chain), or sends the batch. */
   exec(callback?: Callback<BatchResult[] | null>): Promise<BatchResult[] | null> {
     if (this.#inTransaction) {
@@ -79,7 +86,15 @@ export class Pipeline {
   async #run(): Promise<BatchResult[] | null> {
     if (this.#executed) throw new RedisError(reused, { code: 'ERR_PIPELINE_REUSED' });
     this.#executed = true;
+    const cancel = this.#cancel;
+    const abort = (): void => {
+      for (const unit of this.#units) unit.settled = true;
+      for (const call of this.#calls) call.fail(cancel!.reason());
+    };
+    if (cancel?.signal.aborted) throw cancel.reason();
+    cancel?.signal.addEventListener('abort', abort, { once: true });
     const results = await this.#send();
+    cancel?.signal.removeEventListener('abort', abort);
     for (const [index, callback] of this.#callbacks) {
       const [error, value] = results[index]!;
       process.nextTick(callback, error, value);
@@ -133,6 +148,7 @@ export class Pipeline {
       (outcome) => settleUnit(unit, outcome, buffers),
     );
     transaction.startedAt = now;
+    this.#units.push(transaction);
     this.#host.submit(transaction);
   }
 }
@@ -145,7 +161,7 @@ function settleUnit(unit: readonly Call[], outcome: TransactionOutcome, buffers:
   commands.forEach((call, index) => {
     const answer = outcome.queued[index]!;
     // QUEUED is no answer of the command: its shape waits for EXEC's.
-    call.group!.settled(call, answer instanceof Error ? answer : null, answer);
+    call.finish(answer instanceof Error ? answer : null, answer);
   });
   const { result } = outcome;
   if (result instanceof Error) exec.fail(result);
@@ -160,7 +176,9 @@ function shaped(call: Call | undefined, reply: unknown, buffers: boolean): unkno
 
 function textOf(reply: unknown): unknown {
   if (Buffer.isBuffer(reply)) return reply.toString();
-  return Array.isArray(reply) ? reply.map(textOf) : reply;
+  if (Array.isArray(reply)) return reply.map(textOf);
+  if (typeof reply !== 'object' || reply === null || Object.getPrototypeOf(reply) !== Object.prototype) return reply;
+  return Object.fromEntries(Object.entries(reply).map(([key, item]) => [key, textOf(item)]));
 }
 
 function unwrap(results: readonly BatchResult[]): BatchResult[] | null {

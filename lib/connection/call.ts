@@ -111,26 +111,33 @@ export class Call implements Parcel {
 
   settle(reply: unknown): void {
     if (this.settled) return;
-    let value = reply;
-    if (this.shape !== undefined) {
-      try {
-        value = this.shape(reply, this.argv, this.encoding === 'buffer');
-      } catch (error) {
-        this.fail(error as Error);
-        return;
-      }
+    if (this.shape === undefined) {
+      this.finish(null, reply);
+      return;
     }
-    this.settled = true;
-    if (this.group !== null) this.group.settled(this, null, value);
-    else this.resolve(value);
+    let value: unknown;
+    try {
+      value = this.shape(reply, this.argv, this.encoding === 'buffer');
+    } catch (error) {
+      this.fail(error as Error);
+      return;
+    }
+    this.finish(null, value);
   }
 
   fail(error: Error): void {
     if (this.settled) return;
-    this.settled = true;
     const described = error as { command?: { name: string; args: readonly Argument[] } };
     described.command ??= { name: this.name, args: this.argv.slice(1) };
-    if (this.group !== null) this.group.settled(this, error, undefined);
+    this.finish(error, undefined);
+  }
+
+  /** Settles with what is final as it is: no shape, no description. */
+  finish(error: Error | null, value: unknown): void {
+    if (this.settled) return;
+    this.settled = true;
+    if (this.group !== null) this.group.settled(this, error, value);
+    else if (error === null) this.resolve(value);
     else this.reject(error);
   }
 }

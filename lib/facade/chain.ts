@@ -1,10 +1,11 @@
 // pipeline() and multi() as users chain them: the batch with every command as a method.
 
-import { RedisError } from '../base/errors.ts';
+import { cancelledBy, RedisError } from '../base/errors.ts';
 import { type BatchHost, Pipeline } from '../batch/pipeline.ts';
 import type { Script } from '../command/script.ts';
 import { CallFlag } from '../connection/call.ts';
 import type { Encoding } from '../wire/decoder.ts';
+import type { Command } from './command.ts';
 import { type CallMaker, installCommands, scriptMethod, takeCallback, type Word, wordOf } from './commander.ts';
 import type { ChainableCommander, RedisCommander } from './surface.generated/index.ts';
 
@@ -45,6 +46,12 @@ export class Chain extends Pipeline {
     return this;
   }
 
+  /** Ties the batch to a signal; used by `withAbortSignal(signal).pipeline()`. */
+  cancelWith(signal: AbortSignal): this {
+    this.cancelOn(signal, () => cancelledBy(signal));
+    return this;
+  }
+
   execute(word: Word, args: unknown[], encoding: Encoding): this {
     if (this.#cluster && (word.flags & CallFlag.subscribing) !== 0) {
       const why = 'cannot be part of a pipeline on a cluster: subscriptions have a connection of their own';
@@ -52,6 +59,12 @@ export class Chain extends Pipeline {
     }
     const callback = takeCallback(args);
     return this.add(this.#maker.make(word, args, encoding), callback);
+  }
+
+  /** Adds a Command made by hand; its promise settles with the batch. */
+  sendCommand(command: Command): this {
+    command.promise.catch(() => undefined);
+    return this.add(command.toGroupCall(this.#maker), command.settled);
   }
 
   executeScript(script: Script, args: unknown[], encoding: Encoding): this {

@@ -2,7 +2,7 @@
 // nodes() hands out and the scripts; everything about slots, redirects and connections lives below.
 
 import { EventEmitter } from 'node:events';
-import { AbortError, OptionError } from '../base/errors.ts';
+import { AbortError, cancelledBy, OptionError } from '../base/errors.ts';
 import { RealWorld } from '../base/world.ts';
 import { fanOut, mayFanOut } from '../batch/fan-out.ts';
 import { splitByKeys } from '../batch/multi-key.ts';
@@ -15,6 +15,7 @@ import type { RefreshReason } from '../topology/refresher.ts';
 import { parseSeeds } from '../topology/seeds.ts';
 import type { Encoding } from '../wire/decoder.ts';
 import { slotCount } from '../wire/slot.ts';
+import { Cancellable } from './cancellable.ts';
 import { Chain, type CommandWords } from './chain.ts';
 import { ClusterCore } from './cluster-core.ts';
 import { ClusterSubscriber } from './cluster-subscriber.ts';
@@ -78,7 +79,11 @@ export class Cluster extends EventEmitter {
         this.emit('refresh');
       },
     });
-    this.#maker = new CallMaker(options.keyPrefix ?? options.redisOptions?.keyPrefix, this.#core.router);
+    this.#maker = new CallMaker(
+      options.keyPrefix ?? options.redisOptions?.keyPrefix,
+      this.#core.router,
+      options.redisOptions,
+    );
     this.#subscriber = new ClusterSubscriber(this, this.#core.pool, world);
     const scripts = { ...options.redisOptions?.scripts, ...options.scripts };
     for (const [name, script] of Object.entries(scripts)) this.defineCommand(name, script);
@@ -175,6 +180,35 @@ export class Cluster extends EventEmitter {
     return this.#chain(true, Array.isArray(commands) ? commands : undefined);
   }
 
+  /** The same commands, cancelled together when `signal` fires: `cluster.withAbortSignal(signal).get('k')`. */
+  withAbortSignal(signal: AbortSignal): Cancellable {
+    return new Cancellable(
+      {
+        maker: this.#maker,
+        scripts: this.#scripts,
+        submit: this.#submit,
+        release: (call) => {
+          if ((call.flags & CallFlag.blocking) === 0) return;
+          // Settled first, so that its loss does not send it again.
+          call.fail(cancelledBy(signal));
+          this.#core.pool.release(call);
+        },
+        chain: (transaction) => this.#chain(transaction, undefined),
+      },
+      signal,
+    );
+  }
+
+  /** `await using cluster = new Cluster(...)`: quits at the end of the block. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.status !== 'end') await this.quit().catch(() => this.disconnect());
+  }
+
+  /** `using`: disconnects at the end of the block. */
+  [Symbol.dispose](): void {
+    this.disconnect();
+  }
+
   /** Adds `name` and `nameBuffer`: EVALSHA of the script, with EVAL where a node does not know it. */
   defineCommand(name: string, definition: ScriptDefinition): void {
     const script = scriptOf(definition);
@@ -186,7 +220,9 @@ export class Cluster extends EventEmitter {
 
   /** Sends a Command made by hand and returns its promise. */
   sendCommand(command: Command): Promise<unknown> {
-    this.#submit(command.toCall(this.#maker));
+    const call = command.toCall(this.#maker);
+    if ((call.flags & CallFlag.subscribing) === 0) this.#submit(call);
+    else this.#subscribe(call);
     return command.promise;
   }
 

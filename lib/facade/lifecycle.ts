@@ -71,6 +71,26 @@ export class Lifecycle {
     if (lazy) this.#options.wake();
   }
 
+  /** Runs `act` once ready; `parcel` stands for it in the queue and is failed if that never comes. */
+  whenReady(act: () => void, parcel: Parcel): void {
+    this.submit({
+      slot: parcel.slot,
+      flags: parcel.flags,
+      startedAt: parcel.startedAt,
+      get settled() {
+        return parcel.settled;
+      },
+      attempts: 0,
+      redirects: 0,
+      lastError: undefined,
+      sendOn: () => {
+        act();
+        return true;
+      },
+      fail: (error) => parcel.fail(error),
+    });
+  }
+
   forEachHeld(visit: (parcel: Parcel) => void): void {
     this.#held.forEach(visit);
   }

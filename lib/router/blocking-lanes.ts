@@ -44,6 +44,17 @@ export class BlockingLanes {
     return best.keeper;
   }
 
+  /** Closes the lane that carries `call`, if one of these does. */
+  release(call: Call): void {
+    for (const { keeper } of this.#lanes) {
+      let carries = false;
+      keeper.forEachCall((one) => {
+        carries ||= one === call;
+      });
+      if (carries) keeper.close(new AbortError('Connection is closed.', { node: keeper.address }));
+    }
+  }
+
   /** Closes lanes that have been idle for `ms`. */
   closeIdle(ms: number): void {
     const now = this.#world.now();

@@ -97,6 +97,11 @@ export class NodePool {
     return node.blocking.pick();
   }
 
+  /** Closes the connection that a blocking call has to itself; the server forgets the call with it. */
+  release(call: Call): void {
+    for (const node of this.#nodes.values()) node.blocking?.release(call);
+  }
+
   /** Looks after open connections from now on: silent peers, idle blocking lanes. */
   watch(): void {
     if (this.#watch !== undefined) return;

@@ -63,6 +63,16 @@ export class SlotMap {
     return count;
   }
 
+  /** One slot of each master, for questions that go to every shard. */
+  aSlotOfEach(): number[] {
+    const slots = new Map<string, number>();
+    for (let slot = 0; slot < slotCount; slot++) {
+      const master = this.shards[this.table[slot]! - 1]?.master;
+      if (master !== undefined && !slots.has(master)) slots.set(master, slot);
+    }
+    return [...slots.values()];
+  }
+
   /** Every address with its role, masters first. */
   addresses(): Map<string, 'master' | 'slave'> {
     const roles = new Map<string, 'master' | 'slave'>();

@@ -1,0 +1,81 @@
+// Commands without keys that mean the whole cluster: asked of every shard's master and joined. Each part is routed by
+// a slot of its shard, so it follows a failover like any other call.
+// Policies after the command tips `request_policy` and `response_policy` (COMMAND INFO); replicas are not asked.
+
+import { Call } from '../connection/call.ts';
+import type { Argument } from '../wire/encoder.ts';
+import { type Part, Split } from './split.ts';
+
+type Join = (values: readonly unknown[]) => unknown;
+
+const first: Join = (values) => values[0];
+const sum: Join = (values) => values.reduce<number>((total, value) => total + Number(value), 0);
+const least: Join = (values) => Math.min(...values.map(Number));
+const concat: Join = (values) => values.flat(1);
+const everywhere: Join = (values) =>
+  columns(values).map((column) => Number(column.every((value) => Number(value) === 1)));
+const distinct: Join = (values) => [...new Map(values.flat(1).map((value) => [String(value), value])).values()];
+const anything: Join = (values) => values.find((value) => value !== null) ?? null;
+/** PUBSUB NUMSUB: name, count, name, count. */
+const sumPairs: Join = (values) =>
+  columns(values).map((column, index) =>
+    index % 2 === 0 ? column[0] : column.reduce<number>((total, value) => total + Number(value), 0),
+  );
+
+function columns(rows: readonly unknown[]): unknown[][] {
+  return (rows[0] as unknown[]).map((_, at) => rows.map((row) => (row as unknown[])[at]));
+}
+
+/** What each command's replies become, by name or `container|sub`. */
+export const fanOutPolicies: ReadonlyMap<string, Join> = new Map<string, Join>([
+  ['dbsize', sum],
+  ['keys', concat],
+  ['randomkey', anything],
+  ['flushall', first],
+  ['flushdb', first],
+  ['wait', least],
+  ['script|load', first],
+  ['script|flush', first],
+  ['script|exists', everywhere],
+  ['function|load', first],
+  ['function|delete', first],
+  ['function|flush', first],
+  ['function|restore', first],
+  ['config|set', first],
+  ['config|resetstat', first],
+  ['slowlog|reset', first],
+  ['latency|reset', sum],
+  ['memory|purge', first],
+  ['pubsub|channels', distinct],
+  ['pubsub|shardchannels', distinct],
+  ['pubsub|numpat', sum],
+  ['pubsub|numsub', sumPairs],
+  ['pubsub|shardnumsub', sumPairs],
+]);
+
+/** Sends a part to the owner of each of `slots` (one slot a shard); false when the command means one node only. */
+export function fanOut(call: Call, slots: readonly number[], send: (part: Call) => void): boolean {
+  if (call.slot >= 0 || slots.length < 2) return false;
+  const join = policyOf(call.argv);
+  if (join === undefined) return false;
+  const parts = slots.map((slot): Part => {
+    const part = new Call(call.argv, slot, call.flags, call.encoding, undefined, call.sink);
+    return { call: part, subject: [`slot ${slot}`] };
+  });
+  new Split(call, parts, join);
+  for (const part of parts) send(part.call);
+  return true;
+}
+
+/** True for commands with a policy. */
+export function mayFanOut(argv: readonly Argument[]): boolean {
+  return policyOf(argv) !== undefined;
+}
+
+function policyOf(argv: readonly Argument[]): Join | undefined {
+  const name = String(argv[0]).toLowerCase();
+  return (
+    fanOutPolicies.get(name) ??
+    (argv.length > 1 ? fanOutPolicies.get(`${name}|${String(argv[1]).toLowerCase()}`) : undefined)
+  );
+}

@@ -1,0 +1,86 @@
+// A client's commands under an AbortSignal: what has not been sent when the signal fires is dropped, what has been is
+// let go of (its reply is read and thrown away), and a blocking call gives its connection up, so that the server
+// hands it nothing any more.
+
+import { cancelledBy } from '../base/errors.ts';
+import { type Callback, nodeify } from '../batch/pipeline.ts';
+import type { Script } from '../command/script.ts';
+import type { Call } from '../connection/call.ts';
+import type { Encoding } from '../wire/decoder.ts';
+import type { Chain, CommandWords } from './chain.ts';
+import { type CallMaker, installCommands, promiseOf, scriptMethod, takeCallback, type Word } from './commander.ts';
+import type { ChainableCommander, RedisCommander } from './surface.generated/index.ts';
+
+/** What the view needs of the client it belongs to. */
+export interface CancelHost {
+  readonly maker: CallMaker;
+  readonly scripts: ReadonlyMap<string, Script>;
+  submit(call: Call): void;
+  /** Takes the connection away from a blocking call that is under way. */
+  release(call: Call): void;
+  chain(transaction: boolean): Chain;
+}
+
+export interface Cancellable extends RedisCommander<{ type: 'default' }> {}
+
+/** The commands of a client, cancelled together by one signal. Made by `client.withAbortSignal(signal)`. */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the methods come from installCommands
+export class Cancellable {
+  readonly #host: CancelHost;
+  readonly #signal: AbortSignal;
+
+  constructor(host: CancelHost, signal: AbortSignal) {
+    this.#host = host;
+    this.#signal = signal;
+    const methods = this as unknown as Record<string, unknown>;
+    for (const [name, script] of host.scripts) {
+      methods[name] = scriptMethod(script, 'utf8');
+      methods[`${name}Buffer`] = scriptMethod(script, 'buffer');
+    }
+  }
+
+  execute(word: Word, args: unknown[], encoding: Encoding): Promise<unknown> {
+    const callback = takeCallback(args);
+    return this.#run(this.#host.maker.make(word, args, encoding), callback);
+  }
+
+  executeScript(script: Script, args: unknown[], encoding: Encoding): Promise<unknown> {
+    const callback = takeCallback(args);
+    return this.#run(this.#host.maker.makeScript(script, args, encoding), callback);
+  }
+
+  /** A batch that is cancelled as a whole: every call without an answer is rejected in its results. */
+  pipeline(commands?: readonly CommandWords[]): ChainableCommander {
+    return this.#host
+      .chain(false)
+      .cancelWith(this.#signal)
+      .addBatch(commands ?? []);
+  }
+
+  /** A transaction. Once its EXEC was sent it may be carried out although its promise was rejected. */
+  multi(commands?: readonly CommandWords[]): ChainableCommander {
+    return this.#host
+      .chain(true)
+      .cancelWith(this.#signal)
+      .addBatch(commands ?? []);
+  }
+
+  #run(call: Call, callback: Callback<unknown> | undefined): Promise<unknown> {
+    const promise = promiseOf(call, false);
+    if (this.#signal.aborted) call.fail(cancelledBy(this.#signal));
+    else {
+      const cancel = (): void => {
+        this.#host.release(call);
+        call.fail(cancelledBy(this.#signal));
+      };
+      this.#signal.addEventListener('abort', cancel, { once: true });
+      const forget = (): void => this.#signal.removeEventListener('abort', cancel);
+      promise.then(forget, forget);
+      this.#host.submit(call);
+    }
+    if (callback !== undefined) nodeify(promise, callback);
+    return promise;
+  }
+}
+
+installCommands(Cancellable.prototype);
