@@ -33,7 +33,7 @@ function addFloat(ctx: Context, argv: readonly string[]): Reply {
   const by = parseLongDouble(text) ?? fail('value is not a valid float');
   const after = addLongDouble(before, by) ?? fail('increment would produce NaN or Infinity');
   const printed = formatLongDouble(after);
-  ctx.store.put(key, printed);
+  ctx.store.put(key, printed).form = 'embstr';
   ctx.store.changed(key, '$', 'incrbyfloat');
   // The result, not the sum: another build's floats must not let replicas drift.
   ctx.propagate(['SET', key, printed, 'KEEPTTL']);

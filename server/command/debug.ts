@@ -24,7 +24,7 @@ function describe(engine: Engine, client: Client, key: string): Reply {
   const idle = Math.max(0, Math.floor((engine.world.now() - entry.accessed) / 1000));
   const size = typeof entry.value === 'string' ? entry.value.length : entry.value.size;
   return new Status(
-    `Value at:0x000000000000 refcount:1 encoding:${encodingOf(entry.value)} serializedlength:${size} lru:0 lru_seconds_idle:${idle}`,
+    `Value at:0x000000000000 refcount:1 encoding:${encodingOf(entry)} serializedlength:${size} lru:0 lru_seconds_idle:${idle}`,
   );
 }
 

@@ -5,7 +5,7 @@ import { fail, readLong, sameWord, syntaxError } from '../keyspace/arguments.ts'
 import { globMatcher } from '../keyspace/glob.ts';
 import { isInt64Text } from '../keyspace/number.ts';
 import { readCursor, readScanOptions } from '../keyspace/scan-options.ts';
-import { type Entry, never, type Store, type Stored, typeOf } from '../keyspace/store.ts';
+import { type Entry, never, type Store, typeOf } from '../keyspace/store.ts';
 import type { Client } from './client.ts';
 import { readIndex, readStore } from './db-index.ts';
 import type { Engine } from './engine.ts';
@@ -15,15 +15,17 @@ import type { CommandGroup, Context } from './registry.ts';
 /** Strings up to this long are held inside their object by redis-server, and called so. */
 const embeddedLength = 44;
 
-export function encodingOf(value: Stored): string {
+export function encodingOf(entry: Entry): string {
+  const { value, form } = entry;
   if (typeof value !== 'string') return value.encoding;
-  if (isInt64Text(value)) return 'int';
+  if (form === 'raw') return 'raw';
+  if (form === undefined && isInt64Text(value)) return 'int';
   return value.length <= embeddedLength ? 'embstr' : 'raw';
 }
 
 /** Small integers are shared objects in redis-server, and say so. */
-function refcountOf(value: Stored): number {
-  return typeof value === 'string' && /^(?:0|[1-9]\d{0,3})$/.test(value) ? 2147483647 : 1;
+function refcountOf({ value, form }: Entry): number {
+  return form === undefined && typeof value === 'string' && /^(?:0|[1-9]\d{0,3})$/.test(value) ? 2147483647 : 1;
 }
 
 function remove(ctx: Context, argv: readonly string[]): Reply {
@@ -43,10 +45,11 @@ function countFound(ctx: Context, argv: readonly string[]): Reply {
 }
 
 function moveEntry(from: Store, entry: Entry, to: Store, key: string): void {
-  const { value, expireAt } = entry;
+  const { value, expireAt, form } = entry;
   from.delete(entry.key);
   if (to.delete(key)) to.signal(key);
   const moved = to.put(key, value);
+  moved.form = form;
   if (expireAt !== never) to.setDeadline(moved, expireAt);
 }
 
@@ -83,6 +86,7 @@ function copy(engine: Engine, client: Client, argv: readonly string[]): Reply {
     to.delete(target);
   }
   const copied = to.put(target, typeof entry.value === 'string' ? entry.value : entry.value.clone());
+  copied.form = entry.form;
   if (entry.expireAt !== never) to.setDeadline(copied, entry.expireAt);
   to.changed(target, 'g', 'copy_to');
   return 1;
@@ -189,8 +193,8 @@ export function keyCommands(engine: Engine): CommandGroup<Client> {
     flushdb: (client, argv) => flush(engine, client, argv, [client.store]),
     flushall: (client, argv) => flush(engine, client, argv, engine.databases.stores),
     swapdb: (_client, argv) => swap(engine, argv),
-    'object|encoding': (ctx, argv) => objectInfo(ctx, argv, (entry) => encodingOf(entry.value)),
-    'object|refcount': (ctx, argv) => objectInfo(ctx, argv, (entry) => refcountOf(entry.value)),
+    'object|encoding': (ctx, argv) => objectInfo(ctx, argv, (entry) => encodingOf(entry)),
+    'object|refcount': (ctx, argv) => objectInfo(ctx, argv, (entry) => refcountOf(entry)),
     'object|idletime': (ctx, argv) =>
       objectInfo(ctx, argv, (entry) => Math.max(0, Math.floor((engine.world.now() - entry.accessed) / 1000))),
     'object|freq': (ctx, argv) => objectInfo(ctx, argv, () => noFrequency),

@@ -152,8 +152,10 @@ function getMany(ctx: Context, argv: readonly string[]): Reply {
 
 function append(ctx: Context, argv: readonly string[]): Reply {
   const [, key, tail] = argv as [string, string, string];
-  const value = (ctx.store.getString(key) ?? '') + checkLength(ctx.store.getString(key)?.length ?? 0, tail);
-  ctx.store.put(key, value);
+  const old = ctx.store.getString(key);
+  const value = old === undefined ? tail : old + checkLength(old.length, tail);
+  const entry = ctx.store.put(key, value);
+  if (old !== undefined) entry.form = 'raw';
   ctx.store.changed(key, '$', 'append');
   return value.length;
 }
@@ -172,7 +174,7 @@ function setRange(ctx: Context, argv: readonly string[]): Reply {
   if (offset + piece.length > maxLength) fail('string exceeds maximum allowed size (proto-max-bulk-len)');
   const head = old.length < offset ? old + '\0'.repeat(offset - old.length) : old.slice(0, offset);
   const value = head + piece + old.slice(offset + piece.length);
-  ctx.store.put(key, value);
+  ctx.store.put(key, value).form = 'raw';
   ctx.store.changed(key, '$', 'setrange');
   return value.length;
 }

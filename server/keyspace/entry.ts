@@ -31,6 +31,8 @@ export class Entry {
   readonly key: string;
   readonly slot: number;
   value: Stored;
+  /** How redis-server would hold this string, when the text alone does not say (`raw` after APPEND). */
+  form: 'raw' | 'embstr' | undefined = undefined;
   /** Absolute ms since the epoch, or `never`. */
   expireAt: number = never;
   /** Store clock (ms) at the last touch, for OBJECT IDLETIME. */

@@ -133,6 +133,7 @@ export class Store {
     const entry = this.peek(key);
     if (entry !== undefined) {
       entry.value = value;
+      entry.form = undefined;
       return entry;
     }
     return this.#add(key, value);

@@ -51,6 +51,7 @@ const shapes: readonly string[] = [
   'expire k 100000',
   'pexpire k 100000000 o',
   'expireat k n',
+  'object encoding k',
   'lcs k k',
   'lcs k k o',
   'lcs k k idx withmatchlen',
