@@ -80,4 +80,54 @@ export const deviations: readonly Deviation[] = [
     row: 'scripts: numberOfKeys omitted, count missing',
     reason: 'the command of the error is EVALSHA, which is what was sent; ioredis sends EVAL first on each connection',
   },
+  {
+    row: 'lifecycle: bad seed',
+    reason: 'a bad startup node throws at construction and is named; ioredis recurses until the stack is full',
+  },
+  {
+    row: 'lifecycle: retry strategy: calls',
+    reason: 'clusterRetryStrategy is told the reason; ioredis leaves it out here',
+  },
+  {
+    row: 'lifecycle: connect, then disconnect',
+    reason: 'disconnect() has ended the client when it returns',
+  },
+  {
+    row: 'lifecycle: disconnect and reconnect',
+    reason: 'one close event; ioredis has one for every node',
+  },
+  {
+    row: 'lifecycle: events of disconnect',
+    reason: 'disconnecting, close, end, once each; ioredis repeats close for every node, after end too',
+  },
+  {
+    row: 'lifecycle: disconnect while connecting',
+    reason:
+      'a closed client rejects; ioredis falls back from end to close when it has several nodes, and holds the call for ever',
+  },
+  {
+    row: 'lifecycle: command after quit',
+    reason:
+      'a closed client rejects; ioredis falls back from end to close when it has several nodes, and holds the call for ever',
+  },
+  {
+    row: 'lifecycle: command after disconnect',
+    reason:
+      'a closed client rejects; ioredis falls back from end to close when it has several nodes, and holds the call for ever',
+  },
+  {
+    row: 'lifecycle: pipeline after disconnect',
+    reason:
+      'a closed client rejects; ioredis falls back from end to close when it has several nodes, and holds the call for ever',
+  },
+  {
+    row: 'lifecycle: transaction after disconnect',
+    reason:
+      'a closed client rejects; ioredis falls back from end to close when it has several nodes, and holds the call for ever',
+  },
+  {
+    row: 'lifecycle: quit after the end',
+    reason:
+      'a closed client rejects; ioredis falls back from end to close when it has several nodes, and holds the call for ever',
+  },
 ];

@@ -60,8 +60,8 @@ export function describeValue(value: unknown): unknown {
   return { object: Object.getPrototypeOf(value)?.constructor?.name ?? null, fields };
 }
 
-/** Classes of the client that ioredis writes as plain Error; what they have over it is lingcache's own. */
-const plainErrors = new Set(['RedisError', 'OptionError', 'TimeoutError', 'QueueFullError']);
+/** Classes of the client's own errors that ioredis, or part of it, writes as plain Error: the text is compared. */
+const plainErrors = new Set(['RedisError', 'AbortError', 'OptionError', 'TimeoutError', 'QueueFullError']);
 
 function describeError(error: Error): unknown {
   const { command, previousErrors } = error as {
@@ -87,10 +87,21 @@ export async function outcomeOf(act: () => unknown): Promise<unknown> {
     return { threw: describeValue(error) };
   }
   try {
-    return describeValue(await pending);
+    return describeValue(await settledInTime(pending));
   } catch (error) {
     return { rejected: describeValue(error) };
   }
+}
+
+const patience = 1500;
+
+/** A hang is an outcome too. */
+function settledInTime(pending: unknown): Promise<unknown> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise((resolve) => {
+    timer = setTimeout(resolve, patience, 'never settled');
+  });
+  return Promise.race([pending, late]).finally(() => clearTimeout(timer));
 }
 
 async function perform(steps: Row['steps'], setting: Setting): Promise<unknown> {
