@@ -163,7 +163,7 @@ export class Engine {
     this.#collectChanges(client, argv, dirty);
     if (typeof outcome !== 'object') return outcome;
     if (outcome instanceof Blocked) return this.#park(client, argv, outcome);
-    if (outcome instanceof Later) return this.#wait(client, argv, outcome);
+    if (outcome instanceof Later) return client.denyBlocking ? settleNow(outcome) : this.#wait(client, argv, outcome);
     if (outcome instanceof ReplyError) {
       command.failed++;
       this.countError(outcome);
@@ -282,4 +282,15 @@ export class Engine {
     if (this.#events.includes('K')) this.pubsub.publish(`__keyspace@${store.index}__:${key}`, event);
     if (this.#events.includes('E')) this.pubsub.publish(`__keyevent@${store.index}__:${event}`, key);
   }
+}
+
+/** Inside EXEC nothing may wait: what is known at once is the answer. */
+function settleNow(later: Later): Reply {
+  let answer: Reply | undefined;
+  const cancel = later.start((reply) => {
+    answer ??= reply;
+  });
+  if (answer !== undefined) return answer;
+  cancel();
+  return later.onTimeout ?? new ReplyError('ERR this command cannot wait inside a transaction');
 }

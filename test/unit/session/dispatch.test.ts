@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { ManualWorld } from '../../../lib/base/world.ts';
-import { type Reply, ReplyError, Status } from '../../../lib/wire/reply.ts';
+import { NullArray, type Reply, ReplyError, Status } from '../../../lib/wire/reply.ts';
 import type { GuardRequest } from '../../../server/cluster/guard.ts';
 import { createEngine } from '../../../server/command/all.ts';
 import type { Client, Outlet } from '../../../server/command/client.ts';
@@ -200,6 +200,24 @@ describe('the engine', () => {
     done!(2);
     assert.deepEqual(outlet.settled, [1]);
     assert.equal(client.parking, undefined);
+  });
+
+  it('does not wait inside a transaction', () => {
+    let cancelled = 0;
+    const counts: number[] = [];
+    const { client, outlet, say } = bench({
+      waitReplicas: (count, _timeout, settle) => {
+        counts.push(count);
+        if (counts.length > 1) settle(2);
+        return () => cancelled++;
+      },
+    }).connect();
+    for (const line of ['MULTI', 'WAIT 1 0', 'WAIT 1 0', 'BLPOP l 0']) say(line);
+    assert.deepEqual(say('EXEC'), [0, 2, NullArray.value]);
+    assert.deepEqual(counts, [0, 0]);
+    assert.equal(cancelled, 1);
+    assert.equal(client.parking, undefined);
+    assert.deepEqual(outlet.settled, []);
   });
 
   it('ends the waits that the owner of the slots refuses', () => {
