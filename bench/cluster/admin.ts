@@ -33,6 +33,8 @@ export function ownersOf(nodes: readonly BenchNode[]): Uint8Array {
 export class Admin {
   readonly #links: readonly Redis[];
   readonly owners: Uint8Array;
+  /** CLUSTER SLOTS sent by views(); whoever counts the client's leaves these out. */
+  mapsAsked = 0;
 
   constructor(nodes: readonly BenchNode[]) {
     this.#links = nodes.map(({ host, port }) => new Redis({ host, port, maxRetriesPerRequest: 20 }));
@@ -66,6 +68,20 @@ export class Admin {
       commands[this.owners[slotOf(key)]!]!.push(['SET', key, values[index]!]);
     });
     await Promise.all(commands.map((list, index) => this.run(index, list)));
+  }
+
+  /** slot -> port of its owner, as each node sees it. */
+  views(): Promise<Int32Array[]> {
+    this.mapsAsked += this.#links.length;
+    return Promise.all(
+      this.#links.map(async (link) => {
+        const view = new Int32Array(16384);
+        for (const [first, last, [, port]] of (await link.call('CLUSTER', 'SLOTS')) as SlotsReply) {
+          view.fill(port, first, last + 1);
+        }
+        return view;
+      }),
+    );
   }
 
   async info(...sections: string[]): Promise<string[]> {

@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { serve } from '../cluster/child.ts';
 import { openPeer } from '../peers/open.ts';
 import type { Peer } from '../peers/peer.ts';
-import { type BatchAnswer, crossesSlots, type OpenRequest, type ReadAnswer } from './contract.ts';
+import { type BatchAnswer, crossesSlots, type LoadRequest, type OpenRequest, type ReadAnswer } from './contract.ts';
 import { batchSize, planKeys } from './keys.ts';
 import { Load, type LoadFigures } from './load.ts';
 
@@ -59,8 +59,10 @@ serve({
       if (errors > 0) await pause(100);
     }
   },
-  startLoad(width: number): void {
-    load = new Load(peer!, plan, width);
+  startLoad({ width, slots: [first, last] }: LoadRequest): void {
+    const chosen = [...plan.inSlot].filter(([slot]) => slot >= first && slot <= last);
+    const indexes = chosen.flatMap(([, positions]) => positions).sort((one, other) => one - other);
+    load = new Load(peer!, plan, indexes, width);
   },
   mark: (): LoadFigures => load!.mark(),
   async stopLoad(): Promise<void> {

@@ -22,3 +22,10 @@ export interface ReadAnswer {
 
 /** Those whose batch may hold any slots. The others get a burst of single commands, which they redirect one by one. */
 export const crossesSlots: ReadonlySet<ClientName> = new Set<ClientName>(['lingcache', 'glide']);
+
+export interface LoadRequest {
+  /** Loops. */
+  readonly width: number;
+  /** Only keys of slots from the first to the last. */
+  readonly slots: readonly [first: number, last: number];
+}

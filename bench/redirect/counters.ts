@@ -66,7 +66,7 @@ export class Counters {
       counts: {
         moved: sum((one) => one.moved),
         ask: sum((one) => one.ask),
-        maps: sum((one) => one.maps),
+        maps: sum((one) => one.maps) - this.#admin.mapsAsked,
         bytes: sum((one) => one.bytes),
         arrivals: sum((one) => one.arrivals),
       },

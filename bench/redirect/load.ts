@@ -12,6 +12,8 @@ export interface LoadFigures {
   /** The first error's text. */
   readonly firstError: string | undefined;
   readonly latency: Percentiles;
+  /** The longest time without any answer; the ends are milliseconds of the wall clock. */
+  readonly gap: { readonly start: number; readonly end: number };
 }
 
 export class Load {
@@ -25,10 +27,15 @@ export class Load {
   #firstError: string | undefined;
   #since = performance.now();
   #next = 0;
+  #lastAnswer = performance.now();
+  #gap = { start: 0, end: 0 };
+  readonly #indexes: readonly number[];
 
-  constructor(peer: Peer, plan: KeyPlan, width: number) {
+  /** Reads the keys at `indexes`, round and round. */
+  constructor(peer: Peer, plan: KeyPlan, indexes: readonly number[], width: number) {
     this.#peer = peer;
     this.#plan = plan;
+    this.#indexes = indexes;
     for (let lane = 0; lane < width; lane++) this.#loops.push(this.#loop());
   }
 
@@ -41,7 +48,9 @@ export class Load {
       errors: this.#errors,
       firstError: this.#firstError,
       latency: this.#times.percentiles(),
+      gap: { start: performance.timeOrigin + this.#gap.start, end: performance.timeOrigin + this.#gap.end },
     };
+    this.#gap = { start: 0, end: 0 };
     this.#operations = 0;
     this.#errors = 0;
     this.#firstError = undefined;
@@ -58,8 +67,8 @@ export class Load {
 
   async #loop(): Promise<void> {
     while (this.#running) {
-      const index = this.#next;
-      this.#next = (index + 1) % this.#plan.keys.length;
+      const index = this.#indexes[this.#next]!;
+      this.#next = (this.#next + 1) % this.#indexes.length;
       const start = performance.now();
       let value: unknown;
       try {
@@ -73,7 +82,10 @@ export class Load {
       if (value !== this.#plan.values[index]) {
         throw new Error(`wrong value for ${this.#plan.keys[index]}: ${JSON.stringify(value)}`);
       }
-      this.#times.note(performance.now() - start);
+      const now = performance.now();
+      if (now - this.#lastAnswer > this.#gap.end - this.#gap.start) this.#gap = { start: this.#lastAnswer, end: now };
+      this.#lastAnswer = now;
+      this.#times.note(now - start);
       this.#operations++;
     }
   }

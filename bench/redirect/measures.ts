@@ -3,7 +3,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { slotOf } from '../../lib/wire/slot.ts';
 import type { Child } from '../cluster/child.ts';
-import type { BatchAnswer, ReadAnswer } from './contract.ts';
+import type { BatchAnswer, LoadRequest, ReadAnswer } from './contract.ts';
 import type { Counters } from './counters.ts';
 import type { KeyPlan } from './keys.ts';
 import type { LoadFigures } from './load.ts';
@@ -208,7 +208,7 @@ export async function reshard(bench: Bench): Promise<ShiftFigures> {
 }
 
 async function shift({ child, counters, effort }: Bench, change: () => Promise<void>): Promise<ShiftFigures> {
-  await child.ask('startLoad', width);
+  await child.ask('startLoad', { width, slots: [0, 16383] } satisfies LoadRequest);
   await pause(effort.steadyMs / 2);
   await child.ask('mark');
   await pause(effort.steadyMs);

@@ -10,6 +10,7 @@ import type { BenchOptions } from '../options.ts';
 import type { ClientName } from '../peers/names.ts';
 import { crossesSlots, type OpenRequest } from './contract.ts';
 import { Counters } from './counters.ts';
+import { type FailoverFigures, failover } from './failover.ts';
 import { planKeys } from './keys.ts';
 import {
   ask,
@@ -38,6 +39,7 @@ interface Visit {
   readonly batches: readonly BatchFigures[];
   readonly swap: ShiftFigures;
   readonly reshard: ShiftFigures;
+  readonly failover: FailoverFigures;
 }
 
 export interface CallResult {
@@ -90,6 +92,19 @@ export interface RedirectResult {
   readonly batches: readonly BatchResult[];
   readonly swap: ShiftResult;
   readonly reshard: ShiftResult;
+  readonly failover: FailoverResult;
+}
+
+/** Medians over the rounds, in milliseconds; NaN where a client never answered again. */
+export interface FailoverResult {
+  readonly promotionMs: number;
+  readonly firstAnswerMs: number;
+  readonly gapMs: number;
+  readonly errors: number;
+  readonly firstError: string | undefined;
+  /** Rounds after which the client had answers again. */
+  readonly recovered: number;
+  readonly rounds: number;
 }
 
 export async function runRedirect(
@@ -149,7 +164,12 @@ async function visit(
     for (const share of shares) moving.push(await batches(bench, share));
     return { cold, direct: directly, ...single, ask: afterAsk, batches: moving };
   });
-  return { ...still, swap: await fresh(swap), reshard: await fresh(reshard) };
+  return {
+    ...still,
+    swap: await fresh(swap),
+    reshard: await fresh(reshard),
+    failover: await failover(client, cores, tools.plan),
+  };
 }
 
 function resultOf(client: ClientName, visits: readonly Visit[]): RedirectResult {
@@ -172,6 +192,20 @@ function resultOf(client: ClientName, visits: readonly Visit[]): RedirectResult 
     }),
     swap: shiftResult(visits.map((one) => one.swap)),
     reshard: shiftResult(visits.map((one) => one.reshard)),
+    failover: failoverResult(visits.map((one) => one.failover)),
+  };
+}
+
+function failoverResult(all: readonly FailoverFigures[]): FailoverResult {
+  const again = all.filter((one) => one.recovered);
+  return {
+    promotionMs: median(all.map((one) => one.promotionMs)),
+    firstAnswerMs: median(again.map((one) => one.firstAnswerMs)),
+    gapMs: median(again.map((one) => one.gapMs)),
+    errors: all.reduce((sum, one) => sum + one.errors, 0),
+    firstError: all.find((one) => one.firstError !== undefined)?.firstError,
+    recovered: again.length,
+    rounds: all.length,
   };
 }
 

@@ -29,6 +29,10 @@ export function redirectTables(results: readonly RedirectResult[]): string[] {
     '',
     'Live reshard under 64 loops, slot by slot with MIGRATE',
     ...shiftTable(results, (one) => one.reshard),
+    '',
+    'A master killed under 64 loops that read its keys',
+    '(first answer: from the moment its replica called itself master; errors: rejected reads)',
+    ...failoverTable(results),
   ];
 }
 
@@ -103,6 +107,22 @@ function shiftTable(results: readonly RedirectResult[], pick: (one: RedirectResu
   return [...table(header, rows), ...failures];
 }
 
+function failoverTable(results: readonly RedirectResult[]): string[] {
+  const header = ['client', 'promotion after', 'first answer', 'no answer for', 'errors', 'recovered'];
+  const rows = results.map(({ client, failover }) => [
+    client,
+    duration(failover.promotionMs),
+    duration(failover.firstAnswerMs),
+    duration(failover.gapMs),
+    String(failover.errors),
+    `${failover.recovered} of ${failover.rounds}`,
+  ]);
+  const failures = results.flatMap(({ client, failover }) =>
+    failover.firstError === undefined ? [] : [`${client}'s first error: ${failover.firstError}`],
+  );
+  return [...table(header, rows), ...failures];
+}
+
 export function redirectChart(machine: Machine, results: readonly RedirectResult[]): string {
   const panel = (title: string, value: (one: RedirectResult) => number, text: (value: number) => string): Panel => ({
     title,
@@ -130,6 +150,7 @@ export function redirectChart(machine: Machine, results: readonly RedirectResult
       (value) => value.toFixed(2),
     ),
     panel('live reshard: p99.9', (one) => one.reshard.p999, duration),
+    panel('failover: promotion to first answer', (one) => one.failover.firstAnswerMs, duration),
   ];
   return chart('What redirections cost', machineLines(machine), panels);
 }
