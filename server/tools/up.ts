@@ -47,9 +47,11 @@ export async function runUp(args: string[]): Promise<number> {
     process.stderr.write(`lingcache up: ${(error as Error).message}\n`);
     return 2;
   }
+  // Heard from here on, so that nobody who reads the report can be too quick.
+  const stopped = stopSignal();
   const cluster = await startCluster(options);
   process.stdout.write(upReport(cluster, options.password !== ''));
-  await stopSignal();
+  await stopped;
   await cluster.close();
   process.stdout.write('stopped\n');
   return 0;
