@@ -1,5 +1,5 @@
 // Real redis-server processes for tests: started on free loopback ports in a directory of their own, stopped by pid.
-// Whatever happens, a process started here does not outlive the test run.
+// Whatever happens, a process started here does not outlive the test run. Clusters are real-cluster.ts's.
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,11 +15,6 @@ export interface RealNode {
   readonly pid: number;
   /** Kills at once, as a crash does. */
   kill(): Promise<void>;
-  stop(): Promise<void>;
-}
-
-export interface RealCluster {
-  readonly nodes: readonly RealNode[];
   stop(): Promise<void>;
 }
 
@@ -117,80 +112,6 @@ async function untilAnswers(port: number, child: ChildProcess): Promise<void> {
     await sleep(25);
   }
   throw new Error('redis-server did not answer');
-}
-
-/** Starts a cluster of `masters` nodes, each with `replicas`, and waits until every node says it is up. */
-export async function startRealCluster(
-  options: { readonly masters?: number; readonly replicas?: number; readonly args?: readonly string[] } = {},
-): Promise<RealCluster> {
-  const masters = options.masters ?? 3;
-  const replicas = options.replicas ?? 0;
-  const args = [
-    '--cluster-enabled',
-    'yes',
-    '--cluster-node-timeout',
-    '2000',
-    '--repl-diskless-sync-delay',
-    '0',
-    ...(options.args ?? []),
-  ];
-  const starts = Array.from({ length: masters * (1 + replicas) }, () => startRealNode(args));
-  const outcomes = await Promise.allSettled(starts);
-  const nodes = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
-  const stop = async (): Promise<void> => {
-    await Promise.all(nodes.map((node) => node.stop()));
-  };
-  try {
-    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
-    await joinNodes(nodes, masters);
-  } catch (error) {
-    await stop();
-    throw error;
-  }
-  return { nodes, stop };
-}
-
-async function joinNodes(nodes: readonly RealNode[], masters: number): Promise<void> {
-  const clients = await Promise.all(nodes.map((node) => RespClient.connect(node.port)));
-  try {
-    for (const [at, client] of clients.entries()) {
-      await client.call('CLUSTER', 'SET-CONFIG-EPOCH', at + 1);
-      if (at < masters) {
-        const first = Math.round((at * 16384) / masters);
-        const last = Math.round(((at + 1) * 16384) / masters) - 1;
-        await client.call('CLUSTER', 'ADDSLOTSRANGE', first, last);
-      }
-      if (at > 0) await client.call('CLUSTER', 'MEET', '127.0.0.1', nodes[0]!.port);
-    }
-    await until(clients, async (client) => {
-      return String(await client.call('CLUSTER', 'INFO')).includes(`cluster_known_nodes:${nodes.length}\r`);
-    });
-    for (let at = masters; at < clients.length; at++) {
-      const master = String(await clients[at % masters]!.call('CLUSTER', 'MYID'));
-      await until([clients[at]!], async (client) => (await client.call('CLUSTER', 'REPLICATE', master)) === 'OK');
-    }
-    await until(clients, async (client) => {
-      const info = String(await client.call('CLUSTER', 'INFO'));
-      if (!info.includes('cluster_state:ok') || !info.includes(`cluster_size:${masters}\r`)) return false;
-      return countNodes(await client.call('CLUSTER', 'SLOTS')) === nodes.length;
-    });
-  } finally {
-    for (const client of clients) client.close();
-  }
-}
-
-function countNodes(slots: unknown): number {
-  return (slots as unknown[][]).reduce((count, range) => count + range.length - 2, 0);
-}
-
-async function until(clients: readonly RespClient[], holds: (client: RespClient) => Promise<boolean>): Promise<void> {
-  for (const client of clients) {
-    for (let tries = 0; !(await holds(client)); tries++) {
-      if (tries > 400) throw new Error('the cluster did not come up');
-      await sleep(50);
-    }
-  }
 }
 
 function sleep(ms: number): Promise<void> {
