@@ -15,6 +15,7 @@ import { Chain } from './facade/chain.ts';
 import { Cluster } from './facade/cluster.ts';
 import { Command } from './facade/command.ts';
 import { Redis as RedisNode } from './facade/redis.ts';
+import { ScanStream } from './facade/scan-stream.ts';
 import { ReplyError } from './wire/reply.ts';
 import { slotOf } from './wire/slot.ts';
 
@@ -52,6 +53,7 @@ interface Statics {
   readonly PartialFailureError: typeof PartialFailureError;
   readonly QueueFullError: typeof QueueFullError;
   readonly TimeoutError: typeof TimeoutError;
+  readonly ScanStream: typeof ScanStream;
   readonly print: typeof print;
   readonly slotOf: typeof slotOf;
   /** The same as `new Redis(...)`. */
@@ -72,6 +74,7 @@ export const Redis: typeof RedisNode & Statics = Object.assign(RedisNode, {
   PartialFailureError,
   QueueFullError,
   TimeoutError,
+  ScanStream,
   print,
   slotOf,
   createClient: (...args: ConstructorParameters<typeof RedisNode>) => new RedisNode(...args),
@@ -94,6 +97,7 @@ export {
   Redis as 'module.exports',
   RedisError,
   ReplyError,
+  ScanStream,
   slotOf,
   TimeoutError,
 };

@@ -5,7 +5,7 @@
 
 import type { Call, CallGroup } from '../connection/call.ts';
 
-/** `[null, value]`, or `[error, undefined]`; within the results of a transaction a refused command is `[error]`. */
+/** `[null, value]`, or `[error]` alone, as ioredis has it. */
 export type BatchResult = [error: Error | null, result: unknown];
 
 export class Scatter implements CallGroup {
@@ -21,7 +21,7 @@ export class Scatter implements CallGroup {
   }
 
   settled(call: Call, error: Error | null, value: unknown): void {
-    this.results[call.index] = error === null ? [null, value] : [error, undefined];
+    this.results[call.index] = error === null ? [null, value] : ([error] as unknown as BatchResult);
     if (--this.#open === 0) this.#done(this.results);
   }
 }

@@ -91,6 +91,9 @@ export class Transaction implements Parcel, CallSink {
   #judge(from: ReplySource): void {
     const [begun, ...rest] = this.#answers;
     const result = rest.pop();
+    rest.forEach((answer, index) => {
+      if (answer instanceof ReplyError) answer.command ??= describe(this.#commands[index]!);
+    });
     const refusals = [begun, ...rest].filter((answer) => answer instanceof ReplyError);
     if (result instanceof ReplyError) {
       for (const refusal of [...refusals, result]) {
@@ -110,6 +113,10 @@ export class Transaction implements Parcel, CallSink {
     this.settled = true;
     this.#done(outcome);
   }
+}
+
+function describe([name, ...args]: readonly Argument[]): { name: string; args: unknown[] } {
+  return { name: String(name), args };
 }
 
 function resultOf(reply: unknown): readonly unknown[] | null | Error {

@@ -6,7 +6,7 @@ import { AbortError, RedisError } from '../base/errors.ts';
 import { Fifo } from '../base/fifo.ts';
 import type { World } from '../base/world.ts';
 import { Decoder, type DecoderOptions, ProtocolError, pending } from '../wire/decoder.ts';
-import { Encoder } from '../wire/encoder.ts';
+import { type Argument, Encoder } from '../wire/encoder.ts';
 import { Push } from '../wire/reply.ts';
 import { Call, CallFlag, directSink } from './call.ts';
 import type { Socket } from './dial.ts';
@@ -22,6 +22,7 @@ export interface ConnectionEvents {
   onHeard(): void;
 }
 
+const maxScripts = 10_000;
 const confirmations = new Set(['subscribe', 'unsubscribe', 'psubscribe', 'punsubscribe', 'ssubscribe', 'sunsubscribe']);
 const messages = new Set(['message', 'pmessage', 'smessage']);
 
@@ -43,6 +44,8 @@ export class Connection {
   #closed: Error | undefined;
   #ending = false;
   #subscriber = false;
+  /** Digests of scripts that have been sent in full here. */
+  readonly #scripts = new Set<string>();
   readonly #world: World;
   /** When bytes last came, or when the first of the unanswered calls was written if that is later. */
   #heardAt: number;
@@ -92,7 +95,7 @@ export class Connection {
   write(call: Call): boolean {
     if (this.#closed !== undefined || this.#ending) return false;
     if (this.#fifo.size === 0) this.#heardAt = this.#world.now();
-    this.#encoder.encode(call.argv);
+    this.#encoder.encode(call.fallback === undefined ? call.argv : this.#scriptWords(call, call.fallback));
     this.#fifo.push(call);
     this.#unflushed++;
     call.attempts++;
@@ -136,6 +139,14 @@ export class Connection {
       if (at >= flushed) call.written = false;
       call.sink.onLost(call, reason);
     }
+  }
+
+  // The first use of a script on a connection is EVAL, so that calls behind it keep their place; EVALSHA from then on.
+  #scriptWords(call: Call, evalWords: readonly Argument[]): readonly Argument[] {
+    const sha = call.argv[1] as string;
+    if (this.#scripts.has(sha)) return call.argv;
+    if (this.#scripts.size < maxScripts) this.#scripts.add(sha);
+    return evalWords;
   }
 
   #flushNow(): void {

@@ -23,7 +23,11 @@ export interface CoreEvents {
   onNodeRemoved(node: PooledNode): void;
   onNodeError(error: Error, key: string): void;
   onRefresh(map: SlotMap): void;
+  onReady(): void;
 }
+
+/** Milliseconds between looks at calls that quit() still waits for. */
+const drainPause = 10;
 
 const defaultRetry = (times: number): number => Math.min(100 + times * 2, 2000);
 
@@ -86,18 +90,28 @@ export class ClusterCore {
     this.#close(new AbortError('Connection is closed.', { code: 'ERR_CLOSED' }), reconnect);
   }
 
-  /** Lets every node answer what it has been asked, then closes. */
+  /** Everything submitted before is answered first; then closes. */
   async quit(): Promise<void> {
+    const { status } = this.lifecycle;
+    if (this.lifecycle.held > 0 && status !== 'wait') await this.#nextOutcome();
+    if (this.lifecycle.status === 'end') return;
     this.lifecycle.become('disconnecting');
+    while (this.router.parked > 0 || this.pool.load > 0) {
+      await Promise.all(
+        [...this.pool.all()].filter(({ keeper }) => keeper.load > 0).map(({ keeper }) => answered(keeper)),
+      );
+      if (this.router.parked > 0) await new Promise<void>((resolve) => this.#world.after(drainPause, resolve, true));
+    }
     const partings = [...this.pool.all()]
-      .filter((node) => node.keeper.state === 'up')
-      .map((node) => {
-        const { call, answer } = ownCall(['quit']);
-        node.keeper.send(call);
-        return answer.catch(() => undefined);
-      });
+      .filter(({ keeper }) => keeper.state === 'up')
+      .map(({ keeper }) => answered(keeper, 'quit'));
     await Promise.all(partings);
     this.#close(new AbortError('Connection is closed.', { code: 'ERR_CLOSED' }), false);
+  }
+
+  // Ready, or this round of connecting has failed.
+  #nextOutcome(): Promise<void> {
+    return new Promise((resolve) => this.#waiters.push({ resolve, reject: () => resolve() }));
   }
 
   #begin(): void {
@@ -111,6 +125,7 @@ export class ClusterCore {
         if (epoch !== this.#epoch) return;
         this.#attempts = 0;
         this.lifecycle.become('ready');
+        this.#events.onReady();
         for (const waiter of this.#waiters.splice(0)) waiter.resolve();
       },
       (error: Error) => {
@@ -272,6 +287,7 @@ export class ClusterCore {
 
   // Both questions leave in one write. A server that refuses CLUSTER NODES still gives a map, without epochs.
   async #askView(key: string): Promise<View> {
+    this.#stillOpen();
     const { keeper } = this.pool.open(key);
     if (keeper.state === 'resting') keeper.open();
     const slots = this.#ask(keeper, ['cluster', 'slots']);
@@ -282,8 +298,16 @@ export class ClusterCore {
   }
 
   async #askEpochs(key: string): Promise<View> {
+    this.#stillOpen();
     const { keeper } = this.pool.open(key);
     return viewOfNodes(await this.#ask(keeper, ['cluster', 'nodes']), key, this.#options.natMap);
+  }
+
+  // A survey may outlive its client: it must not open nodes again.
+  #stillOpen(): void {
+    const { status } = this.lifecycle;
+    if (status === 'end' || status === 'disconnecting')
+      throw new AbortError('Connection is closed.', { code: 'ERR_CLOSED' });
   }
 
   #ask(keeper: Keeper, argv: readonly string[]): Promise<unknown> {
@@ -335,6 +359,13 @@ export class ClusterCore {
     this.router.forEachParked(visit);
     this.pool.forEachCall(visit);
   }
+}
+
+/** Resolves when the node has answered everything sent before, or has lost it. */
+function answered(keeper: Keeper, word = 'ping'): Promise<unknown> {
+  const { call, answer } = ownCall([word]);
+  if (!keeper.send(call)) call.fail(new AbortError('Connection is closed.', { node: keeper.address }));
+  return answer.catch(() => undefined);
 }
 
 function ownCallOf(argv: readonly string[]): Call {

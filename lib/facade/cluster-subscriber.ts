@@ -58,10 +58,18 @@ export class ClusterSubscriber implements CallSink {
     for (const call of this.#waiting.splice(0)) this.#place(call);
   }
 
-  stop(): void {
+  /** The cluster is ready: subscribe to whatever is wanted. */
+  start(): void {
+    this.#stopped = false;
+    this.mapChanged();
+  }
+
+  /** Leaves the connection. What is wanted stays wanted, for start(). */
+  stop(reconnecting: boolean): void {
     this.#stopped = true;
     const reason = new AbortError('Connection is closed.', { code: 'ERR_CLOSED' });
     this.#leave(reason);
+    if (reconnecting) return;
     for (const call of this.#waiting.splice(0)) call.fail(reason);
   }
 

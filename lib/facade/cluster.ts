@@ -18,13 +18,16 @@ import { slotCount } from '../wire/slot.ts';
 import { Cancellable } from './cancellable.ts';
 import { Chain, type CommandWords } from './chain.ts';
 import { ClusterCore } from './cluster-core.ts';
+import { ClusterScanStream, keysOf, scanHostOf } from './cluster-scan.ts';
 import { ClusterSubscriber } from './cluster-subscriber.ts';
 import type { Command } from './command.ts';
 import { answer, CallMaker, installCommands, scriptMethod, scriptOf, takeCallback, type Word } from './commander.ts';
 import { Lifecycle, type Status } from './lifecycle.ts';
 import { type ClusterNode, type ClusterOptions, type ScriptDefinition, verifyClusterOptions } from './options.ts';
 import { Redis, sharedKeeper } from './redis.ts';
+import { installScanStreams, type KeyScanStreams, type ScanStream } from './scan-stream.ts';
 import type { ChainableCommander, RedisCommander } from './surface.generated/index.ts';
+import type { ScanStreamOptions } from './types.ts';
 
 export type NodeRole = 'master' | 'slave' | 'all';
 
@@ -45,7 +48,7 @@ export interface ClusterStats {
 }
 
 // The command methods are put on the prototype by installCommands; this gives them their types.
-export interface Cluster extends RedisCommander<{ type: 'default' }> {}
+export interface Cluster extends RedisCommander<{ type: 'default' }>, KeyScanStreams {}
 
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the methods come from installCommands, users may merge their own
 export class Cluster extends EventEmitter {
@@ -54,6 +57,7 @@ export class Cluster extends EventEmitter {
   readonly startupNodes: readonly ClusterNode[];
   readonly #core: ClusterCore;
   readonly #maker: CallMaker;
+  readonly #world = new RealWorld();
   readonly #faces = new Map<string, Redis>();
   readonly #scripts = new Map<string, Script>();
   readonly #subscriber: ClusterSubscriber;
@@ -69,7 +73,7 @@ export class Cluster extends EventEmitter {
     this.options = options;
     this.#plain = options.crossSlot !== 'split' && !options.fanOut;
     this.#friendly = options.showFriendlyErrorStack ?? options.redisOptions?.showFriendlyErrorStack ?? false;
-    const world = new RealWorld();
+    const world = this.#world;
     this.#core = new ClusterCore(seeds, options, world, (send) => this.#makeLifecycle(send), {
       onNodeAdded: (node) => this.emit('+node', this.#faceOf(node)),
       onNodeRemoved: (node) => this.#nodeRemoved(node),
@@ -78,6 +82,7 @@ export class Cluster extends EventEmitter {
         this.#subscriber.mapChanged();
         this.emit('refresh');
       },
+      onReady: () => this.#subscriber.start(),
     });
     this.#maker = new CallMaker(
       options.keyPrefix ?? options.redisOptions?.keyPrefix,
@@ -113,7 +118,7 @@ export class Cluster extends EventEmitter {
 
   /** Closes every connection now; pending commands are rejected with "Connection is closed.". */
   disconnect(reconnect = false): void {
-    this.#subscriber.stop();
+    this.#subscriber.stop(reconnect);
     this.#core.disconnect(reconnect);
   }
 
@@ -178,6 +183,28 @@ export class Cluster extends EventEmitter {
       throw new OptionError('pipeline', 'multi({ pipeline: false }) needs one connection; use it on one of nodes()');
     }
     return this.#chain(true, Array.isArray(commands) ? commands : undefined);
+  }
+
+  /**
+   * The keys of the whole cluster as a stream of pages, master after master. A key that exists from start to end is
+   * given at least once, through slot moves and failovers as well; a key may come more than once.
+   */
+  scanStream(options: ScanStreamOptions = {}): ScanStream {
+    return this.#scan(options, true);
+  }
+
+  /** scanStream() with keys as Buffers. */
+  scanBufferStream(options: ScanStreamOptions = {}): ScanStream {
+    return this.#scan(options, false);
+  }
+
+  /** scanStream() key by key: `for await (const key of cluster.scanIterator({ match: 'user:*' }))`. */
+  scanIterator(options: ScanStreamOptions = {}): AsyncGenerator<string> {
+    return keysOf<string>(this.scanStream(options));
+  }
+
+  #scan(options: ScanStreamOptions, text: boolean): ScanStream {
+    return new ClusterScanStream(this, scanHostOf(this.#core, this, this.options, this.#world), options, text);
   }
 
   /** The same commands, cancelled together when `signal` fires: `cluster.withAbortSignal(signal).get('k')`. */
@@ -265,7 +292,7 @@ export class Cluster extends EventEmitter {
 
   async #quit(): Promise<'OK'> {
     if (this.status === 'end') throw new AbortError('Connection is closed.', { code: 'ERR_CLOSED' });
-    this.#subscriber.stop();
+    this.#subscriber.stop(false);
     await this.#core.quit();
     return 'OK';
   }
@@ -308,3 +335,4 @@ export class Cluster extends EventEmitter {
 }
 
 installCommands(Cluster.prototype);
+installScanStreams(Cluster.prototype);

@@ -33,7 +33,9 @@ import {
   type ScriptDefinition,
   verifyRedisOptions,
 } from './options.ts';
+import { installScanStreams, type KeyScanStreams, ScanStream } from './scan-stream.ts';
 import type { ChainableCommander, RedisCommander } from './surface.generated/index.ts';
+import type { ScanStreamOptions } from './types.ts';
 
 const sharedStatus: Record<KeeperState, Status> = {
   idle: 'wait',
@@ -49,7 +51,7 @@ const defaultRetry = (times: number): number => Math.min(times * 50, 2000);
 export const sharedKeeper: unique symbol = Symbol('shared keeper');
 
 // The command methods are put on the prototype by installCommands; this gives them their types.
-export interface Redis extends RedisCommander<{ type: 'default' }> {}
+export interface Redis extends RedisCommander<{ type: 'default' }>, KeyScanStreams {}
 
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the methods come from installCommands, users may merge their own
 export class Redis extends EventEmitter {
@@ -154,6 +156,16 @@ export class Redis extends EventEmitter {
     const settings = Array.isArray(commands) ? options : ((commands as { pipeline?: boolean } | undefined) ?? options);
     if (settings?.pipeline === false) return this.execute(wordOf('multi'), [], 'utf8');
     return this.#chain(true, Array.isArray(commands) ? commands : undefined);
+  }
+
+  /** The keys of this node as a stream of pages. */
+  scanStream(options: ScanStreamOptions = {}): ScanStream {
+    return new ScanStream({ ...options, redis: this, command: 'scan' });
+  }
+
+  /** scanStream() with keys as Buffers. */
+  scanBufferStream(options: ScanStreamOptions = {}): ScanStream {
+    return new ScanStream({ ...options, redis: this, command: 'scanBuffer' });
   }
 
   /** Adds `name` and `nameBuffer`: EVALSHA of the script, with EVAL where the server does not know it. */
@@ -304,3 +316,4 @@ export class Redis extends EventEmitter {
 }
 
 installCommands(Redis.prototype);
+installScanStreams(Redis.prototype);

@@ -117,6 +117,13 @@ export class NodePool {
     this.#watch = this.#world.after(period, look);
   }
 
+  /** Calls sent or queued on the shared connections; blocking ones are not counted. */
+  get load(): number {
+    let load = 0;
+    for (const node of this.#nodes.values()) load += node.keeper.load;
+    return load;
+  }
+
   forEachCall(visit: (call: Call) => void): void {
     for (const node of this.#nodes.values()) {
       node.keeper.forEachCall(visit);

@@ -168,6 +168,26 @@ describe('client: lifecycle', () => {
     assert.equal(await client.get('again'), 'get again');
   });
 
+  it('leaves no socket behind when it is disconnected while connecting', async () => {
+    for (let turn = 0; turn < 20; turn++) {
+      const client = cluster([node.key]);
+      for (let step = 0; step < turn; step++) await new Promise((resolve) => setImmediate(resolve));
+      client.disconnect();
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    assert.equal(node.open, 0);
+  });
+
+  it('answers everything submitted before quit(), whatever it still waits for', async () => {
+    const client = cluster([node.key]);
+    const early = Array.from({ length: 10 }, (_, at) => client.get(String(at)));
+    assert.equal(await client.quit(), 'OK');
+    assert.deepEqual(
+      await Promise.all(early),
+      Array.from({ length: 10 }, (_, at) => `get ${at}`),
+    );
+  });
+
   it('refuses to hold commands with enableOfflineQueue: false', async () => {
     const client = cluster([node.key], { enableOfflineQueue: false });
     assert.equal(

@@ -41,6 +41,11 @@ export class FakeNode {
     this.port = (this.#server.address() as { port: number }).port;
   }
 
+  /** Connections open now. */
+  get open(): number {
+    return this.#sockets.size;
+  }
+
   get key(): string {
     return `127.0.0.1:${this.port}`;
   }
