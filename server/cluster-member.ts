@@ -62,9 +62,12 @@ export class ClusterMember {
   #state: ClusterState;
   #shown: { readonly of: ClusterState; readonly state: ClusterState } | undefined;
   #up: boolean;
+  #view: GuardView | undefined;
+  readonly #has: (key: string) => boolean;
 
   constructor(host: MemberHost, state: ClusterState, settings: ClusterSettings) {
     this.#host = host;
+    this.#has = (key) => host.has(key);
     this.#state = state;
     this.settings = settings;
     this.#up = isUp(state, settings.requireFullCoverage);
@@ -196,17 +199,27 @@ export class ClusterMember {
     return id;
   }
 
-  /** What the guard judges by. */
+  /** What the guard judges by; made anew only when the state or the cluster's health changes. */
   get guardView(): GuardView {
-    return {
-      state: this.shown,
+    const state = this.shown;
+    if (this.#view?.state === state && this.#view.up === this.#up) return this.#view;
+    const { settings } = this;
+    this.#view = {
+      state,
       up: this.#up,
-      allowReadsWhenDown: this.settings.allowReadsWhenDown,
-      allowPubSubShardWhenDown: this.settings.allowPubSubShardWhenDown,
-      endpointType: this.settings.endpointType,
+      get allowReadsWhenDown() {
+        return settings.allowReadsWhenDown;
+      },
+      get allowPubSubShardWhenDown() {
+        return settings.allowPubSubShardWhenDown;
+      },
+      get endpointType() {
+        return settings.endpointType;
+      },
       returning: this.returning,
-      has: (key) => this.#host.has(key),
+      has: this.#has,
     };
+    return this.#view;
   }
 
   /** Offsets move with every write, so they are read when they are told, not kept in step. */

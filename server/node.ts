@@ -3,16 +3,15 @@
 // Invariant: a node is master or replica in all its parts at once; the switch happens in promote() and follow() alone.
 
 import type { World } from '../lib/base/world.ts';
-import { slotOfBinary } from '../lib/wire/slot.ts';
 import type { Bus } from './bus/bus.ts';
 import { openLoopbackBus } from './bus/loopback.ts';
 import { guard } from './cluster/guard.ts';
-import { type ClusterNode, type ClusterState, me, myMaster } from './cluster/state.ts';
+import { type ClusterNode, type ClusterState, me } from './cluster/state.ts';
 import { ClusterMember } from './cluster-member.ts';
 import { settingsOf, watchAnnounced } from './cluster-settings.ts';
 import { createEngine } from './command/all.ts';
 import { clusterWords } from './command/cluster-words.ts';
-import { keysOf, resumePaused } from './command/dispatch.ts';
+import { resumePaused } from './command/dispatch.ts';
 import type { Effect, Engine } from './command/engine.ts';
 import type { Store } from './keyspace/store.ts';
 import { heedLocks } from './locking.ts';
@@ -25,6 +24,7 @@ import { Replica } from './replication/replica.ts';
 import { applier, copyKeys, loadCopy } from './replication-apply.ts';
 import { type ReplicationView, replicationLines, roleReply } from './replication-text.ts';
 import { Listener } from './session/listener.ts';
+import { dropKeys, sendAway } from './slot-loss.ts';
 
 export interface ServerNodeOptions {
   readonly world: World;
@@ -203,7 +203,7 @@ export class ServerNode {
         follow: (master) => this.#follow(master),
         promote: () => this.#promote(),
         flush: () => this.store.clear(),
-        dropKeys: (slots) => this.#dropKeys(slots),
+        dropKeys: (slots) => dropKeys(engine, this.store, slots),
         pauseWrites: (paused) => {
           this.#steppingDown = paused;
           this.#applyPause();
@@ -212,7 +212,7 @@ export class ServerNode {
           if (kind === 'publish') engine.pubsub.publish(channel, message);
           else engine.pubsub.publishShard(channel, message);
         },
-        onRoutesChanged: () => this.#onRoutesChanged(),
+        onRoutesChanged: () => sendAway(engine, this.member),
         save: () => undefined,
       },
       state,
@@ -236,30 +236,6 @@ export class ServerNode {
     this.engine.databases.mode = 'primary';
     this.engine.readOnly = false;
     this.engine.primaryDown = false;
-  }
-
-  #dropKeys(slots: readonly number[]): void {
-    for (const slot of slots) {
-      for (const key of this.store.keysInSlot(slot, this.store.countInSlot(slot))) {
-        if (!this.store.delete(key)) continue;
-        this.store.changed(key, 'g', 'del');
-        this.engine.effect(this.store, ['DEL', key]);
-      }
-    }
-    this.engine.finish();
-  }
-
-  /** Sends away who waits for keys or listens to shard channels that are served elsewhere now. */
-  #onRoutesChanged(): void {
-    const { engine, member } = this;
-    engine.blocked.refuse((client, argv) => {
-      const command = engine.registry.find(argv);
-      if (command instanceof Error) return undefined;
-      const flags = { write: true, shardChannel: false, migrate: false, asking: false, readonly: client.readonly };
-      return guard(member.guardView, { keys: keysOf(command.row, argv), ...flags });
-    });
-    const mine = myMaster(member.state).id;
-    engine.pubsub.dropShardChannels((channel) => member.state.owners[slotOfBinary(channel)] !== mine);
   }
 
   #announceOffset(): void {

@@ -11,6 +11,7 @@ import type { BusStats, PeerView } from '../cluster/text.ts';
 import type { Bus, BusLink, Delivery } from './bus.ts';
 import { isKnown, learn, startHandshake, updateAbout } from './gossip.ts';
 import { type Body, type GossipEntry, gossipEntry, headerOf, type Standing } from './message.ts';
+import { FailureReports } from './reports.ts';
 
 export interface PeersHost {
   readonly world: World;
@@ -35,8 +36,6 @@ interface Peer {
   readonly knownSince: number;
   meet: boolean;
   failedAt: number;
-  /** Masters that say it does not answer, and when they said so. */
-  readonly reports: Map<string, number>;
 }
 
 const tickMs = 100;
@@ -49,6 +48,7 @@ export class Peers {
   #bus: Bus | undefined;
   #timer: Timer | undefined;
   readonly #peers = new Map<string, Peer>();
+  readonly #reports = new FailureReports();
   readonly #sent = new Map<string, number>();
   readonly #received = new Map<string, number>();
 
@@ -187,7 +187,7 @@ export class Peers {
     if (peer === undefined) {
       const knownSince = this.#host.world.now();
       const times = { pingSent: 0, pongReceived: 0, linkedAt: 0, knownSince, failedAt: 0 };
-      peer = { link: undefined, meet: false, reports: new Map(), ...times };
+      peer = { link: undefined, meet: false, ...times };
       this.#peers.set(id, peer);
     }
     return peer;
@@ -200,6 +200,7 @@ export class Peers {
     for (const [id, peer] of this.#peers) {
       if (state.nodes.has(id)) continue;
       this.#peers.delete(id);
+      this.#reports.forget(id);
       peer.link?.close();
     }
     for (const node of state.nodes.values()) {
@@ -266,20 +267,15 @@ export class Peers {
 
   #hearReports(reporter: string, entries: readonly GossipEntry[]): void {
     for (const entry of entries) {
-      const peer = this.#peers.get(entry.id);
-      if (peer === undefined) continue;
       if (entry.suspect || entry.failed) {
-        peer.reports.set(reporter, this.#host.world.now());
+        this.#reports.add(entry.id, reporter, this.#host.world.now());
         this.#judge(entry.id);
-      } else peer.reports.delete(reporter);
+      } else this.#reports.withdraw(entry.id, reporter);
     }
   }
 
   #freshReports(id: string): Set<string> {
-    const oldest = this.#host.world.now() - 2 * this.#host.nodeTimeout;
-    const reports = this.#peers.get(id)?.reports ?? new Map<string, number>();
-    for (const [reporter, at] of reports) if (at < oldest) reports.delete(reporter);
-    return new Set(reports.keys());
+    return this.#reports.fresh(id, this.#host.world.now() - 2 * this.#host.nodeTimeout);
   }
 
   #judge(id: string): void {
