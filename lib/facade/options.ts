@@ -287,7 +287,8 @@ export function keeperOptionsOf(
     connectTimeout: options.connectTimeout,
     keepAlive: options.keepAlive,
     noDelay: options.noDelay,
-    tls: seed?.tls ?? options.tls,
+    // A rediss:// seed says that there is TLS; redisOptions.tls says how.
+    tls: seed?.tls === undefined ? options.tls : { ...options.tls, ...seed.tls },
     protocol: options.protocol,
     username: seed?.username ?? options.username,
     password: seed?.password ?? options.password,

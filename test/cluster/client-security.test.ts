@@ -1,0 +1,223 @@
+// Credentials and TLS reach every node of a real cluster, those learned from its map included.
+
+import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { Cluster, type ClusterNode, type ClusterOptions } from '../../lib/index.ts';
+import { needRedisServer, type RealCluster, startRealCluster } from '../kit/real-cluster.ts';
+
+/** Uses a client once, on every node of the cluster: a key of each master and a word to each node itself. */
+async function reachesEveryNode(
+  seeds: readonly ClusterNode[],
+  options: ClusterOptions,
+  expected: number,
+): Promise<void> {
+  const client = new Cluster(seeds, options);
+  try {
+    const writes = client.pipeline();
+    for (let at = 0; at < 300; at++) writes.set(`k${at}`, at);
+    const results = (await writes.exec()) as [Error | null, unknown][];
+    deepEqual(
+      results.filter(([error]) => error !== null),
+      [],
+    );
+    const nodes = client.nodes();
+    equal(nodes.length, expected);
+    deepEqual(new Set(await Promise.all(nodes.map((node) => node.ping()))), new Set(['PONG']));
+  } finally {
+    client.disconnect();
+  }
+}
+
+/** The error that connect() of a client with these options ends in. */
+async function refusal(
+  seeds: readonly ClusterNode[],
+  options: ClusterOptions,
+): Promise<Error & { errors?: readonly Error[] }> {
+  const client = new Cluster(seeds, { ...options, lazyConnect: true, clusterRetryStrategy: () => null });
+  try {
+    await client.connect();
+  } catch (error) {
+    return error as Error;
+  } finally {
+    client.disconnect();
+  }
+  throw new Error('connect() should have failed');
+}
+
+describe('client on a real cluster with passwords', function () {
+  this.timeout(40_000);
+  const password = 'se:cr@t pässword';
+  let cluster: RealCluster;
+
+  before(async function () {
+    needRedisServer(this, 'client on a real cluster with passwords');
+    cluster = await startRealCluster({
+      config: { requirepass: password, masterauth: password },
+      admin: { password },
+    });
+    for (const node of cluster.nodes) {
+      await node.ask('acl', 'setuser', 'app', 'on', '>app-password', '~*', '&*', '+@all');
+      await node.ask(
+        'acl',
+        'setuser',
+        'reader',
+        'on',
+        '>reader-password',
+        '~*',
+        '+@read',
+        '+cluster',
+        '+ping',
+        '+hello',
+      );
+    }
+  });
+  after(() => cluster?.stop());
+
+  it('password of redisOptions reaches every node', () =>
+    reachesEveryNode(cluster.seeds.slice(0, 1), { redisOptions: { password } }, 6));
+
+  it('password with RESP2 reaches every node', () =>
+    reachesEveryNode(cluster.seeds.slice(0, 1), { redisOptions: { password, protocol: 2 } }, 6));
+
+  it('ACL user of redisOptions reaches every node', () =>
+    reachesEveryNode(cluster.seeds.slice(0, 1), { redisOptions: { username: 'app', password: 'app-password' } }, 6));
+
+  it('credentials in the URLs of all seeds', () => {
+    const urls = cluster.seeds.map(({ host, port }) => `redis://app:app-password@${host}:${port}`);
+    return reachesEveryNode(urls, {}, 6);
+  });
+
+  it('an escaped password in a URL', () => {
+    const urls = cluster.seeds.map(({ host, port }) => `redis://:${encodeURIComponent(password)}@${host}:${port}`);
+    return reachesEveryNode(urls, {}, 6);
+  });
+
+  it('credentials of the seed objects', () =>
+    reachesEveryNode(
+      cluster.seeds.map((seed) => ({ ...seed, username: 'app', password: 'app-password' })),
+      {},
+      6,
+    ));
+
+  it('subscriptions log in as well', async () => {
+    const client = new Cluster(cluster.seeds.slice(0, 1), { redisOptions: { password } });
+    try {
+      const heard = new Promise((resolve) => client.once('message', (...args) => resolve(args)));
+      await client.subscribe('secret');
+      await client.publish('secret', 'x');
+      deepEqual(await heard, ['secret', 'x']);
+    } finally {
+      client.disconnect();
+    }
+  });
+
+  it('names the seeds and the reason when the password is wrong', async () => {
+    const seeds = cluster.seeds.slice(0, 3);
+    const error = await refusal(seeds, { redisOptions: { password: 'wrong' } });
+    ok(error.message.startsWith('None of startup nodes is available'), error.message);
+    equal(error.errors?.length, 3);
+    for (const { host, port } of seeds) ok(error.message.includes(`${host}:${port}: WRONGPASS`), error.message);
+    ok(!error.message.includes('wrong '), 'the password itself is not told');
+  });
+
+  it('names the seeds and the reason when there is no password', async () => {
+    const seeds = cluster.seeds.slice(0, 2);
+    const error = await refusal(seeds, {});
+    equal(error.errors?.length, 2);
+    for (const { host, port } of seeds) ok(error.message.includes(`${host}:${port}: NOAUTH`), error.message);
+  });
+
+  it('names the user when it does not exist', async () => {
+    const error = await refusal(cluster.seeds.slice(0, 1), { redisOptions: { username: 'nobody', password: 'x' } });
+    ok(/WRONGPASS/.test(error.message), error.message);
+  });
+
+  it('what a user may not do is its own error, not the end of the connection', async () => {
+    const client = new Cluster(cluster.seeds, { redisOptions: { username: 'reader', password: 'reader-password' } });
+    try {
+      await rejects(client.set('k1', 'x'), { name: 'ReplyError', message: /^NOPERM/ });
+      equal(await client.get('k1'), '1');
+    } finally {
+      client.disconnect();
+    }
+  });
+});
+
+const run = promisify(execFile);
+
+/** A CA, and a server certificate for 127.0.0.1 and localhost. */
+async function makeCertificates(dir: string): Promise<void> {
+  const openssl = (...args: string[]): Promise<unknown> => run('openssl', args, { cwd: dir });
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+  await writeFile(join(dir, 'san.txt'), 'subjectAltName=IP:127.0.0.1,DNS:localhost\n');
+  await openssl('req', '-x509', ...key, '-keyout', 'ca.key', '-out', 'ca.crt', '-days', '2', '-subj', '/CN=test ca');
+  await openssl('req', ...key, '-keyout', 'node.key', '-out', 'node.csr', '-subj', '/CN=node');
+  const sign = ['-CA', 'ca.crt', '-CAkey', 'ca.key', '-CAcreateserial', '-days', '2', '-extfile', 'san.txt'];
+  await openssl('x509', '-req', '-in', 'node.csr', '-out', 'node.crt', ...sign);
+}
+
+describe('client on a real cluster with TLS', function () {
+  this.timeout(40_000);
+  let cluster: RealCluster;
+  let ca: Buffer;
+
+  before(async function () {
+    needRedisServer(this, 'client on a real cluster with TLS');
+    // The set-up connections get their CA once it has been made.
+    const tls: { ca?: Buffer } = {};
+    cluster = await startRealCluster({
+      replicas: 1,
+      tls: true,
+      config: { requirepass: 'tls-password', masterauth: 'tls-password' },
+      admin: { tls, password: 'tls-password' },
+      async prepare(dir) {
+        await makeCertificates(dir);
+        tls.ca = readFileSync(join(dir, 'ca.crt'));
+        return {
+          'tls-cert-file': join(dir, 'node.crt'),
+          'tls-key-file': join(dir, 'node.key'),
+          'tls-ca-cert-file': join(dir, 'ca.crt'),
+          'tls-auth-clients': 'no',
+        };
+      },
+    });
+    ca = tls.ca!;
+  });
+  after(() => cluster?.stop());
+
+  it('redisOptions.tls reaches every node', () =>
+    reachesEveryNode(cluster.seeds.slice(0, 1), { redisOptions: { tls: { ca }, password: 'tls-password' } }, 6));
+
+  it('rediss:// URLs take their CA from redisOptions.tls', () => {
+    const urls = cluster.seeds.slice(0, 1).map(({ host, port }) => `rediss://:tls-password@${host}:${port}`);
+    return reachesEveryNode(urls, { redisOptions: { tls: { ca }, password: 'tls-password' } }, 6);
+  });
+
+  it('carries a big value over TLS', async () => {
+    const client = new Cluster(cluster.seeds, { redisOptions: { tls: { ca }, password: 'tls-password' } });
+    try {
+      const value = Buffer.alloc(3_000_000, 'tls');
+      await client.set('big', value);
+      ok(value.equals((await client.getBuffer('big'))!));
+    } finally {
+      client.disconnect();
+    }
+  });
+
+  it('says why each seed was refused when the CA is unknown', async () => {
+    const error = await refusal(cluster.seeds.slice(0, 2), { redisOptions: { tls: {}, password: 'tls-password' } });
+    equal(error.errors?.length, 2);
+    for (const { host, port } of cluster.seeds.slice(0, 2)) {
+      ok(new RegExp(`${host}:${port}: .*certificate`, 'i').test(error.message), error.message);
+    }
+  });
+
+  it('fails clearly, and soon, when TLS is missing', async () => {
+    const error = await refusal(cluster.seeds.slice(0, 1), { redisOptions: { password: 'tls-password' } });
+    ok(error.message.startsWith('None of startup nodes is available'), error.message);
+  });
+});
