@@ -6,7 +6,7 @@ import { Cluster, slotOf } from '../../lib/index.ts';
 import { startCluster } from '../index.ts';
 import { startRealCluster } from './real-cluster.ts';
 import { type Latencies, latenciesOf, milliseconds, perSecond, table } from './report.ts';
-import { closeSlot, keepSlot, type MovableNode, movable, moveSlot, openSlot } from './slot-mover.ts';
+import { agreeOnEpoch, closeSlot, keepSlot, type MovableNode, movable, moveSlot, openSlot } from './slot-mover.ts';
 
 const keyCount = 10_000;
 const batchSize = 1_000;
@@ -191,6 +191,7 @@ async function measureRedirects(cluster: Cluster): Promise<void> {
   for (let round = 0; round < calls; round++) {
     await openSlot(slot, source, target);
     await closeSlot(slot, source, target);
+    await agreeOnEpoch(source, target);
     const before = cluster.stats().redirects.moved;
     const took = await timed(() => cluster.get(key));
     // A refresh may have told the client first: such a call was direct.

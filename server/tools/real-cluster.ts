@@ -61,6 +61,9 @@ function launch(port: number, folder: string): Promise<ChildProcess> {
     'cluster-enabled': 'yes',
     'cluster-config-file': `nodes-${port}.conf`,
     'cluster-node-timeout': '5000',
+    // A replica is listed in CLUSTER SLOTS once it has received something: a ping will do.
+    'repl-ping-replica-period': '1',
+    'repl-diskless-sync-delay': '0',
     save: '',
     appendonly: 'no',
     daemonize: 'no',

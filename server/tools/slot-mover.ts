@@ -28,6 +28,21 @@ export async function closeSlot(slot: number, source: MovableNode, target: Movab
   await source.client.call('CLUSTER', 'SETSLOT', slot, 'NODE', target.id);
 }
 
+/**
+ * Waits until both nodes have heard of the same current epoch. A slot handed back before that would be taken by a
+ * node that does not know how high it has to bump its own, and be lost to it again by the next gossip.
+ */
+export async function agreeOnEpoch(one: MovableNode, other: MovableNode, limit = 5000): Promise<void> {
+  const epochOf = async ({ client }: MovableNode): Promise<string | undefined> =>
+    /cluster_current_epoch:(\d+)/.exec(String(await client.call('CLUSTER', 'INFO')))?.[1];
+  for (const end = performance.now() + limit; performance.now() < end; ) {
+    const [mine, theirs] = await Promise.all([epochOf(one), epochOf(other)]);
+    if (mine === theirs) return;
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  throw new Error(`nodes ${one.port} and ${other.port} did not agree on an epoch within ${limit} ms`);
+}
+
 /** Undoes openSlot() of a slot without keys. */
 export async function keepSlot(slot: number, source: MovableNode, target: MovableNode): Promise<void> {
   await source.client.call('CLUSTER', 'SETSLOT', slot, 'STABLE');
