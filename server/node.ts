@@ -223,7 +223,7 @@ export class ServerNode {
   }
 
   #follow(master: ClusterNode): void {
-    this.#primary.dropReplicas();
+    this.#primary.stepDown();
     this.engine.databases.mode = 'replica';
     this.engine.readOnly = true;
     this.#replica.follow({ host: master.host, port: master.port });

@@ -5,8 +5,7 @@
 
 import type { Reply } from './reply.ts';
 import { fieldsOf, hostAt, integerAt, listAt, textAt } from './reply-fields.ts';
-
-export const slotCount = 16384;
+import { slotCount } from './slot.ts';
 
 /** One node of a slot range. */
 export interface SlotNode {

@@ -18,14 +18,23 @@ export function openDoor(address: StreamAddress, door: PrimaryDoor): () => void 
   };
 }
 
+/** A lane that holds more than this has lost its reader. */
+const laneLimit = 100_000;
+
 /** Runs what is posted in order, one turn of the loop later; stops for good when closed. */
 class Lane {
   closed = false;
+  readonly #onFull: () => void;
   #queue: (() => void)[] = [];
   #scheduled = false;
 
+  constructor(onFull: () => void) {
+    this.#onFull = onFull;
+  }
+
   post(work: () => void): void {
     if (this.closed) return;
+    if (this.#queue.length === laneLimit) this.#onFull();
     this.#queue.push(work);
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -39,12 +48,13 @@ class Lane {
 }
 
 export const dialLoopback: DialPrimary = (address, replica, sink) => {
-  const down = new Lane();
-  const up = new Lane();
+  const down = new Lane(() => lose());
+  const up = new Lane(() => lose());
   let session: PrimarySession | undefined;
   const lose = (): void => {
-    if (down.closed) return;
+    if (down.closed || up.closed) return;
     up.closed = true;
+    session?.close();
     down.post(() => {
       down.closed = true;
       sink.closed();

@@ -128,18 +128,24 @@ export class Primary implements PrimaryDoor {
     return end;
   }
 
-  /** Sends every replica away; they will dial again. */
-  dropReplicas(): void {
+  /** Sends every replica away, who will dial again, and answers who waited for them. */
+  stepDown(): void {
     this.#flush();
+    const waiters = [...this.#waiters];
+    this.#waiters.clear();
+    for (const waiter of waiters) {
+      waiter.timer?.cancel();
+      waiter.done(this.acked(waiter.offset));
+    }
     for (const replica of [...this.#replicas]) replica.sink.closed();
     this.#replicas.clear();
   }
 
   close(): void {
     this.#ping?.cancel();
-    this.dropReplicas();
     for (const waiter of this.#waiters) waiter.timer?.cancel();
     this.#waiters.clear();
+    this.stepDown();
   }
 
   #flush(): void {
