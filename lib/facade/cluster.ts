@@ -99,6 +99,9 @@ export class Cluster extends EventEmitter {
     return this.#core.lifecycle.status;
   }
 
+  /** ioredis's is a plain property, and consumers set it after quit(); the client knows better, so it is not changed. */
+  set status(_told: Status) {}
+
   /** slot -> `host:port` keys, master first; slots nobody owns are empty. A copy. */
   get slots(): string[][] {
     const { map } = this.#core.router;

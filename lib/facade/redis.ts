@@ -111,6 +111,9 @@ export class Redis extends EventEmitter {
     return this.#shared ? sharedStatus[this.#keeper.state] : this.#lifecycle.status;
   }
 
+  /** ioredis's is a plain property, and consumers set it after quit(); the client knows better, so it is not changed. */
+  set status(_told: Status) {}
+
   /** Resolves at `ready`; rejects when the first attempt fails (reconnection goes on by retryStrategy). */
   connect(callback?: Callback<void>): Promise<void> {
     const connecting = this.#connect();
