@@ -1,6 +1,7 @@
 // The clients a consumer is handed: our Cluster and our Redis where it documents ioredis's. With CONTROL=ioredis the
 // same tests run on ioredis itself, which tells a fault of ours from one of the consumer or the test.
 
+import { once } from 'node:events';
 import { Cluster as PeerCluster, Redis as PeerRedis } from 'ioredis';
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from '../../lib/index.ts';
 import { type RealCluster, sharedRealCluster } from '../kit/real-cluster.ts';
@@ -70,4 +71,9 @@ function redisKind(redisOptions: RedisOptions): Kind {
 function remember<C extends Client>(open: Set<Client>, client: C): C {
   open.add(client);
   return client;
+}
+
+/** Resolves once the client has ended; ioredis's quit() resolves a little earlier. */
+export async function ended(client: Client): Promise<void> {
+  if (client.status !== 'end') await once(client, 'end');
 }

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import plugin from '@fastify/redis';
 import { fastify } from 'fastify';
 import { needRedisServer } from '../kit/real-cluster.ts';
-import { type Client, kinds } from './clients.ts';
+import { type Client, ended, kinds } from './clients.ts';
 
 // ioredis's classes have private members, so no other class is one of them to the type checker.
 const asPeer = (client: Client): never => client as never;
@@ -36,7 +36,7 @@ for (const kind of kinds()) {
         keys.map((key) => ({ value: `of ${key}` })),
       );
       await app.close();
-      assert.equal(client.status, 'end');
+      await ended(client);
     });
 
     it('takes clients by name, ready or not, and leaves open what is not its own', async () => {
@@ -52,7 +52,7 @@ for (const kind of kinds()) {
       await other!.set('named', 'yes');
       assert.equal(await one!.get('named'), 'yes');
       await app.close();
-      assert.equal(fresh.status, 'end');
+      await ended(fresh);
       assert.equal(await ready.get('named'), 'yes');
       await ready.quit();
     });

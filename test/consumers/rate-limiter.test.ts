@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { BurstyRateLimiter, RateLimiterQueue, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import { needRedisServer } from '../kit/real-cluster.ts';
-import { type Client, kinds } from './clients.ts';
+import { type Client, ended, kinds } from './clients.ts';
 
 for (const kind of kinds()) {
   describe(`consumers: rate-limiter-flexible on ${kind.name}`, () => {
@@ -78,6 +78,7 @@ for (const kind of kinds()) {
       const gone = kind.make();
       await gone.ping();
       await gone.quit();
+      await ended(gone);
       const strict = new RateLimiterRedis({ storeClient: gone, points: 1, duration: 1, rejectIfRedisNotReady: true });
       await assert.rejects(strict.consume('ann'), /not ready/);
     });

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import Redlock from 'redlock';
 import { needRedisServer } from '../kit/real-cluster.ts';
-import { type Client, kinds } from './clients.ts';
+import { type Client, ended, kinds } from './clients.ts';
 
 for (const kind of kinds()) {
   describe(`consumers: redlock on ${kind.name}`, () => {
@@ -73,7 +73,7 @@ for (const kind of kinds()) {
       const own = kind.make();
       await own.ping();
       await new Redlock([own]).quit();
-      assert.equal(own.status, 'end');
+      await ended(own);
     });
   });
 }
