@@ -34,7 +34,7 @@ export const usage = `npm run bench -- [macro|redirect|micro|${microNames.join('
   redirect             what MOVED and ASK cost, batches over moved slots, slots swapped and resharded under load
   micro                every micro bench; or name them: ${microNames.join(', ')}
 
-  --rounds N           interleaved rounds, medians are reported (default 5; quick 2)
+  --rounds N           interleaved rounds, medians are reported (default 5, quick 2; redirect 3, quick 1)
   --seconds S          seconds of one client, workload and round (default 0.7; quick 0.15)
   --clients a,b        ${clientNames.join(', ')}
   --workloads a,b      names, or parts of names: burst, loops-64, 64k, ... (default: all that tell something new)
@@ -62,9 +62,13 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
   }
   if (!/^[\w.-]{1,64}$/.test(values.label))
     throw new UsageError(`--label ${values.label}: letters, digits, - _ . only`);
+  const suite = suiteOf(positionals);
+  // A round of the redirect suite takes each client through everything, about a minute.
+  const usual = suite.kind === 'redirect' ? 3 : 5;
+  const fewest = suite.kind === 'redirect' ? 1 : 2;
   return {
-    suite: suiteOf(positionals),
-    rounds: wholeNumber('rounds', values.rounds, quick ? 2 : 5, 1000),
+    suite,
+    rounds: wholeNumber('rounds', values.rounds, quick ? fewest : usual, 1000),
     seconds: seconds(values.seconds, quick ? 0.15 : 0.7),
     clients: values.clients === undefined ? macroClients : chosenClients(values.clients),
     workloads: values.workloads === undefined ? ofTable(quick) : chosenWorkloads(values.workloads),

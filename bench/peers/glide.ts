@@ -1,10 +1,12 @@
-import { ClusterBatch, GlideClusterClient } from '@valkey/valkey-glide';
+import { ClusterBatch, GlideClusterClient, Logger } from '@valkey/valkey-glide';
 import type { BenchNode } from '../cluster/cluster.ts';
 import type { Peer } from './peer.ts';
 
 const requestTimeout = 10_000;
 
 export async function open(nodes: readonly BenchNode[]): Promise<Peer> {
+  // Its warnings about redirections would fill the screen.
+  Logger.setLoggerConfig('error');
   const client = await GlideClusterClient.createClient({
     addresses: nodes.map(({ host, port }) => ({ host, port })),
     requestTimeout,

@@ -20,6 +20,7 @@ describe('bench options', () => {
 
   it('is short with --quick, unless told how long', () => {
     assert.deepEqual([parseOptions(['--quick']).rounds, parseOptions(['--quick']).seconds], [2, 0.15]);
+    assert.deepEqual([parseOptions(['redirect']).rounds, parseOptions(['redirect', '--quick']).rounds], [3, 1]);
     const told = parseOptions(['--quick', '--rounds', '3', '--seconds', '1.5']);
     assert.deepEqual([told.rounds, told.seconds, told.quick], [3, 1.5, true]);
   });
