@@ -12,8 +12,6 @@ export class BundledNode {
   readonly port: number;
   readonly #options: ServerNodeOptions;
   #node: ServerNode;
-  /** The view it had when it was last stopped; what a configuration file would hold. */
-  #lastState: ClusterState | undefined;
 
   constructor(options: ServerNodeOptions, node: ServerNode) {
     this.host = options.host;
@@ -45,10 +43,9 @@ export class BundledNode {
     return !this.#node.closed;
   }
 
-  /** Its view of the cluster; undefined outside cluster mode. Read only. */
+  /** Its view of the cluster, or the last one when it does not run; undefined outside cluster mode. Read only. */
   get state(): ClusterState | undefined {
-    if (!this.#options.cluster) return undefined;
-    return this.#lastState ?? this.#node.member.state;
+    return this.#options.cluster ? this.#node.member.state : undefined;
   }
 
   /** The inside, for the other files of this folder. */
@@ -58,18 +55,14 @@ export class BundledNode {
 
   /** Stops at once, connections and data lost. Its port is free afterwards. */
   async kill(): Promise<void> {
-    if (!this.running) return;
-    this.#lastState = this.state;
     await this.#node.close();
   }
 
   /** Kills if needed, then starts again at the same address with the same id, empty, with its last view. */
   async restart(): Promise<void> {
     await this.kill();
-    const node = new ServerNode({ ...this.#options, port: this.port });
-    await node.listen();
-    node.start(this.#lastState);
-    this.#lastState = undefined;
+    const node = await openNode({ ...this.#options, port: this.port });
+    node.start(this.state);
     this.#node = node;
   }
 

@@ -47,6 +47,7 @@ function waitFor(engine: Engine, locks: KeyLocks, client: Client, argv: readonly
   const { asking } = client;
   return new Later(() =>
     locks.onUnlock(() => {
+      if (client.closed) return;
       client.parking?.cancel();
       client.asking = asking;
       const reply = execute(engine, client, argv);

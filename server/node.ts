@@ -34,7 +34,6 @@ export interface ServerNodeOptions {
   readonly cluster: boolean;
   /** Parameters by their redis.conf names. */
   readonly config: Readonly<Record<string, string>>;
-  readonly onShutdown?: () => void;
 }
 
 /** Bus ports are client ports plus this, as in redis. */
@@ -55,7 +54,7 @@ export class ServerNode {
   #closeDoor: (() => void) | undefined;
   #steppingDown = false;
   #frozen = false;
-  #closed = false;
+  #closing: Promise<void> | undefined;
 
   constructor(options: ServerNodeOptions) {
     this.options = options;
@@ -72,7 +71,7 @@ export class ServerNode {
         waitReplicas: (count, timeoutMs, done) => this.#waitReplicas(count, timeoutMs, done),
         role: () => roleReply(this.#replication()),
         replicationInfo: () => replicationLines(this.#replication()),
-        ...(options.onShutdown === undefined ? {} : { onShutdown: options.onShutdown }),
+        onShutdown: () => void this.close(),
       },
     });
     const node = this;
@@ -126,7 +125,7 @@ export class ServerNode {
   }
 
   get closed(): boolean {
-    return this.#closed;
+    return this.#closing !== undefined;
   }
 
   /** Opens the client port, so that the node's address is known; commands are served once start() was called. */
@@ -172,9 +171,12 @@ export class ServerNode {
   }
 
   /** Lets go of everything, sockets first. What the clients had sent and got no answer for is lost. */
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     this.#closeDoor?.();
     this.#member?.close();
     this.#replica.stop();

@@ -204,6 +204,17 @@ describe('the bundled cluster', function () {
     await pong;
   });
 
+  it('SHUTDOWN stops the node, and it can be started again', async () => {
+    const node = cluster.nodes[4]!;
+    const client = await open(node);
+    client.raw('SHUTDOWN NOSAVE\r\n');
+    await client.untilClosed();
+    assert.equal(node.running, false);
+    await node.restart();
+    await until('the copy', () => node.server.synced);
+    assert.equal(node.role, 'replica');
+  });
+
   it('closes so that its ports can be bound again, twice', async () => {
     const [port] = cluster.ports;
     await cluster.close();
