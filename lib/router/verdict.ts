@@ -1,5 +1,6 @@
 // One pure table from what came back (an error reply, a lost socket) to what happens to the call.
-// "Not executed" (MOVED, ASK, TRYAGAIN, CLUSTERDOWN, LOADING, MASTERDOWN, READONLY) is always safe to send again;
+// "Not executed" (MOVED, ASK, TRYAGAIN, CLUSTERDOWN, LOADING, MASTERDOWN, READONLY, UNBLOCKED by a failover) is always
+// safe to send again;
 // "unknown outcome" (the socket went after the bytes did) follows the user's choice.
 
 import type { Verdict } from '../connection/call.ts';
@@ -31,6 +32,11 @@ export function judgeReply(error: ReplyError, delays: RetryDelays): Verdict {
     case 'MASTERDOWN':
     case 'READONLY':
       return { kind: 'later', ms: delays.failover, refresh: true };
+    case 'UNBLOCKED':
+      // Sent away by a node that became a replica, with nothing done. CLIENT UNBLOCK says so in other words.
+      return /instance state changed/.test(error.message)
+        ? { kind: 'later', ms: delays.failover, refresh: true }
+        : settle;
     default:
       return settle;
   }
