@@ -91,13 +91,13 @@ export class SlotMap {
     const current = this.shardOf(slot);
     if (current?.master === address) return this;
     if (current?.replicas.includes(address)) return this.#withPromoted(current, address);
-    const epoch = (current?.epoch ?? 0) + 0.5;
     let shards = this.shards;
-    let number = shards.findIndex((shard) => shard.master === address && shard.epoch >= epoch) + 1;
+    const target = shards.find((shard) => shard.master === address);
+    // Newer than the owner we knew, and so than any view that still names that one; a half step tells it from a view's.
+    const epoch = Math.floor(Math.max(current?.epoch ?? 0, target?.epoch ?? 0)) + 0.5;
+    let number = shards.findIndex((shard) => shard.master === address && shard.epoch === epoch) + 1;
     if (number === 0) {
-      // Newer than the owner we knew, and so than any view that still names that one.
-      const replicas = shards.find((shard) => shard.master === address)?.replicas ?? [];
-      shards = [...shards, { master: address, replicas, epoch }];
+      shards = [...shards, { master: address, replicas: target?.replicas ?? [], epoch }];
       number = shards.length;
     }
     const table = this.table.slice();

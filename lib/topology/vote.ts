@@ -48,10 +48,11 @@ export function combine(lead: View, witnesses: readonly View[]): SlotMap {
 
 /**
  * The map to use after a survey: `seen` everywhere, but for slots whose owner we hold at a higher epoch while `seen`
- * still counts that owner among the masters.
+ * still counts that owner among the masters. An owner we know from a view is given up as soon as `seen` knows that
+ * owner's epoch as well: a node may lose a slot and have a higher epoch than the one that took it.
  */
 export function merge(held: SlotMap, seen: SlotMap): SlotMap {
-  const masters = new Set(seen.shards.map((shard) => shard.master));
+  const masters = new Map(seen.shards.map((shard) => [shard.master, shard.epoch]));
   const shards = [...seen.shards, ...held.shards];
   const owner = new Int32Array(slotCount);
   let kept = 0;
@@ -66,9 +67,11 @@ export function merge(held: SlotMap, seen: SlotMap): SlotMap {
   return kept === 0 ? seen : SlotMap.of(rangesOf(owner, shards));
 }
 
-function holds(mine: Shard, theirs: Shard | undefined, masters: ReadonlySet<string>): boolean {
-  if (!masters.has(mine.master)) return false;
-  return theirs === undefined || (theirs.master !== mine.master && theirs.epoch < mine.epoch);
+function holds(mine: Shard, theirs: Shard | undefined, masters: ReadonlyMap<string, number>): boolean {
+  const seen = masters.get(mine.master);
+  if (seen === undefined || theirs?.master === mine.master) return false;
+  if (Number.isInteger(mine.epoch) && seen >= mine.epoch) return false;
+  return theirs === undefined || theirs.epoch < mine.epoch;
 }
 
 function rangesOf(owner: Int32Array, shards: readonly (Shard | ViewShard)[]): OwnedRange[] {

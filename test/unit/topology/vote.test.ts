@@ -105,6 +105,15 @@ describe('topology/vote', () => {
       assert.ok(merge(once, combine(before, [])).sameAs(once));
     });
 
+    it('lets a node lose a slot to one with a lower epoch', () => {
+      // a lagging view had the slot with a, whose epoch has grown meanwhile; every later view has it with b.
+      const lagging = combine(view(shard('a', 9, [0, 8191]), shard('b', 8, [8192, 16383])), []);
+      const seen = combine(view(shard('a', 9, [0, 99], [101, 8191]), shard('b', 8, [100, 100], [8192, 16383])), []);
+      assert.equal(merge(lagging, seen).masterOf(100), 'b:1');
+      // What a MOVED told is newer than both.
+      assert.equal(merge(seen.withMoved(100, 'a:1'), seen).masterOf(100), 'a:1');
+    });
+
     it('lets go of masters that no view knows', () => {
       const elsewhere = combine(view(shard('n', 1, [0, 16383])), []);
       assert.ok(merge(held, elsewhere).sameAs(elsewhere));
