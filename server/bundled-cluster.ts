@@ -24,6 +24,11 @@ export class BundledCluster implements AsyncDisposable {
   readonly nodes: readonly BundledNode[];
   readonly #world: World;
   readonly #auth: readonly string[] | undefined;
+  #changes: Promise<void> = Promise.resolve();
+  // A master that steps down forgets its open slots and would strand the keys of a move: moves and failovers of this
+  // handle wait for each other.
+  #failover: Promise<void> = Promise.resolve();
+  readonly #moves = new Set<Promise<number>>();
 
   constructor(nodes: readonly BundledNode[], world: World, password: string) {
     this.nodes = nodes;
@@ -63,6 +68,13 @@ export class BundledCluster implements AsyncDisposable {
    * Resolves to the number of keys moved; at once, with 0, when the slot is there already.
    */
   async moveSlot(slot: number, to: NodeReference, options: MoveOptions = {}): Promise<number> {
+    await this.#failover;
+    const moving = this.#moveWhole(slot, to, options);
+    this.#moves.add(moving);
+    return moving.finally(() => this.#moves.delete(moving));
+  }
+
+  async #moveWhole(slot: number, to: NodeReference, options: MoveOptions): Promise<number> {
     if (this.ownerOf(slot) === this.node(to)) return 0;
     const move = await this.beginMove(slot, to, options);
     return move.commit();
@@ -73,6 +85,9 @@ export class BundledCluster implements AsyncDisposable {
     const source = this.ownerOf(slot);
     const target = this.node(to);
     if (source === target) throw new Error(`slot ${slot} is at ${target.host}:${target.port} already`);
+    if (!target.running || target.role !== 'master') {
+      throw new Error(`${target.host}:${target.port} is no running master: slot ${slot} cannot move there`);
+    }
     const others = this.nodes.filter(
       (node) => node.running && node.role === 'master' && node !== source && node !== target,
     );
@@ -81,7 +96,16 @@ export class BundledCluster implements AsyncDisposable {
       source.server.letReturn(slot, returning);
     };
     const [from, into] = [place(source), place(target)];
-    const route = { slot, source: from, target: into, others: others.map(place), onReturning, auth: this.#auth };
+    const decide = <T>(change: () => Promise<T>): Promise<T> => this.#alone(change);
+    const route = {
+      slot,
+      source: from,
+      target: into,
+      others: others.map(place),
+      onReturning,
+      decide,
+      auth: this.#auth,
+    };
     const move = new SlotMove(route, this.#world, options);
     await move.begin();
     return move;
@@ -93,6 +117,19 @@ export class BundledCluster implements AsyncDisposable {
    * knows it; rejects after ten seconds, or when there is no replica.
    */
   async failover(reference: NodeReference, mode: 'agreed' | 'force' | 'takeover' = 'agreed'): Promise<BundledNode> {
+    const before = this.#failover;
+    const mine = before.then(async () => {
+      await Promise.allSettled([...this.#moves]);
+      return this.#failOver(reference, mode);
+    });
+    this.#failover = mine.then(
+      () => undefined,
+      () => undefined,
+    );
+    return mine;
+  }
+
+  async #failOver(reference: NodeReference, mode: 'agreed' | 'force' | 'takeover'): Promise<BundledNode> {
     const named = this.node(reference);
     const heir = named.role === 'replica' ? named : this.#replicaOf(named);
     const outcome = heir.server.member.failover(mode);
@@ -100,6 +137,16 @@ export class BundledCluster implements AsyncDisposable {
     heir.server.member.apply(outcome);
     await this.#until(`the failover to ${heir.host}:${heir.port}`, failoverMs, () => this.#isKnownMaster(heir));
     return heir;
+  }
+
+  /** Changes of owner run one after the other. */
+  #alone<T>(change: () => Promise<T>): Promise<T> {
+    const mine = this.#changes.then(change);
+    this.#changes = mine.then(
+      () => undefined,
+      () => undefined,
+    );
+    return mine;
   }
 
   /** Resolves once every running node answers "cluster ok" and all agree on the slots. */

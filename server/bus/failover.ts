@@ -32,6 +32,7 @@ export interface FailoverHost {
 export type FailoverMode = 'agreed' | 'force' | 'takeover';
 
 const manualMs = 5000;
+const manualRetryMs = 250;
 const pauseMs = 10_000;
 const pollMs = 5;
 
@@ -144,7 +145,8 @@ export class Failover {
   }
 
   #schedule(now: number, delay: number, force: boolean): void {
-    const lasts = Math.max(2 * this.#host.nodeTimeout, 2000);
+    // An agreed failover has little time and a healthy cluster to ask: when someone else's epoch came first, ask again.
+    const lasts = force ? manualRetryMs : Math.max(2 * this.#host.nodeTimeout, 2000);
     this.#election = { startsAt: now + delay, ends: now + delay + lasts, force, epoch: 0, votes: new Set() };
   }
 

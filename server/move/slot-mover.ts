@@ -20,6 +20,11 @@ export interface MoveRoute {
   readonly others: readonly MovingNode[];
   /** Called around taking keys back: the target's clients wait meanwhile, and the source lets the keys in. */
   readonly onReturning: (returning: boolean) => void;
+  /**
+   * Runs the change of owner with no other change of owner in between: a source that won another slot meanwhile would
+   * claim this one again under its new epoch, and the target would give its keys up.
+   */
+  readonly decide: <T>(change: () => Promise<T>) => Promise<T>;
   /** AUTH words for every node. */
   readonly auth?: readonly string[] | undefined;
 }
@@ -70,12 +75,14 @@ export class SlotMove {
 
   /** Hands over what is left and gives the slot to the target. Resolves to the number of keys moved by this call. */
   async commit(): Promise<number> {
-    const { source, target, others } = this.route;
+    const { source, target, others, decide } = this.route;
     try {
       const moved = await this.#drain(source, target);
-      await this.#setSlot(target, 'NODE', target.id);
-      await this.#setSlot(source, 'NODE', target.id);
-      for (const other of others) await this.#setSlot(other, 'NODE', target.id);
+      await decide(async () => {
+        await this.#setSlot(target, 'NODE', target.id);
+        await this.#setSlot(source, 'NODE', target.id);
+        for (const other of others) await this.#setSlot(other, 'NODE', target.id);
+      });
       return moved;
     } finally {
       this.#close();
