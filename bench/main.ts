@@ -32,21 +32,19 @@ async function main(argv: readonly string[]): Promise<void> {
     report(options, 'micro', data, undefined, lines);
     return;
   }
+  if (options.suite.kind === 'redirect') checkRedirect(options);
   const start = options.server === 'real' ? startRealCluster : startBundledCluster;
-  if (options.suite.kind === 'redirect' && options.server !== 'real') {
-    throw new UsageError('redirect counts with INFO errorstats, which needs --server real');
-  }
   const cluster = await start(cores.servers);
-  const interrupted = (): void => void cluster.stop().finally(() => process.exit(130));
-  process.once('SIGINT', interrupted);
-  process.once('SIGTERM', interrupted);
   try {
     await measure(options, cluster, cores);
   } finally {
-    process.off('SIGINT', interrupted);
-    process.off('SIGTERM', interrupted);
     await cluster.stop();
   }
+}
+
+function checkRedirect({ server, clients }: BenchOptions): void {
+  if (server !== 'real') throw new UsageError('redirect counts with INFO errorstats, which needs --server real');
+  if (clients.every((client) => client === 'floor')) throw new UsageError('redirect: the floor cannot be redirected');
 }
 
 async function measure(options: BenchOptions, cluster: BenchCluster, cores: Cores): Promise<void> {
@@ -82,6 +80,10 @@ function report(
   if (options.quick) console.log('(--quick: these figures show that all works, not how fast)');
   console.log(`written: ${save(root, `${options.label}-${name}`, data, svg, lines).join(', ')}`);
 }
+
+// Leaving runs the handlers that kill every server by its pid, also one that is only starting.
+process.once('SIGINT', () => process.exit(130));
+process.once('SIGTERM', () => process.exit(143));
 
 main(process.argv.slice(2)).catch((error: unknown) => {
   if (error instanceof UsageError) console.error(`${error.message}\n\n${usage}`);

@@ -2,12 +2,12 @@
 
 import { parseArgs } from 'node:util';
 import { defaultWorkloads, quickWorkloads, type Workload, workloads } from './macro/workloads.ts';
-import { type ClientName, clientNames, macroClients } from './peers/names.ts';
+import { type ClientName, clientNames } from './peers/names.ts';
 
-export const microNames = ['encode', 'decode', 'slot', 'route'] as const;
+const microNames = ['encode', 'decode', 'slot', 'route'] as const;
 export type MicroName = (typeof microNames)[number];
 
-export type Suite =
+type Suite =
   | { readonly kind: 'macro' }
   | { readonly kind: 'redirect' }
   | { readonly kind: 'micro'; readonly rooms: readonly MicroName[] };
@@ -70,7 +70,7 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
     suite,
     rounds: wholeNumber('rounds', values.rounds, quick ? fewest : usual, 1000),
     seconds: seconds(values.seconds, quick ? 0.15 : 0.7),
-    clients: values.clients === undefined ? macroClients : chosenClients(values.clients),
+    clients: values.clients === undefined ? clientNames : chosenClients(values.clients),
     workloads: values.workloads === undefined ? ofTable(quick) : chosenWorkloads(values.workloads),
     server: values.server,
     quick,

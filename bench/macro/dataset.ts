@@ -1,7 +1,7 @@
 // Keys and the values that belong to them. A value names its key and its generation, so a reply that belongs to
 // another key, or an old one, is seen. Keys for reading are loaded once; every client writes keys of its own.
 
-export const keyCounts: ReadonlyMap<number, number> = new Map([
+const keyCounts: ReadonlyMap<number, number> = new Map([
   [16, 10_000],
   [1024, 4_000],
   [65536, 200],

@@ -88,7 +88,7 @@ async function measure(
   }
 }
 
-export function figuresOf(client: ClientName, rounds: readonly Measured[]): Figures {
+function figuresOf(client: ClientName, rounds: readonly Measured[]): Figures {
   const middle = (pick: (one: Measured) => number): number => median(rounds.map(pick));
   const speeds = rounds.map((one) => one.operations / one.cost.seconds);
   return {

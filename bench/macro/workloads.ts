@@ -3,7 +3,7 @@
 //   loops-W   W loops, each with one command in flight; latency is that of a command
 //   batch-W   one pipelined batch of W commands over all slots; latency is that of the batch
 
-export type Shape = 'burst' | 'loops' | 'batch';
+type Shape = 'burst' | 'loops' | 'batch';
 /** mix: of five commands four are GET and one is SET. */
 export type Operation = 'get' | 'set' | 'mix';
 

@@ -22,7 +22,7 @@ export interface ClusterFace {
 
 const patience = 10_000;
 
-export class IoredisShaped implements Peer {
+class IoredisShaped implements Peer {
   readonly #cluster: ClusterFace;
   readonly #byNode: ByNode | undefined;
 

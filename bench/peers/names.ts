@@ -11,11 +11,6 @@ export const clientNames = [
 ] as const;
 export type ClientName = (typeof clientNames)[number];
 
-export const macroClients: readonly ClientName[] = clientNames;
-
-/** Clients that can be redirected: all but the floor, which has no idea of slots. */
-export const redirectClients: readonly ClientName[] = clientNames.filter((name) => name !== 'floor');
-
 export const packageOf: Record<ClientName, string | undefined> = {
   floor: undefined,
   lingcache: undefined,

@@ -7,8 +7,8 @@ export const keyCount = 10_000;
 /** A batch's keys: each in a slot of its own, so that a share of keys is the same share of slots. */
 export const batchSize = 1000;
 
-export const keyAt = (index: number): string => `move:${index}`;
-export const valueAt = (index: number): string => valueFor(16, index, 0);
+const keyAt = (index: number): string => `move:${index}`;
+const valueAt = (index: number): string => valueFor(16, index, 0);
 
 export interface KeyPlan {
   readonly keys: readonly string[];

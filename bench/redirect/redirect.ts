@@ -28,7 +28,7 @@ import {
 } from './measures.ts';
 import { Mover } from './mover.ts';
 
-export const shares = [0, 0.01, 0.1, 1] as const;
+const shares = [0, 0.01, 0.1, 1] as const;
 
 interface Visit {
   readonly cold: readonly number[];
@@ -52,7 +52,7 @@ export interface CallResult {
   readonly errors: number;
 }
 
-export interface BatchResult {
+interface BatchResult {
   readonly share: number;
   readonly latency: Percentiles;
   readonly redirects: number;
@@ -96,7 +96,7 @@ export interface RedirectResult {
 }
 
 /** Medians over the rounds, in milliseconds; NaN where a client never answered again. */
-export interface FailoverResult {
+interface FailoverResult {
   readonly promotionMs: number;
   readonly firstAnswerMs: number;
   readonly gapMs: number;

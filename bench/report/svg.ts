@@ -1,6 +1,6 @@
 // Bar charts as SVG text: panels side by side, in each one bar a client, lengths to the panel's own scale. Pure.
 
-export interface Bar {
+interface Bar {
   readonly label: string;
   readonly value: number;
   /** What stands at its end. */
