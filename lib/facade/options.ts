@@ -120,7 +120,7 @@ export interface ClusterOptions {
   retryDelayOnClusterDown?: number | undefined;
   /** Default 100. */
   retryDelayOnTryAgain?: number | undefined;
-  /** Milliseconds from a call's start until a refused call is no longer tried. Default 15000. */
+  /** Milliseconds from a call's start (a blocking one's: from its first trouble) until a refused call is no longer tried. Default 15000. */
   retryDeadline?: number | undefined;
   /** Milliseconds without a byte, while calls wait, after which a node is probed and avoided; 0 = never. Default 1000. */
   silenceTimeout?: number | undefined;

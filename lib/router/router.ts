@@ -19,6 +19,7 @@ import { SlotMap } from '../topology/slot-map.ts';
 import { ReplyError } from '../wire/reply.ts';
 import type { NodePool } from './node-pool.ts';
 import { Parking } from './parking.ts';
+import { Patience } from './patience.ts';
 import { pickForRead, type ReadScaling } from './read-policy.ts';
 import { judgeLoss, judgeReply, type RetryDelays } from './verdict.ts';
 
@@ -58,6 +59,7 @@ export class Router implements Dispatcher {
   readonly #world: World;
   readonly #events: RouterEvents;
   readonly #parking: Parking<Parcel>;
+  readonly #patience: Patience;
   #map: SlotMap = SlotMap.of([]);
   /** Keeper of each shard's master, beside map.shards; filled when first used. */
   #lanes: (Keeper | undefined)[] = [];
@@ -74,6 +76,7 @@ export class Router implements Dispatcher {
     this.#world = world;
     this.#events = events;
     this.#readsFromMaster = options.scaleReads === 'master';
+    this.#patience = new Patience(options.retryDeadline);
     this.#parking = new Parking<Parcel>(world, (parcel) => this.#dispatch(parcel));
   }
 
@@ -152,11 +155,13 @@ export class Router implements Dispatcher {
   refused(parcel: Parcel, error: ReplyError, from: ReplySource): boolean {
     const verdict = judgeReply(error, this.#options);
     if (verdict.kind === 'settle') return false;
+    this.#patience.trouble(parcel, true, this.#world.now());
     this.#act(parcel, verdict, error, from.address);
     return true;
   }
 
   lost(parcel: Parcel, written: boolean, reason: Error): void {
+    this.#patience.trouble(parcel, written, this.#world.now());
     const harmless = (parcel.flags & CallFlag.readOnly) !== 0;
     this.#act(parcel, judgeLoss(written && !harmless, this.#options.resendWritten, reason, this.#options), reason, '');
   }
@@ -300,7 +305,7 @@ export class Router implements Dispatcher {
       parcel.fail(this.#closed);
       return;
     }
-    const left = parcel.startedAt + this.#options.retryDeadline - this.#world.now();
+    const left = this.#patience.left(parcel, this.#world.now());
     if (left <= 0) {
       parcel.fail(this.#gaveUp(parcel, parcel.lastError, 'ERR_RETRY_DEADLINE'));
       return;

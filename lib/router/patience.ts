@@ -1,0 +1,39 @@
+// How long a call may go on being refused or lost: the retry deadline, from the call's start. A call that blocks has
+// had no trouble while it waited, so its time runs from the first trouble after it was last left in peace.
+
+import { CallFlag, type Parcel } from '../connection/call.ts';
+
+/** Milliseconds a sent call was quiet for, after which it counts as accepted: what comes then is new trouble. */
+const inPeace = 1000;
+
+interface Trouble {
+  since: number;
+  last: number;
+}
+
+export class Patience {
+  readonly #deadline: number;
+  readonly #troubles = new WeakMap<Parcel, Trouble>();
+
+  /** `deadline`: milliseconds. */
+  constructor(deadline: number) {
+    this.#deadline = deadline;
+  }
+
+  /** A call was refused or lost; `sent`: a node had it. */
+  trouble(parcel: Parcel, sent: boolean, now: number): void {
+    if ((parcel.flags & CallFlag.blocking) === 0) return;
+    const known = this.#troubles.get(parcel);
+    if (known === undefined) this.#troubles.set(parcel, { since: sent ? now : parcel.startedAt, last: now });
+    else {
+      if (sent && now - known.last > inPeace) known.since = now;
+      known.last = now;
+    }
+  }
+
+  /** Milliseconds left to try `parcel` again; not above 0: give up. */
+  left(parcel: Parcel, now: number): number {
+    const start = (parcel.flags & CallFlag.blocking) === 0 ? undefined : this.#troubles.get(parcel)?.since;
+    return (start ?? parcel.startedAt) + this.#deadline - now;
+  }
+}
