@@ -7,7 +7,7 @@ import { Fifo } from '../base/fifo.ts';
 import type { World } from '../base/world.ts';
 import { Decoder, type DecoderOptions, ProtocolError, pending } from '../wire/decoder.ts';
 import { type Argument, Encoder } from '../wire/encoder.ts';
-import { Push } from '../wire/reply.ts';
+import { Push, ReplyError } from '../wire/reply.ts';
 import { Call, CallFlag, directSink } from './call.ts';
 import type { Socket } from './dial.ts';
 
@@ -20,6 +20,16 @@ export interface ConnectionEvents {
   onDrain(): void;
   /** Bytes came after the connection had been called silent. */
   onHeard(): void;
+  /** A reply that no call asked for; false (or no such function) makes it a protocol error. MONITOR needs it. */
+  onStray?(reply: Buffer): boolean;
+}
+
+export interface ConnectionOptions extends DecoderOptions {
+  /**
+   * Asked for every error a user's call is answered with: true or 1 closes the connection once the call has its
+   * error, 2 closes it and sends the call again on the next one.
+   */
+  readonly reconnectOnError?: ((error: Error) => unknown) | null | undefined;
 }
 
 const maxScripts = 10_000;
@@ -47,12 +57,14 @@ export class Connection {
   /** Digests of scripts that have been sent in full here. */
   readonly #scripts = new Set<string>();
   readonly #world: World;
+  readonly #reconnectOnError: ((error: Error) => unknown) | undefined;
   /** When bytes last came, or when the first of the unanswered calls was written if that is later. */
   #heardAt: number;
   /** Set by whoever watches: calls wait here and no bytes come. Cleared by the next byte. */
   silent = false;
 
-  constructor(socket: Socket, address: string, options: DecoderOptions, world: World, events: ConnectionEvents) {
+  constructor(socket: Socket, address: string, options: ConnectionOptions, world: World, events: ConnectionEvents) {
+    this.#reconnectOnError = options.reconnectOnError ?? undefined;
     this.#world = world;
     this.#heardAt = world.now();
     this.#socket = socket;
@@ -204,8 +216,35 @@ export class Connection {
 
   #onReply(reply: unknown): void {
     const call = this.#fifo.shift();
-    if (call === undefined) throw new ProtocolError('Protocol error: a reply that no command asked for');
-    call.sink.onReply(call, reply, this);
+    if (call === undefined) {
+      if (Buffer.isBuffer(reply) && this.#events.onStray?.(reply)) return;
+      throw new ProtocolError('Protocol error: a reply that no command asked for');
+    }
+    if (this.#reconnectOnError !== undefined && reply instanceof ReplyError && call.sink !== directSink) {
+      this.#judge(call, reply, this.#reconnectOnError);
+    } else call.sink.onReply(call, reply, this);
+  }
+
+  // ioredis's reconnectOnError; CLIENT is exempt, as there.
+  #judge(call: Call, error: ReplyError, reconnectOnError: (error: Error) => unknown): void {
+    let wish = 0;
+    try {
+      if (call.name.toLowerCase() !== 'client') wish = Number(reconnectOnError(error));
+    } catch (thrown) {
+      // The user's mistake, and none of the connection's.
+      process.nextTick(() => {
+        throw thrown;
+      });
+    }
+    if (wish !== 1 && wish !== 2) {
+      call.sink.onReply(call, error, this);
+      return;
+    }
+    // It was refused, so nothing was done: sending it again is safe.
+    call.written = false;
+    if (wish === 1) call.sink.onReply(call, error, this);
+    this.destroy(error);
+    if (wish === 2) call.sink.onLost(call, error);
   }
 
   #onPush(push: Push): void {

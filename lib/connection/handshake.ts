@@ -15,8 +15,10 @@ export interface HandshakeOptions {
   readonly db?: number | undefined;
   /** Ask a replica to answer reads. */
   readonly readOnly?: boolean | undefined;
-  /** Announce the library's name and version with CLIENT SETINFO. Default true. */
+  /** Announce the library's name with CLIENT SETINFO. Default true. */
   readonly clientInfo?: boolean | undefined;
+  /** Goes with the name: `lingcache(tag)`. */
+  readonly clientInfoTag?: string | undefined;
 }
 
 interface Step {
@@ -44,7 +46,10 @@ export function handshakeSteps(options: HandshakeOptions, protocol: 2 | 3): Step
   if (options.connectionName) steps.push({ argv: ['client', 'setname', options.connectionName], required: true });
   if (options.db) steps.push({ argv: ['select', String(options.db)], required: true });
   if (options.readOnly) steps.push({ argv: ['readonly'], required: false });
-  if (options.clientInfo ?? true) steps.push({ argv: ['client', 'setinfo', 'LIB-NAME', libraryName], required: false });
+  if (options.clientInfo ?? true) {
+    const name = options.clientInfoTag ? `${libraryName}(${options.clientInfoTag})` : libraryName;
+    steps.push({ argv: ['client', 'setinfo', 'LIB-NAME', name], required: false });
+  }
   return steps;
 }
 

@@ -8,14 +8,13 @@
 import { AbortError, errorOfNode, QueueFullError, RedisError } from '../base/errors.ts';
 import { Fifo } from '../base/fifo.ts';
 import type { Timer, World } from '../base/world.ts';
-import type { DecoderOptions } from '../wire/decoder.ts';
 import type { Push } from '../wire/reply.ts';
 import type { Call, Lane } from './call.ts';
-import { Connection, type ConnectionEvents } from './connection.ts';
+import { Connection, type ConnectionEvents, type ConnectionOptions } from './connection.ts';
 import { type Dialing, type DialOptions, dial, type Socket } from './dial.ts';
 import { type HandshakeOptions, shakeHands } from './handshake.ts';
 
-export interface KeeperOptions extends DialOptions, HandshakeOptions, DecoderOptions {
+export interface KeeperOptions extends DialOptions, HandshakeOptions, ConnectionOptions {
   /** Milliseconds before dial number `times` (from 1) after a loss, or null to stay down. */
   readonly retryDelay: (times: number) => number | null;
   /** True: calls wait while the address is down (single node). False: send() refuses and the router looks elsewhere. */
@@ -24,6 +23,8 @@ export interface KeeperOptions extends DialOptions, HandshakeOptions, DecoderOpt
   readonly maxQueueLength?: number | undefined;
   /** Most bytes that wait for a slow socket; default 512 MiB. */
   readonly maxQueueBytes?: number | undefined;
+  /** Milliseconds without a byte, while calls wait, after which the socket is dropped; default never. */
+  readonly socketTimeout?: number | undefined;
 }
 
 export type KeeperState = 'idle' | 'dialing' | 'up' | 'resting' | 'ended';
@@ -33,6 +34,8 @@ export interface KeeperEvents {
   /** Calls wait and no bytes come (`silent` true), or bytes came again. */
   onSilence?(keeper: Keeper, silent: boolean): void;
   onPush?(keeper: Keeper, push: Push): void;
+  /** As ConnectionEvents.onStray. */
+  onStray?(reply: Buffer): boolean;
 }
 
 const mute: ConnectionEvents = { onClose: () => {}, onPush: () => {}, onDrain: () => {}, onHeard: () => {} };
@@ -269,6 +272,7 @@ export class Keeper implements Lane {
       onPush: (push) => this.#events.onPush?.(this, push),
       onDrain: () => {},
       onHeard: () => this.#events.onSilence?.(this, false),
+      onStray: (reply) => this.#events.onStray?.(reply) ?? false,
     });
     this.#young = connection;
     const deadline = this.#world.after(this.#options.connectTimeout ?? 10_000, () =>
@@ -299,12 +303,25 @@ export class Keeper implements Lane {
     this.#connection = connection;
     this.#times = 0;
     this.lastError = undefined;
+    this.#watchSocket(connection);
     this.#become('up');
     for (const call of this.#queue.drain()) {
       if (call.settled) continue;
       if (call.asking) connection.writeAsking(call);
       else connection.write(call);
     }
+  }
+
+  // A look every quarter: late by no more than that.
+  #watchSocket(connection: Connection): void {
+    const limit = this.#options.socketTimeout ?? 0;
+    if (limit <= 0 || connection.closed) return;
+    this.#world.after(Math.max(1, limit / 4), () => {
+      if (connection.silence >= limit) {
+        const message = `Socket timeout. Expecting data, but didn't receive any in ${limit}ms.`;
+        connection.destroy(new RedisError(message, { code: 'ERR_SOCKET_TIMEOUT', node: this.address }));
+      } else this.#watchSocket(connection);
+    });
   }
 
   #lost(reason: Error): void {
