@@ -1,9 +1,10 @@
 // BullMQ keeps working while its queues move to other nodes: producers, workers and events under load during a
-// redis-cli reshard and manual failovers. A job whose add() was acknowledged is processed, come what may.
+// redis-cli reshard, manual failovers and the death of a master. A job whose add() was acknowledged is processed and
+// its event comes, come what may; only what a dead master had not given to its replica yet is gone.
 
 import assert from 'node:assert/strict';
 import { setTimeout as pause } from 'node:timers/promises';
-import { Queue, Worker } from 'bullmq';
+import { Queue, QueueEvents, Worker } from 'bullmq';
 import { slotOf } from '../../lib/index.ts';
 import { needRedisServer, type RealCluster, startRealCluster, until } from '../kit/real-cluster.ts';
 import { type Client, makeCluster } from './clients.ts';
@@ -13,12 +14,15 @@ import { type Client, makeCluster } from './clients.ts';
 const halfMoved = /non local key/;
 
 class Load {
+  /** Jobs as `tag:id`. */
   readonly acknowledged = new Set<string>();
-  readonly processed = new Map<string, number>();
+  readonly processed = new Set<string>();
+  readonly completed = new Set<string>();
   readonly refused: Error[] = [];
   readonly #client: Client;
   readonly #queues: Queue[];
   readonly #workers: Worker[];
+  readonly #events: QueueEvents[];
   #on = true;
   #producing: Promise<unknown> = Promise.resolve();
 
@@ -26,14 +30,16 @@ class Load {
     this.#client = client;
     this.#queues = tags.map((tag) => new Queue('load', { connection: client, prefix: `{${tag}}` }));
     this.#workers = tags.map((tag) => this.#worker(tag));
+    this.#events = tags.map((tag) => this.#listener(tag));
     const note = (error: Error): void => void this.refused.push(error);
     for (const queue of this.#queues) queue.on('error', note);
     for (const worker of this.#workers) worker.on('error', note);
+    for (const events of this.#events) events.on('error', note);
   }
 
   async start(): Promise<void> {
-    await Promise.all(this.#workers.map((worker) => worker.waitUntilReady()));
-    this.#producing = Promise.all(this.#queues.map((queue, at) => this.#produce(queue, at)));
+    await Promise.all([...this.#workers, ...this.#events].map((part) => part.waitUntilReady()));
+    this.#producing = Promise.all(this.#queues.map((queue) => this.#produce(queue)));
   }
 
   /** Resolves when `more` further jobs have been processed. */
@@ -42,39 +48,41 @@ class Load {
     await until(`${goal} jobs are processed`, () => this.processed.size >= goal);
   }
 
-  /** Stops the producers; resolves when every acknowledged job has been processed. */
+  /** Stops the producers; resolves when every acknowledged job has been processed and its event has come. */
   async finish(): Promise<void> {
     this.#on = false;
     await this.#producing;
-    await until('all acknowledged jobs are processed', () => this.missing().length === 0);
+    await until('all acknowledged jobs are done', () => this.missing().length === 0);
   }
 
   missing(): string[] {
-    return [...this.acknowledged].filter((id) => !this.processed.has(id));
+    return [...this.acknowledged].filter((id) => !this.processed.has(id) || !this.completed.has(id));
   }
 
   async close(): Promise<void> {
     this.#on = false;
     await this.#producing;
-    await Promise.all(this.#workers.map((worker) => worker.close()));
+    await Promise.all([...this.#workers, ...this.#events].map((part) => part.close()));
     await Promise.all(this.#queues.map((queue) => queue.close()));
     await this.#client.quit();
   }
 
   #worker(tag: string): Worker {
-    const run = async ({ data }: { data: { id: string } }): Promise<void> => {
-      this.processed.set(data.id, (this.processed.get(data.id) ?? 0) + 1);
-    };
+    const run = async ({ id }: { id?: string }): Promise<void> => void this.processed.add(`{${tag}}:${id}`);
     const quickly = { stalledInterval: 500, lockDuration: 1000, maxStalledCount: 20, drainDelay: 1 };
     return new Worker('load', run, { connection: this.#client, prefix: `{${tag}}`, concurrency: 3, ...quickly });
   }
 
-  async #produce(queue: Queue, at: number): Promise<void> {
-    for (let n = 0; this.#on; n++) {
-      const id = `${at}-${n}`;
+  #listener(tag: string): QueueEvents {
+    const events = new QueueEvents('load', { connection: this.#client, prefix: `{${tag}}`, lastEventId: '0' });
+    return events.on('completed', ({ jobId }) => void this.completed.add(`{${tag}}:${jobId}`));
+  }
+
+  async #produce(queue: Queue): Promise<void> {
+    while (this.#on) {
       try {
-        await queue.add('work', { id }, { removeOnComplete: true });
-        this.acknowledged.add(id);
+        const { id } = await queue.add('work', {}, { removeOnComplete: true });
+        this.acknowledged.add(`${queue.opts.prefix}:${id}`);
       } catch (error) {
         this.refused.push(error as Error);
       }
@@ -146,6 +154,20 @@ describe('consumers: BullMQ while its queues move', () => {
       await running.goesOn(100);
     }
     await running.finish();
+    assert.deepEqual(running.missing(), []);
+    assert.deepEqual(running.refused, []);
+  });
+
+  it('goes on when a master dies', async () => {
+    const running = await start([200]);
+    const owner = await cluster.ownerOf(200);
+    await owner.kill();
+    await until('another node owns the slot', async () => (await cluster.ownerOf(200)) !== owner);
+    // The queue is as its new master knows it: what the old one kept to itself is not asked for.
+    running.acknowledged.clear();
+    await running.goesOn(100);
+    await running.finish();
+    assert.ok(running.acknowledged.size > 0);
     assert.deepEqual(running.missing(), []);
     assert.deepEqual(running.refused, []);
   });
