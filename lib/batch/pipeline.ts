@@ -96,8 +96,8 @@ export class Pipeline {
     const results = await this.#send();
     cancel?.signal.removeEventListener('abort', abort);
     for (const [index, callback] of this.#callbacks) {
-      const [error, value] = results[index]!;
-      process.nextTick(callback, error, value);
+      // A failed command's callback gets the error alone.
+      process.nextTick(callback, ...results[index]!);
     }
     return this.#unwrap ? unwrap(results) : results;
   }

@@ -261,6 +261,8 @@ export class ClusterCore {
     const map = merge(this.router.map, seen);
     if (map.sameAs(this.router.map)) {
       this.router.adopt(map);
+      // After a disconnect the pool is empty although the map is still the same.
+      this.pool.reconcile(map.addresses());
       return false;
     }
     this.router.setMap(map);

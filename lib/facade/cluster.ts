@@ -70,7 +70,8 @@ export class Cluster extends EventEmitter {
     verifyClusterOptions(options);
     const seeds = parseSeeds(startupNodes);
     this.startupNodes = startupNodes;
-    this.options = options;
+    const keyPrefix = options.keyPrefix ?? options.redisOptions?.keyPrefix;
+    this.options = keyPrefix === undefined ? options : { ...options, keyPrefix };
     this.#plain = options.crossSlot !== 'split' && !options.fanOut;
     this.#friendly = options.showFriendlyErrorStack ?? options.redisOptions?.showFriendlyErrorStack ?? false;
     const world = this.#world;
@@ -84,15 +85,12 @@ export class Cluster extends EventEmitter {
       },
       onReady: () => this.#subscriber.start(),
     });
-    this.#maker = new CallMaker(
-      options.keyPrefix ?? options.redisOptions?.keyPrefix,
-      this.#core.router,
-      options.redisOptions,
-    );
+    this.#maker = new CallMaker(keyPrefix, this.#core.router, options.redisOptions);
     this.#subscriber = new ClusterSubscriber(this, this.#core.pool, world);
     const scripts = { ...options.redisOptions?.scripts, ...options.scripts };
     for (const [name, script] of Object.entries(scripts)) this.defineCommand(name, script);
-    if (!options.lazyConnect) this.connect().catch(() => undefined);
+    if (options.lazyConnect) this.#core.lifecycle.become('wait');
+    else this.connect().catch(() => undefined);
   }
 
   get status(): Status {

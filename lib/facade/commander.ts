@@ -191,14 +191,23 @@ export function promiseOf(call: Call, friendly: boolean): Promise<unknown> {
   pendingCall = call;
   const promise = new Promise(adopt);
   if (friendly) {
-    const made = new Error();
+    const frames = framesOfCaller(new Error());
     const { reject } = call;
     call.reject = (error) => {
-      error.stack = `${error.name}: ${error.message}\n${(made.stack ?? '').split('\n').slice(4).join('\n')}`;
+      error.stack = `${error.name}: ${error.message}\n${frames}`;
       reject(error);
     };
   }
   return promise;
+}
+
+const ownFolder = new URL('.', import.meta.url).href;
+
+/** The stack without its message and without the frames of this folder on top. */
+function framesOfCaller(made: Error): string {
+  const frames = (made.stack ?? '').split('\n').slice(1);
+  const first = frames.findIndex((frame) => !frame.includes(ownFolder));
+  return frames.slice(Math.max(first, 0)).join('\n');
 }
 
 export function answer(

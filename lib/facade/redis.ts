@@ -5,6 +5,7 @@ import { EventEmitter } from 'node:events';
 import { AbortError, MaxRetriesPerRequestError, RedisError } from '../base/errors.ts';
 import { RealWorld, type World } from '../base/world.ts';
 import { type Callback, nodeify } from '../batch/pipeline.ts';
+import type { BatchResult } from '../batch/scatter.ts';
 import type { Script } from '../command/script.ts';
 import { type Call, CallFlag, ownCall, type Parcel } from '../connection/call.ts';
 import { Keeper, type KeeperState } from '../connection/keeper.ts';
@@ -14,7 +15,7 @@ import { SingleRouter } from '../router/single.ts';
 import type { Encoding } from '../wire/decoder.ts';
 import type { Push } from '../wire/reply.ts';
 import { Chain, type CommandWords } from './chain.ts';
-import type { Command } from './command.ts';
+import { Command } from './command.ts';
 import {
   answer,
   CallMaker,
@@ -104,7 +105,9 @@ export class Redis extends EventEmitter {
     if (timeout !== undefined && timeout > 0)
       this.#deadlines = new Deadlines(timeout, this.#world, (visit) => this.#visitAll(visit));
     for (const [name, script] of Object.entries(this.options.scripts ?? {})) this.defineCommand(name, script);
-    if (!this.#shared && !this.options.lazyConnect) this.connect().catch(() => undefined);
+    if (this.#shared) return;
+    if (this.options.lazyConnect) this.#lifecycle.become('wait');
+    else this.connect().catch(() => undefined);
   }
 
   get status(): Status {
@@ -171,6 +174,19 @@ export class Redis extends EventEmitter {
     return new ScanStream({ ...options, redis: this, command: 'scanBuffer' });
   }
 
+  /** Ends a MULTI sent by `multi({ pipeline: false })`: `[error, result][]`, or null when a watched key changed. */
+  async exec(callback?: Callback<BatchResult[] | null>): Promise<BatchResult[] | null> {
+    const run = this.execute(wordOf('exec'), [], 'utf8') as Promise<unknown[] | null>;
+    const wrapped = run.then(
+      (results) =>
+        results?.map(
+          (value): BatchResult => (value instanceof Error ? ([value] as unknown as BatchResult) : [null, value]),
+        ) ?? null,
+    );
+    if (callback !== undefined) nodeify(wrapped, callback);
+    return wrapped;
+  }
+
   /** Adds `name` and `nameBuffer`: EVALSHA of the script, with EVAL where the server does not know it. */
   defineCommand(name: string, definition: ScriptDefinition): void {
     const script = scriptOf(definition);
@@ -191,14 +207,22 @@ export class Redis extends EventEmitter {
   execute(word: Word, args: unknown[], encoding: Encoding): unknown {
     const callback = takeCallback(args);
     const call = this.#maker.make(word, args, encoding);
-    if ((word.flags & CallFlag.subscribing) !== 0) this.#subscriptions.prepare(call);
-    return answer(call, callback, this.options.showFriendlyErrorStack ?? false, this.#submit);
+    const subscribing = (word.flags & CallFlag.subscribing) !== 0;
+    if (subscribing) this.#subscriptions.prepare(call);
+    const submit = subscribing || this.#maySend(word) ? this.#submit : refuse;
+    return answer(call, callback, this.options.showFriendlyErrorStack ?? false, submit);
   }
 
   executeScript(script: Script, args: unknown[], encoding: Encoding): unknown {
     const callback = takeCallback(args);
     const call = this.#maker.makeScript(script, args, encoding);
     return answer(call, callback, this.options.showFriendlyErrorStack ?? false, this.#submit);
+  }
+
+  /** A RESP2 connection that is subscribed hears messages only; RESP3 tells messages from replies. */
+  #maySend(word: Word): boolean {
+    if (this.#subscriptions.size === 0 || this.#keeper.protocol === 3) return true;
+    return Command.checkFlag('VALID_IN_SUBSCRIBER_MODE', word.name);
   }
 
   readonly #scripts = new Map<string, Script>();
@@ -316,6 +340,11 @@ export class Redis extends EventEmitter {
     this.#router.forEachParked(visit);
     this.#keeper.forEachCall(visit as (call: Call) => void);
   }
+}
+
+function refuse(call: Call): void {
+  const why = 'Connection in subscriber mode, only subscriber commands may be used';
+  call.fail(new RedisError(why, { code: 'ERR_SUBSCRIBER_MODE' }));
 }
 
 installCommands(Redis.prototype);
