@@ -66,6 +66,17 @@ export class Router implements Dispatcher {
   #readsFromMaster: boolean;
   #closed: Error | undefined;
   #now = 0;
+  /** What MOVED replies of this tick told. */
+  #moves: [slot: number, key: string][] = [];
+  readonly #applyMoves = (): void => {
+    if (this.#moves.length === 0) return;
+    const patched = this.#map.withMoves(this.#moves);
+    this.#moves = [];
+    if (patched === this.#map) return;
+    this.#map = patched;
+    this.#lanes = [];
+    this.#events.onPatched(patched);
+  };
   readonly #forgetNow = (): void => {
     this.#now = 0;
   };
@@ -81,6 +92,7 @@ export class Router implements Dispatcher {
   }
 
   get map(): SlotMap {
+    this.#applyMoves();
     return this.#map;
   }
 
@@ -219,13 +231,11 @@ export class Router implements Dispatcher {
     return translate(verdict.host, verdict.port, this.#options.natMap).key;
   }
 
+  // The moves of one tick are applied at once: a batch whose slots have all moved costs one copy of the map. The
+  // calls concerned do not wait for it, they follow the address they were told.
   #patch(slot: number, key: string): void {
-    const patched = this.#map.withMoved(slot, key);
-    if (patched === this.#map) return;
-    if (patched.shards.length !== this.#map.shards.length) this.#lanes.length = patched.shards.length;
-    else if (patched.table === this.#map.table) this.#lanes = [];
-    this.#map = patched;
-    this.#events.onPatched(patched);
+    if (this.#moves.length === 0) process.nextTick(this.#applyMoves);
+    this.#moves.push([slot, key]);
   }
 
   #dispatch(parcel: Parcel): void {

@@ -83,26 +83,37 @@ export class SlotMap {
     return roles;
   }
 
-  /**
-   * A node said that `address` owns `slot`. A replica of the slot's own shard was promoted (failover): it takes
-   * over every slot of that shard. Otherwise exactly this slot changes hands. Same map when it knew already.
-   */
+  /** As withMoves() for one slot. */
   withMoved(slot: number, address: string): SlotMap {
-    const current = this.shardOf(slot);
-    if (current?.master === address) return this;
-    if (current?.replicas.includes(address)) return this.#withPromoted(current, address);
-    let shards = this.shards;
-    const target = shards.find((shard) => shard.master === address);
-    // Newer than the owner we knew, and so than any view that still names that one; a half step tells it from a view's.
-    const epoch = Math.floor(Math.max(current?.epoch ?? 0, target?.epoch ?? 0)) + 0.5;
-    let number = shards.findIndex((shard) => shard.master === address && shard.epoch === epoch) + 1;
-    if (number === 0) {
-      shards = [...shards, { master: address, replicas: target?.replicas ?? [], epoch }];
-      number = shards.length;
+    return this.withMoves([[slot, address]]);
+  }
+
+  /**
+   * Nodes said that `address` owns `slot`. A replica of the slot's own shard was promoted (failover): it takes over
+   * every slot of that shard. Otherwise exactly this slot changes hands. Same map when it knew it all already; one
+   * copy of the table however many moves.
+   */
+  withMoves(moves: Iterable<readonly [slot: number, address: string]>): SlotMap {
+    let { shards, table } = this;
+    for (const [slot, address] of moves) {
+      const current = shards[table[slot]! - 1];
+      if (current?.master === address) continue;
+      if (current?.replicas.includes(address)) {
+        shards = promote(shards, current, address);
+        continue;
+      }
+      const target = shards.find((shard) => shard.master === address);
+      // Newer than the owner we knew, and so than any view that still names that one; a half step tells it from a view's.
+      const epoch = Math.floor(Math.max(current?.epoch ?? 0, target?.epoch ?? 0)) + 0.5;
+      let number = shards.findIndex((shard) => shard.master === address && shard.epoch === epoch) + 1;
+      if (number === 0) {
+        shards = [...shards, { master: address, replicas: target?.replicas ?? [], epoch }];
+        number = shards.length;
+      }
+      if (table === this.table) table = table.slice();
+      table[slot] = number;
     }
-    const table = this.table.slice();
-    table[slot] = number;
-    return new SlotMap(shards, table);
+    return shards === this.shards && table === this.table ? this : new SlotMap(shards, table);
   }
 
   /** Same owners and replicas for every slot, whatever the order of shards. */
@@ -120,16 +131,15 @@ export class SlotMap {
     }
     return true;
   }
+}
 
-  #withPromoted(shard: Shard, address: string): SlotMap {
-    const promoted = (one: Shard): Shard => ({
-      master: address,
-      replicas: one.replicas.filter((replica) => replica !== address),
-      epoch: one.epoch + 0.5,
-    });
-    const shards = this.shards.map((one) => (one.master === shard.master ? promoted(one) : one));
-    return new SlotMap(shards, this.table);
-  }
+function promote(shards: readonly Shard[], shard: Shard, address: string): Shard[] {
+  const promoted = (one: Shard): Shard => ({
+    master: address,
+    replicas: one.replicas.filter((replica) => replica !== address),
+    epoch: one.epoch + 0.5,
+  });
+  return shards.map((one) => (one.master === shard.master ? promoted(one) : one));
 }
 
 function sameShard(one: Shard | undefined, other: Shard | undefined): boolean {
