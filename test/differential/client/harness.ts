@@ -73,9 +73,14 @@ function describeError(error: Error): unknown {
     error: plainErrors.has(error.name) ? 'Error' : error.name,
     ofServer,
     message: error.message,
-    ...(command === undefined || !ofServer ? {} : { command: [command.name, ...command.args].map(describeValue) }),
+    ...(command === undefined || !ofServer ? {} : { command: wordsOf(command).map(describeValue) }),
     ...(previousErrors === undefined ? {} : { previousErrors: describeValue(previousErrors) }),
   };
+}
+
+/** A script's error names EVAL or EVALSHA, by what the connection has seen before: the same thing here. */
+function wordsOf({ name, args }: { name: string; args: unknown[] }): unknown[] {
+  return /^eval(sha)?$/i.test(name) ? ['a script', ...args.slice(1)] : [name, ...args];
 }
 
 /** How a call ended: a value, a rejection, or an exception before there was a promise. */
