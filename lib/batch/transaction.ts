@@ -3,7 +3,15 @@
 // Sources: MULTI, EXEC; cluster specification on redirections inside transactions.
 
 import { RedisError } from '../base/errors.ts';
-import { Call, type CallSink, type Dispatcher, type Lane, type Parcel, type ReplySource } from '../connection/call.ts';
+import {
+  Call,
+  type CallSink,
+  type Dispatcher,
+  type Lane,
+  type Parcel,
+  type ReplySource,
+  wordsLength,
+} from '../connection/call.ts';
 import type { Encoding } from '../wire/decoder.ts';
 import type { Argument } from '../wire/encoder.ts';
 import { ReplyError } from '../wire/reply.ts';
@@ -49,6 +57,10 @@ export class Transaction implements Parcel, CallSink {
     this.#encoding = encoding;
     this.#dispatcher = dispatcher;
     this.#done = done;
+  }
+
+  get bytes(): number {
+    return this.#commands.reduce((sum, argv) => sum + wordsLength(argv), 0);
   }
 
   sendOn(lane: Lane, asking: boolean): boolean {

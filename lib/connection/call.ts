@@ -105,6 +105,10 @@ export class Call implements Parcel {
     return typeof name === 'string' ? name : Buffer.from(name).toString('latin1');
   }
 
+  get bytes(): number {
+    return wordsLength(this.argv);
+  }
+
   sendOn(lane: Lane, asking: boolean): boolean {
     return asking ? lane.sendAsking(this) : lane.send(this);
   }
@@ -156,6 +160,8 @@ export interface Parcel {
   readonly flags: number;
   readonly startedAt: number;
   readonly settled: boolean;
+  /** Length of its words, roughly: what it takes to hold it in a queue. */
+  readonly bytes: number;
   attempts: number;
   redirects: number;
   /** The refusal or loss that sent it round again. */
@@ -163,6 +169,13 @@ export interface Parcel {
   /** False when the lane is down; nothing was sent then. */
   sendOn(lane: Lane, asking: boolean): boolean;
   fail(error: Error): void;
+}
+
+/** Sum of the arguments' lengths; chars count as bytes. */
+export function wordsLength(argv: readonly Argument[]): number {
+  let length = 0;
+  for (const argument of argv) length += argument.length;
+  return length;
 }
 
 function nothing(): void {}

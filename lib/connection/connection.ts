@@ -252,7 +252,7 @@ export class Connection {
     if (confirmations.has(kind)) {
       const head = this.#fifo.peek();
       // A server may also unsubscribe on its own (a shard channel whose slot left).
-      if (head !== undefined && (head.flags & CallFlag.subscribing) !== 0 && --head.pushes <= 0) {
+      if (head !== undefined && answers(push, kind, head) && --head.pushes <= 0) {
         this.#onReply(Number(push.items[2] ?? 0));
       }
     }
@@ -278,6 +278,14 @@ export class Connection {
 }
 
 const askingArgv = ['asking'];
+
+/** Whether a confirmation is about what the call asked for. */
+function answers(push: Push, kind: string, call: Call): boolean {
+  if ((call.flags & CallFlag.subscribing) === 0 || call.name.toLowerCase() !== kind) return false;
+  const name = push.items[1];
+  if (call.argv.length === 1 || !Buffer.isBuffer(name)) return true;
+  return call.argv.some((word, at) => at > 0 && name.equals(typeof word === 'string' ? Buffer.from(word) : word));
+}
 
 function textOf(reply: unknown): unknown {
   if (Buffer.isBuffer(reply)) return reply.toString();

@@ -31,6 +31,8 @@ export type KeeperState = 'idle' | 'dialing' | 'up' | 'resting' | 'ended';
 
 export interface KeeperEvents {
   onState(keeper: Keeper, state: KeeperState, reason?: Error): void;
+  /** The socket was behind and takes writes again. */
+  onDrain?(keeper: Keeper): void;
   /** Calls wait and no bytes come (`silent` true), or bytes came again. */
   onSilence?(keeper: Keeper, silent: boolean): void;
   onPush?(keeper: Keeper, push: Push): void;
@@ -82,6 +84,11 @@ export class Keeper implements Lane {
 
   get protocol(): 2 | 3 {
     return this.#connection?.protocol ?? this.#options.protocol ?? 3;
+  }
+
+  /** The socket is behind: what is written now waits in memory until it drains. */
+  get needsDrain(): boolean {
+    return this.#connection !== undefined && !this.#connection.writable;
   }
 
   /** The peer owes answers and says nothing; calls given to send() are refused until it speaks again. */
@@ -270,7 +277,7 @@ export class Keeper implements Lane {
         if (shaken) this.#lost(reason);
       },
       onPush: (push) => this.#events.onPush?.(this, push),
-      onDrain: () => {},
+      onDrain: () => this.#events.onDrain?.(this),
       onHeard: () => this.#events.onSilence?.(this, false),
       onStray: (reply) => this.#events.onStray?.(reply) ?? false,
     });

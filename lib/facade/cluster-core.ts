@@ -16,7 +16,7 @@ import { viewOfNodes, viewOfSlots } from '../topology/view.ts';
 import { merge, type View } from '../topology/vote.ts';
 import { parseNodes } from '../wire/cluster-nodes.ts';
 import type { Lifecycle } from './lifecycle.ts';
-import { type ClusterOptions, keeperOptionsOf } from './options.ts';
+import { type ClusterOptions, keeperOptionsOf, resendsWritten } from './options.ts';
 
 export interface CoreEvents {
   onNodeAdded(node: PooledNode): void;
@@ -24,6 +24,10 @@ export interface CoreEvents {
   onNodeError(error: Error, key: string): void;
   onRefresh(map: SlotMap): void;
   onReady(): void;
+  /** Every socket takes writes again. */
+  onDrain(): void;
+  /** Closed for good, or given up. */
+  onEnd(): void;
 }
 
 /** Milliseconds between looks at calls that quit() still waits for. */
@@ -195,6 +199,7 @@ export class ClusterCore {
     this.pool.closeAll(reason);
     this.lifecycle.become('end');
     this.lifecycle.failHeld(reason);
+    this.#events.onEnd();
   }
 
   #makePool(): NodePool {
@@ -221,6 +226,9 @@ export class ClusterCore {
           if (silent) this.refresher.suggest('outage');
           else this.router.retryParked();
         },
+        onDrain: () => {
+          if (!this.pool.needsDrain) this.#events.onDrain();
+        },
       },
     );
   }
@@ -235,7 +243,10 @@ export class ClusterCore {
         tryAgain: options.retryDelayOnTryAgain ?? 100,
         clusterDown: options.retryDelayOnClusterDown ?? 100,
         failover: options.retryDelayOnFailover ?? 100,
-        resendWritten: options.redisOptions?.autoResendUnfulfilledCommands ?? true,
+        resendWritten: resendsWritten({
+          ...options.redisOptions,
+          resend: options.resend ?? options.redisOptions?.resend,
+        }),
         scaleReads: options.scaleReads ?? 'master',
         natMap: options.natMap,
       },

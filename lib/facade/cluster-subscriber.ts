@@ -1,39 +1,67 @@
-// The cluster's classic subscriptions, on one connection of their own to one node, so that regular commands never
-// share a socket with messages. Every node of a cluster delivers every classic message, so any will do; when the
-// node goes, another is taken and subscribed to what is wanted.
+// The cluster's subscriptions: shard channels go to pubsub/sharded; the classic ones live here, on one connection of
+// their own to one node, so that regular commands never share a socket with messages. Every node of a cluster delivers
+// every classic message, so any will do; when the node goes or falls silent, another is taken and subscribed to what
+// is wanted.
 
 import type { EventEmitter } from 'node:events';
-import { AbortError, RedisError } from '../base/errors.ts';
+import { AbortError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
 import type { Call, CallSink } from '../connection/call.ts';
 import type { Keeper } from '../connection/keeper.ts';
+import { Heartbeat } from '../pubsub/heartbeat.ts';
+import { ShardedSubscriptions } from '../pubsub/sharded.ts';
 import { Subscriptions } from '../pubsub/subscriptions.ts';
 import type { NodePool } from '../router/node-pool.ts';
+import type { Router } from '../router/router.ts';
+import type { Refresher } from '../topology/refresher.ts';
+import type { ClusterOptions } from './options.ts';
+
+/** The parts of a cluster that subscriptions rest on. */
+export interface SubscriberHost {
+  readonly pool: NodePool;
+  readonly router: Router;
+  readonly refresher: Refresher;
+}
 
 export class ClusterSubscriber implements CallSink {
   readonly #emitter: EventEmitter;
   readonly #pool: NodePool;
   readonly #world: World;
   readonly #subscriptions: Subscriptions;
+  readonly #sharded: ShardedSubscriptions;
+  readonly #heartbeat: Heartbeat;
   #keeper: Keeper | undefined;
   #waiting: Call[] = [];
+  /** The node left last: another is tried first. */
+  #left = '';
   #stopped = false;
 
-  constructor(emitter: EventEmitter, pool: NodePool, world: World) {
+  constructor(emitter: EventEmitter, host: SubscriberHost, options: ClusterOptions, world: World) {
+    const silenceTimeout = options.silenceTimeout ?? 1000;
+    const { pool } = host;
     this.#world = world;
     this.#emitter = emitter;
     this.#pool = pool;
     this.#subscriptions = new Subscriptions(emitter);
+    this.#heartbeat = new Heartbeat(world, silenceTimeout, () => this.#look());
+    this.#sharded = new ShardedSubscriptions(
+      emitter,
+      {
+        ownerOf: (slot) => host.router.map.masterOf(slot),
+        connect: (key, events) => pool.keeper(key, false, events),
+        learn: (slot, name, port, from) => host.router.learn(slot, name, port, from),
+        hint: (reason) => host.refresher.suggest(reason),
+        deadline: options.retryDeadline ?? options.redisOptions?.commandTimeout ?? 15_000,
+        silenceTimeout,
+      },
+      world,
+    );
   }
 
   send(call: Call): void {
     const name = call.name.toLowerCase();
     if (name === 'ssubscribe' || name === 'sunsubscribe') {
-      call.fail(
-        new RedisError('Sharded pub/sub on a cluster is not supported yet; use it on one of nodes()', {
-          code: 'ERR_UNSUPPORTED',
-        }),
-      );
+      this.#sharded.send(call);
       return;
     }
     this.#subscriptions.prepare(call);
@@ -56,17 +84,21 @@ export class ClusterSubscriber implements CallSink {
     if (this.#keeper !== undefined && this.#pool.get(this.#keeper.address) === undefined) this.#leave();
     if (this.#keeper === undefined && (this.#waiting.length > 0 || this.#subscriptions.size > 0)) this.#choose();
     for (const call of this.#waiting.splice(0)) this.#place(call);
+    this.#sharded.mapChanged();
   }
 
   /** The cluster is ready: subscribe to whatever is wanted. */
   start(): void {
     this.#stopped = false;
+    this.#sharded.start();
     this.mapChanged();
   }
 
   /** Leaves the connection. What is wanted stays wanted, for start(). */
   stop(reconnecting: boolean): void {
     this.#stopped = true;
+    this.#heartbeat.stop();
+    this.#sharded.stop(reconnecting);
     const reason = new AbortError('Connection is closed.', { code: 'ERR_CLOSED' });
     this.#leave(reason);
     if (reconnecting) return;
@@ -81,8 +113,9 @@ export class ClusterSubscriber implements CallSink {
   #choose(): void {
     if (this.#stopped) return;
     const nodes = [...this.#pool.all()].filter((node) => node.inMap);
-    const up = nodes.filter((node) => node.keeper.state === 'up');
-    const candidates = up.length > 0 ? up : nodes;
+    const up = nodes.filter(({ keeper }) => keeper.state === 'up' && !keeper.silent);
+    const others = up.filter(({ key }) => key !== this.#left);
+    const candidates = others.length > 0 ? others : up.length > 0 ? up : nodes;
     if (candidates.length === 0) return;
     const node = candidates[Math.floor(this.#world.random() * candidates.length)]!;
     this.#keeper = this.#pool.keeper(node.key, false, {
@@ -90,9 +123,13 @@ export class ClusterSubscriber implements CallSink {
         if (state === 'up') this.#onUp(keeper);
         if ((state === 'resting' || state === 'ended') && keeper === this.#keeper) this.#onLeft();
       },
+      onSilence: (keeper, silent) => {
+        if (silent && keeper === this.#keeper) this.#onLeft();
+      },
       onPush: (_keeper, push) => this.#subscriptions.receive(push),
     });
     this.#keeper.open();
+    this.#heartbeat.start();
   }
 
   #onUp(keeper: Keeper): void {
@@ -104,6 +141,7 @@ export class ClusterSubscriber implements CallSink {
   }
 
   #onLeft(): void {
+    this.#left = this.#keeper?.address ?? '';
     this.#leave();
     if (this.#subscriptions.size === 0 && this.#waiting.length === 0) return;
     // Not within the keeper's own event: it is still putting its affairs in order.
@@ -122,5 +160,10 @@ export class ClusterSubscriber implements CallSink {
     this.#keeper = undefined;
     keeper.close(reason);
     this.#emitter.emit('-subscriber');
+  }
+
+  #look(): boolean {
+    if (this.#keeper !== undefined) this.#heartbeat.check(this.#keeper);
+    return this.#keeper !== undefined;
   }
 }

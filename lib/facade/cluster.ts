@@ -15,6 +15,7 @@ import type { RefreshReason } from '../topology/refresher.ts';
 import { parseSeeds } from '../topology/seeds.ts';
 import type { Encoding } from '../wire/decoder.ts';
 import { slotCount } from '../wire/slot.ts';
+import { limitBlocking } from './blocking-timeout.ts';
 import { Cancellable } from './cancellable.ts';
 import { Chain, type CommandWords } from './chain.ts';
 import { ClusterCore } from './cluster-core.ts';
@@ -83,10 +84,12 @@ export class Cluster extends EventEmitter {
         this.#subscriber.mapChanged();
         this.emit('refresh');
       },
+      onDrain: () => this.emit('drain'),
       onReady: () => this.#subscriber.start(),
+      onEnd: () => this.#subscriber.stop(false),
     });
     this.#maker = new CallMaker(keyPrefix, this.#core.router, options.redisOptions);
-    this.#subscriber = new ClusterSubscriber(this, this.#core.pool, world);
+    this.#subscriber = new ClusterSubscriber(this, this.#core, options, world);
     const scripts = { ...options.redisOptions?.scripts, ...options.scripts };
     for (const [name, script] of Object.entries(scripts)) this.defineCommand(name, script);
     if (options.lazyConnect) this.#core.lifecycle.become('wait');
@@ -105,6 +108,14 @@ export class Cluster extends EventEmitter {
     const { map } = this.#core.router;
     const lists = map.shards.map((shard) => [shard.master, ...shard.replicas]);
     return Array.from({ length: slotCount }, (_, slot) => lists[map.table[slot]! - 1] ?? []);
+  }
+
+  /**
+   * True while a node's socket is behind: commands are taken (up to `maxQueueBytes`), but wait in memory. A producer
+   * that outruns the cluster awaits the `drain` event, as with Node's streams.
+   */
+  get writableNeedDrain(): boolean {
+    return this.#core.pool.needsDrain;
   }
 
   /** ioredis's gauge of its own auto-pipelining; here commands of a tick are never queued apart. Always 0. */
@@ -268,8 +279,13 @@ export class Cluster extends EventEmitter {
 
   readonly #submit = (call: Call): void => {
     call.startedAt = this.#core.router.now();
+    if ((call.flags & CallFlag.blocking) !== 0) this.#limit(call);
     this.#send(call);
   };
+
+  #limit(call: Call): void {
+    limitBlocking(call, this.options.redisOptions ?? {}, this.#world, (late) => this.#core.pool.release(late));
+  }
 
   readonly #direct = (call: Parcel): void => this.#core.submit(call);
 
@@ -289,7 +305,11 @@ export class Cluster extends EventEmitter {
     return true;
   }
 
-  readonly #subscribe = (call: Call): void => this.#subscriber.send(call);
+  readonly #subscribe = (call: Call): void => {
+    call.startedAt = this.#core.router.now();
+    if (this.status === 'ready') this.#subscriber.send(call);
+    else this.#core.lifecycle.whenReady(() => this.#subscriber.send(call), call);
+  };
 
   async #quit(): Promise<'OK'> {
     if (this.status === 'end') throw new AbortError('Connection is closed.', { code: 'ERR_CLOSED' });
@@ -303,6 +323,7 @@ export class Cluster extends EventEmitter {
       offlineQueue: this.options.enableOfflineQueue ?? true,
       offlineMessage: "Cluster isn't ready and enableOfflineQueue options is false",
       maxQueueLength: this.options.maxQueueLength ?? 1_000_000,
+      maxQueueBytes: this.options.maxQueueBytes ?? 512 * 1024 * 1024,
       send,
       wake: () => void this.connect().catch(() => undefined),
     });

@@ -6,13 +6,24 @@ import { AbortError, QueueFullError } from '../base/errors.ts';
 import { Fifo } from '../base/fifo.ts';
 import type { Parcel } from '../connection/call.ts';
 
-export type Status = 'wait' | 'connecting' | 'connect' | 'ready' | 'close' | 'reconnecting' | 'disconnecting' | 'end';
+export type Status =
+  | 'wait'
+  | 'connecting'
+  | 'connect'
+  | 'ready'
+  | 'monitoring'
+  | 'close'
+  | 'reconnecting'
+  | 'disconnecting'
+  | 'end';
 
 export interface LifecycleOptions {
   /** Hold commands while not ready; false rejects them with `offlineMessage`. */
   readonly offlineQueue: boolean;
   readonly offlineMessage: string;
   readonly maxQueueLength: number;
+  /** Most bytes of commands held. */
+  readonly maxQueueBytes: number;
   /** Sends a parcel once the client is ready. */
   readonly send: (parcel: Parcel) => void;
   /** The first command of a lazy client. */
@@ -23,6 +34,7 @@ export class Lifecycle {
   readonly #emitter: EventEmitter;
   readonly #options: LifecycleOptions;
   readonly #held = new Fifo<Parcel>();
+  #heldBytes = 0;
   #status: Status = 'wait';
 
   constructor(emitter: EventEmitter, options: LifecycleOptions) {
@@ -43,7 +55,7 @@ export class Lifecycle {
   become(status: Status): void {
     this.#status = status;
     process.nextTick(() => this.#emitter.emit(status));
-    if (status === 'ready') for (const parcel of this.#held.drain()) if (!parcel.settled) this.#options.send(parcel);
+    if (status === 'ready') for (const parcel of this.#takeHeld()) if (!parcel.settled) this.#options.send(parcel);
   }
 
   submit(parcel: Parcel): void {
@@ -60,15 +72,26 @@ export class Lifecycle {
       parcel.fail(new AbortError(this.#options.offlineMessage, { code: 'ERR_OFFLINE' }));
       return;
     }
-    if (this.#held.size >= this.#options.maxQueueLength) {
-      const limit = this.#options.maxQueueLength;
-      parcel.fail(
-        new QueueFullError(`Command queue is full: ${limit} calls wait for the client to be ready (maxQueueLength).`),
-      );
+    const full = this.#full(parcel);
+    if (full !== undefined) {
+      parcel.fail(new QueueFullError(`Command queue is full: ${full} wait for the client to be ready.`));
       return;
     }
     this.#held.push(parcel);
+    this.#heldBytes += parcel.bytes;
     if (lazy) this.#options.wake();
+  }
+
+  #full(parcel: Parcel): string | undefined {
+    const { maxQueueLength, maxQueueBytes } = this.#options;
+    if (this.#held.size >= maxQueueLength) return `${maxQueueLength} calls (maxQueueLength)`;
+    if (this.#heldBytes + parcel.bytes > maxQueueBytes) return `${this.#heldBytes} bytes (maxQueueBytes)`;
+    return undefined;
+  }
+
+  #takeHeld(): Parcel[] {
+    this.#heldBytes = 0;
+    return this.#held.drain();
   }
 
   /** Runs `act` once ready; `parcel` stands for it in the queue and is failed if that never comes. */
@@ -80,6 +103,7 @@ export class Lifecycle {
       get settled() {
         return parcel.settled;
       },
+      bytes: parcel.bytes,
       attempts: 0,
       redirects: 0,
       lastError: undefined,
@@ -96,7 +120,7 @@ export class Lifecycle {
   }
 
   failHeld(error: Error): void {
-    for (const parcel of this.#held.drain()) parcel.fail(error);
+    for (const parcel of this.#takeHeld()) parcel.fail(error);
   }
 
   /** `error` events never crash a process that has no listener for them. */

@@ -51,12 +51,39 @@ export interface CommonRedisOptions {
   stringNumbers?: boolean | undefined;
   /** Prefix for every key position. */
   keyPrefix?: string | Buffer | undefined;
+  /** Milliseconds of silence, while commands wait for an answer, after which the socket is dropped. Default: never. */
+  socketTimeout?: number | undefined;
+  /**
+   * Milliseconds after which a blocking command without a timeout of its own gives null. Set, it also limits those
+   * that have one, by `blockingTimeoutGrace` beyond it. Default: none.
+   */
+  blockingTimeout?: number | undefined;
+  /** Milliseconds; default 100. */
+  blockingTimeoutGrace?: number | undefined;
+  /** Asked for every error reply: true or 1 reconnects, 2 reconnects and sends the command again. Default: never. */
+  reconnectOnError?: ((error: Error) => boolean | 0 | 1 | 2) | null | undefined;
+  /** Milliseconds that LOADING is waited for, and most between two looks at a server that loads. Default 10000. */
+  maxLoadingRetryTime?: number | undefined;
+  /** Accepted for ioredis's sake: sockets are closed at once. */
+  disconnectTimeout?: number | undefined;
+  /** Reconnections after which waiting commands of a single node are rejected; null: never. In a cluster deadlines count. Default 20. */
+  maxRetriesPerRequest?: number | null | undefined;
+  /** Do not announce the library by CLIENT SETINFO. Default false. */
+  disableClientInfo?: boolean | undefined;
+  /** Announce the library as `lingcache(tag)`. */
+  clientInfoTag?: string | undefined;
   /** Hold commands until the connection is ready. Default true. */
   enableOfflineQueue?: boolean | undefined;
   /** Default true: wait for LOADING to end (node) or a cluster state of ok (cluster). */
   enableReadyCheck?: boolean | undefined;
   /** Send again what was written and not answered when a connection was lost. Default true. */
   autoResendUnfulfilledCommands?: boolean | undefined;
+  /**
+   * What happens to commands that were written when their connection was lost, so that nobody knows whether they ran:
+   * "all" (default, as ioredis) sends them again, "readonly" only those that change nothing; the others are rejected
+   * with the connection's error. Refused commands (MOVED, TRYAGAIN, ...) did not run and are always sent again.
+   */
+  resend?: 'all' | 'readonly' | undefined;
   /** Subscribe again after a reconnection. Default true. */
   autoResubscribe?: boolean | undefined;
   /** Do not connect before the first command or connect(). Default false. */
@@ -84,10 +111,10 @@ export interface RedisOptions extends CommonRedisOptions {
   port?: number | undefined;
   /** A unix socket instead of host and port. */
   path?: string | undefined;
-  /** Milliseconds before reconnection `times`, or anything else to stop. Default min(times * 50, 2000). */
+  /** Milliseconds before reconnection `times` (from 1), or anything else to stop. Default min(2^(times-1) * 50, 5000) and up to 200 more. */
   retryStrategy?: ((times: number) => number | null | undefined | void) | null | undefined;
-  /** Reconnections after which waiting commands are rejected; null waits for ever. Default 20. */
-  maxRetriesPerRequest?: number | null | undefined;
+  /** Only MONITOR, on a connection of its own; see `redis.monitor()`. Default false. */
+  monitor?: boolean | undefined;
   /** Send READONLY: a replica answers reads. Default false. */
   readOnly?: boolean | undefined;
 }
@@ -103,6 +130,8 @@ export interface ClusterOptions {
   enableReadyCheck?: boolean | undefined;
   /** Who answers reads: "master" (default), "slave", "all", or a function of the shard's node keys (master first). */
   scaleReads?: ReadScaling | ReadChoice | undefined;
+  /** Accepted for ioredis's sake: SSUBSCRIBE always has a connection for each master concerned. */
+  shardedSubscribers?: boolean | undefined;
   /** MOVED and ASK followed for one call. Default 16. */
   maxRedirections?: number | undefined;
   /**
@@ -142,12 +171,17 @@ export interface ClusterOptions {
   scripts?: Record<string, ScriptDefinition> | undefined;
   /** Most commands held while the cluster is not ready. Default 1000000. */
   maxQueueLength?: number | undefined;
+  /** Most bytes of commands held while the cluster is not ready. Default 512 MiB. */
+  maxQueueBytes?: number | undefined;
+  /** As in `redisOptions`: "all" (default) or "readonly". */
+  resend?: 'all' | 'readonly' | undefined;
 }
 
 type Check = (value: unknown) => boolean;
 
 const nonNegative: Check = (value) => typeof value === 'number' && value >= 0;
 const naturalNumber: Check = (value) => Number.isInteger(value) && (value as number) >= 0;
+const aNumber: Check = (value) => typeof value === 'number';
 const aFunction: Check = (value) => typeof value === 'function';
 const aBoolean: Check = (value) => typeof value === 'boolean';
 const aText: Check = (value) => typeof value === 'string';
@@ -165,13 +199,28 @@ const commonRules: Record<string, Rule> = {
   password: [aText, 'a string'],
   connectionName: [aText, 'a string'],
   db: [naturalNumber, 'a whole number from 0'],
-  tls: [anObject, 'options of node:tls'],
+  tls: [(value) => anObject(value) || value === true, 'options of node:tls'],
   protocol: [(value) => value === 2 || value === 3, '2 or 3'],
   replyMapping: [(value) => value === 'legacy' || value === 'resp3', '"legacy" or "resp3"'],
   keyPrefix: [(value) => typeof value === 'string' || Buffer.isBuffer(value), 'a string or Buffer'],
+  socketTimeout: [nonNegative, 'milliseconds'],
+  blockingTimeout: [aNumber, 'milliseconds'],
+  blockingTimeoutGrace: [nonNegative, 'milliseconds'],
+  reconnectOnError: [(value) => value === null || aFunction(value), 'a function'],
+  maxLoadingRetryTime: [nonNegative, 'milliseconds'],
+  disconnectTimeout: [nonNegative, 'milliseconds'],
+  maxRetriesPerRequest: [(value) => value === null || naturalNumber(value), 'a whole number from 0, or null'],
+  disableClientInfo: [aBoolean, 'a boolean'],
+  clientInfoTag: [aText, 'a string'],
+  stringNumbers: [aBoolean, 'a boolean'],
+  autoResubscribe: [aBoolean, 'a boolean'],
+  autoResendUnfulfilledCommands: [aBoolean, 'a boolean'],
+  showFriendlyErrorStack: [aBoolean, 'a boolean'],
+  enableAutoPipelining: [aBoolean, 'a boolean'],
   enableOfflineQueue: [aBoolean, 'a boolean'],
   enableReadyCheck: [aBoolean, 'a boolean'],
   lazyConnect: [aBoolean, 'a boolean'],
+  resend: [(value) => value === 'all' || value === 'readonly', '"all" or "readonly"'],
   maxQueueLength: [naturalNumber, 'a whole number from 0'],
   maxQueueBytes: [nonNegative, 'bytes'],
   maxBulkLength: [nonNegative, 'bytes'],
@@ -187,7 +236,8 @@ const redisRules: Record<string, Rule> = {
   ],
   path: [aText, 'a string'],
   retryStrategy: [(value) => value === null || aFunction(value), 'a function'],
-  maxRetriesPerRequest: [(value) => value === null || naturalNumber(value), 'a whole number from 0, or null'],
+  readOnly: [aBoolean, 'a boolean'],
+  monitor: [aBoolean, 'a boolean'],
 };
 
 const clusterRules: Record<string, Rule> = {
@@ -198,6 +248,7 @@ const clusterRules: Record<string, Rule> = {
   lazyConnect: commonRules['lazyConnect']!,
   crossSlot: [(value) => value === 'error' || value === 'split', '"error" or "split"'],
   fanOut: [aBoolean, 'a boolean'],
+  shardedSubscribers: [aBoolean, 'a boolean'],
   maxRedirections: [naturalNumber, 'a whole number from 0'],
   retryDelayOnMoved: [nonNegative, 'milliseconds'],
   retryDelayOnFailover: [nonNegative, 'milliseconds'],
@@ -211,14 +262,17 @@ const clusterRules: Record<string, Rule> = {
   redisOptions: [anObject, 'an object'],
   natMap: [(value) => aFunction(value) || anObject(value), 'an object or a function'],
   keyPrefix: commonRules['keyPrefix']!,
+  resend: commonRules['resend']!,
   maxQueueLength: commonRules['maxQueueLength']!,
+  maxQueueBytes: commonRules['maxQueueBytes']!,
   scripts: commonRules['scripts']!,
 };
 
 function verify(options: object, rules: Record<string, Rule>, prefix = ''): void {
   for (const [name, [check, expected]] of Object.entries(rules)) {
     const value = (options as Record<string, unknown>)[name];
-    if (value === undefined || check(value)) continue;
+    // ioredis's own defaults are null here and there.
+    if (value === undefined || value === null || check(value)) continue;
     throw new OptionError(
       `${prefix}${name}`,
       `Invalid option ${prefix}${name} ${JSON.stringify(value) ?? String(value)}. Expected ${expected}`,
@@ -248,6 +302,10 @@ export function verifyClusterOptions(options: ClusterOptions): void {
 export function verifyRedisOptions(options: RedisOptions): void {
   verify(options, redisRules);
   verifyMapping(options, '');
+  for (const name of ['sentinels', 'Connector']) {
+    if ((options as Record<string, unknown>)[name] == null) continue;
+    throw new OptionError(name, `Invalid option ${name}: Sentinel and connectors of one's own are not supported`);
+  }
 }
 
 function verifyMapping({ protocol, replyMapping }: CommonRedisOptions, prefix: string): void {
@@ -282,20 +340,24 @@ export function keeperOptionsOf(
   seed: SeedOptions | undefined,
 ): Omit<KeeperOptions, 'host' | 'port' | 'retryDelay' | 'holdWhileDown'> {
   return {
-    path: options.path,
+    path: options.path ?? undefined,
     family: seed?.family ?? familyOf(options.family),
     connectTimeout: options.connectTimeout,
     keepAlive: options.keepAlive,
     noDelay: options.noDelay,
     // A rediss:// seed says that there is TLS; redisOptions.tls says how.
-    tls: seed?.tls === undefined ? options.tls : { ...options.tls, ...seed.tls },
+    tls: seed?.tls === undefined ? (options.tls ?? undefined) : { ...options.tls, ...seed.tls },
     protocol: options.protocol,
-    username: seed?.username ?? options.username,
-    password: seed?.password ?? options.password,
-    connectionName: options.connectionName,
+    username: seed?.username ?? options.username ?? undefined,
+    password: seed?.password ?? options.password ?? undefined,
+    connectionName: options.connectionName ?? undefined,
     db: options.db,
     maxQueueLength: options.maxQueueLength,
     maxQueueBytes: options.maxQueueBytes,
+    socketTimeout: options.socketTimeout,
+    reconnectOnError: options.reconnectOnError,
+    clientInfo: !(options.disableClientInfo ?? false),
+    clientInfoTag: options.clientInfoTag,
     ...(options.replyMapping === 'resp3' ? { mapping: 'objects' } : {}),
     ...(options.stringNumbers === undefined ? {} : { stringNumbers: options.stringNumbers }),
     ...(options.maxBulkLength === undefined ? {} : { maxBulkLength: options.maxBulkLength }),
@@ -306,4 +368,9 @@ function familyOf(family: unknown): number | undefined {
   if (family === 'IPv4') return 4;
   if (family === 'IPv6') return 6;
   return family as number | undefined;
+}
+
+/** Whether a command of unknown outcome is sent again although it may change something. */
+export function resendsWritten(options: CommonRedisOptions): boolean {
+  return options.resend === undefined ? (options.autoResendUnfulfilledCommands ?? true) : options.resend === 'all';
 }

@@ -7,13 +7,14 @@ import { RealWorld, type World } from '../base/world.ts';
 import { type Callback, nodeify } from '../batch/pipeline.ts';
 import type { BatchResult } from '../batch/scatter.ts';
 import type { Script } from '../command/script.ts';
-import { type Call, CallFlag, ownCall, type Parcel } from '../connection/call.ts';
+import { Call, CallFlag, ownCall, type Parcel } from '../connection/call.ts';
 import { Keeper, type KeeperState } from '../connection/keeper.ts';
 import { Subscriptions } from '../pubsub/subscriptions.ts';
 import { Deadlines } from '../router/deadlines.ts';
 import { SingleRouter } from '../router/single.ts';
 import type { Encoding } from '../wire/decoder.ts';
 import type { Push } from '../wire/reply.ts';
+import { limitBlocking } from './blocking-timeout.ts';
 import { Chain, type CommandWords } from './chain.ts';
 import { Command } from './command.ts';
 import {
@@ -27,13 +28,16 @@ import {
   wordOf,
 } from './commander.ts';
 import { Lifecycle, type Status } from './lifecycle.ts';
+import { parseMonitorLine } from './monitor.ts';
 import {
   keeperOptionsOf,
   type RedisOptions,
   redisOptionsOf,
+  resendsWritten,
   type ScriptDefinition,
   verifyRedisOptions,
 } from './options.ts';
+import { waitUntilLoaded } from './ready-check.ts';
 import { installScanStreams, type KeyScanStreams, ScanStream } from './scan-stream.ts';
 import type { ChainableCommander, RedisCommander } from './surface.generated/index.ts';
 import type { ScanStreamOptions } from './types.ts';
@@ -45,8 +49,6 @@ const sharedStatus: Record<KeeperState, Status> = {
   resting: 'reconnecting',
   ended: 'end',
 };
-
-const defaultRetry = (times: number): number => Math.min(times * 50, 2000);
 
 /** Marks the constructor call that wraps a cluster's own connection. */
 export const sharedKeeper: unique symbol = Symbol('shared keeper');
@@ -67,6 +69,7 @@ export class Redis extends EventEmitter {
   readonly #subscriptions: Subscriptions;
   readonly #deadlines: Deadlines | undefined;
   #times = 0;
+  #connections = 0;
   #waiters: { resolve: () => void; reject: (error: Error) => void }[] = [];
 
   constructor(port: number, host: string, options: RedisOptions);
@@ -88,14 +91,15 @@ export class Redis extends EventEmitter {
     this.#shared = shared !== undefined;
     this.#keeper = shared ?? this.#makeKeeper();
     this.#router = new SingleRouter(this.#keeper, this.#world, {
-      resendWritten: this.options.autoResendUnfulfilledCommands ?? true,
-      loadingDeadline: 10_000,
+      resendWritten: resendsWritten(this.options),
+      loadingDeadline: this.options.maxLoadingRetryTime ?? 10_000,
       hold: (parcel) => this.#hold(parcel),
     });
     this.#lifecycle = new Lifecycle(this, {
       offlineQueue: this.options.enableOfflineQueue ?? true,
       offlineMessage: "Stream isn't writeable and enableOfflineQueue options is false",
       maxQueueLength: this.options.maxQueueLength ?? 1_000_000,
+      maxQueueBytes: this.options.maxQueueBytes ?? 512 * 1024 * 1024,
       send: (parcel) => this.#router.send(parcel),
       wake: () => void this.connect().catch(() => undefined),
     });
@@ -164,6 +168,34 @@ export class Redis extends EventEmitter {
     return this.#chain(true, Array.isArray(commands) ? commands : undefined);
   }
 
+  /**
+   * Every command the server executes, as it happens: resolves with a client of its own that emits
+   * `monitor` (time, args, source, database) and takes no commands; disconnect() ends it.
+   */
+  monitor(callback?: Callback<Redis>): Promise<Redis> {
+    const begun = new Promise<Redis>((resolve, reject) => {
+      const monitor = this.duplicate({ monitor: true, lazyConnect: false });
+      monitor.once('error', reject);
+      monitor.once('monitoring', () => {
+        monitor.off('error', reject);
+        resolve(monitor);
+      });
+    });
+    if (callback !== undefined) nodeify(begun, callback);
+    return begun;
+  }
+
+  /** What the connection is for just now. A RESP2 connection that is subscribed takes no other commands. */
+  get mode(): 'normal' | 'subscriber' | 'monitor' {
+    if (this.options.monitor) return 'monitor';
+    return this.#subscriptions.size > 0 && this.#keeper.protocol === 2 ? 'subscriber' : 'normal';
+  }
+
+  /** ioredis's older name of disconnect(). */
+  end(): void {
+    this.disconnect();
+  }
+
   /** The keys of this node as a stream of pages. */
   scanStream(options: ScanStreamOptions = {}): ScanStream {
     return new ScanStream({ ...options, redis: this, command: 'scan' });
@@ -230,6 +262,12 @@ export class Redis extends EventEmitter {
   readonly #submit = (call: Parcel): void => {
     (call as { startedAt: number }).startedAt = this.#router.now();
     this.#deadlines?.start();
+    if (this.options.monitor) {
+      const why = "Connection is in monitoring mode, can't process commands.";
+      call.fail(new RedisError(why, { code: 'ERR_MONITOR_MODE' }));
+      return;
+    }
+    if (call instanceof Call && (call.flags & CallFlag.blocking) !== 0) limitBlocking(call, this.options, this.#world);
     if (this.#shared) this.#router.send(call);
     else this.#lifecycle.submit(call);
   };
@@ -273,13 +311,15 @@ export class Redis extends EventEmitter {
     return new Keeper(path ?? `${host}:${port}`, options, this.#world, {
       onState: (_keeper, state, reason) => this.#onState(state, reason),
       onPush: (_keeper, push) => this.onPush(push),
+      onStray: (reply) => this.#onMonitorLine(reply),
     });
   }
 
   #retryDelay(times: number): number | null {
     if (this.#lifecycle.status === 'disconnecting') return null;
-    const strategy = this.options.retryStrategy === undefined ? defaultRetry : this.options.retryStrategy;
-    const delay = strategy === null ? null : strategy(times);
+    const strategy = this.options.retryStrategy;
+    if (strategy === undefined) return Math.min(2 ** (times - 1) * 50, 5000) + Math.floor(this.#world.random() * 200);
+    const delay = typeof strategy === 'function' ? strategy(times) : null;
     return typeof delay === 'number' ? delay : null;
   }
 
@@ -296,7 +336,7 @@ export class Redis extends EventEmitter {
   }
 
   #onState(state: KeeperState, reason?: Error): void {
-    const waiters = state === 'up' || reason !== undefined ? this.#waiters.splice(0) : [];
+    const waiters = reason === undefined ? [] : this.#waiters.splice(0);
     switch (state) {
       case 'dialing':
         this.#lifecycle.become('connecting');
@@ -304,12 +344,7 @@ export class Redis extends EventEmitter {
       case 'up':
         this.#times = 0;
         this.#lifecycle.become('connect');
-        this.#subscriptions.restore((call) => this.#keeper.send(call));
-        // After the keeper has finished coming up.
-        queueMicrotask(() => {
-          if (this.#keeper.state === 'up') this.#lifecycle.become('ready');
-        });
-        for (const waiter of waiters) waiter.resolve();
+        void this.#getReady(++this.#connections);
         break;
       case 'resting':
         for (const waiter of waiters) waiter.reject(reason!);
@@ -323,6 +358,37 @@ export class Redis extends EventEmitter {
         break;
       default:
     }
+  }
+
+  // Loaded first, then subscribed, then everybody else's turn. A connection that is lost meanwhile starts anew.
+  async #getReady(connection: number): Promise<void> {
+    const send = (call: Call): boolean => this.#keeper.send(call);
+    // Not within the keeper's own event: it is still putting its affairs in order.
+    await undefined;
+    if (this.options.enableReadyCheck ?? true) {
+      await waitUntilLoaded(send, this.#world, this.options.maxLoadingRetryTime ?? 10_000);
+    }
+    if (connection !== this.#connections || this.#keeper.state !== 'up') return;
+    if (this.options.autoResubscribe ?? true) this.#subscriptions.restore(send);
+    this.#lifecycle.become('ready');
+    for (const waiter of this.#waiters.splice(0)) waiter.resolve();
+    if (this.options.monitor) this.#startMonitoring(send);
+  }
+
+  #startMonitoring(send: (call: Call) => boolean): void {
+    const { call, answer: begun } = ownCall(['monitor']);
+    if (!send(call)) return;
+    begun.then(
+      () => this.#lifecycle.become('monitoring'),
+      (error: Error) => this.#lifecycle.reportError(error),
+    );
+  }
+
+  #onMonitorLine(line: Buffer): boolean {
+    const seen = this.options.monitor ? parseMonitorLine(line.toString()) : undefined;
+    if (seen === undefined) return false;
+    this.emit('monitor', seen.time, seen.args, seen.source, seen.database);
+    return true;
   }
 
   #onResting(reason: Error): void {

@@ -117,6 +117,12 @@ export class NodePool {
     this.#watch = this.#world.after(period, look);
   }
 
+  /** A socket is behind: what is written to it now waits in memory. */
+  get needsDrain(): boolean {
+    for (const node of this.#nodes.values()) if (node.keeper.needsDrain) return true;
+    return false;
+  }
+
   /** Calls sent or queued on the shared connections; blocking ones are not counted. */
   get load(): number {
     let load = 0;

@@ -137,6 +137,13 @@ export class Router implements Dispatcher {
     this.#dispatch(parcel);
   }
 
+  /** A MOVED that was not a call's (a subscription's) patches the map as theirs do. */
+  learn(slot: number, host: string, port: number, from: string): void {
+    const key = this.#identify({ host, port }, from);
+    if (key !== undefined) this.#patch(slot, key);
+    this.#events.onHint('moved');
+  }
+
   /** A node came up: what waits may find its way now. */
   retryParked(): void {
     if (this.#parking.size > 0) this.#parking.releaseAll();

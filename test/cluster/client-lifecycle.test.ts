@@ -206,6 +206,51 @@ describe('client: lifecycle', () => {
     for (const one of held) assert.equal((await one).message, 'Connection is closed.');
   });
 
+  it('bounds the bytes it holds', async () => {
+    const client = cluster([await deadPort()], { maxQueueBytes: 100, clusterRetryStrategy: () => 1000 });
+    const held = failure(client.set('k', 'x'.repeat(80)));
+    const error = await failure(client.set('k', 'x'.repeat(80)));
+    assert.equal(error.code, 'ERR_QUEUE_FULL');
+    assert.match(error.message, /maxQueueBytes/);
+    client.disconnect();
+    await held;
+  });
+
+  it('tells when a socket is behind, and when it has drained', async () => {
+    const client = cluster([node.key]);
+    await client.get('k');
+    assert.equal(client.writableNeedDrain, false);
+    // The node reads nothing for a while: 64 MiB do not fit into any socket's buffers.
+    node.pause();
+    const writes = Array.from({ length: 64 }, (_, at) => client.set(`k${at}`, Buffer.alloc(1 << 20)));
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(client.writableNeedDrain, true);
+    const drained = new Promise((resolve) => client.once('drain', resolve));
+    node.resume();
+    await drained;
+    assert.equal(client.writableNeedDrain, false);
+    await Promise.all(writes);
+  });
+
+  it("resend: 'readonly' rejects writes of unknown outcome and sends reads again", async () => {
+    const client = cluster([node.key], { resend: 'readonly' });
+    await client.get('k');
+    let cut = false;
+    node.answer = ((usual) => (argv, socket) => {
+      if (!cut && argv[0] !== 'cluster') {
+        cut = true;
+        socket.destroy();
+        return undefined;
+      }
+      return usual(argv, socket);
+    })(node.answer);
+    const read = client.get('read');
+    const written = failure(client.incr('written'));
+    assert.equal(await read, 'get read');
+    assert.match((await written).message, /Connection is closed|ECONNRESET/);
+    assert.equal(node.count('incr'), 1, 'sent once, and not again');
+  });
+
   it('applies commandTimeout to commands held, sent and retried', async () => {
     const offline = cluster([await deadPort()], { redisOptions: { commandTimeout: 50 } });
     assert.equal((await failure(offline.get('k'))).message, 'Command timed out');

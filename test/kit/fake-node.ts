@@ -62,6 +62,15 @@ export class FakeNode {
       .filter((text) => !/^(hello|client|cluster|readonly|auth|select|quit)\b/i.test(text));
   }
 
+  /** Stops reading from every connection, until resume(). */
+  pause(): void {
+    for (const socket of this.#sockets) socket.pause();
+  }
+
+  resume(): void {
+    for (const socket of this.#sockets) socket.resume();
+  }
+
   /** Cuts every open connection; the node goes on listening. */
   cut(): void {
     for (const socket of this.#sockets) socket.destroy();

@@ -1,0 +1,46 @@
+// The `blockingTimeout` option: a call that blocks is given up on the client's side when the server, or the network
+// to it, does not end it in time. As when the server's own timeout runs out, the result is null.
+
+import type { World } from '../base/world.ts';
+import { type Call, CallFlag } from '../connection/call.ts';
+import type { Argument } from '../wire/encoder.ts';
+
+export interface BlockingLimits {
+  /** Milliseconds for calls without an end of their own; not positive: no limits at all. */
+  readonly blockingTimeout?: number | undefined;
+  /** Milliseconds that a call with a timeout of its own may be late. Default 100. */
+  readonly blockingTimeoutGrace?: number | undefined;
+}
+
+const secondsFirst = new Set(['blmpop', 'bzmpop']);
+const secondsLast = new Set(['blpop', 'brpop', 'brpoplpush', 'blmove', 'bzpopmin', 'bzpopmax']);
+
+/** Milliseconds that the call itself asks for; 0: for ever; undefined: it does not block, or not by a timeout. */
+export function ownTimeout(argv: readonly Argument[]): number | undefined {
+  const words = argv.map((argument) => (typeof argument === 'string' ? argument : Buffer.from(argument).toString()));
+  const name = words[0]!.toLowerCase();
+  if (secondsFirst.has(name)) return milliseconds(words[1], 1000);
+  if (secondsLast.has(name)) return milliseconds(words.at(-1), 1000);
+  if (name !== 'xread' && name !== 'xreadgroup') return undefined;
+  const streams = words.findIndex((word) => word.toLowerCase() === 'streams');
+  const block = words.findIndex((word, at) => at < streams && word.toLowerCase() === 'block');
+  return block < 0 ? undefined : milliseconds(words[block + 1], 1);
+}
+
+function milliseconds(word: string | undefined, unit: number): number | undefined {
+  const value = Number(word);
+  return word === undefined || word === '' || !(value >= 0) ? undefined : value * unit;
+}
+
+/** Limits a call that blocks; `release` lets go of the connection it holds. */
+export function limitBlocking(call: Call, limits: BlockingLimits, world: World, release?: (call: Call) => void): void {
+  const limit = limits.blockingTimeout ?? 0;
+  if (!(limit > 0) || (call.flags & CallFlag.blocking) === 0) return;
+  const own = ownTimeout(call.argv);
+  if (own === undefined) return;
+  world.after(own > 0 ? own + (limits.blockingTimeoutGrace ?? 100) : limit, () => {
+    if (call.settled) return;
+    call.finish(null, null);
+    release?.(call);
+  });
+}

@@ -1,0 +1,22 @@
+// What MONITOR says, line by line: `1339518083.107412 [0 127.0.0.1:60866] "set" "k" "v"`. Pure.
+
+export interface MonitoredCommand {
+  /** Seconds since 1970 with microseconds, as text. */
+  readonly time: string;
+  /** The command's words as the server prints them: quotes as they were, other unprintable bytes as escapes. */
+  readonly args: readonly string[];
+  /** `host:port`, `unix:path` or `lua`. */
+  readonly source: string;
+  readonly database: string;
+}
+
+const line = /^(\d+\.\d+) \[(\d+) (.*?)\] (".*")$/s;
+
+/** Undefined for what is no line of MONITOR. */
+export function parseMonitorLine(text: string): MonitoredCommand | undefined {
+  const parts = line.exec(text);
+  if (parts === null) return undefined;
+  const [, time, database, source, words] = parts as unknown as [string, string, string, string, string];
+  const args = [...words.matchAll(/"((?:[^"\\]|\\.)*)"/gs)].map(([, word]) => word!.replaceAll('\\"', '"'));
+  return { time, args, source, database };
+}

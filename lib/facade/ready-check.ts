@@ -1,0 +1,26 @@
+// A server that has just started answers LOADING to nearly everything; a client is ready once that is over.
+
+import type { World } from '../base/world.ts';
+import { type Call, ownCall } from '../connection/call.ts';
+import { ReplyError } from '../wire/reply.ts';
+
+/** Resolves when INFO no longer says loading. `maxWait`: most milliseconds between two looks. */
+export async function waitUntilLoaded(send: (call: Call) => boolean, world: World, maxWait: number): Promise<void> {
+  for (;;) {
+    const { call, answer } = ownCall(['info', 'persistence']);
+    if (!send(call)) return;
+    let info: string;
+    try {
+      info = String(await answer);
+    } catch (error) {
+      // Who may not ask cannot know better; a lost connection is told by its own event.
+      if (error instanceof ReplyError && error.code === 'LOADING') info = 'loading:1';
+      else return;
+    }
+    if (!/^loading:1/m.test(info)) return;
+    const seconds = Number(/^loading_eta_seconds:(\d+)/m.exec(info)?.[1] ?? 1) || 1;
+    await new Promise<void>((resolve) => {
+      world.after(Math.min(seconds * 1000, maxWait), resolve, true);
+    });
+  }
+}
