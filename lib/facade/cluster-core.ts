@@ -4,7 +4,7 @@
 import { AbortError, ClusterAllFailedError, RedisError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
 import { type Call, ownCall, type Parcel } from '../connection/call.ts';
-import type { Keeper } from '../connection/keeper.ts';
+import type { Keeper, KeeperState } from '../connection/keeper.ts';
 import { Deadlines } from '../router/deadlines.ts';
 import { NodePool, type PooledNode } from '../router/node-pool.ts';
 import { Router } from '../router/router.ts';
@@ -15,6 +15,7 @@ import { type SurveyTarget, survey } from '../topology/survey.ts';
 import { viewOfNodes, viewOfSlots } from '../topology/view.ts';
 import { merge, type View } from '../topology/vote.ts';
 import { parseNodes } from '../wire/cluster-nodes.ts';
+import type { Push } from '../wire/reply.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { type ClusterOptions, keeperOptionsOf, resendsWritten } from './options.ts';
 
@@ -24,6 +25,10 @@ export interface CoreEvents {
   onNodeError(error: Error, key: string): void;
   onRefresh(map: SlotMap): void;
   onReady(): void;
+  /** A node's connection changed: told first of all, before anything is sent on it. */
+  onKeeperState(keeper: Keeper, state: KeeperState): void;
+  onSilence(keeper: Keeper, silent: boolean): void;
+  onPush(keeper: Keeper, push: Push): void;
   /** Every socket takes writes again. */
   onDrain(): void;
   /** Closed for good, or given up. */
@@ -222,7 +227,9 @@ export class ClusterCore {
       this.#world,
       {
         onState: (keeper, state, reason) => this.#onNodeState(keeper, state, reason),
-        onSilence: (_keeper, silent) => {
+        onPush: (keeper, push) => this.#events.onPush(keeper, push),
+        onSilence: (keeper, silent) => {
+          this.#events.onSilence(keeper, silent);
           if (silent) this.refresher.suggest('outage');
           else this.router.retryParked();
         },
@@ -262,7 +269,8 @@ export class ClusterCore {
         ask: () => survey(this.#targets(), this.#world),
         publish: (seen) => this.#publish(seen),
         onFailure: (error) => this.#onRefreshFailed(error),
-        period: this.#options.slotsRefreshInterval ?? 0,
+        // A near cache may answer for long without asking anybody who could say that a slot has moved.
+        period: this.#options.slotsRefreshInterval ?? (this.#options.clientSideCache === undefined ? 0 : 5000),
       },
       this.#world,
     );
@@ -346,7 +354,8 @@ export class ClusterCore {
     return Math.min(50 * 2 ** (times - 2), 2000) * (0.75 + this.#world.random() * 0.5);
   }
 
-  #onNodeState(keeper: Keeper, state: string, reason: Error | undefined): void {
+  #onNodeState(keeper: Keeper, state: KeeperState, reason: Error | undefined): void {
+    this.#events.onKeeperState(keeper, state);
     if (state === 'up') this.router.retryParked();
     if (state === 'ended') {
       this.pool.forget(keeper.address);

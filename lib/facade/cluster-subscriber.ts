@@ -23,6 +23,9 @@ export interface SubscriberHost {
   readonly refresher: Refresher;
 }
 
+/** Milliseconds until a node must have let us in; then another is tried. */
+const dialLimit = 2000;
+
 export class ClusterSubscriber implements CallSink {
   readonly #emitter: EventEmitter;
   readonly #pool: NodePool;
@@ -34,6 +37,7 @@ export class ClusterSubscriber implements CallSink {
   #waiting: Call[] = [];
   /** The node left last: another is tried first. */
   #left = '';
+  #chosenAt = 0;
   #stopped = false;
 
   constructor(emitter: EventEmitter, host: SubscriberHost, options: ClusterOptions, world: World) {
@@ -112,13 +116,10 @@ export class ClusterSubscriber implements CallSink {
 
   #choose(): void {
     if (this.#stopped) return;
-    const nodes = [...this.#pool.all()].filter((node) => node.inMap);
-    const up = nodes.filter(({ keeper }) => keeper.state === 'up' && !keeper.silent);
-    const others = up.filter(({ key }) => key !== this.#left);
-    const candidates = others.length > 0 ? others : up.length > 0 ? up : nodes;
-    if (candidates.length === 0) return;
-    const node = candidates[Math.floor(this.#world.random() * candidates.length)]!;
-    this.#keeper = this.#pool.keeper(node.key, false, {
+    const key = this.#candidate();
+    if (key === undefined) return;
+    this.#chosenAt = this.#world.now();
+    this.#keeper = this.#pool.keeper(key, false, {
       onState: (keeper, state) => {
         if (state === 'up') this.#onUp(keeper);
         if ((state === 'resting' || state === 'ended') && keeper === this.#keeper) this.#onLeft();
@@ -130,6 +131,21 @@ export class ClusterSubscriber implements CallSink {
     });
     this.#keeper.open();
     this.#heartbeat.start();
+  }
+
+  // A node known to be up, else one that nobody has tried, else any; the one that was left last only if there is no other.
+  #candidate(): string | undefined {
+    const nodes = [...this.#pool.all()].filter((node) => node.inMap);
+    const others = nodes.filter(({ key }) => key !== this.#left);
+    for (const group of [
+      others.filter(({ keeper }) => keeper.state === 'up' && !keeper.silent),
+      others.filter(({ keeper }) => keeper.state === 'idle'),
+      others,
+      nodes,
+    ]) {
+      if (group.length > 0) return group[Math.floor(this.#world.random() * group.length)]!.key;
+    }
+    return undefined;
   }
 
   #onUp(keeper: Keeper): void {
@@ -163,7 +179,10 @@ export class ClusterSubscriber implements CallSink {
   }
 
   #look(): boolean {
-    if (this.#keeper !== undefined) this.#heartbeat.check(this.#keeper);
-    return this.#keeper !== undefined;
+    const keeper = this.#keeper;
+    if (keeper === undefined) return false;
+    if (keeper.state === 'dialing' && this.#world.now() - this.#chosenAt > dialLimit) this.#onLeft();
+    else this.#heartbeat.check(keeper);
+    return true;
   }
 }

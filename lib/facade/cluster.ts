@@ -7,6 +7,7 @@ import { RealWorld } from '../base/world.ts';
 import { fanOut, mayFanOut } from '../batch/fan-out.ts';
 import { splitByKeys } from '../batch/multi-key.ts';
 import { type Callback, nodeify } from '../batch/pipeline.ts';
+import { type CacheStats, NearCache } from '../cache/near-cache.ts';
 import type { Script } from '../command/script.ts';
 import { Call, CallFlag, type Parcel } from '../connection/call.ts';
 import type { KeeperState } from '../connection/keeper.ts';
@@ -46,6 +47,8 @@ export interface ClusterStats {
     /** Calls sent and unanswered, or queued for this node's connection. */
     readonly inFlight: number;
   }[];
+  /** Undefined without `clientSideCache`. */
+  readonly cache: CacheStats | undefined;
 }
 
 // The command methods are put on the prototype by installCommands; this gives them their types.
@@ -62,6 +65,7 @@ export class Cluster extends EventEmitter {
   readonly #faces = new Map<string, Redis>();
   readonly #scripts = new Map<string, Script>();
   readonly #subscriber: ClusterSubscriber;
+  readonly #cache: NearCache | undefined;
   readonly #friendly: boolean;
   /** Neither crossSlot nor fanOut asked for: every call is one call. */
   readonly #plain: boolean;
@@ -80,14 +84,19 @@ export class Cluster extends EventEmitter {
       onNodeAdded: (node) => this.emit('+node', this.#faceOf(node)),
       onNodeRemoved: (node) => this.#nodeRemoved(node),
       onNodeError: (error, key) => this.emit('node error', error, key),
-      onRefresh: () => {
+      onRefresh: (map) => {
+        this.#cache?.mapChanged(map);
         this.#subscriber.mapChanged();
         this.emit('refresh');
       },
       onDrain: () => this.emit('drain'),
       onReady: () => this.#subscriber.start(),
+      onKeeperState: (keeper, state) => this.#cache?.nodeState(keeper, state),
+      onSilence: (keeper, silent) => this.#cache?.silence(keeper, silent),
+      onPush: (keeper, push) => this.#cache?.receive(keeper, push),
       onEnd: () => this.#subscriber.stop(false),
     });
+    this.#cache = options.clientSideCache === undefined ? undefined : this.#makeCache(options);
     this.#maker = new CallMaker(keyPrefix, this.#core.router, options.redisOptions);
     this.#subscriber = new ClusterSubscriber(this, this.#core, options, world);
     const scripts = { ...options.redisOptions?.scripts, ...options.scripts };
@@ -170,6 +179,7 @@ export class Cluster extends EventEmitter {
         state: keeper.state,
         inFlight: keeper.load,
       })),
+      cache: this.#cache?.stats,
     };
   }
 
@@ -287,11 +297,18 @@ export class Cluster extends EventEmitter {
     limitBlocking(call, this.options.redisOptions ?? {}, this.#world, (late) => this.#core.pool.release(late));
   }
 
-  readonly #direct = (call: Parcel): void => this.#core.submit(call);
+  readonly #direct = (parcel: Parcel): void => {
+    const cache = this.#cache;
+    if (cache !== undefined && parcel instanceof Call) {
+      if (this.status !== 'ready') cache.watch(parcel);
+      else if (cache.handle(parcel)) return;
+    }
+    this.#core.submit(parcel);
+  };
 
   // With crossSlot or fanOut a call may become several; everything else goes straight on.
   readonly #send = (parcel: Parcel): void => {
-    if (this.#plain || !(parcel instanceof Call) || !this.#divide(parcel)) this.#core.submit(parcel);
+    if (this.#plain || !(parcel instanceof Call) || !this.#divide(parcel)) this.#direct(parcel);
   };
 
   #divide(call: Call): boolean {
@@ -300,7 +317,7 @@ export class Cluster extends EventEmitter {
     // Which shards there are is known once the map is.
     if (this.status === 'ready') return fanOut(call, this.#core.router.map.aSlotOfEach(), this.#direct);
     this.#core.lifecycle.whenReady(() => {
-      if (!fanOut(call, this.#core.router.map.aSlotOfEach(), this.#direct)) this.#core.submit(call);
+      if (!fanOut(call, this.#core.router.map.aSlotOfEach(), this.#direct)) this.#direct(call);
     }, call);
     return true;
   }
@@ -318,6 +335,22 @@ export class Cluster extends EventEmitter {
     return 'OK';
   }
 
+  #makeCache({ clientSideCache, scaleReads, silenceTimeout }: ClusterOptions): NearCache {
+    const { router, pool } = this.#core;
+    return new NearCache(
+      clientSideCache ?? {},
+      {
+        dispatcher: router,
+        submit: (parcel) => this.#core.submit(parcel),
+        map: () => router.map,
+        readsFromReplicas: scaleReads !== undefined && scaleReads !== 'master',
+        keeper: (address, events) => pool.keeper(address, false, events),
+        silenceTimeout: silenceTimeout ?? 1000,
+      },
+      this.#world,
+    );
+  }
+
   #makeLifecycle(send: (parcel: Parcel) => void): Lifecycle {
     return new Lifecycle(this, {
       offlineQueue: this.options.enableOfflineQueue ?? true,
@@ -330,7 +363,11 @@ export class Cluster extends EventEmitter {
   }
 
   #chain(transaction: boolean, commands: readonly CommandWords[] | undefined): Chain {
-    const host = { dispatcher: this.#core.router, submit: this.#send };
+    const host = {
+      dispatcher: this.#core.router,
+      submit: this.#send,
+      watch: (call: Call) => this.#cache?.watch(call),
+    };
     const chain = new Chain(host, this.#maker, this.#scripts, transaction, true);
     return chain.addBatch(commands ?? []);
   }

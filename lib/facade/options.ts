@@ -3,6 +3,7 @@
 
 import type { ConnectionOptions } from 'node:tls';
 import { OptionError } from '../base/errors.ts';
+import type { NearCacheOptions } from '../cache/near-cache.ts';
 import type { KeeperOptions } from '../connection/keeper.ts';
 import type { ReadScaling } from '../router/read-policy.ts';
 import type { ReadChoice } from '../router/router.ts';
@@ -141,6 +142,14 @@ export interface ClusterOptions {
   crossSlot?: 'error' | 'split' | undefined;
   /** FLUSHALL, DBSIZE, KEYS, SCRIPT LOAD and their like go to every master and are joined. Default false: one node, as ioredis. */
   fanOut?: boolean | undefined;
+  /**
+   * Keeps answers of read-only commands in this process until their server says that a key changed (CLIENT TRACKING);
+   * `{}` for the defaults. Text and numbers are handed out as they are, lists, objects and Buffers as copies. Writes
+   * through this client count before they are answered; those through `nodes()` when the server tells. A hash field
+   * that expires by itself is noticed when the server removes it. Default: off. With it, slotsRefreshInterval is
+   * 5000 unless given.
+   */
+  clientSideCache?: NearCacheOptions | undefined;
   /** Milliseconds before a MOVED is followed. Default 0. */
   retryDelayOnMoved?: number | undefined;
   /** Milliseconds before a call lost with its node is tried again. Default 100. */
@@ -248,6 +257,7 @@ const clusterRules: Record<string, Rule> = {
   lazyConnect: commonRules['lazyConnect']!,
   crossSlot: [(value) => value === 'error' || value === 'split', '"error" or "split"'],
   fanOut: [aBoolean, 'a boolean'],
+  clientSideCache: [anObject, 'an object'],
   shardedSubscribers: [aBoolean, 'a boolean'],
   maxRedirections: [naturalNumber, 'a whole number from 0'],
   retryDelayOnMoved: [nonNegative, 'milliseconds'],
@@ -268,6 +278,12 @@ const clusterRules: Record<string, Rule> = {
   scripts: commonRules['scripts']!,
 };
 
+const cacheRules: Record<string, Rule> = {
+  maxEntries: [(value) => Number.isInteger(value) && (value as number) >= 1, 'a whole number from 1'],
+  maxBytes: [(value) => Number.isInteger(value) && (value as number) >= 1, 'bytes, from 1'],
+  ttl: [(value) => typeof value === 'number' && value > 0, 'milliseconds, more than 0'],
+};
+
 function verify(options: object, rules: Record<string, Rule>, prefix = ''): void {
   for (const [name, [check, expected]] of Object.entries(rules)) {
     const value = (options as Record<string, unknown>)[name];
@@ -284,6 +300,7 @@ const scalings = ['master', 'slave', 'all'];
 
 export function verifyClusterOptions(options: ClusterOptions): void {
   verify(options, clusterRules);
+  if (options.clientSideCache !== undefined) verify(options.clientSideCache, cacheRules, 'clientSideCache.');
   const { scaleReads } = options;
   if (scaleReads !== undefined && typeof scaleReads !== 'function' && !scalings.includes(scaleReads)) {
     throw new OptionError(

@@ -4,6 +4,7 @@
 import type { EventEmitter } from 'node:events';
 import { Call, CallFlag, directSink } from '../connection/call.ts';
 import type { Push } from '../wire/reply.ts';
+import { emitMessage } from './messages.ts';
 
 type Kind = 'subscribe' | 'psubscribe' | 'ssubscribe';
 
@@ -54,29 +55,6 @@ export class Subscriptions {
   }
 
   receive(push: Push): void {
-    const [kind, ...rest] = push.items;
-    const parts = rest.filter(Buffer.isBuffer);
-    switch (String(kind)) {
-      case 'message':
-        this.#emit('message', parts, 1);
-        return;
-      case 'smessage':
-        this.#emit('smessage', parts, 1);
-        return;
-      case 'pmessage':
-        this.#emit('pmessage', parts, 2);
-        return;
-      default:
-    }
-  }
-
-  // ioredis: names come as text, the payload as text or bytes by the event's name.
-  #emit(event: string, parts: readonly Buffer[], names: number): void {
-    if (parts.length !== names + 1) return;
-    const emitter = this.#emitter;
-    if (emitter.listenerCount(event) > 0) emitter.emit(event, ...parts.map(String));
-    const payload = parts[names]!;
-    if (event === 'pmessage') emitter.emit('pmessageBuffer', String(parts[0]), parts[1], payload);
-    else emitter.emit(`${event}Buffer`, parts[0], payload);
+    emitMessage(this.#emitter, push);
   }
 }

@@ -1,0 +1,188 @@
+// One connection to one node for shard channels: tells the node what is wanted there, in as few commands as slots
+// allow, and reports what the node confirms. It decides nothing: sharded.ts says which channels belong here.
+
+import { RedisError } from '../base/errors.ts';
+import type { Timer, World } from '../base/world.ts';
+import { Call, CallFlag, type CallSink } from '../connection/call.ts';
+import type { Keeper, KeeperEvents } from '../connection/keeper.ts';
+import { type Push, ReplyError } from '../wire/reply.ts';
+
+/** A call of the user's that waits for channels to be as it wants them. */
+export interface Waiter {
+  readonly call: Call;
+  left: number;
+  timer: Timer | undefined;
+}
+
+/** Invariant: `link` is the only connection with words about this channel that count. */
+export interface ShardChannel {
+  readonly id: string;
+  readonly name: Buffer;
+  readonly slot: number;
+  wanted: boolean;
+  link: ShardLink | undefined;
+  /** The last word sent about it on `link` was SSUBSCRIBE. */
+  asked: boolean;
+  /** That word has been answered. */
+  confirmed: boolean;
+  /** It has been confirmed before. */
+  stood: boolean;
+  /** SSUBSCRIBE and SUNSUBSCRIBE sent and unanswered. */
+  joining: number;
+  leaving: number;
+  waiters: Waiter[];
+  failures: number;
+  retry: Timer | undefined;
+}
+
+export interface ShardLinkEvents {
+  onUp(link: ShardLink): void;
+  onDown(link: ShardLink, ended: boolean): void;
+  /** The node says that it has (or no longer has) us as a subscriber. */
+  onConfirmed(link: ShardLink, id: string, joined: boolean): void;
+  onRefused(link: ShardLink, channels: readonly ShardChannel[], joined: boolean, error: ReplyError): void;
+  onMessage(push: Push): void;
+}
+
+/** Most channels of one command. */
+const batchLimit = 512;
+
+export class ShardLink implements CallSink {
+  readonly key: string;
+  readonly keeper: Keeper;
+  /** Channels that belong here. */
+  size = 0;
+  /** Channels that the node says we have there. */
+  count = 0;
+  /** World time since when it has had no channel. */
+  emptySince = 0;
+  readonly #world: World;
+  readonly #events: ShardLinkEvents;
+  readonly #dirty = new Set<ShardChannel>();
+  readonly #said = new Map<Call, { readonly channels: readonly ShardChannel[]; readonly joined: boolean }>();
+  #scheduled = false;
+  #progressAt = 0;
+
+  constructor(key: string, make: (key: string, events: KeeperEvents) => Keeper, world: World, events: ShardLinkEvents) {
+    this.key = key;
+    this.#world = world;
+    this.#events = events;
+    this.keeper = make(key, {
+      onState: (_keeper, state) => {
+        if (state === 'up') {
+          events.onUp(this);
+          this.#schedule();
+        } else if (state === 'resting' || state === 'ended') {
+          this.#said.clear();
+          this.count = 0;
+          events.onDown(this, state === 'ended');
+        }
+      },
+      onSilence: (_keeper, silent) => {
+        if (!silent) this.#schedule();
+      },
+      onPush: (_keeper, push) => this.#onPush(push),
+    });
+  }
+
+  /** Brings the node's view of a channel in line with `wanted`, with whatever else is told in this tick. */
+  tell(channel: ShardChannel): void {
+    this.#dirty.add(channel);
+    this.#schedule();
+  }
+
+  /** Forgets a channel that moved elsewhere; its node is told when it can be, and owes no answer. */
+  abandon(channel: ShardChannel): void {
+    this.#dirty.delete(channel);
+    if (channel.asked && this.keeper.state === 'up') this.#say([channel], false);
+  }
+
+  /** True when words have waited for their answer longer than `limit` ms. */
+  overdue(limit: number): boolean {
+    return this.#said.size > 0 && this.#world.now() - this.#progressAt > limit;
+  }
+
+  close(reason: Error): void {
+    this.#dirty.clear();
+    this.keeper.close(reason);
+  }
+
+  onReply(call: Call, reply: unknown): void {
+    const said = this.#said.get(call);
+    this.#said.delete(call);
+    this.#progressAt = this.#world.now();
+    call.settled = true;
+    if (said === undefined || !(reply instanceof Error)) return;
+    const error = reply instanceof ReplyError ? reply : new ReplyError(`ERR ${reply.message}`);
+    this.#events.onRefused(this, said.channels, said.joined, error);
+  }
+
+  // The loss of the connection itself says all there is to say.
+  onLost(call: Call): void {
+    this.#said.delete(call);
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#dirty.size === 0) return;
+    this.#scheduled = true;
+    queueMicrotask(() => {
+      this.#scheduled = false;
+      if (this.keeper.state === 'up' && !this.keeper.silent) this.#flush();
+    });
+  }
+
+  #flush(): void {
+    const groups = new Map<string, ShardChannel[]>();
+    for (const channel of this.#dirty) {
+      if (channel.link !== this || channel.wanted === channel.asked) continue;
+      const group = `${channel.wanted ? '+' : '-'}${channel.slot}`;
+      const members = groups.get(group);
+      if (members === undefined) groups.set(group, [channel]);
+      else members.push(channel);
+    }
+    this.#dirty.clear();
+    for (const [group, channels] of groups) {
+      const joined = group.startsWith('+');
+      for (let at = 0; at < channels.length; at += batchLimit) {
+        const batch = channels.slice(at, at + batchLimit);
+        if (!this.#say(batch, joined)) {
+          for (const channel of batch) this.#dirty.add(channel);
+          continue;
+        }
+        for (const channel of batch) {
+          channel.asked = joined;
+          if (joined) channel.joining++;
+          else channel.leaving++;
+        }
+      }
+    }
+  }
+
+  #say(channels: readonly ShardChannel[], joined: boolean): boolean {
+    const argv = [joined ? 'ssubscribe' : 'sunsubscribe', ...channels.map(({ name }) => name)];
+    const call = new Call(argv, channels[0]!.slot, CallFlag.subscribing, 'utf8', undefined, this);
+    call.pushes = channels.length;
+    if (this.#said.size === 0) this.#progressAt = this.#world.now();
+    if (!this.keeper.send(call)) return false;
+    this.#said.set(call, { channels, joined });
+    return true;
+  }
+
+  #onPush(push: Push): void {
+    const [kind, name, count] = push.items;
+    const word = String(kind);
+    if (word === 'ssubscribe' || word === 'sunsubscribe') {
+      this.#progressAt = this.#world.now();
+      this.count = Number(count);
+      if (Buffer.isBuffer(name)) this.#events.onConfirmed(this, name.toString('latin1'), word === 'ssubscribe');
+    } else this.#events.onMessage(push);
+  }
+}
+
+/** Why a link is dropped whose node does not answer. */
+export function overdueError(link: ShardLink, limit: number): RedisError {
+  return new RedisError(`A subscription was not acknowledged within ${limit}ms.`, {
+    code: 'ETIMEDOUT',
+    node: link.key,
+  });
+}

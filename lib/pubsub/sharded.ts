@@ -1,0 +1,336 @@
+// Shard channels (SSUBSCRIBE) of a cluster: what is wanted, and on which node each channel stands. Whatever happens
+// (a new map, a lost socket, a slot that leaves, a refusal) ends in tend(), which compares wanted with real for one
+// channel and takes the next step. Owns one connection for each master that has channels; knows no retry but its own.
+// Invariant: a wanted channel is confirmed by the owner of its slot, or a step towards that is under way.
+
+import type { EventEmitter } from 'node:events';
+import { AbortError, RedisError } from '../base/errors.ts';
+import type { World } from '../base/world.ts';
+import type { Call } from '../connection/call.ts';
+import type { Keeper, KeeperEvents } from '../connection/keeper.ts';
+import type { RefreshReason } from '../topology/refresher.ts';
+import { parseRedirect, type ReplyError } from '../wire/reply.ts';
+import { slotOf } from '../wire/slot.ts';
+import { Heartbeat } from './heartbeat.ts';
+import { emitMessage } from './messages.ts';
+import { overdueError, type ShardChannel, ShardLink, type Waiter } from './shard-link.ts';
+
+/** What the sharded subscriptions need of their cluster. */
+export interface ShardHost {
+  /** `host:port` of the slot's master, as the map in use has it. */
+  ownerOf(slot: number): string | undefined;
+  /** A connection of our own to a node. */
+  connect(key: string, events: KeeperEvents): Keeper;
+  /** A MOVED came from `from`: patches the map, and asks for a new one. */
+  learn(slot: number, host: string, port: number, from: string): void;
+  hint(reason: RefreshReason): void;
+  /** Milliseconds until a (un)subscribe call is given up. */
+  readonly deadline: number;
+  /** Milliseconds without a byte after which a node is probed; 0 = never. */
+  readonly silenceTimeout: number;
+}
+
+const again = new Set(['CLUSTERDOWN', 'TRYAGAIN', 'LOADING', 'MASTERDOWN', 'READONLY', 'ASK']);
+/** Milliseconds until a node must have acknowledged; then its connection is replaced. */
+const acknowledgeLimit = 3000;
+/** Milliseconds that a connection without channels is kept. */
+const emptyLimit = 1000;
+const crossSlot = 'Possible CROSSSLOT error: All channels must hash to the same slot';
+
+export class ShardedSubscriptions {
+  readonly #emitter: EventEmitter;
+  readonly #host: ShardHost;
+  readonly #world: World;
+  readonly #heartbeat: Heartbeat;
+  readonly #channels = new Map<string, ShardChannel>();
+  readonly #links = new Map<string, ShardLink>();
+  /** Wanted channels that are not confirmed. */
+  #open = 0;
+  #stopped = false;
+
+  constructor(emitter: EventEmitter, host: ShardHost, world: World) {
+    this.#emitter = emitter;
+    this.#host = host;
+    this.#world = world;
+    this.#heartbeat = new Heartbeat(world, host.silenceTimeout, () => this.#look());
+  }
+
+  /** SSUBSCRIBE or SUNSUBSCRIBE; resolves with how many channels then stand on the node concerned. */
+  send(call: Call): void {
+    const wanted = call.name.toLowerCase() === 'ssubscribe';
+    let names: Buffer[] = call.argv.slice(1).map((argument) => Buffer.from(argument as Buffer));
+    if (!wanted && names.length === 0) {
+      names = [...this.#channels.values()].filter((channel) => channel.wanted).map(({ name }) => name);
+      if (names.length === 0) call.settle(0);
+    } else if (names.some((name) => slotOf(name) !== call.slot)) {
+      call.fail(new AbortError(crossSlot, { code: 'CROSSSLOT' }));
+    } else if (names.length === 0)
+      call.fail(new RedisError(`ERR wrong number of arguments for '${call.name}' command`));
+    if (call.settled) return;
+    const channels = new Set(names.map((name) => this.#channel(name)));
+    const waiter: Waiter = { call, left: channels.size, timer: undefined };
+    waiter.timer = this.#world.after(this.#host.deadline, () => this.#expire(waiter, channels), true);
+    for (const channel of channels) {
+      channel.waiters.push(waiter);
+      this.#mark(channel, wanted, channel.confirmed);
+      if (wanted && channel.confirmed && channel.asked) this.#release(channel, channel.link?.size ?? 0);
+      else this.#tend(channel);
+    }
+  }
+
+  /** The map is another: every channel to the owner of its slot. */
+  mapChanged(): void {
+    if (this.#stopped) return;
+    for (const channel of [...this.#channels.values()]) this.#tend(channel);
+  }
+
+  /** Takes up what is wanted, at first and after stop(). */
+  start(): void {
+    this.#stopped = false;
+    this.mapChanged();
+  }
+
+  /** Closes every connection. What is wanted stays wanted, for start(). */
+  stop(reconnecting: boolean): void {
+    this.#stopped = true;
+    this.#heartbeat.stop();
+    const reason = new AbortError('Connection is closed.', { code: 'ERR_CLOSED' });
+    for (const link of [...this.#links.values()]) this.#close(link, reason);
+    for (const channel of this.#channels.values()) {
+      channel.retry?.cancel();
+      channel.retry = undefined;
+      if (reconnecting) continue;
+      for (const waiter of channel.waiters.splice(0)) fail(waiter, reason);
+    }
+  }
+
+  #channel(name: Buffer): ShardChannel {
+    const id = name.toString('latin1');
+    let channel = this.#channels.get(id);
+    if (channel !== undefined) return channel;
+    channel = {
+      id,
+      name,
+      slot: slotOf(name),
+      wanted: false,
+      link: undefined,
+      asked: false,
+      confirmed: false,
+      stood: false,
+      joining: 0,
+      leaving: 0,
+      waiters: [],
+      failures: 0,
+      retry: undefined,
+    };
+    this.#channels.set(id, channel);
+    return channel;
+  }
+
+  // The next step for one channel. Doing nothing is right only where something else is sure to call again.
+  #tend(channel: ShardChannel): void {
+    if (!channel.wanted) {
+      if (channel.link === undefined || (!channel.asked && channel.leaving === 0 && channel.joining === 0)) {
+        this.#gone(channel);
+      } else channel.link.tell(channel);
+      return;
+    }
+    if (this.#stopped || channel.retry !== undefined) return;
+    const owner = this.#host.ownerOf(channel.slot);
+    if (owner === undefined) {
+      this.#host.hint('uncovered');
+      this.#later(channel);
+      return;
+    }
+    const link = this.#linkTo(owner);
+    if (channel.link !== link) {
+      channel.link?.abandon(channel);
+      this.#attach(channel, link);
+    }
+    if (!channel.asked) link.tell(channel);
+  }
+
+  #later(channel: ShardChannel): void {
+    const base = Math.min(50 * 2 ** Math.min(channel.failures++, 10), 2000);
+    channel.retry?.cancel();
+    channel.retry = this.#world.after(base * (0.75 + this.#world.random() * 0.5), () => {
+      channel.retry = undefined;
+      this.#tend(channel);
+    });
+  }
+
+  #linkTo(key: string): ShardLink {
+    let link = this.#links.get(key);
+    if (link !== undefined) return link;
+    link = new ShardLink(key, (address, events) => this.#host.connect(address, events), this.#world, {
+      onUp: (up) => this.#onUp(up),
+      onDown: (down, ended) => this.#onDown(down, ended),
+      onConfirmed: (from, id, joined) => this.#onConfirmed(from, id, joined),
+      onRefused: (from, channels, joined, error) => this.#onRefused(from, channels, joined, error),
+      onMessage: (push) => emitMessage(this.#emitter, push),
+    });
+    this.#links.set(key, link);
+    link.keeper.open();
+    this.#heartbeat.start();
+    return link;
+  }
+
+  #attach(channel: ShardChannel, link: ShardLink | undefined): void {
+    const { link: before } = channel;
+    if (before !== undefined && --before.size === 0) before.emptySince = this.#world.now();
+    channel.link = link;
+    if (link !== undefined) link.size++;
+    channel.asked = false;
+    channel.joining = 0;
+    channel.leaving = 0;
+    this.#mark(channel, channel.wanted, false);
+  }
+
+  #mark(channel: ShardChannel, wanted: boolean, confirmed: boolean): void {
+    const before = this.#open;
+    if (channel.wanted && !channel.confirmed) this.#open--;
+    if (wanted && !confirmed) this.#open++;
+    channel.wanted = wanted;
+    channel.confirmed = confirmed;
+    if (before > 0 && this.#open === 0 && this.#channels.size > 0) this.#emitter.emit('subscribersReady');
+  }
+
+  #onUp(link: ShardLink): void {
+    this.#emitter.emit('+subscriber');
+    for (const channel of this.#channels.values()) if (channel.link === link) link.tell(channel);
+  }
+
+  #onDown(link: ShardLink, ended: boolean): void {
+    if (this.#links.get(link.key) !== link) return;
+    if (ended) this.#close(link, new AbortError('Connection is closed.', { node: link.key }));
+    this.#host.hint('outage');
+    for (const channel of [...this.#channels.values()]) {
+      if (ended ? channel.link !== undefined : channel.link !== link) continue;
+      this.#attach(channel, channel.link);
+      if (ended && channel.wanted) this.#later(channel);
+      else this.#tend(channel);
+    }
+  }
+
+  #onConfirmed(link: ShardLink, id: string, joined: boolean): void {
+    const channel = this.#channels.get(id);
+    if (channel === undefined || channel.link !== link) return;
+    if (joined) {
+      if (channel.joining > 0) channel.joining--;
+      if (!channel.asked || channel.joining > 0 || channel.leaving > 0) return;
+      channel.failures = 0;
+      channel.stood = true;
+      this.#mark(channel, channel.wanted, true);
+      if (channel.wanted) this.#release(channel, link.count);
+    } else if (channel.leaving > 0) {
+      channel.leaving--;
+      if (!channel.asked && channel.leaving === 0) this.#tend(channel);
+    } else {
+      // Nobody asked: the slot has left the node, and the map may not know yet.
+      channel.asked = false;
+      this.#mark(channel, channel.wanted, false);
+      this.#host.hint('moved');
+      this.#tend(channel);
+    }
+  }
+
+  #onRefused(link: ShardLink, channels: readonly ShardChannel[], joined: boolean, error: ReplyError): void {
+    const redirect = error.code === 'MOVED' ? parseRedirect(error.message) : undefined;
+    const mine = channels.filter((channel) => channel.link === link);
+    for (const channel of mine) {
+      if (joined) channel.joining = Math.max(0, channel.joining - 1);
+      else channel.leaving = Math.max(0, channel.leaving - 1);
+      if (joined) channel.asked = false;
+    }
+    // One MOVED is followed at once; two nodes that name each other are not.
+    if (redirect !== undefined || again.has(error.code)) {
+      for (const channel of mine) {
+        if (!joined || !channel.wanted) continue;
+        if (redirect !== undefined && channel.failures === 0) channel.failures++;
+        else this.#later(channel);
+      }
+    }
+    // May change the map, and so tend to all of them.
+    if (redirect !== undefined && mine.length > 0)
+      this.#host.learn(redirect.slot, redirect.host, redirect.port, link.key);
+    else if (again.has(error.code)) this.#host.hint('outage');
+    for (const channel of mine) {
+      const final = joined && redirect === undefined && !again.has(error.code);
+      if (final && channel.wanted) this.#deny(channel, error);
+      else this.#tend(channel);
+    }
+  }
+
+  // A refusal that trying again will not mend, at least not soon: whoever waits is told.
+  #deny(channel: ShardChannel, error: ReplyError): void {
+    for (const waiter of channel.waiters.splice(0)) fail(waiter, error);
+    if (channel.stood) {
+      this.#emitter.emit('subscriptionError', error, channel.name.toString());
+      this.#later(channel);
+    } else {
+      this.#mark(channel, false, false);
+      this.#tend(channel);
+    }
+  }
+
+  #release(channel: ShardChannel, count: number): void {
+    for (const waiter of channel.waiters.splice(0)) {
+      if (--waiter.left > 0) continue;
+      waiter.timer?.cancel();
+      waiter.call.settle(count);
+    }
+  }
+
+  #gone(channel: ShardChannel): void {
+    const { link } = channel;
+    channel.retry?.cancel();
+    this.#channels.delete(channel.id);
+    this.#attach(channel, undefined);
+    this.#release(channel, link?.count ?? 0);
+  }
+
+  #expire(waiter: Waiter, channels: ReadonlySet<ShardChannel>): void {
+    fail(
+      waiter,
+      new RedisError(`No answer to ${waiter.call.name} within ${this.#host.deadline}ms.`, {
+        code: 'ERR_RETRY_DEADLINE',
+      }),
+    );
+    for (const channel of channels) {
+      channel.waiters = channel.waiters.filter((other) => other !== waiter);
+      // Refused to its caller, so not wanted by it; what stood before goes on being wanted.
+      if (!channel.wanted || channel.confirmed || channel.stood || channel.waiters.length > 0) continue;
+      this.#mark(channel, false, false);
+      this.#tend(channel);
+    }
+  }
+
+  #close(link: ShardLink, reason: Error): void {
+    this.#links.delete(link.key);
+    for (const channel of [...this.#channels.values()]) {
+      if (channel.link !== link) continue;
+      this.#attach(channel, undefined);
+      if (!channel.wanted) this.#gone(channel);
+    }
+    link.close(reason);
+    this.#emitter.emit('-subscriber');
+  }
+
+  #look(): boolean {
+    const now = this.#world.now();
+    for (const link of [...this.#links.values()]) {
+      if (link.size === 0 && now - link.emptySince >= emptyLimit) {
+        this.#close(link, new AbortError('Connection is closed.', { node: link.key }));
+      } else {
+        this.#heartbeat.check(link.keeper);
+        if (link.overdue(acknowledgeLimit)) link.keeper.drop(overdueError(link, acknowledgeLimit));
+      }
+    }
+    return this.#links.size > 0;
+  }
+}
+
+function fail(waiter: Waiter, error: Error): void {
+  waiter.timer?.cancel();
+  waiter.call.fail(error);
+}
