@@ -12,6 +12,8 @@ import { type Client, makeCluster } from './clients.ts';
 // What a server says to a script that meets a key of a slot which is on its way to another node: Redis's own limit,
 // the script has run in part. BullMQ makes up for it (stalled jobs), so no client may try such a call again.
 const halfMoved = /non local key/;
+// What BullMQ says of a job that was being worked on when its master died: the replica may not have heard of its lock.
+const goneWithMaster = /^Missing (lock|key) for job/;
 
 class Load {
   /** Jobs as `tag:id`. */
@@ -69,7 +71,7 @@ class Load {
 
   #worker(tag: string): Worker {
     const run = async ({ id }: { id?: string }): Promise<void> => void this.processed.add(`{${tag}}:${id}`);
-    const quickly = { stalledInterval: 500, lockDuration: 1000, maxStalledCount: 20, drainDelay: 1 };
+    const quickly = { stalledInterval: 500, lockDuration: 5000, maxStalledCount: 20, drainDelay: 1 };
     return new Worker('load', run, { connection: this.#client, prefix: `{${tag}}`, concurrency: 3, ...quickly });
   }
 
@@ -169,6 +171,9 @@ describe('consumers: BullMQ while its queues move', () => {
     await running.finish();
     assert.ok(running.acknowledged.size > 0);
     assert.deepEqual(running.missing(), []);
-    assert.deepEqual(running.refused, []);
+    assert.deepEqual(
+      running.refused.filter((error) => !goneWithMaster.test(error.message)),
+      [],
+    );
   });
 });
