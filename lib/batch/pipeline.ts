@@ -14,6 +14,8 @@ export interface BatchHost {
   readonly dispatcher: Dispatcher;
   /** Sends a parcel, or holds it until the client is ready. */
   submit(parcel: Parcel): void;
+  /** A call that travels inside a transaction: told before it is sent. */
+  watch?(call: Call): void;
 }
 
 const reused = 'Pipeline cannot be used to send any commands when the `exec()` has been called on it.';
@@ -138,6 +140,7 @@ export class Pipeline {
       for (const call of unit) call.fail(error);
       return;
     }
+    if (this.#host.watch !== undefined) for (const call of commands) this.#host.watch(call);
     const [slot = -1] = slots;
     const buffers = commands.some((call) => call.encoding === 'buffer');
     const transaction = new Transaction(

@@ -1,0 +1,290 @@
+// The near cache: answers of servers kept in this process until the server that gave them says that a key changed.
+// Owns what is kept and what is being fetched; knows no sockets and decides no route.
+// Invariants: an answer is kept only when the node that owns its slot gave it on a connection that tracks, and no
+// notice, write of our own or slot move touched it while it was under way. It is served only while that very
+// connection lives, the slot has the same owner, and none of its keys can have expired.
+
+import { LRUCache } from 'lru-cache';
+import type { World } from '../base/world.ts';
+import {
+  type Call,
+  CallFlag,
+  type CallGroup,
+  type Dispatcher,
+  type Parcel,
+  type ReplySource,
+} from '../connection/call.ts';
+import type { Keeper, KeeperState } from '../connection/keeper.ts';
+import type { Shard, SlotMap } from '../topology/slot-map.ts';
+import type { Push } from '../wire/reply.ts';
+import { Fetch, type FetchEvents } from './fetch.ts';
+import { type Dependant, Holdings } from './holdings.ts';
+import { keyNamesOf, mayKeep, nameOf } from './policy.ts';
+import { copyOf, isPlain, sizeOf } from './replies.ts';
+import { type Epoch, Tracking, type TrackingHost } from './tracking.ts';
+
+export interface NearCacheOptions {
+  /** Most answers kept. Default 100000. */
+  readonly maxEntries?: number | undefined;
+  /** Most bytes kept, about; one answer may take an eighth. Default 64 MiB. */
+  readonly maxBytes?: number | undefined;
+  /** Milliseconds after which an answer is asked for again whatever happened; the keys' own TTL counts too. Default 60000. */
+  readonly ttl?: number | undefined;
+}
+
+export interface CacheStats {
+  /** Reads answered from memory. */
+  readonly hits: number;
+  /** Reads that went to a server, to be kept. */
+  readonly misses: number;
+  /** Reads that shared the answer to one that was under way. */
+  readonly joined: number;
+  /** Answers dropped because a key of theirs changed, by us or by anyone. */
+  readonly invalidations: number;
+  /** Answers kept now. */
+  readonly entries: number;
+  /** Bytes they take, about. */
+  readonly bytes: number;
+}
+
+export interface NearCacheHost extends TrackingHost {
+  readonly dispatcher: Dispatcher;
+  /** Sends a parcel as if there were no cache. */
+  submit(parcel: Parcel): void;
+  map(): SlotMap;
+  /** Replicas answer reads too. */
+  readonly readsFromReplicas: boolean;
+}
+
+interface Entry extends Dependant {
+  readonly id: string;
+  readonly reply: unknown;
+  readonly plain: boolean;
+  readonly bytes: number;
+  readonly epoch: Epoch;
+  /** Master of the slot when it was kept. */
+  readonly owner: string;
+  /** World time. */
+  readonly expiresAt: number;
+}
+
+/** Most keys of a command whose answer is kept: each costs a PTTL. */
+const maxKeys = 64;
+/** Most calls that wait for one answer; the next one goes on its own. */
+const maxJoined = 100_000;
+/** What an entry takes besides its name and reply, about. */
+const entryOverhead = 300;
+const flushes: ReadonlySet<string> = new Set(['flushall', 'flushdb']);
+
+export class NearCache {
+  readonly #host: NearCacheHost;
+  readonly #tracking: Tracking;
+  readonly #ttl: number;
+  readonly #maxEntryBytes: number;
+  readonly #kept: LRUCache<string, Entry>;
+  readonly #entries = new Holdings<Entry>();
+  readonly #fetches = new Map<string, Fetch>();
+  readonly #underWay = new Holdings<Fetch>();
+  readonly #fetchEvents: FetchEvents;
+  readonly #counts = { hits: 0, misses: 0, joined: 0, invalidations: 0 };
+  /** For writes that belong to no batch. */
+  readonly #lone: CallGroup = { settled: (call, error, value) => this.#settleWrite(null, call, error, value) };
+
+  constructor(options: NearCacheOptions, host: NearCacheHost, world: World) {
+    this.#host = host;
+    this.#ttl = options.ttl ?? 60_000;
+    const maxSize = options.maxBytes ?? 64 * 1024 * 1024;
+    this.#maxEntryBytes = maxSize / 8;
+    this.#kept = new LRUCache<string, Entry>({
+      max: options.maxEntries ?? 100_000,
+      maxSize,
+      sizeCalculation: (entry) => entry.bytes,
+      dispose: (entry) => this.#entries.remove(entry),
+    });
+    this.#fetchEvents = {
+      dispatcher: host.dispatcher,
+      now: () => world.now(),
+      redirected: (slot) => this.#redirected(slot),
+      answered: (fetch, reply, from) => this.#answered(fetch, reply, from),
+      failed: (fetch, error) => this.#failed(fetch, error),
+    };
+    this.#tracking = new Tracking(
+      host,
+      {
+        onChanged: (key) => this.#changed(key),
+        onFlushed: (address) => this.#flushed(address),
+        onEnded: (epoch) => this.#ended(epoch),
+      },
+      world,
+    );
+  }
+
+  get stats(): CacheStats {
+    return { ...this.#counts, entries: this.#kept.size, bytes: this.#kept.calculatedSize };
+  }
+
+  /**
+   * Answers a read from memory or has it fetched: true, and the call settles. False: the call is to be sent as
+   * ever; a write has dropped what is kept of its keys by then, and does so again right before it settles.
+   */
+  handle(call: Call): boolean {
+    if ((call.flags & CallFlag.readOnly) === 0) {
+      this.watch(call);
+      return false;
+    }
+    if (call.slot < 0 || !mayKeep(call.argv[0]!) || call.settled) return false;
+    const id = nameOf(call.argv, call.encoding);
+    const entry = this.#kept.get(id);
+    if (entry === undefined) return this.#fetch(id, call);
+    if (!entry.epoch.live || call.startedAt >= entry.expiresAt) {
+      this.#kept.delete(id);
+      return this.#fetch(id, call);
+    }
+    this.#counts.hits++;
+    call.settle(entry.plain ? entry.reply : copyOf(entry.reply));
+    return true;
+  }
+
+  /** A call that may write is about to be sent: what is kept of its keys goes now, and again right before it settles. */
+  watch(call: Call): void {
+    if ((call.flags & CallFlag.readOnly) !== 0) return;
+    if (call.slot < 0 && !flushes.has(call.name.toLowerCase())) return;
+    this.#wrote(call);
+    const inner = call.group;
+    call.group =
+      inner === null
+        ? this.#lone
+        : { settled: (settled, error, value) => this.#settleWrite(inner, settled, error, value) };
+  }
+
+  /** Slots have other owners: what was kept of exactly those goes. */
+  mapChanged(map: SlotMap): void {
+    for (const slot of this.#entries.slots()) {
+      const shard = map.shardOf(slot);
+      for (const entry of this.#entries.ofSlot(slot)) {
+        if (!this.#serves(shard, entry.owner, entry.epoch.address)) this.#kept.delete(entry.id);
+      }
+    }
+    for (const slot of this.#underWay.slots()) {
+      const master = map.masterOf(slot);
+      for (const fetch of this.#underWay.ofSlot(slot)) if (fetch.owner !== master) fetch.tainted = true;
+    }
+  }
+
+  nodeState(keeper: Keeper, state: KeeperState): void {
+    this.#tracking.nodeState(keeper, state);
+  }
+
+  silence(keeper: Keeper, silent: boolean): void {
+    this.#tracking.silence(keeper, silent);
+  }
+
+  receive(keeper: Keeper, push: Push): void {
+    this.#tracking.receive(keeper, push);
+  }
+
+  #serves(shard: Shard | undefined, owner: string, address: string): boolean {
+    if (shard === undefined || shard.master !== owner) return false;
+    return address === owner || (this.#host.readsFromReplicas && shard.replicas.includes(address));
+  }
+
+  #fetch(id: string, call: Call): boolean {
+    const open = this.#fetches.get(id);
+    // A tainted one may bring what was true before the change: who comes after it must not be told that.
+    if (open !== undefined && !open.tainted) {
+      if (open.waiting.length >= maxJoined) return false;
+      open.waiting.push(call);
+      this.#counts.joined++;
+      return true;
+    }
+    const shard = this.#host.map().shardOf(call.slot);
+    if (shard === undefined || !this.#covered(shard)) return false;
+    const keys = keyNamesOf(call.argv);
+    if (keys.length === 0 || keys.length > maxKeys) return false;
+    this.#counts.misses++;
+    const fetch = new Fetch(id, keys, shard.master, call, this.#fetchEvents);
+    this.#fetches.set(id, fetch);
+    this.#underWay.add(fetch);
+    this.#host.submit(fetch);
+    return true;
+  }
+
+  #covered(shard: Shard): boolean {
+    if (this.#tracking.covers(shard.master)) return true;
+    return this.#host.readsFromReplicas && shard.replicas.some((replica) => this.#tracking.covers(replica));
+  }
+
+  #answered(fetch: Fetch, reply: unknown, from: ReplySource): void {
+    this.#forget(fetch);
+    this.#keep(fetch, reply, from);
+    const [first, ...others] = fetch.waiting;
+    for (const call of others) call.settle(copyOf(reply));
+    first!.settle(reply);
+  }
+
+  #failed(fetch: Fetch, error: Error): void {
+    this.#forget(fetch);
+    const [first, ...others] = fetch.waiting;
+    first!.fail(error);
+    // Each has a deadline and an error of its own.
+    for (const call of others) if (!call.settled) this.#host.submit(call);
+  }
+
+  #forget(fetch: Fetch): void {
+    this.#underWay.remove(fetch);
+    if (this.#fetches.get(fetch.id) === fetch) this.#fetches.delete(fetch.id);
+  }
+
+  #keep(fetch: Fetch, reply: unknown, from: ReplySource): void {
+    if (fetch.tainted || !fetch.lifetimeKnown) return;
+    const { id, keys, slot, owner } = fetch;
+    const epoch = this.#tracking.epochOf(from);
+    if (epoch === undefined || !this.#serves(this.#host.map().shardOf(slot), owner, epoch.address)) return;
+    const bytes = entryOverhead + 2 * id.length + sizeOf(reply);
+    if (bytes > this.#maxEntryBytes) return;
+    const expiresAt = fetch.sentAt + Math.min(fetch.lifetime, this.#ttl);
+    const entry = { id, keys, slot, owner, epoch, expiresAt, bytes, reply: copyOf(reply), plain: isPlain(reply) };
+    this.#kept.set(id, entry);
+    this.#entries.add(entry);
+  }
+
+  // Seen by a write of ours, or told by a server.
+  #changed(key: string): void {
+    for (const entry of this.#entries.ofKey(key)) {
+      this.#counts.invalidations++;
+      this.#kept.delete(entry.id);
+    }
+    for (const fetch of this.#underWay.ofKey(key)) fetch.tainted = true;
+  }
+
+  #flushed(address: string | undefined): void {
+    for (const entry of this.#entries.all()) {
+      if (address !== undefined && entry.epoch.address !== address) continue;
+      this.#counts.invalidations++;
+      this.#kept.delete(entry.id);
+    }
+    for (const fetch of this.#underWay.all()) fetch.tainted = true;
+  }
+
+  #ended(epoch: Epoch): void {
+    for (const entry of this.#entries.all()) if (entry.epoch === epoch) this.#kept.delete(entry.id);
+  }
+
+  // MOVED or ASK: what is known of keys that are not there may be wrong already, and no notice will say so.
+  #redirected(slot: number): void {
+    for (const entry of this.#entries.ofSlot(slot)) this.#kept.delete(entry.id);
+    for (const fetch of this.#underWay.ofSlot(slot)) fetch.tainted = true;
+  }
+
+  #wrote(call: Call): void {
+    if (call.slot < 0) this.#flushed(undefined);
+    else for (const key of keyNamesOf(call.argv)) this.#changed(key);
+  }
+
+  #settleWrite(inner: CallGroup | null, call: Call, error: Error | null, value: unknown): void {
+    this.#wrote(call);
+    if (inner !== null) inner.settled(call, error, value);
+    else if (error === null) call.resolve(value);
+    else call.reject(error);
+  }
+}

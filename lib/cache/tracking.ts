@@ -1,0 +1,206 @@
+// CLIENT TRACKING: which connections tell us of changed keys, and what they tell. Owns one epoch for each connection
+// that tracks, and with RESP2 a second connection to the node that the notices come by.
+// Invariant: an epoch is live only from the answer to CLIENT TRACKING until that very connection (or the one its
+// notices come by) is lost or silent. What was read under it holds no longer than it does.
+// Sources: the manual's page on client-side caching; CLIENT TRACKING, CLIENT ID.
+
+import type { Timer, World } from '../base/world.ts';
+import { Call, CallFlag, type CallSink, directSink, ownCall, type ReplySource } from '../connection/call.ts';
+import type { Keeper, KeeperEvents, KeeperState } from '../connection/keeper.ts';
+import type { Push } from '../wire/reply.ts';
+
+/** The life of one connection as a source of answers worth keeping. */
+export interface Epoch {
+  /** `host:port`. */
+  readonly address: string;
+  live: boolean;
+}
+
+export interface TrackingEvents {
+  /** A key changed; one char a byte. */
+  onChanged(key: string): void;
+  /** Everything at this address changed. */
+  onFlushed(address: string): void;
+  /** What was read under this epoch is no longer watched over. */
+  onEnded(epoch: Epoch): void;
+}
+
+export interface TrackingHost {
+  /** A further connection to a node. */
+  keeper(address: string, events: KeeperEvents): Keeper;
+  /** Milliseconds of silence after which a connection is looked at; 0 = never. */
+  readonly silenceTimeout: number;
+}
+
+const channel = '__redis__:invalidate';
+
+/** A node's connection, and the one that listens for it with RESP2. */
+interface Tracked {
+  readonly keeper: Keeper;
+  listener: Keeper | undefined;
+  epoch: Epoch | undefined;
+  /** Raised with every change of either connection: an answer to a question of before counts for nothing. */
+  turn: number;
+}
+
+export class Tracking {
+  readonly #host: TrackingHost;
+  readonly #events: TrackingEvents;
+  readonly #world: World;
+  readonly #tracked = new Map<Keeper, Tracked>();
+  readonly #live = new Map<string, Epoch>();
+  readonly #epochs = new WeakMap<ReplySource, Epoch>();
+  #timer: Timer | undefined;
+
+  constructor(host: TrackingHost, events: TrackingEvents, world: World) {
+    this.#host = host;
+    this.#events = events;
+    this.#world = world;
+  }
+
+  /** Would an answer of this node be watched over? */
+  covers(address: string): boolean {
+    return this.#live.has(address);
+  }
+
+  /** The live epoch of the connection an answer came by. */
+  epochOf(source: ReplySource): Epoch | undefined {
+    const epoch = this.#epochs.get(source);
+    return epoch?.live ? epoch : undefined;
+  }
+
+  /** A node's connection changed; to be told before anything else is sent on it. */
+  nodeState(keeper: Keeper, state: KeeperState): void {
+    if (state === 'up') this.#begin(keeper);
+    else this.#end(keeper, state === 'ended');
+  }
+
+  /** A node went silent: what it would tell may be stuck. Or it was heard again. */
+  silence(keeper: Keeper, silent: boolean): void {
+    if (silent) this.#end(keeper, false);
+    else if (keeper.state === 'up') this.#begin(keeper);
+  }
+
+  /** A push frame of a node's connection, or a message of its listener. */
+  receive(keeper: Keeper, push: Push): void {
+    const [kind, first, second] = push.items;
+    const word = String(kind);
+    if (word === 'invalidate') this.#notice(keeper.address, first);
+    else if (word === 'message' && String(first) === channel) this.#notice(keeper.address, second);
+  }
+
+  #notice(address: string, keys: unknown): void {
+    if (!Array.isArray(keys)) this.#events.onFlushed(address);
+    else for (const key of keys) this.#events.onChanged(Buffer.isBuffer(key) ? key.toString('latin1') : String(key));
+  }
+
+  #begin(keeper: Keeper): void {
+    let tracked = this.#tracked.get(keeper);
+    if (tracked === undefined) {
+      tracked = { keeper, listener: undefined, epoch: undefined, turn: 0 };
+      this.#tracked.set(keeper, tracked);
+    }
+    this.#over(tracked);
+    if (keeper.protocol === 3) this.#ask(tracked, ['client', 'tracking', 'on']);
+    else if (tracked.listener === undefined || tracked.listener.state === 'ended') this.#listen(tracked);
+    else if (tracked.listener.state === 'up') this.#redirect(tracked, tracked.listener);
+    this.#timer ??= this.#probeLater();
+  }
+
+  #end(keeper: Keeper, forGood: boolean): void {
+    const tracked = this.#tracked.get(keeper);
+    if (tracked === undefined) return;
+    this.#over(tracked);
+    if (!forGood) return;
+    this.#tracked.delete(keeper);
+    tracked.listener?.close(new Error('Connection is closed.'));
+    if (this.#tracked.size > 0) return;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  #over(tracked: Tracked): void {
+    tracked.turn++;
+    const { epoch } = tracked;
+    if (epoch === undefined) return;
+    tracked.epoch = undefined;
+    epoch.live = false;
+    if (this.#live.get(epoch.address) === epoch) this.#live.delete(epoch.address);
+    this.#events.onEnded(epoch);
+  }
+
+  // A server without tracking, or a user who may not: nothing is kept of that node.
+  #ask(tracked: Tracked, argv: readonly string[]): void {
+    const { turn, keeper } = tracked;
+    const sink: CallSink = {
+      onReply: (_call, reply, from) => {
+        if (reply instanceof Error || tracked.turn !== turn) return;
+        tracked.epoch = { address: keeper.address, live: true };
+        this.#live.set(keeper.address, tracked.epoch);
+        this.#epochs.set(from, tracked.epoch);
+      },
+      onLost: () => {},
+    };
+    keeper.send(new Call(argv, -1, CallFlag.readOnly, 'utf8', undefined, sink));
+  }
+
+  #listen(tracked: Tracked): void {
+    const { keeper } = tracked;
+    tracked.listener = this.#host.keeper(keeper.address, {
+      onState: (listener, state) => {
+        if (listener !== tracked.listener) return;
+        if (state !== 'up') this.#over(tracked);
+        else if (keeper.state === 'up') this.#redirect(tracked, listener);
+      },
+      onSilence: (listener, silent) => {
+        if (silent && listener === tracked.listener) this.#over(tracked);
+        else if (keeper.state === 'up') this.#redirect(tracked, listener);
+      },
+      onPush: (listener, push) => this.receive(listener, push),
+    });
+    tracked.listener.open();
+  }
+
+  // The listener must be subscribed before notices are sent its way, or the first could be missed.
+  #redirect(tracked: Tracked, listener: Keeper): void {
+    this.#over(tracked);
+    const { turn } = tracked;
+    const id = ownCall(['client', 'id']);
+    const subscribe = new Call(['subscribe', channel], -1, CallFlag.subscribing, 'utf8', undefined, directSink);
+    const subscribed = new Promise((resolve, reject) => {
+      subscribe.resolve = resolve;
+      subscribe.reject = reject;
+    });
+    Promise.all([id.answer, subscribed]).then(
+      ([number]) => {
+        if (tracked.turn === turn) this.#ask(tracked, ['client', 'tracking', 'on', 'redirect', String(number)]);
+      },
+      // Lost: the listener's next connection asks again. Refused: nothing is kept of that node.
+      () => undefined,
+    );
+    for (const call of [id.call, subscribe]) if (!listener.send(call)) call.fail(new Error('Connection is closed.'));
+  }
+
+  // A connection that nothing is asked on is not missed when it dies without a word: so something is asked.
+  #probeLater(): Timer | undefined {
+    const period = this.#host.silenceTimeout;
+    if (period <= 0) return undefined;
+    return this.#world.after(period, () => {
+      this.#timer = this.#probeLater();
+      for (const { epoch, keeper, listener } of this.#tracked.values()) {
+        if (epoch === undefined) continue;
+        probe(keeper);
+        if (listener === undefined) continue;
+        probe(listener);
+        listener.checkSilence(period);
+      }
+    });
+  }
+}
+
+function probe(keeper: Keeper): void {
+  if (keeper.state !== 'up' || keeper.load > 0) return;
+  const { call, answer } = ownCall(['ping']);
+  answer.catch(() => undefined);
+  keeper.send(call);
+}
