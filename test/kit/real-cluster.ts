@@ -86,6 +86,13 @@ process.once('exit', () => {
   for (const dir of directories) rmSync(dir, { recursive: true, force: true });
 });
 
+// A signal ends a process without 'exit': a run that is cut off must not leave servers behind.
+for (const [name, code] of [
+  ['SIGTERM', 143],
+  ['SIGHUP', 129],
+] as const)
+  process.once(name, () => process.exit(code));
+
 function signal(pid: number, name: NodeJS.Signals): void {
   try {
     process.kill(pid, name);

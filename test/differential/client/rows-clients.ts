@@ -311,11 +311,11 @@ export const messages: readonly Row[] = [
   ]),
   script('psubscribe', ({ client }) =>
     eventsOf(client, ['pmessage', 'pmessageBuffer', 'message'], 2, async () => {
-      const counts = [await client.psubscribe('ne*', 'x?')];
+      const counts = [await client.psubscribe('pat*', 'x?')];
       await pause(20);
-      await client.publish('news', 'one');
+      await client.publish('pattern', 'one');
       await pause(20);
-      return [counts, await client.punsubscribe('ne*'), await client.punsubscribe(), await client.punsubscribe()];
+      return [counts, await client.punsubscribe('pat*'), await client.punsubscribe(), await client.punsubscribe()];
     }),
   ),
   // Not unsubscribe() without names while patterns are left: ioredis never settles it.
