@@ -136,7 +136,8 @@ export class Keeper implements Lane {
   setReadOnly(readOnly: boolean, ask: (argv: readonly string[]) => Call): void {
     if (this.#readOnly === readOnly) return;
     this.#readOnly = readOnly;
-    this.#connection?.write(ask([readOnly ? 'readonly' : 'readwrite']));
+    // One that still shakes hands has said its role already.
+    (this.#connection ?? this.#young)?.write(ask([readOnly ? 'readonly' : 'readwrite']));
   }
 
   /** Replaces the connection: a new one is dialed, the old one closes when its calls are answered or after 5 s. */

@@ -7,7 +7,9 @@ import { type Call, ownCall, type Parcel } from '../connection/call.ts';
 import type { Keeper, KeeperState } from '../connection/keeper.ts';
 import { Deadlines } from '../router/deadlines.ts';
 import { NodePool, type PooledNode } from '../router/node-pool.ts';
-import { Router } from '../router/router.ts';
+import { ReadMonitor } from '../router/read-monitor.ts';
+import { ReadPolicy } from '../router/read-policy.ts';
+import { type ReadChoice, Router } from '../router/router.ts';
 import { Refresher } from '../topology/refresher.ts';
 import { parseSeeds, type Seed, type StartupNode } from '../topology/seeds.ts';
 import type { SlotMap } from '../topology/slot-map.ts';
@@ -20,6 +22,8 @@ import type { Lifecycle } from './lifecycle.ts';
 import { type ClusterOptions, keeperOptionsOf, resendsWritten } from './options.ts';
 
 export interface CoreEvents {
+  /** The user's own choice of who answers a read. */
+  readonly readChoice: ReadChoice | undefined;
   onNodeAdded(node: PooledNode): void;
   onNodeRemoved(node: PooledNode): void;
   onNodeError(error: Error, key: string): void;
@@ -45,6 +49,9 @@ export class ClusterCore {
   readonly router: Router;
   readonly refresher: Refresher;
   readonly lifecycle: Lifecycle;
+  /** Undefined when masters answer everything. */
+  readonly reads: ReadPolicy | undefined;
+  readonly #readMonitor: ReadMonitor | undefined;
   /** Replaced by clusterRetryStrategy when it assigns `startupNodes`. */
   seeds: readonly Seed[];
   readonly #options: ClusterOptions;
@@ -68,7 +75,9 @@ export class ClusterCore {
     this.#world = world;
     this.#events = events;
     this.pool = this.#makePool();
+    this.reads = this.#makeReadPolicy();
     this.router = this.#makeRouter();
+    this.#readMonitor = this.#makeReadMonitor();
     this.refresher = this.#makeRefresher();
     this.lifecycle = lifecycle((parcel) => this.router.send(parcel));
     const timeout = options.redisOptions?.commandTimeout;
@@ -135,6 +144,7 @@ export class ClusterCore {
         this.#attempts = 0;
         this.lifecycle.become('ready');
         this.#events.onReady();
+        this.#readMonitor?.start();
         for (const waiter of this.#waiters.splice(0)) waiter.resolve();
       },
       (error: Error) => {
@@ -189,6 +199,7 @@ export class ClusterCore {
     this.#retry?.cancel();
     if (this.lifecycle.status !== 'disconnecting') this.lifecycle.become('disconnecting');
     for (const waiter of this.#waiters.splice(0)) waiter.reject(reason);
+    this.#readMonitor?.stop();
     if (!reconnect) this.router.close(reason);
     this.pool.closeAll(reason);
     this.lifecycle.become('close');
@@ -198,6 +209,7 @@ export class ClusterCore {
 
   #end(reason: Error): void {
     this.#epoch++;
+    this.#readMonitor?.stop();
     this.refresher.stop();
     this.#deadlines?.stop();
     this.router.close(reason);
@@ -222,7 +234,10 @@ export class ClusterCore {
         maxBlockingConnections: this.#options.maxBlockingConnections ?? 64,
         roleCall: (argv) => ownCallOf(argv),
         onAdd: (node) => this.#events.onNodeAdded(node),
-        onRemove: (node) => this.#events.onNodeRemoved(node),
+        onRemove: (node) => {
+          this.reads?.forget(node.key);
+          this.#events.onNodeRemoved(node);
+        },
       },
       this.#world,
       {
@@ -240,6 +255,21 @@ export class ClusterCore {
     );
   }
 
+  #makeReadPolicy(): ReadPolicy | undefined {
+    const { scaleReads = 'master', availabilityZone: zone } = this.#options;
+    if (scaleReads === 'master') return undefined;
+    // A function chooses by itself, and the policy still knows who is in trouble.
+    const scaling = typeof scaleReads === 'function' ? 'all' : scaleReads;
+    return new ReadPolicy({ scaling, zone, usable: (key) => this.router.usable(key) }, this.#world);
+  }
+
+  #makeReadMonitor(): ReadMonitor | undefined {
+    if (this.reads === undefined) return undefined;
+    const period = this.#options.replicaCheckInterval ?? 1000;
+    const ask = (keeper: Keeper, argv: readonly string[]): Promise<unknown> => this.#ask(keeper, argv);
+    return new ReadMonitor(this.reads, this.pool, this.#world, { period, ask });
+  }
+
   #makeRouter(): Router {
     const options = this.#options;
     return new Router(
@@ -254,7 +284,8 @@ export class ClusterCore {
           ...options.redisOptions,
           resend: options.resend ?? options.redisOptions?.resend,
         }),
-        scaleReads: options.scaleReads ?? 'master',
+        reads: this.reads,
+        readChoice: this.#events.readChoice,
         natMap: options.natMap,
       },
       this.pool,

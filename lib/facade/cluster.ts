@@ -12,6 +12,7 @@ import type { Script } from '../command/script.ts';
 import { Call, CallFlag, type Parcel } from '../connection/call.ts';
 import type { KeeperState } from '../connection/keeper.ts';
 import type { PooledNode } from '../router/node-pool.ts';
+import type { ReadChoice } from '../router/router.ts';
 import type { RefreshReason } from '../topology/refresher.ts';
 import { parseSeeds } from '../topology/seeds.ts';
 import type { Encoding } from '../wire/decoder.ts';
@@ -26,6 +27,7 @@ import type { Command } from './command.ts';
 import { answer, CallMaker, installCommands, scriptMethod, scriptOf, takeCallback, type Word } from './commander.ts';
 import { Lifecycle, type Status } from './lifecycle.ts';
 import { type ClusterNode, type ClusterOptions, type ScriptDefinition, verifyClusterOptions } from './options.ts';
+import { readChoiceOf } from './read-choice.ts';
 import { Redis, sharedKeeper } from './redis.ts';
 import { installScanStreams, type KeyScanStreams, type ScanStream } from './scan-stream.ts';
 import type { ChainableCommander, RedisCommander } from './surface.generated/index.ts';
@@ -81,6 +83,7 @@ export class Cluster extends EventEmitter {
     this.#friendly = options.showFriendlyErrorStack ?? options.redisOptions?.showFriendlyErrorStack ?? false;
     const world = this.#world;
     this.#core = new ClusterCore(seeds, options, world, (send) => this.#makeLifecycle(send), {
+      readChoice: this.#readChoice(),
       onNodeAdded: (node) => this.emit('+node', this.#faceOf(node)),
       onNodeRemoved: (node) => this.#nodeRemoved(node),
       onNodeError: (error, key) => this.emit('node error', error, key),
@@ -370,6 +373,13 @@ export class Cluster extends EventEmitter {
     };
     const chain = new Chain(host, this.#maker, this.#scripts, transaction, true);
     return chain.addBatch(commands ?? []);
+  }
+
+  #readChoice(): ReadChoice | undefined {
+    const { scaleReads } = this.options;
+    if (typeof scaleReads !== 'function') return undefined;
+    const nodeOf = (key: string): Redis => this.#faceOf(this.#core.pool.open(key));
+    return readChoiceOf<Redis>(scaleReads, nodeOf, () => this.#world.random());
   }
 
   #faceOf(node: PooledNode): Redis {

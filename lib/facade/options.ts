@@ -6,7 +6,6 @@ import { OptionError } from '../base/errors.ts';
 import type { NearCacheOptions } from '../cache/near-cache.ts';
 import type { KeeperOptions } from '../connection/keeper.ts';
 import type { ReadScaling } from '../router/read-policy.ts';
-import type { ReadChoice } from '../router/router.ts';
 import { type NatMap, parseLocation, type SeedOptions, type StartupNode } from '../topology/seeds.ts';
 
 export type { NatMap };
@@ -129,8 +128,17 @@ export interface ClusterOptions {
   enableOfflineQueue?: boolean | undefined;
   /** Wait until CLUSTER INFO does not say fail. Default true. */
   enableReadyCheck?: boolean | undefined;
-  /** Who answers reads: "master" (default), "slave", "all", or a function of the shard's node keys (master first). */
-  scaleReads?: ReadScaling | ReadChoice | undefined;
+  /**
+   * Who answers reads: "master" (default), "slave" (replicas), "all" (both), "nearest" (of both, the shortest measured
+   * round trip), or a function of the shard's nodes (as nodes() gives them, master first) and the command that gives
+   * one of them or several. A replica that is down, silent, loading or without its master is left for the master.
+   */
+  // biome-ignore lint/suspicious/noExplicitAny: users declare Redis and Command (ioredis: Function); naming them here would be an import cycle
+  scaleReads?: ReadScaling | ((nodes: any[], command: any) => any) | undefined;
+  /** With scaleReads: nodes whose INFO tells this `availability_zone` answer first, then the others. */
+  availabilityZone?: string | undefined;
+  /** With scaleReads: milliseconds between looks at the nodes that answer reads; 0 = never. Default 1000. */
+  replicaCheckInterval?: number | undefined;
   /** Accepted for ioredis's sake: SSUBSCRIBE always has a connection for each master concerned. */
   shardedSubscribers?: boolean | undefined;
   /** MOVED and ASK followed for one call. Default 16. */
@@ -259,6 +267,8 @@ const clusterRules: Record<string, Rule> = {
   fanOut: [aBoolean, 'a boolean'],
   clientSideCache: [anObject, 'an object'],
   shardedSubscribers: [aBoolean, 'a boolean'],
+  availabilityZone: [aText, 'a string'],
+  replicaCheckInterval: [nonNegative, 'milliseconds'],
   maxRedirections: [naturalNumber, 'a whole number from 0'],
   retryDelayOnMoved: [nonNegative, 'milliseconds'],
   retryDelayOnFailover: [nonNegative, 'milliseconds'],
@@ -296,7 +306,7 @@ function verify(options: object, rules: Record<string, Rule>, prefix = ''): void
   }
 }
 
-const scalings = ['master', 'slave', 'all'];
+const scalings = ['master', 'slave', 'all', 'nearest'];
 
 export function verifyClusterOptions(options: ClusterOptions): void {
   verify(options, clusterRules);

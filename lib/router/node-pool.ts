@@ -90,7 +90,7 @@ export class NodePool {
   blockingLane(key: string): Keeper {
     const node = this.open(key);
     node.blocking ??= new BlockingLanes(
-      () => this.keeper(key, false, { onState: () => {} }),
+      () => this.keeper(key, this.#options.readFromReplicas && node.role === 'slave', { onState: () => {} }),
       this.#world,
       this.#options.maxBlockingConnections,
     );

@@ -20,7 +20,7 @@ import { ReplyError } from '../wire/reply.ts';
 import type { NodePool } from './node-pool.ts';
 import { Parking } from './parking.ts';
 import { Patience } from './patience.ts';
-import { pickForRead, type ReadScaling } from './read-policy.ts';
+import type { ReadPolicy } from './read-policy.ts';
 import { judgeLoss, judgeReply, type RetryDelays } from './verdict.ts';
 
 export interface RouterOptions extends RetryDelays {
@@ -32,12 +32,15 @@ export interface RouterOptions extends RetryDelays {
   readonly moved: number;
   /** Send again what was lost after it was written; default true, as ioredis. */
   readonly resendWritten: boolean;
-  readonly scaleReads: ReadScaling | ReadChoice;
+  /** Who answers reads; undefined: the master. */
+  readonly reads: ReadPolicy | undefined;
+  /** The user's own choice, instead of the policy's. */
+  readonly readChoice: ReadChoice | undefined;
   readonly natMap: NatMap | undefined;
 }
 
 /** A user's own choice of node for a read: the key of one of the nodes offered (master first). */
-export type ReadChoice = (keys: readonly string[], call: Call) => string | undefined;
+export type ReadChoice = (keys: readonly string[], parcel: Parcel) => string | undefined;
 
 export interface RouterEvents {
   /** Something hints that the map is stale. */
@@ -63,7 +66,6 @@ export class Router implements Dispatcher {
   #map: SlotMap = SlotMap.of([]);
   /** Keeper of each shard's master, beside map.shards; filled when first used. */
   #lanes: (Keeper | undefined)[] = [];
-  #readsFromMaster: boolean;
   #closed: Error | undefined;
   #now = 0;
   /** What MOVED replies of this tick told. */
@@ -86,7 +88,6 @@ export class Router implements Dispatcher {
     this.#pool = pool;
     this.#world = world;
     this.#events = events;
-    this.#readsFromMaster = options.scaleReads === 'master';
     this.#patience = new Patience(options.retryDeadline);
     this.#parking = new Parking<Parcel>(world, (parcel) => this.#dispatch(parcel));
   }
@@ -175,6 +176,7 @@ export class Router implements Dispatcher {
     const verdict = judgeReply(error, this.#options);
     if (verdict.kind === 'settle') return false;
     this.#patience.trouble(parcel, true, this.#world.now());
+    if (this.#options.reads !== undefined && this.#leftForMaster(parcel, verdict, error, from.address)) return true;
     this.#act(parcel, verdict, error, from.address);
     return true;
   }
@@ -183,6 +185,20 @@ export class Router implements Dispatcher {
     this.#patience.trouble(parcel, written, this.#world.now());
     const harmless = (parcel.flags & CallFlag.readOnly) !== 0;
     this.#act(parcel, judgeLoss(written && !harmless, this.#options.resendWritten, reason, this.#options), reason, '');
+  }
+
+  // A replica that loads, has lost its master or sends reads away is avoided for a while. Where it did not name
+  // another node, the master is asked at once: nothing has to be waited for.
+  #leftForMaster(parcel: Parcel, verdict: Verdict, error: Error, from: string): boolean {
+    if ((parcel.flags & CallFlag.readOnly) === 0 || verdict.kind === 'ask') return false;
+    if (this.#pool.get(from)?.role !== 'slave') return false;
+    this.#options.reads?.avoid(from);
+    const first = parcel.lastError === undefined;
+    if (verdict.kind !== 'later' || !first || !this.usable(this.#map.masterOf(parcel.slot) ?? '')) return false;
+    this.counts.retried++;
+    parcel.lastError = error;
+    this.#dispatch(parcel);
+    return true;
   }
 
   #act(parcel: Parcel, verdict: Verdict, error: Error, from: string): void {
@@ -276,7 +292,7 @@ export class Router implements Dispatcher {
 
   #shardLane(parcel: Parcel): Keeper | undefined {
     if (parcel.slot < 0) return this.#anyLane();
-    if (!this.#readsFromMaster && (parcel.flags & CallFlag.readOnly) !== 0 && parcel.redirects === 0) {
+    if (this.#options.reads !== undefined && (parcel.flags & CallFlag.readOnly) !== 0 && parcel.redirects === 0) {
       return this.#readLane(parcel);
     }
     const number = this.#map.table[parcel.slot]!;
@@ -289,19 +305,25 @@ export class Router implements Dispatcher {
     return lane;
   }
 
+  // A read that has been refused or lost goes to the master, unless the master is the one that is down.
   #readLane(parcel: Parcel): Keeper | undefined {
     const shard = this.#map.shardOf(parcel.slot);
     if (shard === undefined) return undefined;
-    const { scaleReads } = this.#options;
-    const chosen =
-      typeof scaleReads === 'function'
-        ? (scaleReads([shard.master, ...shard.replicas], parcel as Call) ?? shard.master)
-        : pickForRead(shard, scaleReads, () => this.#world.random());
-    const keeper = this.#pool.open(chosen, chosen === shard.master ? 'master' : 'slave').keeper;
-    // A replica that is down or silent is left for the master.
-    return keeper.state === 'resting' || keeper.state === 'ended' || keeper.silent
-      ? this.#pool.open(shard.master).keeper
-      : keeper;
+    const { reads, readChoice } = this.#options;
+    const troubled = parcel.lastError !== undefined && this.usable(shard.master);
+    const chosen = troubled
+      ? shard.master
+      : readChoice === undefined
+        ? reads!.pick(shard)
+        : (readChoice([shard.master, ...shard.replicas], parcel) ?? shard.master);
+    return this.#pool.open(this.usable(chosen) ? chosen : shard.master).keeper;
+  }
+
+  /** Whether a node takes calls: not down, not silent, not being dialed again after a loss. */
+  usable(key: string): boolean {
+    const keeper = this.#pool.get(key)?.keeper;
+    if (keeper === undefined || keeper.state === 'up') return keeper?.silent !== true;
+    return keeper.lastError === undefined && (keeper.state === 'idle' || keeper.state === 'dialing');
   }
 
   // A command without keys goes to a random master, one that is up when there is one.

@@ -1,0 +1,88 @@
+// Asks the nodes that reads may go to how they are, once a period and each: replicas for the state of their link to
+// the master, any node for its zone, and with "nearest" everybody, so that a node without reads is measured as well.
+// The answers, and how long they took, go to the policy.
+
+import type { Timer, World } from '../base/world.ts';
+import type { Keeper } from '../connection/keeper.ts';
+import type { NodePool, PooledNode } from './node-pool.ts';
+import type { ReadPolicy } from './read-policy.ts';
+
+export interface ReadMonitorOptions {
+  /** Milliseconds between rounds; 0 = none. */
+  readonly period: number;
+  /** One question to one node; rejects when it is not answered in time. */
+  readonly ask: (keeper: Keeper, argv: readonly string[]) => Promise<unknown>;
+}
+
+export class ReadMonitor {
+  readonly #policy: ReadPolicy;
+  readonly #pool: NodePool;
+  readonly #world: World;
+  readonly #options: ReadMonitorOptions;
+  readonly #asking = new Set<string>();
+  #timer: Timer | undefined;
+  #running = false;
+
+  constructor(policy: ReadPolicy, pool: NodePool, world: World, options: ReadMonitorOptions) {
+    this.#policy = policy;
+    this.#pool = pool;
+    this.#world = world;
+    this.#options = options;
+  }
+
+  /** Begins, or looks at once. */
+  start(): void {
+    if (this.#options.period <= 0 || this.#policy.scaling === 'master') return;
+    this.#running = true;
+    this.#timer?.cancel();
+    this.#round();
+  }
+
+  stop(): void {
+    this.#running = false;
+    this.#timer?.cancel();
+  }
+
+  #round(): void {
+    for (const node of this.#pool.all()) if (node.inMap && !this.#asking.has(node.key)) this.#look(node);
+    this.#timer = this.#world.after(this.#options.period, () => this.#round());
+  }
+
+  #look(node: PooledNode): void {
+    const { keeper, key } = node;
+    const { scaling, zone } = this.#policy;
+    const everybody = scaling === 'nearest' || zone !== undefined;
+    if (node.role === 'master' && (!everybody || scaling === 'slave')) return;
+    if (keeper.state !== 'up') {
+      // A node without a socket can be neither measured nor asked.
+      if (keeper.state === 'idle' && everybody) keeper.open();
+      return;
+    }
+    if (keeper.silent) return;
+    this.#asking.add(key);
+    const questions = [this.#ask(node, node.role === 'slave' ? ['info', 'replication'] : ['ping'])];
+    if (zone !== undefined && this.#policy.zoneOf(key) === undefined) questions.push(this.#askZone(node));
+    Promise.all(questions).then(
+      () => this.#asking.delete(key),
+      () => {
+        this.#asking.delete(key);
+        if (this.#running && node.role === 'slave') this.#policy.avoid(key);
+      },
+    );
+  }
+
+  async #ask(node: PooledNode, argv: readonly string[]): Promise<void> {
+    const sent = this.#world.now();
+    const answer = await this.#options.ask(node.keeper, argv);
+    this.#policy.measured(node.key, this.#world.now() - sent);
+    const replica = node.role === 'slave' && argv[0] === 'info';
+    // A node that has become a master meanwhile has no such line, and is not behind.
+    if (replica) this.#policy.told(node.key, { behind: /^master_link_status:(?!up)/m.test(String(answer)) });
+    else this.#policy.told(node.key, { behind: false });
+  }
+
+  async #askZone(node: PooledNode): Promise<void> {
+    const info = await this.#options.ask(node.keeper, ['info', 'server']);
+    this.#policy.told(node.key, { zone: /^availability_zone:(.*?)\r?$/m.exec(String(info))?.[1] ?? '' });
+  }
+}
