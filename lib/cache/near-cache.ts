@@ -210,8 +210,8 @@ export class NearCache {
   }
 
   #covered(shard: Shard): boolean {
-    if (this.#tracking.covers(shard.master)) return true;
-    return this.#host.readsFromReplicas && shard.replicas.some((replica) => this.#tracking.covers(replica));
+    if (this.#tracking.mayCover(shard.master)) return true;
+    return this.#host.readsFromReplicas && shard.replicas.some((replica) => this.#tracking.mayCover(replica));
   }
 
   #answered(fetch: Fetch, reply: unknown, from: ReplySource): void {

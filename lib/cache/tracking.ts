@@ -48,7 +48,8 @@ export class Tracking {
   readonly #events: TrackingEvents;
   readonly #world: World;
   readonly #tracked = new Map<Keeper, Tracked>();
-  readonly #live = new Map<string, Epoch>();
+  /** Addresses that will not track. */
+  readonly #refused = new Set<string>();
   readonly #epochs = new WeakMap<ReplySource, Epoch>();
   #timer: Timer | undefined;
 
@@ -58,9 +59,9 @@ export class Tracking {
     this.#world = world;
   }
 
-  /** Would an answer of this node be watched over? */
-  covers(address: string): boolean {
-    return this.#live.has(address);
+  /** May an answer of this node be watched over? Yes while nothing is known: what decides is the epoch it comes under. */
+  mayCover(address: string): boolean {
+    return !this.#refused.has(address);
   }
 
   /** The live epoch of the connection an answer came by. */
@@ -101,6 +102,7 @@ export class Tracking {
       this.#tracked.set(keeper, tracked);
     }
     this.#over(tracked);
+    this.#refused.delete(keeper.address);
     if (keeper.protocol === 3) this.#ask(tracked, ['client', 'tracking', 'on']);
     else if (tracked.listener === undefined || tracked.listener.state === 'ended') this.#listen(tracked);
     else if (tracked.listener.state === 'up') this.#redirect(tracked, tracked.listener);
@@ -112,6 +114,7 @@ export class Tracking {
     if (tracked === undefined) return;
     this.#over(tracked);
     if (!forGood) return;
+    this.#refused.delete(keeper.address);
     this.#tracked.delete(keeper);
     tracked.listener?.close(new Error('Connection is closed.'));
     if (this.#tracked.size > 0) return;
@@ -125,7 +128,6 @@ export class Tracking {
     if (epoch === undefined) return;
     tracked.epoch = undefined;
     epoch.live = false;
-    if (this.#live.get(epoch.address) === epoch) this.#live.delete(epoch.address);
     this.#events.onEnded(epoch);
   }
 
@@ -134,9 +136,12 @@ export class Tracking {
     const { turn, keeper } = tracked;
     const sink: CallSink = {
       onReply: (_call, reply, from) => {
-        if (reply instanceof Error || tracked.turn !== turn) return;
+        if (tracked.turn !== turn) return;
+        if (reply instanceof Error) {
+          this.#refused.add(keeper.address);
+          return;
+        }
         tracked.epoch = { address: keeper.address, live: true };
-        this.#live.set(keeper.address, tracked.epoch);
         this.#epochs.set(from, tracked.epoch);
       },
       onLost: () => {},
@@ -149,6 +154,7 @@ export class Tracking {
     tracked.listener = this.#host.keeper(keeper.address, {
       onState: (listener, state) => {
         if (listener !== tracked.listener) return;
+        if (state === 'resting' || state === 'ended') this.#refused.add(keeper.address);
         if (state !== 'up') this.#over(tracked);
         else if (keeper.state === 'up') this.#redirect(tracked, listener);
       },
@@ -164,6 +170,7 @@ export class Tracking {
   // The listener must be subscribed before notices are sent its way, or the first could be missed.
   #redirect(tracked: Tracked, listener: Keeper): void {
     this.#over(tracked);
+    this.#refused.delete(listener.address);
     const { turn } = tracked;
     const id = ownCall(['client', 'id']);
     const subscribe = new Call(['subscribe', channel], -1, CallFlag.subscribing, 'utf8', undefined, directSink);
@@ -176,7 +183,7 @@ export class Tracking {
         if (tracked.turn === turn) this.#ask(tracked, ['client', 'tracking', 'on', 'redirect', String(number)]);
       },
       // Lost: the listener's next connection asks again. Refused: nothing is kept of that node.
-      () => undefined,
+      () => void this.#refused.add(listener.address),
     );
     for (const call of [id.call, subscribe]) if (!listener.send(call)) call.fail(new Error('Connection is closed.'));
   }
