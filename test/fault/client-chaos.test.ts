@@ -1,0 +1,94 @@
+// Every node of a real cluster stands behind a proxy that cuts, delays, halves, stalls and garbles, while slots move.
+// A mixed load goes through, every reply is judged. CHAOS_SECONDS (default 8) and CHAOS_SEED may be given; the seed fixes
+// what load and proxies draw, not how the sockets interleave.
+
+import assert from 'node:assert/strict';
+import { setTimeout as pause } from 'node:timers/promises';
+import { Cluster, slotOf } from '../../lib/index.ts';
+import { ProxyRing } from '../kit/proxy.ts';
+import { needRedisServer, type RealCluster, startRealCluster, until } from '../kit/real-cluster.ts';
+import { MixedLoad } from './mixed-load.ts';
+
+const seconds = Number(process.env['CHAOS_SECONDS'] ?? 8);
+const seed = Number(process.env['CHAOS_SEED'] ?? Date.now() % 1_000_000);
+
+const chances = { cut: 0.004, cutInside: 0.004, delay: 0.05, halve: 0.05, stall: 0.0005, garble: 0.008 };
+
+/** Moves slots that hold keys of the load to and fro until told to stop; resolves to how many moved. */
+function keepMoving(cluster: RealCluster, slots: readonly number[]): { stop(): Promise<number> } {
+  let stopped = false;
+  const run = async (): Promise<number> => {
+    let moved = 0;
+    for (; !stopped; moved++) {
+      const slot = slots[moved % slots.length]!;
+      const owner = await cluster.ownerOf(slot);
+      const others = cluster.masters.filter((node) => node.id !== owner.id);
+      await cluster.moveSlot(slot, others[moved % others.length]!);
+      await pause(50);
+    }
+    return moved;
+  };
+  const running = run();
+  running.catch(() => undefined);
+  return {
+    stop() {
+      stopped = true;
+      return running;
+    },
+  };
+}
+
+describe('fault: proxies that cut, delay, stall and garble', function () {
+  this.timeout(120_000 + seconds * 1000);
+  let cluster: RealCluster;
+
+  before(async function () {
+    needRedisServer(this, 'chaos tests');
+    cluster = await startRealCluster();
+  });
+  after(() => cluster?.stop());
+  afterEach(async function () {
+    if (this.currentTest?.state === 'failed') console.log(`        CHAOS_SEED=${seed}`);
+    await cluster?.flush();
+  });
+
+  for (const protocol of [3, 2] as const) {
+    it(`RESP${protocol}: ${seconds / 2} s of mixed load, every reply judged, nothing lost, nothing left open`, async () => {
+      const ring = await ProxyRing.start(cluster.nodes, { chances }, seed + protocol);
+      const client = new Cluster(ring.seeds, { natMap: ring.natMap, redisOptions: { protocol } });
+      const unhandled: unknown[] = [];
+      const onUnhandled = (reason: unknown): void => void unhandled.push(reason);
+      process.on('unhandledRejection', onUnhandled);
+      try {
+        const load = new MixedLoad(client, { seed: seed + 7 * protocol });
+        load.start();
+        await until('the load runs', () => load.total > 100);
+        const slots = ['w0:0', '{w1}:0', 'count:2', '{w3}:0', 'w4:1'].map((key) => slotOf(key));
+        const moves = keepMoving(cluster, slots);
+        ring.stormy = true;
+        await pause(seconds * 500);
+        const moved = await moves.stop();
+        ring.stormy = false;
+        const unsettled = await load.stop(30_000);
+        await load.verify();
+        await until('garbled connections are closed', () => ring.garbledOpen === 0, 10_000);
+        console.log(
+          `        seed ${seed}: ${load.total} steps, ${moved} slots moved, ${JSON.stringify(ring.counts)}, errors ${JSON.stringify([...load.errors])}`,
+        );
+        assert.deepEqual(load.wrong, []);
+        assert.deepEqual(load.refused, []);
+        assert.equal(unsettled, 0, 'promises that never settled');
+        assert.deepEqual(unhandled, []);
+        // The weather was real.
+        assert.ok(load.total > 200 && moved > 0);
+        for (const fault of ['cut', 'delay', 'halve', 'garble'] as const) {
+          assert.ok(ring.counts[fault] > 0, `no ${fault} happened`);
+        }
+      } finally {
+        process.off('unhandledRejection', onUnhandled);
+        client.disconnect();
+        await ring.stop();
+      }
+    });
+  }
+});
