@@ -10,9 +10,10 @@ import { Fifo } from '../base/fifo.ts';
 import type { Timer, World } from '../base/world.ts';
 import type { Push } from '../wire/reply.ts';
 import type { Call, Lane } from './call.ts';
-import { Connection, type ConnectionEvents, type ConnectionOptions } from './connection.ts';
+import { Connection, type ConnectionOptions } from './connection.ts';
 import { type Dialing, type DialOptions, dial, type Socket } from './dial.ts';
 import { type HandshakeOptions, shakeHands } from './handshake.ts';
+import { probe } from './probe.ts';
 
 export interface KeeperOptions extends DialOptions, HandshakeOptions, ConnectionOptions {
   /** Milliseconds before dial number `times` (from 1) after a loss, or null to stay down. */
@@ -39,8 +40,6 @@ export interface KeeperEvents {
   /** As ConnectionEvents.onStray. */
   onStray?(reply: Buffer): boolean;
 }
-
-const mute: ConnectionEvents = { onClose: () => {}, onPush: () => {}, onDrain: () => {}, onHeard: () => {} };
 
 export class Keeper implements Lane {
   readonly address: string;
@@ -171,7 +170,7 @@ export class Keeper implements Lane {
       this.#events.onSilence?.(this, true);
     }
     this.#probing = true;
-    this.#probe(limit).then(
+    probe(this.address, this.#options, limit, this.#world).then(
       (verdict) => {
         this.#probing = false;
         if (verdict !== undefined && connection.silent) connection.destroy(verdict);
@@ -205,29 +204,6 @@ export class Keeper implements Lane {
         one.end();
         this.#world.after(5000, () => one.destroy(reason));
       }
-    }
-  }
-
-  // Resolves with the reason to drop the socket, or undefined when nothing was learned.
-  async #probe(limit: number): Promise<Error | undefined> {
-    const dialing = dial({ ...this.#options, connectTimeout: limit }, this.#world);
-    let socket: Socket;
-    try {
-      socket = await dialing.opened;
-    } catch (error) {
-      return errorOfNode(this.address, error);
-    }
-    const probe = new Connection(socket, this.address, this.#options, this.#world, mute);
-    const timer = this.#world.after(limit, () => probe.destroy(new Error('silent')));
-    try {
-      await shakeHands(probe, { ...this.#options, clientInfo: false });
-      const message = `Socket timeout. Expecting data, but didn't receive any in ${limit}ms.`;
-      return new RedisError(message, { code: 'ERR_SILENT', node: this.address });
-    } catch {
-      return undefined;
-    } finally {
-      timer.cancel();
-      probe.destroy(new Error('probe over'));
     }
   }
 

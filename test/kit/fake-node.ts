@@ -16,6 +16,8 @@ export type Answer = string | Buffer | undefined;
 export class FakeNode {
   readonly seen: Seen[] = [];
   connections = 0;
+  /** Connections made from now on get no answer at all, not even to a handshake. */
+  shy = false;
   port = 0;
   /** What the test's node says to a command (lower-case name, arguments as sent). */
   answer: (argv: readonly string[], socket: Socket) => Answer;
@@ -81,13 +83,19 @@ export class FakeNode {
     for (const socket of this.#sockets) socket.write(bytes);
   }
 
+  /** Refuses new connections; those that are open stay. */
+  stopListening(): void {
+    this.#server.close();
+  }
+
   async close(): Promise<void> {
     this.cut();
-    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    if (this.#server.listening) await new Promise<void>((resolve) => this.#server.close(() => resolve()));
   }
 
   #accept(socket: Socket): void {
     const connection = ++this.connections;
+    const silent = this.shy;
     let chunk = 0;
     socket.setNoDelay(true);
     const decoder = new Decoder();
@@ -100,6 +108,7 @@ export class FakeNode {
       for (let argv = decoder.read('latin1'); argv !== pending; argv = decoder.read('latin1')) {
         const words = argv as string[];
         this.seen.push({ argv: words, connection, chunk });
+        if (silent) continue;
         const reply = handshakeAnswer(words) ?? this.answer([words[0]!.toLowerCase(), ...words.slice(1)], socket);
         if (reply !== undefined && !socket.destroyed) socket.write(reply);
       }

@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict';
+import { RealWorld } from '../../lib/base/world.ts';
+import { Call, type CallSink } from '../../lib/connection/call.ts';
+import { Keeper, type KeeperOptions, type KeeperState } from '../../lib/connection/keeper.ts';
+import { bulk, FakeNode } from '../kit/fake-node.ts';
+
+class Watch implements CallSink {
+  readonly states: KeeperState[] = [];
+  readonly silences: boolean[] = [];
+  readonly replies: unknown[] = [];
+  readonly lost: { words: string; written: boolean; reason: Error }[] = [];
+  readonly keeper: Keeper;
+  #waiters: (() => void)[] = [];
+
+  constructor(node: FakeNode, options: Partial<KeeperOptions> = {}) {
+    const all = { host: '127.0.0.1', port: node.port, retryDelay: () => 5, holdWhileDown: false, ...options };
+    this.keeper = new Keeper(node.key, all, new RealWorld(), {
+      onState: (_keeper, state) => this.#note(() => this.states.push(state)),
+      onSilence: (_keeper, silent) => this.#note(() => this.silences.push(silent)),
+    });
+  }
+
+  call(...argv: string[]): Call {
+    return new Call(argv, -1, 0, 'utf8', undefined, this);
+  }
+
+  onReply(_call: Call, reply: unknown): void {
+    this.#note(() => this.replies.push(reply));
+  }
+
+  onLost(call: Call, reason: Error): void {
+    this.#note(() => this.lost.push({ words: call.argv.join(' '), written: call.written, reason }));
+  }
+
+  async until(done: () => boolean): Promise<void> {
+    while (!done()) await new Promise<void>((resolve) => this.#waiters.push(resolve));
+  }
+
+  #note(act: () => void): void {
+    act();
+    for (const waiter of this.#waiters.splice(0)) waiter();
+  }
+}
+
+describe('connection: keeper', () => {
+  let node: FakeNode;
+  let watch: Watch;
+  beforeEach(async () => {
+    node = await FakeNode.start((argv) => (argv[0] === 'hang' ? undefined : bulk(argv.join(' '))));
+    watch = new Watch(node);
+  });
+  afterEach(async () => {
+    watch.keeper.close(new Error('test over'));
+    await node.close();
+  });
+
+  async function up(): Promise<void> {
+    watch.keeper.open();
+    await watch.until(() => watch.keeper.state === 'up');
+  }
+
+  it('dials for the first call, and sends what waited meanwhile in order', async () => {
+    for (const word of ['a', 'b', 'c']) assert.equal(watch.keeper.send(watch.call('get', word)), true);
+    await watch.until(() => watch.replies.length === 3);
+    assert.deepEqual(watch.replies, ['get a', 'get b', 'get c']);
+    assert.deepEqual(watch.states, ['dialing', 'up']);
+  });
+
+  it('dials again after a loss and hands back what was unanswered', async () => {
+    await up();
+    watch.keeper.send(watch.call('hang'));
+    await new Promise((resolve) => setImmediate(resolve));
+    node.cut();
+    await watch.until(() => watch.lost.length === 1);
+    assert.equal(watch.lost[0]!.written, true);
+    await watch.until(() => watch.keeper.state === 'up');
+    assert.deepEqual(watch.states, ['dialing', 'up', 'resting', 'dialing', 'up']);
+  });
+
+  it('refuses calls while it rests', async () => {
+    watch = new Watch(node, { retryDelay: () => 60_000 });
+    await up();
+    node.cut();
+    await watch.until(() => watch.keeper.state === 'resting');
+    assert.equal(watch.keeper.send(watch.call('get', 'x')), false);
+  });
+
+  it('stays down when told to', async () => {
+    watch = new Watch(node, { retryDelay: () => null });
+    await up();
+    node.cut();
+    await watch.until(() => watch.keeper.state === 'ended');
+    assert.equal(watch.keeper.send(watch.call('get', 'x')), false);
+  });
+
+  it('replaces its connection without losing an answer', async () => {
+    await up();
+    watch.keeper.send(watch.call('get', 'old'));
+    watch.keeper.renew();
+    watch.keeper.send(watch.call('get', 'new'));
+    await watch.until(() => watch.replies.length === 2);
+    assert.deepEqual(watch.replies.toSorted(), ['get new', 'get old']);
+    assert.equal(node.connections, 2);
+  });
+
+  it('closes gently: what is in flight is answered', async () => {
+    await up();
+    watch.keeper.send(watch.call('get', 'last'));
+    watch.keeper.close(new Error('leaving'), true);
+    await watch.until(() => watch.replies.length === 1);
+    assert.deepEqual(watch.lost, []);
+  });
+
+  it('leaves nothing open when closed while dialing or shaking hands', async () => {
+    for (const turns of [0, 1, 2, 3, 5]) {
+      const one = new Watch(node);
+      one.keeper.open();
+      for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
+      one.keeper.close(new Error('never mind'));
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.equal(node.open, 0);
+  });
+
+  describe('silence', () => {
+    async function fallSilent(): Promise<void> {
+      await up();
+      watch.keeper.send(watch.call('hang'));
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      watch.keeper.checkSilence(20);
+      assert.deepEqual(watch.silences, [true]);
+    }
+
+    it('drops a socket whose peer answers on another', async () => {
+      await fallSilent();
+      assert.equal(watch.keeper.send(watch.call('get', 'x')), false, 'a silent peer gets no more calls');
+      await watch.until(() => watch.lost.length === 1);
+      assert.match(watch.lost[0]!.reason.message, /Socket timeout\. Expecting data/);
+      await watch.until(() => watch.keeper.state === 'up');
+      assert.equal(watch.keeper.send(watch.call('get', 'again')), true);
+      await watch.until(() => watch.replies.includes('get again'));
+    });
+
+    it('keeps the socket of a peer that is silent everywhere, and uses it when it speaks again', async () => {
+      await up();
+      node.shy = true;
+      await fallSilent();
+      await new Promise((resolve) => setTimeout(resolve, 60));
+      assert.equal(watch.keeper.state, 'up');
+      assert.equal(watch.keeper.silent, true);
+      node.say(bulk('at last'));
+      await watch.until(() => watch.silences.length === 2);
+      assert.deepEqual(watch.silences, [true, false]);
+      assert.deepEqual(watch.replies, ['at last']);
+      assert.equal(watch.keeper.send(watch.call('get', 'x')), true);
+    });
+
+    it('drops the socket of a peer that cannot be reached any more', async () => {
+      await up();
+      node.stopListening();
+      await fallSilent();
+      await watch.until(() => watch.lost.length > 0);
+      assert.equal(watch.lost[0]!.words, 'hang');
+    });
+
+    it('is no silence when nothing is owed', async () => {
+      await up();
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      watch.keeper.checkSilence(20);
+      assert.deepEqual(watch.silences, []);
+    });
+  });
+});
