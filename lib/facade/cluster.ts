@@ -48,6 +48,9 @@ export interface ClusterStats {
     readonly state: KeeperState;
     /** Calls sent and unanswered, or queued for this node's connection. */
     readonly inFlight: number;
+    /** Smoothed round trip in milliseconds; with scaleReads, once measured. */
+    readonly roundTrip: number | undefined;
+    readonly zone: string | undefined;
   }[];
   /** Undefined without `clientSideCache`. */
   readonly cache: CacheStats | undefined;
@@ -171,7 +174,7 @@ export class Cluster extends EventEmitter {
 
   /** What the client has done so far and what it is doing: redirects followed, refreshes by reason, calls by node. */
   stats(): ClusterStats {
-    const { router, refresher, pool, lifecycle } = this.#core;
+    const { router, refresher, pool, lifecycle, reads } = this.#core;
     return {
       redirects: { ...router.counts },
       refreshes: { ...refresher.counts },
@@ -181,6 +184,8 @@ export class Cluster extends EventEmitter {
         role,
         state: keeper.state,
         inFlight: keeper.load,
+        roundTrip: reads?.roundTrip(key),
+        zone: reads?.zoneOf(key),
       })),
       cache: this.#cache?.stats,
     };

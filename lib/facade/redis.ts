@@ -175,9 +175,14 @@ export class Redis extends EventEmitter {
   monitor(callback?: Callback<Redis>): Promise<Redis> {
     const begun = new Promise<Redis>((resolve, reject) => {
       const monitor = this.duplicate({ monitor: true, lazyConnect: false });
-      monitor.once('error', reject);
+      // Nobody else holds the client yet: what fails to begin is closed here.
+      const fail = (error: Error): void => {
+        monitor.disconnect();
+        reject(error);
+      };
+      monitor.once('error', fail);
       monitor.once('monitoring', () => {
-        monitor.off('error', reject);
+        monitor.off('error', fail);
         resolve(monitor);
       });
     });

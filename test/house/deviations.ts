@@ -44,7 +44,7 @@ export const deviations: Readonly<Record<string, string>> = {
     'Redis._getDescription',
     'Redis._getServerAddress',
   ]),
-  ...because('private to ioredis: the blockingTimeout option is not there yet', [
+  ...because('private to ioredis: timeouts of blocking calls are facade/blocking-timeout here', [
     'Redis.getBlockingTimeoutInMs',
     'Redis.getConfiguredBlockingTimeout',
   ]),
@@ -53,10 +53,7 @@ export const deviations: Readonly<Record<string, string>> = {
     'Redis.createScanStream',
   ]),
   ...because('sharded pub/sub in a subscriber group is not there yet', ['Cluster.createShardedSubscriberGroup']),
-  ...because('MONITOR is not there yet', ['Redis.monitor']),
   ...because('follows from auto-pipelining; on one node there is nothing to count', ['Redis.autoPipelineQueueSize']),
-  ...because('deprecated in ioredis: disconnect() under another name', ['Redis.end']),
-  ...because('internal to ioredis: a connection is normal, subscriber or monitor', ['Redis.mode']),
   ...because('defaults are documented with each option and applied where it is read', ['Redis#defaultOptions']),
   ...because('no other promise library can be set; ioredis only warns', ['Redis#Promise']),
   ...because("Sentinel and connectors of one's own are outside a cluster client", [
