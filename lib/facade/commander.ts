@@ -1,6 +1,7 @@
 // The command surface: turns method calls into Calls. One table of names makes the methods of Cluster, Redis and
 // Pipeline alike; what differs is only what each does with a finished call.
 
+import { EventEmitter } from 'node:events';
 import { RedisError } from '../base/errors.ts';
 import { type Callback, nodeify } from '../batch/pipeline.ts';
 import { toArgv } from '../command/argv.ts';
@@ -124,12 +125,42 @@ export interface CommandTarget {
   executeScript(script: Script, args: unknown[], encoding: Encoding): unknown;
 }
 
-/** Puts every command and its Buffer form on a prototype; methods that a class has of its own stay. */
+/**
+ * Gives a class every command and its Buffer form: one object with all methods is put beneath the class, above what
+ * it extends, so methods of its own stay and the 700 methods are made once for all classes.
+ */
 export function installCommands(prototype: object): void {
-  const methods = prototype as Record<string, unknown>;
+  let lowest = prototype;
+  let base = Object.getPrototypeOf(lowest) as object;
+  while (base !== Object.prototype && base !== EventEmitter.prototype) {
+    lowest = base;
+    base = Object.getPrototypeOf(lowest) as object;
+    if (surfaces.has(lowest)) return;
+  }
+  Object.setPrototypeOf(lowest, surfaceOver(base));
+}
+
+/** Surfaces made so far. */
+const surfaces = new WeakSet<object>();
+const surfaceOf = new Map<object, object>();
+let commandMethods: Record<string, unknown> | undefined;
+
+function surfaceOver(base: object): object {
+  let surface = surfaceOf.get(base);
+  if (surface === undefined) {
+    commandMethods ??= makeCommandMethods();
+    surface = Object.assign(Object.create(base) as object, commandMethods);
+    surfaceOf.set(base, surface);
+    surfaces.add(surface);
+  }
+  return surface;
+}
+
+function makeCommandMethods(): Record<string, unknown> {
+  const methods: Record<string, unknown> = {};
   for (const name of builtinCommandNames) {
-    if (!(name in prototype)) methods[name] = commandMethod(name, 'utf8');
-    if (!(`${name}Buffer` in prototype)) methods[`${name}Buffer`] = commandMethod(name, 'buffer');
+    methods[name] = commandMethod(name, 'utf8');
+    methods[`${name}Buffer`] = commandMethod(name, 'buffer');
   }
   methods['call'] = genericMethod('utf8');
   methods['callBuffer'] = genericMethod('buffer');
@@ -143,6 +174,7 @@ export function installCommands(prototype: object): void {
     this[name] = commandMethod(name, 'utf8');
     this[`${name}Buffer`] = commandMethod(name, 'buffer');
   };
+  return methods;
 }
 
 // The word is looked up at the first call, so that installing 700 methods costs an import next to nothing.
