@@ -1,0 +1,45 @@
+// Whether memory grows: the slope of the second half of the samples, by least squares. Pure.
+
+export interface Sample {
+  /** Seconds. */
+  readonly at: number;
+  /** MiB. */
+  readonly rss: number;
+  /** Heap in use after a collection, with what lies outside it, MiB. */
+  readonly heap: number;
+}
+
+export interface Trend {
+  readonly flat: boolean;
+  /** MiB a minute. */
+  readonly heapSlope: number;
+  readonly rssSlope: number;
+  readonly text: string;
+}
+
+/** Most growth of the heap that still counts as flat, MiB a minute: the load's own noise is below a tenth of it. */
+export const heapBound = 0.5;
+/** The same for the resident set, which moves in steps with the collector's arenas. */
+export const rssBound = 3;
+
+function slopeOf(samples: readonly Sample[], pick: (sample: Sample) => number): number {
+  const meanAt = samples.reduce((sum, { at }) => sum + at, 0) / samples.length;
+  const mean = samples.reduce((sum, sample) => sum + pick(sample), 0) / samples.length;
+  let above = 0;
+  let below = 0;
+  for (const sample of samples) {
+    above += (sample.at - meanAt) * (pick(sample) - mean);
+    below += (sample.at - meanAt) ** 2;
+  }
+  return below === 0 ? 0 : (above / below) * 60;
+}
+
+/** Fewer than four samples cannot tell, and are not flat. */
+export function verdictOf(samples: readonly Sample[]): Trend {
+  const second = samples.slice(Math.floor(samples.length / 2));
+  const heapSlope = slopeOf(second, ({ heap }) => heap);
+  const rssSlope = slopeOf(second, ({ rss }) => rss);
+  const flat = samples.length >= 4 && heapSlope <= heapBound && rssSlope <= rssBound;
+  const text = `second half: heap ${heapSlope.toFixed(3)} MiB/min (bound ${heapBound}), rss ${rssSlope.toFixed(3)} MiB/min (bound ${rssBound}): ${flat ? 'flat' : 'GROWS'}`;
+  return { flat, heapSlope, rssSlope, text };
+}
