@@ -26,6 +26,8 @@ export type {
   ClusterNode,
   ClusterOptions,
   CommonRedisOptions,
+  DNSLookupFunction,
+  DNSResolveSrvFunction,
   NatMap,
   RedisOptions,
   ScriptDefinition,

@@ -1,9 +1,16 @@
 // Opens one socket to one address, within a deadline. The only client file that knows node:net and node:tls.
 
-import { connect as connectTcp, type Socket } from 'node:net';
+import { lookup as systemLookup } from 'node:dns';
+import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { RedisError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
+
+/** ioredis's shape of dns.lookup: the address of a name. The name itself may be given back: then the system looks it up. */
+export type DNSLookupFunction = (
+  hostname: string,
+  callback: (error: NodeJS.ErrnoException | null | undefined, address: string, family?: number) => void,
+) => void;
 
 export interface DialOptions {
   readonly host: string;
@@ -20,6 +27,8 @@ export interface DialOptions {
   readonly noDelay?: boolean | undefined;
   /** Given: the connection is TLS, with these options of node:tls. */
   readonly tls?: ConnectionOptions | undefined;
+  /** Turns a host name into an address instead of dns.lookup. */
+  readonly dnsLookup?: DNSLookupFunction | undefined;
   /** Name for the server's certificate when `host` is only an address. */
   readonly servername?: string | undefined;
 }
@@ -74,11 +83,35 @@ export function dial(options: DialOptions, world: World): Dialing {
 function open(options: DialOptions): Socket {
   const target =
     options.path === undefined
-      ? { host: options.host, port: options.port, family: options.family ?? 0 }
+      ? {
+          host: options.host,
+          port: options.port,
+          family: options.family ?? 0,
+          ...(options.dnsLookup === undefined ? {} : { lookup: lookupForSockets(options.dnsLookup) }),
+        }
       : { path: options.path };
   if (options.tls === undefined) return connectTcp(target);
   const servername = options.servername ?? (isName(options.host) ? options.host : undefined);
   return connectTls({ ...target, ...(servername === undefined ? {} : { servername }), ...options.tls });
+}
+
+// In the form that sockets ask for. The host name stays what TLS verifies.
+function lookupForSockets(lookup: DNSLookupFunction): LookupFunction {
+  return (hostname, options, callback) => {
+    const answer = (error: NodeJS.ErrnoException | null | undefined, address: string): void => {
+      const family = isIP(address);
+      if (error) callback(error, '', 0);
+      // Both have one callback for one address and for all of them, which their types cannot say.
+      else if (family === 0) systemLookup(address, options, callback as never);
+      else if (options.all) callback(null, [{ address, family }]);
+      else callback(null, address, family);
+    };
+    try {
+      lookup(hostname, answer);
+    } catch (error) {
+      callback(error as NodeJS.ErrnoException, '', 0);
+    }
+  };
 }
 
 // SNI carries names only, never addresses.

@@ -10,6 +10,7 @@ import { NodePool, type PooledNode } from '../router/node-pool.ts';
 import { ReadMonitor } from '../router/read-monitor.ts';
 import { ReadPolicy } from '../router/read-policy.ts';
 import { type ReadChoice, Router } from '../router/router.ts';
+import { discoverSrv } from '../topology/discovery.ts';
 import { Refresher } from '../topology/refresher.ts';
 import { parseSeeds, type Seed, type StartupNode } from '../topology/seeds.ts';
 import type { SlotMap } from '../topology/slot-map.ts';
@@ -28,6 +29,8 @@ export interface CoreEvents {
   onNodeRemoved(node: PooledNode): void;
   onNodeError(error: Error, key: string): void;
   onRefresh(map: SlotMap): void;
+  /** The client: `this` of clusterRetryStrategy, which may assign its startupNodes. Read at each round. */
+  readonly client: { readonly startupNodes: readonly StartupNode[] };
   onReady(): void;
   /** A node's connection changed: told first of all, before anything is sent on it. */
   onKeeperState(keeper: Keeper, state: KeeperState): void;
@@ -155,10 +158,18 @@ export class ClusterCore {
 
   async #connectOnce(): Promise<void> {
     const epoch = this.#epoch;
+    await this.#locateSeeds();
+    if (epoch !== this.#epoch) return;
     await this.refresher.refresh('connect');
     if (epoch !== this.#epoch) return;
     this.lifecycle.become('connect');
     if (this.#options.enableReadyCheck ?? true) await this.#checkState();
+  }
+
+  async #locateSeeds(): Promise<void> {
+    const named = parseSeeds(this.#events.client.startupNodes);
+    const { useSRVRecords, resolveSrv } = this.#options;
+    this.seeds = useSRVRecords ? await discoverSrv(named, () => this.#world.random(), resolveSrv) : named;
   }
 
   // CLUSTER INFO of any node; a cluster that says `fail` is not ready yet.
@@ -182,9 +193,7 @@ export class ClusterCore {
 
   #retryOrEnd(reason: Error): void {
     const strategy = this.#options.clusterRetryStrategy ?? defaultRetry;
-    const face = { startupNodes: undefined as readonly StartupNode[] | undefined };
-    const delay = strategy.call(face as never, ++this.#attempts, reason);
-    if (face.startupNodes !== undefined) this.seeds = parseSeeds(face.startupNodes);
+    const delay = strategy.call(this.#events.client as never, ++this.#attempts, reason);
     if (typeof delay !== 'number') {
       this.#end(reason);
       return;
@@ -222,10 +231,12 @@ export class ClusterCore {
   #makePool(): NodePool {
     const scaleReads = this.#options.scaleReads ?? 'master';
     const options = this.#options.redisOptions ?? {};
+    const { dnsLookup } = this.#options;
     return new NodePool(
       {
         optionsFor: (key) => ({
           ...keeperOptionsOf(options, this.seeds.find((seed) => seed.key === key)?.options),
+          dnsLookup,
           retryDelay: (times) => this.#redialDelay(times),
           holdWhileDown: false,
         }),
@@ -267,7 +278,8 @@ export class ClusterCore {
     if (this.reads === undefined) return undefined;
     const period = this.#options.replicaCheckInterval ?? 1000;
     const ask = (keeper: Keeper, argv: readonly string[]): Promise<unknown> => this.#ask(keeper, argv);
-    return new ReadMonitor(this.reads, this.pool, this.#world, { period, ask });
+    const onPromoted = (): void => this.refresher.suggest('moved');
+    return new ReadMonitor(this.reads, this.pool, this.#world, { period, ask, onPromoted });
   }
 
   #makeRouter(): Router {

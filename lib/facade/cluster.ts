@@ -63,7 +63,8 @@ export interface Cluster extends RedisCommander<{ type: 'default' }>, KeyScanStr
 export class Cluster extends EventEmitter {
   readonly options: ClusterOptions;
   readonly isCluster: boolean = true;
-  readonly startupNodes: readonly ClusterNode[];
+  /** Read at each attempt to connect; clusterRetryStrategy may assign it: `this.startupNodes = [...]`. */
+  startupNodes: readonly ClusterNode[];
   readonly #core: ClusterCore;
   readonly #maker: CallMaker;
   readonly #world = new RealWorld();
@@ -95,6 +96,7 @@ export class Cluster extends EventEmitter {
         this.#subscriber.mapChanged();
         this.emit('refresh');
       },
+      client: this,
       onDrain: () => this.emit('drain'),
       onReady: () => this.#subscriber.start(),
       onKeeperState: (keeper, state) => this.#cache?.nodeState(keeper, state),

@@ -4,11 +4,13 @@
 import type { ConnectionOptions } from 'node:tls';
 import { OptionError } from '../base/errors.ts';
 import type { NearCacheOptions } from '../cache/near-cache.ts';
+import type { DNSLookupFunction } from '../connection/dial.ts';
 import type { KeeperOptions } from '../connection/keeper.ts';
 import type { ReadScaling } from '../router/read-policy.ts';
+import type { DNSResolveSrvFunction } from '../topology/discovery.ts';
 import { type NatMap, parseLocation, type SeedOptions, type StartupNode } from '../topology/seeds.ts';
 
-export type { NatMap };
+export type { DNSLookupFunction, DNSResolveSrvFunction, NatMap };
 
 /** A startup node: port, `host:port`, URL, or an object with host, port and credentials of its own. */
 export type ClusterNode = StartupNode;
@@ -179,6 +181,12 @@ export interface ClusterOptions {
   /** For every node connection. */
   redisOptions?: Omit<RedisOptions, 'host' | 'port' | 'path' | 'retryStrategy' | 'readOnly'> | undefined;
   lazyConnect?: boolean | undefined;
+  /** Looks host names up instead of dns.lookup; may give the name back to leave it to the system. TLS keeps the name. */
+  dnsLookup?: DNSLookupFunction | undefined;
+  /** Startup nodes that are names are SRV names: their records are the nodes, asked for at each attempt to connect. Default false. */
+  useSRVRecords?: boolean | undefined;
+  /** Default dns.resolveSrv. */
+  resolveSrv?: DNSResolveSrvFunction | undefined;
   natMap?: NatMap | undefined;
   keyPrefix?: string | Buffer | undefined;
   showFriendlyErrorStack?: boolean | undefined;
@@ -280,6 +288,11 @@ const clusterRules: Record<string, Rule> = {
   slotsRefreshTimeout: [nonNegative, 'milliseconds'],
   slotsRefreshInterval: [nonNegative, 'milliseconds'],
   redisOptions: [anObject, 'an object'],
+  dnsLookup: [aFunction, 'a function'],
+  useSRVRecords: [aBoolean, 'a boolean'],
+  resolveSrv: [aFunction, 'a function'],
+  enableAutoPipelining: [aBoolean, 'a boolean'],
+  showFriendlyErrorStack: [aBoolean, 'a boolean'],
   natMap: [(value) => aFunction(value) || anObject(value), 'an object or a function'],
   keyPrefix: commonRules['keyPrefix']!,
   resend: commonRules['resend']!,

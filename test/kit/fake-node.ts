@@ -35,10 +35,10 @@ export class FakeNode {
     return node;
   }
 
-  async listen(port = this.port): Promise<void> {
+  async listen(port = this.port, host = '127.0.0.1'): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject);
-      this.#server.listen(port, '127.0.0.1', resolve);
+      this.#server.listen(port, host, resolve);
     });
     this.port = (this.#server.address() as { port: number }).port;
   }
