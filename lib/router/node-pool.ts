@@ -81,16 +81,20 @@ export class NodePool {
   }
 
   /** A further connection to a node, reached as the pool reaches it but none of its own. */
-  keeper(key: string, readOnly: boolean, events: KeeperEvents): Keeper {
+  keeper(key: string, readOnly: boolean, events: KeeperEvents, options: Partial<KeeperOptions> = {}): Keeper {
     const { host, port } = parseKey(key);
-    return new Keeper(key, { host, port, ...this.#options.optionsFor(key), readOnly }, this.#world, events);
+    const all = { host, port, ...this.#options.optionsFor(key), readOnly, ...options };
+    return new Keeper(key, all, this.#world, events);
   }
 
   /** A connection of the node for one blocking call. */
   blockingLane(key: string): Keeper {
     const node = this.open(key);
+    // One named connection a node and client, as users count them by CLIENT LIST: the shared one, lanes have no name.
+    if (node.keeper.state === 'idle') node.keeper.open();
+    const readOnly = this.#options.readFromReplicas && node.role === 'slave';
     node.blocking ??= new BlockingLanes(
-      () => this.keeper(key, this.#options.readFromReplicas && node.role === 'slave', { onState: () => {} }),
+      () => this.keeper(key, readOnly, { onState: () => {} }, { connectionName: undefined }),
       this.#world,
       this.#options.maxBlockingConnections,
     );

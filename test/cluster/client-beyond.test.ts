@@ -134,6 +134,20 @@ describe('client: beyond ioredis', function () {
       assert.equal(stream, '{list}s');
     });
 
+    it('leave one named connection a node, as clients are counted', async () => {
+      const cluster = connect({ redisOptions: { connectionName: 'counted' } });
+      const popped = cluster.blpop('counted', 0);
+      await pause(100);
+      const [owner] = cluster.slots[slotOf('counted')]!;
+      const node = cluster.nodes('master').find(({ options }) => `${options.host}:${options.port}` === owner)!;
+      const named = String(await node.client('LIST'))
+        .split('\n')
+        .filter((line) => line.includes('name=counted '));
+      assert.equal(named.length, 1);
+      await cluster.rpush('counted', 1);
+      await popped;
+    });
+
     it('use their connections again', async () => {
       const cluster = connect();
       await cluster.ping();
