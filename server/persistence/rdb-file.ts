@@ -1,0 +1,62 @@
+// The vocabulary of RDB files, shared by their writer and their reader: opcodes, limits and what a file is made of.
+// Layout: `REDIS` and four digits of version, aux fields, functions, then for each database its number, its sizes and
+// its keys, the end opcode, and a checksum over everything before it (eight zero bytes: not checked).
+
+import type { PortableValue } from './portable.ts';
+
+export const rdbMagic = 'REDIS';
+
+/** Bytes before the first opcode: the magic and the version. */
+export const rdbHeaderLength: number = rdbMagic.length + 4;
+
+export const rdbFooterLength = 8;
+
+export const rdbOpcodes = {
+  slotInfo: 244,
+  function: 245,
+  oldFunction: 246,
+  moduleAux: 247,
+  idle: 248,
+  frequency: 249,
+  aux: 250,
+  resize: 251,
+  expireMs: 252,
+  expireSeconds: 253,
+  database: 254,
+  end: 255,
+} as const;
+
+/** One key as a file holds it. */
+export interface RdbKey {
+  readonly key: string;
+  readonly value: PortableValue;
+  /** Absolute ms since the epoch, or -1 for none. */
+  readonly expireAt: number;
+}
+
+/** One database of a file; the counts are hints for the reader and must not be below the truth. */
+export interface RdbDatabase {
+  readonly index: number;
+  readonly size: number;
+  readonly expires: number;
+  readonly keys: Iterable<RdbKey>;
+}
+
+/** Everything that a file says. */
+export interface RdbContent {
+  /** Facts about the writer, such as `redis-ver`, in order. */
+  readonly aux: readonly (readonly [name: string, value: string])[];
+  /** Sources of function libraries. */
+  readonly functions: readonly string[];
+  /** Databases without keys are left out of the file. */
+  readonly databases: Iterable<RdbDatabase>;
+}
+
+/** Told, in the order of the file, what a reader finds. A sink that throws ends the reading with its error. */
+export interface RdbSink {
+  onAux?(name: string, value: string): void;
+  onFunction?(source: string): void;
+  /** Once per database, before its keys; sizes are hints from outside and not to be trusted. */
+  onDatabase?(index: number): void;
+  onKey(key: RdbKey): void;
+}
