@@ -7,6 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Cluster, slotOf } from '../../lib/index.ts';
 import { ProxyRing } from '../kit/proxy.ts';
 import { needRedisServer, type RealCluster, startRealCluster, until } from '../kit/real-cluster.ts';
+import { agreement } from './agreement.ts';
 import { MixedLoad } from './mixed-load.ts';
 
 const seconds = Number(process.env['CHAOS_SECONDS'] ?? 8);
@@ -24,7 +25,7 @@ function keepMoving(cluster: RealCluster, slots: readonly number[]): { stop(): P
       const owner = await cluster.ownerOf(slot);
       const others = cluster.masters.filter((node) => node.id !== owner.id);
       await cluster.moveSlot(slot, others[moved % others.length]!);
-      await pause(50);
+      await agreement(cluster.nodes);
     }
     return moved;
   };

@@ -15,6 +15,7 @@ import { runInNewContext } from 'node:vm';
 import { Cluster, slotOf } from '../../lib/index.ts';
 import { startCluster } from '../../server/index.ts';
 import { missingRedisServer, type RealNode, startRealCluster } from '../kit/real-cluster.ts';
+import { agreement } from './agreement.ts';
 import { MixedLoad } from './mixed-load.ts';
 import { type Sample, verdictOf } from './trend.ts';
 
@@ -54,6 +55,7 @@ async function realStage(): Promise<Stage> {
       for (const node of cluster.nodes) {
         if (node.id !== owner.id && (await roleOf(node)) === 'master') {
           await moveSlot(slot, owner, node);
+          await agreement(cluster.nodes);
           return;
         }
       }
@@ -64,8 +66,7 @@ async function realStage(): Promise<Stage> {
         if ((await roleOf(node)) !== 'slave') continue;
         await node.ask('cluster', 'failover');
         for (let tries = 0; tries < 100 && (await roleOf(node)) !== 'master'; tries++) await pause(50);
-        // Everybody must have heard before the next slot is moved.
-        await pause(1500);
+        await agreement(cluster.nodes);
         return;
       }
     },
