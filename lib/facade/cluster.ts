@@ -11,21 +11,25 @@ import { type CacheStats, NearCache } from '../cache/near-cache.ts';
 import type { Script } from '../command/script.ts';
 import { Call, CallFlag, type Parcel } from '../connection/call.ts';
 import type { KeeperState } from '../connection/keeper.ts';
+import type { Latencies } from '../router/latency.ts';
 import type { PooledNode } from '../router/node-pool.ts';
 import type { ReadChoice } from '../router/router.ts';
 import type { RefreshReason } from '../topology/refresher.ts';
 import { parseSeeds } from '../topology/seeds.ts';
+import type { SlotMap } from '../topology/slot-map.ts';
 import type { Encoding } from '../wire/decoder.ts';
 import { slotCount } from '../wire/slot.ts';
 import { limitBlocking } from './blocking-timeout.ts';
 import { Cancellable } from './cancellable.ts';
 import { Chain, type CommandWords } from './chain.ts';
 import { ClusterCore } from './cluster-core.ts';
+import { type ClusterInternals, installInternals } from './cluster-internals.ts';
 import { ClusterScanStream, keysOf, scanHostOf } from './cluster-scan.ts';
 import { ClusterSubscriber } from './cluster-subscriber.ts';
 import type { Command } from './command.ts';
 import { answer, CallMaker, installCommands, scriptMethod, scriptOf, takeCallback, type Word } from './commander.ts';
 import { Lifecycle, type Status } from './lifecycle.ts';
+import { commandTracing, traceCommand, traceGrouped } from './observe.ts';
 import { type ClusterNode, type ClusterOptions, type ScriptDefinition, verifyClusterOptions } from './options.ts';
 import { readChoiceOf } from './read-choice.ts';
 import { Redis, sharedKeeper } from './redis.ts';
@@ -50,6 +54,8 @@ export interface ClusterStats {
     readonly inFlight: number;
     /** Smoothed round trip in milliseconds; with scaleReads, once measured. */
     readonly roundTrip: number | undefined;
+    /** Milliseconds from call to reply since the node joined; blocking calls and transactions are not counted. */
+    readonly latency: Latencies | undefined;
     readonly zone: string | undefined;
   }[];
   /** Undefined without `clientSideCache`. */
@@ -57,7 +63,7 @@ export interface ClusterStats {
 }
 
 // The command methods are put on the prototype by installCommands; this gives them their types.
-export interface Cluster extends RedisCommander<{ type: 'default' }>, KeyScanStreams {}
+export interface Cluster extends RedisCommander<{ type: 'default' }>, KeyScanStreams, ClusterInternals {}
 
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the methods come from installCommands, users may merge their own
 export class Cluster extends EventEmitter {
@@ -72,6 +78,7 @@ export class Cluster extends EventEmitter {
   readonly #scripts = new Map<string, Script>();
   readonly #subscriber: ClusterSubscriber;
   readonly #cache: NearCache | undefined;
+  #slots: { readonly map: SlotMap; readonly lists: string[][] } | undefined;
   readonly #friendly: boolean;
   /** Neither crossSlot nor fanOut asked for: every call is one call. */
   readonly #plain: boolean;
@@ -120,11 +127,14 @@ export class Cluster extends EventEmitter {
   /** ioredis's is a plain property, and consumers set it after quit(); the client knows better, so it is not changed. */
   set status(_told: Status) {}
 
-  /** slot -> `host:port` keys, master first; slots nobody owns are empty. A copy. */
+  /** slot -> `host:port` keys, master first; slots nobody owns are empty. The same array until the map changes. */
   get slots(): string[][] {
     const { map } = this.#core.router;
+    if (this.#slots?.map === map) return this.#slots.lists;
     const lists = map.shards.map((shard) => [shard.master, ...shard.replicas]);
-    return Array.from({ length: slotCount }, (_, slot) => lists[map.table[slot]! - 1] ?? []);
+    const bySlot = Array.from({ length: slotCount }, (_, slot) => lists[map.table[slot]! - 1] ?? []);
+    this.#slots = { map, lists: bySlot };
+    return bySlot;
   }
 
   /**
@@ -188,6 +198,7 @@ export class Cluster extends EventEmitter {
         inFlight: keeper.load,
         roundTrip: reads?.roundTrip(key),
         zone: reads?.zoneOf(key),
+        latency: router.latencies(key),
       })),
       cache: this.#cache?.stats,
     };
@@ -289,12 +300,21 @@ export class Cluster extends EventEmitter {
     const callback = takeCallback(args);
     const call = this.#maker.make(word, args, encoding);
     const submit = (word.flags & CallFlag.subscribing) === 0 ? this.#submit : this.#subscribe;
-    return answer(call, callback, this.#friendly, submit);
+    return this.#answer(call, callback, submit);
   }
 
   executeScript(script: Script, args: unknown[], encoding: Encoding): unknown {
     const callback = takeCallback(args);
-    return answer(this.#maker.makeScript(script, args, encoding), callback, this.#friendly, this.#submit);
+    return this.#answer(this.#maker.makeScript(script, args, encoding), callback, this.#submit);
+  }
+
+  #answer(call: Call, callback: Callback<unknown> | undefined, submit: (call: Call) => void): Promise<unknown> {
+    if (!commandTracing.hasSubscribers) return answer(call, callback, this.#friendly, submit);
+    return traceCommand(call, this.#ownerOf(call), () => answer(call, callback, this.#friendly, submit));
+  }
+
+  #ownerOf({ slot }: Call): string | undefined {
+    return slot < 0 ? undefined : this.#core.router.map.masterOf(slot);
   }
 
   readonly #submit = (call: Call): void => {
@@ -412,3 +432,4 @@ export class Cluster extends EventEmitter {
 
 installCommands(Cluster.prototype);
 installScanStreams(Cluster.prototype);
+installInternals(Cluster.prototype);

@@ -28,7 +28,6 @@ export const deviations: Readonly<Record<string, string>> = {
     'Cluster.resolveStartupNodeHostnames',
   ]),
   ...because('semi-public in ioredis, for its own Pipeline: redirects are the one loop of router/router here', [
-    'Cluster.delayUntilReady',
     'Cluster.handleError',
     'Pipeline.fillResult',
   ]),
