@@ -43,6 +43,11 @@ export class Pipeline {
     return this.#calls.length;
   }
 
+  /** exec() would end a MULTI stretch of a pipeline, and send nothing yet. */
+  protected get nested(): boolean {
+    return this.#inTransaction && !this.#unwrap;
+  }
+
   /** Adds a call; used by every command method of the surface. */
   add(call: Call, callback?: Callback<unknown>): this {
     if (this.#executed) throw new RedisError(reused, { code: 'ERR_PIPELINE_REUSED' });

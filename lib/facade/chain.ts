@@ -1,12 +1,14 @@
 // pipeline() and multi() as users chain them: the batch with every command as a method.
 
 import { cancelledBy, RedisError } from '../base/errors.ts';
-import { type BatchHost, Pipeline } from '../batch/pipeline.ts';
+import { type BatchHost, type Callback, Pipeline } from '../batch/pipeline.ts';
+import type { BatchResult } from '../batch/scatter.ts';
 import type { Script } from '../command/script.ts';
 import { CallFlag } from '../connection/call.ts';
 import type { Encoding } from '../wire/decoder.ts';
 import type { Command } from './command.ts';
 import { type CallMaker, installCommands, scriptMethod, takeCallback, type Word, wordOf } from './commander.ts';
+import { traceBatch } from './observe.ts';
 import type { ChainableCommander, RedisCommander } from './surface.generated/index.ts';
 
 /** A command as `[name, ...arguments]`. */
@@ -18,6 +20,7 @@ export interface Chain extends RedisCommander<{ type: 'pipeline'; chain: Chainab
 export class Chain extends Pipeline {
   readonly #maker: CallMaker;
   readonly #cluster: boolean;
+  readonly #transaction: boolean;
 
   constructor(
     host: BatchHost,
@@ -29,11 +32,21 @@ export class Chain extends Pipeline {
     super(host, transaction);
     this.#maker = maker;
     this.#cluster = cluster;
+    this.#transaction = transaction;
     const methods = this as unknown as Record<string, unknown>;
     for (const [name, script] of scripts) {
       methods[name] = scriptMethod(script, 'utf8');
       methods[`${name}Buffer`] = scriptMethod(script, 'buffer');
     }
+  }
+
+  override exec(callback?: Callback<BatchResult[] | null>): Promise<BatchResult[] | null> {
+    if (this.nested) return super.exec(callback);
+    // ioredis counts the commands between MULTI and EXEC.
+    const [mode, size] = this.#transaction
+      ? (['MULTI', this.length - 1] as const)
+      : (['PIPELINE', this.length] as const);
+    return traceBatch(mode, size, () => super.exec(callback));
   }
 
   /** `[['set', 'a', 1], ['get', 'a']]`, as given to pipeline(commands). */

@@ -20,6 +20,7 @@ import { merge, type View } from '../topology/vote.ts';
 import { parseNodes } from '../wire/cluster-nodes.ts';
 import type { Push } from '../wire/reply.ts';
 import type { Lifecycle } from './lifecycle.ts';
+import { ConnectTracer, redirectChannel, refreshChannel } from './observe.ts';
 import { type ClusterOptions, keeperOptionsOf, resendsWritten } from './options.ts';
 
 export interface CoreEvents {
@@ -55,6 +56,7 @@ export class ClusterCore {
   /** Undefined when masters answer everything. */
   readonly reads: ReadPolicy | undefined;
   readonly #readMonitor: ReadMonitor | undefined;
+  readonly #connects = new ConnectTracer();
   /** Replaced by clusterRetryStrategy when it assigns `startupNodes`. */
   seeds: readonly Seed[];
   readonly #options: ClusterOptions;
@@ -192,8 +194,9 @@ export class ClusterCore {
   }
 
   #retryOrEnd(reason: Error): void {
-    const strategy = this.#options.clusterRetryStrategy ?? defaultRetry;
-    const delay = strategy.call(this.#events.client as never, ++this.#attempts, reason);
+    const { clusterRetryStrategy: strategy = defaultRetry } = this.#options;
+    // null, as with ioredis: never try again.
+    const delay = strategy === null ? null : strategy.call(this.#events.client as never, ++this.#attempts, reason);
     if (typeof delay !== 'number') {
       this.#end(reason);
       return;
@@ -247,6 +250,7 @@ export class ClusterCore {
         onAdd: (node) => this.#events.onNodeAdded(node),
         onRemove: (node) => {
           this.reads?.forget(node.key);
+          this.router.forgetLatencies(node.key);
           this.#events.onNodeRemoved(node);
         },
       },
@@ -302,7 +306,13 @@ export class ClusterCore {
       },
       this.pool,
       this.#world,
-      { onHint: (reason) => this.refresher.suggest(reason), onPatched: (map) => this.#events.onRefresh(map) },
+      {
+        onHint: (reason) => this.refresher.suggest(reason),
+        onRedirect: (kind, { slot }, error, from, to) => {
+          if (redirectChannel.hasSubscribers) redirectChannel.publish({ kind, slot, from, to, error });
+        },
+        onPatched: (map) => this.#events.onRefresh(map),
+      },
     );
   }
 
@@ -310,8 +320,15 @@ export class ClusterCore {
     return new Refresher(
       {
         ask: () => survey(this.#targets(), this.#world),
-        publish: (seen) => this.#publish(seen),
-        onFailure: (error) => this.#onRefreshFailed(error),
+        publish: (seen, reason) => {
+          const changed = this.#publish(seen);
+          if (refreshChannel.hasSubscribers) refreshChannel.publish({ reason, changed, error: undefined });
+          return changed;
+        },
+        onFailure: (error, reason) => {
+          if (refreshChannel.hasSubscribers) refreshChannel.publish({ reason, changed: false, error });
+          this.#onRefreshFailed(error);
+        },
         // A near cache may answer for long without asking anybody who could say that a slot has moved.
         period: this.#options.slotsRefreshInterval ?? (this.#options.clientSideCache === undefined ? 0 : 5000),
       },
@@ -399,6 +416,7 @@ export class ClusterCore {
 
   #onNodeState(keeper: Keeper, state: KeeperState, reason: Error | undefined): void {
     this.#events.onKeeperState(keeper, state);
+    this.#connects.onState(keeper, state, reason);
     if (state === 'up') this.router.retryParked();
     if (state === 'ended') {
       this.pool.forget(keeper.address);

@@ -29,7 +29,7 @@ import { ClusterSubscriber } from './cluster-subscriber.ts';
 import type { Command } from './command.ts';
 import { answer, CallMaker, installCommands, scriptMethod, scriptOf, takeCallback, type Word } from './commander.ts';
 import { Lifecycle, type Status } from './lifecycle.ts';
-import { commandTracing, traceCommand, traceGrouped } from './observe.ts';
+import { commandTracing, traceCommand, tracedSubmit } from './observe.ts';
 import { type ClusterNode, type ClusterOptions, type ScriptDefinition, verifyClusterOptions } from './options.ts';
 import { readChoiceOf } from './read-choice.ts';
 import { Redis, sharedKeeper } from './redis.ts';
@@ -395,7 +395,7 @@ export class Cluster extends EventEmitter {
   #chain(transaction: boolean, commands: readonly CommandWords[] | undefined): Chain {
     const host = {
       dispatcher: this.#core.router,
-      submit: this.#send,
+      submit: tracedSubmit(this.#send, (call) => this.#ownerOf(call)),
       watch: (call: Call) => this.#cache?.watch(call),
     };
     const chain = new Chain(host, this.#maker, this.#scripts, transaction, true);

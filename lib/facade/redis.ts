@@ -29,6 +29,7 @@ import {
 } from './commander.ts';
 import { Lifecycle, type Status } from './lifecycle.ts';
 import { parseMonitorLine } from './monitor.ts';
+import { ConnectTracer, commandTracing, traceCommand, tracedSubmit } from './observe.ts';
 import {
   keeperOptionsOf,
   type RedisOptions,
@@ -68,6 +69,7 @@ export class Redis extends EventEmitter {
   readonly #world: World;
   readonly #subscriptions: Subscriptions;
   readonly #deadlines: Deadlines | undefined;
+  readonly #connects = new ConnectTracer();
   #times = 0;
   #connections = 0;
   #waiters: { resolve: () => void; reject: (error: Error) => void }[] = [];
@@ -247,13 +249,19 @@ export class Redis extends EventEmitter {
     const subscribing = (word.flags & CallFlag.subscribing) !== 0;
     if (subscribing) this.#subscriptions.prepare(call);
     const submit = subscribing || this.#maySend(word) ? this.#submit : refuse;
-    return answer(call, callback, this.options.showFriendlyErrorStack ?? false, submit);
+    return this.#answer(call, callback, submit);
   }
 
   executeScript(script: Script, args: unknown[], encoding: Encoding): unknown {
     const callback = takeCallback(args);
     const call = this.#maker.makeScript(script, args, encoding);
-    return answer(call, callback, this.options.showFriendlyErrorStack ?? false, this.#submit);
+    return this.#answer(call, callback, this.#submit);
+  }
+
+  #answer(call: Call, callback: Callback<unknown> | undefined, submit: (call: Call) => void): Promise<unknown> {
+    const friendly = this.options.showFriendlyErrorStack ?? false;
+    if (!commandTracing.hasSubscribers) return answer(call, callback, friendly, submit);
+    return traceCommand(call, this.#keeper.address, () => answer(call, callback, friendly, submit));
   }
 
   /** A RESP2 connection that is subscribed hears messages only; RESP3 tells messages from replies. */
@@ -278,7 +286,7 @@ export class Redis extends EventEmitter {
   };
 
   #chain(transaction: boolean, commands: readonly CommandWords[] | undefined): Chain {
-    const host = { dispatcher: this.#router, submit: this.#submit };
+    const host = { dispatcher: this.#router, submit: tracedSubmit(this.#submit, () => this.#keeper.address) };
     return new Chain(host, this.#maker, this.#scripts, transaction, false).addBatch(commands ?? []);
   }
 
@@ -314,7 +322,10 @@ export class Redis extends EventEmitter {
       holdWhileDown: false,
     };
     return new Keeper(path ?? `${host}:${port}`, options, this.#world, {
-      onState: (_keeper, state, reason) => this.#onState(state, reason),
+      onState: (keeper, state, reason) => {
+        this.#connects.onState(keeper, state, reason);
+        this.#onState(state, reason);
+      },
       onPush: (_keeper, push) => this.onPush(push),
       onStray: (reply) => this.#onMonitorLine(reply),
     });

@@ -12,6 +12,8 @@ export interface ReadMonitorOptions {
   readonly period: number;
   /** One question to one node; rejects when it is not answered in time. */
   readonly ask: (keeper: Keeper, argv: readonly string[]) => Promise<unknown>;
+  /** A replica of the map says that it is a master. */
+  readonly onPromoted: () => void;
 }
 
 export class ReadMonitor {
@@ -75,10 +77,11 @@ export class ReadMonitor {
     const sent = this.#world.now();
     const answer = await this.#options.ask(node.keeper, argv);
     this.#policy.measured(node.key, this.#world.now() - sent);
-    const replica = node.role === 'slave' && argv[0] === 'info';
+    const info = String(answer);
     // A node that has become a master meanwhile has no such line, and is not behind.
-    if (replica) this.#policy.told(node.key, { behind: /^master_link_status:(?!up)/m.test(String(answer)) });
-    else this.#policy.told(node.key, { behind: false });
+    this.#policy.told(node.key, { behind: /^master_link_status:(?!up)/m.test(info) });
+    // Reads alone would never tell: a promoted replica serves them as before.
+    if (node.role === 'slave' && /^role:master/m.test(info)) this.#options.onPromoted();
   }
 
   async #askZone(node: PooledNode): Promise<void> {
