@@ -122,8 +122,8 @@ export interface RedisOptions extends CommonRedisOptions {
 }
 
 export interface ClusterOptions {
-  /** Milliseconds before attempt `times` to reach the cluster again; not a number: give up. Default min(100 + times * 2, 2000). */
-  clusterRetryStrategy?: ((times: number, reason?: Error) => number | null | undefined | void) | undefined;
+  /** Milliseconds before attempt `times` to reach the cluster again; not a number: give up. Called on the cluster, whose `startupNodes` it may assign; null: one attempt only. Default min(100 + times * 2, 2000). */
+  clusterRetryStrategy?: ((times: number, reason?: Error) => number | null | undefined | void) | null | undefined;
   /** Milliseconds before a node is dialed again. Default: at once, then 50 ms doubling to 2 s, with jitter. */
   clusterNodeRetryStrategy?: ((times: number) => number | null | undefined | void) | null | undefined;
   /** Hold commands until the slot map is known. Default true. */

@@ -122,6 +122,12 @@ describe('client: names of startup nodes', () => {
     assert.deepEqual(seen, [true, 1]);
   });
 
+  it('tries once when clusterRetryStrategy is null', async () => {
+    const client = open([{ port: 1 }], { clusterRetryStrategy: null, lazyConnect: true });
+    await assert.rejects(client.connect(), /None of startup nodes is available/);
+    assert.equal(client.status, 'end');
+  });
+
   it('speaks IPv6', async function () {
     const six = new FakeNode((argv) => {
       if (argv[0] !== 'cluster') return '+OK\r\n';
