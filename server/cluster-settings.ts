@@ -1,5 +1,7 @@
 // The cluster-* parameters as the membership reads them: always the present values, whoever changed them.
 
+import type { World } from '../lib/base/world.ts';
+import type { TcpBusSettings } from './bus/tcp-bus.ts';
 import type { EndpointType } from './cluster/guard.ts';
 import { me, withNode } from './cluster/state.ts';
 import type { ClusterMember, ClusterSettings } from './cluster-member.ts';
@@ -25,6 +27,23 @@ export function settingsOf(config: Config): ClusterSettings {
     get endpointType() {
       return config.get('cluster-preferred-endpoint-type') as EndpointType;
     },
+  };
+}
+
+/** The same for a bus over TCP, which is bound before the node is a member of anything. */
+export function busSettings(world: World, config: Config, member: () => ClusterMember | undefined): TcpBusSettings {
+  return {
+    world,
+    get nodeTimeout() {
+      return config.number('cluster-node-timeout');
+    },
+    get sendLimit() {
+      return config.number('cluster-link-sendbuf-limit');
+    },
+    get sender() {
+      return { serving: member()?.up === true, announcedHost: config.get('cluster-announce-ip') };
+    },
+    knows: (id) => member()?.state.nodes.get(id)?.handshake === false,
   };
 }
 

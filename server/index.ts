@@ -21,6 +21,11 @@ export interface NodeOptions {
   readonly cluster?: boolean;
   /** Clients must AUTH with it. Default none. */
   readonly password?: string;
+  /**
+   * How it talks to other nodes: `loopback`, with nodes of this process alone, or `tcp`, with any, redis-server 7.0
+   * among them, on `port` + 10000. Replication is within this process either way. Default `loopback`.
+   */
+  readonly bus?: 'loopback' | 'tcp';
   /** Parameters by their redis.conf names, over the defaults of redis 7.0. */
   readonly config?: Readonly<Record<string, string>>;
   /** Clock, chance and log. Default the real ones. */
@@ -36,6 +41,8 @@ export interface ClusterOptions {
   /** The first node's port, the others follow one by one; 0, the default: any free ports. */
   readonly port?: number;
   readonly password?: string;
+  /** As of a single node. Default `loopback`. */
+  readonly bus?: 'loopback' | 'tcp';
   /** Default: those of redis 7.0, with a `cluster-node-timeout` of 2000 ms. */
   readonly config?: Readonly<Record<string, string>>;
   readonly world?: World;
@@ -96,7 +103,8 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Bundle
 function commonOptions(options: NodeOptions, world: World): Omit<ServerNodeOptions, 'port' | 'cluster'> {
   const password = options.password ?? '';
   const auth = password === '' ? {} : { requirepass: password, masterauth: password };
-  return { world, host: options.host ?? '127.0.0.1', config: { ...auth, ...options.config } };
+  const { bus = 'loopback', host = '127.0.0.1' } = options;
+  return { world, host, bus, config: { ...auth, ...options.config } };
 }
 
 function checkCount(name: string, value: number, least: number): number {

@@ -5,10 +5,11 @@
 import type { World } from '../lib/base/world.ts';
 import type { Bus } from './bus/bus.ts';
 import { openLoopbackBus } from './bus/loopback.ts';
+import { type BusPort, bindTcpBus } from './bus/tcp-bus.ts';
 import { guard } from './cluster/guard.ts';
 import { type ClusterNode, type ClusterState, me } from './cluster/state.ts';
 import { ClusterMember } from './cluster-member.ts';
-import { settingsOf, watchAnnounced } from './cluster-settings.ts';
+import { busSettings, settingsOf, watchAnnounced } from './cluster-settings.ts';
 import { createEngine } from './command/all.ts';
 import { clusterWords } from './command/cluster-words.ts';
 import { resumePaused } from './command/dispatch.ts';
@@ -32,6 +33,8 @@ export interface ServerNodeOptions {
   /** 0: any free port. */
   readonly port: number;
   readonly cluster: boolean;
+  /** How nodes talk: within this process, the default, or over TCP as redis-server does. */
+  readonly bus?: 'loopback' | 'tcp';
   /** Parameters by their redis.conf names. */
   readonly config: Readonly<Record<string, string>>;
 }
@@ -51,6 +54,7 @@ export class ServerNode {
   #listener: Listener | undefined;
   #member: ClusterMember | undefined;
   #bus: Bus | undefined;
+  #busPort: BusPort | undefined;
   #closeDoor: (() => void) | undefined;
   #steppingDown = false;
   #frozen = false;
@@ -130,16 +134,31 @@ export class ServerNode {
 
   /** Opens the client port, so that the node's address is known; commands are served once start() was called. */
   async listen(): Promise<void> {
-    const { host, port, cluster } = this.options;
-    const tooHigh: Listener[] = [];
+    const { bus, host, port, cluster } = this.options;
+    const unfit: Listener[] = [];
     let listener = await bind(this.engine, host, port);
-    // The bus port must exist too. The ports that were too high are held until a lower one came up.
-    while (cluster && port === 0 && listener.port > highestClientPort && tooHigh.length < 64) {
-      tooHigh.push(listener);
+    // The bus port must exist and be free too. The ports without are held until one with came up.
+    while (cluster && port === 0 && unfit.length < 64 && !(await this.#bindBus(listener.port).catch(() => false))) {
+      unfit.push(listener);
       listener = await bind(this.engine, host, port);
     }
-    for (const other of tooHigh) await other.close();
+    for (const other of unfit) await other.close();
     this.#listener = listener;
+    if (!cluster || this.#busPort !== undefined || (await this.#bindBus(listener.port))) return;
+    if (bus === 'tcp') throw new Error(`no bus port belongs to port ${listener.port}: it would be above 65535`);
+  }
+
+  /** False when there is no bus port for that client port; rejects when it is taken. */
+  async #bindBus(clientPort: number): Promise<boolean> {
+    const { bus, host, world } = this.options;
+    if (clientPort > highestClientPort) return false;
+    if (bus !== 'tcp') return true;
+    const address = { host, cport: clientPort + busPortOffset };
+    this.#busPort = await bindTcpBus(
+      address,
+      busSettings(world, this.engine.config, () => this.#member),
+    );
+    return true;
   }
 
   /** Takes its place with `state` as its view of the cluster; undefined: a node on its own. */
@@ -182,6 +201,7 @@ export class ServerNode {
     this.#replica.stop();
     this.#primary.close();
     this.#links.close();
+    await this.#busPort?.close();
     await this.#listener?.close();
     this.engine.stop();
   }
@@ -221,7 +241,7 @@ export class ServerNode {
       settingsOf(engine.config),
     );
     watchAnnounced(engine.config, this.#member);
-    this.#bus = this.#member.start(openLoopbackBus, options.host);
+    this.#bus = this.#member.start(this.#busPort?.open ?? openLoopbackBus, options.host);
   }
 
   #follow(master: ClusterNode): void {

@@ -1,0 +1,99 @@
+// What nodes tell each other, as packets and back: the one place where the words of the gossip meet the bits of the
+// wire. Invariant: what the wire cannot say (hostnames of third nodes) is left out, what only the wire says is ignored.
+
+import { marks, nodeFlags } from './codec-layout.ts';
+import type { GossipRecord, Packet, PacketBody, PingExtension } from './codec-packet.ts';
+import type { Body, GossipEntry, Message } from './message.ts';
+
+/** What a packet says of its sender beside the message. */
+export interface SenderFacts {
+  /** The cluster is ok in the sender's opinion. */
+  readonly serving: boolean;
+  /** The address it was told to announce; `''`: receivers take the one they see. */
+  readonly announcedHost: string;
+}
+
+export function packetFor({ header, body }: Message, facts: SenderFacts): Packet {
+  const role = header.role === 'master' ? nodeFlags.master : nodeFlags.replica;
+  return {
+    header: {
+      port: header.port,
+      currentEpoch: header.currentEpoch,
+      configEpoch: header.configEpoch,
+      offset: header.offset,
+      sender: header.sender,
+      bitmap: header.bitmap,
+      master: header.role === 'replica' ? (header.master ?? '') : '',
+      host: facts.announcedHost,
+      plainPort: 0,
+      cport: header.cport,
+      flags: role | nodeFlags.myself | (header.noFailover ? nodeFlags.noFailover : 0),
+      state: facts.serving ? 0 : 1,
+      marks: (header.paused ? marks.paused : 0) | (header.force ? marks.force : 0),
+    },
+    body: 'gossip' in body ? greeting(body, header.hostname) : body,
+  };
+}
+
+function greeting(body: Extract<Body, { readonly gossip: unknown }>, hostname: string): PacketBody {
+  const extensions: PingExtension[] = hostname === '' ? [] : [{ kind: 'hostname', text: hostname }];
+  return { kind: body.kind, gossip: body.gossip.map(recordFor), extensions };
+}
+
+function recordFor({ id, host, port, cport, role, suspect, failed }: GossipEntry): GossipRecord {
+  const flags =
+    (role === 'master' ? nodeFlags.master : nodeFlags.replica) |
+    (suspect ? nodeFlags.suspect : 0) |
+    (failed ? nodeFlags.failed : 0);
+  // Times of zero mean that nothing is claimed: the receiver keeps its own.
+  return { id, pingSent: 0, pongReceived: 0, host, port, cport, flags, plainPort: 0 };
+}
+
+/** Undefined: a packet that is valid and says nothing to us (of a module, of a later version). */
+export function messageFrom({ header, body }: Packet): Message | undefined {
+  const told = bodyFrom(body);
+  if (told === undefined) return undefined;
+  return {
+    header: {
+      sender: header.sender,
+      host: header.host,
+      port: header.port,
+      cport: header.cport,
+      hostname: 'extensions' in body ? hostnameIn(body.extensions) : '',
+      role: header.master === '' && (header.flags & nodeFlags.replica) === 0 ? 'master' : 'replica',
+      master: header.master === '' ? null : header.master,
+      currentEpoch: header.currentEpoch,
+      configEpoch: header.configEpoch,
+      bitmap: header.bitmap,
+      offset: header.offset,
+      noFailover: (header.flags & nodeFlags.noFailover) !== 0,
+      paused: (header.marks & marks.paused) !== 0,
+      force: (header.marks & marks.force) !== 0,
+    },
+    body: told,
+  };
+}
+
+function bodyFrom(body: PacketBody): Body | undefined {
+  if (body.kind === 'module' || body.kind === 'unknown') return undefined;
+  return 'gossip' in body ? { kind: body.kind, gossip: body.gossip.map(entryFrom) } : body;
+}
+
+function hostnameIn(extensions: readonly PingExtension[]): string {
+  for (const value of extensions) if (value.kind === 'hostname') return value.text;
+  return '';
+}
+
+function entryFrom({ id, host, port, cport, flags }: GossipRecord): GossipEntry {
+  const lost = (flags & (nodeFlags.noAddress | nodeFlags.handshake)) !== 0;
+  return {
+    id,
+    host: lost ? '' : host,
+    port,
+    cport,
+    hostname: '',
+    role: (flags & nodeFlags.replica) === 0 ? 'master' : 'replica',
+    suspect: (flags & nodeFlags.suspect) !== 0,
+    failed: (flags & nodeFlags.failed) !== 0,
+  };
+}

@@ -1,0 +1,190 @@
+// One socket of the bus, dialled or accepted, and the door they come in by. The only file of the bus with node:net.
+// Knows packets as bytes, nothing of what they say. Invariant: every wait has a deadline and every buffer a limit;
+// what goes wrong on a link closes that link, says why once, and touches nothing else.
+
+import { createServer, isIP, type Server, Socket } from 'node:net';
+import type { World } from '../../lib/base/world.ts';
+import type { BusAddress } from './bus.ts';
+import { Framer } from './frame.ts';
+
+export interface LinkSettings {
+  readonly world: World;
+  /** Ms until a dialled socket must be open. */
+  connectMs(): number;
+  /** Ms without progress after which what was sent, or a packet half received, counts as stuck. */
+  stuckMs(): number;
+  /** Bytes that may wait to be sent. */
+  sendLimit(): number;
+  /** Bytes of the longest packet taken in. */
+  readonly packetLimit: number;
+}
+
+export interface SocketEvents {
+  onPacket(bytes: Buffer): void;
+  /** Once, later than whatever caused it. */
+  onClose(reason: string): void;
+}
+
+export class SocketLink {
+  readonly #socket: Socket;
+  readonly #settings: LinkSettings;
+  readonly #framer: Framer;
+  readonly openedAt: number;
+  /** When anything last arrived; at first, when the link was opened. */
+  heardAt: number;
+  /** Of an accepted link; of a dialled one whoever dialled knows it. */
+  readonly remoteHost: string;
+  /** The send buffer outgrew its limit. */
+  overflowed = false;
+  #dialling: boolean;
+  #events: SocketEvents | undefined;
+  #reason: string | undefined;
+  #unsent = 0;
+  #sendingSince = 0;
+  #receivingSince = 0;
+
+  constructor(socket: Socket, dialling: boolean, settings: LinkSettings) {
+    this.#socket = socket;
+    this.#settings = settings;
+    this.#framer = new Framer(settings.packetLimit);
+    this.#dialling = dialling;
+    this.remoteHost = plainHost(socket.remoteAddress);
+    this.openedAt = settings.world.now();
+    this.heardAt = this.openedAt;
+    socket.setNoDelay(true);
+  }
+
+  /** Begins to read; called once, by whoever made the link. */
+  start(events: SocketEvents): void {
+    const socket = this.#socket;
+    this.#events = events;
+    socket.once('connect', () => {
+      this.#dialling = false;
+      this.#sendingSince = this.#settings.world.now();
+    });
+    socket.on('data', (chunk: Buffer) => this.#take(chunk));
+    socket.once('end', () => this.close('closed by the peer'));
+    socket.once('error', (error) => this.close(error.message));
+    socket.once('close', () => {
+      this.close('closed by the peer');
+      events.onClose(this.#reason!);
+    });
+    socket.setKeepAlive(true, 2 * this.#settings.stuckMs());
+  }
+
+  get open(): boolean {
+    return this.#reason === undefined;
+  }
+
+  get localHost(): string {
+    return plainHost(this.#socket.localAddress);
+  }
+
+  /** Sends, as soon as the socket is open. A full buffer closes the link. */
+  send(bytes: Buffer): void {
+    if (!this.open) return;
+    if (this.#socket.writableLength + bytes.length > this.#settings.sendLimit()) {
+      this.overflowed = true;
+      this.close(`more than ${this.#settings.sendLimit()} bytes wait to be sent`);
+      return;
+    }
+    if (this.#unsent++ === 0) this.#sendingSince = this.#settings.world.now();
+    this.#socket.write(bytes, () => {
+      this.#unsent--;
+      this.#sendingSince = this.#settings.world.now();
+    });
+  }
+
+  /** Stops reading, as a stopped process does; the peer's bytes wait in the system. */
+  hold(held: boolean): void {
+    if (held) this.#socket.pause();
+    else {
+      // Nobody could hear anything meanwhile: no deadline has run out.
+      const now = this.#settings.world.now();
+      this.heardAt = now;
+      this.#receivingSince = now;
+      this.#sendingSince = now;
+      this.#socket.resume();
+    }
+  }
+
+  /** Closes when a deadline has passed. */
+  check(now: number): void {
+    if (this.#dialling) {
+      if (now - this.openedAt > this.#settings.connectMs()) this.close('no connection in time');
+      return;
+    }
+    const stuckMs = this.#settings.stuckMs();
+    if (this.#unsent > 0 && now - this.#sendingSince > stuckMs) this.close('nothing could be sent in time');
+    if (this.#framer.pending > 0 && now - this.#receivingSince > stuckMs) this.close('half a packet came in time');
+  }
+
+  close(reason: string): void {
+    if (!this.open) return;
+    this.#reason = reason;
+    this.#socket.destroy();
+  }
+
+  #take(chunk: Buffer): void {
+    if (!this.open) return;
+    const before = this.#framer.pending;
+    this.heardAt = this.#settings.world.now();
+    let packets: Buffer[];
+    try {
+      packets = this.#framer.push(chunk);
+    } catch (error) {
+      this.close((error as Error).message);
+      return;
+    }
+    // The deadline is for a whole packet, so that a trickle of bytes does not hold a link for ever.
+    if (before === 0 || packets.length > 0) this.#receivingSince = this.heardAt;
+    for (const packet of packets) if (this.open) this.#events!.onPacket(packet);
+  }
+}
+
+/** An IPv4 address that came in through an IPv6 socket is told as what it is. */
+function plainHost(address: string | undefined): string {
+  return (address ?? '').replace(/^::ffff:(?=\d+\.)/, '');
+}
+
+/** `from`: the address that this node listens on; peers see it as the sender's. */
+export function dialLink(to: BusAddress, from: string, settings: LinkSettings): SocketLink {
+  const socket = new Socket();
+  const link = new SocketLink(socket, true, settings);
+  const local = isIP(from) !== 0 && isIP(from) === isIP(to.host) && !isAnyHost(from) ? { localAddress: from } : {};
+  socket.connect({ host: to.host, port: to.cport, ...local });
+  return link;
+}
+
+function isAnyHost(host: string): boolean {
+  return host === '0.0.0.0' || host === '::';
+}
+
+export interface Door {
+  readonly port: number;
+  /** Resolves when the port is free again; links that came in are their owner's to close. */
+  close(): Promise<void>;
+}
+
+/** Listens at `address`; a cport of 0 is any free port. Rejects when it is taken. */
+export function openDoor(
+  address: BusAddress,
+  settings: LinkSettings,
+  onLink: (link: SocketLink) => void,
+): Promise<Door> {
+  return new Promise((resolve, reject) => {
+    const server = createServer({ pauseOnConnect: true }, (socket) => onLink(new SocketLink(socket, false, settings)));
+    server.once('error', reject);
+    server.listen({ host: address.host, port: address.cport }, () => {
+      server.off('error', reject);
+      // No more descriptors, say: that costs one link, not the node.
+      server.on('error', (error) => settings.world.log(`bus: accept failed: ${error.message}`));
+      resolve({ port: portOf(server), close: () => new Promise((done) => server.close(() => done())) });
+    });
+  });
+}
+
+function portOf(server: Server): number {
+  const address = server.address();
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}

@@ -1,0 +1,308 @@
+// The bus over TCP, in the bytes of redis-server 7.0: carries messages between nodes in any processes.
+// Owns the links of one node, in and out, and their clock; knows nothing of what messages mean beyond ping and pong.
+// Invariant: at most one inbound link per known peer, the newest; the end of an outbound link is told by the clock
+// alone, so that a peer that refuses is dialled again ten times a second at most.
+
+import type { Timer, World } from '../../lib/base/world.ts';
+import type { Bus, BusAddress, BusLink, Delivery, LinkEvents, OpenBus } from './bus.ts';
+import { decodePacket, encodePacket } from './codec.ts';
+import { messageFrom, packetFor, type SenderFacts } from './codec-message.ts';
+import { BadPacket } from './codec-packet.ts';
+import { type Door, dialLink, type LinkSettings, openDoor, type SocketLink } from './link.ts';
+import type { Message } from './message.ts';
+
+export interface TcpBusSettings {
+  readonly world: World;
+  /** Milliseconds of silence until a peer is suspected; the deadlines of links follow from it. */
+  readonly nodeTimeout: number;
+  readonly sender: SenderFacts;
+  /** Bytes that may wait on one link; 0: the bus's own bound. */
+  readonly sendLimit: number;
+  /** Whether `id` is a node of the cluster, not in handshake. */
+  knows(id: string): boolean;
+}
+
+/** A bus port that is bound, and the bus that may be opened there once. */
+export interface BusPort {
+  readonly cport: number;
+  readonly open: OpenBus;
+  /** Links that were closed because too much waited on them. */
+  readonly overflows: number;
+  /** Closes the bus too. Resolves when the port is free again. */
+  close(): Promise<void>;
+}
+
+const cronMs = 100;
+const hardSendLimit = 256 << 20;
+const packetLimit = 64 << 20;
+const inboundLimit = 4096;
+const minConnectMs = 1000;
+const minIdleMs = 60_000;
+const complainEveryMs = 1000;
+
+/** Binds the bus port, 0 for any free one. Rejects when it is taken. */
+export async function bindTcpBus(address: BusAddress, settings: TcpBusSettings): Promise<BusPort> {
+  const bus = new TcpBus(address.host, settings);
+  await bus.bind(address.cport);
+  return bus;
+}
+
+interface Inbound {
+  readonly link: SocketLink;
+  /** The known node that speaks on it. */
+  peer: string | undefined;
+}
+
+class TcpBus implements Bus, BusPort {
+  readonly #host: string;
+  readonly #settings: TcpBusSettings;
+  readonly #links: LinkSettings;
+  readonly #inbound = new Set<Inbound>();
+  readonly #byPeer = new Map<string, Inbound>();
+  readonly #outbound = new Set<Outbound>();
+  #door: Door | undefined;
+  #onInbound: ((delivery: Delivery) => void) | undefined;
+  #timer: Timer | undefined;
+  #held = false;
+  #closed: Promise<void> | undefined;
+  #complainedAt = Number.NEGATIVE_INFINITY;
+  overflows = 0;
+
+  constructor(host: string, settings: TcpBusSettings) {
+    this.#host = host;
+    this.#settings = settings;
+    this.#links = {
+      world: settings.world,
+      connectMs: () => Math.max(settings.nodeTimeout, minConnectMs),
+      stuckMs: () => Math.max(settings.nodeTimeout, minConnectMs),
+      sendLimit: () => settings.sendLimit || hardSendLimit,
+      packetLimit,
+    };
+  }
+
+  async bind(cport: number): Promise<void> {
+    this.#door = await openDoor({ host: this.#host, cport }, this.#links, (link) => this.#accept(link));
+  }
+
+  get cport(): number {
+    return this.#door?.port ?? 0;
+  }
+
+  /** What arrived before waits in its socket. */
+  readonly open: OpenBus = (address, onInbound) => {
+    if (address.cport !== this.cport) throw new Error(`bus port ${address.cport} is not bound: ${this.cport} is`);
+    if (this.#onInbound !== undefined || this.#closed !== undefined) throw new Error('this bus port was opened before');
+    this.#onInbound = onInbound;
+    for (const { link } of this.#inbound) link.hold(this.#held);
+    this.#schedule();
+    return this;
+  };
+
+  connect(address: BusAddress, events: LinkEvents): BusLink {
+    const link = dialLink(address, this.#host, this.#links);
+    const outbound = new Outbound(this, link, events, () => this.#settings.world.now());
+    this.#outbound.add(outbound);
+    link.start({
+      onPacket: (bytes) => this.#onAnswer(outbound, address, bytes),
+      onClose: (reason) => {
+        if (link.overflowed) this.#onOverflow(`${address.host}:${address.cport}: ${reason}`);
+      },
+    });
+    if (this.#held) link.hold(true);
+    return outbound;
+  }
+
+  hold(held: boolean): void {
+    this.#held = held;
+    for (const { link } of this.#inbound) link.hold(held);
+    for (const { link } of this.#outbound) link.hold(held);
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    this.#timer?.cancel();
+    for (const { link } of this.#outbound) link.close('the bus was closed');
+    for (const { link } of this.#inbound) link.close('the bus was closed');
+    this.#outbound.clear();
+    this.#inbound.clear();
+    this.#byPeer.clear();
+    await this.#door?.close();
+  }
+
+  /** Puts a message on a link. */
+  put(link: SocketLink, message: Message): void {
+    let bytes: Buffer;
+    try {
+      bytes = encodePacket(packetFor(message, this.#settings.sender));
+    } catch (error) {
+      // A setting that has no place on the wire (an address to announce, say) must not end the node.
+      if (!(error instanceof RangeError)) throw error;
+      this.#complain(`a message could not be sent: ${error.message}`);
+      return;
+    }
+    link.send(bytes);
+  }
+
+  // ---- inbound
+
+  #accept(link: SocketLink): void {
+    const inbound: Inbound = { link, peer: undefined };
+    link.start({
+      onPacket: (bytes) => this.#onPacket(inbound, bytes),
+      onClose: (reason) => {
+        this.#inbound.delete(inbound);
+        if (inbound.peer !== undefined && this.#byPeer.get(inbound.peer) === inbound) this.#byPeer.delete(inbound.peer);
+        if (link.overflowed) this.#onOverflow(`${link.remoteHost}: ${reason}`);
+        else if (inbound.peer === undefined) this.#complain(`closed the link from ${link.remoteHost}: ${reason}`);
+      },
+    });
+    if (this.#closed !== undefined) link.close('the bus was closed');
+    else if (!this.#makeRoom()) link.close(`more than ${inboundLimit} links`);
+    else {
+      this.#inbound.add(inbound);
+      link.hold(this.#held || this.#onInbound === undefined);
+    }
+  }
+
+  /** Strangers go first, the oldest before the others. */
+  #makeRoom(): boolean {
+    if (this.#inbound.size < inboundLimit) return true;
+    for (const inbound of this.#inbound) {
+      if (inbound.peer !== undefined) continue;
+      this.#inbound.delete(inbound);
+      inbound.link.close('room was needed for others');
+      return true;
+    }
+    return false;
+  }
+
+  #onPacket(inbound: Inbound, bytes: Buffer): void {
+    const message = this.#decode(bytes);
+    if (message === undefined || this.#onInbound === undefined || this.#closed !== undefined) return;
+    const { link } = inbound;
+    this.#onInbound({
+      message,
+      remoteHost: link.remoteHost,
+      localHost: link.localHost,
+      answer: (answer) => this.put(link, answer),
+    });
+    if (inbound.peer === undefined && this.#settings.knows(message.header.sender)) {
+      this.#bind(inbound, message.header.sender);
+    }
+  }
+
+  #bind(inbound: Inbound, peer: string): void {
+    const older = this.#byPeer.get(peer);
+    inbound.peer = peer;
+    this.#byPeer.set(peer, inbound);
+    older?.link.close('the peer opened another link');
+  }
+
+  // ---- outbound
+
+  #onAnswer(outbound: Outbound, address: BusAddress, bytes: Buffer): void {
+    const message = this.#decode(bytes);
+    if (message === undefined || this.#closed !== undefined || !outbound.open) return;
+    if (message.body.kind === 'pong') outbound.onPong();
+    outbound.events.onMessage({
+      message,
+      remoteHost: address.host,
+      localHost: outbound.link.localHost,
+      answer: (answer) => this.put(outbound.link, answer),
+    });
+  }
+
+  #decode(bytes: Buffer): Message | undefined {
+    const packet = decodePacket(bytes);
+    if (!(packet instanceof BadPacket)) return messageFrom(packet);
+    this.#complain(`a packet was dropped: ${packet.message}`);
+    return undefined;
+  }
+
+  #onOverflow(text: string): void {
+    this.overflows++;
+    this.#complain(`closed the link to ${text}`);
+  }
+
+  /** One line a second at most, whatever strangers send. */
+  #complain(text: string): void {
+    const now = this.#settings.world.now();
+    if (this.#closed !== undefined || now - this.#complainedAt < complainEveryMs) return;
+    this.#complainedAt = now;
+    this.#settings.world.log(`bus: ${text}`);
+  }
+
+  // ---- the clock
+
+  #schedule(): void {
+    this.#timer = this.#settings.world.after(cronMs, () => {
+      if (this.#closed !== undefined) return;
+      this.#tick();
+      this.#schedule();
+    });
+  }
+
+  #tick(): void {
+    if (this.#held) return;
+    const now = this.#settings.world.now();
+    const { nodeTimeout } = this.#settings;
+    for (const { link } of this.#inbound) {
+      link.check(now);
+      if (now - link.heardAt > Math.max(minIdleMs, 4 * nodeTimeout)) link.close('silent for too long');
+    }
+    for (const outbound of this.#outbound) {
+      outbound.check(now, nodeTimeout);
+      if (outbound.open) continue;
+      this.#outbound.delete(outbound);
+      outbound.events.onClose();
+    }
+  }
+}
+
+/** A link that this node opened; what its peer answers comes back on it. */
+class Outbound implements BusLink {
+  readonly link: SocketLink;
+  readonly events: LinkEvents;
+  readonly #bus: TcpBus;
+  readonly #now: () => number;
+  /** When the ping was sent that has no pong yet; 0: none. */
+  #pingedAt = 0;
+
+  constructor(bus: TcpBus, link: SocketLink, events: LinkEvents, now: () => number) {
+    this.#bus = bus;
+    this.link = link;
+    this.events = events;
+    this.#now = now;
+  }
+
+  get open(): boolean {
+    return this.link.open;
+  }
+
+  send(message: Message): void {
+    const { kind } = message.body;
+    if ((kind === 'ping' || kind === 'meet') && this.#pingedAt === 0) this.#pingedAt = this.#now();
+    this.#bus.put(this.link, message);
+  }
+
+  close(): void {
+    this.link.close('not needed any more');
+  }
+
+  onPong(): void {
+    this.#pingedAt = 0;
+  }
+
+  /** A link on which a ping got no answer may be dead at the other end only: a new one will tell. */
+  check(now: number, nodeTimeout: number): void {
+    const { link } = this;
+    link.check(now);
+    const waited = this.#pingedAt > 0 && now - this.#pingedAt > nodeTimeout / 2;
+    const silent = now - link.heardAt > nodeTimeout / 2;
+    if (waited && silent && now - link.openedAt > nodeTimeout) link.close('no pong in time');
+  }
+}
