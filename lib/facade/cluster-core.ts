@@ -282,7 +282,8 @@ export class ClusterCore {
     if (this.reads === undefined) return undefined;
     const period = this.#options.replicaCheckInterval ?? 1000;
     const ask = (keeper: Keeper, argv: readonly string[]): Promise<unknown> => this.#ask(keeper, argv);
-    const onPromoted = (): void => this.refresher.suggest('moved');
+    // Certain news is worth asking at once; where the map stays as it is, it waits for its turn like any hint.
+    const onPromoted = (first: boolean): void => this.refresher.suggest(first ? 'outage' : 'moved');
     return new ReadMonitor(this.reads, this.pool, this.#world, { period, ask, onPromoted });
   }
 

@@ -29,7 +29,7 @@ import { ClusterSubscriber } from './cluster-subscriber.ts';
 import type { Command } from './command.ts';
 import { answer, CallMaker, installCommands, scriptMethod, scriptOf, takeCallback, type Word } from './commander.ts';
 import { Lifecycle, type Status } from './lifecycle.ts';
-import { commandTracing, traceCommand, tracedSubmit } from './observe.ts';
+import { commandTracing, traceCommand, tracedSubmit, traceInUnit } from './observe.ts';
 import { type ClusterNode, type ClusterOptions, type ScriptDefinition, verifyClusterOptions } from './options.ts';
 import { readChoiceOf } from './read-choice.ts';
 import { Redis, sharedKeeper } from './redis.ts';
@@ -396,7 +396,10 @@ export class Cluster extends EventEmitter {
     const host = {
       dispatcher: this.#core.router,
       submit: tracedSubmit(this.#send, (call) => this.#ownerOf(call)),
-      watch: (call: Call) => this.#cache?.watch(call),
+      watch: (call: Call) => {
+        this.#cache?.watch(call);
+        traceInUnit(call, this.#ownerOf(call));
+      },
     };
     const chain = new Chain(host, this.#maker, this.#scripts, transaction, true);
     return chain.addBatch(commands ?? []);

@@ -164,6 +164,11 @@ export function tracedSubmit(
   };
 }
 
+/** Traces a call inside a transaction, which travels with its unit; its answer is QUEUED. */
+export function traceInUnit(call: Call, address: string | undefined): void {
+  if (commandTracing.hasSubscribers) traceGrouped(call, address, () => {});
+}
+
 /** Traces exec() when somebody listens. */
 export function traceBatch<T>(mode: BatchContext['batchMode'], size: number, run: () => Promise<T>): Promise<T> {
   const tracing = mode === 'MULTI' ? batchTracing : pipelineTracing;

@@ -29,7 +29,7 @@ import {
 } from './commander.ts';
 import { Lifecycle, type Status } from './lifecycle.ts';
 import { parseMonitorLine } from './monitor.ts';
-import { ConnectTracer, commandTracing, traceCommand, tracedSubmit } from './observe.ts';
+import { ConnectTracer, commandTracing, traceCommand, tracedSubmit, traceInUnit } from './observe.ts';
 import {
   keeperOptionsOf,
   type RedisOptions,
@@ -286,7 +286,12 @@ export class Redis extends EventEmitter {
   };
 
   #chain(transaction: boolean, commands: readonly CommandWords[] | undefined): Chain {
-    const host = { dispatcher: this.#router, submit: tracedSubmit(this.#submit, () => this.#keeper.address) };
+    const { address } = this.#keeper;
+    const host = {
+      dispatcher: this.#router,
+      submit: tracedSubmit(this.#submit, () => address),
+      watch: (call: Call) => traceInUnit(call, address),
+    };
     return new Chain(host, this.#maker, this.#scripts, transaction, false).addBatch(commands ?? []);
   }
 

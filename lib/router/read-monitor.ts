@@ -12,8 +12,8 @@ export interface ReadMonitorOptions {
   readonly period: number;
   /** One question to one node; rejects when it is not answered in time. */
   readonly ask: (keeper: Keeper, argv: readonly string[]) => Promise<unknown>;
-  /** A replica of the map says that it is a master. */
-  readonly onPromoted: () => void;
+  /** A replica of the map says that it is a master; `first`: it did not a round ago. */
+  readonly onPromoted: (first: boolean) => void;
 }
 
 export class ReadMonitor {
@@ -22,6 +22,7 @@ export class ReadMonitor {
   readonly #world: World;
   readonly #options: ReadMonitorOptions;
   readonly #asking = new Set<string>();
+  readonly #promoted = new Set<string>();
   #timer: Timer | undefined;
   #running = false;
 
@@ -42,6 +43,7 @@ export class ReadMonitor {
 
   stop(): void {
     this.#running = false;
+    this.#promoted.clear();
     this.#timer?.cancel();
   }
 
@@ -81,7 +83,11 @@ export class ReadMonitor {
     // A node that has become a master meanwhile has no such line, and is not behind.
     this.#policy.told(node.key, { behind: /^master_link_status:(?!up)/m.test(info) });
     // Reads alone would never tell: a promoted replica serves them as before.
-    if (node.role === 'slave' && /^role:master/m.test(info)) this.#options.onPromoted();
+    if (node.role === 'master' || !/^role:master/m.test(info)) this.#promoted.delete(node.key);
+    else {
+      this.#options.onPromoted(!this.#promoted.has(node.key));
+      this.#promoted.add(node.key);
+    }
   }
 
   async #askZone(node: PooledNode): Promise<void> {
