@@ -13,6 +13,8 @@ export interface LoadOptions {
   readonly keys?: number;
   /** Milliseconds a worker rests between steps; default 0. */
   readonly pause?: number;
+  /** Writes whose outcome is unknown are not sent again: a counter may not exceed the calls made. Default false. */
+  readonly atMostOnce?: boolean;
   /** Errors that faults may surface; default none. */
   readonly mayFail?: (error: Error) => boolean;
 }
@@ -120,6 +122,10 @@ export class MixedLoad {
     if (!(this.#options.mayFail?.(error) ?? false) && this.refused.length < 100) this.refused.push(error);
   }
 
+  get atMostOnce(): boolean {
+    return this.#options.atMostOnce ?? false;
+  }
+
   blame(what: string): void {
     if (this.wrong.length < 100) this.wrong.push(what);
   }
@@ -157,7 +163,9 @@ class Worker {
   readonly #counter: string;
   readonly #tagCounter: string;
   #counted = 0;
+  #counts = 0;
   #tagCounted = 0;
+  #tagCounts = 0;
   readonly #load: MixedLoad;
 
   constructor(number: number, keys: number, load: MixedLoad) {
@@ -187,13 +195,15 @@ class Worker {
       const reply = await this.#load.ask(client.get(cell.key));
       if (reply !== undefined) this.#load.judge('at the end', cell, reply, least);
     }
-    for (const [key, counted] of [
-      [this.#counter, this.#counted],
-      [this.#tagCounter, this.#tagCounted],
+    for (const [key, counted, calls] of [
+      [this.#counter, this.#counted, this.#counts],
+      [this.#tagCounter, this.#tagCounted, this.#tagCounts],
     ] as const) {
       const reply = await this.#load.ask(client.get(key));
-      if (reply !== undefined && !(Number(reply) >= counted)) {
-        this.#load.blame(`at the end ${key}: ${reply}, ${counted} was acknowledged`);
+      if (reply === undefined) continue;
+      const most = this.#load.atMostOnce ? calls : Number.MAX_SAFE_INTEGER;
+      if (!(Number(reply) >= counted && Number(reply) <= most)) {
+        this.#load.blame(`at the end ${key}: ${reply}, ${counted} was acknowledged, ${calls} calls made`);
       }
     }
   }
@@ -223,14 +233,18 @@ class Worker {
   }
 
   async #increment(): Promise<string> {
+    this.#counts++;
     const reply = await this.#load.ask(this.#load.client.incr(this.#counter));
-    if (reply !== undefined) this.#counted = this.#larger('INCR', reply, this.#counted);
+    if (reply !== undefined) this.#counted = this.#larger('INCR', reply, this.#counted, this.#counts);
     return 'incr';
   }
 
-  #larger(where: string, reply: unknown, before: number): number {
-    if (typeof reply === 'number' && reply > before) return reply;
-    this.#load.blame(`${where}: ${JSON.stringify(reply)?.slice(0, 80)}, ${before} was answered before`);
+  #larger(where: string, reply: unknown, before: number, calls: number): number {
+    const most = this.#load.atMostOnce ? calls : Number.MAX_SAFE_INTEGER;
+    if (typeof reply === 'number' && reply > before && reply <= most) return reply;
+    this.#load.blame(
+      `${where}: ${JSON.stringify(reply)?.slice(0, 80)}, ${before} was answered before, ${calls} calls made`,
+    );
     return before;
   }
 
@@ -268,6 +282,7 @@ class Worker {
   async #multi(): Promise<string> {
     const cell = this.#any(this.tagged);
     const version = ++cell.tried;
+    this.#tagCounts++;
     const multi = this.#load.client.multi();
     multi.set(cell.key, contentOf(cell.key, version)).get(cell.key).incr(this.#tagCounter);
     const results = (await this.#load.ask(multi.exec())) as Result[] | null | undefined;
@@ -278,7 +293,7 @@ class Worker {
     }
     this.#written(cell, version, this.#settled(results[0]));
     this.#load.judge('EXEC', cell, this.#settled(results[1]), version);
-    this.#tagCounted = this.#larger('EXEC', this.#settled(results[2]), this.#tagCounted);
+    this.#tagCounted = this.#larger('EXEC', this.#settled(results[2]), this.#tagCounted, this.#tagCounts);
     return 'multi';
   }
 
