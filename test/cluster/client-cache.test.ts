@@ -215,6 +215,26 @@ for (const protocol of [3, 2] as const) {
   });
 }
 
+describe('client: near cache and replicas', function () {
+  this.timeout(60_000);
+
+  it('scaleReads: what replicas answer is kept, and they tell of changes', async function () {
+    needRedisServer(this, 'near cache on replicas');
+    const cluster = await sharedRealCluster();
+    const client = await clientOf(cluster, { clientSideCache: {}, scaleReads: 'slave' });
+    const other = new Cluster(cluster.seeds.slice(0, 2));
+    for (let round = 0; round < 5; round++) {
+      await other.set('near:replica', String(round));
+      await until('the change is seen', async () => (await client.get('near:replica')) === String(round));
+      await warm(client, 'near:replica');
+      equal(await client.get('near:replica'), String(round));
+    }
+    await client.quit();
+    await other.quit();
+    await cluster.flush();
+  });
+});
+
 describe('client: near cache and options', function () {
   this.timeout(60_000);
   let cluster: RealCluster;
@@ -274,6 +294,21 @@ describe('client: near cache and options', function () {
       await client.get(stays);
       equal(countsOf(client).hits, hits + 1);
     }
+    await client.quit();
+  });
+
+  it('a cancelled asker leaves the answer to the others', async () => {
+    const client = await clientOf(cluster, { clientSideCache: {} });
+    await client.set('{foo}cancel', 'v');
+    const aborter = new AbortController();
+    const cancelled = client.withAbortSignal(aborter.signal).get('{foo}cancel');
+    const other = client.get('{foo}cancel');
+    aborter.abort();
+    await rejects(cancelled, { name: 'AbortError' });
+    equal(await other, 'v');
+    const { hits } = countsOf(client);
+    equal(await client.get('{foo}cancel'), 'v');
+    equal(countsOf(client).hits, hits + 1);
     await client.quit();
   });
 
