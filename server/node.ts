@@ -24,6 +24,7 @@ import { Primary } from './replication/primary.ts';
 import { Replica } from './replication/replica.ts';
 import { applier, copyKeys, loadCopy } from './replication-apply.ts';
 import { type ReplicationView, replicationLines, roleReply } from './replication-text.ts';
+import { Saving } from './saving.ts';
 import { Listener } from './session/listener.ts';
 import { dropKeys, sendAway } from './slot-loss.ts';
 
@@ -56,6 +57,7 @@ export class ServerNode {
   #bus: Bus | undefined;
   #busPort: BusPort | undefined;
   #closeDoor: (() => void) | undefined;
+  readonly #saving: Saving | undefined;
   #steppingDown = false;
   #frozen = false;
   #closing: Promise<void> | undefined;
@@ -79,6 +81,9 @@ export class ServerNode {
       },
     });
     const node = this;
+    if (!options.cluster && (options.config['dir'] ?? '') !== '') {
+      this.#saving = new Saving(this.engine, () => this.#stopAtOnce());
+    }
     this.#links = new LinkCache(world);
     this.#primary = new Primary({
       world,
@@ -134,6 +139,7 @@ export class ServerNode {
 
   /** Opens the client port, so that the node's address is known; commands are served once start() was called. */
   async listen(): Promise<void> {
+    await this.#load();
     const { bus, host, port, cluster } = this.options;
     const unfit: Listener[] = [];
     let listener = await bind(this.engine, host, port);
@@ -146,6 +152,20 @@ export class ServerNode {
     this.#listener = listener;
     if (!cluster || this.#busPort !== undefined || (await this.#bindBus(listener.port))) return;
     if (bus === 'tcp') throw new Error(`no bus port belongs to port ${listener.port}: it would be above 65535`);
+  }
+
+  async #load(): Promise<void> {
+    if (this.#saving === undefined) return;
+    this.engine.add(this.#saving.words());
+    // What was logged may be of these.
+    this.engine.add(moveWords(this.engine, this.#locks, this.#links));
+    await this.#saving.load();
+  }
+
+  /** A promise to keep writes was broken: nobody may get another reply. */
+  #stopAtOnce(): void {
+    for (const session of this.#listener?.sessions ?? []) session.close(false);
+    void this.close();
   }
 
   /** False when there is no bus port for that client port; rejects when it is taken. */
@@ -204,6 +224,7 @@ export class ServerNode {
     await this.#busPort?.close();
     await this.#listener?.close();
     this.engine.stop();
+    await this.#saving?.close();
   }
 
   // ---- cluster
@@ -268,7 +289,8 @@ export class ServerNode {
   // ---- replication
 
   #onEffects(effects: readonly Effect[]): void {
-    if (this.isReplica || effects.length === 0) return;
+    if (this.isReplica || effects.length === 0 || this.#saving?.loading === true) return;
+    this.#saving?.onEffects(effects);
     const words = effects.map(({ argv }) => argv);
     this.#primary.feed(words.length === 1 ? words : [['MULTI'], ...words, ['EXEC']]);
   }

@@ -36,6 +36,8 @@ export class SocketLink {
   readonly remoteHost: string;
   /** The send buffer outgrew its limit. */
   overflowed = false;
+  /** What came was not the cluster bus. */
+  garbled = false;
   #dialling: boolean;
   #events: SocketEvents | undefined;
   #reason: string | undefined;
@@ -133,6 +135,7 @@ export class SocketLink {
     try {
       packets = this.#framer.push(chunk);
     } catch (error) {
+      this.garbled = true;
       this.close((error as Error).message);
       return;
     }

@@ -157,7 +157,7 @@ class TcpBus implements Bus, BusPort {
         this.#inbound.delete(inbound);
         if (inbound.peer !== undefined && this.#byPeer.get(inbound.peer) === inbound) this.#byPeer.delete(inbound.peer);
         if (link.overflowed) this.#onOverflow(`${link.remoteHost}: ${reason}`);
-        else if (inbound.peer === undefined) this.#complain(`closed the link from ${link.remoteHost}: ${reason}`);
+        else if (link.garbled) this.#complain(`closed the link from ${link.remoteHost}: ${reason}`);
       },
     });
     if (this.#closed !== undefined) link.close('the bus was closed');
