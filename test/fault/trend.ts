@@ -17,7 +17,7 @@ export interface Trend {
   readonly text: string;
 }
 
-/** Most growth of the heap that still counts as flat, MiB a minute: the load's own noise is below a tenth of it. */
+/** Most growth of the heap that still counts as flat, MiB a minute. Noise of 1 MiB alone gives about 0.1 in 10 minutes. */
 export const heapBound = 0.5;
 /** The same for the resident set, which moves in steps with the collector's arenas. */
 export const rssBound = 3;
