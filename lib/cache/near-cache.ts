@@ -54,7 +54,12 @@ export interface NearCacheHost extends TrackingHost {
   map(): SlotMap;
   /** Replicas answer reads too. */
   readonly readsFromReplicas: boolean;
+  /** Answers were dropped before their time. */
+  readonly onDropped?: (cause: DropCause, entries: number) => void;
 }
+
+/** A key changed, everything was flushed, a connection that brings the notices ended, or a slot answered elsewhere. */
+export type DropCause = 'changed' | 'flushed' | 'ended' | 'redirected';
 
 interface Entry extends Dependant {
   readonly id: string;
@@ -250,30 +255,43 @@ export class NearCache {
 
   // Seen by a write of ours, or told by a server.
   #changed(key: string): void {
+    const before = this.#kept.size;
     for (const entry of this.#entries.ofKey(key)) {
       this.#counts.invalidations++;
       this.#kept.delete(entry.id);
     }
     for (const fetch of this.#underWay.ofKey(key)) fetch.tainted = true;
+    this.#dropped('changed', before);
   }
 
   #flushed(address: string | undefined): void {
+    const before = this.#kept.size;
     for (const entry of this.#entries.all()) {
       if (address !== undefined && entry.epoch.address !== address) continue;
       this.#counts.invalidations++;
       this.#kept.delete(entry.id);
     }
     for (const fetch of this.#underWay.all()) fetch.tainted = true;
+    this.#dropped('flushed', before);
   }
 
   #ended(epoch: Epoch): void {
+    const before = this.#kept.size;
     for (const entry of this.#entries.all()) if (entry.epoch === epoch) this.#kept.delete(entry.id);
+    this.#dropped('ended', before);
   }
 
   // MOVED or ASK: what is known of keys that are not there may be wrong already, and no notice will say so.
   #redirected(slot: number): void {
+    const before = this.#kept.size;
     for (const entry of this.#entries.ofSlot(slot)) this.#kept.delete(entry.id);
     for (const fetch of this.#underWay.ofSlot(slot)) fetch.tainted = true;
+    this.#dropped('redirected', before);
+  }
+
+  #dropped(cause: DropCause, before: number): void {
+    const entries = before - this.#kept.size;
+    if (entries > 0) this.#host.onDropped?.(cause, entries);
   }
 
   #wrote(call: Call): void {

@@ -29,7 +29,7 @@ import { ClusterSubscriber } from './cluster-subscriber.ts';
 import type { Command } from './command.ts';
 import { answer, CallMaker, installCommands, scriptMethod, scriptOf, takeCallback, type Word } from './commander.ts';
 import { Lifecycle, type Status } from './lifecycle.ts';
-import { commandTracing, traceCommand, tracedSubmit, traceInUnit } from './observe.ts';
+import { cacheChannel, commandTracing, traceCommand, tracedSubmit, traceInUnit } from './observe.ts';
 import { type ClusterNode, type ClusterOptions, type ScriptDefinition, verifyClusterOptions } from './options.ts';
 import { readChoiceOf } from './read-choice.ts';
 import { Redis, sharedKeeper } from './redis.ts';
@@ -376,6 +376,9 @@ export class Cluster extends EventEmitter {
         readsFromReplicas: scaleReads !== undefined && scaleReads !== 'master',
         keeper: (address, events) => pool.keeper(address, false, events),
         silenceTimeout: silenceTimeout ?? 1000,
+        onDropped: (cause, entries) => {
+          if (cacheChannel.hasSubscribers) cacheChannel.publish({ cause, entries });
+        },
       },
       this.#world,
     );

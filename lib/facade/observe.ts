@@ -54,10 +54,9 @@ export interface RefreshMessage {
   error: Error | undefined;
 }
 
-/** `lingcache:cache`: what the near cache did; published by the cache of the client. */
+/** `lingcache:cache`: the near cache dropped answers before their time. */
 export interface CacheMessage {
-  kind: 'invalidate' | 'flush';
-  /** Entries dropped. */
+  cause: 'changed' | 'flushed' | 'ended' | 'redirected';
   entries: number;
 }
 
