@@ -1,5 +1,6 @@
 // A replica's data: taking a copy in, applying effects, giving a copy out. Between the engine and replication.
 
+import { ReplyError } from '../lib/wire/reply.ts';
 import { Client, type Outlet } from './command/client.ts';
 import { apply } from './command/dispatch.ts';
 import type { Engine } from './command/engine.ts';
@@ -44,13 +45,31 @@ export function loadCopy(engine: Engine, store: Store, copy: Copy): void {
 
 /** What applies batches of effects to `engine`, as its primary's own words. */
 export function applier(engine: Engine): (batch: readonly Words[]) => void {
-  const client = new Client(0, engine.world, engine.databases.stores[0]!, nobody, true);
-  client.primaryLink = true;
-  client.denyBlocking = true;
+  const client = trusted(engine);
   return (batch) =>
     withoutExpiry(engine, () => {
       for (const words of batch) if (!marks.has(words[0]!.toLowerCase())) apply(engine, client, words);
     });
+}
+
+/** What applies writes that this node itself once logged. Throws an Error for a command that does not exist. */
+export function databaseApplier(engine: Engine): (db: number, argv: Words) => void {
+  const client = trusted(engine);
+  return (db, argv) =>
+    withoutExpiry(engine, () => {
+      const known = engine.registry.find(argv);
+      if (known instanceof ReplyError) throw new Error(known.message);
+      client.store = engine.databases.stores[db]!;
+      apply(engine, client, argv);
+    });
+}
+
+/** A client whose words are facts already: no checks, no waiting. */
+function trusted(engine: Engine): Client {
+  const client = new Client(0, engine.world, engine.databases.stores[0]!, nobody, true);
+  client.primaryLink = true;
+  client.denyBlocking = true;
+  return client;
 }
 
 /** The primary decides when a key is gone: its words must find what they were meant for. */
