@@ -3,7 +3,7 @@
 
 import { keyIndexesOf } from '../command/keys.ts';
 import { commandOfArgv } from '../command/table.ts';
-import { Call } from '../connection/call.ts';
+import type { Call, Parcel } from '../connection/call.ts';
 import type { ReadChoice } from '../router/router.ts';
 import type { Argument } from '../wire/encoder.ts';
 
@@ -22,15 +22,18 @@ export function readChoiceOf<Node extends object>(
   random: () => number,
 ): ReadChoice {
   return (keys, parcel) => {
-    if (!(parcel instanceof Call)) return undefined;
+    // A call, or a read of the near cache, which has its words too.
+    if (!('argv' in parcel)) return undefined;
     const nodes = keys.map(nodeOf);
-    const chosen = choose(nodes, commandOf(parcel));
+    const chosen = choose(nodes, commandOf(parcel as Parcel & Read));
     const one = Array.isArray(chosen) ? chosen[Math.floor(random() * chosen.length)] : chosen;
     return keys[nodes.indexOf(one as Node)];
   };
 }
 
-function commandOf(call: Call): ReadCommand {
+type Read = Pick<Call, 'argv' | 'name' | 'slot'>;
+
+function commandOf(call: Read): ReadCommand {
   const { argv } = call;
   return {
     name: call.name,

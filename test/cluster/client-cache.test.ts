@@ -235,6 +235,31 @@ describe('client: near cache and replicas', function () {
   });
 });
 
+describe('client: near cache and a choice of node', function () {
+  this.timeout(60_000);
+
+  it('scaleReads as a function is asked for what memory does not have', async function () {
+    needRedisServer(this, 'near cache and scaleReads');
+    const cluster = await sharedRealCluster();
+    const asked: string[] = [];
+    const client = await clientOf(cluster, {
+      clientSideCache: {},
+      scaleReads: (nodes: unknown[], command: { name: string; getKeys(): unknown[] }) => {
+        asked.push(`${command.name} ${String(command.getKeys())}`);
+        return nodes[1] as never;
+      },
+    });
+    asked.length = 0;
+    await warm(client, 'near:chosen');
+    const [first] = asked;
+    equal(first, 'get near:chosen');
+    const { length } = asked;
+    await client.get('near:chosen');
+    equal(asked.length, length);
+    await client.quit();
+  });
+});
+
 describe('client: near cache and options', function () {
   this.timeout(60_000);
   let cluster: RealCluster;
