@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { ManualWorld } from '../../lib/base/world.ts';
-import { heapBound, rssBound, type Sample, verdictOf } from './trend.ts';
+import { fewest, heapBound, rssBound, type Sample, verdictOf } from './trend.ts';
 
 /** 10 minutes, a sample every 10 s, with the noise that runs have shown. */
 function samples(heapGrowth: number, rssGrowth: number): Sample[] {
@@ -33,7 +33,8 @@ describe("fault: the soak's verdict", () => {
     assert.equal(verdictOf(warm).flat, true);
   });
 
-  it('cannot tell from three samples', () => {
-    assert.equal(verdictOf(samples(0, 0).slice(0, 3)).flat, false);
+  it('cannot tell from too few samples', () => {
+    assert.equal(verdictOf(samples(0, 0).slice(0, fewest - 1)).flat, undefined);
+    assert.equal(verdictOf(samples(0, 0).slice(0, fewest)).flat, true);
   });
 });

@@ -10,7 +10,8 @@ export interface Sample {
 }
 
 export interface Trend {
-  readonly flat: boolean;
+  /** Undefined: too few samples to tell. */
+  readonly flat: boolean | undefined;
   /** MiB a minute. */
   readonly heapSlope: number;
   readonly rssSlope: number;
@@ -34,12 +35,15 @@ function slopeOf(samples: readonly Sample[], pick: (sample: Sample) => number): 
   return below === 0 ? 0 : (above / below) * 60;
 }
 
-/** Fewer than four samples cannot tell, and are not flat. */
+/** Three minutes at a sample every 10 s: before that the warming up of the heap looks like growth. */
+export const fewest = 18;
+
 export function verdictOf(samples: readonly Sample[]): Trend {
   const second = samples.slice(Math.floor(samples.length / 2));
   const heapSlope = slopeOf(second, ({ heap }) => heap);
   const rssSlope = slopeOf(second, ({ rss }) => rss);
-  const flat = samples.length >= 4 && heapSlope <= heapBound && rssSlope <= rssBound;
-  const text = `second half: heap ${heapSlope.toFixed(3)} MiB/min (bound ${heapBound}), rss ${rssSlope.toFixed(3)} MiB/min (bound ${rssBound}): ${flat ? 'flat' : 'GROWS'}`;
+  const flat = samples.length < fewest ? undefined : heapSlope <= heapBound && rssSlope <= rssBound;
+  const verdict = flat === undefined ? 'too short to tell' : flat ? 'flat' : 'GROWS';
+  const text = `second half: heap ${heapSlope.toFixed(3)} MiB/min (bound ${heapBound}), rss ${rssSlope.toFixed(3)} MiB/min (bound ${rssBound}): ${verdict}`;
   return { flat, heapSlope, rssSlope, text };
 }
