@@ -60,7 +60,8 @@ export function messageFrom({ header, body }: Packet): Message | undefined {
       port: header.port,
       cport: header.cport,
       hostname: 'extensions' in body ? hostnameIn(body.extensions) : '',
-      role: header.master === '' && (header.flags & nodeFlags.replica) === 0 ? 'master' : 'replica',
+      // As redis has it, whatever the flags say: who follows nobody is a master.
+      role: header.master === '' ? 'master' : 'replica',
       master: header.master === '' ? null : header.master,
       currentEpoch: header.currentEpoch,
       configEpoch: header.configEpoch,

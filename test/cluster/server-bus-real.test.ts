@@ -9,6 +9,39 @@ import { RespClient } from '../kit/resp-client.ts';
 const config = { 'cluster-node-timeout': '2000' };
 const slot = slotOf('foo');
 
+async function ask(node: BundledNode, ...argv: string[]): Promise<unknown> {
+  const client = await RespClient.connect(node.port);
+  try {
+    const reply = await client.call(...argv);
+    if (reply instanceof Error) throw reply;
+    return reply;
+  } finally {
+    client.close();
+  }
+}
+
+/** Joins `node` to the cluster and waits until every real node knows it. */
+async function join(node: BundledNode, real: RealCluster): Promise<void> {
+  await real.nodes[0]!.ask('cluster', 'meet', node.host, String(node.port), String(node.port + 10_000));
+  await until('it is known to all and knows all', async () => {
+    const seen = await Promise.all(real.nodes.map((other) => other.ask('cluster', 'nodes')));
+    const met = [...node.state!.nodes.values()].filter(({ handshake }) => !handshake);
+    return seen.every((view) => String(view).includes(node.id)) && met.length > real.nodes.length;
+  });
+}
+
+/** Moves an empty slot from a real node to ours. */
+async function takeSlot(node: BundledNode, real: RealCluster, taken: number): Promise<void> {
+  const owner = await real.ownerOf(taken);
+  await ask(node, 'CLUSTER', 'SETSLOT', String(taken), 'IMPORTING', owner.id);
+  await owner.ask('cluster', 'setslot', String(taken), 'migrating', node.id);
+  await ask(node, 'CLUSTER', 'SETSLOT', String(taken), 'NODE', node.id);
+  await until('all real nodes believe it', async () => {
+    const seen = await Promise.all(real.nodes.map((other) => other.ask('cluster', 'nodes')));
+    return seen.every((view) => new RegExp(`^${node.id} .* ${taken}$`, 'm').test(String(view)));
+  });
+}
+
 describe('our nodes in a cluster of redis-server', function () {
   this.timeout(60_000);
   let real: RealCluster;
@@ -25,17 +58,6 @@ describe('our nodes in a cluster of redis-server', function () {
     await Promise.all((ours ?? []).map((node) => node.kill()));
     await real?.stop();
   });
-
-  async function ask(node: BundledNode, ...argv: string[]): Promise<unknown> {
-    const client = await RespClient.connect(node.port);
-    try {
-      const reply = await client.call(...argv);
-      if (reply instanceof Error) throw reply;
-      return reply;
-    } finally {
-      client.close();
-    }
-  }
 
   async function views(): Promise<string[]> {
     const asked = [
@@ -153,5 +175,92 @@ describe('our nodes in a cluster of redis-server', function () {
     });
     frozen.resume();
     await until('all is well', async () => (await views()).every((view) => !/fail|disconnected/.test(view)));
+  });
+});
+
+// Four masters with slots, one of them ours: three votes win, and one of the four is the master that fails.
+describe('elections among redis-server and our nodes', function () {
+  this.timeout(60_000);
+  let real: RealCluster;
+  let ours: BundledNode[];
+
+  before(function () {
+    needRedisServer(this, 'elections among redis-server and our nodes');
+  });
+
+  beforeEach(async () => {
+    ours = [];
+    real = await startRealCluster({ masters: 3, replicas: 1, config });
+    ours.push(await startNode({ cluster: true, bus: 'tcp', config }));
+    await join(ours[0]!, real);
+    await takeSlot(ours[0]!, real, slot);
+  });
+
+  afterEach(async () => {
+    await Promise.all(ours.map((node) => node.kill()));
+    await real?.stop();
+  });
+
+  it('our word and our vote make a real replica the master', async () => {
+    const [mine] = ours as [BundledNode];
+    const [lost] = real.masters;
+    const epoch = mine.state!.currentEpoch;
+    await lost!.kill();
+    const heir = await until('a replica is elected', () => {
+      const owner = mine.state!.nodes.get(mine.state!.owners[0]!)!;
+      return owner.id === lost!.id ? undefined : owner;
+    });
+    assert.ok(real.replicas.some(({ id }) => id === heir!.id));
+    assert.equal(heir!.role, 'master');
+    assert.ok(heir!.configEpoch > epoch);
+    assert.equal(mine.state!.lastVoteEpoch, heir!.configEpoch);
+    await until('ours is ok', async () => /cluster_state:ok/.test(String(await ask(mine, 'CLUSTER', 'INFO'))));
+    await lost!.restart();
+    await until('the old master follows', () => mine.state!.nodes.get(lost!.id)?.master === heir!.id);
+  });
+
+  describe('with a replica of ours', () => {
+    let master: BundledNode;
+    let replica: BundledNode;
+
+    beforeEach(async () => {
+      master = ours[0]!;
+      replica = await startNode({ cluster: true, bus: 'tcp', config });
+      ours.push(replica);
+      await join(replica, real);
+      await until('it knows its master', () => replica.state!.nodes.get(master.id)?.handshake === false);
+      await ask(replica, 'CLUSTER', 'REPLICATE', master.id);
+      await ask(master, 'SET', 'foo', 'kept');
+      await until('it has its copy', async () => {
+        const info = String(await ask(replica, 'INFO', 'replication'));
+        return /master_link_status:up/.test(info) && /slave_repl_offset:[1-9]/.test(info);
+      });
+      await until('real nodes know its role', async () => {
+        const seen = await Promise.all(real.nodes.map((node) => node.ask('cluster', 'nodes')));
+        return seen.every((view) => new RegExp(`^${replica.id} .* slave ${master.id} `, 'm').test(String(view)));
+      });
+    });
+
+    async function untilRedirected(): Promise<void> {
+      const moved = `MOVED ${slot} 127.0.0.1:${replica.port}`;
+      for (const node of real.masters) {
+        await until(`${node.address} sends clients to the new master`, async () => {
+          return (await node.ask('get', 'foo').catch((error: Error) => error.message)) === moved;
+        });
+      }
+      assert.equal(String(await ask(replica, 'GET', 'foo')), 'kept');
+    }
+
+    it('real masters find ours failed and elect our replica', async () => {
+      await master.kill();
+      await until('our replica is master', () => replica.role === 'master');
+      await untilRedirected();
+    });
+
+    it('CLUSTER FAILOVER: real masters vote at once', async () => {
+      assert.equal(String(await ask(replica, 'CLUSTER', 'FAILOVER')), 'OK');
+      await until('our replica is master', () => replica.role === 'master' && master.role === 'replica');
+      await untilRedirected();
+    });
   });
 });

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { decodePacket, encodePacket } from '../../../server/bus/codec.ts';
 import { BadPacket, type Packet } from '../../../server/bus/codec-packet.ts';
-import { anyPacket, chanceFrom, packetOf, type Vector, vectors } from './packet-kit.ts';
+import { anyPacket, chanceFrom, mutated, packetOf, type Vector, vectors } from './packet-kit.ts';
 
 function decoded(bytes: Buffer): Packet {
   const packet = decodePacket(bytes);
@@ -131,19 +131,3 @@ describe('bus packets', () => {
     assert.ok(outcomes.refused > 10_000, `refused: ${outcomes.refused}`);
   });
 });
-
-/** Bytes changed (mostly where they mean something), cut, or lengthened with the length made to fit. */
-function mutated(original: Buffer, chance: (bound: number) => number): Buffer {
-  let bytes = Buffer.from(original);
-  for (let left = chance(4); left > 0; left--) {
-    const body = bytes.length - 2256;
-    const places = [chance(bytes.length), 8 + chance(8), 2128 + chance(128), 2256 + (body > 0 ? chance(body) : -1)];
-    bytes[places[chance(4)]!] = chance(4) === 0 ? 0 : chance(256);
-  }
-  if (chance(3) === 0) {
-    const length = chance(2) === 0 ? chance(bytes.length) : bytes.length + 8 * chance(20);
-    bytes = Buffer.concat([bytes], length);
-  }
-  if (chance(2) === 0 && bytes.length >= 8) bytes.writeUInt32BE(bytes.length, 4);
-  return bytes;
-}

@@ -220,3 +220,19 @@ export function chanceFrom(seed: number): (bound: number) => number {
     return (state >>> 0) % bound;
   };
 }
+
+/** Bytes changed (mostly where they mean something), cut, or lengthened with the length made to fit. */
+export function mutated(original: Buffer, chance: (bound: number) => number): Buffer {
+  let bytes = Buffer.from(original);
+  for (let left = chance(4); left > 0; left--) {
+    const body = bytes.length - 2256;
+    const places = [chance(bytes.length), 8 + chance(8), 2128 + chance(128), 2256 + (body > 0 ? chance(body) : -1)];
+    bytes[places[chance(4)]!] = chance(4) === 0 ? 0 : chance(256);
+  }
+  if (chance(3) === 0) {
+    const length = chance(2) === 0 ? chance(bytes.length) : bytes.length + 8 * chance(20);
+    bytes = Buffer.concat([bytes], length);
+  }
+  if (chance(2) === 0 && bytes.length >= 8) bytes.writeUInt32BE(bytes.length, 4);
+  return bytes;
+}
