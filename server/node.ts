@@ -14,6 +14,7 @@ import { createEngine } from './command/all.ts';
 import { clusterWords } from './command/cluster-words.ts';
 import { resumePaused } from './command/dispatch.ts';
 import type { Effect, Engine } from './command/engine.ts';
+import { debugWords } from './debug-words.ts';
 import type { Store } from './keyspace/store.ts';
 import { heedLocks } from './locking.ts';
 import { KeyLocks } from './move/key-locks.ts';
@@ -186,6 +187,7 @@ export class ServerNode {
     if (state !== undefined) this.#join(state);
     this.engine.add(clusterWords(this.#member));
     this.engine.add(moveWords(this.engine, this.#locks, this.#links));
+    this.engine.add(debugWords(this.engine));
     heedLocks(this.engine, this.#locks);
     this.#closeDoor = openDoor({ host: this.options.host, port: this.port }, this.#primary);
   }

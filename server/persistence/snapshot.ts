@@ -21,7 +21,7 @@ export interface SnapshotFacts {
 }
 
 /** The live contents: to be written before anything else runs. */
-export function liveContent(databases: Databases, facts: SnapshotFacts): RdbContent {
+function liveContent(databases: Databases, facts: SnapshotFacts): RdbContent {
   return content(databases, facts, (store) => liveKeys(store));
 }
 

@@ -121,6 +121,41 @@ describe('a node that saves', () => {
     }
   });
 
+  it('has the digests of redis-server, key by key and altogether', async function () {
+    needRedisServer(this);
+    const real = await realNodeOn(dir);
+    reals.push(real);
+    const digests = async (client: RespClient): Promise<unknown[]> => {
+      const found: unknown[] = [
+        await client.call('DEBUG', 'DIGEST'),
+        await client.call('DEBUG', 'DIGEST-VALUE', 'no', 'ne'),
+      ];
+      for (const name of [...(await dumpAll(client)).keys()].sort()) {
+        const [db, key] = [name.slice(0, name.indexOf(' ')), name.slice(name.indexOf(' ') + 1)];
+        await client.call('SELECT', db);
+        found.push(name, await client.call('DEBUG', 'DIGEST-VALUE', Buffer.from(key, 'latin1')));
+      }
+      return found;
+    };
+    const theirs = await withClient(real, async (client) => {
+      await tell(client, [
+        ...everything,
+        ['SELECT', '1'],
+        ['ZADD', 'z', '-0', 'a', '1e-7', 'b', '1e17', 'c', '0.1', 'd'],
+      ]);
+      await tell(client, [
+        ['ZADD', 'z', '12345678901234567', 'e', '-1.5e300', 'f', '0.0001', 'g', '-1e16', 'h'],
+        ['SAVE'],
+      ]);
+      return digests(client);
+    });
+    await real.stop();
+    const client = await start();
+    assert.deepEqual(await digests(client), theirs);
+    assert.equal(await client.call('FLUSHALL'), 'OK');
+    assert.equal(await client.call('DEBUG', 'DIGEST'), '0'.repeat(40));
+  });
+
   it('does not start on damaged files, and leaves them alone', async () => {
     writeFileSync(join(dir, 'dump.rdb'), 'REDIS0010 nonsense');
     await assert.rejects(startNode({ config: { dir } }), /RDB: /);
