@@ -44,6 +44,8 @@ export class AppendLog {
   #pendingBytes = 0;
   #db = -1;
   #unsynced = false;
+  /** A write failed, and the file may hold a part of it. */
+  #torn = false;
   #syncing: Promise<void> | undefined;
   #timer: Timer | undefined;
   #rewriting = false;
@@ -145,20 +147,33 @@ export class AppendLog {
   }
 
   #write(): void {
-    const bytes = Buffer.from(this.#pending.join(''), 'latin1');
     try {
+      this.#mend();
+      const bytes = Buffer.from(this.#pending.join(''), 'latin1');
+      this.#torn = true;
       writeAll(this.#file, bytes);
+      this.#torn = false;
+      this.#length += bytes.length;
     } catch (error) {
       this.failure = error as Error;
-      // Half a command in the middle would make everything after it unreadable.
-      ftruncateSync(this.#file, this.#length);
+      try {
+        this.#mend();
+      } catch {
+        // The next write tries it again before it writes anything.
+      }
       throw error;
     }
     this.failure = undefined;
-    this.#length += bytes.length;
     this.#pending = [];
     this.#pendingBytes = 0;
     this.#unsynced = true;
+  }
+
+  /** Half a command in the middle would make everything after it unreadable. */
+  #mend(): void {
+    if (!this.#torn) return;
+    if (fstatSync(this.#file).size !== this.#length) ftruncateSync(this.#file, this.#length);
+    this.#torn = false;
   }
 
   #sync(): void {

@@ -4,12 +4,14 @@ import { once } from 'node:events';
 import {
   appendFileSync,
   copyFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -322,6 +324,24 @@ describe('append-only log', () => {
       const { databases } = await load(dir);
       assert.deepEqual([read(databases, 3, 'a'), read(databases, 3, 'b')], ['1', '2']);
     }
+  });
+
+  it('a disk that is full fails the flush, keeps the write for later, and is told', async function () {
+    if (!existsSync('/dev/full')) {
+      console.log('      skipped: this system has no /dev/full');
+      this.skip();
+    }
+    mkdirSync(join(dir, 'appendonlydir'));
+    symlinkSync('/dev/full', place('appendonly.aof.1.incr.aof'));
+    writeFileSync(place('appendonly.aof.manifest'), 'file appendonly.aof.1.incr.aof seq 1 type i\n');
+    const log = new AppendLog({ dir, world: new RealWorld(), policy: 'always', maxPendingBytes: 100 }, () => nothing);
+    log.append([set(0, 'a', '1')]);
+    assert.throws(() => log.flush(), /ENOSPC/);
+    assert.match(log.failure?.message ?? '', /ENOSPC/);
+    assert.equal(log.length, 0);
+    assert.throws(() => log.append([set(0, 'b', 'x'.repeat(100))]), /more than 100 bytes wait/);
+    assert.throws(() => log.flush(), /ENOSPC/);
+    await assert.rejects(log.close(), /ENOSPC/);
   });
 
   it('kill -9 of the writer loses no write that was safe', async function () {

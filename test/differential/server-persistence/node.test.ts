@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { ReplyError } from '../../../lib/wire/reply.ts';
 import { type BundledNode, startNode } from '../../../server/index.ts';
 import { needRedisServer, type RealNode } from '../../kit/redis-server.ts';
@@ -154,6 +157,35 @@ describe('a node that saves', () => {
     assert.deepEqual(await digests(client), theirs);
     assert.equal(await client.call('FLUSHALL'), 'OK');
     assert.equal(await client.call('DEBUG', 'DIGEST'), '0'.repeat(40));
+  });
+
+  it('kill -9 of its process with appendfsync always loses no write that was answered', async () => {
+    const script = fileURLToPath(new URL('./node-child.js', import.meta.url));
+    const child = spawn(process.execPath, [script, dir], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const ended = once(child, 'exit');
+    try {
+      const [line] = (await once(child.stdout, 'data')) as [Buffer];
+      const client = await RespClient.connect(Number(String(line)));
+      let answered = 0;
+      const write = async (lane: number): Promise<void> => {
+        for (let at = lane; ; at += 8) {
+          const reply = await client.call('SET', `k${at}`, at);
+          assert.equal(reply, 'OK');
+          safe.push(at);
+          if (++answered === 500) child.kill('SIGKILL');
+          if (at % 400 === 0) void client.call('BGREWRITEAOF').catch(() => undefined);
+        }
+      };
+      const safe: number[] = [];
+      await Promise.allSettled(Array.from({ length: 8 }, (_, lane) => write(lane)));
+      assert.deepEqual(await ended, [null, 'SIGKILL']);
+      assert.ok(safe.length >= 500);
+      const back = await start({ appendonly: 'yes' });
+      for (const at of safe) assert.equal(await back.call('GET', `k${at}`), String(at));
+      back.close();
+    } finally {
+      child.kill('SIGKILL');
+    }
   });
 
   it('does not start on damaged files, and leaves them alone', async () => {
