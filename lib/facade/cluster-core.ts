@@ -244,6 +244,7 @@ export class ClusterCore {
           holdWhileDown: false,
         }),
         readFromReplicas: scaleReads !== 'master',
+        onSilent: () => this.refresher.suggest('outage'),
         silenceTimeout: this.#options.silenceTimeout ?? 1000,
         maxBlockingConnections: this.#options.maxBlockingConnections ?? 64,
         roleCall: (argv) => ownCallOf(argv),

@@ -29,6 +29,8 @@ export interface PoolOptions {
   readonly roleCall: (argv: readonly string[]) => Call;
   /** Milliseconds without a byte, while calls wait, after which a node is probed and avoided; 0 = never. */
   readonly silenceTimeout: number;
+  /** A node is silent; called at every look for as long as it is. */
+  readonly onSilent: () => void;
   /** Most connections of one node for blocking calls. */
   readonly maxBlockingConnections: number;
   readonly onAdd: (node: PooledNode) => void;
@@ -115,6 +117,8 @@ export class NodePool {
       this.#watch = this.#world.after(period, look);
       for (const node of this.#nodes.values()) {
         if (limit > 0) node.keeper.checkSilence(limit);
+        // Again and again: the first look around may come before the others have made up their minds.
+        if (node.keeper.silent) this.#options.onSilent();
         node.blocking?.closeIdle(idleLaneLimit);
       }
     };

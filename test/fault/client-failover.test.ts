@@ -80,6 +80,27 @@ describe('fault: failover of a real master', function () {
     needRedisServer(this, 'failover tests');
   });
 
+  it('a lone call to a frozen master is answered by its successor, with nothing else going on', async () => {
+    const cluster = await startRealCluster({
+      config: { 'cluster-node-timeout': '1000', 'cluster-require-full-coverage': 'no' },
+    });
+    const client = new Cluster(cluster.seeds.slice(0, 2), { silenceTimeout: 200 });
+    try {
+      await client.set(victimKey, 'value');
+      await client.wait(1, 1000);
+      const victim = await cluster.ownerOf(slotOf(victimKey));
+      await until('the replica has the value', async () => {
+        const replica = cluster.nodes.find(({ address }) => address === client.slots[slotOf(victimKey)]![1])!;
+        return Number(await replica.ask('dbsize')) > 0;
+      });
+      victim.freeze();
+      assert.equal(await client.get(victimKey), 'value');
+    } finally {
+      client.disconnect();
+      await cluster.stop();
+    }
+  });
+
   for (const coverage of ['yes', 'no']) {
     for (const fault of ['kill', 'freeze'] as const) {
       it(`${fault === 'kill' ? 'SIGKILL' : 'SIGSTOP'}, full coverage ${coverage}: no error, no wrong reply`, async () => {
