@@ -63,9 +63,9 @@ export interface CacheMessage {
 type Tracing<Context extends object> = TracingChannel<unknown, Context>;
 
 export const commandTracing: Tracing<CommandContext> = tracingChannel('ioredis:command');
-export const batchTracing: Tracing<BatchContext> = tracingChannel('ioredis:batch');
-export const pipelineTracing: Tracing<BatchContext> = tracingChannel('lingcache:batch');
-export const connectTracing: Tracing<ConnectContext> = tracingChannel('ioredis:connect');
+const batchTracing: Tracing<BatchContext> = tracingChannel('ioredis:batch');
+const pipelineTracing: Tracing<BatchContext> = tracingChannel('lingcache:batch');
+const connectTracing: Tracing<ConnectContext> = tracingChannel('ioredis:connect');
 export const redirectChannel: Channel<unknown, RedirectMessage> = channel('lingcache:redirect') as Channel<
   unknown,
   RedirectMessage
