@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { defaultWorkloads, quickWorkloads, type Workload, workloads } from './macro/workloads.ts';
 import { type ClientName, clientNames } from './peers/names.ts';
 
-const microNames = ['encode', 'decode', 'slot', 'route'] as const;
+const microNames = ['encode', 'decode', 'slot', 'route', 'cache'] as const;
 export type MicroName = (typeof microNames)[number];
 
 type Suite =

@@ -19,6 +19,7 @@ import { ScanStream } from './facade/scan-stream.ts';
 import { ReplyError } from './wire/reply.ts';
 import { slotOf } from './wire/slot.ts';
 
+export type { CacheStats, NearCacheOptions } from './cache/near-cache.ts';
 export type { ClusterStats, NodeRole } from './facade/cluster.ts';
 export type { CommandOptions } from './facade/command.ts';
 export type { Status as ClusterStatus, Status as RedisStatus } from './facade/lifecycle.ts';
@@ -33,7 +34,15 @@ export type {
   ScriptDefinition,
 } from './facade/options.ts';
 export type { ChainableCommander, RedisCommander } from './facade/surface.generated/index.ts';
-export type { Callback, ClientContext, RedisKey, RedisValue, Result, ScanStreamOptions } from './facade/types.ts';
+export type {
+  Callback,
+  ClientContext,
+  RedisKey,
+  RedisValue,
+  Result,
+  ResultTypes,
+  ScanStreamOptions,
+} from './facade/types.ts';
 
 /** Prints what a callback got; ioredis has it for examples. */
 export function print(error: Error | null | undefined, reply?: unknown): void {

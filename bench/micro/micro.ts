@@ -2,6 +2,7 @@
 
 import type { BenchOptions, MicroName } from '../options.ts';
 import { short, table } from '../report/text.ts';
+import { cacheCases } from './cache.ts';
 import { decodeCases } from './decode.ts';
 import { encodeCases } from './encode.ts';
 import { routeCases } from './route.ts';
@@ -13,6 +14,7 @@ const casesOf: Record<MicroName, () => MicroCase[]> = {
   decode: decodeCases,
   slot: slotCases,
   route: routeCases,
+  cache: cacheCases,
 };
 
 export interface MicroResult {

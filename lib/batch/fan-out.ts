@@ -27,7 +27,7 @@ function columns(rows: readonly unknown[]): unknown[][] {
 }
 
 /** What each command's replies become, by name or `container|sub`. */
-export const fanOutPolicies: ReadonlyMap<string, Join> = new Map<string, Join>([
+const fanOutPolicies: ReadonlyMap<string, Join> = new Map<string, Join>([
   ['dbsize', sum],
   ['keys', concat],
   ['randomkey', anything],

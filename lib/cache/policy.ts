@@ -2,7 +2,7 @@
 // Invariant: two calls share a name only when a server would give both the same answer, byte for byte.
 
 import { keyIndexes } from '../command/keys.ts';
-import { commandFlag, commandOf } from '../command/table.ts';
+import { commandOf, Flag } from '../command/table.ts';
 import type { Argument } from '../wire/encoder.ts';
 
 /**
@@ -34,7 +34,7 @@ export function mayKeep(name: Argument): boolean {
 function judge(name: string): boolean {
   const row = commandOf(name);
   if (row === undefined || never.has(name) || row.keySpecs.length === 0) return false;
-  return (row.flags & commandFlag.readonly) !== 0 && (row.flags & (commandFlag.blocking | commandFlag.write)) === 0;
+  return (row.flags & Flag.readonly) !== 0 && (row.flags & (Flag.blocking | Flag.write)) === 0;
 }
 
 /**

@@ -49,7 +49,7 @@ export interface FlagBits {
   readonly beyond: number;
 }
 
-export const commandFlag: FlagBits = {
+export const Flag: FlagBits = {
   write: 1 << 0,
   readonly: 1 << 1,
   denyoom: 1 << 2,
@@ -71,9 +71,6 @@ export const commandFlag: FlagBits = {
   allowBusy: 1 << 18,
   beyond: 1 << 19,
 };
-
-/** The same bits under the short name the server's rooms use. */
-export const Flag: FlagBits = commandFlag;
 
 /** Key spec flags by the names COMMAND INFO uses, one bit each. */
 export const keyFlagNames: readonly string[] = [

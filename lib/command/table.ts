@@ -4,16 +4,16 @@
 import { KeyFlag } from './flags.ts';
 import { rows } from './table.generated.ts';
 
-export { commandFlag, Flag, KeyFlag } from './flags.ts';
+export { Flag, KeyFlag } from './flags.ts';
 
 /** Where the keys' search starts: a fixed position, or right after a word (searched from `from`; negative = from the end). */
-export type BeginSearch =
+type BeginSearch =
   | { readonly kind: 'index'; readonly index: number }
   | { readonly kind: 'keyword'; readonly keyword: string; readonly from: number }
   | { readonly kind: 'unknown' };
 
 /** Which arguments from there on are keys, as COMMAND INFO describes it. */
-export type FindKeys =
+type FindKeys =
   | { readonly kind: 'range'; readonly last: number; readonly step: number; readonly limit: number }
   | { readonly kind: 'keynum'; readonly count: number; readonly first: number; readonly step: number }
   | { readonly kind: 'unknown' };
@@ -29,7 +29,7 @@ export interface CommandRow {
   readonly name: string;
   /** Words including the name; negative means "at least". */
   readonly arity: number;
-  /** Bits of `commandFlag`. */
+  /** Bits of `Flag`. */
   readonly flags: number;
   readonly keySpecs: readonly KeySpec[];
   /** Position of the first key when it is the same in every call; 0 = never a key; -1 = depends on the words. */

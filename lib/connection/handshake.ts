@@ -27,7 +27,7 @@ interface Step {
   readonly required: boolean;
 }
 
-export const libraryName = 'lingcache';
+const libraryName = 'lingcache';
 
 function authentication(options: HandshakeOptions): readonly string[] | undefined {
   if (options.password === undefined || options.password === '') return undefined;
@@ -35,7 +35,7 @@ function authentication(options: HandshakeOptions): readonly string[] | undefine
 }
 
 /** The steps for a protocol version, in order. They all leave in one write. */
-export function handshakeSteps(options: HandshakeOptions, protocol: 2 | 3): Step[] {
+function handshakeSteps(options: HandshakeOptions, protocol: 2 | 3): Step[] {
   const steps: Step[] = [];
   const auth = authentication(options);
   if (protocol === 3) {

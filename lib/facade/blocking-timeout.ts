@@ -16,7 +16,7 @@ const secondsFirst = new Set(['blmpop', 'bzmpop']);
 const secondsLast = new Set(['blpop', 'brpop', 'brpoplpush', 'blmove', 'bzpopmin', 'bzpopmax']);
 
 /** Milliseconds that the call itself asks for; 0: for ever; undefined: it does not block, or not by a timeout. */
-export function ownTimeout(argv: readonly Argument[]): number | undefined {
+function ownTimeout(argv: readonly Argument[]): number | undefined {
   const words = argv.map((argument) => (typeof argument === 'string' ? argument : Buffer.from(argument).toString()));
   const name = words[0]!.toLowerCase();
   if (secondsFirst.has(name)) return milliseconds(words[1], 1000);

@@ -12,7 +12,7 @@ import { type CallMaker, installCommands, promiseOf, scriptMethod, takeCallback,
 import type { ChainableCommander, RedisCommander } from './surface.generated/index.ts';
 
 /** What the view needs of the client it belongs to. */
-export interface CancelHost {
+interface CancelHost {
   readonly maker: CallMaker;
   readonly scripts: ReadonlyMap<string, Script>;
   submit(call: Call): void;

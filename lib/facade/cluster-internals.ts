@@ -18,7 +18,7 @@ interface Face extends EventEmitter {
 }
 
 /** The reading half of ioredis's ConnectionPool. */
-export interface ConnectionPoolView {
+interface ConnectionPoolView {
   getNodes(role?: Role): Redis[];
   getInstanceByKey(key: string): Redis | undefined;
   /** A node at random. */

@@ -53,7 +53,7 @@ const retryDelay = 100;
 /** Scans in a row that bring nothing before the whole gives up. */
 const maxFruitless = 100;
 
-export class ClusterScan {
+class ClusterScan {
   readonly #host: ScanHost;
   readonly #args: readonly string[];
   readonly #undone = new Set<number>(Array.from({ length: slotCount }, (_, slot) => slot));

@@ -9,7 +9,7 @@ import { firstKeyIndex } from '../command/keys.ts';
 import { prefixKeys } from '../command/prefix.ts';
 import { comfortOf, shapeOf } from '../command/reply-shape.ts';
 import { Script } from '../command/script.ts';
-import { builtinCommandNames, type CommandRow, commandFlag, commandOf } from '../command/table.ts';
+import { builtinCommandNames, type CommandRow, commandOf, Flag } from '../command/table.ts';
 import { type ReplyContext, replyTransformerOf, transformArguments } from '../command/transformers.ts';
 import { Call, CallFlag, type CallSink, type ReplyShape } from '../connection/call.ts';
 import type { Encoding } from '../wire/decoder.ts';
@@ -38,8 +38,8 @@ export function wordOf(name: string): Word {
   const lower = name.toLowerCase();
   const row = commandOf(lower);
   let flags = 0;
-  if (row !== undefined && (row.flags & commandFlag.readonly) !== 0) flags |= CallFlag.readOnly;
-  if (row !== undefined && (row.flags & commandFlag.blocking) !== 0) flags |= CallFlag.blocking;
+  if (row !== undefined && (row.flags & Flag.readonly) !== 0) flags |= CallFlag.readOnly;
+  if (row !== undefined && (row.flags & Flag.blocking) !== 0) flags |= CallFlag.blocking;
   if (confirmations.has(lower)) flags |= CallFlag.subscribing;
   const word: Word = { name, row, flags, shape: shapeOf(name) };
   if (words.size < maxWords) words.set(name, word);
@@ -120,7 +120,7 @@ function flagsOf({ name, flags }: Word, argv: readonly Argument[]): number {
 const evalsha = commandOf('evalsha');
 
 /** What the methods of a class do with a command. */
-export interface CommandTarget {
+interface CommandTarget {
   execute(word: Word, args: unknown[], encoding: Encoding): unknown;
   executeScript(script: Script, args: unknown[], encoding: Encoding): unknown;
 }

@@ -7,7 +7,7 @@ import { type NatMap, parseKey, translate } from './seeds.ts';
 import type { View, ViewShard } from './vote.ts';
 
 /** Epochs by node id, out of a CLUSTER NODES reply; empty when the server would not say. */
-export function epochsOf(nodes: readonly NodeLine[]): Map<string, number> {
+function epochsOf(nodes: readonly NodeLine[]): Map<string, number> {
   return new Map(nodes.map((node) => [node.id, node.configEpoch]));
 }
 

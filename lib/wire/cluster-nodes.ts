@@ -41,7 +41,7 @@ export function printNodes(nodes: readonly NodeLine[]): string {
   return nodes.map((node) => `${printNodeLine(node)}\n`).join('');
 }
 
-export function parseNodeLine(line: string, where = 'CLUSTER NODES'): NodeLine {
+function parseNodeLine(line: string, where = 'CLUSTER NODES'): NodeLine {
   const words = line.trim().split(/\s+/);
   if (words.length < 8) throw new Error(`${where}: ${words.length} fields, expected at least 8`);
   const [id, address, flags, master, ping, pong, epoch, link] = words as [string, ...string[]] & string[];

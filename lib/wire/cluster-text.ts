@@ -68,8 +68,8 @@ function printSlotNode(node: SlotNode): Reply {
   return [node.host, node.port, node.id, metadata];
 }
 
-export type ShardRole = 'master' | 'replica';
-export type ShardHealth = 'online' | 'fail' | 'loading';
+type ShardRole = 'master' | 'replica';
+type ShardHealth = 'online' | 'fail' | 'loading';
 
 export interface ShardNode {
   readonly id: string;

@@ -2,7 +2,7 @@
 // replies in a form a program can read, so this is a table by hand. Written for text; the Buffer form is derived.
 // `with(token, type)` rules come first: the first whose token is among the overload's literals wins.
 
-export interface ReturnRule {
+interface ReturnRule {
   /** A literal (upper case) or a parameter's name that must be in the overload; absent: always. */
   readonly when?: string;
   readonly type: string;

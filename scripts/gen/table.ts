@@ -43,7 +43,7 @@ function overriding(entry: OverrideRow): string {
   return row(entry.name, entry.arity, [...entry.flags, 'beyond'], specs);
 }
 
-export function tableRows(capture: Capture): string[] {
+function tableRows(capture: Capture): string[] {
   const rows = capture.info.flatMap(captured);
   const known = new Set(rows.map((line) => line.slice(0, line.indexOf(' '))));
   for (const entry of overrides.flatMap((group) => group.rows)) {

@@ -5,15 +5,11 @@
 import { bodyLength, readBitmap, readBody, typeOf, writeBitmap, writeBody } from './codec-body.ts';
 import { readCount, readHost, readId, readOptionalId, writeCount, writeHost, writeId } from './codec-fields.ts';
 import { busVersion, header, headerLength, marks, signature } from './codec-layout.ts';
-import { BadPacket, type Packet, type PacketBody, type PacketHeader } from './codec-packet.ts';
-
-export function packetLength(body: PacketBody): number {
-  return headerLength + bodyLength(body);
-}
+import { BadPacket, type Packet, type PacketHeader } from './codec-packet.ts';
 
 /** Throws a RangeError for a value that has no place on the wire. */
 export function encodePacket({ header: values, body }: Packet): Buffer {
-  const length = packetLength(body);
+  const length = headerLength + bodyLength(body);
   const bytes = Buffer.alloc(length);
   bytes.writeUInt32BE(signature, header.signature);
   bytes.writeUInt32BE(length, header.length);

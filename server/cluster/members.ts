@@ -5,7 +5,7 @@ import { slotsOwned } from './slots.ts';
 import { type ClusterState, followStep, me, newState, type Outcome, refuse, type Step, withOwner } from './state.ts';
 
 /** How long gossip may not bring back a node that was forgotten. */
-export const forgetMs = 60_000;
+const forgetMs = 60_000;
 
 export function meet(state: ClusterState, host: string, portWord: string, cportWord?: string): Outcome {
   const port = parseInteger(portWord);

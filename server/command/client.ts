@@ -26,7 +26,7 @@ export interface Outlet {
   inputBytes(): number;
 }
 
-export interface Queued {
+interface Queued {
   readonly command: Command<Client>;
   readonly argv: readonly string[];
 }

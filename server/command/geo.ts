@@ -51,7 +51,7 @@ function add(ctx: Context, argv: readonly string[]): Outcome {
 }
 
 /** Where a member of the sorted set lies. */
-export function placeOf(ctx: Context, key: string, member: string): Place | undefined {
+function placeOf(ctx: Context, key: string, member: string): Place | undefined {
   const score = zsetAt(ctx, key)?.score(member);
   return score === undefined ? undefined : decodePlace(score);
 }

@@ -25,7 +25,7 @@ const named: Readonly<Record<string, string>> = {
 };
 
 /** A word in double quotes, bytes that do not print as \xHH. */
-export function quote(text: string): string {
+function quote(text: string): string {
   const body = text.replace(/[^ !#-[\]-~]/g, (char) => {
     return named[char] ?? `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`;
   });

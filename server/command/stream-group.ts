@@ -16,7 +16,7 @@ import {
 import type { CommandGroup, Context } from './registry.ts';
 import { streamAt } from './stream.ts';
 
-export function noGroup(key: string, group: string): never {
+function noGroup(key: string, group: string): never {
   throw new ReplyError(`NOGROUP No such key '${key}' or consumer group '${group}'`);
 }
 

@@ -6,7 +6,7 @@ import type { ByteReader, ByteWriter } from './bytes.ts';
 import { packLzf, unpackLzf } from './lzf.ts';
 
 /** No single string is larger than this on any server of the family. */
-export const maxStringLength: number = 512 * 1024 * 1024;
+const maxStringLength: number = 512 * 1024 * 1024;
 
 const lzfThreshold = 20;
 const lzfSaving = 4;

@@ -16,7 +16,7 @@ export function makeCluster(cluster: RealCluster, options: ClusterOptions = {}):
   return new Cluster(cluster.seeds, options);
 }
 
-export function makeRedis(node: { readonly host: string; readonly port: number }, options: RedisOptions = {}): Redis {
+function makeRedis(node: { readonly host: string; readonly port: number }, options: RedisOptions = {}): Redis {
   const where = { ...options, host: node.host, port: node.port };
   return control ? (new PeerRedis(where as object) as unknown as Redis) : new Redis(where);
 }

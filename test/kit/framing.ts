@@ -3,7 +3,7 @@
 // reply, and no client can tell. So only these bytes are ever spoiled, each in a way that is never valid where it
 // stands.
 
-export type SpotKind =
+type SpotKind =
   /** First byte of a reply or element. */
   | 'type'
   /** A digit of a bulk or aggregate length. */

@@ -21,7 +21,7 @@ export interface RealNode {
 let found: boolean | undefined;
 
 /** Whether redis-server can be run here. In CI its absence is an error, never a reason to skip. */
-export function haveRedisServer(): boolean {
+function haveRedisServer(): boolean {
   found ??= spawnSync('redis-server', ['--version']).status === 0;
   if (!found && process.env['CI'] === 'true')
     throw new Error('redis-server is missing, and CI must not skip its tests');

@@ -21,7 +21,7 @@ function scramble(block: bigint): bigint {
 }
 
 /** MurmurHash64A of a binary string. */
-export function murmur64(text: string): bigint {
+function murmur64(text: string): bigint {
   const bytes = Buffer.from(text, 'latin1');
   const length = bytes.length;
   let hash = SEED ^ wrap(BigInt(length) * MULTIPLIER);

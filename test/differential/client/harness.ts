@@ -11,14 +11,14 @@ import { deviations } from './deviations.ts';
 export type Face = any;
 
 /** What a script gets from either library. */
-export interface Library {
+interface Library {
   readonly name: 'ioredis' | 'lingcache';
   readonly Cluster: Face;
   readonly Redis: Face;
   readonly Command: Face;
 }
 
-export const libraries: readonly Library[] = [
+const libraries: readonly Library[] = [
   { name: 'ioredis', Cluster: ioredis.Cluster, Redis: ioredis.Redis, Command: ioredis.Command },
   { name: 'lingcache', Cluster: lingcache.Cluster, Redis: lingcache.Redis, Command: lingcache.Command },
 ];
@@ -49,7 +49,7 @@ export function script(name: string, steps: Script): Row {
 }
 
 /** Values as plain data that can be compared across the libraries. */
-export function describeValue(value: unknown): unknown {
+function describeValue(value: unknown): unknown {
   if (value instanceof Error) return describeError(value);
   if (Buffer.isBuffer(value)) return { buffer: value.toString('latin1') };
   if (Array.isArray(value)) return value.map(describeValue);
@@ -173,7 +173,7 @@ export class Pair {
 }
 
 /** Why the two outcomes of a row are not as they should be; undefined when they are. */
-export function judge(id: string, variant: string, theirs: unknown, ours: unknown): string | undefined {
+function judge(id: string, variant: string, theirs: unknown, ours: unknown): string | undefined {
   const wanted = deviations.find((one) => one.row === id && one.except !== variant);
   const same = isDeepStrictEqual(ours, theirs);
   const shown = differences(theirs, ours)

@@ -62,7 +62,7 @@ export function words(line: string): string[] {
   return found.map((word) => (word.startsWith('"') ? (JSON.parse(word) as string) : word));
 }
 
-export class Comparison {
+class Comparison {
   readonly #server: RealNode;
   readonly real: WirePeer;
   readonly ours: DirectPeer | WirePeer;

@@ -18,7 +18,7 @@ import { Store, type StoreHost, typeOf } from '../../../server/keyspace/store.ts
 /** bulk: string; integer: bigint; null: null; anything else is tagged. */
 export type Tagged = string | bigint | null | { readonly tag: string; readonly of: string | readonly Tagged[] };
 
-export interface Peer {
+interface Peer {
   run(argv: readonly string[]): Promise<Tagged>;
 }
 
@@ -110,7 +110,7 @@ function parseMany(text: string, at: number, tag: string, count: number): Parsed
 }
 
 /** What a session would print for `reply`, as tagged values. */
-export function tagged(reply: Reply, protocol: 2 | 3): Tagged {
+function tagged(reply: Reply, protocol: 2 | 3): Tagged {
   const three = protocol === 3;
   const each = (items: Iterable<Reply>): Tagged[] => [...items].map((item) => tagged(item, protocol));
   if (typeof reply === 'string') return reply;

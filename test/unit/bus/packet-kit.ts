@@ -64,7 +64,7 @@ function flagsOf(text: string): number {
   }, 0);
 }
 
-export function bitmapFrom(ranges: string): Uint8Array {
+function bitmapFrom(ranges: string): Uint8Array {
   const bitmap = new Uint8Array(2048);
   for (const range of ranges.split(',').filter((part) => part !== '')) {
     const [from, to] = range.split('-').map(Number);

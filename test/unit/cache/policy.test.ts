@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { Holdings } from '../../../lib/cache/holdings.ts';
 import { keyNameOf, keyNamesOf, mayKeep, nameOf } from '../../../lib/cache/policy.ts';
 import { copyOf, isPlain, sizeOf } from '../../../lib/cache/replies.ts';
-import { allCommandNames, commandFlag, commandOf } from '../../../lib/command/table.ts';
+import { allCommandNames, commandOf, Flag } from '../../../lib/command/table.ts';
 
 describe('near cache: what may be kept, and under what name', () => {
   it('reads that depend on their keys alone', () => {
@@ -20,7 +20,7 @@ describe('near cache: what may be kept, and under what name', () => {
   it('nothing that writes, blocks or has no key, by the table', () => {
     for (const name of allCommandNames) {
       const row = commandOf(name)!;
-      const unfit = commandFlag.write | commandFlag.blocking;
+      const unfit = Flag.write | Flag.blocking;
       if ((row.flags & unfit) !== 0 || row.keySpecs.length === 0) equal(mayKeep(name), false, name);
     }
   });

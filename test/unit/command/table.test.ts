@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { Redis as Peer } from 'ioredis';
-import { bitsOf, commandFlag, flagNames, KeyFlag, keyFlagNames, wordsOf } from '../../../lib/command/flags.ts';
+import { bitsOf, Flag, flagNames, KeyFlag, keyFlagNames, wordsOf } from '../../../lib/command/flags.ts';
 import { firstKey, firstKeyIndex, keyIndexes } from '../../../lib/command/keys.ts';
 import { allCommandNames, builtinCommandNames, commandOf, commandOfArgv } from '../../../lib/command/table.ts';
 import { readCapture } from '../../../scripts/gen/capture.ts';
@@ -35,13 +35,13 @@ describe('the command table', () => {
   });
 
   it('marks what the captured server does not have', () => {
-    assert.ok((commandOf('hexpire')!.flags & commandFlag.beyond) !== 0);
-    assert.ok((commandOf('hset')!.flags & commandFlag.beyond) === 0);
+    assert.ok((commandOf('hexpire')!.flags & Flag.beyond) !== 0);
+    assert.ok((commandOf('hset')!.flags & Flag.beyond) === 0);
   });
 
   it('has one bit for each flag name, in the order of the constants', () => {
     assert.deepEqual(
-      Object.values(commandFlag),
+      Object.values(Flag),
       flagNames.map((name) => bitsOf([name], flagNames)),
     );
     assert.deepEqual(
