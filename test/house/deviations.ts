@@ -37,7 +37,7 @@ export const deviations: Readonly<Record<string, string>> = {
     'Redis.recoverFromFatalError',
     'Redis.setSocketTimeout',
   ]),
-  ...because('private to ioredis: tracing channels are not there yet', [
+  ...because('private to ioredis: tracing is facade/observe here', [
     'Redis._buildBatchContext',
     'Redis._buildCommandContext',
     'Redis._getDescription',
@@ -51,7 +51,7 @@ export const deviations: Readonly<Record<string, string>> = {
     'Cluster.createScanStream',
     'Redis.createScanStream',
   ]),
-  ...because('sharded pub/sub in a subscriber group is not there yet', ['Cluster.createShardedSubscriberGroup']),
+  ...because('private to ioredis: shard channels are pubsub/sharded here', ['Cluster.createShardedSubscriberGroup']),
   ...because('follows from auto-pipelining; on one node there is nothing to count', ['Redis.autoPipelineQueueSize']),
   ...because('defaults are documented with each option and applied where it is read', ['Redis#defaultOptions']),
   ...because('no other promise library can be set; ioredis only warns', ['Redis#Promise']),
