@@ -2,7 +2,7 @@
 // Owns the slot map in use and the calls that wait to be tried again. Knows no bytes.
 // Invariant: every parcel given to send() settles, by a reply, by its deadline or by close().
 
-import { AbortError, RedisError } from '../base/errors.ts';
+import { RedisError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
 import {
   type Call,
@@ -22,7 +22,7 @@ import type { NodePool } from './node-pool.ts';
 import { Parking } from './parking.ts';
 import { Patience } from './patience.ts';
 import type { ReadPolicy } from './read-policy.ts';
-import { judgeLoss, judgeReply, type RetryDelays } from './verdict.ts';
+import { judgeLoss, judgeReply, lossOf, type RetryDelays } from './verdict.ts';
 
 export interface RouterOptions extends RetryDelays {
   /** MOVED and ASK followed for one call; default 16. */
@@ -216,7 +216,9 @@ export class Router implements Dispatcher {
   lost(parcel: Parcel, written: boolean, reason: Error): void {
     this.#patience.trouble(parcel, written, this.#world.now());
     const harmless = (parcel.flags & CallFlag.readOnly) !== 0;
-    this.#act(parcel, judgeLoss(written && !harmless, this.#options.resendWritten, reason, this.#options), reason, '');
+    const verdict = judgeLoss(written && !harmless, this.#options.resendWritten, reason, this.#options);
+    if (verdict.kind === 'fail') parcel.fail(lossOf(parcel, reason));
+    else this.#act(parcel, verdict, reason, '');
   }
 
   // A replica that loads, has lost its master or sends reads away is avoided for a while. Where it did not name
@@ -397,9 +399,4 @@ export class Router implements Dispatcher {
     };
     return new RedisError(`Too many Cluster redirections. Last error: ${String(last)}`, detail);
   }
-}
-
-/** What calls are refused with when their cluster is closed. */
-export function closedError(message = 'Connection is closed.'): AbortError {
-  return new AbortError(message);
 }

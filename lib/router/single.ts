@@ -4,7 +4,7 @@ import type { World } from '../base/world.ts';
 import { type Call, CallFlag, type Dispatcher, type Lane, type Parcel, type ReplySource } from '../connection/call.ts';
 import { ReplyError } from '../wire/reply.ts';
 import { Parking } from './parking.ts';
-import { judgeLoss, judgeReply } from './verdict.ts';
+import { judgeLoss, judgeReply, lossOf } from './verdict.ts';
 
 export interface SingleRouterOptions {
   readonly resendWritten: boolean;
@@ -63,7 +63,7 @@ export class SingleRouter implements Dispatcher {
     const harmless = (parcel.flags & CallFlag.readOnly) !== 0;
     const verdict = judgeLoss(written && !harmless, this.#options.resendWritten, reason, delays);
     parcel.lastError = reason;
-    if (verdict.kind === 'fail') parcel.fail(verdict.error);
+    if (verdict.kind === 'fail') parcel.fail(lossOf(parcel, reason));
     else this.#options.hold(parcel);
   }
 

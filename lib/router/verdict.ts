@@ -3,7 +3,9 @@
 // safe to send again;
 // "unknown outcome" (the socket went after the bytes did) follows the user's choice.
 
-import type { Verdict } from '../connection/call.ts';
+import { AbortError, RedisError } from '../base/errors.ts';
+import type { Parcel, Verdict } from '../connection/call.ts';
+import { ProtocolError } from '../wire/decoder.ts';
 import { parseRedirect, type ReplyError } from '../wire/reply.ts';
 
 export interface RetryDelays {
@@ -46,4 +48,12 @@ export function judgeReply(error: ReplyError, delays: RetryDelays): Verdict {
 export function judgeLoss(written: boolean, resendWritten: boolean, reason: Error, delays: RetryDelays): Verdict {
   if (written && !resendWritten) return { kind: 'fail', error: reason };
   return { kind: 'later', ms: delays.failover, refresh: true };
+}
+
+/** What a call is told that was lost for good with its socket: an error of its own, since each names its call. */
+export function lossOf(parcel: Parcel, reason: Error): Error {
+  if (reason instanceof ProtocolError) return new ProtocolError(reason.message, { cause: reason });
+  const { code, node } = reason as { code?: string; node?: string };
+  const detail = { node, slot: parcel.slot, attempts: parcel.attempts, cause: reason, ...(code ? { code } : {}) };
+  return reason instanceof AbortError ? new AbortError(reason.message, detail) : new RedisError(reason.message, detail);
 }

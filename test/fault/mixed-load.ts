@@ -99,12 +99,12 @@ export class MixedLoad {
     for (const worker of this.#workers) await worker.readAll();
   }
 
-  /** A call made and followed; undefined when it failed. */
-  async ask<T>(promise: Promise<T>): Promise<T | undefined> {
+  /** A call made and followed; undefined when it failed. `key` is what the error must name. */
+  async ask<T>(promise: Promise<T>, key?: string): Promise<T | undefined> {
     const followed = promise.then(
       (value) => value,
       (error: Error) => {
-        this.fail(error);
+        this.fail(error, key);
         return undefined;
       },
     );
@@ -116,7 +116,9 @@ export class MixedLoad {
     }
   }
 
-  fail(error: Error): void {
+  fail(error: Error & { command?: { args: unknown[] } }, key?: string): void {
+    const named = error.command?.args[0];
+    if (key !== undefined && named !== key) this.blame(`the error of ${key} names ${String(named)}`);
     const text = `${error.name}: ${error.message}`.replace(/\d{2,}/g, 'n').slice(0, 160);
     this.errors.set(text, (this.errors.get(text) ?? 0) + 1);
     if (!(this.#options.mayFail?.(error) ?? false) && this.refused.length < 100) this.refused.push(error);
@@ -215,7 +217,11 @@ class Worker {
   async #set(): Promise<string> {
     const cell = this.#any(this.cells);
     const version = ++cell.tried;
-    this.#written(cell, version, await this.#load.ask(this.#load.client.set(cell.key, contentOf(cell.key, version))));
+    this.#written(
+      cell,
+      version,
+      await this.#load.ask(this.#load.client.set(cell.key, contentOf(cell.key, version)), cell.key),
+    );
     return 'set';
   }
 
@@ -227,14 +233,14 @@ class Worker {
   async #get(): Promise<string> {
     const cell = this.#any(this.#load.anyWorker().cells);
     const least = cell.acked;
-    const reply = await this.#load.ask(this.#load.client.get(cell.key));
+    const reply = await this.#load.ask(this.#load.client.get(cell.key), cell.key);
     if (reply !== undefined) this.#load.judge('GET', cell, reply, least);
     return 'get';
   }
 
   async #increment(): Promise<string> {
     this.#counts++;
-    const reply = await this.#load.ask(this.#load.client.incr(this.#counter));
+    const reply = await this.#load.ask(this.#load.client.incr(this.#counter), this.#counter);
     if (reply !== undefined) this.#counted = this.#larger('INCR', reply, this.#counted, this.#counts);
     return 'incr';
   }
@@ -264,18 +270,18 @@ class Worker {
     let at = 0;
     for (const [cell, version] of used) {
       const before = cell.acked;
-      const set = this.#settled(results[at++]);
+      const set = this.#settled(results[at++], cell.key);
       this.#written(cell, version, set);
-      const got = this.#settled(results[at++]);
+      const got = this.#settled(results[at++], cell.key);
       if (got !== undefined) this.#load.judge('pipeline GET', cell, got, set === 'OK' ? version : before);
     }
     return 'pipeline';
   }
 
-  #settled(result: Result | undefined): unknown {
+  #settled(result: Result | undefined, key?: string): unknown {
     if (result === undefined) return undefined;
     if (result[0] === null) return result[1];
-    this.#load.fail(result[0]);
+    this.#load.fail(result[0], key);
     return undefined;
   }
 
