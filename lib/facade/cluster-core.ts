@@ -14,14 +14,13 @@ import { discoverSrv } from '../topology/discovery.ts';
 import { Refresher } from '../topology/refresher.ts';
 import { parseSeeds, type Seed, type StartupNode } from '../topology/seeds.ts';
 import type { SlotMap } from '../topology/slot-map.ts';
-import { type SurveyTarget, survey } from '../topology/survey.ts';
-import { viewOfNodes, viewOfSlots } from '../topology/view.ts';
-import { merge, type View } from '../topology/vote.ts';
-import { parseNodes } from '../wire/cluster-nodes.ts';
+import { survey } from '../topology/survey.ts';
+import { merge } from '../topology/vote.ts';
 import type { Push } from '../wire/reply.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { ConnectTracer, redirectChannel, refreshChannel } from './observe.ts';
 import { type ClusterOptions, keeperOptionsOf, resendsWritten } from './options.ts';
+import { Surveyor } from './surveyor.ts';
 
 export interface CoreEvents {
   /** The user's own choice of who answers a read. */
@@ -62,6 +61,7 @@ export class ClusterCore {
   readonly #options: ClusterOptions;
   readonly #world: World;
   readonly #events: CoreEvents;
+  readonly #surveyor: Surveyor;
   readonly #deadlines: Deadlines | undefined;
   #attempts = 0;
   #epoch = 0;
@@ -80,6 +80,7 @@ export class ClusterCore {
     this.#world = world;
     this.#events = events;
     this.pool = this.#makePool();
+    this.#surveyor = this.#makeSurveyor();
     this.reads = this.#makeReadPolicy();
     this.router = this.#makeRouter();
     this.#readMonitor = this.#makeReadMonitor();
@@ -178,7 +179,7 @@ export class ClusterCore {
   async #checkState(): Promise<void> {
     const keeper = [...this.pool.all()].map((node) => node.keeper).find((one) => one.state === 'up');
     if (keeper === undefined) return;
-    const info = await this.#ask(keeper, ['cluster', 'info']).catch(() => undefined);
+    const info = await this.#surveyor.ask(keeper, ['cluster', 'info']).catch(() => undefined);
     if (typeof info === 'string' && /cluster_state:fail/.test(info)) {
       throw new RedisError('CLUSTERDOWN The cluster is down', { code: 'CLUSTERDOWN', node: keeper.address });
     }
@@ -271,6 +272,12 @@ export class ClusterCore {
     );
   }
 
+  #makeSurveyor(): Surveyor {
+    const { natMap, slotsRefreshTimeout: timeout = 1000 } = this.#options;
+    const isOver = (): boolean => this.lifecycle.status === 'end' || this.lifecycle.status === 'disconnecting';
+    return new Surveyor(this.pool, this.#world, { seeds: () => this.seeds, natMap, timeout, isOver });
+  }
+
   #makeReadPolicy(): ReadPolicy | undefined {
     const { scaleReads = 'master', availabilityZone: zone } = this.#options;
     if (scaleReads === 'master') return undefined;
@@ -282,7 +289,7 @@ export class ClusterCore {
   #makeReadMonitor(): ReadMonitor | undefined {
     if (this.reads === undefined) return undefined;
     const period = this.#options.replicaCheckInterval ?? 1000;
-    const ask = (keeper: Keeper, argv: readonly string[]): Promise<unknown> => this.#ask(keeper, argv);
+    const ask = (keeper: Keeper, argv: readonly string[]): Promise<unknown> => this.#surveyor.ask(keeper, argv);
     // Certain news is worth asking at once; where the map stays as it is, it waits for its turn like any hint.
     const onPromoted = (first: boolean): void => this.refresher.suggest(first ? 'outage' : 'moved');
     return new ReadMonitor(this.reads, this.pool, this.#world, { period, ask, onPromoted });
@@ -321,7 +328,7 @@ export class ClusterCore {
   #makeRefresher(): Refresher {
     return new Refresher(
       {
-        ask: () => survey(this.#targets(), this.#world),
+        ask: () => survey(this.#surveyor.targets(), this.#world),
         publish: (seen, reason) => {
           const changed = this.#publish(seen);
           if (refreshChannel.hasSubscribers) refreshChannel.publish({ reason, changed, error: undefined });
@@ -349,60 +356,6 @@ export class ClusterCore {
     this.router.setMap(map);
     this.#events.onRefresh(map);
     return true;
-  }
-
-  // Open sockets first, masters before replicas, in random order; then the seeds, so a cluster that moved away
-  // altogether is found again.
-  #targets(): SurveyTarget[] {
-    const weight = (node: PooledNode): number => (node.role === 'master' ? 0 : 1) + this.#world.random();
-    const up = [...this.pool.all()].filter(({ keeper }) => keeper.state === 'up' && !keeper.silent);
-    const ranked = up.map((node) => ({ node, weight: weight(node) })).sort((one, other) => one.weight - other.weight);
-    const keys = new Set(ranked.map(({ node }) => node.key));
-    for (const seed of this.seeds) keys.add(seed.key);
-    for (const node of this.pool.all()) keys.add(node.key);
-    return [...keys].map((key) => ({
-      address: key,
-      atHand: up.some((node) => node.key === key),
-      lead: () => this.#askView(key),
-      witness: () => this.#askEpochs(key),
-    }));
-  }
-
-  // Both questions leave in one write. A server that refuses CLUSTER NODES still gives a map, without epochs.
-  async #askView(key: string): Promise<View> {
-    this.#stillOpen();
-    const { keeper } = this.pool.open(key);
-    if (keeper.state === 'resting') keeper.open();
-    const slots = this.#ask(keeper, ['cluster', 'slots']);
-    const nodes = this.#ask(keeper, ['cluster', 'nodes'])
-      .then(parseNodes)
-      .catch(() => []);
-    return viewOfSlots(await slots, await nodes, key, this.#options.natMap);
-  }
-
-  async #askEpochs(key: string): Promise<View> {
-    this.#stillOpen();
-    const { keeper } = this.pool.open(key);
-    return viewOfNodes(await this.#ask(keeper, ['cluster', 'nodes']), key, this.#options.natMap);
-  }
-
-  // A survey may outlive its client: it must not open nodes again.
-  #stillOpen(): void {
-    const { status } = this.lifecycle;
-    if (status === 'end' || status === 'disconnecting')
-      throw new AbortError('Connection is closed.', { code: 'ERR_CLOSED' });
-  }
-
-  #ask(keeper: Keeper, argv: readonly string[]): Promise<unknown> {
-    const { call, answer } = ownCall(argv);
-    const timer = this.#world.after(
-      this.#options.slotsRefreshTimeout ?? 1000,
-      () => call.fail(new RedisError('timeout', { code: 'ETIMEDOUT', node: keeper.address })),
-      true,
-    );
-    if (!keeper.send(call))
-      call.fail(keeper.lastError ?? new AbortError('Connection is closed.', { node: keeper.address }));
-    return answer.finally(() => timer.cancel());
   }
 
   // The first dial after a loss is immediate: most losses are one broken socket, not a dead node.

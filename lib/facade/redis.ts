@@ -30,13 +30,13 @@ import {
 import { Lifecycle, type Status } from './lifecycle.ts';
 import { parseMonitorLine } from './monitor.ts';
 import { ConnectTracer, commandTracing, traceCommand, tracedSubmit, traceInUnit } from './observe.ts';
+import { verifyRedisOptions } from './option-checks.ts';
 import {
   keeperOptionsOf,
   type RedisOptions,
   redisOptionsOf,
   resendsWritten,
   type ScriptDefinition,
-  verifyRedisOptions,
 } from './options.ts';
 import { waitUntilLoaded } from './ready-check.ts';
 import { installScanStreams, type KeyScanStreams, ScanStream } from './scan-stream.ts';

@@ -1,0 +1,85 @@
+// Whom a survey asks, and how: the nodes at hand before the seeds, CLUSTER SLOTS and CLUSTER NODES over the pool's own
+// sockets, each question under a deadline. What the answers mean is topology's business.
+
+import { AbortError, RedisError } from '../base/errors.ts';
+import type { World } from '../base/world.ts';
+import { ownCall } from '../connection/call.ts';
+import type { Keeper } from '../connection/keeper.ts';
+import type { NodePool, PooledNode } from '../router/node-pool.ts';
+import type { NatMap, Seed } from '../topology/seeds.ts';
+import type { SurveyTarget } from '../topology/survey.ts';
+import { viewOfNodes, viewOfSlots } from '../topology/view.ts';
+import type { View } from '../topology/vote.ts';
+import { parseNodes } from '../wire/cluster-nodes.ts';
+
+export interface SurveyorOptions {
+  readonly seeds: () => readonly Seed[];
+  readonly natMap: NatMap | undefined;
+  /** Milliseconds for one answer. */
+  readonly timeout: number;
+  /** The client is closed or closing: a survey may outlive it, and must not open nodes again. */
+  readonly isOver: () => boolean;
+}
+
+export class Surveyor {
+  readonly #pool: NodePool;
+  readonly #world: World;
+  readonly #options: SurveyorOptions;
+
+  constructor(pool: NodePool, world: World, options: SurveyorOptions) {
+    this.#pool = pool;
+    this.#world = world;
+    this.#options = options;
+  }
+
+  // Open sockets first, masters before replicas, in random order; then the seeds, so a cluster that moved away
+  // altogether is found again.
+  targets(): SurveyTarget[] {
+    const weight = (node: PooledNode): number => (node.role === 'master' ? 0 : 1) + this.#world.random();
+    const up = [...this.#pool.all()].filter(({ keeper }) => keeper.state === 'up' && !keeper.silent);
+    const ranked = up.map((node) => ({ node, weight: weight(node) })).sort((one, other) => one.weight - other.weight);
+    const keys = new Set(ranked.map(({ node }) => node.key));
+    for (const seed of this.#options.seeds()) keys.add(seed.key);
+    for (const node of this.#pool.all()) keys.add(node.key);
+    const atHand = new Set(up.map(({ key }) => key));
+    return [...keys].map((key) => ({
+      address: key,
+      atHand: atHand.has(key),
+      lead: () => this.#askView(key),
+      witness: () => this.#askEpochs(key),
+    }));
+  }
+
+  /** One question to one node; rejects with its refusal, its loss, or "timeout". */
+  ask(keeper: Keeper, argv: readonly string[]): Promise<unknown> {
+    const { call, answer } = ownCall(argv);
+    const timer = this.#world.after(
+      this.#options.timeout,
+      () => call.fail(new RedisError('timeout', { code: 'ETIMEDOUT', node: keeper.address })),
+      true,
+    );
+    if (!keeper.send(call))
+      call.fail(keeper.lastError ?? new AbortError('Connection is closed.', { node: keeper.address }));
+    return answer.finally(() => timer.cancel());
+  }
+
+  // Both questions leave in one write. A server that refuses CLUSTER NODES still gives a map, without epochs.
+  async #askView(key: string): Promise<View> {
+    const keeper = this.#open(key);
+    if (keeper.state === 'resting') keeper.open();
+    const slots = this.ask(keeper, ['cluster', 'slots']);
+    const nodes = this.ask(keeper, ['cluster', 'nodes'])
+      .then(parseNodes)
+      .catch(() => []);
+    return viewOfSlots(await slots, await nodes, key, this.#options.natMap);
+  }
+
+  async #askEpochs(key: string): Promise<View> {
+    return viewOfNodes(await this.ask(this.#open(key), ['cluster', 'nodes']), key, this.#options.natMap);
+  }
+
+  #open(key: string): Keeper {
+    if (this.#options.isOver()) throw new AbortError('Connection is closed.', { code: 'ERR_CLOSED' });
+    return this.#pool.open(key).keeper;
+  }
+}
