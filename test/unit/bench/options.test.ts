@@ -27,7 +27,10 @@ describe('bench options', () => {
 
   it('takes suites and single micro benches', () => {
     assert.equal(parseOptions(['redirect']).suite.kind, 'redirect');
-    assert.deepEqual(parseOptions(['micro']).suite, { kind: 'micro', rooms: ['encode', 'decode', 'slot', 'route', 'cache'] });
+    assert.deepEqual(parseOptions(['micro']).suite, {
+      kind: 'micro',
+      rooms: ['encode', 'decode', 'slot', 'route', 'cache'],
+    });
     assert.deepEqual(parseOptions(['slot', 'route']).suite, { kind: 'micro', rooms: ['slot', 'route'] });
   });
 
