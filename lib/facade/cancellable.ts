@@ -8,7 +8,7 @@ import type { Script } from '../command/script.ts';
 import type { Call } from '../connection/call.ts';
 import type { Encoding } from '../wire/decoder.ts';
 import type { Chain, CommandWords } from './chain.ts';
-import { type CallMaker, installCommands, promiseOf, scriptMethod, takeCallback, type Word } from './commander.ts';
+import { addScript, type CallMaker, installCommands, promiseOf, takeCallback, type Word } from './commander.ts';
 import type { ChainableCommander, RedisCommander } from './surface.generated/index.ts';
 
 /** What the view needs of the client it belongs to. */
@@ -32,11 +32,7 @@ export class Cancellable {
   constructor(host: CancelHost, signal: AbortSignal) {
     this.#host = host;
     this.#signal = signal;
-    const methods = this as unknown as Record<string, unknown>;
-    for (const [name, script] of host.scripts) {
-      methods[name] = scriptMethod(script, 'utf8');
-      methods[`${name}Buffer`] = scriptMethod(script, 'buffer');
-    }
+    for (const [name, script] of host.scripts) addScript(this, name, script);
   }
 
   execute(word: Word, args: unknown[], encoding: Encoding): Promise<unknown> {

@@ -7,7 +7,7 @@ import type { Script } from '../command/script.ts';
 import { CallFlag } from '../connection/call.ts';
 import type { Encoding } from '../wire/decoder.ts';
 import type { Command } from './command.ts';
-import { type CallMaker, installCommands, scriptMethod, takeCallback, type Word, wordOf } from './commander.ts';
+import { addScript, type CallMaker, installCommands, takeCallback, type Word, wordOf } from './commander.ts';
 import { traceBatch } from './observe.ts';
 import type { ChainableCommander, RedisCommander } from './surface.generated/index.ts';
 
@@ -33,11 +33,7 @@ export class Chain extends Pipeline {
     this.#maker = maker;
     this.#cluster = cluster;
     this.#transaction = transaction;
-    const methods = this as unknown as Record<string, unknown>;
-    for (const [name, script] of scripts) {
-      methods[name] = scriptMethod(script, 'utf8');
-      methods[`${name}Buffer`] = scriptMethod(script, 'buffer');
-    }
+    for (const [name, script] of scripts) addScript(this, name, script);
   }
 
   override exec(callback?: Callback<BatchResult[] | null>): Promise<BatchResult[] | null> {

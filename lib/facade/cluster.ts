@@ -27,7 +27,7 @@ import { type ClusterInternals, installInternals } from './cluster-internals.ts'
 import { ClusterScanStream, keysOf, scanHostOf } from './cluster-scan.ts';
 import { ClusterSubscriber } from './cluster-subscriber.ts';
 import type { Command } from './command.ts';
-import { answer, CallMaker, installCommands, scriptMethod, scriptOf, takeCallback, type Word } from './commander.ts';
+import { addScript, answer, CallMaker, installCommands, scriptOf, takeCallback, type Word } from './commander.ts';
 import { Lifecycle, type Status } from './lifecycle.ts';
 import { cacheChannel, commandTracing, traceCommand, tracedSubmit, traceInUnit } from './observe.ts';
 import { verifyClusterOptions } from './option-checks.ts';
@@ -284,9 +284,7 @@ export class Cluster extends EventEmitter {
   defineCommand(name: string, definition: ScriptDefinition): void {
     const script = scriptOf(definition);
     this.#scripts.set(name, script);
-    const methods = this as unknown as Record<string, unknown>;
-    methods[name] = scriptMethod(script, 'utf8');
-    methods[`${name}Buffer`] = scriptMethod(script, 'buffer');
+    addScript(this, name, script);
   }
 
   /** Sends a Command made by hand and returns its promise. */

@@ -195,8 +195,15 @@ function genericMethod(encoding: Encoding): unknown {
   };
 }
 
+/** Adds `name` and `nameBuffer` to one client or chain. */
+export function addScript(target: object, name: string, script: Script): void {
+  const methods = target as Record<string, unknown>;
+  methods[name] = scriptMethod(script, 'utf8');
+  methods[`${name}Buffer`] = scriptMethod(script, 'buffer');
+}
+
 /** The method a Lua script becomes. */
-export function scriptMethod(script: Script, encoding: Encoding): unknown {
+function scriptMethod(script: Script, encoding: Encoding): unknown {
   return function scriptCommand(this: CommandTarget, ...args: unknown[]): unknown {
     return this.executeScript(script, args, encoding);
   };

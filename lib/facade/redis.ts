@@ -18,10 +18,10 @@ import { limitBlocking } from './blocking-timeout.ts';
 import { Chain, type CommandWords } from './chain.ts';
 import { Command } from './command.ts';
 import {
+  addScript,
   answer,
   CallMaker,
   installCommands,
-  scriptMethod,
   scriptOf,
   takeCallback,
   type Word,
@@ -230,9 +230,7 @@ export class Redis extends EventEmitter {
   defineCommand(name: string, definition: ScriptDefinition): void {
     const script = scriptOf(definition);
     this.#scripts.set(name, script);
-    const methods = this as unknown as Record<string, unknown>;
-    methods[name] = scriptMethod(script, 'utf8');
-    methods[`${name}Buffer`] = scriptMethod(script, 'buffer');
+    addScript(this, name, script);
   }
 
   /** Sends a Command made by hand and returns its promise. */
