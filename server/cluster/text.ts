@@ -44,7 +44,7 @@ export function nodeLine(state: ClusterState, node: ClusterNode, peers: PeerView
   return printNodeLine(line);
 }
 
-function flagWords(node: ClusterNode, mine: boolean): string[] {
+export function flagWords(node: ClusterNode, mine: boolean): string[] {
   const words: string[] = [];
   if (mine) words.push('myself');
   if (!node.handshake || mine) words.push(node.role === 'replica' ? 'slave' : 'master');

@@ -60,6 +60,15 @@ export class Config {
     for (const [name, value] of Object.entries(values)) this.put(name, value);
   }
 
+  knows(name: string): boolean {
+    return this.#parameters.has(name);
+  }
+
+  /** Keeps a parameter that means nothing to this server, so that who set it finds it again. */
+  keep(name: string, value: string): void {
+    this.#parameters.set(name, { name, kind: 's', words: [], fixed: false, value });
+  }
+
   /** The value as text; '' for a name that is not known. */
   get(name: string): string {
     return this.#parameters.get(name)?.value ?? '';
@@ -116,8 +125,8 @@ export class Config {
   }
 
   /** Writes a value as the server itself: fixed parameters too (the port that was bound). Throws RangeError. */
-  put(name: string, value: string): void {
-    const why = this.#assign(name, value, false);
+  put(name: string, value: string, checkRange = false): void {
+    const why = this.#assign(name, value, checkRange);
     if (why !== undefined) throw new RangeError(`${name}: ${why}`);
   }
 

@@ -16,12 +16,22 @@ function temporary(path: string): string {
 
 /** Writes all chunks before it returns. Throws what the file system says; then nothing is left behind. */
 export function writeWhole(path: string, chunks: Iterable<Uint8Array>): void {
+  replace(path, chunks, fsyncSync);
+  syncFolder(dirname(path));
+}
+
+/** The same without waiting for the disk: it outlives the process, not the machine. */
+export function writeWholeUnsynced(path: string, chunks: Iterable<Uint8Array>): void {
+  replace(path, chunks, () => undefined);
+}
+
+function replace(path: string, chunks: Iterable<Uint8Array>, sync: (file: number) => void): void {
   const place = temporary(path);
   try {
     const file = openSync(place, 'wx');
     try {
       for (const chunk of chunks) writeAll(file, chunk);
-      fsyncSync(file);
+      sync(file);
     } finally {
       closeSync(file);
     }
@@ -30,7 +40,6 @@ export function writeWhole(path: string, chunks: Iterable<Uint8Array>): void {
     rmSync(place, { force: true });
     throw error;
   }
-  syncFolder(dirname(path));
 }
 
 /** As writeWhole, but other work goes on between the chunks. */
