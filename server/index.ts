@@ -5,11 +5,14 @@ import { slotCount } from '../lib/wire/slot.ts';
 import { BundledCluster } from './bundled-cluster.ts';
 import { BundledNode, openNode, randomId } from './bundled-node.ts';
 import { type ClusterState, newNode, newState } from './cluster/state.ts';
-import { busPortOffset, type ServerNode, type ServerNodeOptions } from './node.ts';
+import { adoptKeys, firstState } from './cluster-start.ts';
+import { busPortOffset } from './doors.ts';
+import type { ServerNode, ServerNodeOptions } from './node.ts';
 
 export { ManualWorld, RealWorld, type World } from '../lib/base/world.ts';
 export { BundledCluster, type NodeReference, type Seed } from './bundled-cluster.ts';
 export { BundledNode } from './bundled-node.ts';
+export { serverVersion } from './command/version.ts';
 export type { MoveOptions, SlotMove } from './move/slot-mover.ts';
 
 export interface NodeOptions {
@@ -60,8 +63,17 @@ export async function startNode(options: NodeOptions = {}): Promise<BundledNode>
   const { world = new RealWorld(), cluster = false } = options;
   const nodeOptions = { ...commonOptions(options, world), port: checkPort(options.port ?? 0, 1), cluster };
   const node = await openNode(nodeOptions);
-  const address = { host: '', port: node.port, cport: node.port + busPortOffset };
-  node.start(cluster ? newState(randomId(world), address) : undefined);
+  try {
+    const address = { host: '', port: node.port, cport: node.cport };
+    if (!cluster) node.start(undefined);
+    else {
+      const first = firstState(node.savedState(), randomId(world), address);
+      node.start(adoptKeys(first, (slot) => node.store.countInSlot(slot)).state);
+    }
+  } catch (error) {
+    await node.close();
+    throw error;
+  }
   return new BundledNode(nodeOptions, node);
 }
 
@@ -131,8 +143,8 @@ async function openAll(settings: readonly ServerNodeOptions[]): Promise<ServerNo
 function firstStates(servers: readonly ServerNode[], masters: number, world: World, host: string): ClusterState[] {
   // A node that listens on every address is still met at one.
   const known = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
-  const nodes = servers.map(({ port }, at) => {
-    const node = newNode(randomId(world), { host: known, port, cport: port + busPortOffset });
+  const nodes = servers.map(({ port, cport }, at) => {
+    const node = newNode(randomId(world), { host: known, port, cport });
     return at < masters ? { ...node, configEpoch: at + 1 } : node;
   });
   const members = nodes.map((node, at) =>

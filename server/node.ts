@@ -5,16 +5,18 @@
 import type { World } from '../lib/base/world.ts';
 import type { Bus } from './bus/bus.ts';
 import { openLoopbackBus } from './bus/loopback.ts';
-import { type BusPort, bindTcpBus } from './bus/tcp-bus.ts';
 import { guard } from './cluster/guard.ts';
 import { type ClusterNode, type ClusterState, me } from './cluster/state.ts';
 import { ClusterMember } from './cluster-member.ts';
 import { busSettings, settingsOf, watchAnnounced } from './cluster-settings.ts';
 import { createEngine } from './command/all.ts';
 import { clusterWords } from './command/cluster-words.ts';
+import type { Config } from './command/config.ts';
 import { resumePaused } from './command/dispatch.ts';
 import type { Effect, Engine } from './command/engine.ts';
+import { ClusterFile } from './config/cluster-file.ts';
 import { debugWords } from './debug-words.ts';
+import { Doors } from './doors.ts';
 import type { Store } from './keyspace/store.ts';
 import { heedLocks } from './locking.ts';
 import { KeyLocks } from './move/key-locks.ts';
@@ -26,24 +28,24 @@ import { Replica } from './replication/replica.ts';
 import { applier, copyKeys, loadCopy } from './replication-apply.ts';
 import { type ReplicationView, replicationLines, roleReply } from './replication-text.ts';
 import { Saving } from './saving.ts';
-import { Listener } from './session/listener.ts';
 import { dropKeys, sendAway } from './slot-loss.ts';
 
 export interface ServerNodeOptions {
   readonly world: World;
   readonly host: string;
-  /** 0: any free port. */
-  readonly port: number;
+  /** All addresses to listen on, `host` first. Default `host` alone. */
+  readonly hosts?: readonly string[];
+  /** 0: any free port. Undefined: no TCP port, a unix socket alone. */
+  readonly port: number | undefined;
   readonly cluster: boolean;
   /** How nodes talk: within this process, the default, or over TCP as redis-server does. */
   readonly bus?: 'loopback' | 'tcp';
-  /** Parameters by their redis.conf names. */
-  readonly config: Readonly<Record<string, string>>;
+  /** Parameters by their redis.conf names. With a `dir`, data and cluster configuration are kept there. */
+  readonly config: Readonly<Record<string, string>> | Config;
+  /** Called when a promise to keep something on the disk was broken; the node is closing then. */
+  readonly onFatal?: (reason: string) => void;
 }
 
-/** Bus ports are client ports plus this, as in redis. */
-export const busPortOffset = 10_000;
-const highestClientPort = 65_535 - busPortOffset;
 const forEver = Number.MAX_SAFE_INTEGER;
 
 export class ServerNode {
@@ -53,15 +55,16 @@ export class ServerNode {
   readonly #links: LinkCache;
   readonly #primary: Primary;
   readonly #replica: Replica;
-  #listener: Listener | undefined;
+  readonly #doors: Doors;
   #member: ClusterMember | undefined;
+  #clusterFile: ClusterFile | undefined;
   #bus: Bus | undefined;
-  #busPort: BusPort | undefined;
   #closeDoor: (() => void) | undefined;
   readonly #saving: Saving | undefined;
   #steppingDown = false;
   #frozen = false;
   #closing: Promise<void> | undefined;
+  readonly #onClosed: (() => void)[] = [];
 
   constructor(options: ServerNodeOptions) {
     this.options = options;
@@ -71,7 +74,7 @@ export class ServerNode {
       clusterEnabled: options.cluster,
       config: options.config,
       hooks: {
-        ...(options.cluster ? { guard: (request) => guard(this.member.guardView, request) } : {}),
+        ...(options.cluster ? { guard: (request) => this.#member && guard(this.#member.guardView, request) } : {}),
         onEffects: (effects) => this.#onEffects(effects),
         onPublish: (channel, message, shard) =>
           this.#member?.publish(shard ? 'publishshard' : 'publish', channel, message),
@@ -82,8 +85,14 @@ export class ServerNode {
       },
     });
     const node = this;
-    if (!options.cluster && (options.config['dir'] ?? '') !== '') {
-      this.#saving = new Saving(this.engine, () => this.#stopAtOnce());
+    this.engine.loading = true;
+    this.#doors = new Doors(this.engine, {
+      ...options,
+      hosts: options.hosts ?? [options.host],
+      bus: options.bus === 'tcp' ? busSettings(world, this.engine.config, () => this.#member) : undefined,
+    });
+    if (this.engine.config.get('dir') !== '') {
+      this.#saving = new Saving(this.engine, (reason) => this.#stopAtOnce(reason));
     }
     this.#links = new LinkCache(world);
     this.#primary = new Primary({
@@ -112,7 +121,12 @@ export class ServerNode {
   }
 
   get port(): number {
-    return this.#listener?.port ?? this.options.port;
+    return this.#doors.port;
+  }
+
+  /** The bus port. */
+  get cport(): number {
+    return this.#doors.cport;
   }
 
   /** Everything a node in cluster mode holds. */
@@ -138,24 +152,14 @@ export class ServerNode {
     return this.#closing !== undefined;
   }
 
-  /** Opens the client port, so that the node's address is known; commands are served once start() was called. */
+  /** Opens the ports, so that the node's address is known, then loads what is on the disk; LOADING until start(). */
   async listen(): Promise<void> {
-    await this.#load();
-    const { bus, host, port, cluster } = this.options;
-    const unfit: Listener[] = [];
-    let listener = await bind(this.engine, host, port);
-    // The bus port must exist and be free too. The ports without are held until one with came up.
-    while (cluster && port === 0 && unfit.length < 64 && !(await this.#bindBus(listener.port).catch(() => false))) {
-      unfit.push(listener);
-      listener = await bind(this.engine, host, port);
+    const { cluster, world } = this.options;
+    const { config } = this.engine;
+    if (cluster && config.get('dir') !== '') {
+      this.#clusterFile = new ClusterFile(config.get('dir'), config.get('cluster-config-file'), world);
     }
-    for (const other of unfit) await other.close();
-    this.#listener = listener;
-    if (!cluster || this.#busPort !== undefined || (await this.#bindBus(listener.port))) return;
-    if (bus === 'tcp') throw new Error(`no bus port belongs to port ${listener.port}: it would be above 65535`);
-  }
-
-  async #load(): Promise<void> {
+    await this.#doors.open();
     if (this.#saving === undefined) return;
     this.engine.add(this.#saving.words());
     // What was logged may be of these.
@@ -163,23 +167,17 @@ export class ServerNode {
     await this.#saving.load();
   }
 
-  /** A promise to keep writes was broken: nobody may get another reply. */
-  #stopAtOnce(): void {
-    for (const session of this.#listener?.sessions ?? []) session.close(false);
-    void this.close();
+  /** The view of the cluster that was kept on the disk; undefined: none was. Throws an Error when it is damaged. */
+  savedState(): ClusterState | undefined {
+    return this.#clusterFile?.load();
   }
 
-  /** False when there is no bus port for that client port; rejects when it is taken. */
-  async #bindBus(clientPort: number): Promise<boolean> {
-    const { bus, host, world } = this.options;
-    if (clientPort > highestClientPort) return false;
-    if (bus !== 'tcp') return true;
-    const address = { host, cport: clientPort + busPortOffset };
-    this.#busPort = await bindTcpBus(
-      address,
-      busSettings(world, this.engine.config, () => this.#member),
-    );
-    return true;
+  /** A promise was broken: nobody may get another reply. */
+  #stopAtOnce(reason: string): void {
+    this.options.world.log(reason);
+    for (const session of this.#doors.sessions()) session.close(false);
+    void this.close();
+    this.options.onFatal?.(reason);
   }
 
   /** Takes its place with `state` as its view of the cluster; undefined: a node on its own. */
@@ -190,6 +188,7 @@ export class ServerNode {
     this.engine.add(debugWords(this.engine));
     heedLocks(this.engine, this.#locks);
     this.#closeDoor = openDoor({ host: this.options.host, port: this.port }, this.#primary);
+    this.engine.loading = false;
   }
 
   /** Behaves as a stopped process: takes requests and messages in, answers none. */
@@ -217,16 +216,23 @@ export class ServerNode {
     return this.#closing;
   }
 
+  /** `run` is called once the node is closed, by whomever. */
+  onClosed(run: () => void): void {
+    if (this.#closing !== undefined) void this.#closing.then(run);
+    else this.#onClosed.push(run);
+  }
+
   async #close(): Promise<void> {
     this.#closeDoor?.();
     this.#member?.close();
     this.#replica.stop();
     this.#primary.close();
     this.#links.close();
-    await this.#busPort?.close();
-    await this.#listener?.close();
+    await this.#doors.close();
     this.engine.stop();
     await this.#saving?.close();
+    this.#clusterFile?.close();
+    for (const run of this.#onClosed) run();
   }
 
   // ---- cluster
@@ -258,13 +264,23 @@ export class ServerNode {
           else engine.pubsub.publishShard(channel, message);
         },
         onRoutesChanged: () => sendAway(engine, this.member),
-        save: () => undefined,
+        save: () => this.#saveState(),
       },
       state,
       settingsOf(engine.config),
     );
+    this.#saveState();
     watchAnnounced(engine.config, this.#member);
-    this.#bus = this.#member.start(this.#busPort?.open ?? openLoopbackBus, options.host);
+    this.#bus = this.#member.start(this.#doors.bus?.open ?? openLoopbackBus, options.host);
+  }
+
+  /** Before anything that follows from the state is told: the others build on it. */
+  #saveState(): void {
+    try {
+      this.#clusterFile?.save(this.member.state);
+    } catch (error) {
+      this.#stopAtOnce(`the cluster configuration cannot be saved: ${(error as Error).message}`);
+    }
   }
 
   #follow(master: ClusterNode): void {
@@ -291,8 +307,9 @@ export class ServerNode {
   // ---- replication
 
   #onEffects(effects: readonly Effect[]): void {
-    if (this.isReplica || effects.length === 0 || this.#saving?.loading === true) return;
+    if (effects.length === 0 || this.#saving?.loading === true) return;
     this.#saving?.onEffects(effects);
+    if (this.isReplica) return;
     const words = effects.map(({ argv }) => argv);
     this.#primary.feed(words.length === 1 ? words : [['MULTI'], ...words, ['EXEC']]);
   }
@@ -319,10 +336,4 @@ export class ServerNode {
       this.engine.pausedWritesOnly = !this.#frozen;
     } else resumePaused(this.engine);
   }
-}
-
-async function bind(engine: Engine, host: string, port: number): Promise<Listener> {
-  const listener = new Listener(engine, { host });
-  await listener.listen({ port });
-  return listener;
 }

@@ -1,6 +1,5 @@
 // Keeps one node's data on the disk: loads it before the node listens, saves snapshots on command, logs every write.
-// Between the engine and persistence; knows no sockets and no cluster. Only nodes outside cluster mode that were given
-// a `dir` have one.
+// Between the engine and persistence; knows no sockets and no cluster. Only nodes that were given a `dir` have one.
 // Invariant: once the log is open, the effects of a command are in it (with `always` on the disk) before its reply
 // leaves; when that cannot be had with `always`, the node stops instead of promising.
 
@@ -25,7 +24,7 @@ const rewriteStarted = new Status('Background append only file rewriting started
 
 export class Saving {
   readonly #engine: Engine;
-  readonly #onFatal: () => void;
+  readonly #onFatal: (reason: string) => void;
   #log: AppendLog | undefined;
   #saving: Promise<void> | undefined;
   #rewriting: Promise<void> | undefined;
@@ -35,7 +34,7 @@ export class Saving {
   loading = false;
 
   /** `onFatal` is called when a write can no longer be kept as promised: no reply may leave after it. */
-  constructor(engine: Engine, onFatal: () => void) {
+  constructor(engine: Engine, onFatal: (reason: string) => void) {
     this.#engine = engine;
     this.#onFatal = onFatal;
     this.#lastSave = Math.floor(engine.started / 1000);
@@ -65,7 +64,7 @@ export class Saving {
     } catch (error) {
       this.#note('a write could not be logged', error);
       // Otherwise it is kept and tried again with the next one: `everysec` and `no` promise no more.
-      if (this.#log.policy === 'always') this.#onFatal();
+      if (this.#log.policy === 'always') this.#onFatal('a write could not be logged as promised (appendfsync always)');
     }
   }
 

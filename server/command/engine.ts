@@ -60,7 +60,7 @@ export interface EngineOptions {
   readonly world: World;
   readonly clusterEnabled?: boolean;
   /** Parameters over their defaults, by their CONFIG names. */
-  readonly config?: Readonly<Record<string, string>>;
+  readonly config?: Readonly<Record<string, string>> | Config;
   readonly hooks?: EngineHooks;
 }
 
@@ -103,7 +103,8 @@ export class Engine {
   constructor(options: EngineOptions) {
     this.world = options.world;
     this.clusterEnabled = options.clusterEnabled ?? false;
-    this.config = new Config({ 'cluster-enabled': this.clusterEnabled ? 'yes' : 'no', ...options.config });
+    const mode = { 'cluster-enabled': this.clusterEnabled ? 'yes' : 'no' };
+    this.config = options.config instanceof Config ? options.config : new Config({ ...mode, ...options.config });
     this.hooks = options.hooks ?? {};
     this.databases = new Databases(this.world, {
       count: this.clusterEnabled ? 1 : this.config.number('databases'),

@@ -57,7 +57,7 @@ export class Listener {
         this.#server.on('error', (error) => this.#engine.world.log(`accept failed: ${error.message}`));
         const address = this.#server.address();
         this.port = typeof address === 'object' && address !== null ? address.port : 0;
-        this.#engine.config.put('port', String(this.port));
+        if (this.#path === undefined) this.#engine.config.put('port', String(this.port));
         this.#watchIdle();
         resolve();
       };

@@ -12,6 +12,7 @@ Commands:
             --port <n>       port of the first node, default 7000
             --host <name>    address to listen on, default 127.0.0.1
             --password <pw>  clients must AUTH with it
+  server  One node as a process: [redis.conf] [--port 7000 --cluster-enabled yes ...]; --help tells more.
   demo    A tour of the client on a cluster of its own; --help tells more.
 
   --help, --version
@@ -20,6 +21,7 @@ Commands:
 type Tool = (args: string[]) => Promise<number>;
 
 const tools: Readonly<Record<string, () => Promise<Tool>>> = {
+  server: async () => (await import('./server.ts')).runServer,
   up: async () => (await import('./up.ts')).runUp,
   demo: async () => (await import('./demo.ts')).runDemo,
 };

@@ -1,0 +1,189 @@
+// One node as a process of its own, in the place of redis-server: reads its configuration, starts, runs until it is
+// told to stop. Owns what belongs to a process (signals, pid file, working directory, exit code); the node is node.ts.
+// Invariant: nothing on the disk is touched before the configuration is valid, and no data before the ports and the
+// cluster configuration file are this node's own.
+
+import { appendFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { parseEnv } from 'node:util';
+import { openNode, randomId } from './bundled-node.ts';
+import { adoptKeys, firstState } from './cluster-start.ts';
+import type { Config } from './command/config.ts';
+import { serverVersion } from './command/version.ts';
+import { readCommandLine } from './config/command-line.ts';
+import { ConfError } from './config/conf-text.ts';
+import { type Environment, readEnvironment } from './config/environment.ts';
+import { gatherSettings } from './config/settings.ts';
+import { boundHosts } from './doors.ts';
+import type { ServerNode } from './node.ts';
+import { ProcessWorld } from './process-world.ts';
+
+/** Where a process differs from a node inside another one. */
+const processDefaults = { dir: '.', save: '3600 1 300 100 60 10000' };
+const maxFileBytes = 16 << 20;
+
+/** Resolves to the exit code once the node has stopped. */
+export async function runNode(args: readonly string[], env: Environment): Promise<number> {
+  const world = new ProcessWorld();
+  let plan: Plan;
+  try {
+    plan = readPlan(args, env, world);
+  } catch (error) {
+    if (!(error instanceof ConfError)) throw error;
+    process.stderr.write(confReport(error));
+    return 1;
+  }
+  try {
+    return await run(plan, world);
+  } catch (error) {
+    world.log(error instanceof Error ? error.message : String(error));
+    return 1;
+  }
+}
+
+interface Plan {
+  readonly config: Config;
+  readonly warnings: readonly string[];
+  readonly nodeId: string;
+  readonly file: string | undefined;
+}
+
+function readPlan(args: readonly string[], env: Environment, world: ProcessWorld): Plan {
+  const commandLine = readCommandLine(args);
+  const { directives, nodeId } = readEnvironment({ ...dotEnv(), ...env });
+  const source = {
+    environment: directives,
+    commandLine,
+    stdin: commandLine.stdin ? readFileSync(0, 'latin1') : '',
+    read: readConf,
+    list: (folder: string) => readdirSync(folder),
+  };
+  const { config, warnings } = gatherSettings(source, processDefaults);
+  const blame = (name: string, why: string): ConfError =>
+    new ConfError({ source: 'the configuration', line: 0, text: `${name} ${config.get(name)}` }, why);
+  try {
+    process.chdir(config.get('dir'));
+  } catch (error) {
+    throw blame('dir', `Can't chdir to '${config.get('dir')}': ${(error as Error).message}`);
+  }
+  config.put('dir', process.cwd());
+  world.logFile = config.get('logfile');
+  try {
+    if (world.logFile !== '') appendFileSync(world.logFile, '');
+  } catch (error) {
+    throw blame('logfile', `Can't open the log file: ${(error as Error).message}`);
+  }
+  for (const name of ['daemonize', 'tls-cluster', 'tls-replication']) {
+    if (config.flag(name)) throw blame(name, 'this server cannot do that');
+  }
+  return { config, warnings, nodeId, file: commandLine.file };
+}
+
+function readConf(path: string): string {
+  const bytes = readFileSync(path);
+  if (bytes.length > maxFileBytes) throw new Error(`it is bigger than ${maxFileBytes} bytes`);
+  return bytes.toString('latin1');
+}
+
+/** Variables of a `.env` in the working directory, below those of the process. */
+function dotEnv(): Environment {
+  try {
+    return parseEnv(readFileSync('.env', 'utf8')) as Environment;
+  } catch {
+    return {};
+  }
+}
+
+function confReport(error: ConfError): string {
+  return `
+*** FATAL CONFIG FILE ERROR (lingcache, as Redis ${serverVersion}) ***
+Reading ${error.source}, at line ${error.line}
+>>> '${error.text}'
+${error.message}
+`;
+}
+
+async function run({ config, warnings, nodeId, file }: Plan, world: ProcessWorld): Promise<number> {
+  world.log(`lingcache is starting, as Redis version=${serverVersion}, pid=${process.pid}, just started`);
+  world.log(file === undefined ? 'no config file given' : 'Configuration loaded');
+  for (const warning of warnings) world.log(`WARNING ${warning}`);
+  const cluster = config.flag('cluster-enabled');
+  const hosts = boundHosts(config);
+  const port = config.number('port');
+  if (port === 0 && config.get('unixsocket') === '') throw new Error('Configured to not listen anywhere, exiting.');
+  const asked = { world, cluster, config, hosts, host: hosts[0]!, bus: 'tcp' as const };
+  let code = 0;
+  const onFatal = (): void => {
+    code = 1;
+  };
+  const node = await openNode({ ...asked, port: port === 0 ? undefined : port, onFatal });
+  world.role = () => (node.isReplica ? 'S' : 'M');
+  const pidFile = writePid(config, world);
+  try {
+    world.log(`Running mode=${cluster ? 'cluster' : 'standalone'}, port=${node.port}.`);
+    world.log(`Server initialized, PID: ${process.pid}`);
+    enter(node, nodeId, world);
+    const release = heedSignals(node, world);
+    await untilStopped(node);
+    release();
+  } catch (error) {
+    await node.close();
+    throw error;
+  } finally {
+    if (pidFile !== undefined) rmSync(pidFile, { force: true });
+  }
+  world.log('lingcache is now ready to exit, bye bye...');
+  return code;
+}
+
+/** Takes the place in the cluster that the node had, or a new one. */
+function enter(node: ServerNode, nodeId: string, world: ProcessWorld): void {
+  const keys = node.engine.databases.stores.reduce((sum, { size }) => sum + size, 0);
+  if (keys > 0) world.log(`DB loaded from disk: ${keys} keys`);
+  if (!node.options.cluster) node.start(undefined);
+  else {
+    const saved = node.savedState();
+    const id = nodeId === '' ? randomId(world) : nodeId;
+    if (saved === undefined) world.log(`No cluster configuration found, I'm ${id}`);
+    else world.log(`Node configuration loaded, I'm ${saved.myself}`);
+    const { state, notes } = adoptKeys(
+      firstState(saved, id, { host: '', port: node.port, cport: node.cport }),
+      (slot) => node.store.countInSlot(slot),
+    );
+    for (const note of notes) world.log(note);
+    node.start(state);
+  }
+  const path = node.engine.config.get('unixsocket');
+  if (path !== '') world.log(`The server is now ready to accept connections at ${path}`);
+  world.log('Ready to accept connections');
+}
+
+function writePid(config: Config, world: ProcessWorld): string | undefined {
+  const path = config.get('pidfile');
+  if (path === '') return undefined;
+  try {
+    writeFileSync(path, `${process.pid}\n`);
+    return path;
+  } catch (error) {
+    world.log(`the pid file could not be written: ${(error as Error).message}`);
+    return undefined;
+  }
+}
+
+function untilStopped(node: ServerNode): Promise<void> {
+  return new Promise((resolve) => node.onClosed(resolve));
+}
+
+/** SIGTERM and SIGINT stop the node in order, a second one the hard way; gives what ends that. */
+function heedSignals(node: ServerNode, world: ProcessWorld): () => void {
+  const names = ['SIGTERM', 'SIGINT'] as const;
+  const release = (): void => {
+    for (const name of names) process.off(name, stop);
+  };
+  const stop = (name: NodeJS.Signals): void => {
+    release();
+    world.log(`Received ${name} scheduling shutdown...`);
+    void node.close();
+  };
+  for (const name of names) process.on(name, stop);
+  return release;
+}
