@@ -6,7 +6,8 @@ import { ReplyError } from '../lib/wire/reply.ts';
 import { slotCount } from '../lib/wire/slot.ts';
 import type { BundledNode } from './bundled-node.ts';
 import { me } from './cluster/state.ts';
-import { type MoveOptions, type MovingNode, SlotMove } from './move/slot-mover.ts';
+import { ClusterLink, type MovingNode } from './move/cluster-link.ts';
+import { type MoveOptions, SlotMove } from './move/slot-mover.ts';
 
 /** A node by its place in `nodes`, its id or its handle. */
 export type NodeReference = number | string | BundledNode;
@@ -23,8 +24,7 @@ export class BundledCluster implements AsyncDisposable {
   /** Masters first, then replicas, as they were started; roles may change, places do not. */
   readonly nodes: readonly BundledNode[];
   readonly #world: World;
-  readonly #auth: readonly string[] | undefined;
-  #changes: Promise<void> = Promise.resolve();
+  readonly #link: ClusterLink;
   // A master that steps down forgets its open slots and would strand the keys of a move: moves and failovers of this
   // handle wait for each other.
   #failover: Promise<void> = Promise.resolve();
@@ -33,7 +33,7 @@ export class BundledCluster implements AsyncDisposable {
   constructor(nodes: readonly BundledNode[], world: World, password: string) {
     this.nodes = nodes;
     this.#world = world;
-    this.#auth = password === '' ? undefined : ['AUTH', password];
+    this.#link = new ClusterLink({ seeds: this.seeds, world, password });
   }
 
   get ports(): number[] {
@@ -88,25 +88,8 @@ export class BundledCluster implements AsyncDisposable {
     if (!target.running || target.role !== 'master') {
       throw new Error(`${target.host}:${target.port} is no running master: slot ${slot} cannot move there`);
     }
-    const others = this.nodes.filter(
-      (node) => node.running && node.role === 'master' && node !== source && node !== target,
-    );
-    const onReturning = (returning: boolean): void => {
-      target.server.holdSlot(slot, returning);
-      source.server.letReturn(slot, returning);
-    };
-    const [from, into] = [place(source), place(target)];
-    const decide = <T>(change: () => Promise<T>): Promise<T> => this.#alone(change);
-    const route = {
-      slot,
-      source: from,
-      target: into,
-      others: others.map(place),
-      onReturning,
-      decide,
-      auth: this.#auth,
-    };
-    const move = new SlotMove(route, this.#world, options);
+    const route = { slot, source: place(source), target: place(target) };
+    const move = new SlotMove(route, this.#link, options);
     await move.begin();
     return move;
   }
@@ -139,16 +122,6 @@ export class BundledCluster implements AsyncDisposable {
     return heir;
   }
 
-  /** Changes of owner run one after the other. */
-  #alone<T>(change: () => Promise<T>): Promise<T> {
-    const mine = this.#changes.then(change);
-    this.#changes = mine.then(
-      () => undefined,
-      () => undefined,
-    );
-    return mine;
-  }
-
   /** Resolves once every running node answers "cluster ok" and all agree on the slots. */
   async settled(timeoutMs: number = failoverMs): Promise<void> {
     await this.#until('an agreement of all nodes', timeoutMs, () => this.#agreed());
@@ -156,6 +129,7 @@ export class BundledCluster implements AsyncDisposable {
 
   /** Closes every node; nothing of the cluster is left. */
   async close(): Promise<void> {
+    this.#link.close();
     await Promise.all(this.nodes.map((node) => node.kill()));
   }
 
