@@ -16,6 +16,7 @@ import { Cluster } from './facade/cluster.ts';
 import { Command } from './facade/command.ts';
 import { Redis as RedisNode } from './facade/redis.ts';
 import { ScanStream } from './facade/scan-stream.ts';
+import type { ReplyMappingMode } from './facade/types.ts';
 import { ReplyError } from './wire/reply.ts';
 import { slotOf } from './wire/slot.ts';
 
@@ -23,6 +24,11 @@ export type { CacheStats, NearCacheOptions } from './cache/near-cache.ts';
 export type { ClusterStats, NodeRole } from './facade/cluster.ts';
 export type { CommandOptions } from './facade/command.ts';
 export type { Status as ClusterStatus, Status as RedisStatus } from './facade/lifecycle.ts';
+export type {
+  BatchContext as BatchOperationContext,
+  CommandContext as CommandTraceContext,
+  ConnectContext as ConnectTraceContext,
+} from './facade/observe.ts';
 export type {
   ClusterNode,
   ClusterOptions,
@@ -32,6 +38,7 @@ export type {
   NatMap,
   RedisOptions,
   ScriptDefinition,
+  StandaloneConnectionOptions,
 } from './facade/options.ts';
 export type { ChainableCommander, RedisCommander } from './facade/surface.generated/index.ts';
 export type {
@@ -39,6 +46,7 @@ export type {
   ClientContext,
   RedisKey,
   RedisValue,
+  ReplyMappingMode,
   Result,
   ResultTypes,
   ScanStreamOptions,
@@ -92,7 +100,7 @@ export const Redis: typeof RedisNode & Statics = Object.assign(RedisNode, {
 }) as typeof RedisNode & Statics;
 Object.assign(Redis, { Redis, default: Redis });
 
-export type Redis = RedisNode;
+export type Redis<Mapping extends ReplyMappingMode = 'legacy'> = RedisNode<Mapping>;
 
 export {
   AbortError,

@@ -157,8 +157,6 @@ export const looseCommands: Readonly<Record<string, number>> = {
   georadius_ro: 1,
   georadiusbymember: 1,
   georadiusbymember_ro: 1,
-  zrangebyscore: 3,
-  zrevrangebyscore: 3,
   zrangebylex: 3,
   zrevrangebylex: 3,
 };
@@ -202,6 +200,9 @@ export const argumentPatches: Readonly<
     const conditions = { ...condition, arguments: [...(condition.arguments ?? []), ...compared] };
     return [[key, value, expiry, conditions, get], args];
   },
+  // WITHSCORES makes another reply in RESP3; everything else may come in any order.
+  zrangebyscore: (args) => [args, anyMore(args.slice(0, 3))],
+  zrevrangebyscore: (args) => [args, anyMore(args.slice(0, 3))],
   // 8.x: MAXCOUNT, MAXSIZE, KEEPREF and their kin.
   xread: (args) => [args, anyMore([])],
   xreadgroup: (args) => [args, anyMore(args.slice(0, 1))],

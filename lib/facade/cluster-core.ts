@@ -1,6 +1,7 @@
 // The working parts of a cluster client put together: pool, router, refresher and the connect loop. The public face
 // (cluster.ts) adds names and events; this file knows when to connect, to ask again and to give up.
 
+import { lookup } from 'node:dns';
 import { AbortError, ClusterAllFailedError, RedisError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
 import { type Call, ownCall, type Parcel } from '../connection/call.ts';
@@ -240,7 +241,8 @@ export class ClusterCore {
       {
         optionsFor: (key) => ({
           ...keeperOptionsOf(options, this.seeds.find((seed) => seed.key === key)?.options),
-          dnsLookup,
+          // The system's own is what sockets use by themselves, and then they try every address of a name.
+          dnsLookup: dnsLookup === lookup ? undefined : dnsLookup,
           retryDelay: (times) => this.#redialDelay(times),
           holdWhileDown: false,
         }),

@@ -1,14 +1,11 @@
 // The drop-in face of a cluster: ioredis's names, statuses and events over the core. It owns the Redis objects that
 // nodes() hands out and the scripts; everything about slots, redirects and connections lives below.
 
-import { EventEmitter } from 'node:events';
-import { AbortError, cancelledBy, OptionError } from '../base/errors.ts';
+import { AbortError, OptionError } from '../base/errors.ts';
 import { RealWorld } from '../base/world.ts';
 import { fanOut, mayFanOut } from '../batch/fan-out.ts';
 import { splitByKeys } from '../batch/multi-key.ts';
-import { type Callback, nodeify } from '../batch/pipeline.ts';
 import { type CacheStats, NearCache } from '../cache/near-cache.ts';
-import type { Script } from '../command/script.ts';
 import { Call, CallFlag, type Parcel } from '../connection/call.ts';
 import type { KeeperState } from '../connection/keeper.ts';
 import type { Latencies } from '../router/latency.ts';
@@ -17,26 +14,28 @@ import type { ReadChoice } from '../router/router.ts';
 import type { RefreshReason } from '../topology/refresher.ts';
 import { parseSeeds } from '../topology/seeds.ts';
 import type { SlotMap } from '../topology/slot-map.ts';
-import type { Encoding } from '../wire/decoder.ts';
 import { slotCount } from '../wire/slot.ts';
 import { limitBlocking } from './blocking-timeout.ts';
-import { Cancellable } from './cancellable.ts';
-import { Chain, type CommandWords } from './chain.ts';
+import { Client, type ClientHands } from './client.ts';
 import { ClusterCore } from './cluster-core.ts';
 import { type ClusterInternals, installInternals } from './cluster-internals.ts';
 import { ClusterScanStream, keysOf, scanHostOf } from './cluster-scan.ts';
 import { ClusterSubscriber } from './cluster-subscriber.ts';
-import type { Command } from './command.ts';
-import { addScript, answer, CallMaker, installCommands, scriptOf, takeCallback, type Word } from './commander.ts';
-import { Lifecycle, type Status } from './lifecycle.ts';
-import { cacheChannel, commandTracing, traceCommand, tracedSubmit, traceInUnit } from './observe.ts';
+import { CallMaker } from './commander.ts';
+import { clusterOptionsOf, nodeOptionsOf } from './defaults.ts';
+import { Lifecycle } from './lifecycle.ts';
+import { cacheChannel } from './observe.ts';
 import { verifyClusterOptions } from './option-checks.ts';
-import type { ClusterNode, ClusterOptions, ScriptDefinition } from './options.ts';
+import type {
+  ClusterNode,
+  ClusterOptions,
+  ClusterOptionsWithReplyMapping,
+  ReplyMappingFromClusterOptions,
+} from './options.ts';
 import { readChoiceOf } from './read-choice.ts';
 import { Redis, sharedKeeper } from './redis.ts';
-import { installScanStreams, type KeyScanStreams, type ScanStream } from './scan-stream.ts';
-import type { ChainableCommander, RedisCommander } from './surface.generated/index.ts';
-import type { ScanStreamOptions } from './types.ts';
+import type { ScanStream } from './scan-stream.ts';
+import type { ReplyMappingMode, ScanStreamOptions } from './types.ts';
 
 export type NodeRole = 'master' | 'slave' | 'all';
 
@@ -63,36 +62,33 @@ export interface ClusterStats {
   readonly cache: CacheStats | undefined;
 }
 
-// The command methods are put on the prototype by installCommands; this gives them their types.
-export interface Cluster extends RedisCommander<{ type: 'default' }>, KeyScanStreams, ClusterInternals {}
+// biome-ignore lint/correctness/noUnusedVariables: declarations that merge name the same parameters
+export interface Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends ClusterInternals {}
 
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the methods come from installCommands, users may merge their own
-export class Cluster extends EventEmitter {
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: installInternals brings these, users may merge their own
+export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client<Mapping> {
+  /** What the constructor was given, with ioredis's defaults for the rest. */
   readonly options: ClusterOptions;
   readonly isCluster: boolean = true;
   /** Read at each attempt to connect; clusterRetryStrategy may assign it: `this.startupNodes = [...]`. */
   startupNodes: readonly ClusterNode[];
   readonly #core: ClusterCore;
-  readonly #maker: CallMaker;
   readonly #world = new RealWorld();
-  readonly #faces = new Map<string, Redis>();
-  readonly #scripts = new Map<string, Script>();
+  readonly #faces = new Map<string, Redis<Mapping>>();
   readonly #subscriber: ClusterSubscriber;
   readonly #cache: NearCache | undefined;
   #slots: { readonly map: SlotMap; readonly lists: string[][] } | undefined;
-  readonly #friendly: boolean;
   /** Neither crossSlot nor fanOut asked for: every call is one call. */
   readonly #plain: boolean;
 
-  constructor(startupNodes: readonly ClusterNode[], options: ClusterOptions = {}) {
+  constructor(startupNodes: readonly ClusterNode[], given: ClusterOptionsWithReplyMapping<Mapping> = {}) {
     super();
-    verifyClusterOptions(options);
+    verifyClusterOptions(given);
     const seeds = parseSeeds(startupNodes);
     this.startupNodes = startupNodes;
-    const keyPrefix = options.keyPrefix ?? options.redisOptions?.keyPrefix;
-    this.options = keyPrefix === undefined ? options : { ...options, keyPrefix };
+    const options = clusterOptionsOf(given);
+    this.options = options;
     this.#plain = options.crossSlot !== 'split' && !options.fanOut;
-    this.#friendly = options.showFriendlyErrorStack ?? options.redisOptions?.showFriendlyErrorStack ?? false;
     const world = this.#world;
     this.#core = new ClusterCore(seeds, options, world, (send) => this.#makeLifecycle(send), {
       readChoice: this.#readChoice(),
@@ -113,20 +109,11 @@ export class Cluster extends EventEmitter {
       onEnd: () => this.#subscriber.stop(false),
     });
     this.#cache = options.clientSideCache === undefined ? undefined : this.#makeCache(options);
-    this.#maker = new CallMaker(keyPrefix, this.#core.router, options.redisOptions);
     this.#subscriber = new ClusterSubscriber(this, this.#core, options, world);
-    const scripts = { ...options.redisOptions?.scripts, ...options.scripts };
-    for (const [name, script] of Object.entries(scripts)) this.defineCommand(name, script);
+    Client.equip(this, this.#hands(options), { ...options.redisOptions?.scripts, ...options.scripts });
     if (options.lazyConnect) this.#core.lifecycle.become('wait');
     else this.connect().catch(() => undefined);
   }
-
-  get status(): Status {
-    return this.#core.lifecycle.status;
-  }
-
-  /** ioredis's is a plain property, and consumers set it after quit(); the client knows better, so it is not changed. */
-  set status(_told: Status) {}
 
   /** slot -> `host:port` keys, master first; slots nobody owns are empty. The same array until the map changes. */
   get slots(): string[][] {
@@ -146,38 +133,28 @@ export class Cluster extends EventEmitter {
     return this.#core.pool.needsDrain;
   }
 
-  /** ioredis's gauge of its own auto-pipelining; here commands of a tick are never queued apart. Always 0. */
-  get autoPipelineQueueSize(): number {
-    return 0;
-  }
-
   /** Resolves at `ready`. Rejects when no startup node could be used; reconnection goes on by clusterRetryStrategy. */
   connect(): Promise<void> {
     return this.#core.connect();
   }
 
-  /** Closes every connection now; pending commands are rejected with "Connection is closed.". */
-  disconnect(reconnect = false): void {
+  override disconnect(reconnect = false): void {
     this.#subscriber.stop(reconnect);
     this.#core.disconnect(reconnect);
   }
 
-  /** QUIT on every node: what was sent before is answered first. Resolves with "OK"; later commands are rejected. */
-  quit(callback?: Callback<'OK'>): Promise<'OK'> {
-    const quitting = this.#quit();
-    if (callback !== undefined) nodeify(quitting, callback);
-    return quitting;
-  }
-
   /** A new client of the same cluster: these startup nodes unless others are given, `overrideOptions` on top. */
-  duplicate(overrideStartupNodes: readonly ClusterNode[] = [], overrideOptions: ClusterOptions = {}): Cluster {
+  duplicate<Override extends ClusterOptionsWithReplyMapping<ReplyMappingMode> | undefined = undefined>(
+    overrideStartupNodes: readonly ClusterNode[] = [],
+    overrideOptions?: Override,
+  ): Cluster<ReplyMappingFromClusterOptions<Mapping, Override>> {
     const nodes = overrideStartupNodes.length > 0 ? overrideStartupNodes : this.startupNodes;
-    const redisOptions = { ...this.options.redisOptions, ...overrideOptions.redisOptions };
-    return new Cluster(nodes, { ...this.options, ...overrideOptions, redisOptions });
+    const redisOptions = { ...this.options.redisOptions, ...overrideOptions?.redisOptions };
+    return new Cluster(nodes, { ...this.options, ...overrideOptions, redisOptions } as never);
   }
 
   /** The nodes of the slot map as single-node clients, on the cluster's own connections. */
-  nodes(role: NodeRole = 'all'): Redis[] {
+  nodes(role: NodeRole = 'all'): Redis<Mapping>[] {
     if (role !== 'all' && role !== 'master' && role !== 'slave') {
       throw new OptionError('role', `Invalid role "${String(role)}". Expected "all", "master" or "slave"`);
     }
@@ -212,23 +189,6 @@ export class Cluster extends EventEmitter {
     return refreshing;
   }
 
-  /** Collects commands and sends them as one batch; `exec()` gives `[error, result][]` in call order. */
-  pipeline(commands?: readonly CommandWords[]): ChainableCommander {
-    return this.#chain(false, commands);
-  }
-
-  /** A transaction on one slot; it follows MOVED and ASK whole. */
-  multi(options: { pipeline: false }): Promise<'OK'>;
-  multi(options: { pipeline: true }): ChainableCommander;
-  multi(commands?: readonly CommandWords[], options?: { pipeline?: boolean }): ChainableCommander;
-  multi(commands?: readonly CommandWords[] | { pipeline?: boolean }, options?: { pipeline?: boolean }): unknown {
-    const settings = Array.isArray(commands) ? options : ((commands as { pipeline?: boolean } | undefined) ?? options);
-    if (settings?.pipeline === false) {
-      throw new OptionError('pipeline', 'multi({ pipeline: false }) needs one connection; use it on one of nodes()');
-    }
-    return this.#chain(true, Array.isArray(commands) ? commands : undefined);
-  }
-
   /**
    * The keys of the whole cluster as a stream of pages, master after master. A key that exists from start to end is
    * given at least once, through slot moves and failovers as well; a key may come more than once.
@@ -249,71 +209,6 @@ export class Cluster extends EventEmitter {
 
   #scan(options: ScanStreamOptions, text: boolean): ScanStream {
     return new ClusterScanStream(this, scanHostOf(this.#core, this, this.options, this.#world), options, text);
-  }
-
-  /** The same commands, cancelled together when `signal` fires: `cluster.withAbortSignal(signal).get('k')`. */
-  withAbortSignal(signal: AbortSignal): Cancellable {
-    return new Cancellable(
-      {
-        maker: this.#maker,
-        scripts: this.#scripts,
-        submit: this.#submit,
-        release: (call) => {
-          if ((call.flags & CallFlag.blocking) === 0) return;
-          // Settled first, so that its loss does not send it again.
-          call.fail(cancelledBy(signal));
-          this.#core.pool.release(call);
-        },
-        chain: (transaction) => this.#chain(transaction, undefined),
-      },
-      signal,
-    );
-  }
-
-  /** `await using cluster = new Cluster(...)`: quits at the end of the block. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.status !== 'end') await this.quit().catch(() => this.disconnect());
-  }
-
-  /** `using`: disconnects at the end of the block. */
-  [Symbol.dispose](): void {
-    this.disconnect();
-  }
-
-  /** Adds `name` and `nameBuffer`: EVALSHA of the script, with EVAL where a node does not know it. */
-  defineCommand(name: string, definition: ScriptDefinition): void {
-    const script = scriptOf(definition);
-    this.#scripts.set(name, script);
-    addScript(this, name, script);
-  }
-
-  /** Sends a Command made by hand and returns its promise. */
-  sendCommand(command: Command): Promise<unknown> {
-    const call = command.toCall(this.#maker);
-    if ((call.flags & CallFlag.subscribing) === 0) this.#submit(call);
-    else this.#subscribe(call);
-    return command.promise;
-  }
-
-  execute(word: Word, args: unknown[], encoding: Encoding): unknown {
-    const callback = takeCallback(args);
-    const call = this.#maker.make(word, args, encoding);
-    const submit = (word.flags & CallFlag.subscribing) === 0 ? this.#submit : this.#subscribe;
-    return this.#answer(call, callback, submit);
-  }
-
-  executeScript(script: Script, args: unknown[], encoding: Encoding): unknown {
-    const callback = takeCallback(args);
-    return this.#answer(this.#maker.makeScript(script, args, encoding), callback, this.#submit);
-  }
-
-  #answer(call: Call, callback: Callback<unknown> | undefined, submit: (call: Call) => void): Promise<unknown> {
-    if (!commandTracing.hasSubscribers) return answer(call, callback, this.#friendly, submit);
-    return traceCommand(call, this.#ownerOf(call), () => answer(call, callback, this.#friendly, submit));
-  }
-
-  #ownerOf({ slot }: Call): string | undefined {
-    return slot < 0 ? undefined : this.#core.router.map.masterOf(slot);
   }
 
   readonly #submit = (call: Call): void => {
@@ -357,6 +252,27 @@ export class Cluster extends EventEmitter {
     else this.#core.lifecycle.whenReady(() => this.#subscriber.send(call), call);
   };
 
+  #hands(options: ClusterOptions): ClientHands {
+    const { redisOptions = {}, showFriendlyErrorStack = redisOptions.showFriendlyErrorStack ?? false } = options;
+    return {
+      maker: new CallMaker(options.keyPrefix, this.#core.router, redisOptions),
+      dispatcher: this.#core.router,
+      friendly: showFriendlyErrorStack,
+      cluster: true,
+      status: () => this.#core.lifecycle.status,
+      submit: this.#submit,
+      subscribe: this.#subscribe,
+      submitBatch: this.#send,
+      addressFor: ({ slot }) => (slot < 0 ? undefined : this.#core.router.map.masterOf(slot)),
+      watch: (call) => this.#cache?.watch(call),
+      release: (call) => this.#core.pool.release(call),
+      openTransaction: () => {
+        throw new OptionError('pipeline', 'multi({ pipeline: false }) needs one connection; use it on one of nodes()');
+      },
+      quit: () => this.#quit(),
+    };
+  }
+
   async #quit(): Promise<'OK'> {
     if (this.status === 'end') throw new AbortError('Connection is closed.', { code: 'ERR_CLOSED' });
     this.#subscriber.stop(false);
@@ -394,35 +310,17 @@ export class Cluster extends EventEmitter {
     });
   }
 
-  #chain(transaction: boolean, commands: readonly CommandWords[] | undefined): Chain {
-    const host = {
-      dispatcher: this.#core.router,
-      submit: tracedSubmit(this.#send, (call) => this.#ownerOf(call)),
-      watch: (call: Call) => {
-        this.#cache?.watch(call);
-        traceInUnit(call, this.#ownerOf(call));
-      },
-    };
-    const chain = new Chain(host, this.#maker, this.#scripts, transaction, true);
-    return chain.addBatch(commands ?? []);
-  }
-
   #readChoice(): ReadChoice | undefined {
     const { scaleReads } = this.options;
     if (typeof scaleReads !== 'function') return undefined;
-    const nodeOf = (key: string): Redis => this.#faceOf(this.#core.pool.open(key));
-    return readChoiceOf<Redis>(scaleReads, nodeOf, () => this.#world.random());
+    const nodeOf = (key: string): Redis<Mapping> => this.#faceOf(this.#core.pool.open(key));
+    return readChoiceOf<Redis<Mapping>>(scaleReads, nodeOf, () => this.#world.random());
   }
 
-  #faceOf(node: PooledNode): Redis {
+  #faceOf(node: PooledNode): Redis<Mapping> {
     let face = this.#faces.get(node.key);
     if (face === undefined) {
-      const [host, port] = [
-        node.key.slice(0, node.key.lastIndexOf(':')),
-        Number(node.key.slice(node.key.lastIndexOf(':') + 1)),
-      ];
-      // The cluster's own key prefix is the cluster's: a node takes keys as they are, as with ioredis.
-      face = new Redis(sharedKeeper, node.keeper, { ...this.options.redisOptions, host, port });
+      face = new Redis<Mapping>(sharedKeeper, node.keeper, nodeOptionsOf(this.options, node));
       this.#faces.set(node.key, face);
     }
     return face;
@@ -435,6 +333,4 @@ export class Cluster extends EventEmitter {
   }
 }
 
-installCommands(Cluster.prototype);
-installScanStreams(Cluster.prototype);
 installInternals(Cluster.prototype);

@@ -2,13 +2,13 @@
 // Their checks are in option-checks.ts.
 
 import type { ConnectionOptions } from 'node:tls';
-import { OptionError } from '../base/errors.ts';
 import type { NearCacheOptions } from '../cache/near-cache.ts';
 import type { DNSLookupFunction } from '../connection/dial.ts';
 import type { KeeperOptions } from '../connection/keeper.ts';
 import type { ReadScaling } from '../router/read-policy.ts';
 import type { DNSResolveSrvFunction } from '../topology/discovery.ts';
-import { type NatMap, parseLocation, type SeedOptions, type StartupNode } from '../topology/seeds.ts';
+import type { NatMap, SeedOptions, StartupNode } from '../topology/seeds.ts';
+import type { ReplyMappingMode } from './types.ts';
 
 export type { DNSLookupFunction, DNSResolveSrvFunction, NatMap };
 
@@ -40,15 +40,15 @@ export interface CommonRedisOptions {
   connectionName?: string | undefined;
   /** Database; only 0 exists in a cluster. Default 0. */
   db?: number | undefined;
-  /** TLS with these options of node:tls; the host name of each node is its server name. */
-  tls?: ConnectionOptions | undefined;
+  /** TLS with these options of node:tls, or true for none; the host name of each node is its server name. */
+  tls?: ConnectionOptions | true | undefined;
   /** 3 (default) asks for RESP3 and falls back; 2 never asks. */
   protocol?: 2 | 3 | undefined;
   /**
    * What RESP3 types become. "legacy" (default): what RESP2 has (maps are flat arrays, doubles text, booleans 1 or 0).
    * "resp3": plain objects, numbers and booleans; needs protocol 3, and old servers give legacy shapes.
    */
-  replyMapping?: 'legacy' | 'resp3' | undefined;
+  replyMapping?: ReplyMappingMode | undefined;
   /** Integers come as text, exact beyond 2^53. Default false. */
   stringNumbers?: boolean | undefined;
   /** Prefix for every key position. */
@@ -107,7 +107,7 @@ export interface CommonRedisOptions {
 }
 
 export interface RedisOptions extends CommonRedisOptions {
-  /** Default 127.0.0.1. */
+  /** Default localhost. */
   host?: string | undefined;
   /** Default 6379. */
   port?: number | undefined;
@@ -120,6 +120,12 @@ export interface RedisOptions extends CommonRedisOptions {
   /** Send READONLY: a replica answers reads. Default false. */
   readOnly?: boolean | undefined;
 }
+
+/** Where one node is, and how to reach it. */
+export type StandaloneConnectionOptions = Pick<
+  RedisOptions,
+  'host' | 'port' | 'path' | 'family' | 'tls' | 'disconnectTimeout'
+>;
 
 export interface ClusterOptions {
   /** Milliseconds before attempt `times` to reach the cluster again; not a number: give up. Called on the cluster, whose `startupNodes` it may assign; null: one attempt only. Default min(100 + times * 2, 2000). */
@@ -202,25 +208,25 @@ export interface ClusterOptions {
   resend?: 'all' | 'readonly' | undefined;
 }
 
-/** `new Redis(...)`: port, path, URL or options, in ioredis's orders. Later arguments do not override a URL's parts. */
-export function redisOptionsOf(args: readonly unknown[]): RedisOptions {
-  const merged: Record<string, unknown> = {};
-  for (const argument of args) {
-    if (argument === undefined || argument === null) continue;
-    if (typeof argument === 'object') fill(merged, argument as object);
-    else if (typeof argument === 'number') fill(merged, { port: argument });
-    else if (typeof argument === 'string' && args.indexOf(argument) > 0 && !argument.includes('://'))
-      fill(merged, { host: argument });
-    else if (typeof argument === 'string') fill(merged, parseLocation(argument, 'url'));
-    else throw new OptionError('arguments', `Invalid argument ${String(argument)}`);
-  }
-  if (merged['port'] !== undefined) merged['port'] = Number(merged['port']);
-  return merged as RedisOptions;
-}
+/** Options whose `replyMapping` gives the client's replies their types. */
+export type RedisOptionsWithReplyMapping<Mapping extends ReplyMappingMode> = RedisOptions & {
+  replyMapping?: Mapping | undefined;
+};
+export type ClusterOptionsWithReplyMapping<Mapping extends ReplyMappingMode> = ClusterOptions & {
+  redisOptions?: (ClusterOptions['redisOptions'] & { replyMapping?: Mapping | undefined }) | undefined;
+};
 
-function fill(target: Record<string, unknown>, source: object): void {
-  for (const [name, value] of Object.entries(source)) if (value !== undefined) target[name] ??= value;
+/** The mapping of a duplicate: that of the options on top, else its model's. */
+export type ReplyMappingFromOptions<Current extends ReplyMappingMode, Options> = Options extends {
+  replyMapping: infer Mapping extends ReplyMappingMode;
 }
+  ? Mapping
+  : Current;
+export type ReplyMappingFromClusterOptions<Current extends ReplyMappingMode, Options> = Options extends {
+  redisOptions: infer NodeOptions;
+}
+  ? ReplyMappingFromOptions<Current, NodeOptions>
+  : Current;
 
 /** What a keeper needs, out of the options of a node and those its seed brought along. */
 export function keeperOptionsOf(
@@ -233,23 +239,31 @@ export function keeperOptionsOf(
     connectTimeout: options.connectTimeout,
     keepAlive: options.keepAlive,
     noDelay: options.noDelay,
-    // A rediss:// seed says that there is TLS; redisOptions.tls says how.
-    tls: seed?.tls === undefined ? (options.tls ?? undefined) : { ...options.tls, ...seed.tls },
+    tls: tlsOf(options.tls, seed?.tls),
     protocol: options.protocol,
-    username: seed?.username ?? options.username ?? undefined,
-    password: seed?.password ?? options.password ?? undefined,
+    username: (seed?.username ?? options.username) || undefined,
+    password: (seed?.password ?? options.password) || undefined,
     connectionName: options.connectionName ?? undefined,
     db: options.db,
     maxQueueLength: options.maxQueueLength,
     maxQueueBytes: options.maxQueueBytes,
     socketTimeout: options.socketTimeout,
-    reconnectOnError: options.reconnectOnError,
+    reconnectOnError: options.reconnectOnError ?? undefined,
     clientInfo: !(options.disableClientInfo ?? false),
     clientInfoTag: options.clientInfoTag,
     ...(options.replyMapping === 'resp3' ? { mapping: 'objects' } : {}),
     ...(options.stringNumbers === undefined ? {} : { stringNumbers: options.stringNumbers }),
     ...(options.maxBulkLength === undefined ? {} : { maxBulkLength: options.maxBulkLength }),
   };
+}
+
+// A rediss:// seed says that there is TLS; redisOptions.tls says how, or that there is (true).
+function tlsOf(
+  own: ConnectionOptions | true | null | undefined,
+  seed: ConnectionOptions | true | undefined,
+): ConnectionOptions | undefined {
+  if (!own && !seed) return undefined;
+  return { ...(own === true ? {} : own), ...(seed === true ? {} : seed) };
 }
 
 function familyOf(family: unknown): number | undefined {

@@ -1,47 +1,35 @@
 // One node. On its own it keeps its connection alive by retryStrategy; inside a cluster (`cluster.nodes()`) it shares
 // the cluster's connection to that node. Commands go to this node and nowhere else: a MOVED is an error here.
 
-import { EventEmitter } from 'node:events';
 import { AbortError, MaxRetriesPerRequestError, RedisError } from '../base/errors.ts';
 import { RealWorld, type World } from '../base/world.ts';
 import { type Callback, nodeify } from '../batch/pipeline.ts';
 import type { BatchResult } from '../batch/scatter.ts';
-import type { Script } from '../command/script.ts';
 import { Call, CallFlag, ownCall, type Parcel } from '../connection/call.ts';
 import { Keeper, type KeeperState } from '../connection/keeper.ts';
 import { Subscriptions } from '../pubsub/subscriptions.ts';
 import { Deadlines } from '../router/deadlines.ts';
 import { SingleRouter } from '../router/single.ts';
-import type { Encoding } from '../wire/decoder.ts';
 import type { Push } from '../wire/reply.ts';
 import { limitBlocking } from './blocking-timeout.ts';
-import { Chain, type CommandWords } from './chain.ts';
+import { Client, type ClientHands } from './client.ts';
 import { Command } from './command.ts';
-import {
-  addScript,
-  answer,
-  CallMaker,
-  installCommands,
-  scriptOf,
-  takeCallback,
-  type Word,
-  wordOf,
-} from './commander.ts';
+import { CallMaker, wordOf } from './commander.ts';
+import { defaultRedisOptions, redisOptionsOf } from './defaults.ts';
 import { Lifecycle, type Status } from './lifecycle.ts';
 import { parseMonitorLine } from './monitor.ts';
-import { ConnectTracer, commandTracing, traceCommand, tracedSubmit, traceInUnit } from './observe.ts';
+import { ConnectTracer } from './observe.ts';
 import { verifyRedisOptions } from './option-checks.ts';
 import {
   keeperOptionsOf,
   type RedisOptions,
-  redisOptionsOf,
+  type RedisOptionsWithReplyMapping,
+  type ReplyMappingFromOptions,
   resendsWritten,
-  type ScriptDefinition,
 } from './options.ts';
 import { waitUntilLoaded } from './ready-check.ts';
-import { installScanStreams, type KeyScanStreams, ScanStream } from './scan-stream.ts';
-import type { ChainableCommander, RedisCommander } from './surface.generated/index.ts';
-import type { ScanStreamOptions } from './types.ts';
+import { ScanStream } from './scan-stream.ts';
+import type { ReplyMappingMode, ScanStreamOptions } from './types.ts';
 
 const sharedStatus: Record<KeeperState, Status> = {
   idle: 'wait',
@@ -54,18 +42,17 @@ const sharedStatus: Record<KeeperState, Status> = {
 /** Marks the constructor call that wraps a cluster's own connection. */
 export const sharedKeeper: unique symbol = Symbol('shared keeper');
 
-// The command methods are put on the prototype by installCommands; this gives them their types.
-export interface Redis extends RedisCommander<{ type: 'default' }>, KeyScanStreams {}
+export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<Mapping> {
+  /** What options are when the constructor is not told; ioredis's, with null for nothing. */
+  static readonly defaultOptions: Readonly<Record<string, unknown>> = defaultRedisOptions;
 
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the methods come from installCommands, users may merge their own
-export class Redis extends EventEmitter {
+  /** What the constructor was given, with ioredis's defaults for the rest. */
   readonly options: RedisOptions;
   readonly isCluster: boolean = false;
   readonly #keeper: Keeper;
   readonly #shared: boolean;
   readonly #router: SingleRouter;
   readonly #lifecycle: Lifecycle;
-  readonly #maker: CallMaker;
   readonly #world: World;
   readonly #subscriptions: Subscriptions;
   readonly #deadlines: Deadlines | undefined;
@@ -74,11 +61,11 @@ export class Redis extends EventEmitter {
   #connections = 0;
   #waiters: { resolve: () => void; reject: (error: Error) => void }[] = [];
 
-  constructor(port: number, host: string, options: RedisOptions);
-  constructor(path: string, options: RedisOptions);
-  constructor(port: number, options: RedisOptions);
+  constructor(port: number, host: string, options: RedisOptionsWithReplyMapping<Mapping>);
+  constructor(path: string, options: RedisOptionsWithReplyMapping<Mapping>);
+  constructor(port: number, options: RedisOptionsWithReplyMapping<Mapping>);
   constructor(port: number, host: string);
-  constructor(options: RedisOptions);
+  constructor(options: RedisOptionsWithReplyMapping<Mapping>);
   constructor(port: number);
   constructor(path: string);
   constructor();
@@ -105,23 +92,15 @@ export class Redis extends EventEmitter {
       send: (parcel) => this.#router.send(parcel),
       wake: () => void this.connect().catch(() => undefined),
     });
-    this.#maker = new CallMaker(this.options.keyPrefix, this.#router, this.options);
     this.#subscriptions = new Subscriptions(this);
     const timeout = this.options.commandTimeout;
     if (timeout !== undefined && timeout > 0)
       this.#deadlines = new Deadlines(timeout, this.#world, (visit) => this.#visitAll(visit));
-    for (const [name, script] of Object.entries(this.options.scripts ?? {})) this.defineCommand(name, script);
+    Client.equip(this, this.#hands(), this.options.scripts);
     if (this.#shared) return;
     if (this.options.lazyConnect) this.#lifecycle.become('wait');
     else this.connect().catch(() => undefined);
   }
-
-  get status(): Status {
-    return this.#shared ? sharedStatus[this.#keeper.state] : this.#lifecycle.status;
-  }
-
-  /** ioredis's is a plain property, and consumers set it after quit(); the client knows better, so it is not changed. */
-  set status(_told: Status) {}
 
   /** Resolves at `ready`; rejects when the first attempt fails (reconnection goes on by retryStrategy). */
   connect(callback?: Callback<void>): Promise<void> {
@@ -130,8 +109,7 @@ export class Redis extends EventEmitter {
     return connecting;
   }
 
-  /** Closes the socket now; pending commands are rejected with "Connection is closed.". */
-  disconnect(reconnect = false): void {
+  override disconnect(reconnect = false): void {
     const reason = new AbortError('Connection is closed.', { code: 'ERR_CLOSED', node: this.#keeper.address });
     if (this.#shared || reconnect) {
       this.#keeper.drop(reason);
@@ -143,40 +121,20 @@ export class Redis extends EventEmitter {
     this.#router.close(reason);
   }
 
-  /** QUIT: everything sent before is answered, then the connection closes. Resolves with "OK". */
-  async quit(callback?: Callback<'OK'>): Promise<'OK'> {
-    const quitting = this.#quit();
-    if (callback !== undefined) nodeify(quitting, callback);
-    return quitting;
-  }
-
   /** A client with the same options, `override` on top. */
-  duplicate(override: Partial<RedisOptions> = {}): Redis {
-    return new Redis({ ...this.options, ...override });
-  }
-
-  /** Collects commands and sends them as one batch; `exec()` gives `[error, result][]` in call order. */
-  pipeline(commands?: readonly CommandWords[]): ChainableCommander {
-    return this.#chain(false, commands);
-  }
-
-  /** A transaction; `{ pipeline: false }` sends MULTI at once instead, and exec() ends it. */
-  multi(options: { pipeline: false }): Promise<'OK'>;
-  multi(options: { pipeline: true }): ChainableCommander;
-  multi(commands?: readonly CommandWords[], options?: { pipeline?: boolean }): ChainableCommander;
-  multi(commands?: readonly CommandWords[] | { pipeline?: boolean }, options?: { pipeline?: boolean }): unknown {
-    const settings = Array.isArray(commands) ? options : ((commands as { pipeline?: boolean } | undefined) ?? options);
-    if (settings?.pipeline === false) return this.execute(wordOf('multi'), [], 'utf8');
-    return this.#chain(true, Array.isArray(commands) ? commands : undefined);
+  duplicate<Override extends Partial<RedisOptions> | undefined = undefined>(
+    override?: Override,
+  ): Redis<ReplyMappingFromOptions<Mapping, Override>> {
+    return new Redis({ ...this.options, ...override } as never);
   }
 
   /**
    * Every command the server executes, as it happens: resolves with a client of its own that emits
    * `monitor` (time, args, source, database) and takes no commands; disconnect() ends it.
    */
-  monitor(callback?: Callback<Redis>): Promise<Redis> {
-    const begun = new Promise<Redis>((resolve, reject) => {
-      const monitor = this.duplicate({ monitor: true, lazyConnect: false });
+  monitor(callback?: Callback<Redis<Mapping>>): Promise<Redis<Mapping>> {
+    const begun = new Promise<Redis<Mapping>>((resolve, reject) => {
+      const monitor = new Redis<Mapping>({ ...this.options, monitor: true, lazyConnect: false } as never);
       // Nobody else holds the client yet: what fails to begin is closed here.
       const fail = (error: Error): void => {
         monitor.disconnect();
@@ -214,7 +172,7 @@ export class Redis extends EventEmitter {
   }
 
   /** Ends a MULTI sent by `multi({ pipeline: false })`: `[error, result][]`, or null when a watched key changed. */
-  async exec(callback?: Callback<BatchResult[] | null>): Promise<BatchResult[] | null> {
+  override async exec(callback?: Callback<BatchResult[] | null>): Promise<BatchResult[] | null> {
     const run = this.execute(wordOf('exec'), [], 'utf8') as Promise<unknown[] | null>;
     const wrapped = run.then(
       (results) =>
@@ -226,56 +184,12 @@ export class Redis extends EventEmitter {
     return wrapped;
   }
 
-  /** Adds `name` and `nameBuffer`: EVALSHA of the script, with EVAL where the server does not know it. */
-  defineCommand(name: string, definition: ScriptDefinition): void {
-    const script = scriptOf(definition);
-    this.#scripts.set(name, script);
-    addScript(this, name, script);
-  }
-
-  /** Sends a Command made by hand and returns its promise. */
-  sendCommand(command: Command): Promise<unknown> {
-    const call = command.toCall(this.#maker);
-    if ((call.flags & CallFlag.subscribing) !== 0) this.#subscriptions.prepare(call);
-    this.#submit(call);
-    return command.promise;
-  }
-
-  execute(word: Word, args: unknown[], encoding: Encoding): unknown {
-    const callback = takeCallback(args);
-    const call = this.#maker.make(word, args, encoding);
-    const subscribing = (word.flags & CallFlag.subscribing) !== 0;
-    if (subscribing) this.#subscriptions.prepare(call);
-    const submit = subscribing || this.#maySend(word) ? this.#submit : refuse;
-    return this.#answer(call, callback, submit);
-  }
-
-  executeScript(script: Script, args: unknown[], encoding: Encoding): unknown {
-    const callback = takeCallback(args);
-    const call = this.#maker.makeScript(script, args, encoding);
-    return this.#answer(call, callback, this.#submit);
-  }
-
-  #answer(call: Call, callback: Callback<unknown> | undefined, submit: (call: Call) => void): Promise<unknown> {
-    const friendly = this.options.showFriendlyErrorStack ?? false;
-    if (!commandTracing.hasSubscribers) return answer(call, callback, friendly, submit);
-    return traceCommand(call, this.#keeper.address, () => answer(call, callback, friendly, submit));
-  }
-
-  /** A RESP2 connection that is subscribed hears messages only; RESP3 tells messages from replies. */
-  #maySend(word: Word): boolean {
-    if (this.#subscriptions.size === 0 || this.#keeper.protocol === 3) return true;
-    return Command.checkFlag('VALID_IN_SUBSCRIBER_MODE', word.name);
-  }
-
-  readonly #scripts = new Map<string, Script>();
-
   readonly #submit = (call: Parcel): void => {
     (call as { startedAt: number }).startedAt = this.#router.now();
     this.#deadlines?.start();
-    if (this.options.monitor) {
-      const why = "Connection is in monitoring mode, can't process commands.";
-      call.fail(new RedisError(why, { code: 'ERR_MONITOR_MODE' }));
+    const refusal = call instanceof Call ? this.#refusal(call) : undefined;
+    if (refusal !== undefined) {
+      call.fail(refusal);
       return;
     }
     if (call instanceof Call && (call.flags & CallFlag.blocking) !== 0) limitBlocking(call, this.options, this.#world);
@@ -283,14 +197,38 @@ export class Redis extends EventEmitter {
     else this.#lifecycle.submit(call);
   };
 
-  #chain(transaction: boolean, commands: readonly CommandWords[] | undefined): Chain {
-    const { address } = this.#keeper;
-    const host = {
+  /** Why the connection takes no such call just now: it is a monitor, or a RESP2 one that hears messages only. */
+  #refusal(call: Call): RedisError | undefined {
+    if (this.options.monitor) {
+      return new RedisError("Connection is in monitoring mode, can't process commands.", { code: 'ERR_MONITOR_MODE' });
+    }
+    if (this.#keeper.protocol === 3 || this.mode !== 'subscriber') return undefined;
+    if (Command.checkFlag('VALID_IN_SUBSCRIBER_MODE', call.name)) return undefined;
+    const why = 'Connection in subscriber mode, only subscriber commands may be used';
+    return new RedisError(why, { code: 'ERR_SUBSCRIBER_MODE' });
+  }
+
+  #hands(): ClientHands {
+    const { options } = this;
+    return {
+      maker: new CallMaker(options.keyPrefix, this.#router, options),
       dispatcher: this.#router,
-      submit: tracedSubmit(this.#submit, () => address),
-      watch: (call: Call) => traceInUnit(call, address),
+      friendly: options.showFriendlyErrorStack ?? false,
+      cluster: false,
+      status: () => (this.#shared ? sharedStatus[this.#keeper.state] : this.#lifecycle.status),
+      submit: this.#submit,
+      subscribe: (call) => {
+        this.#subscriptions.prepare(call);
+        this.#submit(call);
+      },
+      submitBatch: this.#submit,
+      addressFor: () => this.#keeper.address,
+      watch: () => undefined,
+      // The connection is shared with everybody else's calls: the answer comes when it comes.
+      release: () => undefined,
+      openTransaction: () => this.execute(wordOf('multi'), [], 'utf8') as Promise<'OK'>,
+      quit: () => this.#quit(),
     };
-    return new Chain(host, this.#maker, this.#scripts, transaction, false).addBatch(commands ?? []);
   }
 
   async #quit(): Promise<'OK'> {
@@ -315,7 +253,7 @@ export class Redis extends EventEmitter {
   }
 
   #makeKeeper(): Keeper {
-    const { host = '127.0.0.1', port = 6379, path } = this.options;
+    const { host = 'localhost', port = 6379, path } = this.options;
     const options = {
       ...keeperOptionsOf(this.options, undefined),
       host,
@@ -337,7 +275,6 @@ export class Redis extends EventEmitter {
   #retryDelay(times: number): number | null {
     if (this.#lifecycle.status === 'disconnecting') return null;
     const strategy = this.options.retryStrategy;
-    if (strategy === undefined) return Math.min(2 ** (times - 1) * 50, 5000) + Math.floor(this.#world.random() * 200);
     const delay = typeof strategy === 'function' ? strategy(times) : null;
     return typeof delay === 'number' ? delay : null;
   }
@@ -426,11 +363,3 @@ export class Redis extends EventEmitter {
     this.#keeper.forEachCall(visit as (call: Call) => void);
   }
 }
-
-function refuse(call: Call): void {
-  const why = 'Connection in subscriber mode, only subscriber commands may be used';
-  call.fail(new RedisError(why, { code: 'ERR_SUBSCRIBER_MODE' }));
-}
-
-installCommands(Redis.prototype);
-installScanStreams(Redis.prototype);

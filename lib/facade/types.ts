@@ -19,7 +19,16 @@ export interface ResultTypes<Result, Context> {
   pipeline: Context extends { chain: infer Chain } ? Chain : never;
 }
 
-export type ClientContext = { type: keyof ResultTypes<unknown, unknown> };
+/** What `replyMapping` makes of the types that RESP3 alone has. */
+export type ReplyMappingMode = 'legacy' | 'resp3';
+
+/** The shapes that replies have with a mapping, as typings name them. */
+export type ReplyShapes<Mapping extends ReplyMappingMode> = Mapping extends 'resp3' ? 'resp3' : 'resp2';
+
+export type ClientContext = { type: keyof ResultTypes<unknown, unknown>; mapping?: 'resp2' | 'resp3' };
+
+/** A reply whose type depends on the mapping of its client. */
+export type Shaped<Resp2, Resp3, Context extends ClientContext> = Context extends { mapping: 'resp3' } ? Resp3 : Resp2;
 
 export type Result<T, Context extends ClientContext> = ResultTypes<T, Context>[Context['type']];
 

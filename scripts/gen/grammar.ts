@@ -69,16 +69,12 @@ function expand(args: readonly Argument[]): ParameterList[] {
   return lists;
 }
 
-/** Everything from the first of two spreads on becomes one spread of any values. */
+/** Everything from the first of two spreads on becomes one spread of any values, but for a word at the end. */
 function oneSpread(list: ParameterList): ParameterList {
-  if (list.filter(({ rest }) => rest).length < 2) return list;
-  return [
-    ...list.slice(
-      0,
-      list.findIndex(({ rest }) => rest),
-    ),
-    anyValues,
-  ];
+  const first = list.findIndex(({ rest }) => rest);
+  if (first === list.findLastIndex(({ rest }) => rest)) return list;
+  const last = list.at(-1)!;
+  return [...list.slice(0, first), anyValues, ...(last.literal === undefined ? [] : [last])];
 }
 
 function uniqueNames(list: ParameterList): ParameterList {

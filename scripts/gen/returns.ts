@@ -87,6 +87,42 @@ const byOverload: Readonly<Record<string, readonly ReturnRule[]>> = {
   ping: [{ when: 'message', type: 'string' }, { type: "'PONG'" }],
 };
 
+const scored: readonly ReturnRule[] = [{ when: 'WITHSCORES', type: '[member: string, score: number][]' }];
+const popped: readonly ReturnRule[] = [
+  { when: 'count', type: '[member: string, score: number][]' },
+  { type: '[member: string, score: number] | []' },
+];
+const ranked: readonly ReturnRule[] = [{ when: 'WITHSCORE', type: '[rank: number, score: number] | null' }];
+
+/** What differs with replyMapping "resp3": maps are objects, doubles numbers, booleans booleans. */
+const resp3: Readonly<Record<string, readonly ReturnRule[]>> = {
+  ...always('[key: string, member: string, score: number] | null', 'bzpopmax bzpopmin'),
+  ...always('Record<string, string>', 'config|get'),
+  ...always('([longitude: number, latitude: number] | null)[]', 'geopos'),
+  ...always('Record<string, unknown>', 'hello memory|stats'),
+  ...always('boolean', 'vadd vismember vrem vsetattr'),
+  ...always('number[] | null', 'vemb'),
+  ...always('Record<string, string | number> | null', 'vinfo'),
+  ...always('Record<string, [id: string, fields: string[]][]> | null', 'xread'),
+  ...always('Record<string, [id: string, fields: string[] | null][]> | null', 'xreadgroup'),
+  ...always('number', 'zincrby'),
+  ...always('number | null', 'zscore'),
+  ...always('(number | null)[]', 'zmscore'),
+  zadd: [
+    { when: 'INCR+NX', type: 'number | null' },
+    { when: 'INCR+XX', type: 'number | null' },
+    { when: 'INCR', type: 'number' },
+  ],
+  ...{ zdiff: scored, zinter: scored, zunion: scored, zrandmember: scored, zrange: scored, zrevrange: scored },
+  ...{ zrangebyscore: scored, zrevrangebyscore: scored },
+  ...{ zpopmax: popped, zpopmin: popped },
+  ...{ zrank: ranked, zrevrank: ranked },
+};
+
+function always(type: string, names: string): Record<string, readonly ReturnRule[]> {
+  return Object.fromEntries(names.split(' ').map((name) => [name, [{ type }]]));
+}
+
 const flat: ReadonlyMap<string, string> = new Map(
   Object.entries(byType).flatMap(([type, names]) =>
     names
@@ -97,20 +133,24 @@ const flat: ReadonlyMap<string, string> = new Map(
 );
 
 /** Every name the tables speak of, for the generator to check that each is a command. */
-export const namesWithReturns: readonly string[] = [...flat.keys(), ...Object.keys(byOverload)];
+export const namesWithReturns: readonly string[] = [...flat.keys(), ...Object.keys(byOverload), ...Object.keys(resp3)];
+
+function applying(rules: readonly ReturnRule[] | undefined, words: ReadonlySet<string>): string | undefined {
+  return rules?.find(({ when }) => when === undefined || when.split('+').every((word) => words.has(word)))?.type;
+}
 
 /** The result type of one overload, for text; `words` are its literals and parameter names. */
 export function returnOf(command: string, words: ReadonlySet<string>): string {
-  const rule = byOverload[command]?.find(
-    ({ when }) => when === undefined || when.split('+').every((w) => words.has(w)),
-  );
-  return rule?.type ?? flat.get(command) ?? 'unknown';
+  return applying(byOverload[command], words) ?? flat.get(command) ?? 'unknown';
 }
 
-/** The type with Buffer where text was; field names of an object (HGETALL) stay text. Undefined: nothing to change. */
+/** What the same overload gives with replyMapping "resp3"; undefined: the same. */
+export function resp3ReturnOf(command: string, words: ReadonlySet<string>): string | undefined {
+  return applying(resp3[command], words);
+}
+
+/** The type with Buffer where text was; the names of an object's fields stay text. Undefined: nothing to change. */
 export function bufferTypeOf(type: string): string | undefined {
-  const changed = type
-    .replace('Record<string, string>', 'Record<string, Buffer>')
-    .replace(/\bstring\b(?!, Buffer>)/g, 'Buffer');
+  const changed = type.replace(/(?<!Record<)\bstring\b/g, 'Buffer');
   return changed === type ? undefined : changed;
 }

@@ -3,7 +3,7 @@
 import { argumentPatches, looseCommands, looseSubcommands, overrides } from '../overrides.ts';
 import type { Argument, Capture, DocsEntry, InfoEntry } from './capture.ts';
 import { anyValues, type Parameter, type ParameterList, parameterLists, shapeKey } from './grammar.ts';
-import { bufferTypeOf, namesWithReturns, returnOf } from './returns.ts';
+import { bufferTypeOf, namesWithReturns, resp3ReturnOf, returnOf } from './returns.ts';
 import { banner } from './table.ts';
 
 const folder = 'lib/facade/surface.generated';
@@ -42,15 +42,22 @@ function signatures(method: string, list: ParameterList, result: string): string
   ];
 }
 
+function shaped(result: string, resp3: string | undefined): string {
+  return resp3 === undefined ? result : `Shaped<${result}, ${resp3}, Context>`;
+}
+
 function printMethod({ name, command, summary, lists }: Method): string {
   const lines: string[] = [];
   const container = command.includes('|');
   for (const list of lists) {
     const words = new Set(list.flatMap((parameter) => [parameter.name, parameter.literal ?? '']));
     const result = returnOf(command, words);
-    lines.push(...signatures(name, list, result));
+    const resp3 = resp3ReturnOf(command, words);
+    lines.push(...signatures(name, list, shaped(result, resp3)));
     const buffers = bufferTypeOf(result) ?? (result === 'unknown' && !container ? result : undefined);
-    if (buffers !== undefined) lines.push(...signatures(`${name}Buffer`, list, buffers));
+    if (buffers === undefined) continue;
+    const resp3Buffers = resp3 === undefined ? undefined : (bufferTypeOf(resp3) ?? resp3);
+    lines.push(...signatures(`${name}Buffer`, list, shaped(buffers, resp3Buffers)));
   }
   return [`/** ${summary.replaceAll('*/', '* /')} */`, ...lines].map((line) => `  ${line}`).join('\n');
 }
@@ -131,7 +138,7 @@ const title = (group: string): string =>
 
 function groupFile(group: string, methods: readonly Method[]): string {
   const body = methods.map(printMethod).join('\n\n');
-  const used = ['Callback', 'ClientContext', 'RedisKey', 'RedisValue', 'Result'].filter(
+  const used = ['Callback', 'ClientContext', 'RedisKey', 'RedisValue', 'Result', 'Shaped'].filter(
     (word) => word === 'ClientContext' || new RegExp(`\\b${word}\\b`).test(body),
   );
   return `${banner}
@@ -171,7 +178,8 @@ ${callMethods}
 export type ExecResult = [error: Error | null, result: unknown][] | null;
 
 /** What \`pipeline()\` and \`multi()\` give: command methods that collect, and \`exec\` to send. */
-export interface ChainableCommander extends RedisCommander<{ type: 'pipeline'; chain: ChainableCommander }> {
+export interface ChainableCommander<Mapping extends 'resp2' | 'resp3' = 'resp2'>
+  extends RedisCommander<{ type: 'pipeline'; chain: ChainableCommander<Mapping>; mapping: Mapping }> {
   /** Commands collected so far. */
   length: number;
 }

@@ -372,21 +372,4 @@ describe('client: a single node', () => {
     redis = new Redis(node.port);
     assert.equal((await failure(redis.get('k'))).message, 'MOVED 1 127.0.0.1:1');
   });
-
-  it('understands every order of arguments', () => {
-    const forms: [Redis, object][] = [
-      [new Redis(7000, { lazyConnect: true }), { port: 7000 }],
-      [new Redis(7000, 'h', { lazyConnect: true }), { port: 7000, host: 'h' }],
-      [
-        new Redis('redis://u:p@h:7001/2', { lazyConnect: true }),
-        { port: 7001, host: 'h', username: 'u', password: 'p', db: 2 },
-      ],
-      [new Redis('/tmp/x.sock', { lazyConnect: true }), { path: '/tmp/x.sock' }],
-      [new Redis({ host: 'h', port: 1, lazyConnect: true }), { host: 'h', port: 1 }],
-    ];
-    for (const [client, expected] of forms) {
-      const { lazyConnect: _, ...options } = client.options;
-      assert.deepEqual(options, expected);
-    }
-  });
 });

@@ -52,8 +52,6 @@ export const deviations: Readonly<Record<string, string>> = {
     'Redis.createScanStream',
   ]),
   ...because('private to ioredis: shard channels are pubsub/sharded here', ['Cluster.createShardedSubscriberGroup']),
-  ...because('follows from auto-pipelining; on one node there is nothing to count', ['Redis.autoPipelineQueueSize']),
-  ...because('defaults are documented with each option and applied where it is read', ['Redis#defaultOptions']),
   ...because('no other promise library can be set; ioredis only warns', ['Redis#Promise']),
   ...because("Sentinel and connectors of one's own are outside a cluster client", [
     'Redis#AbstractConnector',

@@ -22,6 +22,8 @@ const deviations: Readonly<Record<string, string>> = {
 interface Form {
   readonly command: string;
   readonly code: string;
+  /** The result depends on replyMapping. */
+  readonly mapped: boolean;
 }
 
 /** The parameters as tuple types: as they stand, and where the callback is optional, without and with it. */
@@ -45,27 +47,34 @@ function formsOfIoredis(): Form[] {
       forms.push({
         command,
         code: `(a: ${tuple}) => { const r = c.${name}(...a); same<Awaited<typeof r>, ${result}>(true); };`,
+        mapped: result.includes('RespShape<'),
       });
     }
   }
   return forms;
 }
 
-// RespShape picks RESP2's shape: what both clients give by default.
-const head = `
+/** The two halves of ioredis's RespShape, each with the context that makes our surface choose the same. */
+const shapes = {
+  legacy: { context: "{ type: 'default' }", picked: "A['two']" },
+  resp3: { context: "{ type: 'default'; mapping: 'resp3' }", picked: "B['three']" },
+};
+
+const headFor = ({ context, picked }: { context: string; picked: string }): string[] =>
+  `
 import type { Callback, RedisKey, RedisValue } from '${root}/lib/facade/types.ts';
 import type { RedisCommander } from '${root}/lib/facade/surface.generated/index.ts';
-declare const c: RedisCommander;
+declare const c: RedisCommander<${context}>;
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 declare function same<A, B>(yes: Same<A, B>): void;
 type Resp2<T> = { readonly two: T }; type Resp3<T> = { readonly three: T };
 type Resp3Double<_S = string> = number; type Resp3Map<V> = Record<string, V>;
-type RespShape<A extends Resp2<unknown>, _B, _C> = A['two']; type Context = 0;
+type RespShape<A extends Resp2<unknown>, B extends Resp3<unknown>, _C> = ${picked}; type Context = 0;
 `
-  .trim()
-  .split('\n');
+    .trim()
+    .split('\n');
 
-function failingCommands(forms: readonly Form[]): Map<string, string> {
+function failingCommands(forms: readonly Form[], head: readonly string[]): Map<string, string> {
   const folder = mkdtempSync(join(root, 'build-typings-'));
   try {
     writeFileSync(join(folder, 'forms.ts'), [...head, ...forms.map(({ code }) => code)].join('\n'));
@@ -99,10 +108,22 @@ describe('typings against ioredis', () => {
     this.timeout(120_000);
     const forms = formsOfIoredis();
     assert.ok(forms.length > 3000, `only ${forms.length} forms found: has ioredis's file changed its form?`);
-    const failing = failingCommands(forms);
+    const failing = failingCommands(forms, headFor(shapes.legacy));
     const surprises = [...failing].filter(([command]) => deviations[command] === undefined).map(([, text]) => text);
     assert.deepEqual(surprises, []);
     const stale = Object.keys(deviations).filter((command) => !failing.has(command));
     assert.deepEqual(stale, [], 'deviations that no longer differ');
+  });
+
+  it('gives every reply that depends on replyMapping the type ioredis gives it with "resp3"', function () {
+    this.timeout(120_000);
+    const forms = formsOfIoredis().filter(({ mapped }) => mapped);
+    assert.ok(forms.length > 500, `only ${forms.length} forms found: has ioredis's file changed its form?`);
+    const failing = failingCommands(forms, headFor(shapes.resp3));
+    // Deviations of the test above alone.
+    assert.deepEqual(
+      [...failing].filter(([command]) => deviations[command] === undefined).map(([, text]) => text),
+      [],
+    );
   });
 });

@@ -53,7 +53,8 @@ export interface RedisCommander<Context extends ClientContext = { type: 'default
 export type ExecResult = [error: Error | null, result: unknown][] | null;
 
 /** What `pipeline()` and `multi()` give: command methods that collect, and `exec` to send. */
-export interface ChainableCommander extends RedisCommander<{ type: 'pipeline'; chain: ChainableCommander }> {
+export interface ChainableCommander<Mapping extends 'resp2' | 'resp3' = 'resp2'>
+  extends RedisCommander<{ type: 'pipeline'; chain: ChainableCommander<Mapping>; mapping: Mapping }> {
   /** Commands collected so far. */
   length: number;
 }

@@ -35,6 +35,7 @@ const variants: readonly Variant[] = [
   { name: 'keyPrefix', options: { keyPrefix: 'p:' } },
   { name: 'Buffer keyPrefix', options: { keyPrefix: Buffer.from('b:') } },
   { name: 'keyPrefix of redisOptions', options: { redisOptions: { keyPrefix: 'q:' } } },
+  { name: 'resp3 mapping', options: { redisOptions: { replyMapping: 'resp3' } } },
   { name: 'stringNumbers', options: { redisOptions: { stringNumbers: true } } },
 ];
 

@@ -4,8 +4,10 @@
 export interface Deviation {
   /** `group: row name` of the differential tests. */
   readonly row: string;
-  /** The client variant with which the two agree all the same. */
-  readonly except?: string;
+  /** Client variants with which the two agree all the same. */
+  readonly except?: readonly string[];
+  /** The one client variant with which they differ. */
+  readonly only?: string;
   readonly reason: string;
 }
 
@@ -21,8 +23,28 @@ export const deviations: readonly Deviation[] = [
   },
   {
     row: 'hashes: call nested replies in upper case',
-    except: 'RESP2',
+    except: ['RESP2', 'resp3 mapping'],
     reason: 'ioredis lets RESP3 shapes through when the name is not in lower case; here both protocols give one shape',
+  },
+  {
+    row: 'keys: geo search',
+    only: 'resp3 mapping',
+    reason: 'ioredis reads doubles digit by digit and is off by a bit; here they are the number that the server wrote',
+  },
+  {
+    row: 'keys: georadius',
+    only: 'resp3 mapping',
+    reason: 'ioredis reads doubles digit by digit and is off by a bit; here they are the number that the server wrote',
+  },
+  {
+    row: 'sortedSets: scores',
+    only: 'resp3 mapping',
+    reason: 'ioredis reads doubles digit by digit and is off by a bit; here they are the number that the server wrote',
+  },
+  {
+    row: 'sortedSets: scores in exponent',
+    only: 'resp3 mapping',
+    reason: 'ioredis reads doubles digit by digit and is off by a bit; here they are the number that the server wrote',
   },
   {
     row: 'pipelines: array with unknown command',

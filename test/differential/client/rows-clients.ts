@@ -212,6 +212,11 @@ export const nodes: readonly Row[] = [
   ),
   script('bad role', ({ client }) => outcomeOf(() => client.nodes('king'))),
   script('options', ({ client }) => byPort(client.nodes()).map((node) => [node.options.host, node.options.port])),
+  script('options of a node, defaults included', ({ client }) => {
+    const names = `retryStrategy enableOfflineQueue lazyConnect readOnly connectTimeout db protocol family keyPrefix
+      maxRetriesPerRequest connectionName autoResubscribe password`.split(/\s+/);
+    return byPort(client.nodes()).map(({ options }) => names.map((name) => [name, options[name]]));
+  }),
   script('status of masters', async ({ client }) => {
     await Promise.all(client.nodes('master').map((node: Face) => node.ping()));
     return client.nodes('master').map((node: Face) => node.status);
