@@ -116,7 +116,7 @@ function commonOptions(options: NodeOptions, world: World): Omit<ServerNodeOptio
   const password = options.password ?? '';
   const auth = password === '' ? {} : { requirepass: password, masterauth: password };
   const { bus = 'loopback', host = '127.0.0.1' } = options;
-  return { world, host, bus, config: { ...auth, ...options.config } };
+  return { world, host, bus, config: { 'repl-diskless-sync-delay': '0', ...auth, ...options.config } };
 }
 
 function checkCount(name: string, value: number, least: number): number {

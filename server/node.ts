@@ -22,11 +22,7 @@ import { heedLocks } from './locking.ts';
 import { KeyLocks } from './move/key-locks.ts';
 import { LinkCache } from './move/link-cache.ts';
 import { moveWords } from './move-words.ts';
-import { dialLoopback, openDoor } from './replication/loopback.ts';
-import { Primary } from './replication/primary.ts';
-import { Replica } from './replication/replica.ts';
-import { applier, copyKeys, loadCopy } from './replication-apply.ts';
-import { type ReplicationView, replicationLines, roleReply } from './replication-text.ts';
+import { NodeReplication } from './replication-node.ts';
 import { Saving } from './saving.ts';
 import { dropKeys, sendAway } from './slot-loss.ts';
 
@@ -53,13 +49,11 @@ export class ServerNode {
   readonly engine: Engine;
   readonly #locks = new KeyLocks();
   readonly #links: LinkCache;
-  readonly #primary: Primary;
-  readonly #replica: Replica;
+  readonly #replication: NodeReplication;
   readonly #doors: Doors;
   #member: ClusterMember | undefined;
   #clusterFile: ClusterFile | undefined;
   #bus: Bus | undefined;
-  #closeDoor: (() => void) | undefined;
   readonly #saving: Saving | undefined;
   #steppingDown = false;
   #frozen = false;
@@ -76,11 +70,15 @@ export class ServerNode {
       hooks: {
         ...(options.cluster ? { guard: (request) => this.#member && guard(this.#member.guardView, request) } : {}),
         onEffects: (effects) => this.#onEffects(effects),
-        onPublish: (channel, message, shard) =>
-          this.#member?.publish(shard ? 'publishshard' : 'publish', channel, message),
-        waitReplicas: (count, timeoutMs, done) => this.#waitReplicas(count, timeoutMs, done),
-        role: () => roleReply(this.#replication()),
-        replicationInfo: () => replicationLines(this.#replication()),
+        onPublish: (channel, message, shard) => {
+          if (this.#member === undefined) this.#replication.publish(channel, message, shard);
+          else this.#member.publish(shard ? 'publishshard' : 'publish', channel, message);
+        },
+        waitReplicas: (count, timeoutMs, done) => this.#replication.wait(count, timeoutMs, done),
+        enoughReplicas: () => this.#replication.enoughReplicas,
+        role: () => this.#replication.role(),
+        replicationInfo: () => this.#replication.info(),
+        replicationStats: () => this.#replication.counts(),
         onShutdown: () => void this.close(),
       },
     });
@@ -95,29 +93,17 @@ export class ServerNode {
       this.#saving = new Saving(this.engine, (reason) => this.#stopAtOnce(reason));
     }
     this.#links = new LinkCache(world);
-    this.#primary = new Primary({
-      world,
-      copyKeys: () => copyKeys(this.store),
-      get serving() {
-        return !node.isReplica;
+    this.#replication = new NodeReplication(this.engine, {
+      get port() {
+        return node.port;
       },
+      get quiet() {
+        return node.#steppingDown;
+      },
+      // Clients are not sent to a replica at offset 0, so the first step away from it is worth telling.
+      onFirstByte: () => this.#announceOffset(),
+      onReplaced: () => undefined,
     });
-    this.#replica = new Replica(
-      {
-        world,
-        identity: () => ({ id: this.member.state.myself, host: options.host, port: this.port }),
-        load: (copy) => loadCopy(this.engine, this.store, copy),
-        applyEffects: applier(this.engine),
-        onLinkChanged: (up) => {
-          this.engine.primaryDown = this.isReplica && !up && !this.engine.config.flag('replica-serve-stale-data');
-        },
-        onApplied: (before) => {
-          // Clients are not sent to a replica at offset 0, so the first step away from it is worth telling.
-          if (before === 0) this.#announceOffset();
-        },
-      },
-      dialLoopback,
-    );
   }
 
   get port(): number {
@@ -140,12 +126,12 @@ export class ServerNode {
   }
 
   get isReplica(): boolean {
-    return this.#member !== undefined && me(this.#member.state).role === 'replica';
+    return this.#replication.following || (this.#member !== undefined && me(this.#member.state).role === 'replica');
   }
 
   /** Whether its copy of the master is whole and every node could send readers to it. */
   get synced(): boolean {
-    return this.#replica.linked && this.#replica.offset > 0;
+    return this.#replication.linked && this.#replication.offset > 0;
   }
 
   get closed(): boolean {
@@ -183,11 +169,11 @@ export class ServerNode {
   /** Takes its place with `state` as its view of the cluster; undefined: a node on its own. */
   start(state: ClusterState | undefined): void {
     if (state !== undefined) this.#join(state);
+    else this.#replication.start();
     this.engine.add(clusterWords(this.#member));
     this.engine.add(moveWords(this.engine, this.#locks, this.#links));
     this.engine.add(debugWords(this.engine));
     heedLocks(this.engine, this.#locks);
-    this.#closeDoor = openDoor({ host: this.options.host, port: this.port }, this.#primary);
     this.engine.loading = false;
   }
 
@@ -195,7 +181,7 @@ export class ServerNode {
   freeze(frozen: boolean): void {
     this.#frozen = frozen;
     this.#bus?.hold(frozen);
-    this.#replica.hold(frozen);
+    this.#replication.hold(frozen);
     this.#applyPause();
   }
 
@@ -223,10 +209,8 @@ export class ServerNode {
   }
 
   async #close(): Promise<void> {
-    this.#closeDoor?.();
     this.#member?.close();
-    this.#replica.stop();
-    this.#primary.close();
+    this.#replication.close();
     this.#links.close();
     await this.#doors.close();
     this.engine.stop();
@@ -246,14 +230,17 @@ export class ServerNode {
         keysInSlot: (slot) => this.store.countInSlot(slot),
         has: (key) => this.store.has(key),
         get offset() {
-          return node.isReplica ? node.#replica.offset : node.#primary.offset;
+          return node.#replication.offset;
         },
         get masterLinked() {
-          return node.#replica.linked;
+          return node.#replication.linked;
         },
         follow: (master) => this.#follow(master),
-        promote: () => this.#promote(),
-        flush: () => this.store.clear(),
+        promote: () => this.#replication.promote(),
+        flush: () => {
+          this.store.clear();
+          this.#replication.forget();
+        },
         dropKeys: (slots) => dropKeys(engine, this.store, slots),
         pauseWrites: (paused) => {
           this.#steppingDown = paused;
@@ -283,20 +270,8 @@ export class ServerNode {
     }
   }
 
-  #follow(master: ClusterNode): void {
-    this.#primary.stepDown();
-    this.engine.databases.mode = 'replica';
-    this.engine.readOnly = true;
-    this.#replica.follow({ host: master.host, port: master.port });
-  }
-
-  #promote(): void {
-    const { offset } = this.#replica;
-    this.#replica.stop();
-    this.#primary.resumeAt(offset);
-    this.engine.databases.mode = 'primary';
-    this.engine.readOnly = false;
-    this.engine.primaryDown = false;
+  #follow({ host, port }: ClusterNode): void {
+    this.#replication.follow({ host, port });
   }
 
   #announceOffset(): void {
@@ -309,23 +284,7 @@ export class ServerNode {
   #onEffects(effects: readonly Effect[]): void {
     if (effects.length === 0 || this.#saving?.loading === true) return;
     this.#saving?.onEffects(effects);
-    if (this.isReplica) return;
-    const words = effects.map(({ argv }) => argv);
-    this.#primary.feed(words.length === 1 ? words : [['MULTI'], ...words, ['EXEC']]);
-  }
-
-  #waitReplicas(count: number, timeoutMs: number, done: (acknowledged: number) => void): () => void {
-    const acknowledged = this.#primary.acked(this.#primary.offset);
-    if (acknowledged >= count) {
-      done(acknowledged);
-      return () => undefined;
-    }
-    return this.#primary.wait(count, timeoutMs, done);
-  }
-
-  #replication(): ReplicationView {
-    const { isReplica } = this;
-    return { isReplica, primary: this.#primary, replica: this.#replica, streamId: this.engine.runId };
+    this.#replication.onEffects(effects);
   }
 
   // ---- pausing

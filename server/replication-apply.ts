@@ -4,8 +4,15 @@ import { ReplyError } from '../lib/wire/reply.ts';
 import { Client, type Outlet } from './command/client.ts';
 import { apply } from './command/dispatch.ts';
 import type { Engine } from './command/engine.ts';
-import { never, type Store } from './keyspace/store.ts';
-import type { CopiedKey, Copy, Words } from './replication/transport.ts';
+import { serverVersion } from './command/version.ts';
+import { Databases } from './keyspace/databases.ts';
+import type { RdbContent } from './persistence/rdb-file.ts';
+import { capturedContent, loadSink } from './persistence/snapshot.ts';
+import type { Loading } from './replication/master-link.ts';
+import type { Words } from './replication/stream.ts';
+
+/** A master that speaks of what this server does not know may do so without end. */
+const refusalsLogged = 10;
 
 const nobody: Outlet = {
   address: '',
@@ -20,36 +27,78 @@ const nobody: Outlet = {
   inputBytes: () => 0,
 };
 
-/** Words of the stream that carry no data. */
-const marks = new Set(['ping', 'multi', 'exec', 'select']);
-
-/** Every live key with a value of its own. */
-export function copyKeys(store: Store): CopiedKey[] {
-  const keys: CopiedKey[] = [];
-  for (const { key, value, expireAt } of store.entries()) {
-    keys.push({ key, value: typeof value === 'string' ? value : value.clone(), expireAt });
-  }
-  return keys;
+/** A copy of all data, made beside the data there is: readers see the old data, and a copy cut short changes nothing. */
+export function startLoading(engine: Engine, onFinish: (facts: ReadonlyMap<string, string>) => void): Loading {
+  const { databases } = engine;
+  const { world, stores } = databases;
+  const beside = new Databases(world, { count: stores.length, indexSlots: engine.clusterEnabled });
+  const { sink, summary } = loadSink(beside, { dropExpired: false });
+  // Who has nothing to show is not ready; who has an old copy may show it.
+  engine.loading = stores.every(({ size }) => size === 0);
+  return {
+    sink,
+    finish: () => {
+      engine.loading = false;
+      for (const store of stores) store.swapWith(beside.stores[store.index]!);
+      onFinish(summary.aux);
+      engine.finish();
+    },
+    abort: () => {
+      engine.loading = false;
+    },
+  };
 }
 
-export function loadCopy(engine: Engine, store: Store, copy: Copy): void {
-  store.clear();
+/** Everything in the databases, keys past their deadline too: whoever gets it is told when they go. */
+export function captureAll(
+  engine: Engine,
+  functionsOnly: boolean,
+  facts: readonly (readonly [string, string])[],
+): RdbContent {
+  let content: RdbContent | undefined;
   withoutExpiry(engine, () => {
-    for (const { key, value, expireAt } of copy.keys) {
-      const entry = store.replace(key, value);
-      if (expireAt !== never) store.setDeadline(entry, expireAt);
-      store.signal(key);
-    }
+    content = capturedContent(engine.databases, { version: serverVersion });
   });
+  const { aux, databases, functions } = content!;
+  return { aux: [...aux, ...facts], functions, databases: functionsOnly ? [] : databases };
 }
 
-/** What applies batches of effects to `engine`, as its primary's own words. */
-export function applier(engine: Engine): (batch: readonly Words[]) => void {
-  const client = trusted(engine);
-  return (batch) =>
-    withoutExpiry(engine, () => {
-      for (const words of batch) if (!marks.has(words[0]!.toLowerCase())) apply(engine, client, words);
+/** Applies what comes from this node's master, as facts. */
+export class Applier {
+  readonly #engine: Engine;
+  readonly #client: Client;
+  #refused = 0;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+    this.#client = trusted(engine);
+  }
+
+  /** The database that the stream speaks of. */
+  get db(): number {
+    return this.#client.store.index;
+  }
+
+  /** The first one for what is no database. */
+  select(db: number): void {
+    this.#client.store = this.#engine.databases.stores[db] ?? this.#engine.databases.stores[0]!;
+  }
+
+  /** One command, or the commands of one transaction: their effects leave as one. */
+  apply(unit: readonly Words[]): void {
+    withoutExpiry(this.#engine, () => {
+      for (const words of unit) this.#run(words);
     });
+    this.#engine.finish();
+  }
+
+  #run(words: Words): void {
+    const command = this.#engine.registry.find(words);
+    const reply = command instanceof ReplyError ? command : this.#engine.run(this.#client, command, words);
+    if (reply instanceof ReplyError && ++this.#refused <= refusalsLogged) {
+      this.#engine.world.log(`replication: '${words[0]}' of the master was refused: ${reply.message}`);
+    }
+  }
 }
 
 /** What applies writes that this node itself once logged. Throws an Error for a command that does not exist. */

@@ -21,12 +21,14 @@ type ClientType = 'normal' | 'master' | 'replica' | 'pubsub';
 
 function typeOfClient(client: Client): ClientType {
   if (client.primaryLink) return 'master';
+  if (client.replicaLink) return 'replica';
   return client.inPubSub ? 'pubsub' : 'normal';
 }
 
 function flagsOf(client: Client): string {
   let flags = '';
   if (client.monitor) flags += 'O';
+  if (client.replicaLink) flags += 'S';
   if (client.primaryLink) flags += 'M';
   if (client.inPubSub) flags += 'P';
   if (client.transaction !== undefined) flags += 'x';

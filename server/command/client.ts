@@ -79,6 +79,8 @@ export class Client implements Context {
   closed = false;
   /** The stream of this node's primary: its writes pass where a client's would not. */
   primaryLink = false;
+  /** A replica of this node: its connection carries the stream. */
+  replicaLink = false;
   /** While EXEC runs: its replies so far. */
   gathered: Reply[] | undefined = undefined;
   /** Effects that replace the argv of the command that is running. */

@@ -16,6 +16,7 @@ const noAuth = new ReplyError('NOAUTH Authentication required.');
 const noMulti = new ReplyError('ERR Command not allowed inside a transaction');
 const loading = new ReplyError(refusals.loading);
 const masterDown = new ReplyError(refusals.masterDown);
+const noReplicas = new ReplyError('NOREPLICAS Not enough good replicas to write.');
 const readOnlyRefusal = new ReplyError(refusals.readOnly);
 
 /** Words of a transaction that run at once instead of being queued. */
@@ -74,7 +75,10 @@ function check(engine: Engine, client: Client, row: CommandRow, argv: readonly s
     const refusal = route(engine, client, row, argv);
     if (refusal !== undefined) return refusal;
   }
-  if (engine.readOnly && writes(row, transaction)) return readOnlyRefusal;
+  if (writes(row, transaction)) {
+    if (engine.hooks.enoughReplicas?.() === false) return noReplicas;
+    if (engine.readOnly) return readOnlyRefusal;
+  }
   if (client.protocol === 2 && client.inPubSub && !pubSubWords.has(row.name)) {
     return new ReplyError(
       `ERR Can't execute '${row.name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`,

@@ -30,9 +30,12 @@ export interface EngineHooks {
   onPublish?: (channel: string, message: string, shard: boolean) => void;
   /** Replicas that have acknowledged everything written so far; `done` is called once with their number. */
   waitReplicas?: (count: number, timeoutMs: number, done: (acknowledged: number) => void) => () => void;
-  /** ROLE's reply, and the lines of INFO replication. */
+  /** False: too few replicas were heard lately for a write to be taken. */
+  enoughReplicas?: () => boolean;
+  /** ROLE's reply, the lines of INFO replication, and those of INFO stats that are about it. */
   role?: () => Reply;
   replicationInfo?: () => readonly string[];
+  replicationStats?: () => readonly string[];
   /** Extra INFO sections: name -> lines. */
   infoSections?: () => ReadonlyMap<string, readonly string[]>;
   /** SHUTDOWN. */

@@ -106,6 +106,7 @@ function statsLines(engine: Engine): Lines {
     `total_net_input_bytes:${stats.input}`,
     `total_net_output_bytes:${stats.output}`,
     `rejected_connections:${stats.rejectedConnections}`,
+    ...(engine.hooks.replicationStats?.() ?? ['sync_full:0', 'sync_partial_ok:0', 'sync_partial_err:0']),
     `expired_keys:${databases.expired}`,
     'evicted_keys:0',
     `keyspace_hits:${databases.hits}`,

@@ -56,7 +56,7 @@ export class Store {
   #map = new Map<string, Entry>();
   #dense: Entry[] = [];
   #expiry = new ExpiryHeap();
-  readonly #slots: SlotIndex | undefined;
+  #slots: SlotIndex | undefined;
   readonly #attention = new Attention();
 
   /** `indexSlots` keeps the per-slot index of cluster mode. */
@@ -271,11 +271,12 @@ export class Store {
     return count;
   }
 
-  /** Exchanges the contents of two databases (SWAPDB; never with slot indexes). */
+  /** Exchanges the contents of two databases, both with slot indexes or both without. */
   swapWith(other: Store): void {
     [this.#map, other.#map] = [other.#map, this.#map];
     [this.#dense, other.#dense] = [other.#dense, this.#dense];
     [this.#expiry, other.#expiry] = [other.#expiry, this.#expiry];
+    [this.#slots, other.#slots] = [other.#slots, this.#slots];
     for (const store of [this, other]) {
       const looked = store.#attention;
       for (const key of looked.watchedKeys()) if (this.#map.has(key) || other.#map.has(key)) store.signal(key);

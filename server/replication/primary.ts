@@ -1,178 +1,278 @@
-// A master's side of replication: the stream's offset, the replicas attached and what each has acknowledged.
-// Knows effects as words, not what they do. Invariant: every replica gets a copy at one offset and every effect
-// after it, in order; while nobody ever attached, nothing is counted and nothing is kept.
+// A master's side of replication: what is written becomes a stream, which every attached replica gets and acknowledges.
+// A replica with replicas of its own hands its master's bytes on the same way.
+// Knows commands as words and bytes, not what they do. Invariant: every replica gets a copy at one offset, or goes on
+// from one that the history reaches, and then every byte after it in order; while nobody ever attached, nothing is
+// counted and nothing is kept.
 
+import type { Socket } from 'node:net';
 import type { Timer, World } from '../../lib/base/world.ts';
-import type { Copy, PrimaryDoor, PrimarySession, ReplicaIdentity, ReplicaSink, Words } from './transport.ts';
+import { printCommand } from '../persistence/aof-commands.ts';
+import type { RdbContent } from '../persistence/rdb-file.ts';
+import { AttachedReplica, type ReplicaFacts, type WaitLimit } from './attached.ts';
+import { FullSync } from './full-sync.ts';
+import type { History } from './history.ts';
+import type { Words } from './stream.ts';
+import { Waiters } from './waiters.ts';
+
+/** What a master is set to do; read whenever it matters, so that changes take effect at once. */
+export interface PrimarySettings {
+  readonly diskless: boolean;
+  readonly disklessDelayMs: number;
+  readonly disklessEnough: number;
+  readonly pingEveryMs: number;
+  readonly timeoutMs: number;
+  /** How long the history is kept after the last replica has gone; 0: for ever. */
+  readonly backlogTtlMs: number;
+  readonly limit: WaitLimit;
+}
 
 export interface PrimaryHost {
   readonly world: World;
-  /** All live keys, copied. */
-  copyKeys(): Copy['keys'];
-  /** False while this node is itself a replica: it then takes no replicas of its own. */
-  readonly serving: boolean;
+  readonly history: History;
+  readonly settings: PrimarySettings;
+  /** All data as it is now. */
+  capture(functionsOnly: boolean): RdbContent;
+  /** The stream comes from this node's own master: nothing may be added to it. */
+  readonly relaying: boolean;
+  /** Writes wait for a failover: the stream must stand still. */
+  readonly quiet: boolean;
+  /** A replica at offset 0 is taken for one that is loading still: give it something to acknowledge. */
+  readonly greets: boolean;
 }
 
-export interface AttachedReplica {
-  readonly identity: ReplicaIdentity;
-  readonly acked: number;
+/** How often full and partial synchronizations were given, and partial ones refused. */
+export interface SyncCounts {
+  full: number;
+  partial: number;
+  refused: number;
 }
 
-interface Replica {
-  readonly identity: ReplicaIdentity;
-  readonly sink: ReplicaSink;
-  acked: number;
-  sent: number;
-}
+const everyMs = 1000;
+/** Stream bytes gathered at most before they leave; within a turn of the loop they wait for each other. */
+const gatherLimit = 64 * 1024;
 
-interface Waiter {
-  readonly offset: number;
-  readonly count: number;
-  readonly done: (count: number) => void;
-  timer: Timer | undefined;
-}
-
-const pingEveryMs = 10_000;
-const ping: Words = ['ping'];
-
-/** Bytes of a command in the stream. */
-export function streamLength(words: Words): number {
-  let length = 3 + String(words.length).length;
-  for (const word of words) length += 5 + String(word.length).length + word.length;
-  return length;
-}
-
-export class Primary implements PrimaryDoor {
+export class Primary {
+  readonly counts: SyncCounts = { full: 0, partial: 0, refused: 0 };
   readonly #host: PrimaryHost;
-  readonly #replicas = new Set<Replica>();
-  readonly #waiters = new Set<Waiter>();
-  #offset = 0;
-  #streaming = false;
-  #pending: Words[] = [];
+  readonly #replicas = new Set<AttachedReplica>();
+  readonly #fullSync: FullSync;
+  readonly #waiters: Waiters;
+  /** Printed, not yet part of the history. */
+  #pending = '';
   #flushing = false;
-  #ping: Timer | undefined;
+  /** Database of the last effect; -1: the next one must say. */
+  #db = -1;
+  #written = 0;
+  #pingedAt: number;
+  #aloneSince: number;
+  #timer: Timer | undefined;
+  #thaw: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
 
   constructor(host: PrimaryHost) {
     this.#host = host;
+    const { world } = host;
+    this.#pingedAt = world.now();
+    this.#aloneSince = world.now();
+    this.#waiters = new Waiters(world, (offset) => this.acked(offset));
+    this.#fullSync = new FullSync({
+      world,
+      get diskless() {
+        return host.settings.diskless;
+      },
+      get delayMs() {
+        return host.settings.disklessDelayMs;
+      },
+      get enough() {
+        return host.settings.disklessEnough;
+      },
+      capture: (functionsOnly) => {
+        this.flush();
+        this.#db = -1;
+        return { id: host.history.id, offset: host.history.offset, content: host.capture(functionsOnly) };
+      },
+      thawed: () => this.#thaw?.promise ?? Promise.resolve(),
+    });
   }
 
   /** Bytes of the stream so far; 0 until the first replica attaches. */
   get offset(): number {
-    return this.#offset;
+    return this.#host.history.offset + this.#pending.length;
   }
 
   get replicas(): readonly AttachedReplica[] {
     return [...this.#replicas];
   }
 
-  /** Takes over a stream where a replica's reading of it stopped, after a promotion. */
-  resumeAt(offset: number): void {
-    this.#offset = offset;
-    this.#streaming = offset > 0;
+  /** Replicas that live from the stream and were heard within `ms`. */
+  heardWithin(ms: number): number {
+    const since = this.#host.world.now() - ms;
+    let count = 0;
+    for (const { stage, heardAt } of this.#replicas) if (stage === 'online' && heardAt >= since) count++;
+    return count;
   }
 
-  attach(identity: ReplicaIdentity, sink: ReplicaSink): PrimarySession {
-    if (!this.#host.serving) {
-      sink.closed();
-      return { ack: () => undefined, close: () => undefined };
-    }
-    this.#flush();
-    this.#streaming = true;
-    const replica: Replica = { identity, sink, acked: 0, sent: this.#offset };
-    this.#replicas.add(replica);
-    sink.full({ offset: this.#offset, keys: this.#host.copyKeys() });
-    // A replica at offset 0 is taken for one that is loading still: give it something to acknowledge.
-    this.feed([ping]);
-    this.#keepAlive();
-    return {
-      ack: (offset) => this.#onAck(replica, offset),
-      close: () => {
-        this.#replicas.delete(replica);
+  /**
+   * Takes over the socket of a client that asked for the stream: `position` is what it has already, undefined for
+   * nothing. Gives what is to be told of the bytes it sends.
+   */
+  attach(facts: ReplicaFacts, socket: Socket, position?: { id: string; next: number }): (bytes: Buffer) => void {
+    this.flush();
+    const host = this.#host;
+    const { history } = host;
+    const replica = new AttachedReplica(facts, socket, {
+      world: host.world,
+      get limit() {
+        return host.settings.limit;
       },
-    };
+      onAck: () => this.#waiters.review(),
+      onClosed: () => this.#onClosed(replica),
+    });
+    this.#replicas.add(replica);
+    if (this.#thaw !== undefined) replica.hold(true);
+    if (position !== undefined && history.continues(position.id, position.next)) {
+      this.counts.partial++;
+      replica.send(facts.psync2 ? `+CONTINUE ${history.id}\r\n` : '+CONTINUE\r\n');
+      replica.acked = position.next - 1;
+      replica.goOnline();
+      replica.feed(history.backlog!.from(position.next));
+    } else {
+      if (position !== undefined) this.counts.refused++;
+      this.counts.full++;
+      history.begin();
+      this.#fullSync.add(replica);
+    }
+    if (host.greets && this.offset === 0) this.feed([{ db: -1, argv: ['ping'] }]);
+    this.#tick();
+    return (bytes) => replica.hear(bytes);
   }
 
   /** Adds effects to the stream. They leave together at the end of this turn of the loop. */
-  feed(effects: readonly Words[]): void {
-    if (!this.#streaming) return;
-    for (const words of effects) {
-      this.#offset += streamLength(words);
-      this.#pending.push(words);
+  feed(effects: readonly { readonly db: number; readonly argv: Words }[], counted = true): void {
+    if (!this.#host.history.kept || this.#host.relaying) return;
+    for (const { db, argv } of effects) {
+      if (db >= 0 && db !== this.#db) {
+        this.#db = db;
+        this.#pending += printCommand(['SELECT', String(db)]);
+      }
+      this.#pending += printCommand(argv);
     }
-    if (this.#flushing) return;
-    this.#flushing = true;
-    setImmediate(() => this.#flush());
+    if (counted) this.#written = this.offset;
+    if (this.#pending.length > gatherLimit) this.flush();
+    else this.#scheduleFlush();
+  }
+
+  /** Hands on bytes of the stream of this node's own master. */
+  relay(bytes: Buffer): void {
+    this.#send(bytes);
+  }
+
+  /** The stream was another node's up to here: the next effect must say which database it means. */
+  resume(): void {
+    this.#db = -1;
+    this.#written = this.offset;
   }
 
   /** How many replicas have acknowledged `offset`. */
   acked(offset: number): number {
     let count = 0;
-    for (const replica of this.#replicas) if (replica.acked >= offset) count++;
+    for (const replica of this.#replicas) if (replica.stage === 'online' && replica.acked >= offset) count++;
     return count;
   }
 
-  /** Calls `done` once, when `count` replicas have what the stream holds now or after `ms` (0: never); gives up on cancel. */
+  /** Calls `done` once, when `count` replicas have every write made up to now, or after `ms` (0: never). */
   wait(count: number, ms: number, done: (count: number) => void): () => void {
-    const waiter: Waiter = { offset: this.#offset, count, done, timer: undefined };
-    const end = (): void => {
-      waiter.timer?.cancel();
-      this.#waiters.delete(waiter);
-    };
-    if (ms > 0) {
-      waiter.timer = this.#host.world.after(ms, () => {
-        end();
-        done(this.acked(waiter.offset));
-      });
+    const offset = this.#written;
+    const acked = this.acked(offset);
+    if (acked >= count) {
+      done(acked);
+      return () => undefined;
     }
-    this.#waiters.add(waiter);
-    return end;
+    // While a failover waits for the stream to stand still, the replicas tell of themselves each second.
+    if (!this.#host.quiet) this.feed([{ db: -1, argv: ['REPLCONF', 'GETACK', '*'] }], false);
+    return this.#waiters.add({ offset, count, ms, done });
   }
 
   /** Sends every replica away, who will dial again, and answers who waited for them. */
   stepDown(): void {
-    this.#flush();
-    const waiters = [...this.#waiters];
-    this.#waiters.clear();
-    for (const waiter of waiters) {
-      waiter.timer?.cancel();
-      waiter.done(this.acked(waiter.offset));
+    this.flush();
+    this.#waiters.giveUp();
+    for (const replica of [...this.#replicas]) replica.close();
+  }
+
+  /** Sends and hears nothing for as long as it is held. */
+  hold(held: boolean): void {
+    if (held && this.#thaw === undefined) {
+      let resolve: () => void = () => undefined;
+      const promise = new Promise<void>((done) => {
+        resolve = done;
+      });
+      this.#thaw = { promise, resolve };
+    } else if (!held) {
+      this.#thaw?.resolve();
+      this.#thaw = undefined;
     }
-    for (const replica of [...this.#replicas]) replica.sink.closed();
-    this.#replicas.clear();
+    for (const replica of this.#replicas) replica.hold(held);
+    if (!held) this.flush();
   }
 
   close(): void {
-    this.#ping?.cancel();
-    for (const waiter of this.#waiters) waiter.timer?.cancel();
-    this.#waiters.clear();
+    this.#timer?.cancel();
+    this.#fullSync.close();
+    this.hold(false);
+    this.#waiters.forget();
     this.stepDown();
   }
 
-  #flush(): void {
-    this.#flushing = false;
-    const batch = this.#pending;
-    if (batch.length === 0) return;
-    this.#pending = [];
-    for (const replica of this.#replicas) replica.sink.effects(batch, this.#offset);
+  /** Makes what was fed part of the history, and sends it. */
+  flush(): void {
+    if (this.#pending === '' || this.#thaw !== undefined) return;
+    const bytes = Buffer.from(this.#pending, 'latin1');
+    this.#pending = '';
+    this.#send(bytes);
   }
 
-  #onAck(replica: Replica, offset: number): void {
-    replica.acked = Math.max(replica.acked, offset);
-    for (const waiter of [...this.#waiters]) {
-      const count = this.acked(waiter.offset);
-      if (count < waiter.count) continue;
-      waiter.timer?.cancel();
-      this.#waiters.delete(waiter);
-      waiter.done(count);
-    }
+  #send(bytes: Buffer): void {
+    this.#host.history.append(bytes);
+    for (const replica of this.#replicas) replica.feed(bytes);
   }
 
-  #keepAlive(): void {
-    this.#ping ??= this.#host.world.after(pingEveryMs, () => {
-      this.#ping = undefined;
-      if (this.#replicas.size === 0) return;
-      this.feed([ping]);
-      this.#keepAlive();
+  #scheduleFlush(): void {
+    if (this.#flushing) return;
+    this.#flushing = true;
+    setImmediate(() => {
+      this.#flushing = false;
+      this.flush();
     });
+  }
+
+  #onClosed(replica: AttachedReplica): void {
+    this.#replicas.delete(replica);
+    this.#aloneSince = this.#host.world.now();
+  }
+
+  /** Once a second, from the first replica on until the history is dropped. */
+  #tick(): void {
+    this.#timer ??= this.#host.world.after(everyMs, () => {
+      this.#timer = undefined;
+      if (this.#thaw === undefined) this.#review();
+      if (this.#replicas.size > 0 || this.#host.history.kept) this.#tick();
+    });
+  }
+
+  #review(): void {
+    const { world, settings, history, relaying, quiet } = this.#host;
+    const now = world.now();
+    for (const replica of [...this.#replicas]) {
+      if (replica.stage === 'waiting' || replica.stage === 'preparing') replica.send('\n');
+      else if (now - replica.heardAt > settings.timeoutMs && replica.facts.psync) replica.close();
+      else replica.checkLimit();
+    }
+    if (relaying) return;
+    if (this.#replicas.size > 0 && !quiet && now - this.#pingedAt >= settings.pingEveryMs) {
+      this.#pingedAt = now;
+      this.feed([{ db: -1, argv: ['ping'] }], false);
+    }
+    const { backlogTtlMs } = settings;
+    if (this.#replicas.size === 0 && backlogTtlMs > 0 && now - this.#aloneSince > backlogTtlMs) history.drop();
   }
 }

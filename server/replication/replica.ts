@@ -1,130 +1,146 @@
-// A replica's side of replication: keeps one link to its master, applies what comes, says how far it got.
-// Knows effects as words; applying them is its host's. Invariant: what is applied is exactly the master's copy and
-// the effects after it; a lost link is dialled again until told to stop, and begins with a new copy.
+// A replica's side of replication: keeps one link to its master, and dials again whenever it is lost.
+// Knows addresses and times; the dialogue is the link's. Invariant: at most one link at any time, and none once stopped.
 
-import type { Timer, World } from '../../lib/base/world.ts';
-import type { Copy, DialPrimary, PrimarySession, ReplicaIdentity, StreamAddress, Words } from './transport.ts';
+import type { Timer } from '../../lib/base/world.ts';
+import { type LinkHost, type LinkStage, MasterLink } from './master-link.ts';
+import type { StreamAddress } from './stream.ts';
 
-export interface ReplicaHost {
-  readonly world: World;
-  identity(): ReplicaIdentity;
-  /** Replaces all data by the copy. */
-  load(copy: Copy): void;
-  applyEffects(batch: readonly Words[]): void;
+export interface ReplicaHost extends Omit<LinkHost, 'onStage' | 'onClosed'> {
+  /** The link came up or went down. */
   onLinkChanged(up: boolean): void;
-  /** The offset moved: `before` is where it stood. */
-  onApplied(before: number): void;
 }
 
-const redialMs = 100;
-/** Batches kept back at most; then the link is given up and a new copy is taken later. */
-const heldLimit = 100_000;
+const firstRedialMs = 100;
+const lastRedialMs = 1000;
+const everyMs = 1000;
+/** The same trouble again is not worth a line. */
+const noNews = /^connect ECONNREFUSED|^the master closed/;
 
 export class Replica {
   readonly #host: ReplicaHost;
-  readonly #dial: DialPrimary;
   #address: StreamAddress | undefined;
-  #session: PrimarySession | undefined;
-  #timer: Timer | undefined;
-  #offset = 0;
+  #link: MasterLink | undefined;
+  #redial: Timer | undefined;
+  #ticks: Timer | undefined;
+  #waitMs = firstRedialMs;
   #up = false;
-  #held: (() => void)[] | undefined;
+  #downSince: number;
+  #held = false;
+  #reason = '';
 
-  constructor(host: ReplicaHost, dial: DialPrimary) {
+  constructor(host: ReplicaHost) {
     this.#host = host;
-    this.#dial = dial;
+    this.#downSince = host.world.now();
   }
 
-  /** Bytes of the master's stream that have been applied. */
-  get offset(): number {
-    return this.#offset;
-  }
-
-  /** Whether the copy has arrived and the link holds. */
+  /** Where the stream comes from: up to date, or as far as it was when the link was lost. */
   get linked(): boolean {
     return this.#up;
   }
 
+  /** The master it follows; undefined when it follows none. */
   get address(): StreamAddress | undefined {
     return this.#address;
   }
 
+  get link(): MasterLink | undefined {
+    return this.#link;
+  }
+
+  /** Where the link stands, `connect` while it waits to dial. */
+  get stage(): LinkStage | 'connect' {
+    return this.#link?.stage ?? 'connect';
+  }
+
+  /** When the link was lost, in ms of the world; undefined while it holds. */
+  get downSince(): number | undefined {
+    return this.#up ? undefined : this.#downSince;
+  }
+
   follow(address: StreamAddress): void {
-    const same = this.#address?.host === address.host && this.#address.port === address.port;
-    if (same && this.#session !== undefined) return;
+    if (this.#address?.host === address.host && this.#address.port === address.port) return;
     this.stop();
     this.#address = address;
     this.#connect();
+    this.#tick();
   }
 
-  /** Keeps back what arrives, as a stopped process would; false applies it, in order. */
+  /** Keeps back what arrives, as a stopped process would. */
   hold(held: boolean): void {
-    if (held) {
-      this.#held ??= [];
-      return;
-    }
-    const waiting = this.#held ?? [];
-    this.#held = undefined;
-    for (const run of waiting) run();
+    this.#held = held;
+    this.#link?.hold(held);
+    if (!held && this.#address !== undefined && this.#link === undefined) this.#connect();
+  }
+
+  /** Tells the master at once how far this node is. */
+  acknowledge(): void {
+    if (!this.#held) this.#link?.acknowledge();
   }
 
   /** Ends replication; what was applied stays. */
   stop(): void {
     this.#address = undefined;
-    this.#timer?.cancel();
-    this.#timer = undefined;
-    this.#session?.close();
-    this.#session = undefined;
+    this.#redial?.cancel();
+    this.#redial = undefined;
+    this.#ticks?.cancel();
+    this.#ticks = undefined;
+    this.#link?.close();
+    this.#link = undefined;
+    this.#waitMs = firstRedialMs;
     this.#setUp(false);
   }
 
   #connect(): void {
-    const address = this.#address;
-    if (address === undefined) return;
-    const session: PrimarySession = this.#dial(address, this.#host.identity(), {
-      full: (copy) => this.#take(session, () => this.#onCopy(session, copy)),
-      effects: (batch, offset) => this.#take(session, () => this.#onEffects(session, batch, offset)),
-      closed: () => this.#take(session, () => this.#onClosed()),
+    this.#redial?.cancel();
+    this.#redial = undefined;
+    if (this.#address === undefined || this.#held) return;
+    const host = this.#host;
+    const link: MasterLink = new MasterLink(this.#address, {
+      world: host.world,
+      history: host.history,
+      databases: host.databases,
+      get timeoutMs() {
+        return host.timeoutMs;
+      },
+      introduction: () => host.introduction(),
+      load: () => host.load(),
+      apply: (unit) => host.apply(unit),
+      onApplied: (bytes) => host.onApplied(bytes),
+      onRenamed: () => host.onRenamed(),
+      onStage: () => {
+        if (link.stage !== 'connected') return;
+        this.#waitMs = firstRedialMs;
+        this.#reason = '';
+        this.#setUp(true);
+      },
+      onClosed: (reason) => this.#onClosed(reason),
     });
-    this.#session = session;
+    this.#link = link;
   }
 
-  #take(session: PrimarySession, act: () => void): void {
-    const run = (): void => {
-      if (this.#session === session) act();
-    };
-    if (this.#held === undefined) run();
-    else if (this.#held.length < heldLimit) this.#held.push(run);
-    else {
-      session.close();
-      this.#onClosed();
+  #onClosed(reason: string): void {
+    this.#link = undefined;
+    if (reason !== this.#reason && !noNews.test(reason)) {
+      const { host, port } = this.#address!;
+      this.#host.world.log(`replication from ${host}:${port}: ${reason}`);
     }
-  }
-
-  #onCopy(session: PrimarySession, copy: Copy): void {
-    this.#host.load(copy);
-    this.#offset = copy.offset;
-    this.#setUp(true);
-    session.ack(copy.offset);
-  }
-
-  #onEffects(session: PrimarySession, batch: readonly Words[], offset: number): void {
-    const before = this.#offset;
-    this.#host.applyEffects(batch);
-    this.#offset = offset;
-    session.ack(offset);
-    this.#host.onApplied(before);
-  }
-
-  #onClosed(): void {
-    this.#session = undefined;
+    this.#reason = reason;
     this.#setUp(false);
-    this.#timer = this.#host.world.after(redialMs, () => this.#connect());
+    this.#redial = this.#host.world.after(this.#waitMs, () => this.#connect());
+    this.#waitMs = Math.min(lastRedialMs, this.#waitMs * 2);
+  }
+
+  #tick(): void {
+    this.#ticks = this.#host.world.after(everyMs, () => {
+      if (!this.#held) this.#link?.tick();
+      if (this.#address !== undefined) this.#tick();
+    });
   }
 
   #setUp(up: boolean): void {
     if (this.#up === up) return;
     this.#up = up;
+    if (!up) this.#downSince = this.#host.world.now();
     this.#host.onLinkChanged(up);
   }
 }

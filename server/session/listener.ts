@@ -106,7 +106,7 @@ export class Listener {
       if (limitMs > 0) {
         for (const session of this.sessions) {
           const client = session.client;
-          if (client.inPubSub || client.monitor || client.parking !== undefined) continue;
+          if (client.inPubSub || client.monitor || client.replicaLink || client.parking !== undefined) continue;
           if (now - client.lastActive > limitMs) session.close(false);
         }
       }

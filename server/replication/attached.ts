@@ -1,0 +1,177 @@
+// One replica as its master sees it: a socket that was a client's, how far the replica has come, what waits for it.
+// Knows bytes, and of what the replica says only how far it is.
+// Invariants: the bytes of the stream reach the socket in order, none before the copy has; what waits is bounded, and
+// a replica over the bound is let go.
+
+import type { Socket } from 'node:net';
+import type { World } from '../../lib/base/world.ts';
+import { RequestDecoder } from '../../lib/wire/request-decoder.ts';
+
+/** What a replica said of itself before it asked for the stream. */
+export interface ReplicaFacts {
+  /** Where clients reach it. */
+  readonly host: string;
+  readonly port: number;
+  /** It can tell the end of a copy whose length is not known beforehand. */
+  readonly eof: boolean;
+  /** It knows offsets and acknowledges them. */
+  readonly psync: boolean;
+  /** It knows that a stream may go on under another name. */
+  readonly psync2: boolean;
+  /** It wants a copy and nothing after it. */
+  readonly copyOnly: boolean;
+  /** Of the copy, it wants the functions alone. */
+  readonly functionsOnly: boolean;
+}
+
+/** Where it stands: waits for a copy to be begun, then made, gets it, has yet to say that it has it, lives from the stream. */
+export type ReplicaStage = 'waiting' | 'preparing' | 'copying' | 'unproven' | 'online';
+
+/** Bytes that may wait for a replica; 0: any number. */
+export interface WaitLimit {
+  readonly hard: number;
+  readonly soft: number;
+  readonly softSeconds: number;
+}
+
+export interface AttachedHost {
+  readonly world: World;
+  readonly limit: WaitLimit;
+  onAck(replica: AttachedReplica): void;
+  onClosed(replica: AttachedReplica): void;
+}
+
+const loudest = { maxBulkLength: 1024, maxArguments: 64, maxLineLength: 1024, maxRequestBytes: 64 * 1024 };
+
+export class AttachedReplica {
+  readonly facts: ReplicaFacts;
+  stage: ReplicaStage = 'waiting';
+  /** The offset it has acknowledged. */
+  acked = 0;
+  /** When it was last heard, or last took in what was sent. */
+  heardAt: number;
+  readonly #host: AttachedHost;
+  readonly #socket: Socket;
+  readonly #decoder = new RequestDecoder(loudest);
+  #kept: Buffer[] = [];
+  #keptBytes = 0;
+  #softSince: number | undefined;
+  #closed = false;
+
+  constructor(facts: ReplicaFacts, socket: Socket, host: AttachedHost) {
+    this.facts = facts;
+    this.#socket = socket;
+    this.#host = host;
+    this.heardAt = host.world.now();
+    socket.on('close', () => this.#onClosed());
+    socket.on('drain', () => {
+      this.heardAt = host.world.now();
+    });
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Bytes that have not left. */
+  get waiting(): number {
+    return this.#keptBytes + this.#socket.writableLength;
+  }
+
+  /** Takes what the replica says. */
+  hear(bytes: Buffer): void {
+    this.heardAt = this.#host.world.now();
+    try {
+      this.#decoder.feed(bytes);
+      for (let words = this.#decoder.read(); words !== undefined; words = this.#decoder.read()) this.#onWords(words);
+    } catch {
+      // No replica speaks so.
+      this.close();
+    }
+  }
+
+  /** Bytes of the stream: sent now, or kept until the replica is ready for them. */
+  feed(bytes: Buffer): void {
+    // A copy that was not begun will hold it.
+    if (this.#closed || this.facts.copyOnly || this.stage === 'waiting') return;
+    if (this.stage === 'online') this.#socket.write(bytes);
+    else {
+      this.#kept.push(bytes);
+      this.#keptBytes += bytes.length;
+    }
+    this.checkLimit();
+  }
+
+  /** Bytes that are not of the stream: the copy, or a sign of life. False: wait for writable(). */
+  send(bytes: Buffer | string): boolean {
+    return this.#closed || this.#socket.write(bytes);
+  }
+
+  /** Resolves once the socket takes more, or is gone. */
+  async writable(): Promise<void> {
+    if (this.#closed || !this.#socket.writableNeedDrain) return;
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        this.#socket.off('drain', done);
+        this.#socket.off('close', done);
+        resolve();
+      };
+      this.#socket.on('drain', done);
+      this.#socket.on('close', done);
+    });
+  }
+
+  /** The stream may flow. */
+  goOnline(): void {
+    if (this.#closed) return;
+    this.stage = 'online';
+    const kept = this.#kept;
+    this.#kept = [];
+    this.#keptBytes = 0;
+    for (const bytes of kept) this.#socket.write(bytes);
+  }
+
+  /** Lets it go when too much waits for it. */
+  checkLimit(): void {
+    const { limit, world } = this.#host;
+    const { waiting } = this;
+    if (limit.hard > 0 && waiting > limit.hard) {
+      this.close();
+      return;
+    }
+    if (limit.soft === 0 || waiting <= limit.soft) {
+      this.#softSince = undefined;
+      return;
+    }
+    this.#softSince ??= world.now();
+    if (world.now() - this.#softSince >= limit.softSeconds * 1000) this.close();
+  }
+
+  /** Neither hears nor is told anything for as long as it is held. */
+  hold(held: boolean): void {
+    if (held) this.#socket.pause();
+    else this.#socket.resume();
+  }
+
+  close(): void {
+    this.#socket.destroy();
+    this.#onClosed();
+  }
+
+  #onClosed(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#kept = [];
+    this.#keptBytes = 0;
+    this.#host.onClosed(this);
+  }
+
+  #onWords(words: readonly string[]): void {
+    if (words[0]?.toLowerCase() !== 'replconf' || words[1]?.toLowerCase() !== 'ack') return;
+    const offset = Number(words[2]);
+    if (!Number.isSafeInteger(offset) || offset < 0) return;
+    this.acked = Math.max(this.acked, offset);
+    if (this.stage === 'unproven') this.goOnline();
+    this.#host.onAck(this);
+  }
+}

@@ -1,0 +1,157 @@
+// Copies of all data for replicas that cannot go on from where they are: one copy for all that wait, sent piece by piece
+// as they take it. Without `eof` in common its length must be told first: then it is written twice, once to be measured,
+// for that takes neither memory nor a disk.
+// Invariant: a copy shows the data at one offset, and its replicas are fed every byte of the stream after that one.
+
+import type { Timer, World } from '../../lib/base/world.ts';
+import type { RdbContent } from '../persistence/rdb-file.ts';
+import { writeRdb } from '../persistence/rdb-file-writer.ts';
+import type { AttachedReplica } from './attached.ts';
+
+/** All data as it is at `offset` of the stream `id`. */
+export interface Copy {
+  readonly id: string;
+  readonly offset: number;
+  readonly content: RdbContent;
+}
+
+export interface FullSyncHost {
+  readonly world: World;
+  /** Copies may be sent before their length is known. */
+  readonly diskless: boolean;
+  /** Milliseconds to wait for more replicas that want such a copy. */
+  readonly delayMs: number;
+  /** Waits no longer once there are so many; 0: any number. */
+  readonly enough: number;
+  /** The data now; what is written to the stream afterwards is fed to the replicas that are no longer `waiting`. */
+  capture(functionsOnly: boolean): Copy;
+  /** Resolves when the node is not held. */
+  thawed(): Promise<void>;
+}
+
+const markLength = 40;
+
+export class FullSync {
+  readonly #host: FullSyncHost;
+  #waiting: AttachedReplica[] = [];
+  #timer: Timer | undefined;
+  #scheduled = false;
+  #busy = false;
+
+  constructor(host: FullSyncHost) {
+    this.#host = host;
+  }
+
+  /** Takes in a replica that is `waiting`. */
+  add(replica: AttachedReplica): void {
+    this.#waiting.push(replica);
+    this.#schedule();
+  }
+
+  close(): void {
+    this.#timer?.cancel();
+    this.#waiting = [];
+  }
+
+  #schedule(): void {
+    if (this.#busy || this.#scheduled || this.#waiting.length === 0) return;
+    const { world, delayMs, enough } = this.#host;
+    const patient = delayMs > 0 && this.#waiting.every((replica) => this.#withMark(replica));
+    if (patient && (enough === 0 || this.#waiting.length < enough)) {
+      this.#timer ??= world.after(delayMs, () => {
+        this.#timer = undefined;
+        this.#start();
+      });
+      return;
+    }
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#start();
+    });
+  }
+
+  #withMark(replica: AttachedReplica): boolean {
+    return this.#host.diskless && replica.facts.eof;
+  }
+
+  #start(): void {
+    const open = this.#waiting.filter((replica) => !replica.closed);
+    const first = open[0];
+    if (first === undefined) {
+      this.#waiting = [];
+      return;
+    }
+    const alike = (replica: AttachedReplica): boolean =>
+      this.#withMark(replica) === this.#withMark(first) && replica.facts.functionsOnly === first.facts.functionsOnly;
+    const group = open.filter(alike);
+    this.#waiting = open.filter((replica) => !alike(replica));
+    this.#busy = true;
+    void this.#serve(group, this.#withMark(first))
+      .catch((error: unknown) => {
+        // A value that cannot be written, say: these replicas will ask again, and the log tells why.
+        this.#host.world.log(`a copy for replicas failed: ${error instanceof Error ? error.stack : String(error)}`);
+        for (const replica of group) replica.close();
+      })
+      .finally(() => {
+        this.#busy = false;
+        this.#schedule();
+      });
+  }
+
+  async #serve(group: readonly AttachedReplica[], withMark: boolean): Promise<void> {
+    await this.#host.thawed();
+    const { id, offset, content } = this.#host.capture(group[0]!.facts.functionsOnly);
+    for (const replica of group) {
+      replica.stage = 'preparing';
+      if (replica.facts.psync) replica.send(`+FULLRESYNC ${id} ${offset}\r\n`);
+    }
+    const mark = withMark ? this.#newMark() : '';
+    const length = withMark ? 0 : await this.#measure(content, group);
+    for (const replica of group) {
+      replica.stage = 'copying';
+      replica.heardAt = this.#host.world.now();
+      replica.send(withMark ? `$EOF:${mark}\r\n` : `$${length}\r\n`);
+    }
+    await this.#write(content, group);
+    for (const replica of group) {
+      if (withMark) replica.send(mark);
+      // The end of a marked copy is known by its last bytes, so nothing may follow until the replica says that it has it.
+      if (withMark && replica.facts.psync) replica.stage = 'unproven';
+      else replica.goOnline();
+    }
+  }
+
+  async #measure(content: RdbContent, group: readonly AttachedReplica[]): Promise<number> {
+    let length = 0;
+    for (const chunk of writeRdb(content)) {
+      length += chunk.length;
+      await turn();
+      if (group.every(({ closed }) => closed)) break;
+    }
+    return length;
+  }
+
+  async #write(content: RdbContent, group: readonly AttachedReplica[]): Promise<void> {
+    for (const chunk of writeRdb(content)) {
+      await this.#host.thawed();
+      for (const replica of group) replica.send(chunk);
+      await Promise.all(group.map((replica) => replica.writable()));
+      await turn();
+      if (group.every(({ closed }) => closed)) break;
+    }
+  }
+
+  #newMark(): string {
+    let mark = '';
+    while (mark.length < markLength) mark += Math.floor(this.#host.world.random() * 16).toString(16);
+    return mark;
+  }
+}
+
+/** Lets other work go on between two pieces. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,242 @@
+// One connection of a replica to its master, from the first byte to the last: introduces itself, asks to go on from
+// where its history ends, takes a copy when it may not, then applies the stream and says how far it got.
+// Knows the order of the dialogue; loading and applying are its host's. Invariant: the history moves on only by what
+// was applied; whatever goes wrong ends the link, for its owner to dial again.
+
+import { connect, type Socket } from 'node:net';
+import type { World } from '../../lib/base/world.ts';
+import { printCommand } from '../persistence/aof-commands.ts';
+import type { RdbSink } from '../persistence/rdb-file.ts';
+import { CopyReader } from './copy-reader.ts';
+import type { History } from './history.ts';
+import type { StreamAddress, Words } from './stream.ts';
+import { StreamReader } from './stream-reader.ts';
+
+/** A copy of all data that is being made beside the data there is. */
+export interface Loading {
+  readonly sink: RdbSink;
+  /** Puts it in the place of the data. */
+  finish(): void;
+  /** Gives it up. */
+  abort(): void;
+}
+
+/** How a replica introduces itself. */
+export interface Introduction {
+  readonly user: string;
+  /** '': the master asks for none. */
+  readonly password: string;
+  readonly port: number;
+  /** '': the master is to see where the link comes from. */
+  readonly host: string;
+}
+
+export interface LinkHost {
+  readonly world: World;
+  readonly history: History;
+  readonly databases: number;
+  /** Seconds of silence, in ms, until the link is given up. */
+  readonly timeoutMs: number;
+  introduction(): Introduction;
+  load(): Loading;
+  apply(unit: readonly Words[]): void;
+  /** Bytes of the stream that were applied; they belong into the history. */
+  onApplied(bytes: Buffer): void;
+  /** The history goes on under another name, or was replaced: what hangs on it must be let go. */
+  onRenamed(): void;
+  onStage(): void;
+  onClosed(reason: string): void;
+}
+
+/** As ROLE tells it. */
+export type LinkStage = 'connecting' | 'handshake' | 'sync' | 'connected';
+
+const maxLineLength = 64 * 1024;
+/** Errors to PING that only say that the master wants to be told who asks. */
+const tolerated = /^-(?:NOAUTH|NOPERM|ERR operation not permitted)/;
+
+export class MasterLink {
+  readonly address: StreamAddress;
+  stage: LinkStage = 'connecting';
+  /** When the master was last heard. */
+  heardAt: number;
+  readonly #host: LinkHost;
+  readonly #socket: Socket;
+  readonly #answers: ((line: string) => void)[] = [];
+  readonly #stream: StreamReader;
+  #line = '';
+  #copy: { readonly id: string; readonly offset: number; reader?: CopyReader; loading?: Loading } | undefined;
+  #closed = false;
+
+  constructor(address: StreamAddress, host: LinkHost) {
+    this.address = address;
+    this.#host = host;
+    this.heardAt = host.world.now();
+    this.#stream = new StreamReader({
+      apply: (unit) => host.apply(unit),
+      onApplied: (bytes) => host.onApplied(bytes),
+      onAsked: () => this.acknowledge(),
+    });
+    this.#socket = connect({ host: address.host, port: address.port, noDelay: true });
+    this.#socket.on('connect', () => this.#onConnect());
+    this.#socket.on('data', (chunk) => this.#onData(chunk));
+    this.#socket.on('error', (error) => this.#fail(error.message));
+    this.#socket.on('close', () => this.#fail('the master closed the connection'));
+  }
+
+  /** What is known of the copy that is on its way; undefined when there is none. */
+  get copy(): { readonly length: number; readonly taken: number } | undefined {
+    if (this.#copy === undefined) return undefined;
+    const { length, taken } = this.#copy.reader ?? { length: -1, taken: 0 };
+    return { length, taken };
+  }
+
+  /** Tells the master how far this node is. */
+  acknowledge(): void {
+    if (this.stage === 'connected') this.#send(['REPLCONF', 'ACK', String(this.#host.history.offset)]);
+  }
+
+  /** Once a second: a sign of life, or the end of a link without one. */
+  tick(): void {
+    if (this.#host.world.now() - this.heardAt > this.#host.timeoutMs) this.#fail('the master is silent');
+    else if (this.#copy?.reader !== undefined) this.#socket.write('\n');
+    else this.acknowledge();
+  }
+
+  /** Hears nothing for as long as it is held. */
+  hold(held: boolean): void {
+    if (held) this.#socket.pause();
+    else this.#socket.resume();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#copy?.loading?.abort();
+    this.#copy = undefined;
+    this.#socket.destroy();
+  }
+
+  #send(words: Words): void {
+    this.#socket.write(printCommand(words), 'latin1');
+  }
+
+  #fail(reason: string): void {
+    if (this.#closed) return;
+    this.close();
+    this.#host.onClosed(reason);
+  }
+
+  #setStage(stage: LinkStage): void {
+    this.stage = stage;
+    this.#host.onStage();
+  }
+
+  // ---- the dialogue
+
+  #onConnect(): void {
+    this.#setStage('handshake');
+    this.#ask(['PING'], (line) => {
+      if (line.startsWith('-') && !tolerated.test(line)) this.#fail(`the master answers PING with '${line}'`);
+      else this.#introduce();
+    });
+  }
+
+  #introduce(): void {
+    const { user, password, port, host } = this.#host.introduction();
+    if (password !== '') {
+      this.#ask(user === '' ? ['AUTH', password] : ['AUTH', user, password], (line) => {
+        if (line.startsWith('-')) this.#fail(`the master refuses this node's password: ${line.slice(1)}`);
+      });
+    }
+    const ignore = (): void => undefined;
+    this.#ask(['REPLCONF', 'listening-port', String(port)], ignore);
+    if (host !== '') this.#ask(['REPLCONF', 'ip-address', host], ignore);
+    this.#ask(['REPLCONF', 'capa', 'eof', 'capa', 'psync2'], () => this.#askForStream());
+  }
+
+  #askForStream(): void {
+    const { history } = this.#host;
+    const words = history.kept ? [history.id, String(history.offset + 1)] : ['?', '-1'];
+    this.#ask(['PSYNC', ...words], (line) => this.#onStream(line));
+  }
+
+  #onStream(line: string): void {
+    const full = /^\+FULLRESYNC ([!-~]{40}) (\d{1,16})$/.exec(line);
+    if (full !== null) {
+      this.#copy = { id: full[1]!, offset: Number(full[2]) };
+      this.#setStage('sync');
+      return;
+    }
+    const partial = /^\+CONTINUE(?: ([!-~]{40}))?$/.exec(line);
+    if (partial === null) {
+      this.#fail(`the master answers PSYNC with '${line}'`);
+      return;
+    }
+    const [, id] = partial;
+    if (id !== undefined && this.#host.history.follow(id)) this.#host.onRenamed();
+    this.#setStage('connected');
+  }
+
+  #ask(words: Words, onAnswer: (line: string) => void): void {
+    this.#answers.push(onAnswer);
+    this.#send(words);
+  }
+
+  // ---- bytes
+
+  #onData(chunk: Buffer): void {
+    this.heardAt = this.#host.world.now();
+    try {
+      for (let rest = chunk; rest.length > 0 && !this.#closed; ) rest = this.#take(rest);
+    } catch (error) {
+      this.#fail(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /** Takes a part of the bytes; the rest. */
+  #take(chunk: Buffer): Buffer {
+    if (this.stage === 'connected') {
+      this.#stream.feed(chunk);
+      return chunk.subarray(chunk.length);
+    }
+    const reader = this.#copy?.reader;
+    if (reader === undefined) return this.#takeLine(chunk);
+    const rest = reader.feed(chunk);
+    if (reader.done) this.#onCopied();
+    return rest;
+  }
+
+  #takeLine(chunk: Buffer): Buffer {
+    const end = chunk.indexOf('\n');
+    this.#line += chunk.toString('latin1', 0, end < 0 ? chunk.length : end);
+    if (this.#line.length > maxLineLength) throw new Error('a line without an end');
+    if (end < 0) return chunk.subarray(chunk.length);
+    const line = this.#line.endsWith('\r') ? this.#line.slice(0, -1) : this.#line;
+    this.#line = '';
+    // Empty lines are signs of life.
+    if (line !== '') this.#onLine(line);
+    return chunk.subarray(end + 1);
+  }
+
+  #onLine(line: string): void {
+    const copy = this.#copy;
+    if (copy !== undefined) {
+      copy.loading = this.#host.load();
+      copy.reader = new CopyReader(line, copy.loading.sink, this.#host.databases);
+      return;
+    }
+    const onAnswer = this.#answers.shift();
+    if (onAnswer === undefined) throw new Error('an answer to nothing');
+    onAnswer(line);
+  }
+
+  #onCopied(): void {
+    const { id, offset, loading } = this.#copy!;
+    this.#copy = undefined;
+    loading!.finish();
+    this.#host.history.adopt(id, offset);
+    this.#host.onRenamed();
+    this.#setStage('connected');
+    this.acknowledge();
+  }
+}

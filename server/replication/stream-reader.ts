@@ -1,0 +1,76 @@
+// The stream as a replica reads it: bytes in any pieces become commands, a transaction is handed on whole, and what was
+// handed on is told as bytes, just as they came.
+// Invariant: bytes are told once everything in them was applied, so an offset never lies within a transaction.
+
+import { RequestDecoder } from '../../lib/wire/request-decoder.ts';
+import type { Words } from './stream.ts';
+
+export interface StreamHost {
+  /** One command, or all of a transaction; marks that carry no data are left out. */
+  apply(unit: readonly Words[]): void;
+  /** These bytes of the stream were applied. */
+  onApplied(bytes: Buffer): void;
+  /** The master wants to hear how far this node is. */
+  onAsked(): void;
+}
+
+/** Bytes of one command, and of one transaction, at most. */
+const unitLimit = 1024 * 1024 * 1024;
+
+export class StreamReader {
+  readonly #host: StreamHost;
+  readonly #decoder = new RequestDecoder({ maxRequestBytes: unitLimit });
+  /** Not yet told. */
+  #raw: Buffer[] = [];
+  #rawBytes = 0;
+  /** How much of it was applied. */
+  #applied = 0;
+  #transaction: Words[] | undefined;
+
+  constructor(host: StreamHost) {
+    this.#host = host;
+  }
+
+  /** Takes the next bytes. Throws an Error when they are no stream, or hold more than may be kept. */
+  feed(chunk: Buffer): void {
+    if (chunk.length === 0) return;
+    this.#raw.push(chunk);
+    this.#rawBytes += chunk.length;
+    this.#decoder.feed(chunk);
+    for (let words = this.#decoder.read(); words !== undefined; words = this.#decoder.read()) this.#take(words);
+    this.#tell();
+    if (this.#rawBytes > unitLimit) throw new Error(`a transaction of more than ${unitLimit} bytes`);
+  }
+
+  #take(words: Words): void {
+    const name = words[0]!.toLowerCase();
+    if (name === 'multi') this.#transaction = [];
+    else if (name === 'exec') {
+      const unit = this.#transaction ?? [];
+      this.#transaction = undefined;
+      if (unit.length > 0) this.#host.apply(unit);
+    } else if (name === 'replconf') {
+      // The answer counts what came before the question.
+      this.#tell();
+      if (words[1]?.toLowerCase() === 'getack') this.#host.onAsked();
+    } else if (name !== 'ping') {
+      if (this.#transaction === undefined) this.#host.apply([words]);
+      else this.#transaction.push(words);
+    }
+    // Between two requests the decoder holds exactly the bytes that it has not read.
+    if (this.#transaction === undefined) this.#applied = this.#rawBytes - this.#decoder.buffered;
+  }
+
+  #tell(): void {
+    while (this.#applied > 0) {
+      const chunk = this.#raw[0]!;
+      const whole = chunk.length <= this.#applied;
+      const bytes = whole ? chunk : chunk.subarray(0, this.#applied);
+      if (whole) this.#raw.shift();
+      else this.#raw[0] = chunk.subarray(this.#applied);
+      this.#applied -= bytes.length;
+      this.#rawBytes -= bytes.length;
+      this.#host.onApplied(bytes);
+    }
+  }
+}
