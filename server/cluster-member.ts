@@ -6,9 +6,10 @@ import type { World } from '../lib/base/world.ts';
 import type { Bus, OpenBus } from './bus/bus.ts';
 import { Failover, type FailoverMode } from './bus/failover.ts';
 import { headerOf } from './bus/message.ts';
-import { Peers } from './bus/peers.ts';
-import { isUp } from './cluster/failure.ts';
+import { type OpenLink, Peers } from './bus/peers.ts';
 import type { EndpointType, GuardView } from './cluster/guard.ts';
+import { Health } from './cluster/health.ts';
+import { markTargets, ReplicaMigration } from './cluster/migration.ts';
 import {
   type ClusterNode,
   type ClusterState,
@@ -29,6 +30,10 @@ export interface ClusterSettings {
   readonly allowReadsWhenDown: boolean;
   readonly allowPubSubShardWhenDown: boolean;
   readonly allowReplicaMigration: boolean;
+  /** Working replicas that must stay with a master when another one goes. Default 1. */
+  readonly migrationBarrier?: number;
+  /** The most ms without word of its master after which a replica may still take its place; 0, the default: no limit. */
+  readonly dataAgeLimit?: number;
   readonly endpointType: EndpointType;
 }
 
@@ -61,16 +66,21 @@ export class ClusterMember {
   readonly #pretended = new Map<number, string>();
   #state: ClusterState;
   #shown: { readonly of: ClusterState; readonly state: ClusterState } | undefined;
-  #up: boolean;
+  readonly #health: Health;
+  readonly #migration = new ReplicaMigration();
   #view: GuardView | undefined;
   readonly #has: (key: string) => boolean;
 
-  constructor(host: MemberHost, state: ClusterState, settings: ClusterSettings) {
+  /**
+   * `up`: the cluster is known to be well, as when all of its nodes start together; else a node finds out first, and a
+   * master waits as one that may have been replaced.
+   */
+  constructor(host: MemberHost, state: ClusterState, settings: ClusterSettings, up = false) {
     this.#host = host;
     this.#has = (key) => host.has(key);
     this.#state = state;
     this.settings = settings;
-    this.#up = isUp(state, settings.requireFullCoverage);
+    this.#health = new Health(up);
     const member = this;
     this.#failover = new Failover({
       world: host.world,
@@ -86,9 +96,14 @@ export class ClusterMember {
       get masterLinked() {
         return host.masterLinked;
       },
+      get dataAgeLimit() {
+        return settings.dataAgeLimit ?? 0;
+      },
       apply: (step) => this.apply(step),
       send: (id, body) => this.#peers.send(id, body),
-      broadcast: (body, force) => this.#peers.broadcast(() => body, force),
+      broadcast: (body, force) => this.#peers.broadcast(body, force),
+      announceTo: (ids) => this.#peers.announceTo(ids),
+      ping: (id) => this.#peers.ping(id),
       pauseWrites: (paused) => host.pauseWrites(paused),
       answerPaused: (delivery) => {
         const header = headerOf(this.#state, this.#standing());
@@ -141,7 +156,7 @@ export class ClusterMember {
   }
 
   get up(): boolean {
-    return this.#up;
+    return this.#health.up;
   }
 
   get endpointType(): EndpointType {
@@ -163,22 +178,37 @@ export class ClusterMember {
     this.#peers.start(bus);
     const { master } = me(this.#state);
     if (master !== null) this.#perform({ kind: 'follow', master });
-    return bus;
+    const peers = this.#peers;
+    return {
+      connect: (address, events) => bus.connect(address, events),
+      hold: (held) => peers.hold(held),
+      get overflows() {
+        return bus.overflows;
+      },
+      close: () => bus.close(),
+    };
   }
 
   close(): void {
+    this.#failover.close();
     this.#peers.close();
   }
 
   apply(step: Step): void {
     const before = this.#state;
-    this.#state = step.state;
-    for (const effect of step.effects) this.#perform(effect);
+    this.#state = markTargets(before, step.state);
+    // One step is one change of the configuration, on disk before anybody hears of it.
+    if (step.effects.some(({ kind }) => kind === 'save')) this.#host.save();
+    for (const effect of step.effects) if (effect.kind !== 'save') this.#perform(effect);
     if (before !== this.#state) this.#review(before);
   }
 
-  peer(id: string): (PeerView & { readonly linkedAt: number }) | undefined {
+  peer(id: string): PeerView | undefined {
     return this.#peers.view(id);
+  }
+
+  links(id: string): OpenLink[] {
+    return this.#peers.links(id);
   }
 
   reporters(id: string): number {
@@ -190,7 +220,8 @@ export class ClusterMember {
   }
 
   publish(kind: 'publish' | 'publishshard', channel: string, message: string): void {
-    this.#peers.broadcast(() => ({ kind, channel, message }));
+    if (kind === 'publish') this.#peers.broadcast({ kind, channel, message });
+    else this.#peers.broadcastToShard({ kind, channel, message });
   }
 
   randomId(): string {
@@ -202,11 +233,11 @@ export class ClusterMember {
   /** What the guard judges by; made anew only when the state or the cluster's health changes. */
   get guardView(): GuardView {
     const state = this.shown;
-    if (this.#view?.state === state && this.#view.up === this.#up) return this.#view;
+    if (this.#view?.state === state && this.#view.up === this.up) return this.#view;
     const { settings } = this;
     this.#view = {
       state,
-      up: this.#up,
+      up: this.up,
       get allowReadsWhenDown() {
         return settings.allowReadsWhenDown;
       },
@@ -232,24 +263,29 @@ export class ClusterMember {
   #tick(): void {
     this.#standing();
     this.#failover.tick();
+    if (this.up && this.settings.allowReplicaMigration) {
+      const step = this.#migration.step(this.#state, this.#host.world.now(), this.settings.migrationBarrier ?? 1);
+      if (step.effects.length > 0) this.apply(step);
+    }
     this.refresh();
   }
 
-  /** Takes notice of settings or offsets that changed. */
+  /** Takes notice of settings or offsets that changed, and of time that passed. */
   refresh(): void {
     this.#standing();
-    const up = isUp(this.#state, this.settings.requireFullCoverage);
-    if (up === this.#up) return;
-    this.#up = up;
-    this.#host.onRoutesChanged();
+    this.#failover.noticeMaster();
+    if (this.#reviewHealth()) this.#host.onRoutesChanged();
+  }
+
+  #reviewHealth(): boolean {
+    const { nodeTimeout, requireFullCoverage } = this.settings;
+    return this.#health.review(this.#state, { now: this.#host.world.now(), nodeTimeout, requireFullCoverage });
   }
 
   #review(before: ClusterState): void {
     const was = me(before);
     const is = me(this.#state);
-    const up = isUp(this.#state, this.settings.requireFullCoverage);
-    const routes = up !== this.#up || before.owners !== this.#state.owners || was.role !== is.role;
-    this.#up = up;
+    const routes = this.#reviewHealth() || before.owners !== this.#state.owners || was.role !== is.role;
     if (was.role !== is.role) this.#failover.tick();
     if (routes) this.#host.onRoutesChanged();
   }
@@ -257,7 +293,9 @@ export class ClusterMember {
   #perform(effect: Effect): void {
     switch (effect.kind) {
       case 'save':
-        this.#host.save();
+        break;
+      case 'rename':
+        this.#peers.rename(effect.from, effect.to);
         break;
       case 'announce':
         this.#peers.announce();

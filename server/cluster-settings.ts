@@ -24,6 +24,16 @@ export function settingsOf(config: Config): ClusterSettings {
     get allowReplicaMigration() {
       return config.flag('cluster-allow-replica-migration');
     },
+    get migrationBarrier() {
+      return config.number('cluster-migration-barrier');
+    },
+    get dataAgeLimit() {
+      const factor = config.number('cluster-replica-validity-factor');
+      if (factor === 0) return 0;
+      const nodeTimeout = config.number('cluster-node-timeout');
+      // The time until the failure was noticed is not held against the replica.
+      return config.number('repl-ping-replica-period') * 1000 + nodeTimeout * factor + nodeTimeout;
+    },
     get endpointType() {
       return config.get('cluster-preferred-endpoint-type') as EndpointType;
     },

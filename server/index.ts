@@ -100,7 +100,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Bundle
   const settings = Array.from({ length: count }, (_, at) => ({ ...common, port: port === 0 ? 0 : port + at }));
   const servers = await openAll(settings);
   const states = firstStates(servers, masters, world, common.host);
-  for (const [at, server] of servers.entries()) server.start(states[at]!);
+  for (const [at, server] of servers.entries()) server.start(states[at]!, true);
   const nodes = servers.map((server, at) => new BundledNode(settings[at]!, server));
   const cluster = new BundledCluster(nodes, world, options.password ?? '');
   try {

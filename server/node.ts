@@ -167,8 +167,8 @@ export class ServerNode {
   }
 
   /** Takes its place with `state` as its view of the cluster; undefined: a node on its own. */
-  start(state: ClusterState | undefined): void {
-    if (state !== undefined) this.#join(state);
+  start(state: ClusterState | undefined, up = false): void {
+    if (state !== undefined) this.#join(state, up);
     else this.#replication.start();
     this.engine.add(clusterWords(this.#member));
     this.engine.add(moveWords(this.engine, this.#locks, this.#links));
@@ -221,7 +221,7 @@ export class ServerNode {
 
   // ---- cluster
 
-  #join(state: ClusterState): void {
+  #join(state: ClusterState, up: boolean): void {
     const node = this;
     const { engine, options } = this;
     this.#member = new ClusterMember(
@@ -255,6 +255,7 @@ export class ServerNode {
       },
       state,
       settingsOf(engine.config),
+      up,
     );
     this.#saveState();
     watchAnnounced(engine.config, this.#member);

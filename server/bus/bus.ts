@@ -8,9 +8,15 @@ export interface BusAddress {
   readonly cport: number;
 }
 
-export interface BusLink {
+/** What can be seen of a link in either direction. */
+export interface LinkView {
   /** False once closed by either side; a closed link is never opened again. */
   readonly open: boolean;
+  /** Bytes that wait to be sent. */
+  readonly waiting: number;
+}
+
+export interface BusLink extends LinkView {
   send(message: Message): void;
   close(): void;
 }
@@ -20,11 +26,14 @@ export interface Delivery {
   readonly message: Message;
   readonly remoteHost: string;
   readonly localHost: string;
+  readonly link: LinkView;
   /** Sends back on the same link. */
   answer(message: Message): void;
 }
 
 export interface LinkEvents {
+  /** Once, when the peer was reached: never called, it could not be. Never from inside connect(). */
+  onOpen?(): void;
   onMessage(delivery: Delivery): void;
   /** Once, also when the peer could not be reached at all; never from inside connect(). */
   onClose(): void;
@@ -34,6 +43,8 @@ export interface Bus {
   connect(address: BusAddress, events: LinkEvents): BusLink;
   /** Holds back everything that arrives, as a frozen process would; false lets it in again, in order. */
   hold(held: boolean): void;
+  /** Links closed because too much waited on them. */
+  readonly overflows: number;
   close(): void;
 }
 

@@ -27,7 +27,11 @@ export function packetFor({ header, body }: Message, facts: SenderFacts): Packet
       host: facts.announcedHost,
       plainPort: 0,
       cport: header.cport,
-      flags: role | nodeFlags.myself | (header.noFailover ? nodeFlags.noFailover : 0),
+      flags:
+        role |
+        nodeFlags.myself |
+        (header.migrateTo ? nodeFlags.migrateTo : 0) |
+        (header.noFailover ? nodeFlags.noFailover : 0),
       state: facts.serving ? 0 : 1,
       marks: (header.paused ? marks.paused : 0) | (header.force ? marks.force : 0),
     },
@@ -40,13 +44,21 @@ function greeting(body: Extract<Body, { readonly gossip: unknown }>, hostname: s
   return { kind: body.kind, gossip: body.gossip.map(recordFor), extensions };
 }
 
-function recordFor({ id, host, port, cport, role, suspect, failed }: GossipEntry): GossipRecord {
+function recordFor(entry: GossipEntry): GossipRecord {
+  const { id, host, port, cport, role, suspect, failed } = entry;
   const flags =
     (role === 'master' ? nodeFlags.master : nodeFlags.replica) |
     (suspect ? nodeFlags.suspect : 0) |
     (failed ? nodeFlags.failed : 0);
-  // Times of zero mean that nothing is claimed: the receiver keeps its own.
-  return { id, pingSent: 0, pongReceived: 0, host, port, cport, flags, plainPort: 0 };
+  const pingSent = secondsOf(entry.pingSent);
+  const pongReceived = secondsOf(entry.pongReceived);
+  return { id, pingSent, pongReceived, host, port, cport, flags, plainPort: 0 };
+}
+
+/** The wire has 32 bits for it; a clock beyond them claims nothing. */
+function secondsOf(ms: number): number {
+  const seconds = Math.floor(ms / 1000);
+  return seconds >= 0 && seconds <= 0xffff_ffff ? seconds : 0;
 }
 
 /** Undefined: a packet that is valid and says nothing to us (of a module, of a later version). */
@@ -68,6 +80,7 @@ export function messageFrom({ header, body }: Packet): Message | undefined {
       bitmap: header.bitmap,
       offset: header.offset,
       noFailover: (header.flags & nodeFlags.noFailover) !== 0,
+      migrateTo: (header.flags & nodeFlags.migrateTo) !== 0,
       paused: (header.marks & marks.paused) !== 0,
       force: (header.marks & marks.force) !== 0,
     },
@@ -85,7 +98,7 @@ function hostnameIn(extensions: readonly PingExtension[]): string {
   return '';
 }
 
-function entryFrom({ id, host, port, cport, flags }: GossipRecord): GossipEntry {
+function entryFrom({ id, host, port, cport, flags, pingSent, pongReceived }: GossipRecord): GossipEntry {
   const lost = (flags & (nodeFlags.noAddress | nodeFlags.handshake)) !== 0;
   return {
     id,
@@ -96,5 +109,7 @@ function entryFrom({ id, host, port, cport, flags }: GossipRecord): GossipEntry 
     role: (flags & nodeFlags.replica) === 0 ? 'master' : 'replica',
     suspect: (flags & nodeFlags.suspect) !== 0,
     failed: (flags & nodeFlags.failed) !== 0,
+    pingSent: pingSent * 1000,
+    pongReceived: pongReceived * 1000,
   };
 }

@@ -3,12 +3,12 @@
 // Invariant: at most one election at a time; the epoch is raised before votes are asked for, and a vote is on record
 // before it is sent.
 
-import type { World } from '../../lib/base/world.ts';
+import type { Timer, World } from '../../lib/base/world.ts';
 import { isElected, rank, vote, voteCounts } from '../cluster/election.ts';
 import { bumpEpoch } from '../cluster/epochs.ts';
 import { takeOver } from '../cluster/ownership.ts';
 import { slotsOwned } from '../cluster/slots.ts';
-import { type ClusterState, me, type Outcome, refuse, type Step, unchanged } from '../cluster/state.ts';
+import { type ClusterState, me, type Outcome, refuse, replicasOf, type Step, unchanged } from '../cluster/state.ts';
 import type { Delivery } from './bus.ts';
 import type { Body } from './message.ts';
 
@@ -20,9 +20,14 @@ export interface FailoverHost {
   readonly offset: number;
   /** Whether the link to my master is up. */
   readonly masterLinked: boolean;
+  /** The most ms without word of the master after which its replica may still take its place; 0: no limit. */
+  readonly dataAgeLimit: number;
   apply(step: Step): void;
   send(id: string, body: Body): void;
   broadcast(body: Body, force: boolean): void;
+  /** Tells these peers what I am, and how far my copy goes. */
+  announceTo(ids: readonly string[]): void;
+  ping(id: string): void;
   /** Holds back the writes of clients until told otherwise. */
   pauseWrites(paused: boolean): void;
   /** Answers on the inbound link with a ping that carries my offset and that I am paused. */
@@ -32,29 +37,43 @@ export interface FailoverHost {
 export type FailoverMode = 'agreed' | 'force' | 'takeover';
 
 const manualMs = 5000;
-const manualRetryMs = 250;
-const pauseMs = 10_000;
+const leastVotingMs = 2000;
+const leastDelayMs = 500;
+const rankDelayMs = 1000;
 const pollMs = 5;
 
+/** A failover that was asked for by command. */
 interface Campaign {
   readonly ends: number;
   /** Undefined until the master said where its stream stopped. */
   masterOffset: number | undefined;
+  /** Its election was held or is under way. */
+  elected: boolean;
 }
 
 interface Election {
-  readonly startsAt: number;
-  readonly ends: number;
+  startsAt: number;
+  rank: number;
   readonly force: boolean;
+  /** 0: votes were not asked for yet. */
   epoch: number;
   readonly votes: Set<string>;
+}
+
+/** A master that holds back writes until its replica caught up. */
+interface Handover {
+  readonly to: string;
+  readonly ends: number;
 }
 
 export class Failover {
   readonly #host: FailoverHost;
   #campaign: Campaign | undefined;
   #election: Election | undefined;
-  #pausedUntil = 0;
+  #handover: Handover | undefined;
+  /** Whose data I have a copy of, and when the link to it was last up. */
+  #copy: { readonly of: string; readonly at: number } | undefined;
+  #poll: Timer | undefined;
   readonly #votedAt = new Map<string, number>();
 
   constructor(host: FailoverHost) {
@@ -63,7 +82,13 @@ export class Failover {
 
   /** A master that lets its replica catch up. */
   get paused(): boolean {
-    return this.#pausedUntil > 0;
+    return this.#handover !== undefined;
+  }
+
+  close(): void {
+    this.#poll?.cancel();
+    this.#campaign = undefined;
+    this.#election = undefined;
   }
 
   /** CLUSTER FAILOVER: begins; whether it succeeds shows later. */
@@ -81,9 +106,10 @@ export class Failover {
       const bumped = bumpEpoch(state).step.state;
       return takeOver(bumped, Math.max(bumped.currentEpoch, me(bumped).configEpoch));
     }
-    this.#campaign = { ends: world.now() + manualMs, masterOffset: mode === 'force' ? 0 : undefined };
+    const masterOffset = mode === 'force' ? 0 : undefined;
+    this.#campaign = { ends: world.now() + manualMs, masterOffset, elected: false };
     if (mode === 'agreed') this.#host.send(master.id, { kind: 'mfstart' });
-    this.#poll();
+    this.#pollCampaign();
     return unchanged(state);
   }
 
@@ -98,56 +124,96 @@ export class Failover {
     else if (body.kind === 'auth-ack') this.#countVote(header.sender, header.currentEpoch);
   }
 
+  /** Takes down that I have a copy of my master now; to be called at every news of replication. */
+  noticeMaster(): void {
+    const { master } = me(this.#host.state);
+    if (master !== null && this.#host.masterLinked) this.#copy = { of: master, at: this.#host.world.now() };
+  }
+
   /** Called at every tick of the bus, and whenever the role changed. */
   tick(): void {
     const now = this.#host.world.now();
-    if (this.paused && (now >= this.#pausedUntil || me(this.#host.state).role === 'replica')) {
-      this.#pausedUntil = 0;
-      this.#host.pauseWrites(false);
-    }
-    if (this.#campaign !== undefined && now >= this.#campaign.ends) this.#campaign = undefined;
-    if (me(this.#host.state).role === 'master') {
+    const { role } = me(this.#host.state);
+    this.noticeMaster();
+    if (this.#handover !== undefined) this.#handOver(this.#handover, now, role);
+    if (this.#campaign !== undefined && now >= this.#campaign.ends) this.#endCampaign();
+    if (role === 'master') {
       this.#campaign = undefined;
       this.#election = undefined;
-      return;
-    }
-    this.#campaignOn(now);
+    } else this.#run(now);
   }
 
-  #poll(): void {
-    this.#host.world.after(pollMs, () => {
-      if (this.#campaign === undefined) return;
+  #handOver(handover: Handover, now: number, role: 'master' | 'replica'): void {
+    if (role === 'master' && now < handover.ends) {
+      this.#host.ping(handover.to);
+      return;
+    }
+    this.#handover = undefined;
+    this.#host.pauseWrites(false);
+  }
+
+  /** What the master's pings bring is acted on between two ticks too: its clients are waiting. */
+  #pollCampaign(): void {
+    this.#poll?.cancel();
+    this.#poll = this.#host.world.after(pollMs, () => {
+      if (this.#campaign === undefined || this.#campaign.elected) return;
       this.tick();
-      this.#poll();
+      this.#pollCampaign();
     });
   }
 
-  #campaignOn(now: number): void {
-    const { state } = this.#host;
-    if (this.#election !== undefined && now >= this.#election.ends) this.#election = undefined;
-    if (this.#election === undefined) {
-      const { masterOffset } = this.#campaign ?? {};
-      if (masterOffset !== undefined && this.#host.offset >= masterOffset) this.#schedule(now, 0, true);
-      else if (this.#campaign === undefined && this.#masterFailed()) {
-        const delay = 500 + this.#host.world.random() * 500 + rank(state, this.#host.offset) * 1000;
-        this.#schedule(now, delay, false);
-      }
-    }
-    const election = this.#election;
-    if (election !== undefined && election.epoch === 0 && now >= election.startsAt) this.#hold(election);
+  #endCampaign(): void {
+    this.#campaign = undefined;
+    if (this.#election?.force) this.#election = undefined;
   }
 
-  #masterFailed(): boolean {
-    const { state } = this.#host;
+  #run(now: number): void {
+    const campaign = this.#campaign;
+    const { masterOffset } = campaign ?? {};
+    if (campaign !== undefined && !campaign.elected) {
+      if (masterOffset === undefined || this.#host.offset < masterOffset) return;
+      campaign.elected = true;
+      this.#election = { startsAt: now, rank: 0, force: true, epoch: 0, votes: new Set() };
+    } else if (campaign === undefined && this.#masterFailed(now)) this.#schedule(now);
+    const election = this.#election;
+    if (election === undefined || election.epoch !== 0) return;
+    if (!election.force) this.#stepBack(election);
+    if (now >= election.startsAt && now - election.startsAt <= this.#votingMs) this.#hold(election);
+  }
+
+  /** How long votes count. */
+  get #votingMs(): number {
+    return Math.max(2 * this.#host.nodeTimeout, leastVotingMs);
+  }
+
+  #masterFailed(now: number): boolean {
+    const { state, dataAgeLimit } = this.#host;
     const mine = me(state);
     const master = mine.master === null ? undefined : state.nodes.get(mine.master);
-    return master?.failed === true && !mine.noFailover && slotsOwned(state, master.id) > 0;
+    if (master?.failed !== true || mine.noFailover || slotsOwned(state, master.id) === 0) return false;
+    // A replica that never had a copy of this master has nothing to offer.
+    return dataAgeLimit === 0 || (this.#copy?.of === master.id && now - this.#copy.at <= dataAgeLimit);
   }
 
-  #schedule(now: number, delay: number, force: boolean): void {
-    // An agreed failover has little time and a healthy cluster to ask: when someone else's epoch came first, ask again.
-    const lasts = force ? manualRetryMs : Math.max(2 * this.#host.nodeTimeout, 2000);
-    this.#election = { startsAt: now + delay, ends: now + delay + lasts, force, epoch: 0, votes: new Set() };
+  /** Sets the time of the next attempt, the best replica's first; an attempt that failed is left to rest. */
+  #schedule(now: number): void {
+    const { state, world, offset } = this.#host;
+    const last = this.#election;
+    if (last !== undefined && now - last.startsAt <= 2 * this.#votingMs) return;
+    const place = rank(state, offset);
+    const delay = leastDelayMs + Math.floor(world.random() * leastDelayMs) + place * rankDelayMs;
+    this.#election = { startsAt: now + delay, rank: place, force: false, epoch: 0, votes: new Set() };
+    const { master } = me(state);
+    const siblings = master === null ? [] : replicasOf(state, master);
+    this.#host.announceTo(siblings.flatMap(({ id }) => (id === state.myself ? [] : [id])));
+  }
+
+  /** A sister turned out to have more of the stream. */
+  #stepBack(election: Election): void {
+    const place = rank(this.#host.state, this.#host.offset);
+    if (place <= election.rank) return;
+    election.startsAt += (place - election.rank) * rankDelayMs;
+    election.rank = place;
   }
 
   #hold(election: Election): void {
@@ -160,6 +226,7 @@ export class Failover {
   #countVote(voter: string, voterEpoch: number): void {
     const election = this.#election;
     if (election === undefined || election.epoch === 0) return;
+    if (this.#host.world.now() - election.startsAt > this.#votingMs) return;
     if (!voteCounts(this.#host.state, voter, voterEpoch, election.epoch)) return;
     election.votes.add(voter);
     if (!isElected(this.#host.state, election.votes.size)) return;
@@ -185,7 +252,7 @@ export class Failover {
     const { state, world } = this.#host;
     const sender = state.nodes.get(delivery.message.header.sender);
     if (me(state).role !== 'master' || sender?.role !== 'replica' || sender.master !== state.myself) return;
-    this.#pausedUntil = world.now() + pauseMs;
+    this.#handover = { to: sender.id, ends: world.now() + manualMs };
     this.#host.pauseWrites(true);
     this.#host.answerPaused(delivery);
   }

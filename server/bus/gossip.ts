@@ -60,7 +60,8 @@ export function learn(state: ClusterState, message: Message, facts: GossipFacts)
   if (!isKnown(chain.state, header.sender)) return chain.step();
   chain.run((now) => raiseEpochs(now, header));
   if (isGreeting(body)) {
-    chain.run((now) => learnAddress(now, header, facts));
+    chain.run((now) => learnHostname(now, header));
+    if (body.kind === 'ping' && facts.link === undefined) chain.run((now) => learnAddress(now, header, facts));
     chain.run((now) => learnRole(now, header));
     chain.run((now) => learnClaims(now, header, facts));
     chain.run((now) => resolveCollision(now, header.sender));
@@ -94,10 +95,10 @@ function shakeHands(state: ClusterState, header: Header, kind: Body['kind'], fac
     const without = withoutNode(state, partner.id);
     // Whoever I met may be myself or someone I know: the handshake was for nothing.
     if (state.nodes.has(header.sender)) return { state: without, effects: [{ kind: 'unlink', id: partner.id }] };
-    const node: ClusterNode = { ...newNode(header.sender, address), host: partner.host };
+    const node: ClusterNode = { ...partner, id: header.sender, handshake: false, role: header.role };
     return {
       state: { ...without, nodes: new Map(without.nodes).set(node.id, node) },
-      effects: [{ kind: 'unlink', id: partner.id }, { kind: 'save' }, { kind: 'announce' }],
+      effects: [{ kind: 'rename', from: partner.id, to: node.id }, { kind: 'save' }],
     };
   }
   if (kind !== 'meet' || state.nodes.has(header.sender)) return unchanged(state);
@@ -126,21 +127,33 @@ function raiseEpochs(state: ClusterState, header: Header): Step {
   return { state: next, effects: configEpoch > sender.configEpoch ? [{ kind: 'save' }] : [] };
 }
 
+/** What a node calls itself: none told is none. */
+function learnHostname(state: ClusterState, header: Header): Step {
+  return { state: withNode(state, header.sender, { hostname: header.hostname }), effects: [] };
+}
+
+/** A node is where its own pings come from, unless it announces another address. */
 function learnAddress(state: ClusterState, header: Header, facts: GossipFacts): Step {
   const sender = state.nodes.get(header.sender)!;
-  const host = header.host === '' ? sender.host || facts.remoteHost : header.host;
-  const next = withNode(state, header.sender, {
-    host,
-    port: header.port,
-    cport: header.cport,
-    hostname: header.hostname,
-  });
-  if (host === sender.host && header.cport === sender.cport && header.port === sender.port) {
-    return { state: next, effects: [] };
-  }
-  const effects: Effect[] = [{ kind: 'unlink', id: header.sender }, { kind: 'save' }];
-  if (me(state).master === header.sender) effects.push({ kind: 'follow', master: header.sender });
+  const seen = anyHost.has(facts.remoteHost) ? sender.host : facts.remoteHost;
+  return moveNode(state, sender.id, { host: header.host || seen, port: header.port, cport: header.cport });
+}
+
+/** Addresses that are listened on, not reached. */
+const anyHost = new Set(['', '0.0.0.0', '::']);
+
+function moveNode(state: ClusterState, id: string, to: Pick<ClusterNode, 'host' | 'port' | 'cport'>): Step {
+  const next = withNode(state, id, to);
+  if (next === state) return unchanged(state);
+  const effects: Effect[] = [{ kind: 'unlink', id }, { kind: 'save' }];
+  if (me(state).master === id) effects.push({ kind: 'follow', master: id });
   return { state: next, effects };
+}
+
+/** Whoever answers under the address of `id` is somebody else: it has no address any more. */
+export function loseAddress(state: ClusterState, id: string): Step {
+  const next = withNode(state, id, { host: '', port: 0, cport: 0 });
+  return { state: next, effects: [{ kind: 'unlink', id }, { kind: 'save' }] };
 }
 
 function learnRole(state: ClusterState, header: Header): Step {
@@ -168,12 +181,23 @@ function learnClaims(state: ClusterState, header: Header, facts: GossipFacts): S
 }
 
 function learnNodes(state: ClusterState, entries: readonly GossipEntry[], now: number): Step {
-  const nodes = new Map(state.nodes);
-  for (const entry of entries) {
-    const unknown = entry.host !== '' && !nodes.has(entry.id) && !((state.forgotten.get(entry.id) ?? 0) > now);
-    if (unknown) nodes.set(entry.id, { ...newNode(entry.id, entry), role: entry.role });
+  const chain = new Chain(state);
+  for (const entry of entries) if (entry.host !== '') chain.run((known) => learnNode(known, entry, now));
+  return chain.step();
+}
+
+function learnNode(state: ClusterState, entry: GossipEntry, now: number): Step {
+  const node = state.nodes.get(entry.id);
+  if (node !== undefined) {
+    // It cannot be reached where I think it is, and somebody reaches it elsewhere.
+    const elsewhere = (node.suspect || node.failed) && !entry.suspect && !entry.failed && node.id !== state.myself;
+    return elsewhere
+      ? moveNode(state, node.id, { host: entry.host, port: entry.port, cport: entry.cport })
+      : unchanged(state);
   }
-  if (nodes.size === state.nodes.size) return unchanged(state);
+  if ((state.forgotten.get(entry.id) ?? 0) > now) return unchanged(state);
+  const { role, suspect, failed } = entry;
+  const nodes = new Map(state.nodes).set(entry.id, { ...newNode(entry.id, entry), role, suspect, failed });
   return { state: { ...state, nodes }, effects: [{ kind: 'save' }] };
 }
 
@@ -187,7 +211,11 @@ function learnUpdate(state: ClusterState, body: Extract<Body, { kind: 'update' }
 /** The UPDATE that tells a peer who owns what. */
 export function updateAbout(state: ClusterState, id: string): Body | undefined {
   const node = state.nodes.get(id);
-  return node === undefined
-    ? undefined
-    : { kind: 'update', id, configEpoch: node.configEpoch, bitmap: bitmapOf(state, id) };
+  if (node === undefined) return undefined;
+  let bitmap = bitmapOf(state, id);
+  if (state.unclaimed.size > 0) {
+    bitmap = bitmap.slice();
+    for (const slot of state.unclaimed) bitmap[slot >> 3]! &= ~(1 << (slot & 7));
+  }
+  return { kind: 'update', id, configEpoch: node.configEpoch, bitmap };
 }

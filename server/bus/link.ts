@@ -20,6 +20,8 @@ export interface LinkSettings {
 }
 
 export interface SocketEvents {
+  /** Once, when a dialled socket is open. */
+  onOpen?(): void;
   onPacket(bytes: Buffer): void;
   /** Once, later than whatever caused it. */
   onClose(reason: string): void;
@@ -63,6 +65,7 @@ export class SocketLink {
     socket.once('connect', () => {
       this.#dialling = false;
       this.#sendingSince = this.#settings.world.now();
+      if (this.open) events.onOpen?.();
     });
     socket.on('data', (chunk: Buffer) => this.#take(chunk));
     socket.once('end', () => this.close('closed by the peer'));
@@ -76,6 +79,11 @@ export class SocketLink {
 
   get open(): boolean {
     return this.#reason === undefined;
+  }
+
+  /** Bytes that wait to be sent. */
+  get waiting(): number {
+    return this.#socket.writableLength;
   }
 
   get localHost(): string {

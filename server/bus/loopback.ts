@@ -16,6 +16,7 @@ class Endpoint implements Bus {
   readonly onInbound: (delivery: Delivery) => void;
   readonly links = new Set<Link>();
   closed = false;
+  overflows = 0;
   #queue: (() => void)[] = [];
   #scheduled = false;
   #held = false;
@@ -32,13 +33,18 @@ class Endpoint implements Bus {
     else {
       this.links.add(link);
       peer.links.add(link);
+      this.post(() => link.open && events.onOpen?.());
     }
     return link;
   }
 
   /** Queues work of this endpoint; false when it cannot take more. */
   post(work: () => void): boolean {
-    if (this.closed || this.#queue.length >= queueLimit) return false;
+    if (this.closed) return false;
+    if (this.#queue.length >= queueLimit) {
+      this.overflows++;
+      return false;
+    }
     this.#queue.push(work);
     this.#schedule();
     return true;
@@ -74,6 +80,8 @@ class Endpoint implements Bus {
 
 class Link implements BusLink {
   open = true;
+  /** What was sent is with the other node already. */
+  readonly waiting = 0;
   readonly #from: Endpoint;
   readonly #to: Endpoint | undefined;
   readonly #toHost: string;
@@ -93,6 +101,7 @@ class Link implements BusLink {
       message,
       remoteHost: this.#from.address.host,
       localHost: this.#toHost,
+      link: this,
       answer: (answer) => this.#answer(answer),
     };
     if (!to.post(() => this.open && to.onInbound(delivery))) this.close();
@@ -103,6 +112,7 @@ class Link implements BusLink {
       message,
       remoteHost: this.#toHost,
       localHost: this.#from.address.host,
+      link: this,
       answer: (answer) => this.send(answer),
     };
     if (!this.#from.post(() => this.open && this.#events.onMessage(delivery))) this.close();

@@ -20,6 +20,8 @@ export interface Header {
   readonly bitmap: Uint8Array;
   readonly offset: number;
   readonly noFailover: boolean;
+  /** The sender's own mark of a master that may be given replicas. */
+  readonly migrateTo: boolean;
   /** The sender holds back writes for a manual failover; `offset` will not grow. */
   readonly paused: boolean;
   /** The election was agreed with the master: vote although it has not failed. */
@@ -35,6 +37,9 @@ export interface GossipEntry {
   readonly role: 'master' | 'replica';
   readonly suspect: boolean;
   readonly failed: boolean;
+  /** When the sender's unanswered ping left (0: there is none) and when it last had a pong, in ms; whole seconds. */
+  readonly pingSent: number;
+  readonly pongReceived: number;
 }
 
 export type Body =
@@ -70,11 +75,29 @@ export function headerOf(state: ClusterState, standing: Standing): Header {
     configEpoch: master.configEpoch,
     bitmap: bitmapOf(state, master.id),
     noFailover: mine.noFailover,
+    migrateTo: mine.migrateTo,
     ...standing,
   };
 }
 
-export function gossipEntry(node: ClusterNode): GossipEntry {
+/** `times`: of the sender's link to that node, in ms. */
+export function gossipEntry(node: ClusterNode, times: Pick<GossipEntry, 'pingSent' | 'pongReceived'>): GossipEntry {
   const { id, host, port, cport, hostname, role, suspect, failed } = node;
-  return { id, host, port, cport, hostname, role, suspect, failed };
+  const pingSent = wholeSeconds(times.pingSent);
+  return {
+    id,
+    host,
+    port,
+    cport,
+    hostname,
+    role,
+    suspect,
+    failed,
+    pingSent,
+    pongReceived: wholeSeconds(times.pongReceived),
+  };
+}
+
+function wholeSeconds(ms: number): number {
+  return Math.floor(ms / 1000) * 1000;
 }

@@ -1,17 +1,18 @@
 // One node's side of the gossip: a link and a clock for every known peer, a tick ten times a second.
-// Owns the links, the ping times and the failure reports; the state belongs to the host, which applies each Step.
-// Invariant: exactly one link per known peer whose address is known; a silent peer is suspected after nodeTimeout.
+// Owns the links and the ping times; the state belongs to the host, which applies each Step.
+// Invariant: at most one link per known peer, opened by the tick alone; a peer that neither answers nor says anything
+// is suspected after nodeTimeout.
 
 import type { Timer, World } from '../../lib/base/world.ts';
 import type { ClaimFacts } from '../cluster/claims.ts';
-import { judge, markFailed, recover, suspect } from '../cluster/failure.ts';
 import { withoutNode } from '../cluster/members.ts';
-import { type ClusterNode, type ClusterState, me, type Step } from '../cluster/state.ts';
+import { type ClusterNode, type ClusterState, myMaster, type Step } from '../cluster/state.ts';
 import type { BusStats, PeerView } from '../cluster/text.ts';
-import type { Bus, BusLink, Delivery } from './bus.ts';
-import { isKnown, learn, startHandshake, updateAbout } from './gossip.ts';
-import { type Body, type GossipEntry, gossipEntry, headerOf, type Standing } from './message.ts';
-import { FailureReports } from './reports.ts';
+import type { Bus, BusLink, Delivery, LinkView } from './bus.ts';
+import { Failures } from './failures.ts';
+import { isKnown, learn, loseAddress, startHandshake, updateAbout } from './gossip.ts';
+import { type Body, type GossipEntry, headerOf, type Standing } from './message.ts';
+import { type PingTimes, rumours } from './rumours.ts';
 
 export interface PeersHost {
   readonly world: World;
@@ -28,40 +29,70 @@ export interface PeersHost {
   onTick(): void;
 }
 
+export interface OpenLink {
+  readonly direction: 'to' | 'from';
+  readonly openedAt: number;
+  /** Bytes. */
+  readonly waiting: number;
+}
+
 interface Peer {
+  id: string;
   link: BusLink | undefined;
+  linkedAt: number;
+  inbound: LinkView | undefined;
+  inboundAt: number;
+  /** When the ping left that has no pong yet; 0: none. */
   pingSent: number;
   pongReceived: number;
-  linkedAt: number;
+  /** When anything last came from it. */
+  heardAt: number;
   readonly knownSince: number;
+  /** Greet it with MEET, until that was sent. */
   meet: boolean;
-  failedAt: number;
 }
 
 const tickMs = 100;
-const pingEveryMs = 1000;
+const ticksPerDraw = 10;
+const drawn = 5;
 const minHandshakeMs = 1000;
-const gossipLimit = 64;
+/** Of the clocks of two machines. */
+const clockSkewMs = 500;
 
 export class Peers {
   readonly #host: PeersHost;
+  readonly #failures: Failures;
   #bus: Bus | undefined;
   #timer: Timer | undefined;
+  #held = false;
+  #ticks = 0;
   readonly #peers = new Map<string, Peer>();
-  readonly #reports = new FailureReports();
   readonly #sent = new Map<string, number>();
   readonly #received = new Map<string, number>();
 
   constructor(host: PeersHost) {
     this.#host = host;
+    this.#failures = new Failures({
+      world: host.world,
+      get state() {
+        return host.state;
+      },
+      get nodeTimeout() {
+        return host.nodeTimeout;
+      },
+      apply: (step) => host.apply(step),
+      onVerdict: (id) => this.broadcast({ kind: 'fail', id }),
+    });
   }
 
   get stats(): BusStats {
-    return { sent: this.#sent, received: this.#received };
+    return { sent: this.#sent, received: this.#received, overflows: this.#bus?.overflows ?? 0 };
   }
 
   start(bus: Bus): void {
     this.#bus = bus;
+    // Nodes that were started together need not draw together.
+    this.#ticks = Math.floor(this.#host.world.random() * ticksPerDraw);
     this.#link();
     this.#schedule();
   }
@@ -73,15 +104,30 @@ export class Peers {
     this.#peers.clear();
   }
 
-  view(id: string): (PeerView & { readonly linkedAt: number }) | undefined {
+  /** Stops the clock, as a stopped process does. */
+  hold(held: boolean): void {
+    this.#held = held;
+    this.#bus?.hold(held);
+  }
+
+  view(id: string): PeerView | undefined {
     const peer = this.#peers.get(id);
     if (peer === undefined) return undefined;
-    const { pingSent, pongReceived, linkedAt } = peer;
-    return { pingSent, pongReceived, linkedAt, connected: peer.link?.open ?? false };
+    const { pingSent, pongReceived, link } = peer;
+    return { pingSent, pongReceived, connected: link?.open ?? false };
+  }
+
+  /** The open links to a peer and from it. */
+  links(id: string): OpenLink[] {
+    const peer = this.#peers.get(id);
+    const open: OpenLink[] = [];
+    if (peer?.link?.open) open.push({ direction: 'to', openedAt: peer.linkedAt, waiting: peer.link.waiting });
+    if (peer?.inbound?.open) open.push({ direction: 'from', openedAt: peer.inboundAt, waiting: peer.inbound.waiting });
+    return open;
   }
 
   reporters(id: string): number {
-    return this.#freshReports(id).size;
+    return this.#failures.reporters(id).size;
   }
 
   meet(host: string, port: number, cport: number): void {
@@ -92,16 +138,37 @@ export class Peers {
     this.#link();
   }
 
+  /** Drops the link to a node; if it is still known, it is dialled anew where it is now. */
   unlink(id: string): void {
     const peer = this.#peers.get(id);
-    this.#peers.delete(id);
-    peer?.link?.close();
+    if (peer === undefined) return;
+    const { link } = peer;
+    peer.link = undefined;
+    link?.close();
     this.#link();
+  }
+
+  /** The node met under the id `from` is `to`. */
+  rename(from: string, to: string): void {
+    const peer = this.#peers.get(from);
+    if (peer === undefined) return;
+    this.#peers.delete(from);
+    peer.id = to;
+    this.#peers.set(to, peer);
   }
 
   /** Tells every peer at once what I am and own. */
   announce(): void {
-    this.broadcast(() => ({ kind: 'pong', gossip: this.#gossip() }));
+    for (const id of this.#peers.keys()) if (isKnown(this.#host.state, id)) this.#greet(id, 'pong');
+  }
+
+  /** The same to some. */
+  announceTo(ids: Iterable<string>): void {
+    for (const id of ids) this.#greet(id, 'pong');
+  }
+
+  ping(id: string): void {
+    this.#greet(id, 'ping');
   }
 
   correct(to: string, about: string): void {
@@ -109,8 +176,16 @@ export class Peers {
     if (update !== undefined) this.send(to, update);
   }
 
-  broadcast(body: () => Body, force = false): void {
-    for (const id of this.#peers.keys()) if (isKnown(this.#host.state, id)) this.send(id, body(), force);
+  broadcast(body: Body, force = false): void {
+    for (const id of this.#peers.keys()) if (isKnown(this.#host.state, id)) this.send(id, body, force);
+  }
+
+  /** To the nodes that share my slots. */
+  broadcastToShard(body: Body): void {
+    const master = myMaster(this.#host.state).id;
+    for (const { id, master: its } of this.#host.state.nodes.values()) {
+      if (id === master || its === master) this.send(id, body);
+    }
   }
 
   send(id: string, body: Body, force = false): void {
@@ -120,27 +195,38 @@ export class Peers {
     link.send({ header: headerOf(this.#host.state, { ...this.#host.standing(), force }), body });
   }
 
-  receive(delivery: Delivery, link?: string): void {
+  /** `peer`: it came on the link that we opened to that one. */
+  receive(delivery: Delivery, peer?: Peer): void {
     const { header, body } = delivery.message;
     if (this.#bus === undefined) return;
     this.#count(this.#received, body.kind);
-    if (link !== undefined && isKnown(this.#host.state, link) && link !== header.sender) {
-      this.#peers.get(link)?.link?.close();
+    if (peer !== undefined && isKnown(this.#host.state, peer.id) && peer.id !== header.sender) {
+      if ('gossip' in body) this.#host.apply(loseAddress(this.#host.state, peer.id));
       return;
     }
+    this.#noteHeard(delivery, peer);
     const facts = {
       ...this.#host.claimFacts,
       now: this.#host.world.now(),
-      link,
+      link: peer?.id,
       remoteHost: delivery.remoteHost,
       localHost: delivery.localHost,
       randomId: () => this.#host.randomId(),
     };
     this.#host.apply(learn(this.#host.state, delivery.message, facts));
     if (body.kind === 'ping' || body.kind === 'meet') this.#answer(delivery);
-    if (body.kind === 'pong' && link !== undefined) this.#onPong(header.sender);
+    if (body.kind === 'pong' && peer !== undefined) this.#onPong(header.sender);
     if (isKnown(this.#host.state, header.sender)) this.#act(delivery);
-    this.#link();
+    if (this.#host.state.nodes.size !== this.#peers.size + 1) this.#link();
+  }
+
+  #noteHeard(delivery: Delivery, outbound: Peer | undefined): void {
+    const peer = this.#peers.get(delivery.message.header.sender);
+    if (peer === undefined) return;
+    peer.heardAt = this.#host.world.now();
+    if (outbound !== undefined || peer.inbound === delivery.link) return;
+    peer.inbound = delivery.link;
+    peer.inboundAt = peer.heardAt;
   }
 
   #act(delivery: Delivery): void {
@@ -149,14 +235,27 @@ export class Peers {
       this.#host.onPublish(body.kind, body.channel, body.message);
       return;
     }
-    if (body.kind === 'fail') this.#fail(body.id);
-    if ('gossip' in body && header.role === 'master') this.#hearReports(header.sender, body.gossip);
+    if (body.kind === 'fail') this.#failures.confirm(body.id);
+    if ('gossip' in body) {
+      if (header.role === 'master') this.#failures.hear(header.sender, body.gossip);
+      for (const entry of body.gossip) this.#hearOfPong(entry);
+    }
     this.#host.onCampaign(delivery);
   }
 
+  /** Others had an answer of it: no need to ask so soon. */
+  #hearOfPong({ id, suspect, failed, pongReceived }: GossipEntry): void {
+    const peer = this.#peers.get(id);
+    if (peer === undefined || suspect || failed || peer.pingSent !== 0 || pongReceived <= peer.pongReceived) return;
+    const node = this.#host.state.nodes.get(id);
+    if (node === undefined || node.suspect || node.failed || this.#failures.reporters(id).size > 0) return;
+    if (pongReceived <= this.#host.world.now() + clockSkewMs) peer.pongReceived = pongReceived;
+  }
+
   #answer(delivery: Delivery): void {
+    const { sender } = delivery.message.header;
     this.#count(this.#sent, 'pong');
-    const body: Body = { kind: 'pong', gossip: this.#gossip() };
+    const body: Body = { kind: 'pong', gossip: this.#gossip(sender) };
     delivery.answer({ header: headerOf(this.#host.state, this.#host.standing()), body });
   }
 
@@ -165,19 +264,31 @@ export class Peers {
     if (peer === undefined) return;
     peer.pongReceived = this.#host.world.now();
     peer.pingSent = 0;
-    this.#host.apply(suspect(this.#host.state, id, false));
-    if (!this.#host.state.nodes.get(id)?.failed) return;
-    const downFor = this.#host.world.now() - peer.failedAt;
-    this.#host.apply(recover(this.#host.state, id, downFor, 2 * this.#host.nodeTimeout));
+    this.#failures.clear(id);
   }
 
-  #gossip(): GossipEntry[] {
-    const entries: GossipEntry[] = [];
-    for (const node of this.#host.state.nodes.values()) {
-      if (node.id === this.#host.state.myself || node.handshake || node.host === '') continue;
-      if (entries.length < gossipLimit || node.suspect) entries.push(gossipEntry(node));
-    }
-    return entries;
+  #greet(id: string, kind: 'ping' | 'pong' | 'meet'): void {
+    const peer = this.#peers.get(id);
+    if (peer?.link === undefined) return;
+    if (kind === 'ping' && peer.pingSent === 0) peer.pingSent = this.#host.world.now();
+    this.send(id, { kind, gossip: this.#gossip(id) });
+  }
+
+  #gossip(receiver: string): GossipEntry[] {
+    const { state, world } = this.#host;
+    return rumours(
+      state,
+      receiver,
+      (id) => this.#times(id),
+      () => world.random(),
+    );
+  }
+
+  #times(id: string): PingTimes | undefined {
+    const peer = this.#peers.get(id);
+    if (peer === undefined) return undefined;
+    const { pingSent, pongReceived, link } = peer;
+    return { pingSent, pongReceived, linked: link?.open ?? false };
   }
 
   // ---- links
@@ -186,8 +297,8 @@ export class Peers {
     let peer = this.#peers.get(id);
     if (peer === undefined) {
       const knownSince = this.#host.world.now();
-      const times = { pingSent: 0, pongReceived: 0, linkedAt: 0, knownSince, failedAt: 0 };
-      peer = { link: undefined, meet: false, ...times };
+      const times = { pingSent: 0, pongReceived: 0, heardAt: 0, linkedAt: 0, inboundAt: 0, knownSince };
+      peer = { id, link: undefined, inbound: undefined, meet: false, ...times };
       this.#peers.set(id, peer);
     }
     return peer;
@@ -195,35 +306,39 @@ export class Peers {
 
   /** A link for every node with an address, none for what is no longer known. */
   #link(): void {
-    if (this.#bus === undefined) return;
+    if (this.#bus === undefined || this.#held) return;
     const { state } = this.#host;
     for (const [id, peer] of this.#peers) {
       if (state.nodes.has(id)) continue;
       this.#peers.delete(id);
-      this.#reports.forget(id);
+      this.#failures.forget(id);
       peer.link?.close();
     }
     for (const node of state.nodes.values()) {
-      if (node.id === state.myself || node.host === '') continue;
+      if (node.id === state.myself) continue;
       const peer = this.#peerOf(node.id);
-      if (peer.link === undefined) this.#open(node, peer);
+      if (peer.link === undefined && node.host !== '') this.#open(node, peer);
     }
   }
 
   #open(node: ClusterNode, peer: Peer): void {
-    const now = this.#host.world.now();
     const link = this.#bus!.connect(node, {
-      onMessage: (delivery) => this.receive(delivery, node.id),
+      onOpen: () => {
+        if (peer.link !== link) return;
+        const { meet } = peer;
+        peer.meet = false;
+        this.#greet(peer.id, meet ? 'meet' : 'ping');
+      },
+      onMessage: (delivery) => {
+        if (peer.link === link) this.receive(delivery, peer);
+      },
       onClose: () => {
         // Left for the next tick to open again; the pending ping keeps its age, so that failure is noticed.
         if (peer.link === link) peer.link = undefined;
       },
     });
     peer.link = link;
-    peer.linkedAt = now;
-    if (peer.pingSent === 0) peer.pingSent = now;
-    this.send(node.id, { kind: peer.meet ? 'meet' : 'ping', gossip: this.#gossip() });
-    peer.meet = false;
+    peer.linkedAt = this.#host.world.now();
   }
 
   // ---- the clock
@@ -231,66 +346,61 @@ export class Peers {
   #schedule(): void {
     this.#timer = this.#host.world.after(tickMs, () => {
       if (this.#bus === undefined) return;
-      this.tick();
       this.#schedule();
+      if (!this.#held) this.tick();
     });
   }
 
   tick(): void {
     const now = this.#host.world.now();
-    const { state, nodeTimeout } = this.#host;
-    for (const [id, peer] of [...this.#peers]) {
-      const node = state.nodes.get(id);
-      if (node?.handshake && now - peer.knownSince > Math.max(nodeTimeout, minHandshakeMs)) {
-        this.#host.apply({ state: withoutNode(this.#host.state, id), effects: [] });
-        continue;
-      }
-      const every = Math.min(nodeTimeout / 2, pingEveryMs);
-      if (peer.link?.open && peer.pingSent === 0 && now - peer.pongReceived >= every) {
-        peer.pingSent = now;
-        this.send(id, { kind: 'ping', gossip: this.#gossip() });
-      }
-      if (peer.pingSent !== 0 && now - peer.pingSent > nodeTimeout && !node?.handshake) this.#suspect(id);
-    }
+    this.#dropStrangers(now);
     this.#link();
+    if (++this.#ticks % ticksPerDraw === 0) this.#pingOldest();
+    for (const peer of [...this.#peers.values()]) this.#watch(peer, now);
     this.#host.onTick();
   }
 
-  // ---- failure
-
-  #suspect(id: string): void {
-    const before = this.#host.state;
-    this.#host.apply(suspect(before, id, true));
-    if (this.#host.state !== before) this.announce();
-    this.#judge(id);
-  }
-
-  #hearReports(reporter: string, entries: readonly GossipEntry[]): void {
-    for (const entry of entries) {
-      if (entry.suspect || entry.failed) {
-        this.#reports.add(entry.id, reporter, this.#host.world.now());
-        this.#judge(entry.id);
-      } else this.#reports.withdraw(entry.id, reporter);
+  /** Handshakes that led to nothing. */
+  #dropStrangers(now: number): void {
+    const { state, nodeTimeout } = this.#host;
+    const limit = Math.max(nodeTimeout, minHandshakeMs);
+    for (const [id, peer] of this.#peers) {
+      if (!state.nodes.get(id)?.handshake || now - peer.knownSince <= limit) continue;
+      this.#host.apply({ state: withoutNode(this.#host.state, id), effects: [] });
     }
   }
 
-  #freshReports(id: string): Set<string> {
-    return this.#reports.fresh(id, this.#host.world.now() - 2 * this.#host.nodeTimeout);
+  /** Of a few drawn by lot, asks the one not heard from for longest. */
+  #pingOldest(): void {
+    const ids = [...this.#peers.keys()];
+    let oldest: Peer | undefined;
+    for (let left = drawn; left > 0 && ids.length > 0; left--) {
+      const peer = this.#peers.get(ids[Math.floor(this.#host.world.random() * ids.length)]!)!;
+      if (!peer.link?.open || peer.pingSent !== 0 || !isKnown(this.#host.state, peer.id)) continue;
+      if (oldest === undefined || peer.pongReceived < oldest.pongReceived) oldest = peer;
+    }
+    if (oldest !== undefined) this.#greet(oldest.id, 'ping');
   }
 
-  #judge(id: string): void {
-    const step = judge(this.#host.state, id, this.#freshReports(id));
-    if (step.state === this.#host.state) return;
-    this.#peerOf(id).failedAt = this.#host.world.now();
-    this.#host.apply(step);
-    this.broadcast(() => ({ kind: 'fail', id }));
-  }
-
-  #fail(id: string): void {
-    const step = markFailed(this.#host.state, id);
-    if (step.state === this.#host.state || id === me(step.state).id) return;
-    this.#peerOf(id).failedAt = this.#host.world.now();
-    this.#host.apply(step);
+  #watch(peer: Peer, now: number): void {
+    const { nodeTimeout, state } = this.#host;
+    const node = state.nodes.get(peer.id);
+    if (node === undefined || node.handshake || node.host === '') return;
+    const waited = peer.pingSent === 0 ? 0 : now - peer.pingSent;
+    const silent = now - peer.heardAt;
+    const { link } = peer;
+    if (link !== undefined && waited > nodeTimeout / 2 && silent > nodeTimeout / 2) {
+      // The link may be dead at the other end only: a new one will tell. The ping keeps its age.
+      if (now - peer.linkedAt > nodeTimeout) {
+        peer.link = undefined;
+        link.close();
+      }
+    }
+    if (peer.link !== undefined && peer.pingSent === 0 && now - peer.pongReceived > nodeTimeout / 2) {
+      this.#greet(peer.id, 'ping');
+      return;
+    }
+    if (Math.min(waited, silent) > nodeTimeout && !node.suspect && !node.failed) this.#failures.suspect(peer.id);
   }
 
   #count(counts: Map<string, number>, kind: string): void {

@@ -100,9 +100,13 @@ class TcpBus implements Bus, BusPort {
 
   connect(address: BusAddress, events: LinkEvents): BusLink {
     const link = dialLink(address, this.#host, this.#links);
-    const outbound = new Outbound(this, link, events, () => this.#settings.world.now());
+    const outbound = new Outbound(this, link, events);
     this.#outbound.add(outbound);
     link.start({
+      onOpen: () => {
+        if (this.#held) outbound.toldLater = true;
+        else events.onOpen?.();
+      },
       onPacket: (bytes) => this.#onAnswer(outbound, address, bytes),
       onClose: (reason) => {
         if (link.overflowed) this.#onOverflow(`${address.host}:${address.cport}: ${reason}`);
@@ -115,7 +119,12 @@ class TcpBus implements Bus, BusPort {
   hold(held: boolean): void {
     this.#held = held;
     for (const { link } of this.#inbound) link.hold(held);
-    for (const { link } of this.#outbound) link.hold(held);
+    for (const outbound of this.#outbound) {
+      outbound.link.hold(held);
+      if (held || !outbound.toldLater || !outbound.open) continue;
+      outbound.toldLater = false;
+      outbound.events.onOpen?.();
+    }
   }
 
   close(): Promise<void> {
@@ -186,6 +195,7 @@ class TcpBus implements Bus, BusPort {
     const { link } = inbound;
     this.#onInbound({
       message,
+      link,
       remoteHost: link.remoteHost,
       localHost: link.localHost,
       answer: (answer) => this.put(link, answer),
@@ -207,9 +217,9 @@ class TcpBus implements Bus, BusPort {
   #onAnswer(outbound: Outbound, address: BusAddress, bytes: Buffer): void {
     const message = this.#decode(bytes);
     if (message === undefined || this.#closed !== undefined || !outbound.open) return;
-    if (message.body.kind === 'pong') outbound.onPong();
     outbound.events.onMessage({
       message,
+      link: outbound,
       remoteHost: address.host,
       localHost: outbound.link.localHost,
       answer: (answer) => this.put(outbound.link, answer),
@@ -255,7 +265,7 @@ class TcpBus implements Bus, BusPort {
       if (now - link.heardAt > Math.max(minIdleMs, 4 * nodeTimeout)) link.close('silent for too long');
     }
     for (const outbound of this.#outbound) {
-      outbound.check(now, nodeTimeout);
+      outbound.link.check(now);
       if (outbound.open) continue;
       this.#outbound.delete(outbound);
       outbound.events.onClose();
@@ -268,41 +278,28 @@ class Outbound implements BusLink {
   readonly link: SocketLink;
   readonly events: LinkEvents;
   readonly #bus: TcpBus;
-  readonly #now: () => number;
-  /** When the ping was sent that has no pong yet; 0: none. */
-  #pingedAt = 0;
+  /** It was opened while the node was frozen. */
+  toldLater = false;
 
-  constructor(bus: TcpBus, link: SocketLink, events: LinkEvents, now: () => number) {
+  constructor(bus: TcpBus, link: SocketLink, events: LinkEvents) {
     this.#bus = bus;
     this.link = link;
     this.events = events;
-    this.#now = now;
   }
 
   get open(): boolean {
     return this.link.open;
   }
 
+  get waiting(): number {
+    return this.link.waiting;
+  }
+
   send(message: Message): void {
-    const { kind } = message.body;
-    if ((kind === 'ping' || kind === 'meet') && this.#pingedAt === 0) this.#pingedAt = this.#now();
     this.#bus.put(this.link, message);
   }
 
   close(): void {
     this.link.close('not needed any more');
-  }
-
-  onPong(): void {
-    this.#pingedAt = 0;
-  }
-
-  /** A link on which a ping got no answer may be dead at the other end only: a new one will tell. */
-  check(now: number, nodeTimeout: number): void {
-    const { link } = this;
-    link.check(now);
-    const waited = this.#pingedAt > 0 && now - this.#pingedAt > nodeTimeout / 2;
-    const silent = now - link.heardAt > nodeTimeout / 2;
-    if (waited && silent && now - link.openedAt > nodeTimeout) link.close('no pong in time');
   }
 }

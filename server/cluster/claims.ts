@@ -16,7 +16,10 @@ export function applyClaim(
   bitmap: Uint8Array,
   facts: ClaimFacts,
 ): Step {
-  if (claimant === state.myself || sameSlots(bitmap, bitmapOf(state, claimant))) return unchanged(state);
+  if (claimant === state.myself) return unchanged(state);
+  if (sameSlots(bitmap, bitmapOf(state, claimant))) {
+    return unchanged(state.unclaimed.size === 0 ? state : withClaims(state, claimant, bitmap));
+  }
   const mine = myMaster(state).id;
   const won: number[] = [];
   const dirty: number[] = [];
@@ -24,19 +27,38 @@ export function applyClaim(
     const owner = state.owners[slot];
     // An import is closed by SETSLOT alone: until then the claim of the source must not undo it.
     if (owner === claimant || state.importing.has(slot)) continue;
-    if (owner !== undefined && state.nodes.get(owner)!.configEpoch >= epoch) continue;
+    if (!isFree(state, slot) && state.nodes.get(owner!)!.configEpoch >= epoch) continue;
     if (owner === state.myself && facts.keysInSlot(slot) > 0) dirty.push(slot);
     won.push(slot);
   }
-  if (won.length === 0) return unchanged(state);
+  const marked = withClaims(state, claimant, bitmap);
+  if (won.length === 0) return unchanged(marked);
   const hadSlots = slotsOwned(state, mine) > 0;
-  const next = withOwner(state, won, claimant);
+  const next = withOwner(marked, won, claimant);
   const lostAll = hadSlots && slotsOwned(next, mine) === 0;
   const allFromUs = won.length === slotsOwned(next, claimant);
   if (lostAll && (facts.allowReplicaMigration || allFromUs)) return followStep(next, claimant);
   const effects: Effect[] = [{ kind: 'save' }];
   if (dirty.length > 0) effects.push({ kind: 'dropKeys', slots: dirty });
   return { state: next, effects };
+}
+
+function isFree(state: ClusterState, slot: number): boolean {
+  return state.owners[slot] === undefined || state.unclaimed.has(slot);
+}
+
+/** Notes which of the slots I give to `claimant` it claims itself. */
+function withClaims(state: ClusterState, claimant: string, bitmap: Uint8Array): ClusterState {
+  const unclaimed = new Set(state.unclaimed);
+  let changed = false;
+  for (const slot of slotsIn(bitmapOf(state, claimant))) {
+    const claimed = (bitmap[slot >> 3]! >> (slot & 7)) & 1;
+    if (claimed === (unclaimed.has(slot) ? 0 : 1)) continue;
+    changed = true;
+    if (claimed) unclaimed.delete(slot);
+    else unclaimed.add(slot);
+  }
+  return changed ? { ...state, unclaimed } : state;
 }
 
 /** The owner of the first slot that `bitmap` claims under an epoch older than that of the owner I know. */
@@ -49,7 +71,13 @@ export function contradiction(
   if (sameSlots(bitmap, bitmapOf(state, claimant))) return undefined;
   for (const slot of slotsIn(bitmap)) {
     const owner = state.owners[slot];
-    if (owner !== undefined && owner !== claimant && state.nodes.get(owner)!.configEpoch > epoch) return owner;
+    if (
+      owner !== undefined &&
+      owner !== claimant &&
+      !state.unclaimed.has(slot) &&
+      state.nodes.get(owner)!.configEpoch > epoch
+    )
+      return owner;
   }
   return undefined;
 }

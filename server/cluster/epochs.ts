@@ -9,14 +9,24 @@ function highestEpoch(state: ClusterState): number {
   return highest;
 }
 
-/** Takes a new epoch without asking anyone, unless mine is already the newest. */
+/**
+ * Takes a new epoch without asking anyone, unless mine is the newest already. An epoch that another master has too is
+ * not the newest: that happens when two slots are moved at once, and a claim under it would convince nobody.
+ */
 export function bumpEpoch(state: ClusterState): { readonly step: Step; readonly bumped: boolean } {
   const mine = me(state).configEpoch;
   const highest = highestEpoch(state);
-  if (mine !== 0 && mine === highest) return { step: unchanged(state), bumped: false };
+  if (mine !== 0 && mine === highest && !isShared(state, mine)) return { step: unchanged(state), bumped: false };
   const epoch = highest + 1;
   const next = withNode({ ...state, currentEpoch: epoch }, state.myself, { configEpoch: epoch });
   return { step: { state: next, effects: [{ kind: 'save' }, { kind: 'announce' }] }, bumped: true };
+}
+
+function isShared(state: ClusterState, epoch: number): boolean {
+  for (const node of state.nodes.values()) {
+    if (node.id !== state.myself && node.role === 'master' && node.configEpoch === epoch) return true;
+  }
+  return false;
 }
 
 /** CLUSTER SET-CONFIG-EPOCH: gives the nodes of a new cluster different epochs before they meet. */
@@ -39,5 +49,5 @@ export function resolveCollision(state: ClusterState, sender: string): Step {
   if (other.configEpoch !== mine.configEpoch || sender <= state.myself) return unchanged(state);
   const epoch = state.currentEpoch + 1;
   const next = withNode({ ...state, currentEpoch: epoch }, state.myself, { configEpoch: epoch });
-  return { state: next, effects: [{ kind: 'save' }, { kind: 'announce' }] };
+  return { state: next, effects: [{ kind: 'save' }] };
 }

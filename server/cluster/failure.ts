@@ -13,18 +13,26 @@ export function quorum(state: ClusterState): number {
   return Math.floor(votingMasters(state).length / 2) + 1;
 }
 
-/** cluster_state: every slot has an owner that is not down, and a majority of the masters is in reach. */
-export function isUp(state: ClusterState, requireFullCoverage: boolean): boolean {
+export interface Coverage {
+  /** Every slot has an owner that is not down. */
+  readonly covered: boolean;
+  /** A majority of the masters that have slots answers. */
+  readonly majority: boolean;
+}
+
+export function coverage(state: ClusterState): Coverage {
   const voters = votingMasters(state);
-  if (requireFullCoverage && (slotsAssigned(state) < slotCount || voters.some((node) => node.failed))) return false;
   const reachable = voters.filter((node) => !node.failed && !node.suspect).length;
-  return voters.length === 0 ? !requireFullCoverage : reachable >= quorum(state);
+  const covered = slotsAssigned(state) === slotCount && !voters.some((node) => node.failed);
+  return { covered, majority: reachable >= Math.floor(voters.length / 2) + 1 };
 }
 
 /** My own opinion of a node; a failure needs the majority. */
 export function suspect(state: ClusterState, id: string, suspected: boolean): Step {
   const node = state.nodes.get(id);
   if (node === undefined || node.suspect === suspected || id === state.myself) return unchanged(state);
+  // The word of the majority stands above mine.
+  if (suspected && node.failed) return unchanged(state);
   return { state: withNode(state, id, { suspect: suspected }), effects: [] };
 }
 

@@ -9,7 +9,7 @@ import { slotCount } from '../../lib/wire/slot.ts';
 export interface ClusterNode {
   /** 40 hex digits; random while in handshake. */
   readonly id: string;
-  /** `''`: not known yet. */
+  /** `''`: not known yet; of another node: lost, as whoever answered there was somebody else. */
   readonly host: string;
   readonly port: number;
   readonly cport: number;
@@ -28,6 +28,8 @@ export interface ClusterNode {
   /** Met, but has not answered with its id yet. */
   readonly handshake: boolean;
   readonly noFailover: boolean;
+  /** A master that has or had replicas, and may be given one when it has none left. */
+  readonly migrateTo: boolean;
 }
 
 export interface ClusterState {
@@ -35,6 +37,8 @@ export interface ClusterState {
   readonly nodes: ReadonlyMap<string, ClusterNode>;
   /** Slot -> id of its owner; never changed in place, so its identity tells whether any slot moved. */
   readonly owners: readonly (string | undefined)[];
+  /** Slots whose owner, as I know it, no longer claims them: kept until somebody does, and never told to others. */
+  readonly unclaimed: ReadonlySet<number>;
   readonly currentEpoch: number;
   readonly lastVoteEpoch: number;
   /** Open slots: slot -> the node it goes to, the node it comes from. */
@@ -54,6 +58,8 @@ export type Effect =
   | { readonly kind: 'meet'; readonly host: string; readonly port: number; readonly cport: number }
   /** Drop the links to a node that is no longer known. */
   | { readonly kind: 'unlink'; readonly id: string }
+  /** The node met under a random id told its own: its link and times stay. */
+  | { readonly kind: 'rename'; readonly from: string; readonly to: string }
   /** Replicate from this node; whatever was replicated before ends. */
   | { readonly kind: 'follow'; readonly master: string }
   /** Stop replicating and serve as master. */
@@ -103,6 +109,7 @@ export function newNode(id: string, address: NodeAddress): ClusterNode {
     failed: false,
     handshake: false,
     noFailover: false,
+    migrateTo: false,
   };
 }
 
@@ -112,6 +119,7 @@ export function newState(id: string, address: NodeAddress): ClusterState {
     myself: id,
     nodes: new Map([[id, newNode(id, address)]]),
     owners: new Array<string | undefined>(slotCount).fill(undefined),
+    unclaimed: new Set(),
     currentEpoch: 0,
     lastVoteEpoch: 0,
     migrating: new Map(),
@@ -138,15 +146,21 @@ export function withNode(state: ClusterState, id: string, change: Partial<Cluste
   return { ...state, nodes: new Map(state.nodes).set(id, { ...node, ...change }) };
 }
 
-/** Gives `slots` to `owner` (undefined: to nobody). */
+/** Gives `slots` to `owner` (undefined: to nobody), who is taken to claim them. */
 export function withOwner(state: ClusterState, slots: Iterable<number>, owner: string | undefined): ClusterState {
   let owners: (string | undefined)[] | undefined;
+  let unclaimed: Set<number> | undefined;
   for (const slot of slots) {
+    if (state.unclaimed.has(slot)) {
+      unclaimed ??= new Set(state.unclaimed);
+      unclaimed.delete(slot);
+    }
     if ((owners ?? state.owners)[slot] === owner) continue;
     owners ??= state.owners.slice();
     owners[slot] = owner;
   }
-  return owners === undefined ? state : { ...state, owners };
+  if (owners === undefined && unclaimed === undefined) return state;
+  return { ...state, owners: owners ?? state.owners, unclaimed: unclaimed ?? state.unclaimed };
 }
 
 export function withoutKeys<V>(map: ReadonlyMap<number, V>, slots: Iterable<number>): ReadonlyMap<number, V> {

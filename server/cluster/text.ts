@@ -51,6 +51,7 @@ export function flagWords(node: ClusterNode, mine: boolean): string[] {
   if (node.suspect) words.push('fail?');
   if (node.failed) words.push('fail');
   if (node.handshake) words.push('handshake');
+  if (!mine && node.host === '') words.push('noaddr');
   if (node.noFailover) words.push('nofailover');
   return words;
 }
@@ -103,6 +104,8 @@ function shardNode(node: ClusterNode, type: EndpointType): ShardNode {
 export interface BusStats {
   readonly sent: ReadonlyMap<string, number>;
   readonly received: ReadonlyMap<string, number>;
+  /** Links closed because too much waited on them. */
+  readonly overflows: number;
 }
 
 export function infoText(state: ClusterState, up: boolean, stats: BusStats): string {
@@ -127,7 +130,7 @@ export function infoText(state: ClusterState, up: boolean, stats: BusStats): str
     `cluster_my_epoch:${(me(state).role === 'replica' ? myMaster(state) : me(state)).configEpoch}`,
     ...statLines(stats.sent, 'sent'),
     ...statLines(stats.received, 'received'),
-    'total_cluster_links_buffer_limit_exceeded:0',
+    `total_cluster_links_buffer_limit_exceeded:${stats.overflows}`,
   ];
   return `${lines.join('\r\n')}\r\n`;
 }

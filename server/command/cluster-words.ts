@@ -24,6 +24,12 @@ import { type BusStats, infoText, nodeLine, nodesText, type PeerView, shards, sl
 import type { Client } from './client.ts';
 import type { CommandGroup, Context, Handler } from './registry.ts';
 
+export interface LinkFacts {
+  readonly direction: 'to' | 'from';
+  readonly openedAt: number;
+  readonly waiting: number;
+}
+
 /** What the words need of the node they are spoken to. */
 export interface ClusterDesk {
   readonly state: ClusterState;
@@ -34,7 +40,9 @@ export interface ClusterDesk {
   readonly allowReplicaMigration: boolean;
   readonly stats: BusStats;
   apply(step: Step): void;
-  peer(id: string): (PeerView & { readonly linkedAt: number }) | undefined;
+  peer(id: string): PeerView | undefined;
+  /** The open links to a peer and from it; times in ms, sizes in bytes. */
+  links(id: string): readonly LinkFacts[];
   /** How many masters report a node as failing. */
   reporters(id: string): number;
   failover(mode: 'agreed' | 'force' | 'takeover'): Outcome;
@@ -180,26 +188,19 @@ const resetWord: Word = (desk, ctx, argv) => {
   return settle(desk, reset(desk.state, ctx.store.size, word === 'hard' ? desk.randomId() : undefined));
 };
 
-const links: Word = (desk) => {
-  const entries: Reply[] = [];
-  for (const id of desk.state.nodes.keys()) {
-    const peer = desk.peer(id);
-    if (peer === undefined || !peer.connected) continue;
-    for (const direction of ['to', 'from']) {
-      entries.push(
-        new Map<Reply, Reply>([
-          ['direction', direction],
-          ['node', id],
-          ['create-time', Math.floor(peer.linkedAt)],
-          ['events', direction === 'to' ? 'rw' : 'r'],
-          ['send-buffer-allocated', 0],
-          ['send-buffer-used', 0],
-        ]),
-      );
-    }
-  }
-  return entries;
-};
+const links: Word = (desk) => [...desk.state.nodes.keys()].flatMap((id) => desk.links(id).map(linkReply(id)));
+
+function linkReply(id: string): (link: LinkFacts) => Reply {
+  return ({ direction, openedAt, waiting }) =>
+    new Map<Reply, Reply>([
+      ['direction', direction],
+      ['node', id],
+      ['create-time', Math.floor(openedAt)],
+      ['events', waiting > 0 ? 'rw' : 'r'],
+      ['send-buffer-allocated', waiting],
+      ['send-buffer-used', waiting],
+    ]);
+}
 
 const help: readonly (readonly [string, string])[] = [
   ['ADDSLOTS <slot> [<slot> ...]', 'Make this node the owner of unassigned slots.'],

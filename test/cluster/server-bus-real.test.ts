@@ -233,6 +233,7 @@ describe('elections among redis-server and our nodes', function () {
       await join(replica, real);
       await until('it knows its master', () => replica.state!.nodes.get(master.id)?.handshake === false);
       await ask(replica, 'CLUSTER', 'REPLICATE', master.id);
+      await until('it serves', async () => /cluster_state:ok/.test(String(await ask(master, 'CLUSTER', 'INFO'))));
       await ask(master, 'SET', 'foo', 'kept');
       await until('it has its copy', async () => {
         const info = String(await ask(replica, 'INFO', 'replication'));
