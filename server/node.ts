@@ -3,6 +3,7 @@
 // Invariant: a node is master or replica in all its parts at once; the switch happens in promote() and follow() alone.
 
 import type { World } from '../lib/base/world.ts';
+import type { ReplyError } from '../lib/wire/reply.ts';
 import type { Bus } from './bus/bus.ts';
 import { openLoopbackBus } from './bus/loopback.ts';
 import { guard } from './cluster/guard.ts';
@@ -13,7 +14,7 @@ import { createEngine } from './command/all.ts';
 import { clusterWords } from './command/cluster-words.ts';
 import type { Config } from './command/config.ts';
 import { resumePaused } from './command/dispatch.ts';
-import type { Effect, Engine } from './command/engine.ts';
+import type { Effect, Engine, ShutdownHow } from './command/engine.ts';
 import { ClusterFile } from './config/cluster-file.ts';
 import { debugWords } from './debug-words.ts';
 import { Doors } from './doors.ts';
@@ -24,6 +25,7 @@ import { LinkCache } from './move/link-cache.ts';
 import { moveWords } from './move-words.ts';
 import { NodeReplication } from './replication-node.ts';
 import { Saving } from './saving.ts';
+import { Shutdown } from './shutdown.ts';
 import { dropKeys, sendAway } from './slot-loss.ts';
 
 export interface ServerNodeOptions {
@@ -55,6 +57,8 @@ export class ServerNode {
   #clusterFile: ClusterFile | undefined;
   #bus: Bus | undefined;
   readonly #saving: Saving | undefined;
+  readonly #shutdown: Shutdown;
+  #stopping = false;
   #steppingDown = false;
   #frozen = false;
   #closing: Promise<void> | undefined;
@@ -79,7 +83,12 @@ export class ServerNode {
         role: () => this.#replication.role(),
         replicationInfo: () => this.#replication.info(),
         replicationStats: () => this.#replication.counts(),
-        onShutdown: () => void this.close(),
+        diskRefusal: () => this.#saving?.refusal(),
+        persistenceInfo: () => this.#saving?.info(),
+        onShutdown: (how, done) => {
+          if (how === 'abort') done(this.#shutdown.abort());
+          else this.#shutdown.begin(how, done);
+        },
       },
     });
     const node = this;
@@ -92,6 +101,22 @@ export class ServerNode {
     if (this.engine.config.get('dir') !== '') {
       this.#saving = new Saving(this.engine, (reason) => this.#stopAtOnce(reason));
     }
+    this.#shutdown = new Shutdown({
+      world,
+      get waitMs() {
+        return node.engine.config.number('shutdown-timeout') * 1000;
+      },
+      askReplicas: () => this.#replication.askReplicas(),
+      get lagging() {
+        return node.#replication.lagging;
+      },
+      pauseWrites: (paused) => {
+        this.#stopping = paused;
+        this.#applyPause();
+      },
+      save: (always) => this.#saving?.saveLast(always) ?? true,
+      stop: () => void this.close(),
+    });
     this.#links = new LinkCache(world);
     this.#replication = new NodeReplication(this.engine, {
       get port() {
@@ -102,7 +127,7 @@ export class ServerNode {
       },
       // Clients are not sent to a replica at offset 0, so the first step away from it is worth telling.
       onFirstByte: () => this.#announceOffset(),
-      onReplaced: () => undefined,
+      onReplaced: () => this.#saving?.replaced(),
     });
   }
 
@@ -196,6 +221,11 @@ export class ServerNode {
     else this.member.returning.delete(slot);
   }
 
+  /** Stops in order, as SHUTDOWN does; `done` hears why not, or undefined. */
+  stop(how: ShutdownHow, done: (refusal: ReplyError | undefined) => void): void {
+    this.#shutdown.begin(how, done);
+  }
+
   /** Lets go of everything, sockets first. What the clients had sent and got no answer for is lost. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -240,6 +270,7 @@ export class ServerNode {
         flush: () => {
           this.store.clear();
           this.#replication.forget();
+          this.#saving?.onEffects([{ db: 0, argv: ['FLUSHALL'] }]);
         },
         dropKeys: (slots) => dropKeys(engine, this.store, slots),
         pauseWrites: (paused) => {
@@ -291,7 +322,7 @@ export class ServerNode {
   // ---- pausing
 
   #applyPause(): void {
-    if (this.#frozen || this.#steppingDown) {
+    if (this.#frozen || this.#steppingDown || this.#stopping) {
       this.engine.pausedUntil = forEver;
       this.engine.pausedWritesOnly = !this.#frozen;
     } else resumePaused(this.engine);

@@ -35,6 +35,7 @@ export class NodeReplication {
   readonly #primary: Primary;
   readonly #replica: Replica;
   readonly #applier: Applier;
+  #asked = 0;
 
   constructor(engine: Engine, host: ReplicationHost) {
     this.#engine = engine;
@@ -98,6 +99,19 @@ export class NodeReplication {
     const least = config.number('min-replicas-to-write');
     const lag = config.number('min-replicas-max-lag');
     return least === 0 || lag === 0 || this.following || this.#primary.heardWithin(lag * 1000) >= least;
+  }
+
+  /** Asks the replicas how far they are; `lagging` tells what they say. */
+  askReplicas(): void {
+    this.#asked = this.#primary.offset;
+    if (this.#primary.replicas.length > 0) this.#primary.wait(Number.MAX_SAFE_INTEGER, 1, () => undefined);
+  }
+
+  /** Whether a replica that lives from the stream has not acknowledged what was written when they were asked. */
+  get lagging(): boolean {
+    const behind = ({ stage, acked }: { stage: string; acked: number }): boolean =>
+      stage === 'online' && acked < this.#asked;
+    return !this.following && this.#primary.replicas.some(behind);
   }
 
   /** Outside a cluster: follows whom the parameters name. */

@@ -8,6 +8,7 @@ import { parseEnv } from 'node:util';
 import { openNode, randomId } from './bundled-node.ts';
 import { adoptKeys, firstState } from './cluster-start.ts';
 import type { Config } from './command/config.ts';
+import type { ShutdownHow } from './command/engine.ts';
 import { serverVersion } from './command/version.ts';
 import { readCommandLine } from './config/command-line.ts';
 import { ConfError } from './config/conf-text.ts';
@@ -173,17 +174,32 @@ function untilStopped(node: ServerNode): Promise<void> {
   return new Promise((resolve) => node.onClosed(resolve));
 }
 
-/** SIGTERM and SIGINT stop the node in order, a second one the hard way; gives what ends that. */
+/** SIGTERM and SIGINT stop the node as their parameters say, a second one at once; gives what ends that. */
 function heedSignals(node: ServerNode, world: ProcessWorld): () => void {
   const names = ['SIGTERM', 'SIGINT'] as const;
   const release = (): void => {
     for (const name of names) process.off(name, stop);
   };
+  let stopping = false;
   const stop = (name: NodeJS.Signals): void => {
-    release();
     world.log(`Received ${name} scheduling shutdown...`);
-    void node.close();
+    if (stopping) {
+      void node.close();
+      return;
+    }
+    stopping = true;
+    node.stop(howToStop(node, name), (refusal) => {
+      stopping = false;
+      if (refusal !== undefined) world.log(`Received ${name}, but the node could not be stopped in order; it goes on`);
+    });
   };
   for (const name of names) process.on(name, stop);
   return release;
+}
+
+/** `shutdown-on-sigterm save force` and the like. */
+function howToStop(node: ServerNode, name: NodeJS.Signals): ShutdownHow {
+  const words = new Set(node.engine.config.get(`shutdown-on-${name.toLowerCase()}`).split(' '));
+  const save = words.has('save') ? 'yes' : words.has('nosave') ? 'no' : 'default';
+  return { save, now: words.has('now'), force: words.has('force') };
 }

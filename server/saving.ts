@@ -1,10 +1,10 @@
-// Keeps one node's data on the disk: loads it before the node listens, saves snapshots on command, logs every write.
+// Keeps one node's data on the disk: loads it before the node serves, takes snapshots, logs every write.
 // Between the engine and persistence; knows no sockets and no cluster. Only nodes that were given a `dir` have one.
 // Invariant: once the log is open, the effects of a command are in it (with `always` on the disk) before its reply
 // leaves; when that cannot be had with `always`, the node stops instead of promising.
 
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import type { Timer } from '../lib/base/world.ts';
 import { OK, type Reply, ReplyError, Status } from '../lib/wire/reply.ts';
 import type { Client } from './command/client.ts';
 import type { Effect, Engine } from './command/engine.ts';
@@ -12,8 +12,10 @@ import type { CommandGroup } from './command/registry.ts';
 import { serverVersion } from './command/version.ts';
 import { loadLog } from './persistence/aof-loader.ts';
 import { AppendLog, type SyncPolicy } from './persistence/aof-log.ts';
-import { capturedContent, loadSink, loadSnapshot, saveSnapshot, saveSnapshotSlowly } from './persistence/snapshot.ts';
+import { capturedContent, loadSink, loadSnapshot } from './persistence/snapshot.ts';
 import { databaseApplier } from './replication-apply.ts';
+import { persistenceLines, type SavingFacts } from './saving-text.ts';
+import { Snapshots } from './snapshots.ts';
 
 const saveRunning = new ReplyError('ERR Background save already in progress');
 const rewriteRunning = new ReplyError('ERR Background append only file rewriting already in progress');
@@ -21,15 +23,24 @@ const noLog = new ReplyError('ERR this server keeps no append only file');
 const saveFailed = new ReplyError('ERR the snapshot could not be written, see the log');
 const saveStarted = new Status('Background saving started');
 const rewriteStarted = new Status('Background append only file rewriting started');
+const snapshotRefusal = new ReplyError(
+  "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.",
+);
+const cronMs = 1000;
+/** Between tries to rewrite the log, which double. */
+const maxPauseSeconds = 3600;
 
 export class Saving {
   readonly #engine: Engine;
   readonly #onFatal: (reason: string) => void;
+  readonly #snapshots: Snapshots;
+  readonly #rewrites = { count: 0, ok: true, startedAt: 0, lastSeconds: -1, failures: 0 };
+  #loaded = { keys: 0, expired: 0 };
   #log: AppendLog | undefined;
-  #saving: Promise<void> | undefined;
   #rewriting: Promise<void> | undefined;
-  /** Whole seconds since the epoch. */
-  #lastSave: number;
+  #timer: Timer | undefined;
+  /** The log on the disk is of other data than the node has: it is to be written anew. */
+  #outdated = false;
   /** The node's own past is being replayed: effects are not news. */
   loading = false;
 
@@ -37,9 +48,10 @@ export class Saving {
   constructor(engine: Engine, onFatal: (reason: string) => void) {
     this.#engine = engine;
     this.#onFatal = onFatal;
-    this.#lastSave = Math.floor(engine.started / 1000);
+    this.#snapshots = new Snapshots(engine);
     engine.config.onChange((name) => {
       if (name === 'appendfsync' && this.#log !== undefined) this.#log.policy = this.#policy;
+      if (name === 'appendonly' && engine.config.flag(name) !== (this.#log !== undefined)) this.#switchLog();
     });
   }
 
@@ -49,11 +61,16 @@ export class Saving {
     this.loading = true;
     try {
       if (config.flag('appendonly')) await this.#loadLog();
-      else if (existsSync(this.#snapshotPath)) await loadSnapshot(this.#snapshotPath, databases);
+      else if (existsSync(this.#snapshots.path)) {
+        const { keys, expired } = await loadSnapshot(this.#snapshots.path, databases);
+        this.#loaded = { keys, expired };
+      }
       databases.dirty = 0;
     } finally {
       this.loading = false;
     }
+    this.#snapshots.watch();
+    this.#watch();
   }
 
   onEffects(effects: readonly Effect[]): void {
@@ -63,94 +80,191 @@ export class Saving {
       this.#log.flush();
     } catch (error) {
       this.#note('a write could not be logged', error);
-      // Otherwise it is kept and tried again with the next one: `everysec` and `no` promise no more.
+      // Otherwise it is kept and tried again: `everysec` and `no` promise no more.
       if (this.#log.policy === 'always') this.#onFatal('a write could not be logged as promised (appendfsync always)');
     }
   }
 
+  /** All data was replaced by a copy from elsewhere. */
+  replaced(): void {
+    if (this.#log === undefined) return;
+    this.#outdated = true;
+    this.#renewLog();
+  }
+
+  /** Why writes are refused now: what they change could not be kept. */
+  refusal(): ReplyError | undefined {
+    const { config } = this.#engine;
+    if (!this.#snapshots.ok && config.flag('stop-writes-on-bgsave-error') && config.get('save') !== '') {
+      return snapshotRefusal;
+    }
+    const failure = this.#log?.failure;
+    return failure && new ReplyError(`MISCONF Errors writing to the AOF file: ${failure.message}`);
+  }
+
+  /** Before the node stops: writes a last snapshot. False: it failed. */
+  saveLast(always: boolean): boolean {
+    if (!always && this.#snapshots.points.length === 0) return true;
+    return this.#snapshots.now();
+  }
+
+  /** The lines of INFO persistence. */
+  info(): string[] {
+    return persistenceLines(this.#engine, this.#facts());
+  }
+
   /** Ends background work and puts the log in order. */
   async close(): Promise<void> {
-    await Promise.allSettled([this.#saving, this.#rewriting]);
-    const log = this.#log;
-    this.#log = undefined;
-    await log?.close().catch((error: unknown) => this.#note('the log was not closed in order', error));
+    this.#timer?.cancel();
+    await Promise.allSettled([this.#snapshots.close(), this.#rewriting]);
+    await this.#closeLog();
   }
 
   words(): CommandGroup<Client> {
     return {
-      save: () => this.#save(),
+      save: (client) => {
+        if (this.#snapshots.running) return saveRunning;
+        // That nothing counts as changed any more is no change itself.
+        client.override = [];
+        return this.#snapshots.now() ? OK : saveFailed;
+      },
       bgsave: (_client, argv) => this.#saveSlowly(argv),
-      bgrewriteaof: () => this.#rewrite(),
-      lastsave: () => this.#lastSave,
+      bgrewriteaof: () => {
+        if (this.#log === undefined) return noLog;
+        if (this.#rewriting !== undefined) return rewriteRunning;
+        this.#rewrite(this.#log);
+        return rewriteStarted;
+      },
+      lastsave: () => this.#snapshots.lastSave,
     };
-  }
-
-  get #snapshotPath(): string {
-    return join(this.#engine.config.get('dir'), this.#engine.config.get('dbfilename'));
   }
 
   get #policy(): SyncPolicy {
     return this.#engine.config.get('appendfsync') as SyncPolicy;
   }
 
-  async #loadLog(): Promise<void> {
-    const { config, databases, world } = this.#engine;
-    const place = {
-      dir: config.get('dir'),
-      folder: config.get('appenddirname'),
-      name: config.get('appendfilename'),
-    };
-    const { sink: rdb } = loadSink(databases, { dropExpired: false });
-    const options = { databases: databases.stores.length, cutTail: config.flag('aof-load-truncated') };
-    const summary = await loadLog(place, { rdb, onCommand: databaseApplier(this.#engine) }, options);
-    if (summary !== undefined && summary.cut > 0) world.log(`AOF: cut off ${summary.cut} bytes of an unfinished write`);
-    this.#log = new AppendLog({ ...place, world, policy: this.#policy }, () => this.#capture());
+  get #place(): { dir: string; folder: string; name: string } {
+    const { config } = this.#engine;
+    return { dir: config.get('dir'), folder: config.get('appenddirname'), name: config.get('appendfilename') };
   }
 
-  #save(): Reply {
-    if (this.#saving !== undefined) return saveRunning;
-    try {
-      saveSnapshot(this.#snapshotPath, this.#engine.databases, { version: serverVersion });
-    } catch (error) {
-      this.#note('SAVE failed', error);
-      return saveFailed;
+  async #loadLog(): Promise<void> {
+    const { config, databases, world } = this.#engine;
+    const { sink: rdb } = loadSink(databases, { dropExpired: false });
+    const options = { databases: databases.stores.length, cutTail: config.flag('aof-load-truncated') };
+    const summary = await loadLog(this.#place, { rdb, onCommand: databaseApplier(this.#engine) }, options);
+    if (summary !== undefined && summary.cut > 0) world.log(`AOF: cut off ${summary.cut} bytes of an unfinished write`);
+    this.#log = this.#openLog();
+  }
+
+  #openLog(): AppendLog {
+    const { world } = this.#engine;
+    return new AppendLog({ ...this.#place, world, policy: this.#policy }, () => this.#capture());
+  }
+
+  /** CONFIG SET appendonly. A log of before is of other data. */
+  #switchLog(): void {
+    if (this.#log !== undefined) {
+      void this.#closeLog();
+      return;
     }
-    this.#saved();
-    return OK;
+    try {
+      this.#log = this.#openLog();
+      this.replaced();
+    } catch (error) {
+      this.#note('the log could not be opened', error);
+    }
+  }
+
+  async #closeLog(): Promise<void> {
+    const log = this.#log;
+    this.#log = undefined;
+    await this.#rewriting;
+    await log?.close().catch((error: unknown) => this.#note('the log was not closed in order', error));
   }
 
   #saveSlowly(argv: readonly string[]): Reply {
     if (argv.length > 2 || (argv[1] !== undefined && argv[1].toLowerCase() !== 'schedule')) {
       return new ReplyError('ERR syntax error');
     }
-    if (this.#saving !== undefined) return saveRunning;
-    this.#saving = saveSnapshotSlowly(this.#snapshotPath, this.#engine.databases, { version: serverVersion })
-      .then(() => this.#saved())
-      .catch((error: unknown) => this.#note('BGSAVE failed', error))
-      .finally(() => {
-        this.#saving = undefined;
-      });
+    if (this.#snapshots.running) return saveRunning;
+    this.#snapshots.soon();
     return saveStarted;
   }
 
-  #rewrite(): Reply {
-    if (this.#log === undefined) return noLog;
-    if (this.#rewriting !== undefined) return rewriteRunning;
-    this.#rewriting = this.#log
+  #renewLog(): void {
+    if (this.#log === undefined || this.#rewriting !== undefined) return;
+    this.#outdated = false;
+    this.#log.outdate();
+    this.#rewrite(this.#log);
+  }
+
+  #rewrite(log: AppendLog): void {
+    const { world } = this.#engine;
+    const facts = this.#rewrites;
+    facts.startedAt = world.now();
+    this.#rewriting = log
       .rewrite(() => this.#capture())
-      .catch((error: unknown) => this.#note('BGREWRITEAOF failed', error))
+      .then(() => {
+        facts.count++;
+        facts.ok = true;
+        facts.failures = 0;
+        world.log('Background AOF rewrite finished successfully');
+      })
+      .catch((error: unknown) => {
+        facts.ok = false;
+        facts.failures++;
+        this.#note('the AOF rewrite failed', error);
+      })
       .finally(() => {
+        facts.lastSeconds = Math.floor((world.now() - facts.startedAt) / 1000);
         this.#rewriting = undefined;
+        // The copy that was written is of the data before.
+        if (this.#outdated) this.#renewLog();
       });
-    return rewriteStarted;
+  }
+
+  #watch(): void {
+    this.#timer = this.#engine.world.after(cronMs, () => {
+      this.#tend();
+      this.#watch();
+    });
+  }
+
+  #tend(): void {
+    const log = this.#log;
+    if (log === undefined || this.#rewriting !== undefined) return;
+    const { config, world } = this.#engine;
+    if (log.failure !== undefined) {
+      // Writes are refused meanwhile, so none of them would try it.
+      this.onEffects([]);
+      return;
+    }
+    const percentage = config.number('auto-aof-rewrite-percentage');
+    const grown = ((log.size - log.baseSize) * 100) / Math.max(1, log.baseSize);
+    const due = percentage > 0 && log.size > config.number('auto-aof-rewrite-min-size') && grown >= percentage;
+    const { startedAt, failures } = this.#rewrites;
+    const pause = failures === 0 ? 0 : Math.min(2 ** failures, maxPauseSeconds) * 1000;
+    if ((!due && failures === 0) || world.now() - startedAt < pause) return;
+    if (due) world.log(`Starting automatic rewriting of AOF on ${Math.floor(grown)}% growth`);
+    this.#rewrite(log);
   }
 
   #capture(): ReturnType<typeof capturedContent> {
     return capturedContent(this.#engine.databases, { version: serverVersion, aofBase: true });
   }
 
-  #saved(): void {
-    this.#lastSave = Math.floor(this.#engine.world.now() / 1000);
+  #facts(): SavingFacts {
+    const { lastSave, ok, running, seconds, lastSeconds, count } = this.#snapshots;
+    const { startedAt, ...rewrites } = this.#rewrites;
+    const active = this.#rewriting !== undefined;
+    const spent = active ? Math.floor((this.#engine.world.now() - startedAt) / 1000) : -1;
+    return {
+      snapshots: { lastSave, ok, running, seconds, lastSeconds, count },
+      loaded: this.#loaded,
+      rewrites: { ...rewrites, running: active, seconds: spent },
+      log: this.#log && { size: this.#log.size, baseSize: this.#log.baseSize, failed: this.#log.failure !== undefined },
+    };
   }
 
   #note(what: string, error: unknown): void {

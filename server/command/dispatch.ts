@@ -75,6 +75,11 @@ function check(engine: Engine, client: Client, row: CommandRow, argv: readonly s
     const refusal = route(engine, client, row, argv);
     if (refusal !== undefined) return refusal;
   }
+  // PING too, so that who watches a node learns of it.
+  if (engine.hooks.diskRefusal !== undefined && !engine.readOnly && (row.name === 'ping' || writes(row, transaction))) {
+    const refusal = engine.hooks.diskRefusal();
+    if (refusal !== undefined) return refusal;
+  }
   if (writes(row, transaction)) {
     if (engine.hooks.enoughReplicas?.() === false) return noReplicas;
     if (engine.readOnly) return readOnlyRefusal;

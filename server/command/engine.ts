@@ -20,6 +20,13 @@ export interface Effect {
   readonly argv: readonly string[];
 }
 
+/** The words of SHUTDOWN: a snapshot always, never, or when there are save points; without waiting; come what may. */
+export interface ShutdownHow {
+  readonly save: 'yes' | 'no' | 'default';
+  readonly now: boolean;
+  readonly force: boolean;
+}
+
 /** What a server is part of. Every hook may be left out; a standalone server has none. */
 export interface EngineHooks {
   /** Cluster routing: undefined to serve, or the error to answer. */
@@ -38,8 +45,16 @@ export interface EngineHooks {
   replicationStats?: () => readonly string[];
   /** Extra INFO sections: name -> lines. */
   infoSections?: () => ReadonlyMap<string, readonly string[]>;
-  /** SHUTDOWN. */
-  onShutdown?: () => void;
+  /** Why writes are refused: what they change could not be kept. */
+  diskRefusal?: () => ReplyError | undefined;
+  /** The lines of INFO persistence. */
+  persistenceInfo?: () => readonly string[] | undefined;
+  /** SHUTDOWN; `'abort'`: the one under way is called off. `done` gets the refusal, or undefined when the node stops. */
+  onShutdown?: (how: ShutdownHow | 'abort', done: (refusal: ReplyError | undefined) => void) => void;
+  /** CONFIG REWRITE: the refusal, or undefined. */
+  onConfigRewrite?: () => ReplyError | undefined;
+  /** The path for INFO server; `''` or no hook: none. */
+  configFile?: () => string;
 }
 
 /** Counters of INFO stats. */

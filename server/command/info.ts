@@ -29,7 +29,7 @@ function serverLines(engine: Engine): Lines {
     `configured_hz:${engine.config.get('hz')}`,
     `lru_clock:${Math.floor(engine.world.now() / 1000) & 0xffffff}`,
     `executable:${process.execPath}`,
-    'config_file:',
+    `config_file:${engine.hooks.configFile?.() ?? ''}`,
     'io_threads_active:0',
     'server_name:lingcache',
   ];
@@ -84,6 +84,8 @@ function memoryLines(engine: Engine): Lines {
 }
 
 function persistenceLines(engine: Engine): Lines {
+  const lines = engine.hooks.persistenceInfo?.();
+  if (lines !== undefined) return lines;
   return [
     `loading:${engine.loading ? 1 : 0}`,
     'async_loading:0',

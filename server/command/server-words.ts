@@ -70,14 +70,18 @@ function resetStats(engine: Engine): Reply {
 function shutdown(engine: Engine, argv: readonly string[]): Outcome {
   const words = new Set(argv.slice(1).map((word) => word.toLowerCase()));
   for (const word of words) if (!['save', 'nosave', 'now', 'force', 'abort'].includes(word)) syntaxError();
-  if (words.has('abort')) {
-    return words.size > 1 ? syntaxError() : new ReplyError('ERR No shutdown in progress.');
-  }
+  if (words.has('abort') && words.size > 1) syntaxError();
   if (words.has('save') && words.has('nosave')) syntaxError();
   const hook = engine.hooks.onShutdown;
   if (hook === undefined) return new ReplyError('ERR this server is shut down by the process it runs in');
-  queueMicrotask(hook);
-  return undefined;
+  const aborts = words.has('abort');
+  const save = words.has('save') ? 'yes' : words.has('nosave') ? 'no' : 'default';
+  const how = aborts ? 'abort' : ({ save, now: words.has('now'), force: words.has('force') } as const);
+  return new Later((settle) => {
+    // A node that stops says nothing any more.
+    hook(how, (refusal) => (refusal === undefined && !aborts ? undefined : settle(refusal ?? OK)));
+    return () => undefined;
+  });
 }
 
 function replicaOf(engine: Engine, argv: readonly string[]): Reply {
@@ -95,7 +99,10 @@ export function serverCommands(engine: Engine): CommandGroup<Client> {
     'config|get': (_client, argv) => engine.config.match(argv.slice(2)),
     'config|set': (_client, argv) => setConfig(engine, argv),
     'config|resetstat': () => resetStats(engine),
-    'config|rewrite': () => noConfigFile,
+    'config|rewrite': () => {
+      const { onConfigRewrite } = engine.hooks;
+      return onConfigRewrite === undefined ? noConfigFile : (onConfigRewrite() ?? OK);
+    },
     replicaof: (_client, argv) => replicaOf(engine, argv),
     slaveof: (_client, argv) => replicaOf(engine, argv),
     time: () => time(engine),

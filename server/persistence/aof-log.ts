@@ -4,7 +4,7 @@
 // Invariants: after flush() every write is in the file, with `always` also on the disk; a failed write leaves no part
 // of itself behind; the files that the manifest names hold every flushed write at every moment, also after a crash.
 
-import { closeSync, fdatasync, fdatasyncSync, fstatSync, ftruncateSync, openSync } from 'node:fs';
+import { closeSync, fdatasync, fdatasyncSync, fstatSync, ftruncateSync, openSync, statSync } from 'node:fs';
 import type { Timer, World } from '../../lib/base/world.ts';
 import { printCommand } from './aof-commands.ts';
 import { LogFolder, type LogPlace } from './aof-folder.ts';
@@ -49,6 +49,12 @@ export class AppendLog {
   #syncing: Promise<void> | undefined;
   #timer: Timer | undefined;
   #rewriting = false;
+  /** What the manifest names is of another data set than what is written now. */
+  #outdated = false;
+  /** Bytes of all files but the one that is being written. */
+  #closedBytes: number;
+  /** Bytes of all files when the log was opened or last rewritten. */
+  baseSize: number;
   policy: SyncPolicy;
   /** Why the last flush or sync failed; undefined again once one succeeds. Writes should be refused meanwhile. */
   failure: Error | undefined;
@@ -73,6 +79,19 @@ export class AppendLog {
       this.#file = openSync(this.#folder.at(last.name), 'a');
     }
     this.#length = fstatSync(this.#file).size;
+    const { base, increments } = this.#manifest;
+    const closed = [...(base === undefined ? [] : [base]), ...increments.slice(0, -1)];
+    this.#closedBytes = closed.reduce((sum, { name }) => sum + statSync(this.#folder.at(name)).size, 0);
+    this.baseSize = this.size;
+  }
+
+  /** Bytes of all files. */
+  get size(): number {
+    return this.#closedBytes + this.#length;
+  }
+
+  get rewriting(): boolean {
+    return this.#rewriting;
   }
 
   /** Bytes of the increment that is being written. */
@@ -108,6 +127,14 @@ export class AppendLog {
   }
 
   /**
+   * All data was replaced from elsewhere: what the log holds says nothing about it. Until the next rewrite succeeds
+   * the log on the disk stays that of the old data, whole; a rewrite that is under way must have ended.
+   */
+  outdate(): void {
+    this.#outdated = true;
+  }
+
+  /**
    * Writes a new base from what `capture` gives (the contents at the moment of the call), then drops what it replaces.
    * Rejects when that fails or a rewrite is under way; the log is then as good as before.
    */
@@ -119,18 +146,25 @@ export class AppendLog {
       const content = capture();
       const replaced = this.#manifest;
       await this.#rotate();
-      const seq = (replaced.base?.seq ?? 0) + 1;
-      const base = { name: `${this.#folder.name}.${seq}.base.rdb`, seq };
-      await writeWholeSlowly(this.#folder.at(base.name), writeRdb(content));
-      const increments = this.#manifest.increments.slice(replaced.increments.length);
-      const history: LogFile[] = [...(replaced.base === undefined ? [] : [replaced.base]), ...replaced.increments];
-      const next = { base, increments, history };
-      this.#folder.write(next);
-      this.#manifest = next;
-      this.#manifest = this.#folder.sweep(next);
+      await this.#replaceBase(content, replaced);
+      this.#outdated = false;
+      this.baseSize = this.size;
     } finally {
       this.#rewriting = false;
     }
+  }
+
+  async #replaceBase(content: RdbContent, replaced: Manifest): Promise<void> {
+    const seq = (replaced.base?.seq ?? 0) + 1;
+    const base = { name: `${this.#folder.name}.${seq}.base.rdb`, seq };
+    await writeWholeSlowly(this.#folder.at(base.name), writeRdb(content));
+    const increments = this.#manifest.increments.slice(replaced.increments.length);
+    const history: LogFile[] = [...(replaced.base === undefined ? [] : [replaced.base]), ...replaced.increments];
+    const next = { base, increments, history };
+    this.#folder.write(next);
+    this.#manifest = next;
+    this.#closedBytes = statSync(this.#folder.at(base.name)).size;
+    this.#manifest = this.#folder.sweep(next);
   }
 
   /** Writes and syncs everything and closes the file. Call it once, and not during a rewrite. */
@@ -223,6 +257,7 @@ export class AppendLog {
     if (policy !== 'no' && this.#unsynced) this.#sync();
     const syncing = this.#syncing;
     [this.#manifest, this.#file] = this.#nextIncrement();
+    this.#closedBytes += this.#length;
     this.#length = 0;
     this.#db = -1;
     await syncing;
@@ -238,7 +273,7 @@ export class AppendLog {
     const next = { ...this.#manifest, increments: [...this.#manifest.increments, { name, seq }] };
     try {
       syncFolder(this.#folder.path);
-      this.#folder.write(next);
+      if (!this.#outdated) this.#folder.write(next);
     } catch (error) {
       closeSync(file);
       throw error;
