@@ -4,37 +4,30 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { slotOf } from '../../lib/wire/slot.ts';
-import { startNode } from '../../server/index.ts';
 import { needRedisServer, until } from '../kit/real-cluster.ts';
-import { startRealNode } from '../kit/redis-server.ts';
 import { RespClient } from '../kit/resp-client.ts';
+import { type Kind, type NodeProcess, startProcess } from './server-move-kit.ts';
 
 // redis-cli --cluster, every subcommand, on our nodes and on redis-server side by side: what it prints must be the
 // same but for ids, addresses, times and the order in which a node lists the others.
 
-interface AnyNode {
-  readonly port: number;
-  end(): Promise<void>;
-}
-
 /** One kind of nodes, and redis-cli working on them. */
 class Stage {
-  readonly nodes: AnyNode[] = [];
-  readonly #start: (cluster: boolean) => Promise<AnyNode>;
+  readonly nodes: NodeProcess[] = [];
+  readonly #kind: Kind;
   readonly #names = new Map<string, string>();
-  lone: AnyNode | undefined;
+  lone: NodeProcess | undefined;
 
-  constructor(start: (cluster: boolean) => Promise<AnyNode>) {
-    this.#start = start;
+  constructor(kind: Kind) {
+    this.#kind = kind;
   }
 
   async open(count: number): Promise<void> {
-    for (let at = 0; at < count; at++) {
-      const node = await this.#start(true);
-      this.nodes.push(node);
-      this.#names.set(String(await this.say(at, 'CLUSTER', 'MYID')), `<id ${at}>`);
-    }
-    this.lone = await this.#start(false);
+    const settings = { 'cluster-enabled': 'yes', 'cluster-node-timeout': '5000' };
+    const started = await Promise.all(Array.from({ length: count }, () => startProcess(this.#kind, settings)));
+    this.nodes.push(...started);
+    for (const at of started.keys()) this.#names.set(String(await this.say(at, 'CLUSTER', 'MYID')), `<id ${at}>`);
+    this.lone = await startProcess(this.#kind, {});
   }
 
   async close(): Promise<void> {
@@ -63,6 +56,7 @@ class Stage {
   /** What `redis-cli --cluster ...` prints, and its exit code. */
   async cli(words: readonly string[], input = ''): Promise<string> {
     const child = spawn('redis-cli', ['--cluster', ...words]);
+    child.stdin.on('error', () => undefined);
     child.stdin.end(input);
     let text = '';
     child.stdout.on('data', (chunk) => (text += chunk));
@@ -96,20 +90,11 @@ function sorted(text: string): string[] {
     .sort();
 }
 
-const timeouts = { 'cluster-node-timeout': '5000' };
-
 describe('redis-cli --cluster, on our nodes and on real ones', function () {
   this.timeout(120_000);
   const folders: string[] = [];
-  const ours = new Stage(async (cluster) => {
-    const node = await startNode({ cluster, ...(cluster ? { bus: 'tcp', config: timeouts } : {}) });
-    return { port: node.port, end: () => node.kill() };
-  });
-  const real = new Stage(async (cluster) => {
-    const args = Object.entries({ 'cluster-enabled': 'yes', 'repl-diskless-sync-delay': '0', ...timeouts });
-    const node = await startRealNode(cluster ? args.flatMap(([name, value]) => [`--${name}`, value]) : []);
-    return { port: node.port, end: () => node.kill() };
-  });
+  const ours = new Stage('ours');
+  const real = new Stage('real');
 
   before(async function () {
     needRedisServer(this, 'redis-cli --cluster');
@@ -214,10 +199,10 @@ describe('redis-cli --cluster, on our nodes and on real ones', function () {
     await same((stage) => [
       'rebalance',
       stage.address(0),
-      ...['--cluster-use-empty-masters', '--cluster-weight', `${stage.id(6)}=0.02`, '--cluster-threshold', '1'],
+      ...['--cluster-use-empty-masters', '--cluster-weight', `${stage.id(6)}=0.005`, '--cluster-threshold', '1'],
     ]);
     await agreed(7);
-    await same((stage) => ['rebalance', stage.address(0), '--cluster-weight', `${stage.id(6)}=0.02`]);
+    await same((stage) => ['rebalance', stage.address(0), '--cluster-weight', `${stage.id(6)}=0.005`]);
   });
 
   it('add-node as a replica, call, set-timeout, del-node', async () => {
@@ -232,7 +217,15 @@ describe('redis-cli --cluster, on our nodes and on real ones', function () {
     await agreed(8);
     await same((stage) => ['call', stage.address(0), 'GET', 'key:3', '--cluster-only-masters']);
     await same((stage) => ['call', stage.address(0), 'PING', '--cluster-only-replicas']);
-    await same((stage) => ['set-timeout', stage.address(0), '6000']);
+    await both(async (stage) => {
+      await stage.cli(['set-timeout', stage.address(0), '6000']);
+      for (const at of stage.nodes.keys()) {
+        assert.deepEqual(await stage.say(at, 'CONFIG', 'GET', 'cluster-node-timeout'), [
+          'cluster-node-timeout',
+          '6000',
+        ]);
+      }
+    });
     await same((stage) => ['del-node', stage.address(0), stage.id(6)]);
     await same((stage) => ['del-node', stage.address(0), stage.id(7)]);
     await both((stage) =>
