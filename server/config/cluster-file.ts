@@ -1,18 +1,19 @@
 // One node's cluster configuration on the disk: nodes.conf as redis keeps it, and the same as JSON beside it.
 // Owns both files and their lock; knows the state only to print and parse it.
-// Invariants: nodes.conf is replaced whole; what was promised to others (epochs, votes, the own role) is on the disk
-// when save() returns, the rest at least outlives this process.
+// Invariants: what was promised to others (epochs, votes, the own role) is on the disk when save() returns, in a file
+// that was replaced whole; every other change outlives this process, and is in such a file a moment later.
 
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import type { World } from '../../lib/base/world.ts';
+import type { Timer, World } from '../../lib/base/world.ts';
 import { type ClusterState, me } from '../cluster/state.ts';
-import { writeWhole, writeWholeUnsynced } from '../persistence/snapshot-file.ts';
+import { overwrite, writeWhole, writeWholeUnsynced } from '../persistence/snapshot-file.ts';
 import { type FileLock, lockFile } from './file-lock.ts';
 import { parseNodesJson, printNodesJson } from './nodes-json.ts';
 import { parseNodesFile, printNodesFile } from './nodes-text.ts';
 
 const maxBytes = 64 << 20;
+const settleMs = 200;
 
 export class ClusterFile {
   readonly path: string;
@@ -22,6 +23,8 @@ export class ClusterFile {
   #version = 0;
   #saved = '';
   #promised = '';
+  #state: ClusterState | undefined;
+  #timer: Timer | undefined;
 
   /** Locks the file. Throws an Error that says who uses it. */
   constructor(dir: string, name: string, world: World) {
@@ -43,7 +46,7 @@ export class ClusterFile {
   load(): ClusterState | undefined {
     const fromJson = this.#parse(this.jsonPath, parseNodesJson);
     const state = this.#parse(this.path, parseNodesFile) ?? fromJson?.state;
-    this.#version = fromJson?.version ?? 0;
+    this.#version = Math.max(this.#version, fromJson?.version ?? 0);
     return state;
   }
 
@@ -65,16 +68,33 @@ export class ClusterFile {
     const text = printNodesFile(state);
     if (text === this.#saved) return;
     const promised = promisesOf(state);
-    const chunks = [Buffer.from(text, 'latin1')];
-    if (promised === this.#promised) writeWholeUnsynced(this.path, chunks);
-    else writeWhole(this.path, chunks);
+    if (promised === this.#promised && existsSync(this.path)) overwrite(this.path, text);
+    else writeWhole(this.path, [Buffer.from(text, 'latin1')]);
     this.#saved = text;
     this.#promised = promised;
-    const json = printNodesJson(state, { version: ++this.#version, savedAt: this.#world.now() });
-    writeWholeUnsynced(this.jsonPath, [Buffer.from(json, 'latin1')]);
+    this.#state = state;
+    this.#version++;
+    this.#timer ??= this.#world.after(settleMs, () => this.#settle());
+  }
+
+  /** Replaces both files whole. */
+  #settle(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    if (this.#state === undefined) return;
+    const json = printNodesJson(this.#state, { version: this.#version, savedAt: this.#world.now() });
+    this.#state = undefined;
+    try {
+      writeWholeUnsynced(this.path, [Buffer.from(this.#saved, 'latin1')]);
+      writeWholeUnsynced(this.jsonPath, [Buffer.from(json, 'latin1')]);
+    } catch (error) {
+      // What counts is in nodes.conf already.
+      this.#world.log(`the cluster configuration could not be copied: ${(error as Error).message}`);
+    }
   }
 
   close(): void {
+    this.#settle();
     this.#lock.release();
   }
 }

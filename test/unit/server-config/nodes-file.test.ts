@@ -164,10 +164,16 @@ describe('the cluster configuration on the disk', () => {
     const second = new ClusterFile(dir, 'nodes.conf', world);
     assert.equal(me(second.load()!).configEpoch, 4);
     second.save(someState());
-    assert.equal(version(), 3);
-    rmSync(join(dir, 'nodes.json'));
-    assert.deepEqual(second.load(), kept(someState()));
+    assert.deepEqual(second.load(), kept(someState()), 'at once');
+    second.save(withOwner(someState(), range(0, 5000), undefined));
+    assert.equal(second.load()!.owners[0], undefined, 'also when the text becomes shorter');
+    world.forward(1000);
+    assert.equal(version(), 4);
     second.close();
+    rmSync(join(dir, 'nodes.json'));
+    const third = new ClusterFile(dir, 'nodes.conf', world);
+    assert.equal(third.load()!.owners[0], undefined);
+    third.close();
   });
 
   it('is locked against a second user, and a dead one holds nothing', () => {
