@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict';
+import { ManualWorld } from '../../lib/base/world.ts';
+import { type BundledNode, startNode } from '../../server/index.ts';
+import { needRedisServer, type RealNode, startRealNode } from '../kit/redis-server.ts';
+import { RespClient } from '../kit/resp-client.ts';
+import { type AnyNode, ask, info, seedOf, until, untilEqual, untilLinked, write } from './server-replication-kit.ts';
+
+// Our nodes and redis-server 7.0 as each other's masters and replicas, outside a cluster.
+
+const realArguments = ['--repl-diskless-sync-delay', '0', '--repl-ping-replica-period', '1'];
+
+describe('replication with redis-server', function () {
+  this.timeout(60_000);
+  const ours: BundledNode[] = [];
+  const reals: RealNode[] = [];
+  const startOurs = async (config: Record<string, string> = {}): Promise<BundledNode> => {
+    const node = await startNode({ config: { 'repl-ping-replica-period': '1', ...config } });
+    ours.push(node);
+    return node;
+  };
+  const startReal = async (...args: string[]): Promise<RealNode> => {
+    const node = await startRealNode([...realArguments, ...args]);
+    reals.push(node);
+    return node;
+  };
+  const follow = async (replica: AnyNode, master: AnyNode): Promise<void> => {
+    await ask(replica, 'REPLICAOF', '127.0.0.1', master.port);
+  };
+
+  before(function () {
+    needRedisServer(this);
+  });
+
+  afterEach(async () => {
+    await Promise.all(ours.splice(0).map((node) => node.kill()));
+    await Promise.all(reals.splice(0).map((node) => node.kill()));
+  });
+
+  for (const diskless of ['yes', 'no']) {
+    it(`a real replica of our master has our data, diskless ${diskless}, through cuts`, async () => {
+      const chance = new ManualWorld({ seed: seedOf() });
+      const master = await startOurs({ 'repl-diskless-sync': diskless });
+      await write(master, chance, 1500);
+      const replica = await startReal();
+      await follow(replica, master);
+      await write(master, chance, 1500);
+      await untilLinked(replica);
+      await untilEqual(master, replica);
+      for (let cuts = 0; cuts < 3; cuts++) {
+        const writing = write(master, chance, 700);
+        assert.equal(await ask(master, 'CLIENT', 'KILL', 'TYPE', 'replica'), 1);
+        await writing;
+        await untilLinked(replica);
+      }
+      await untilEqual(master, replica);
+      const stats = await info(master, 'stats');
+      assert.deepEqual([stats['sync_full'], stats['sync_partial_ok']], ['1', '3']);
+    });
+
+    it(`our replica of a real master has its data, diskless ${diskless}, through cuts`, async () => {
+      const chance = new ManualWorld({ seed: seedOf() });
+      const master = await startReal('--repl-diskless-sync', diskless);
+      await write(master, chance, 1500);
+      const replica = await startOurs();
+      await follow(replica, master);
+      await write(master, chance, 1500);
+      await untilLinked(replica);
+      await untilEqual(master, replica);
+      for (let cuts = 0; cuts < 3; cuts++) {
+        const writing = write(master, chance, 700);
+        assert.equal(await ask(master, 'CLIENT', 'KILL', 'TYPE', 'replica'), 1);
+        await writing;
+        await untilLinked(replica);
+      }
+      await untilEqual(master, replica);
+      const stats = await info(master, 'stats');
+      assert.deepEqual([stats['sync_full'], stats['sync_partial_ok']], ['1', '3']);
+    });
+  }
+
+  it('a chain of ours, theirs and ours hands the same stream on; offsets and names are one', async () => {
+    const chance = new ManualWorld({ seed: seedOf() });
+    const top = await startOurs();
+    const middle = await startReal();
+    const bottom = await startOurs();
+    const last = await startReal();
+    await follow(middle, top);
+    await untilLinked(middle);
+    await follow(bottom, middle);
+    await untilLinked(bottom);
+    await follow(last, bottom);
+    await untilLinked(last);
+    await write(top, chance, 1500);
+    await untilEqual(top, middle, bottom, last);
+    const views = await Promise.all([top, middle, bottom, last].map((node) => info(node)));
+    assert.equal(new Set(views.map((view) => view['master_replid'])).size, 1);
+    assert.deepEqual(await ask(top, 'WAIT', 1, 5000), 1);
+  });
+
+  it('after a promotion of ours, its real sibling and then its real master go on without a copy', async () => {
+    const chance = new ManualWorld({ seed: seedOf() });
+    const master = await startReal();
+    const heir = await startOurs();
+    const sibling = await startReal();
+    await follow(heir, master);
+    await follow(sibling, master);
+    await write(master, chance, 800);
+    await untilLinked(heir);
+    await untilLinked(sibling);
+    await untilEqual(master, heir, sibling);
+    const { master_replid: old } = await info(master);
+    await ask(heir, 'REPLICAOF', 'NO', 'ONE');
+    await follow(sibling, heir);
+    await follow(master, heir);
+    await untilLinked(sibling);
+    await untilLinked(master);
+    await write(heir, chance, 800);
+    await untilEqual(master, heir, sibling);
+    const view = await info(heir);
+    assert.equal(view['master_replid2'], old);
+    assert.notEqual(view['master_replid'], old);
+    const stats = await info(heir, 'stats');
+    assert.deepEqual([stats['sync_full'], stats['sync_partial_ok']], ['0', '2']);
+  });
+
+  it('after a promotion of theirs, its sibling and its master of ours go on without a copy', async () => {
+    const chance = new ManualWorld({ seed: seedOf() });
+    const master = await startOurs();
+    const heir = await startReal();
+    const sibling = await startOurs();
+    await follow(heir, master);
+    await follow(sibling, master);
+    await untilLinked(heir);
+    await untilLinked(sibling);
+    await write(master, chance, 800);
+    await untilEqual(master, heir, sibling);
+    await ask(heir, 'REPLICAOF', 'NO', 'ONE');
+    await follow(sibling, heir);
+    await follow(master, heir);
+    await untilLinked(sibling);
+    await untilLinked(master);
+    await write(heir, chance, 800);
+    await untilEqual(master, heir, sibling);
+    const stats = await info(heir, 'stats');
+    assert.deepEqual([stats['sync_full'], stats['sync_partial_ok']], ['0', '2']);
+  });
+
+  it('passwords are asked for and given, both ways', async () => {
+    const locked = ['--requirepass', 'secret', '--masterauth', 'secret'];
+    const real = await startReal(...locked);
+    const mine = await startOurs({ requirepass: 'secret' });
+    const login = async (node: AnyNode, ...argv: string[]): Promise<unknown> => {
+      const client = await RespClient.connect(node.port);
+      await client.call('AUTH', 'secret');
+      const reply = await client.call(...argv);
+      client.close();
+      return reply;
+    };
+    const up = async (node: AnyNode): Promise<boolean> =>
+      String(await login(node, 'INFO', 'replication')).includes('master_link_status:up');
+    await login(real, 'SET', 'a', '1');
+    await login(mine, 'REPLICAOF', '127.0.0.1', String(real.port));
+    assert.equal(await up(mine), false);
+    await login(mine, 'CONFIG', 'SET', 'masterauth', 'wrong');
+    await login(mine, 'CONFIG', 'SET', 'masterauth', 'secret');
+    await until('ours is let in', () => up(mine));
+    assert.equal(await login(mine, 'GET', 'a'), '1');
+    await login(mine, 'REPLICAOF', 'NO', 'ONE');
+    await login(real, 'REPLICAOF', '127.0.0.1', String(mine.port));
+    await until('theirs is let in', () => up(real));
+  });
+});
