@@ -1,0 +1,267 @@
+import assert from 'node:assert/strict';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { freePort, NodeProcess, type NodeProcessOptions, startNodeProcess } from '../kit/node-process.ts';
+import { needRedisServer, startRealCluster, until } from '../kit/real-cluster.ts';
+
+// `lingcache server`: one node as a process, in the place of redis-server.
+
+let dir: string;
+let port: number;
+const nodes: NodeProcess[] = [];
+
+async function start(args: readonly string[] = [], more: Partial<NodeProcessOptions> = {}): Promise<NodeProcess> {
+  const node = await startNodeProcess(port, { dir, args, ...more });
+  nodes.push(node);
+  return node;
+}
+
+/** Runs one that is not expected to come up. */
+function fails(args: readonly string[], more: Partial<NodeProcessOptions> = {}): ReturnType<NodeProcess['end']> {
+  const node = new NodeProcess({ dir, args, ...more });
+  nodes.push(node);
+  return node.ended;
+}
+
+async function clean(): Promise<void> {
+  await Promise.all(nodes.splice(0).map((node) => node.end('SIGKILL')));
+  rmSync(dir, { recursive: true, force: true });
+}
+
+async function prepare(): Promise<void> {
+  dir = mkdtempSync(join(tmpdir(), 'lingcache-process-'));
+  port = await freePort();
+}
+
+const infoOf = async (node: NodeProcess, section: string): Promise<Map<string, string>> =>
+  new Map(
+    String(await node.ask('info', section))
+      .split('\r\n')
+      .map((line) => line.split(/:(.*)/s) as [string, string]),
+  );
+
+describe('lingcache server: a node as a process', function () {
+  this.timeout(30_000);
+  beforeEach(prepare);
+  afterEach(clean);
+
+  it('takes a file, stdin, options and variables; says that it is up; stops on SIGTERM with its data saved', async () => {
+    writeFileSync(
+      join(dir, 'a.conf'),
+      'maxclients 77\nwonder woman\ninclude b.conf\npidfile node.pid\nunixsocket s.sock\n',
+    );
+    writeFileSync(join(dir, 'b.conf'), 'requirepass ""\nhz 20\n');
+    const more = { stdin: 'hz 30\ntimeout 9\n', env: { REDIS_DB_NUM: '3', REDIS_ADDR: ':1' } };
+    const node = await start(['a.conf', '-', '--timeout', '8', '--save', '100', '1'], more);
+    const get = async (name: string): Promise<unknown> => ((await node.ask('config', 'get', name)) as unknown[])[1];
+    const values = await Promise.all(['maxclients', 'hz', 'timeout', 'databases', 'wonder'].map(get));
+    assert.deepEqual(values.map(String), ['77', '30', '8', '3', 'woman']);
+    assert.match(node.text, new RegExp(`PID: ${node.child.pid}`));
+    assert.match(
+      node.text,
+      /unknown parameter 'wonder'[\s\S]+Running mode=standalone, port=\d+\.[\s\S]+Ready to accept/,
+    );
+    assert.equal(readFileSync(join(dir, 'node.pid'), 'utf8'), `${node.child.pid}\n`);
+    await node.ask('set', 'k', 'v');
+    const reply = await new Promise<string>((resolve) => {
+      const socket = connect(join(dir, 's.sock'), () => socket.write('GET k\r\n'));
+      socket.on('data', (bytes) => resolve(String(bytes)));
+    });
+    assert.equal(reply, '$1\r\nv\r\n');
+    const { code, text } = await node.end('SIGTERM');
+    assert.equal(code, 0);
+    assert.match(text, /Received SIGTERM[\s\S]+DB saved on disk[\s\S]+bye/);
+    assert.equal(existsSync(join(dir, 'node.pid')) || existsSync(join(dir, 's.sock')), false);
+    const again = await start();
+    assert.equal(await again.ask('get', 'k'), 'v');
+  });
+
+  it('a configuration that is wrong ends it with code 1, naming the place', async () => {
+    writeFileSync(join(dir, 'bad.conf'), 'port 7000\nappendonly perhaps\n');
+    const [bad, missing, quotes, nowhere] = await Promise.all([
+      fails(['bad.conf']),
+      fails(['none.conf']),
+      fails(['-'], { stdin: 'requirepass "x\n' }),
+      fails(['--dir', './nowhere']),
+    ]);
+    assert.match(bad.text, /Reading bad.conf, at line 2\n>>> 'appendonly perhaps'\nargument must be 'yes' or 'no'/);
+    assert.match(missing.text, /none.conf/);
+    assert.match(quotes.text, /Unbalanced quotes/);
+    assert.match(nowhere.text, /Can't chdir to '.\/nowhere'/);
+    for (const { code } of [bad, missing, quotes, nowhere]) assert.equal(code, 1);
+  });
+
+  it('save points save by themselves; a failed save stops writes until one succeeds', async () => {
+    const node = await start(['--save', '1', '2']);
+    await node.ask('set', 'a', 1);
+    await node.ask('set', 'b', 2);
+    await until('it is saved', async () => (await infoOf(node, 'persistence')).get('rdb_saves') === '1');
+    assert.equal((await infoOf(node, 'persistence')).get('rdb_changes_since_last_save'), '0');
+    rmSync(join(dir, 'dump.rdb'));
+    mkdirSync(join(dir, 'dump.rdb'));
+    await node.ask('bgsave');
+    await until('it failed', async () => (await infoOf(node, 'persistence')).get('rdb_last_bgsave_status') === 'err');
+    await assert.rejects(node.ask('set', 'c', 3), /^ReplyError: MISCONF Redis is configured to save RDB/);
+    await assert.rejects(node.ask('shutdown'), /Errors trying to SHUTDOWN/);
+    await assert.rejects(node.ask('shutdown', 'abort'), /No shutdown in progress/);
+    assert.equal(await node.ask('get', 'a'), '1');
+    rmSync(join(dir, 'dump.rdb'), { recursive: true });
+    await node.ask('bgsave');
+    await until('writes are taken again', async () => (await node.ask('set', 'c', 3)) !== undefined);
+    node.ask('shutdown', 'save').catch(() => undefined);
+    assert.equal((await node.ended).code, 0);
+    assert.equal(await (await start()).ask('dbsize'), 3);
+  });
+
+  it('a log can be switched on and off while it runs, and is rewritten when it has grown', async () => {
+    const node = await start([
+      '--save',
+      '',
+      '--auto-aof-rewrite-min-size',
+      '1kb',
+      '--auto-aof-rewrite-percentage',
+      '50',
+    ]);
+    await node.ask('set', 'before', 'x');
+    await node.ask('config', 'set', 'appendonly', 'yes');
+    for (let at = 0; at < 60; at++) await node.ask('set', 'after', at);
+    await until('it was rewritten', async () => Number((await infoOf(node, 'persistence')).get('aof_rewrites')) >= 2);
+    await node.ask('config', 'set', 'appendonly', 'no');
+    await node.ask('set', 'unlogged', 'x');
+    await node.ask('config', 'set', 'appendonly', 'yes', 'appendfsync', 'always');
+    await until(
+      'it is all there',
+      async () => (await infoOf(node, 'persistence')).get('aof_rewrite_in_progress') === '0',
+    );
+    await node.ask('set', 'last', 'x');
+    await node.end('SIGKILL');
+    const again = await start(['--appendonly', 'yes']);
+    assert.deepEqual(await again.ask('mget', 'before', 'after', 'unlogged', 'last').then(String), 'x,59,x,x');
+  });
+});
+
+describe('lingcache server: a node of a cluster as a process', function () {
+  this.timeout(60_000);
+  beforeEach(prepare);
+  afterEach(clean);
+  const asCluster = ['--cluster-enabled', 'yes', '--save', '', '--appendonly', 'yes', '--appendfsync', 'always'];
+
+  it('keeps id, slots, epoch and every acknowledged write over kill -9', async () => {
+    const node = await start(asCluster);
+    const id = await node.ask('cluster', 'myid');
+    await node.ask('cluster', 'addslotsrange', 0, 16_383);
+    await node.ask('cluster', 'set-config-epoch', 5);
+    await until('it serves', () => node.ask('set', 'first', 1));
+    let acknowledged = 0;
+    const writing = (async () => {
+      for (;;) {
+        await node.ask('set', `key:${acknowledged}`, acknowledged);
+        acknowledged++;
+      }
+    })().catch(() => undefined);
+    await until('some are written', () => acknowledged > 100);
+    await node.end('SIGKILL');
+    await writing;
+    const again = await start(asCluster);
+    assert.equal(await again.ask('cluster', 'myid'), id);
+    assert.match(String(await again.ask('cluster', 'nodes')), / 5 connected 0-16383\n/);
+    await until('it serves', () => again.ask('get', 'first'));
+    for (let at = 0; at < acknowledged; at++) assert.equal(await again.ask('get', `key:${at}`), String(at));
+  });
+
+  it('a second process, and a damaged file, end with code 1 and change nothing', async () => {
+    const node = await start(asCluster);
+    const second = await fails([...asCluster, '--port', String(await freePort())]);
+    assert.equal(second.code, 1);
+    assert.match(second.text, new RegExp(`nodes.conf is in use by process ${node.child.pid}`));
+    assert.equal(await node.ask('ping'), 'PONG');
+    await node.end('SIGTERM');
+    writeFileSync(join(dir, 'nodes.conf'), 'garbage\n');
+    const damaged = await fails([...asCluster, '--port', String(port)]);
+    assert.equal(damaged.code, 1);
+    assert.match(damaged.text, /nodes.conf is corrupted/);
+    assert.equal(readFileSync(join(dir, 'nodes.conf'), 'utf8'), 'garbage\n');
+  });
+
+  it('redis-server goes on where it stopped, and it where redis-server did', async function () {
+    needRedisServer(this, 'files shared with redis-server');
+    const programs = ['lingcache', 'redis-server', 'lingcache'] as const;
+    let id: unknown;
+    for (const [turn, program] of programs.entries()) {
+      const node = await start(asCluster, { program });
+      id ??= await node.ask('cluster', 'myid');
+      assert.equal(await node.ask('cluster', 'myid'), id, program);
+      if (turn === 0) {
+        await node.ask('cluster', 'addslotsrange', 0, 8000, 9000, 16_383);
+        await node.ask('cluster', 'bumpepoch');
+      }
+      assert.match(String(await node.ask('cluster', 'nodes')), / 1 connected 0-8000 9000-16383\n/, program);
+      await node.ask('config', 'set', 'cluster-require-full-coverage', 'no');
+      await until('it serves', () => node.ask('set', `{a}${turn}`, program));
+      for (let before = 0; before < turn; before++) {
+        assert.equal(await node.ask('get', `{a}${before}`), programs[before]);
+      }
+      assert.equal((await node.end('SIGTERM')).code, 0, program);
+    }
+  });
+
+  it('takes slots of nobody that it has keys of', async () => {
+    const alone = await start(['--appendonly', 'yes']);
+    await alone.ask('set', 'foo', 'bar');
+    await alone.end('SIGTERM');
+    const node = await start([...asCluster, '--cluster-require-full-coverage', 'no']);
+    assert.match(String(await node.ask('cluster', 'nodes')), /connected 12182\n/);
+    await until('it serves', async () => (await node.ask('get', 'foo')) === 'bar');
+  });
+});
+
+describe('lingcache server: in a harness made for redis-server', function () {
+  this.timeout(60_000);
+  let path: string | undefined;
+  before(function () {
+    needRedisServer(this, 'a cluster of processes in the place of redis-server');
+    dir = mkdtempSync(join(tmpdir(), 'lingcache-shim-'));
+    const main = new URL('../../server/tools/main.js', import.meta.url).pathname;
+    writeFileSync(join(dir, 'redis-server'), `#!/bin/sh\nexec '${process.execPath}' '${main}' server "$@"\n`);
+    chmodSync(join(dir, 'redis-server'), 0o755);
+    path = process.env['PATH'];
+    process.env['PATH'] = `${dir}${delimiter}${path}`;
+  });
+  after(() => {
+    if (path !== undefined) process.env['PATH'] = path;
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  it('a cluster forms, loses a master by kill -9, elects its replica and takes the old one back', async () => {
+    const config = { 'cluster-node-timeout': '1000', appendonly: 'yes', appendfsync: 'always' };
+    const cluster = await startRealCluster({ config: { ...config, 'cluster-replica-validity-factor': '0' } });
+    try {
+      const [master, other] = cluster.masters;
+      assert.match(String(await other!.ask('info', 'server')), /server_name:lingcache/);
+      // Slot 0 to 5460 are the first master's; this key's slot is 3300.
+      await master!.ask('set', 'b', 'kept');
+      await master!.ask('wait', '1', '2000');
+      await master!.kill();
+      await until('the replica is master', async () =>
+        / master /.test(
+          String(await cluster.replicas[0]!.ask('cluster', 'nodes'))
+            .split('\n')
+            .find((l) => l.includes('myself'))
+            ?.replace('myself,', '') ?? '',
+        ),
+      );
+      await until('it serves', async () => (await cluster.replicas[0]!.ask('get', 'b')) === 'kept');
+      await cluster.replicas[0]!.ask('set', 'b', 'newer');
+      await master!.restart();
+      await until('it follows', async () =>
+        /role:slave[\s\S]+master_link_status:up/.test(String(await master!.ask('info', 'replication'))),
+      );
+      await master!.ask('readonly');
+      await until('it has the newer', async () => (await master!.ask('get', 'b')) === 'newer');
+    } finally {
+      await cluster.stop();
+    }
+  });
+});
