@@ -330,7 +330,7 @@ export class ClusterCore {
   #makeRefresher(): Refresher {
     return new Refresher(
       {
-        ask: () => survey(this.#surveyor.targets(), this.#world),
+        ask: () => this.#survey(),
         publish: (seen, reason) => {
           const changed = this.#publish(seen);
           if (refreshChannel.hasSubscribers) refreshChannel.publish({ reason, changed, error: undefined });
@@ -345,6 +345,18 @@ export class ClusterCore {
       },
       this.#world,
     );
+  }
+
+  // A round that disconnect() broke off may be shared by the connect() that came after it: it asks again.
+  async #survey(): Promise<SlotMap> {
+    for (;;) {
+      const epoch = this.#epoch;
+      try {
+        return await survey(this.#surveyor.targets(), this.#world);
+      } catch (error) {
+        if (epoch === this.#epoch || this.lifecycle.status !== 'connecting') throw error;
+      }
+    }
   }
 
   #publish(seen: SlotMap): boolean {

@@ -202,8 +202,8 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     return this.#scan(options, false);
   }
 
-  /** scanStream() key by key: `for await (const key of cluster.scanIterator({ match: 'user:*' }))`. */
-  scanIterator(options: ScanStreamOptions = {}): AsyncGenerator<string> {
+  /** scanStream() key by key: `for await (const key of cluster.scanKeys({ match: 'user:*' }))`. */
+  scanKeys(options: ScanStreamOptions = {}): AsyncGenerator<string> {
     return keysOf<string>(this.scanStream(options));
   }
 

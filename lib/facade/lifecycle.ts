@@ -51,10 +51,10 @@ export class Lifecycle {
     return this.#held.size;
   }
 
-  /** Changes the status; its event fires on the next tick, without arguments. */
-  become(status: Status): void {
+  /** Changes the status; its event fires on the next tick, with `told` and nothing else. */
+  become(status: Status, ...told: readonly unknown[]): void {
     this.#status = status;
-    process.nextTick(() => this.#emitter.emit(status));
+    process.nextTick(() => this.#emitter.emit(status, ...told));
     if (status === 'ready') for (const parcel of this.#takeHeld()) if (!parcel.settled) this.#options.send(parcel);
   }
 

@@ -5,16 +5,17 @@ import { AbortError, MaxRetriesPerRequestError, RedisError } from '../base/error
 import { RealWorld, type World } from '../base/world.ts';
 import { type Callback, nodeify } from '../batch/pipeline.ts';
 import type { BatchResult } from '../batch/scatter.ts';
-import { Call, CallFlag, ownCall, type Parcel } from '../connection/call.ts';
+import { Call, CallFlag, type Lane, ownCall, type Parcel } from '../connection/call.ts';
 import { Keeper, type KeeperState } from '../connection/keeper.ts';
 import { Subscriptions } from '../pubsub/subscriptions.ts';
 import { Deadlines } from '../router/deadlines.ts';
 import { SingleRouter } from '../router/single.ts';
-import type { Push } from '../wire/reply.ts';
+import { type Push, ReplyError } from '../wire/reply.ts';
 import { limitBlocking } from './blocking-timeout.ts';
 import { Client, type ClientHands } from './client.ts';
 import { Command } from './command.ts';
 import { CallMaker, wordOf } from './commander.ts';
+import { ConnectionState } from './connection-state.ts';
 import { defaultRedisOptions, redisOptionsOf } from './defaults.ts';
 import { Lifecycle, type Status } from './lifecycle.ts';
 import { parseMonitorLine } from './monitor.ts';
@@ -39,6 +40,8 @@ const sharedStatus: Record<KeeperState, Status> = {
   ended: 'end',
 };
 
+const closed = 'Connection is closed.';
+
 /** Marks the constructor call that wraps a cluster's own connection. */
 export const sharedKeeper: unique symbol = Symbol('shared keeper');
 
@@ -49,16 +52,22 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
   /** What the constructor was given, with ioredis's defaults for the rest. */
   readonly options: RedisOptions;
   readonly isCluster: boolean = false;
-  readonly #keeper: Keeper;
+  /** Another one after the client has ended and connects again. */
+  #keeper: Keeper;
   readonly #shared: boolean;
   readonly #router: SingleRouter;
   readonly #lifecycle: Lifecycle;
   readonly #world: World;
-  readonly #subscriptions: Subscriptions;
+  #subscriptions: Subscriptions;
+  readonly #state: ConnectionState;
   readonly #deadlines: Deadlines | undefined;
   readonly #connects = new ConnectTracer();
   #times = 0;
+  /** The connection of now, or the one just lost, has been through its handshake. */
+  #wasUp = false;
   #connections = 0;
+  /** Milliseconds until the next attempt to connect, as the strategy has it. */
+  #delay = 0;
   #waiters: { resolve: () => void; reject: (error: Error) => void }[] = [];
 
   constructor(port: number, host: string, options: RedisOptionsWithReplyMapping<Mapping>);
@@ -79,11 +88,15 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
     this.#world = new RealWorld();
     this.#shared = shared !== undefined;
     this.#keeper = shared ?? this.#makeKeeper();
-    this.#router = new SingleRouter(this.#keeper, this.#world, {
-      resendWritten: resendsWritten(this.options),
-      loadingDeadline: this.options.maxLoadingRetryTime ?? 10_000,
-      hold: (parcel) => this.#hold(parcel),
-    });
+    this.#router = new SingleRouter(
+      laneOf(() => this.#keeper),
+      this.#world,
+      {
+        resendWritten: resendsWritten(this.options),
+        loadingDeadline: this.options.maxLoadingRetryTime ?? 10_000,
+        hold: (parcel) => this.#hold(parcel),
+      },
+    );
     this.#lifecycle = new Lifecycle(this, {
       offlineQueue: this.options.enableOfflineQueue ?? true,
       offlineMessage: "Stream isn't writeable and enableOfflineQueue options is false",
@@ -93,6 +106,11 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
       wake: () => void this.connect().catch(() => undefined),
     });
     this.#subscriptions = new Subscriptions(this);
+    this.#state = new ConnectionState(
+      this.options.db ?? 0,
+      () => (this.#keeper.state === 'up' ? this.#connections : 0),
+      (db) => this.emit('select', db),
+    );
     const timeout = this.options.commandTimeout;
     if (timeout !== undefined && timeout > 0)
       this.#deadlines = new Deadlines(timeout, this.#world, (visit) => this.#visitAll(visit));
@@ -110,7 +128,7 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
   }
 
   override disconnect(reconnect = false): void {
-    const reason = new AbortError('Connection is closed.', { code: 'ERR_CLOSED', node: this.#keeper.address });
+    const reason = new AbortError(closed, { code: 'ERR_CLOSED', node: this.#keeper.address });
     if (this.#shared || reconnect) {
       this.#keeper.drop(reason);
       return;
@@ -194,7 +212,11 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
     }
     if (call instanceof Call && (call.flags & CallFlag.blocking) !== 0) limitBlocking(call, this.options, this.#world);
     if (this.#shared) this.#router.send(call);
-    else this.#lifecycle.submit(call);
+    else {
+      const error = call instanceof Call ? this.#state.admit(call) : undefined;
+      if (error === undefined) this.#lifecycle.submit(call);
+      else call.fail(error);
+    }
   };
 
   /** Why the connection takes no such call just now: it is a monitor, or a RESP2 one that hears messages only. */
@@ -232,12 +254,14 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
   }
 
   async #quit(): Promise<'OK'> {
-    if (this.#lifecycle.status === 'end') throw new AbortError('Connection is closed.', { code: 'ERR_CLOSED' });
-    if (this.#keeper.state === 'up') {
-      const { call, answer: parting } = ownCall(['quit']);
-      this.#keeper.send(call);
-      await parting.catch(() => undefined);
-    }
+    const { status, held } = this.#lifecycle;
+    if (!this.#shared && status === 'end') throw new AbortError(closed, { code: 'ERR_CLOSED' });
+    const { call, answer: parting } = ownCall(['quit']);
+    // Behind everything that waits; with nothing waiting there is nobody to say it to.
+    if (this.#keeper.state === 'up') this.#keeper.send(call);
+    else if (held > 0 && status !== 'wait') this.#lifecycle.submit(call);
+    else call.resolve('OK');
+    await parting.catch(() => undefined);
     this.disconnect();
     return 'OK';
   }
@@ -248,6 +272,7 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
       return Promise.reject(new RedisError('Redis is already connecting/connected', { code: 'ERR_CONNECTED' }));
     }
     const ready = new Promise<void>((resolve, reject) => this.#waiters.push({ resolve, reject }));
+    if (this.#keeper.state === 'ended') this.#keeper = this.#makeKeeper();
     this.#keeper.open();
     return ready;
   }
@@ -265,7 +290,7 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
     return new Keeper(path ?? `${host}:${port}`, options, this.#world, {
       onState: (keeper, state, reason) => {
         this.#connects.onState(keeper, state, reason);
-        this.#onState(state, reason);
+        if (keeper === this.#keeper) this.#onState(state, reason);
       },
       onPush: (_keeper, push) => this.onPush(push),
       onStray: (reply) => this.#onMonitorLine(reply),
@@ -276,7 +301,9 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
     if (this.#lifecycle.status === 'disconnecting') return null;
     const strategy = this.options.retryStrategy;
     const delay = typeof strategy === 'function' ? strategy(times) : null;
-    return typeof delay === 'number' ? delay : null;
+    if (typeof delay !== 'number') return null;
+    this.#delay = delay;
+    return delay;
   }
 
   /** Push frames of the connection: messages, and the confirmations of subscriptions. */
@@ -286,31 +313,34 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
 
   // What could not be sent: waits for the next connection, or fails where nothing will come.
   #hold(parcel: Parcel): void {
-    if (this.#shared)
-      parcel.fail(parcel.lastError ?? new AbortError('Connection is closed.', { node: this.#keeper.address }));
-    else this.#lifecycle.submit(parcel);
+    if (this.#shared) parcel.fail(parcel.lastError ?? new AbortError(closed, { node: this.#keeper.address }));
+    else {
+      const refusal = this.#state.refusal(parcel);
+      if (refusal === undefined) this.#lifecycle.submit(parcel);
+      else parcel.fail(refusal);
+    }
   }
 
   #onState(state: KeeperState, reason?: Error): void {
-    const waiters = reason === undefined ? [] : this.#waiters.splice(0);
+    if (reason !== undefined) this.#refuseWaiters(reason);
     switch (state) {
       case 'dialing':
         this.#lifecycle.become('connecting');
         break;
       case 'up':
         this.#times = 0;
+        this.#wasUp = true;
         this.#lifecycle.become('connect');
         void this.#getReady(++this.#connections);
         break;
       case 'resting':
-        for (const waiter of waiters) waiter.reject(reason!);
         this.#onResting(reason!);
         break;
       case 'ended':
-        for (const waiter of waiters) waiter.reject(reason!);
+        this.#report(reason!);
         this.#lifecycle.become('close');
         this.#lifecycle.become('end');
-        this.#lifecycle.failHeld(new AbortError('Connection is closed.', { code: 'ERR_CLOSED', cause: reason }));
+        this.#lifecycle.failHeld(new AbortError(closed, { code: 'ERR_CLOSED', cause: reason }));
         break;
       default:
     }
@@ -325,10 +355,24 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
       await waitUntilLoaded(send, this.#world, this.options.maxLoadingRetryTime ?? 10_000);
     }
     if (connection !== this.#connections || this.#keeper.state !== 'up') return;
+    this.#reselect(send);
     if (this.options.autoResubscribe ?? true) this.#subscriptions.restore(send);
+    else this.#subscriptions = new Subscriptions(this);
     this.#lifecycle.become('ready');
     for (const waiter of this.#waiters.splice(0)) waiter.resolve();
     if (this.options.monitor) this.#startMonitoring(send);
+  }
+
+  // The handshake selects the database of the options; commands may have changed it since.
+  #reselect(send: (call: Call) => boolean): void {
+    const { db } = this.#state;
+    if (db === (this.options.db ?? 0)) return;
+    const { call, answer: selected } = ownCall(['select', String(db)]);
+    if (!send(call)) return;
+    selected.then(
+      () => this.emit('select', db),
+      (error: Error) => this.#lifecycle.reportError(error),
+    );
   }
 
   #startMonitoring(send: (call: Call) => boolean): void {
@@ -348,13 +392,28 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
   }
 
   #onResting(reason: Error): void {
+    this.#report(reason);
     this.#lifecycle.become('close');
-    this.#lifecycle.reportError(reason);
-    this.#lifecycle.become('reconnecting');
-    const limit = this.options.maxRetriesPerRequest === undefined ? 20 : this.options.maxRetriesPerRequest;
-    if (limit !== null && ++this.#times % (limit + 1) === 0) {
+    this.#lifecycle.become('reconnecting', this.#delay);
+    const { maxRetriesPerRequest: limit = 20 } = this.options;
+    const refused = refusalIn(reason);
+    // Commands do not wait for a server that will have none of this client.
+    if (refused !== undefined && !this.#wasUp) this.#lifecycle.failHeld(refused);
+    else if (limit !== null && ++this.#times % (limit + 1) === 0) {
       this.#lifecycle.failHeld(new MaxRetriesPerRequestError(limit, { node: this.#keeper.address, cause: reason }));
     }
+    this.#wasUp = false;
+  }
+
+  /** The error event is for failures: not for a connection that was closed, by whichever side and for whatever reply. */
+  #report(reason: Error): void {
+    if (reason.message === closed || (this.#wasUp && refusalIn(reason) !== undefined)) return;
+    this.#lifecycle.reportError(reason);
+  }
+
+  #refuseWaiters(cause: Error): void {
+    const error = new RedisError(closed, { code: 'ERR_CLOSED', node: this.#keeper.address, cause });
+    for (const waiter of this.#waiters.splice(0)) waiter.reject(error);
   }
 
   #visitAll(visit: (parcel: Parcel) => void): void {
@@ -362,4 +421,21 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
     this.#router.forEachParked(visit);
     this.#keeper.forEachCall(visit as (call: Call) => void);
   }
+}
+
+/** The server's own word in the reason of a loss: of the handshake, or one that reconnectOnError took for a reason. */
+function refusalIn({ cause }: Error): ReplyError | undefined {
+  return cause instanceof ReplyError ? cause : undefined;
+}
+
+/** Sends on whatever keeper there is just now. */
+function laneOf(keeper: () => Keeper): Lane {
+  return {
+    get address() {
+      return keeper().address;
+    },
+    send: (call) => keeper().send(call),
+    sendAsking: (call) => keeper().sendAsking(call),
+    sendAll: (calls, asking) => keeper().sendAll(calls, asking),
+  };
 }

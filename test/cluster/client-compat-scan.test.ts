@@ -73,7 +73,7 @@ describe('client: scans of a cluster', () => {
     assert.ok(pages.length >= 15);
     assert.deepEqual(pages.flat().sort(), [...keys].sort());
     const single: string[] = [];
-    for await (const key of cluster.scanIterator({ match: 'key:1?' })) single.push(key);
+    for await (const key of cluster.scanKeys({ match: 'key:1?' })) single.push(key);
     assert.deepEqual(single.sort(), keys.filter((key) => /^key:1\d$/.test(key)).sort());
     const [bytes] = await cluster
       .scanBufferStream({ match: 'key:77' })

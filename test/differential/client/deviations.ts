@@ -152,4 +152,20 @@ export const deviations: readonly Deviation[] = [
     row: 'single: events of a life',
     reason: 'a Redis tells disconnecting too, as a Cluster does',
   },
+  {
+    row: 'alone: maxRetriesPerRequest null waits',
+    reason: 'disconnect() rejects what a client has held; ioredis leaves it pending when it was about to reconnect',
+  },
+  {
+    row: 'alone: disconnect while reconnecting',
+    reason: 'as "maxRetriesPerRequest null waits"',
+  },
+  {
+    row: 'alone: wrong password',
+    reason: 'connect is told once the handshake is over, so that a refused client never was connected',
+  },
+  {
+    row: 'alone: MULTI by itself, lost half-way',
+    reason: 'what was meant for a transaction that is lost is rejected; ioredis executes it outside of any',
+  },
 ];

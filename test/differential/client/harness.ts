@@ -11,14 +11,14 @@ import { deviations } from './deviations.ts';
 export type Face = any;
 
 /** What a script gets from either library. */
-interface Library {
+export interface Library {
   readonly name: 'ioredis' | 'lingcache';
   readonly Cluster: Face;
   readonly Redis: Face;
   readonly Command: Face;
 }
 
-const libraries: readonly Library[] = [
+export const libraries: readonly Library[] = [
   { name: 'ioredis', Cluster: ioredis.Cluster, Redis: ioredis.Redis, Command: ioredis.Command },
   { name: 'lingcache', Cluster: lingcache.Cluster, Redis: lingcache.Redis, Command: lingcache.Command },
 ];
@@ -173,7 +173,7 @@ export class Pair {
 }
 
 /** Why the two outcomes of a row are not as they should be; undefined when they are. */
-function judge(id: string, variant: string, theirs: unknown, ours: unknown): string | undefined {
+export function judge(id: string, variant: string, theirs: unknown, ours: unknown): string | undefined {
   const wanted = deviations.find(
     (one) => one.row === id && !one.except?.includes(variant) && (one.only ?? variant) === variant,
   );
