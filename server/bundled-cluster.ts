@@ -6,6 +6,7 @@ import { ReplyError } from '../lib/wire/reply.ts';
 import { slotCount } from '../lib/wire/slot.ts';
 import type { BundledNode } from './bundled-node.ts';
 import { me } from './cluster/state.ts';
+import { ClusterOperator, type OperatorOptions } from './cluster-operator.ts';
 import { ClusterLink, type MovingNode } from './move/cluster-link.ts';
 import { type MoveOptions, SlotMove } from './move/slot-mover.ts';
 
@@ -78,6 +79,14 @@ export class BundledCluster implements AsyncDisposable {
     if (this.ownerOf(slot) === this.node(to)) return 0;
     const move = await this.beginMove(slot, to, options);
     return move.commit();
+  }
+
+  /**
+   * An operator of this cluster: many moves at once with progress, pause and rollback, balancing, monitoring. Close it
+   * before the cluster; one `ClusterOperator` by address does the same for clusters elsewhere.
+   */
+  operator(options: Pick<OperatorOptions, 'journal' | 'moves'> = {}): ClusterOperator {
+    return new ClusterOperator({ ...options, seeds: this.seeds, world: this.#world }, this.#link);
   }
 
   /** Opens a slot for moving and leaves it half-moved, until `commit()` or `rollback()`; `moveKeys(n)` moves some. */

@@ -10,9 +10,19 @@ import { busPortOffset } from './doors.ts';
 import type { ServerNode, ServerNodeOptions } from './node.ts';
 
 export { ManualWorld, RealWorld, type World } from '../lib/base/world.ts';
+export type { BalanceMove, BalancePlan } from './balance/plan.ts';
+export type { BalanceCheck, BalanceStrategy } from './balance/shares.ts';
+export type { AutoBalance, BalanceRequest, BalanceResult, Balancer } from './balancer.ts';
 export { BundledCluster, type NodeReference, type Seed } from './bundled-cluster.ts';
 export { BundledNode } from './bundled-node.ts';
+export type { ClusterMonitor, SlotMetrics } from './cluster-monitor.ts';
+export { ClusterOperator, type OperatorOptions } from './cluster-operator.ts';
 export { serverVersion } from './command/version.ts';
+export type { ClusterHealth, HealthWord } from './monitor/health.ts';
+export type { ClusterMetrics, NodeMetrics, NodeStatus, OpenSlot, SlotMark } from './monitor/metrics.ts';
+export type { NodeAddress } from './move/cluster-link.ts';
+export type { MoveEngine, MoveEngineOptions, MoveOrder } from './move/move-engine.ts';
+export type { MoveEnd, MovePhase, MoveRecord, MoveStatus } from './move/move-record.ts';
 export type { MoveOptions, SlotMove } from './move/slot-mover.ts';
 
 export interface NodeOptions {
