@@ -178,10 +178,12 @@ export class ClusterMember {
     this.#peers.start(bus);
     const { master } = me(this.#state);
     if (master !== null) this.#perform({ kind: 'follow', master });
-    const peers = this.#peers;
     return {
       connect: (address, events) => bus.connect(address, events),
-      hold: (held) => peers.hold(held),
+      hold: (held) => {
+        this.#failover.held = held;
+        this.#peers.hold(held);
+      },
       get overflows() {
         return bus.overflows;
       },

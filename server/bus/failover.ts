@@ -74,6 +74,8 @@ export class Failover {
   /** Whose data I have a copy of, and when the link to it was last up. */
   #copy: { readonly of: string; readonly at: number } | undefined;
   #poll: Timer | undefined;
+  /** Stopped, as a frozen process is. */
+  held = false;
   readonly #votedAt = new Map<string, number>();
 
   constructor(host: FailoverHost) {
@@ -157,7 +159,7 @@ export class Failover {
     this.#poll?.cancel();
     this.#poll = this.#host.world.after(pollMs, () => {
       if (this.#campaign === undefined || this.#campaign.elected) return;
-      this.tick();
+      if (!this.held) this.tick();
       this.#pollCampaign();
     });
   }

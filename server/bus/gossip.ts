@@ -58,7 +58,7 @@ export function learn(state: ClusterState, message: Message, facts: GossipFacts)
     chain.run((now) => shakeHands(now, header, body.kind, facts));
   }
   if (!isKnown(chain.state, header.sender)) return chain.step();
-  chain.run((now) => raiseEpochs(now, header));
+  chain.run((now) => raiseEpochs(now, header, isGreeting(body)));
   if (isGreeting(body)) {
     chain.run((now) => learnHostname(now, header));
     if (body.kind === 'ping' && facts.link === undefined) chain.run((now) => learnAddress(now, header, facts));
@@ -118,10 +118,12 @@ export function startHandshake(
   return { state: { ...state, nodes: new Map(state.nodes).set(id, node) }, effects: [] };
 }
 
-function raiseEpochs(state: ClusterState, header: Header): Step {
+/** A master's own epoch is taken from greetings alone, whose slots are believed with it: one must not outrun the other. */
+function raiseEpochs(state: ClusterState, header: Header, greeting: boolean): Step {
   const sender = state.nodes.get(header.sender)!;
   // A replica carries its master's epoch in the header; it has none of its own.
-  const configEpoch = header.role === 'master' ? Math.max(sender.configEpoch, header.configEpoch) : sender.configEpoch;
+  const claims = greeting && header.role === 'master';
+  const configEpoch = claims ? Math.max(sender.configEpoch, header.configEpoch) : sender.configEpoch;
   let next = withNode(state, header.sender, { configEpoch, offset: header.offset, noFailover: header.noFailover });
   if (header.currentEpoch > next.currentEpoch) next = { ...next, currentEpoch: header.currentEpoch };
   return { state: next, effects: configEpoch > sender.configEpoch ? [{ kind: 'save' }] : [] };

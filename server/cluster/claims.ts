@@ -1,7 +1,20 @@
 // What to believe of a master's claim to slots: the newer epoch wins, slot by slot.
+// Invariant: a slot whose import was closed here is not given back to its source, which may have taken a newer epoch
+// for another slot before it was told.
 
+import { bumpEpoch } from './epochs.ts';
 import { bitmapOf, sameSlots, slotsIn, slotsOwned } from './slots.ts';
-import { type ClusterState, type Effect, followStep, me, myMaster, type Step, unchanged, withOwner } from './state.ts';
+import {
+  type ClusterState,
+  type Effect,
+  followStep,
+  me,
+  myMaster,
+  type Step,
+  type Taken,
+  unchanged,
+  withOwner,
+} from './state.ts';
 
 export interface ClaimFacts {
   readonly keysInSlot: (slot: number) => number;
@@ -18,9 +31,10 @@ export function applyClaim(
 ): Step {
   if (claimant === state.myself) return unchanged(state);
   if (sameSlots(bitmap, bitmapOf(state, claimant))) {
-    return unchanged(state.unclaimed.size === 0 ? state : withClaims(state, claimant, bitmap));
+    const marked = state.unclaimed.size === 0 ? state : withClaims(state, claimant, bitmap);
+    return unchanged(withReleases(marked, claimant, epoch, bitmap));
   }
-  const mine = myMaster(state).id;
+  let contested = false;
   const won: number[] = [];
   const dirty: number[] = [];
   for (const slot of slotsIn(bitmap)) {
@@ -28,13 +42,33 @@ export function applyClaim(
     // An import is closed by SETSLOT alone: until then the claim of the source must not undo it.
     if (owner === claimant || state.importing.has(slot)) continue;
     if (!isFree(state, slot) && state.nodes.get(owner!)!.configEpoch >= epoch) continue;
+    const taken = owner === state.myself ? state.taken.get(slot) : undefined;
+    if (taken?.source === claimant && epoch <= (taken.releasedAt ?? epoch)) {
+      contested ||= taken.releasedAt === undefined;
+      continue;
+    }
     if (owner === state.myself && facts.keysInSlot(slot) > 0) dirty.push(slot);
     won.push(slot);
   }
-  const marked = withClaims(state, claimant, bitmap);
-  if (won.length === 0) return unchanged(marked);
+  const marked = withReleases(withClaims(state, claimant, bitmap), claimant, epoch, bitmap);
+  const step = won.length === 0 ? unchanged(marked) : lose(marked, claimant, won, dirty, facts);
+  if (!contested) return step;
+  // Under an epoch newer than the source's the others believe me too.
+  const bump = bumpEpoch(step.state).step;
+  return { state: bump.state, effects: [...step.effects, ...bump.effects] };
+}
+
+/** Gives what was won to the claimant; a master left with nothing, or its replica, follows the winner. */
+function lose(
+  state: ClusterState,
+  claimant: string,
+  won: readonly number[],
+  dirty: readonly number[],
+  facts: ClaimFacts,
+): Step {
+  const mine = myMaster(state).id;
   const hadSlots = slotsOwned(state, mine) > 0;
-  const next = withOwner(marked, won, claimant);
+  const next = withOwner(state, won, claimant);
   const lostAll = hadSlots && slotsOwned(next, mine) === 0;
   const allFromUs = won.length === slotsOwned(next, claimant);
   if (lostAll && (facts.allowReplicaMigration || allFromUs)) return followStep(next, claimant);
@@ -59,6 +93,23 @@ function withClaims(state: ClusterState, claimant: string, bitmap: Uint8Array): 
     else unclaimed.add(slot);
   }
   return changed ? { ...state, unclaimed } : state;
+}
+
+/** Notes which of the slots that were taken from `source` it has let go, and forgets those that left me. */
+function withReleases(state: ClusterState, source: string, epoch: number, bitmap: Uint8Array): ClusterState {
+  if (state.taken.size === 0) return state;
+  let taken: Map<number, Taken> | undefined;
+  for (const [slot, was] of state.taken) {
+    const claimed = ((bitmap[slot >> 3]! >> (slot & 7)) & 1) === 1;
+    if (state.owners[slot] !== state.myself) {
+      taken ??= new Map(state.taken);
+      taken.delete(slot);
+    } else if (was.source === source && was.releasedAt === undefined && !claimed) {
+      taken ??= new Map(state.taken);
+      taken.set(slot, { source, releasedAt: epoch });
+    }
+  }
+  return taken === undefined ? state : { ...state, taken };
 }
 
 /** The owner of the first slot that `bitmap` claims under an epoch older than that of the owner I know. */

@@ -75,7 +75,7 @@ export const onlyMasters = 'Please use SETSLOT only with masters.';
 
 export function setSlotMigrating(state: ClusterState, slot: number, target: string): Outcome {
   if (state.owners[slot] !== state.myself) return refuse(`I'm not the owner of hash slot ${slot}`);
-  return openSlot(state, 'migrating', slot, target);
+  return openSlot({ ...state, taken: withoutKeys(state.taken, [slot]) }, 'migrating', slot, target);
 }
 
 export function setSlotImporting(state: ClusterState, slot: number, source: string): Outcome {
@@ -113,8 +113,10 @@ export function setSlotNode(state: ClusterState, slot: number, id: string, facts
   }
   let next = withOwner(state, [slot], id);
   if (facts.keysHere === 0) next = { ...next, migrating: withoutKeys(next.migrating, [slot]) };
-  if (id === state.myself && next.importing.has(slot)) {
-    const { step } = bumpEpoch({ ...next, importing: withoutKeys(next.importing, [slot]) });
+  const source = next.importing.get(slot);
+  if (id === state.myself && source !== undefined) {
+    const taken = new Map(next.taken).set(slot, { source, releasedAt: undefined });
+    const { step } = bumpEpoch({ ...next, taken, importing: withoutKeys(next.importing, [slot]) });
     return { state: step.state, effects: [{ kind: 'save' }, { kind: 'announce' }] };
   }
   const emptied = wasMine && id !== state.myself && slotsOwned(next, state.myself) === 0;

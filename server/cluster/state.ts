@@ -44,8 +44,17 @@ export interface ClusterState {
   /** Open slots: slot -> the node it goes to, the node it comes from. */
   readonly migrating: ReadonlyMap<number, string>;
   readonly importing: ReadonlyMap<number, string>;
+  /** Slots whose import I closed, until they leave me again. */
+  readonly taken: ReadonlyMap<number, Taken>;
   /** Forgotten ids -> ms until which gossip may not bring them back. */
   readonly forgotten: ReadonlyMap<string, number>;
+}
+
+/** Where an imported slot came from. What its source claimed before it let go is old, under whatever epoch. */
+export interface Taken {
+  readonly source: string;
+  /** Epoch of the source when it was first heard not to claim the slot; undefined: it still does. */
+  readonly releasedAt: number | undefined;
 }
 
 /** What a rule wants done; performed by the node in order, after the state is in place. */
@@ -124,6 +133,7 @@ export function newState(id: string, address: NodeAddress): ClusterState {
     lastVoteEpoch: 0,
     migrating: new Map(),
     importing: new Map(),
+    taken: new Map(),
     forgotten: new Map(),
   };
 }
@@ -189,6 +199,6 @@ export function replicasOf(state: ClusterState, master: string): ClusterNode[] {
 /** Makes this node a replica of `master`; the caller has checked that it may. */
 export function followStep(state: ClusterState, master: string): Step {
   let next = withNode(state, state.myself, { role: 'replica', master });
-  next = { ...next, migrating: new Map(), importing: new Map() };
+  next = { ...next, migrating: new Map(), importing: new Map(), taken: new Map() };
   return { state: next, effects: [{ kind: 'follow', master }, { kind: 'save' }, { kind: 'announce' }] };
 }

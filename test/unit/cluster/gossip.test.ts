@@ -187,6 +187,53 @@ describe('members on the loopback bus', () => {
     assert.ok(a.calls.includes('publish news hi'));
   });
 
+  it('SPUBLISH reaches the shard alone', async () => {
+    const nodes = await shards(cluster);
+    const heard = (): number[] => nodes.flatMap(({ calls }, at) => (calls.includes('publishshard ch hi') ? [at] : []));
+    nodes[0]!.member.publish('publishshard', 'ch', 'hi');
+    await cluster.pass(10);
+    assert.deepEqual(heard(), [3]);
+    nodes[4]!.member.publish('publishshard', 'ch', 'hi');
+    await cluster.pass(10);
+    assert.deepEqual(heard(), [1, 3]);
+  });
+
+  it('MEET goes on until somebody is there to hear it', async () => {
+    const [a, b] = [cluster.add('a'), cluster.add('b')];
+    const { port } = b;
+    b.member.close();
+    apply(a.member, (state) => meet(state, '127.0.0.1', String(port)));
+    await cluster.pass(500);
+    const again = cluster.add('c', port);
+    await cluster.pass(500);
+    assert.ok(a.member.state.nodes.has(again.member.state.myself));
+    assert.ok(again.member.state.nodes.has(a.member.state.myself));
+  });
+
+  it('a node whose address was taken by another has none', async () => {
+    const nodes = await shards(cluster, false);
+    const [a, b] = nodes as [Played, Played];
+    b.member.close();
+    await cluster.pass(100);
+    cluster.add('e', b.port);
+    await cluster.pass(1500);
+    assert.equal(a.member.state.nodes.get(b.member.state.myself)!.host, '');
+    assert.equal(a.member.state.nodes.has('e'.repeat(40)), false, 'nor did the other join by that');
+  });
+
+  it('a frozen node says nothing and judges nobody', async () => {
+    const nodes = await shards(cluster);
+    const [a, b] = nodes as [Played, Played];
+    a.bus.hold(true);
+    await cluster.pass(6000);
+    assert.equal(b.member.state.nodes.get(a.member.state.myself)!.failed, true);
+    assert.ok([...a.member.state.nodes.values()].every((node) => !node.failed && !node.suspect));
+    a.bus.hold(false);
+    await cluster.pass(2000);
+    agreed(nodes);
+    assert.equal(me(a.member.state).role, 'replica');
+  });
+
   it('MEET with nobody there is given up', async () => {
     const a = cluster.add('a');
     apply(a.member, (state) => meet(state, '127.0.0.1', '9'));

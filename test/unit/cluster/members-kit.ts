@@ -21,8 +21,7 @@ export class PlayedCluster {
   readonly world = new ManualWorld({ seed: 7 });
   readonly nodes: Played[] = [];
 
-  add(id: string): Played {
-    const port = nextPort++;
+  add(id: string, port: number = nextPort++): Played {
     const calls: string[] = [];
     const keys = new Map<number, number>();
     const world = this.world;
