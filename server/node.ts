@@ -40,6 +40,8 @@ export interface ServerNodeOptions {
   readonly bus?: 'loopback' | 'tcp';
   /** Parameters by their redis.conf names. With a `dir`, data and cluster configuration are kept there. */
   readonly config: Readonly<Record<string, string>> | Config;
+  /** CONFIG REWRITE, where there is a file to rewrite. */
+  readonly configFile?: { readonly path: string; rewrite(): ReplyError | undefined };
   /** Called when a promise to keep something on the disk was broken; the node is closing then. */
   readonly onFatal?: (reason: string) => void;
 }
@@ -85,6 +87,8 @@ export class ServerNode {
         replicationStats: () => this.#replication.counts(),
         diskRefusal: () => this.#saving?.refusal(),
         persistenceInfo: () => this.#saving?.info(),
+        configFile: () => options.configFile?.path ?? '',
+        ...(options.configFile && { onConfigRewrite: () => options.configFile?.rewrite() }),
         onShutdown: (how, done) => {
           if (how === 'abort') done(this.#shutdown.abort());
           else this.#shutdown.begin(how, done);

@@ -4,18 +4,22 @@
 // cluster configuration file are this node's own.
 
 import { appendFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { parseEnv } from 'node:util';
+import { ReplyError } from '../lib/wire/reply.ts';
 import { openNode, randomId } from './bundled-node.ts';
 import { adoptKeys, firstState } from './cluster-start.ts';
-import type { Config } from './command/config.ts';
+import { Config } from './command/config.ts';
 import type { ShutdownHow } from './command/engine.ts';
 import { serverVersion } from './command/version.ts';
 import { readCommandLine } from './config/command-line.ts';
 import { ConfError } from './config/conf-text.ts';
 import { type Environment, readEnvironment } from './config/environment.ts';
+import { rewriteConf } from './config/rewrite.ts';
 import { gatherSettings } from './config/settings.ts';
 import { boundHosts } from './doors.ts';
 import type { ServerNode } from './node.ts';
+import { writeWhole } from './persistence/snapshot-file.ts';
 import { ProcessWorld } from './process-world.ts';
 
 /** Where a process differs from a node inside another one. */
@@ -50,6 +54,8 @@ interface Plan {
 
 function readPlan(args: readonly string[], env: Environment, world: ProcessWorld): Plan {
   const commandLine = readCommandLine(args);
+  // Relative to where the process was started, not to `dir`.
+  const file = commandLine.file === undefined ? undefined : resolve(commandLine.file);
   const { directives, nodeId } = readEnvironment({ ...dotEnv(), ...env });
   const source = {
     environment: directives,
@@ -76,7 +82,7 @@ function readPlan(args: readonly string[], env: Environment, world: ProcessWorld
   for (const name of ['daemonize', 'tls-cluster', 'tls-replication']) {
     if (config.flag(name)) throw blame(name, 'this server cannot do that');
   }
-  return { config, warnings, nodeId, file: commandLine.file };
+  return { config, warnings, nodeId, file };
 }
 
 function readConf(path: string): string {
@@ -116,7 +122,9 @@ async function run({ config, warnings, nodeId, file }: Plan, world: ProcessWorld
   const onFatal = (): void => {
     code = 1;
   };
-  const node = await openNode({ ...asked, port: port === 0 ? undefined : port, onFatal });
+  const rewritten =
+    file === undefined ? {} : { configFile: { path: file, rewrite: () => rewriteFile(file, config, world) } };
+  const node = await openNode({ ...asked, ...rewritten, port: port === 0 ? undefined : port, onFatal });
   world.role = () => (node.isReplica ? 'S' : 'M');
   const pidFile = writePid(config, world);
   try {
@@ -134,6 +142,20 @@ async function run({ config, warnings, nodeId, file }: Plan, world: ProcessWorld
   }
   world.log('lingcache is now ready to exit, bye bye...');
   return code;
+}
+
+/** CONFIG REWRITE. */
+function rewriteFile(path: string, config: Config, world: ProcessWorld): ReplyError | undefined {
+  try {
+    const text = rewriteConf(readConf(path), config, new Config(processDefaults));
+    writeWhole(path, [Buffer.from(text, 'latin1')]);
+    world.log('CONFIG REWRITE executed with success.');
+    return undefined;
+  } catch (error) {
+    const why = (error as Error).message;
+    world.log(`CONFIG REWRITE failed: ${why}`);
+    return new ReplyError(`ERR Rewriting config file: ${why.replace(/[\r\n]/g, ' ')}`);
+  }
 }
 
 /** Takes the place in the cluster that the node had, or a new one. */

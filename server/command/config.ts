@@ -48,6 +48,7 @@ export class Config {
   readonly #parameters = new Map<string, Parameter>();
   readonly #listeners: ((name: string, value: string) => void)[] = [];
   readonly #limits = new Map<string, OutputLimit>();
+  readonly #kept = new Set<string>();
 
   /** `values` overrides defaults, fixed parameters included. Throws RangeError for an unknown name or a bad value. */
   constructor(values: Readonly<Record<string, string>> = {}) {
@@ -67,6 +68,17 @@ export class Config {
   /** Keeps a parameter that means nothing to this server, so that who set it finds it again. */
   keep(name: string, value: string): void {
     this.#parameters.set(name, { name, kind: 's', words: [], fixed: false, value });
+    this.#kept.add(name);
+  }
+
+  /** Whether it was only kept. */
+  kept(name: string): boolean {
+    return this.#kept.has(name);
+  }
+
+  /** Every parameter that means something here. */
+  names(): string[] {
+    return [...this.#parameters.keys()].filter((name) => !this.#kept.has(name));
   }
 
   /** The value as text; '' for a name that is not known. */

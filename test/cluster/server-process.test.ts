@@ -70,6 +70,12 @@ describe('lingcache server: a node as a process', function () {
       socket.on('data', (bytes) => resolve(String(bytes)));
     });
     assert.equal(reply, '$1\r\nv\r\n');
+    await node.ask('config', 'set', 'hz', 40);
+    assert.equal(await node.ask('config', 'rewrite'), 'OK');
+    assert.match(
+      readFileSync(join(dir, 'a.conf'), 'utf8'),
+      /maxclients 77\nwonder woman\ninclude b.conf[\s\S]+\nhz 40\n/,
+    );
     const { code, text } = await node.end('SIGTERM');
     assert.equal(code, 0);
     assert.match(text, /Received SIGTERM[\s\S]+DB saved on disk[\s\S]+bye/);
@@ -126,8 +132,10 @@ describe('lingcache server: a node as a process', function () {
     ]);
     await node.ask('set', 'before', 'x');
     await node.ask('config', 'set', 'appendonly', 'yes');
+    const rewrites = async (): Promise<number> => Number((await infoOf(node, 'persistence')).get('aof_rewrites'));
+    await until('the log is there', async () => (await rewrites()) === 1);
     for (let at = 0; at < 60; at++) await node.ask('set', 'after', at);
-    await until('it was rewritten', async () => Number((await infoOf(node, 'persistence')).get('aof_rewrites')) >= 2);
+    await until('it was rewritten', async () => (await rewrites()) >= 2);
     await node.ask('config', 'set', 'appendonly', 'no');
     await node.ask('set', 'unlogged', 'x');
     await node.ask('config', 'set', 'appendonly', 'yes', 'appendfsync', 'always');
