@@ -52,6 +52,14 @@ describe('client: internals that others read', () => {
     assert.equal(ours.connectionPool.getInstanceByKey('nowhere:1'), undefined);
   });
 
+  it('is not taken for a client of node-redis, by what others look for', () => {
+    for (const client of [ours, ...ours.nodes()]) {
+      for (const name of ['scanIterator', 'masters', 'nodeClient', 'isOpen', 'isReady', 'destroy', 'v4', 'hSet']) {
+        assert.equal(name in client, false, `${client.constructor.name}.${name}`);
+      }
+    }
+  });
+
   it('tells those who wait that the client has ended', async () => {
     const other = new Cluster(servers.seeds, { lazyConnect: true });
     const waiting = new Promise((resolve) => other.delayUntilReady(resolve));

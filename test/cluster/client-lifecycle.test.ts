@@ -327,6 +327,37 @@ describe('client: lifecycle', () => {
   });
 });
 
+describe('client: connecting again', () => {
+  it('is not held against it that disconnect() broke the round before off', async () => {
+    const node = await oneNode();
+    const answer = node.answer;
+    let asked = (): void => undefined;
+    const hanging = new Promise<void>((resolve) => {
+      asked = resolve;
+    });
+    node.answer = (argv, socket) => {
+      if (argv[0] !== 'cluster') return answer(argv, socket);
+      asked();
+      return undefined;
+    };
+    const client = new Cluster([node.key]);
+    const errors: Error[] = [];
+    client.on('error', (error: Error) => errors.push(error));
+    try {
+      await hanging;
+      node.answer = answer;
+      client.disconnect();
+      await client.connect();
+      assert.equal(client.status, 'ready');
+      assert.equal(await client.get('k'), 'get k');
+      assert.deepEqual(errors, []);
+    } finally {
+      client.disconnect();
+      await node.close();
+    }
+  });
+});
+
 describe('client: a single node', () => {
   let node: FakeNode;
   let redis: Redis;
