@@ -69,6 +69,11 @@ export class ClusterMember {
   readonly #health: Health;
   readonly #migration = new ReplicaMigration();
   #view: GuardView | undefined;
+  #reviewing = false;
+  #routesMoved = false;
+  #closed = false;
+  /** Clients are not sent to a replica at offset 0, so the first step away from it is worth telling at once. */
+  #offsetIsNews = false;
   readonly #has: (key: string) => boolean;
 
   /**
@@ -192,6 +197,7 @@ export class ClusterMember {
   }
 
   close(): void {
+    this.#closed = true;
     this.#failover.close();
     this.#peers.close();
   }
@@ -258,6 +264,7 @@ export class ClusterMember {
   /** Offsets move with every write, so they are read when they are told, not kept in step. */
   #standing(): { offset: number; paused: boolean; force: boolean } {
     const { offset } = this.#host;
+    this.#offsetIsNews ||= offset > 0 && me(this.#state).offset === 0;
     this.#state = withNode(this.#state, this.#state.myself, { offset });
     return { offset, paused: this.#failover.paused, force: false };
   }
@@ -276,6 +283,10 @@ export class ClusterMember {
   refresh(): void {
     this.#standing();
     this.#failover.noticeMaster();
+    if (this.#offsetIsNews) {
+      this.#offsetIsNews = false;
+      if (me(this.#state).role === 'replica') this.#peers.announce();
+    }
     if (this.#reviewHealth()) this.#host.onRoutesChanged();
   }
 
@@ -287,9 +298,17 @@ export class ClusterMember {
   #review(before: ClusterState): void {
     const was = me(before);
     const is = me(this.#state);
-    const routes = this.#reviewHealth() || before.owners !== this.#state.owners || was.role !== is.role;
     if (was.role !== is.role) this.#failover.tick();
-    if (routes) this.#host.onRoutesChanged();
+    this.#routesMoved ||= before.owners !== this.#state.owners || was.role !== is.role;
+    if (this.#reviewing) return;
+    this.#reviewing = true;
+    // After the whole transaction: a slot that is nobody's between two of its commands takes no cluster down.
+    queueMicrotask(() => {
+      this.#reviewing = false;
+      const moved = this.#routesMoved;
+      this.#routesMoved = false;
+      if (!this.#closed && (this.#reviewHealth() || moved)) this.#host.onRoutesChanged();
+    });
   }
 
   #perform(effect: Effect): void {

@@ -56,6 +56,8 @@ const tickMs = 100;
 const ticksPerDraw = 10;
 const drawn = 5;
 const minHandshakeMs = 1000;
+/** A tick that comes this late means that this process was stopped or busy. */
+const lateMs = 500;
 /** Of the clocks of two machines. */
 const clockSkewMs = 500;
 
@@ -66,12 +68,14 @@ export class Peers {
   #timer: Timer | undefined;
   #held = false;
   #ticks = 0;
+  #tickedAt: number;
   readonly #peers = new Map<string, Peer>();
   readonly #sent = new Map<string, number>();
   readonly #received = new Map<string, number>();
 
   constructor(host: PeersHost) {
     this.#host = host;
+    this.#tickedAt = host.world.now();
     this.#failures = new Failures({
       world: host.world,
       get state() {
@@ -217,7 +221,9 @@ export class Peers {
     if (body.kind === 'ping' || body.kind === 'meet') this.#answer(delivery);
     if (body.kind === 'pong' && peer !== undefined) this.#onPong(header.sender);
     if (isKnown(this.#host.state, header.sender)) this.#act(delivery);
-    if (this.#host.state.nodes.size !== this.#peers.size + 1) this.#link();
+    // Whoever speaks is there to be spoken to: no need to wait for the tick.
+    const mute = this.#peers.get(header.sender)?.link === undefined && isKnown(this.#host.state, header.sender);
+    if (mute || this.#host.state.nodes.size !== this.#peers.size + 1) this.#link();
   }
 
   #noteHeard(delivery: Delivery, outbound: Peer | undefined): void {
@@ -356,7 +362,10 @@ export class Peers {
     this.#dropStrangers(now);
     this.#link();
     if (++this.#ticks % ticksPerDraw === 0) this.#pingOldest();
-    for (const peer of [...this.#peers.values()]) this.#watch(peer, now);
+    // What came in meanwhile waits to be heard: nobody is judged before that.
+    const late = now - this.#tickedAt > lateMs;
+    this.#tickedAt = now;
+    if (!late) for (const peer of [...this.#peers.values()]) this.#watch(peer, now);
     this.#host.onTick();
   }
 

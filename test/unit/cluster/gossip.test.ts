@@ -245,9 +245,20 @@ describe('members on the loopback bus', () => {
   it("DELSLOTS on one node is undone by the owner's next word", async () => {
     const nodes = await shards(cluster, false);
     apply(nodes[1]!.member, (state) => delSlots(state, [[7, 7]]));
+    await cluster.pass(0);
     assert.equal(nodes[1]!.member.up, false);
     await cluster.pass(1500);
     agreed(nodes);
+  });
+
+  it('a slot that is nobody’s for the length of a transaction does not take the cluster down', async () => {
+    const nodes = await shards(cluster, false);
+    const { member } = nodes[1]!;
+    await cluster.pass(4000);
+    apply(member, (state) => delSlots(state, [[6000, 6000]]));
+    apply(member, (state) => addSlots(state, [[6000, 6000]]));
+    await cluster.pass(0);
+    assert.equal(member.up, true);
   });
 
   it('a new state owns nothing', () => {
