@@ -1,4 +1,4 @@
-// Where a node of a cluster begins: a new one alone, one of before with its last view, at the address it has now.
+// Where nodes of a cluster begin: a new one alone, one of before with its last view, many as a cluster at once.
 // Rules over the state and key counts; knows no files and no sockets.
 
 import { slotCount } from '../lib/wire/slot.ts';
@@ -7,6 +7,7 @@ import {
   type ClusterState,
   me,
   type NodeAddress,
+  newNode,
   newState,
   withNode,
   withOpenSlot,
@@ -18,6 +19,33 @@ export function firstState(saved: ClusterState | undefined, id: string, address:
   if (saved === undefined) return newState(id, address);
   const host = me(saved).host;
   return withNode(saved, saved.myself, { ...address, host, failed: false, suspect: false });
+}
+
+/** Views of a cluster whose nodes have met, shared out the slots and chosen their masters. */
+export function firstStates(
+  places: readonly { readonly port: number; readonly cport: number }[],
+  masters: number,
+  host: string,
+  newId: () => string,
+): ClusterState[] {
+  // A node that listens on every address is still met at one.
+  const known = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
+  const nodes = places.map(({ port, cport }, at) => {
+    const node = newNode(newId(), { host: known, port, cport });
+    return at < masters ? { ...node, configEpoch: at + 1 } : node;
+  });
+  const members = nodes.map((node, at) =>
+    at < masters ? node : { ...node, role: 'replica' as const, master: nodes[(at - masters) % masters]!.id },
+  );
+  const share = slotCount / masters;
+  const owners = Array.from({ length: slotCount }, (_, slot) => {
+    let master = Math.min(masters - 1, Math.floor(slot / share));
+    while (slot < Math.round(master * share)) master--;
+    while (master + 1 < masters && slot >= Math.round((master + 1) * share)) master++;
+    return members[master]!.id;
+  });
+  const shared = { nodes: new Map(members.map((node) => [node.id, node])), owners, currentEpoch: masters };
+  return members.map((node) => ({ ...newState(node.id, node), ...shared }));
 }
 
 export interface Adoption {

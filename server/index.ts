@@ -1,11 +1,9 @@
 // lingcache/server: cluster nodes for development and tests, in this process.
 
 import { RealWorld, type World } from '../lib/base/world.ts';
-import { slotCount } from '../lib/wire/slot.ts';
 import { BundledCluster } from './bundled-cluster.ts';
 import { BundledNode, openNode, randomId } from './bundled-node.ts';
-import { type ClusterState, newNode, newState } from './cluster/state.ts';
-import { adoptKeys, firstState } from './cluster-start.ts';
+import { adoptKeys, firstState, firstStates } from './cluster-start.ts';
 import { busPortOffset } from './doors.ts';
 import type { ServerNode, ServerNodeOptions } from './node.ts';
 
@@ -103,13 +101,16 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Bundle
   const masters = checkCount('masters', options.masters ?? 3, 1);
   const replicas = checkCount('replicas', options.replicas ?? 1, 0);
   const count = masters * (1 + replicas);
+  if ((options.config?.['dir'] ?? '') !== '') {
+    throw new RangeError('config.dir: the nodes of a cluster cannot share it; give each startNode() its own');
+  }
   if (count > maxNodes) throw new RangeError(`masters, replicas: ${count} nodes are more than ${maxNodes}`);
   const port = checkPort(options.port ?? 0, count);
   const config = { 'cluster-node-timeout': '2000', ...options.config };
   const common = { ...commonOptions({ ...options, config }, world), cluster: true };
   const settings = Array.from({ length: count }, (_, at) => ({ ...common, port: port === 0 ? 0 : port + at }));
   const servers = await openAll(settings);
-  const states = firstStates(servers, masters, world, common.host);
+  const states = firstStates(servers, masters, common.host, () => randomId(world));
   for (const [at, server] of servers.entries()) server.start(states[at]!, true);
   const nodes = servers.map((server, at) => new BundledNode(settings[at]!, server));
   const cluster = new BundledCluster(nodes, world, options.password ?? '');
@@ -147,28 +148,6 @@ async function openAll(settings: readonly ServerNodeOptions[]): Promise<ServerNo
   if (failed === undefined) return servers;
   await Promise.all(servers.map((server) => server.close()));
   throw failed.reason;
-}
-
-/** Views of a cluster whose nodes have met, shared out the slots and chosen their masters. */
-function firstStates(servers: readonly ServerNode[], masters: number, world: World, host: string): ClusterState[] {
-  // A node that listens on every address is still met at one.
-  const known = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
-  const nodes = servers.map(({ port, cport }, at) => {
-    const node = newNode(randomId(world), { host: known, port, cport });
-    return at < masters ? { ...node, configEpoch: at + 1 } : node;
-  });
-  const members = nodes.map((node, at) =>
-    at < masters ? node : { ...node, role: 'replica' as const, master: nodes[(at - masters) % masters]!.id },
-  );
-  const share = slotCount / masters;
-  const owners = Array.from({ length: slotCount }, (_, slot) => {
-    let master = Math.min(masters - 1, Math.floor(slot / share));
-    while (slot < Math.round(master * share)) master--;
-    while (master + 1 < masters && slot >= Math.round((master + 1) * share)) master++;
-    return members[master]!.id;
-  });
-  const shared = { nodes: new Map(members.map((node) => [node.id, node])), owners, currentEpoch: masters };
-  return members.map((node) => ({ ...newState(node.id, node), ...shared }));
 }
 
 /** Every replica has its copy, and every node knows that it has. */

@@ -132,6 +132,7 @@ async function run({ config, warnings, nodeId, file }: Plan, world: ProcessWorld
     world.log(`Server initialized, PID: ${process.pid}`);
     enter(node, nodeId, world);
     const release = heedSignals(node, world);
+    process.send?.('ready');
     await untilStopped(node);
     release();
   } catch (error) {
@@ -201,6 +202,8 @@ function heedSignals(node: ServerNode, world: ProcessWorld): () => void {
   const names = ['SIGTERM', 'SIGINT'] as const;
   const release = (): void => {
     for (const name of names) process.off(name, stop);
+    process.off('disconnect', orphaned);
+    if (process.connected) process.disconnect();
   };
   let stopping = false;
   const stop = (name: NodeJS.Signals): void => {
@@ -216,6 +219,9 @@ function heedSignals(node: ServerNode, world: ProcessWorld): () => void {
     });
   };
   for (const name of names) process.on(name, stop);
+  // Whoever started this process with a line to it does not want it to live on alone.
+  const orphaned = (): void => stop('SIGTERM');
+  if (process.connected) process.once('disconnect', orphaned);
   return release;
 }
 

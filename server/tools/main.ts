@@ -12,6 +12,8 @@ Commands:
             --port <n>       port of the first node, default 7000
             --host <name>    address to listen on, default 127.0.0.1
             --password <pw>  clients must AUTH with it
+            --processes      every node is a process of its own: kill -9 one and see
+            --dir <folder>   where processes keep their data and go on from; default: a temporary folder
   server  One node as a process: [redis.conf] [--port 7000 --cluster-enabled yes ...]; --help tells more.
   demo    A tour of the client on a cluster of its own; --help tells more.
 

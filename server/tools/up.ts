@@ -2,14 +2,19 @@
 
 import { parseArgs } from 'node:util';
 import { startCluster } from '../index.ts';
+import { upProcesses } from './up-processes.ts';
 import { upReport } from './up-report.ts';
 
-interface UpOptions {
+export interface UpOptions {
   readonly masters: number;
   readonly replicas: number;
   readonly port: number;
   readonly host: string;
   readonly password: string;
+  /** Every node is a process of its own. */
+  readonly processes: boolean;
+  /** Where processes keep their data; `''`: in a temporary folder. */
+  readonly dir: string;
 }
 
 /** Throws an Error that names the flag at fault. */
@@ -22,14 +27,19 @@ export function readUpOptions(args: string[]): UpOptions {
       port: { type: 'string', default: '7000' },
       host: { type: 'string', default: '127.0.0.1' },
       password: { type: 'string', default: '' },
+      processes: { type: 'boolean', default: false },
+      dir: { type: 'string', default: '' },
     },
   });
+  if (values.dir !== '' && !values.processes) throw new Error('--dir: it goes with --processes');
   return {
     masters: readNumber('--masters', values.masters, 1, 500),
     replicas: readNumber('--replicas', values.replicas, 0, 10),
     port: readNumber('--port', values.port, 0, 55_535),
     host: values.host,
     password: values.password,
+    processes: values.processes,
+    dir: values.dir,
   };
 }
 
@@ -49,12 +59,21 @@ export async function runUp(args: string[]): Promise<number> {
   }
   // Heard from here on, so that nobody who reads the report can be too quick.
   const stopped = stopSignal();
-  const cluster = await startCluster(options);
-  process.stdout.write(upReport(cluster, options.password !== ''));
+  const cluster = options.processes ? await upProcesses(options) : await upHere(options);
+  process.stdout.write(cluster.report);
   await stopped;
   await cluster.close();
   process.stdout.write('stopped\n');
   return 0;
+}
+
+async function upHere(options: UpOptions): Promise<{ report: string; close(): Promise<void> }> {
+  const { masters, replicas, port, host, password } = options;
+  const cluster = await startCluster({ masters, replicas, port, host, password });
+  return {
+    report: upReport(cluster.nodes, password !== '', 'the data is in memory only.'),
+    close: () => cluster.close(),
+  };
 }
 
 /** Resolves at the first SIGINT or SIGTERM; a second one ends the process the hard way. */

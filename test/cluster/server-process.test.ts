@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { freePort, NodeProcess, type NodeProcessOptions, startNodeProcess } from '../kit/node-process.ts';
 import { needRedisServer, startRealCluster, until } from '../kit/real-cluster.ts';
+import { RespClient } from '../kit/resp-client.ts';
 
 // `lingcache server`: one node as a process, in the place of redis-server.
 
@@ -271,5 +274,68 @@ describe('lingcache server: in a harness made for redis-server', function () {
     } finally {
       await cluster.stop();
     }
+  });
+});
+
+describe('lingcache up --processes', function () {
+  this.timeout(60_000);
+  beforeEach(prepare);
+  afterEach(clean);
+  const main = new URL('../../server/tools/main.js', import.meta.url).pathname;
+
+  interface Up {
+    readonly child: ChildProcess;
+    readonly ports: number[];
+    readonly pids: number[];
+    end(signal: NodeJS.Signals): Promise<number | null>;
+  }
+
+  async function up(): Promise<Up> {
+    const args = ['up', '--processes', '--masters', '1', '--replicas', '1', '--port', '0', '--dir', join(dir, 'data')];
+    const child = spawn(process.execPath, [main, ...args]);
+    const ended = once(child, 'close').then(([code]) => code as number | null);
+    let out = '';
+    child.stdout.on('data', (chunk) => (out += chunk));
+    child.stderr.on('data', (chunk) => (out += chunk));
+    await until('it is ready', () => {
+      if (child.exitCode !== null) throw new Error(out);
+      return out.includes('Ctrl-C');
+    });
+    const found = [...out.matchAll(/127\.0\.0\.1:(\d+) \(pid (\d+)\)/g)];
+    return {
+      child,
+      ports: found.map(([, at]) => Number(at)),
+      pids: found.map(([, , pid]) => Number(pid)),
+      end: (signal) => {
+        child.kill(signal);
+        return ended;
+      },
+    };
+  }
+
+  const lives = (pid: number): boolean => {
+    try {
+      return process.kill(pid, 0);
+    } catch {
+      return false;
+    }
+  };
+
+  it('its nodes go when it is killed, go on from their folder, and stop with it', async () => {
+    const first = await up();
+    assert.equal(first.pids.length, 2);
+    const client = await RespClient.connect(first.ports[0]!);
+    assert.equal(String(await client.call('SET', 'k', 'v')), 'OK');
+    client.close();
+    await first.end('SIGKILL');
+    await until('its nodes are gone', () => !first.pids.some(lives));
+    const second = await up();
+    assert.deepEqual(new Set(second.ports), new Set(first.ports));
+    const again = await RespClient.connect(second.ports[0]!);
+    assert.equal(String(await again.call('GET', 'k')), 'v');
+    again.close();
+    assert.equal(await second.end('SIGTERM'), 0);
+    assert.deepEqual(second.pids.filter(lives), []);
+    assert.ok(existsSync(join(dir, 'data', String(first.ports[0]), 'nodes.conf')));
   });
 });
