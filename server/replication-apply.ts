@@ -66,12 +66,24 @@ export function captureAll(
 /** Applies what comes from this node's master, as facts. */
 export class Applier {
   readonly #engine: Engine;
-  readonly #client: Client;
+  #client: Client;
   #refused = 0;
 
   constructor(engine: Engine) {
     this.#engine = engine;
     this.#client = trusted(engine);
+  }
+
+  /** The link stands: it is a client among the others, who can be listed and killed. */
+  attach(ends: { readonly local: string; readonly remote: string }, close: () => void): void {
+    const { store } = this.#client;
+    const client = this.#engine.connect({ ...nobody, address: ends.remote, localAddress: ends.local, close });
+    this.#client = trust(client);
+    client.store = store;
+  }
+
+  detach(): void {
+    this.#engine.disconnect(this.#client);
   }
 
   /** The database that the stream speaks of. */
@@ -86,6 +98,7 @@ export class Applier {
 
   /** One command, or the commands of one transaction: their effects leave as one. */
   apply(unit: readonly Words[]): void {
+    this.#client.lastActive = this.#engine.world.now();
     withoutExpiry(this.#engine, () => {
       for (const words of unit) this.#run(words);
     });
@@ -115,7 +128,11 @@ export function databaseApplier(engine: Engine): (db: number, argv: Words) => vo
 
 /** A client whose words are facts already: no checks, no waiting. */
 function trusted(engine: Engine): Client {
-  const client = new Client(0, engine.world, engine.databases.stores[0]!, nobody, true);
+  return trust(new Client(0, engine.world, engine.databases.stores[0]!, nobody, true));
+}
+
+function trust(client: Client): Client {
+  client.authenticated = true;
   client.primaryLink = true;
   client.denyBlocking = true;
   return client;

@@ -69,7 +69,7 @@ export class NodeReplication {
       apply: (unit) => this.#applier.apply(unit),
       onApplied: (bytes) => this.#onApplied(bytes),
       onRenamed: () => this.#primary.stepDown(),
-      onLinkChanged: () => this.#review(),
+      onLinkChanged: (up) => this.#onLinkChanged(up),
     });
     config.onChange((name) => {
       if (name === 'repl-backlog-size') this.#history.resize();
@@ -227,6 +227,13 @@ export class NodeReplication {
   #onLoaded(facts: ReadonlyMap<string, string>): void {
     this.#applier.select(Number(facts.get('repl-stream-db')));
     this.#host.onReplaced();
+  }
+
+  #onLinkChanged(up: boolean): void {
+    const { link } = this.#replica;
+    if (!up) this.#applier.detach();
+    else if (link !== undefined) this.#applier.attach(link.ends, () => link.drop());
+    this.#review();
   }
 
   #onApplied(bytes: Buffer): void {

@@ -30,7 +30,7 @@ type Said = { -readonly [name in keyof ReplicaFacts]?: ReplicaFacts[name] };
 const noMasterLink = new ReplyError("NOMASTERLINK Can't SYNC while not connected with my master");
 const notInCluster = new ReplyError('ERR REPLICAOF not allowed in cluster mode.');
 const alreadyConnected = new Status('OK Already connected to specified master');
-const longestHost = 46;
+const longestHost = 255;
 
 export function replicationWords(host: ReplicationWordsHost): CommandGroup<Client> {
   const said = new WeakMap<Client, Said>();

@@ -109,6 +109,18 @@ export class MasterLink {
     else this.#socket.resume();
   }
 
+  /** Where the link comes from and goes to, as `host:port`; empty ends before it stands. */
+  get ends(): { readonly local: string; readonly remote: string } {
+    const { localAddress, localPort } = this.#socket;
+    const { host, port } = this.address;
+    return { local: localAddress === undefined ? '' : `${localAddress}:${localPort}`, remote: `${host}:${port}` };
+  }
+
+  /** Ends it as if it had been lost. */
+  drop(): void {
+    this.#fail('the link was closed by hand');
+  }
+
   close(): void {
     this.#closed = true;
     this.#copy?.loading?.abort();

@@ -145,6 +145,55 @@ describe('replication with redis-server', function () {
     assert.deepEqual([stats['sync_full'], stats['sync_partial_ok']], ['0', '2']);
   });
 
+  it('ROLE, INFO, CLIENT LIST and refusals are the same on both sides', async () => {
+    const pairs = [
+      [await startOurs(), await startOurs()],
+      [await startReal(), await startReal()],
+    ] as const;
+    const [mine, theirs] = await Promise.all(
+      pairs.map(async ([master, replica]) => {
+        await follow(replica, master);
+        await untilLinked(replica);
+        await ask(master, 'SET', 'k', 'v');
+        await untilEqual(master, replica);
+        await until('it is online', async () => (await info(master))['slave0']?.includes('state=online'));
+        const answers: unknown[] = [];
+        for (const line of [
+          'REPLCONF a',
+          'REPLCONF listening-port x',
+          'REPLCONF foo bar',
+          'REPLCONF rdb-only 2',
+          'REPLCONF rdb-filter-only x',
+          'REPLCONF capa foo',
+          `REPLCONF ip-address ${'x'.repeat(255)}`,
+          `REPLCONF ip-address ${'x'.repeat(256)}`,
+          'PSYNC ? x',
+          'REPLICAOF a b',
+          'REPLICAOF 127.0.0.1 99999',
+          `REPLICAOF 127.0.0.1 ${master.port}`,
+          'SET k w',
+          'WAIT 1 1',
+        ]) {
+          answers.push(await ask(replica, ...line.split(' ')).then(String, (error: Error) => error.message));
+        }
+        const fields = async (node: AnyNode): Promise<string[]> => Object.keys(await info(node));
+        const kinds = async (node: AnyNode, type: string): Promise<string[]> =>
+          [...String(await ask(node, 'CLIENT', 'LIST', 'TYPE', type)).matchAll(/flags=(\w+) /g)].map(
+            (found) => found[1]!,
+          );
+        const role = (await ask(replica, 'ROLE')) as unknown[];
+        return {
+          answers,
+          master: await fields(master),
+          replica: await fields(replica),
+          clients: [await kinds(master, 'replica'), await kinds(replica, 'master')],
+          role: [role[0], role[3], typeof role[4]],
+        };
+      }),
+    );
+    assert.deepEqual(mine, theirs);
+  });
+
   it('passwords are asked for and given, both ways', async () => {
     const locked = ['--requirepass', 'secret', '--masterauth', 'secret'];
     const real = await startReal(...locked);
