@@ -21,7 +21,8 @@ import { ReplyError } from './wire/reply.ts';
 import { slotOf } from './wire/slot.ts';
 
 export type { CacheStats, NearCacheOptions } from './cache/near-cache.ts';
-export type { ClusterStats, NodeRole } from './facade/cluster.ts';
+export type { NodeRole } from './facade/cluster.ts';
+export type { ClusterStats } from './facade/cluster-stats.ts';
 export type { CommandOptions } from './facade/command.ts';
 export type { Status as ClusterStatus, Status as RedisStatus } from './facade/lifecycle.ts';
 export type {

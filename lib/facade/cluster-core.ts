@@ -2,7 +2,7 @@
 // (cluster.ts) adds names and events; this file knows when to connect, to ask again and to give up.
 
 import { lookup } from 'node:dns';
-import { AbortError, ClusterAllFailedError, RedisError } from '../base/errors.ts';
+import { AbortError, type ClusterAllFailedError, RedisError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
 import { type Call, ownCall, type Parcel } from '../connection/call.ts';
 import type { Keeper, KeeperState } from '../connection/keeper.ts';
@@ -18,9 +18,11 @@ import type { SlotMap } from '../topology/slot-map.ts';
 import { survey } from '../topology/survey.ts';
 import { merge } from '../topology/vote.ts';
 import type { Push } from '../wire/reply.ts';
+import { ConnectLoop } from './connect-loop.ts';
+import { drain, sayGoodbye } from './drain.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { ConnectTracer, redirectChannel, refreshChannel } from './observe.ts';
-import { type ClusterOptions, keeperOptionsOf, resendsWritten } from './options.ts';
+import { type ClusterOptions, keeperOptionsOf, retryRulesOf } from './options.ts';
 import { Surveyor } from './surveyor.ts';
 
 export interface CoreEvents {
@@ -43,11 +45,6 @@ export interface CoreEvents {
   onEnd(): void;
 }
 
-/** Milliseconds between looks at calls that quit() still waits for. */
-const drainPause = 10;
-
-const defaultRetry = (times: number): number => Math.min(100 + times * 2, 2000);
-
 export class ClusterCore {
   readonly pool: NodePool;
   readonly router: Router;
@@ -64,10 +61,7 @@ export class ClusterCore {
   readonly #events: CoreEvents;
   readonly #surveyor: Surveyor;
   readonly #deadlines: Deadlines | undefined;
-  #attempts = 0;
-  #epoch = 0;
-  #retry: { cancel(): void } | undefined;
-  #waiters: { resolve: () => void; reject: (error: Error) => void }[] = [];
+  readonly #loop: ConnectLoop;
 
   constructor(
     seeds: readonly Seed[],
@@ -87,6 +81,7 @@ export class ClusterCore {
     this.#readMonitor = this.#makeReadMonitor();
     this.refresher = this.#makeRefresher();
     this.lifecycle = lifecycle((parcel) => this.router.send(parcel));
+    this.#loop = this.#makeLoop();
     const timeout = options.redisOptions?.commandTimeout;
     if (timeout !== undefined && timeout > 0) {
       this.#deadlines = new Deadlines(timeout, world, (visit) => this.#visitAll(visit));
@@ -100,14 +95,7 @@ export class ClusterCore {
 
   /** Resolves at `ready`; rejects when this round fails (reconnection goes on by clusterRetryStrategy). */
   connect(): Promise<void> {
-    const { status } = this.lifecycle;
-    if (status === 'connecting' || status === 'connect' || status === 'ready') {
-      return Promise.reject(new RedisError('Redis is already connecting/connected', { code: 'ERR_CONNECTED' }));
-    }
-    this.#retry?.cancel();
-    const ready = new Promise<void>((resolve, reject) => this.#waiters.push({ resolve, reject }));
-    this.#begin();
-    return ready;
+    return this.#loop.connect();
   }
 
   /** Closes every socket now; pending calls are rejected. */
@@ -118,54 +106,19 @@ export class ClusterCore {
   /** Everything submitted before is answered first; then closes. */
   async quit(): Promise<void> {
     const { status } = this.lifecycle;
-    if (this.lifecycle.held > 0 && status !== 'wait') await this.#nextOutcome();
+    if (this.lifecycle.held > 0 && status !== 'wait') await this.#loop.nextOutcome();
     if (this.lifecycle.status === 'end') return;
     this.lifecycle.become('disconnecting');
-    while (this.router.parked > 0 || this.pool.load > 0) {
-      await Promise.all(
-        [...this.pool.all()].filter(({ keeper }) => keeper.load > 0).map(({ keeper }) => answered(keeper)),
-      );
-      if (this.router.parked > 0) await new Promise<void>((resolve) => this.#world.after(drainPause, resolve, true));
-    }
-    const partings = [...this.pool.all()]
-      .filter(({ keeper }) => keeper.state === 'up')
-      .map(({ keeper }) => answered(keeper, 'quit'));
-    await Promise.all(partings);
+    await drain(this.pool, () => this.router.parked, this.#world);
+    await sayGoodbye(this.pool);
     this.#close(new AbortError('Connection is closed.', { code: 'ERR_CLOSED' }), false);
   }
 
-  // Ready, or this round of connecting has failed.
-  #nextOutcome(): Promise<void> {
-    return new Promise((resolve) => this.#waiters.push({ resolve, reject: () => resolve() }));
-  }
-
-  #begin(): void {
-    const epoch = ++this.#epoch;
-    this.router.reopen();
-    this.pool.watch();
-    this.refresher.start();
-    this.lifecycle.become('connecting');
-    this.#connectOnce().then(
-      () => {
-        if (epoch !== this.#epoch) return;
-        this.#attempts = 0;
-        this.lifecycle.become('ready');
-        this.#events.onReady();
-        this.#readMonitor?.start();
-        for (const waiter of this.#waiters.splice(0)) waiter.resolve();
-      },
-      (error: Error) => {
-        if (epoch === this.#epoch) this.#failed(error);
-      },
-    );
-  }
-
-  async #connectOnce(): Promise<void> {
-    const epoch = this.#epoch;
+  async #connectOnce(superseded: () => boolean): Promise<void> {
     await this.#locateSeeds();
-    if (epoch !== this.#epoch) return;
+    if (superseded()) return;
     await this.refresher.refresh('connect');
-    if (epoch !== this.#epoch) return;
+    if (superseded()) return;
     this.lifecycle.become('connect');
     if (this.#options.enableReadyCheck ?? true) await this.#checkState();
   }
@@ -186,43 +139,19 @@ export class ClusterCore {
     }
   }
 
-  #failed(error: Error): void {
-    if (error instanceof ClusterAllFailedError) this.lifecycle.reportError(error);
-    const reasons = error instanceof ClusterAllFailedError ? error.errors : [error];
-    const unavailable = new ClusterAllFailedError('None of startup nodes is available', reasons);
-    for (const waiter of this.#waiters.splice(0)) waiter.reject(unavailable);
-    this.lifecycle.become('close');
-    this.#retryOrEnd(unavailable);
-  }
-
-  #retryOrEnd(reason: Error): void {
-    const { clusterRetryStrategy: strategy = defaultRetry } = this.#options;
-    // null, as with ioredis: never try again.
-    const delay = strategy === null ? null : strategy.call(this.#events.client as never, ++this.#attempts, reason);
-    if (typeof delay !== 'number') {
-      this.#end(reason);
-      return;
-    }
-    this.lifecycle.become('reconnecting');
-    this.#retry = this.#world.after(delay, () => this.#begin(), true);
-  }
-
   #close(reason: Error, reconnect: boolean): void {
     if (this.lifecycle.status === 'end') return;
-    this.#epoch++;
-    this.#retry?.cancel();
     if (this.lifecycle.status !== 'disconnecting') this.lifecycle.become('disconnecting');
-    for (const waiter of this.#waiters.splice(0)) waiter.reject(reason);
+    this.#loop.abandon(reason);
     this.#readMonitor?.stop();
     if (!reconnect) this.router.close(reason);
     this.pool.closeAll(reason);
     this.lifecycle.become('close');
-    if (reconnect) this.#retryOrEnd(reason);
+    if (reconnect) this.#loop.tryAgain(reason);
     else this.#end(reason);
   }
 
   #end(reason: Error): void {
-    this.#epoch++;
     this.#readMonitor?.stop();
     this.refresher.stop();
     this.#deadlines?.stop();
@@ -231,6 +160,24 @@ export class ClusterCore {
     this.lifecycle.become('end');
     this.lifecycle.failHeld(reason);
     this.#events.onEnd();
+  }
+
+  #makeLoop(): ConnectLoop {
+    return new ConnectLoop(this.lifecycle, this.#world, {
+      // null, as with ioredis: never try again.
+      delay: (times, reason) => this.#options.clusterRetryStrategy?.call(this.#events.client as never, times, reason),
+      prepare: () => {
+        this.router.reopen();
+        this.pool.watch();
+        this.refresher.start();
+      },
+      attempt: (superseded) => this.#connectOnce(superseded),
+      succeeded: () => {
+        this.#events.onReady();
+        this.#readMonitor?.start();
+      },
+      gaveUp: (reason) => this.#end(reason),
+    });
   }
 
   #makePool(): NodePool {
@@ -301,16 +248,7 @@ export class ClusterCore {
     const options = this.#options;
     return new Router(
       {
-        maxRedirections: options.maxRedirections ?? 16,
-        retryDeadline: options.retryDeadline ?? options.redisOptions?.commandTimeout ?? 15_000,
-        moved: options.retryDelayOnMoved ?? 0,
-        tryAgain: options.retryDelayOnTryAgain ?? 100,
-        clusterDown: options.retryDelayOnClusterDown ?? 100,
-        failover: options.retryDelayOnFailover ?? 100,
-        resendWritten: resendsWritten({
-          ...options.redisOptions,
-          resend: options.resend ?? options.redisOptions?.resend,
-        }),
+        ...retryRulesOf(options),
         reads: this.reads,
         readChoice: this.#events.readChoice,
         natMap: options.natMap,
@@ -350,11 +288,11 @@ export class ClusterCore {
   // A round that disconnect() broke off may be shared by the connect() that came after it: it asks again.
   async #survey(): Promise<SlotMap> {
     for (;;) {
-      const epoch = this.#epoch;
+      const { epoch } = this.#loop;
       try {
         return await survey(this.#surveyor.targets(), this.#world);
       } catch (error) {
-        if (epoch === this.#epoch || this.lifecycle.status !== 'connecting') throw error;
+        if (epoch === this.#loop.epoch || this.lifecycle.status !== 'connecting') throw error;
       }
     }
   }
@@ -403,7 +341,7 @@ export class ClusterCore {
     if ([...this.pool.all()].some((node) => node.keeper.state === 'up')) return;
     this.lifecycle.reportError(error);
     this.lifecycle.become('close');
-    this.#retryOrEnd(error);
+    this.#loop.tryAgain(error);
   }
 
   #visitAll(visit: (parcel: Parcel) => void): void {
@@ -411,13 +349,6 @@ export class ClusterCore {
     this.router.forEachParked(visit);
     this.pool.forEachCall(visit);
   }
-}
-
-/** Resolves when the node has answered everything sent before, or has lost it. */
-function answered(keeper: Keeper, word = 'ping'): Promise<unknown> {
-  const { call, answer } = ownCall([word]);
-  if (!keeper.send(call)) call.fail(new AbortError('Connection is closed.', { node: keeper.address }));
-  return answer.catch(() => undefined);
 }
 
 function ownCallOf(argv: readonly string[]): Call {

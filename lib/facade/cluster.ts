@@ -5,13 +5,10 @@ import { AbortError, OptionError } from '../base/errors.ts';
 import { RealWorld } from '../base/world.ts';
 import { fanOut, mayFanOut } from '../batch/fan-out.ts';
 import { splitByKeys } from '../batch/multi-key.ts';
-import { type CacheStats, NearCache } from '../cache/near-cache.ts';
+import { NearCache } from '../cache/near-cache.ts';
 import { Call, CallFlag, type Parcel } from '../connection/call.ts';
-import type { KeeperState } from '../connection/keeper.ts';
-import type { Latencies } from '../router/latency.ts';
 import type { PooledNode } from '../router/node-pool.ts';
 import type { ReadChoice } from '../router/router.ts';
-import type { RefreshReason } from '../topology/refresher.ts';
 import { parseSeeds } from '../topology/seeds.ts';
 import type { SlotMap } from '../topology/slot-map.ts';
 import { slotCount } from '../wire/slot.ts';
@@ -20,6 +17,7 @@ import { Client, type ClientHands } from './client.ts';
 import { ClusterCore } from './cluster-core.ts';
 import { type ClusterInternals, installInternals } from './cluster-internals.ts';
 import { ClusterScanStream, keysOf, scanHostOf } from './cluster-scan.ts';
+import { type ClusterStats, statsOf } from './cluster-stats.ts';
 import { ClusterSubscriber } from './cluster-subscriber.ts';
 import { CallMaker } from './commander.ts';
 import { clusterOptionsOf, nodeOptionsOf } from './defaults.ts';
@@ -38,29 +36,6 @@ import type { ScanStream } from './scan-stream.ts';
 import type { ReplyMappingMode, ScanStreamOptions } from './types.ts';
 
 export type NodeRole = 'master' | 'slave' | 'all';
-
-export interface ClusterStats {
-  /** MOVED and ASK followed, and calls tried again for any other reason. */
-  readonly redirects: { readonly moved: number; readonly ask: number; readonly retried: number };
-  /** CLUSTER SLOTS rounds by what caused them. */
-  readonly refreshes: Readonly<Partial<Record<RefreshReason, number>>>;
-  /** Calls held until the client is ready, or waiting to be tried again. */
-  readonly waiting: number;
-  readonly nodes: readonly {
-    readonly key: string;
-    readonly role: 'master' | 'slave';
-    readonly state: KeeperState;
-    /** Calls sent and unanswered, or queued for this node's connection. */
-    readonly inFlight: number;
-    /** Smoothed round trip in milliseconds; with scaleReads, once measured. */
-    readonly roundTrip: number | undefined;
-    /** Milliseconds from call to reply since the node joined; blocking calls and transactions are not counted. */
-    readonly latency: Latencies | undefined;
-    readonly zone: string | undefined;
-  }[];
-  /** Undefined without `clientSideCache`. */
-  readonly cache: CacheStats | undefined;
-}
 
 // biome-ignore lint/correctness/noUnusedVariables: declarations that merge name the same parameters
 export interface Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends ClusterInternals {}
@@ -164,22 +139,7 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
 
   /** What the client has done so far and what it is doing: redirects followed, refreshes by reason, calls by node. */
   stats(): ClusterStats {
-    const { router, refresher, pool, lifecycle, reads } = this.#core;
-    return {
-      redirects: { ...router.counts },
-      refreshes: { ...refresher.counts },
-      waiting: lifecycle.held + router.parked,
-      nodes: [...pool.all()].map(({ key, role, keeper }) => ({
-        key,
-        role,
-        state: keeper.state,
-        inFlight: keeper.load,
-        roundTrip: reads?.roundTrip(key),
-        zone: reads?.zoneOf(key),
-        latency: router.latencies(key),
-      })),
-      cache: this.#cache?.stats,
-    };
+    return statsOf(this.#core, this.#cache?.stats);
   }
 
   /** Asks for the slot map now; `callback(error?)` or the promise tells the outcome. */

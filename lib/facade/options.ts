@@ -6,6 +6,7 @@ import type { NearCacheOptions } from '../cache/near-cache.ts';
 import type { DNSLookupFunction } from '../connection/dial.ts';
 import type { KeeperOptions } from '../connection/keeper.ts';
 import type { ReadScaling } from '../router/read-policy.ts';
+import type { RouterOptions } from '../router/router.ts';
 import type { DNSResolveSrvFunction } from '../topology/discovery.ts';
 import type { NatMap, SeedOptions, StartupNode } from '../topology/seeds.ts';
 import type { ReplyMappingMode } from './types.ts';
@@ -275,4 +276,23 @@ function familyOf(family: unknown): number | undefined {
 /** Whether a command of unknown outcome is sent again although it may change something. */
 export function resendsWritten(options: CommonRedisOptions): boolean {
   return options.resend === undefined ? (options.autoResendUnfulfilledCommands ?? true) : options.resend === 'all';
+}
+
+/** How long, how often and after which pauses a cluster's router tries a call again. */
+export function retryRulesOf(
+  options: ClusterOptions,
+): Pick<
+  RouterOptions,
+  'maxRedirections' | 'retryDeadline' | 'moved' | 'tryAgain' | 'clusterDown' | 'failover' | 'resendWritten'
+> {
+  const { redisOptions = {} } = options;
+  return {
+    maxRedirections: options.maxRedirections ?? 16,
+    retryDeadline: options.retryDeadline ?? redisOptions.commandTimeout ?? 15_000,
+    moved: options.retryDelayOnMoved ?? 0,
+    tryAgain: options.retryDelayOnTryAgain ?? 100,
+    clusterDown: options.retryDelayOnClusterDown ?? 100,
+    failover: options.retryDelayOnFailover ?? 100,
+    resendWritten: resendsWritten({ ...redisOptions, resend: options.resend ?? redisOptions.resend }),
+  };
 }

@@ -153,12 +153,8 @@ export const deviations: readonly Deviation[] = [
     reason: 'a Redis tells disconnecting too, as a Cluster does',
   },
   {
-    row: 'alone: maxRetriesPerRequest null waits',
-    reason: 'disconnect() rejects what a client has held; ioredis leaves it pending when it was about to reconnect',
-  },
-  {
     row: 'alone: disconnect while reconnecting',
-    reason: 'as "maxRetriesPerRequest null waits"',
+    reason: 'disconnect() rejects what a client has held; ioredis leaves it pending when it was about to reconnect',
   },
   {
     row: 'alone: wrong password',

@@ -1,0 +1,51 @@
+// What a cluster client tells of itself: counters and gauges gathered from the rooms that keep them.
+
+import type { CacheStats } from '../cache/near-cache.ts';
+import type { KeeperState } from '../connection/keeper.ts';
+import type { Latencies } from '../router/latency.ts';
+import type { RefreshReason } from '../topology/refresher.ts';
+import type { ClusterCore } from './cluster-core.ts';
+
+export interface ClusterStats {
+  /** MOVED and ASK followed, and calls tried again for any other reason. */
+  readonly redirects: { readonly moved: number; readonly ask: number; readonly retried: number };
+  /** CLUSTER SLOTS rounds by what caused them. */
+  readonly refreshes: Readonly<Partial<Record<RefreshReason, number>>>;
+  /** Calls held until the client is ready, or waiting to be tried again. */
+  readonly waiting: number;
+  readonly nodes: readonly {
+    readonly key: string;
+    readonly role: 'master' | 'slave';
+    readonly state: KeeperState;
+    /** Calls sent and unanswered, or queued for this node's connection. */
+    readonly inFlight: number;
+    /** Smoothed round trip in milliseconds; with scaleReads, once measured. */
+    readonly roundTrip: number | undefined;
+    /** Milliseconds from call to reply since the node joined; blocking calls and transactions are not counted. */
+    readonly latency: Latencies | undefined;
+    readonly zone: string | undefined;
+  }[];
+  /** Undefined without `clientSideCache`. */
+  readonly cache: CacheStats | undefined;
+}
+
+export function statsOf(
+  { router, refresher, pool, lifecycle, reads }: ClusterCore,
+  cache: CacheStats | undefined,
+): ClusterStats {
+  return {
+    redirects: { ...router.counts },
+    refreshes: { ...refresher.counts },
+    waiting: lifecycle.held + router.parked,
+    nodes: [...pool.all()].map(({ key, role, keeper }) => ({
+      key,
+      role,
+      state: keeper.state,
+      inFlight: keeper.load,
+      roundTrip: reads?.roundTrip(key),
+      zone: reads?.zoneOf(key),
+      latency: router.latencies(key),
+    })),
+    cache: cache,
+  };
+}
