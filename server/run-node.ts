@@ -3,6 +3,7 @@
 // Invariant: nothing on the disk is touched before the configuration is valid, and no data before the ports and the
 // cluster configuration file are this node's own.
 
+import { spawn } from 'node:child_process';
 import { appendFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseEnv } from 'node:util';
@@ -37,6 +38,11 @@ export async function runNode(args: readonly string[], env: Environment): Promis
     process.stderr.write(confReport(error));
     return 1;
   }
+  if (plan.config.flag('daemonize')) return goToBackground(args, plan);
+  process.on('uncaughtException', (error) => {
+    world.log(`a bug of this server ends it: ${error.stack ?? error.message}`);
+    process.exit(1);
+  });
   try {
     return await run(plan, world);
   } catch (error) {
@@ -50,9 +56,12 @@ interface Plan {
   readonly warnings: readonly string[];
   readonly nodeId: string;
   readonly file: string | undefined;
+  /** The working directory before `dir` was entered. */
+  readonly started: string;
 }
 
 function readPlan(args: readonly string[], env: Environment, world: ProcessWorld): Plan {
+  const started = process.cwd();
   const commandLine = readCommandLine(args);
   // Relative to where the process was started, not to `dir`.
   const file = commandLine.file === undefined ? undefined : resolve(commandLine.file);
@@ -79,10 +88,22 @@ function readPlan(args: readonly string[], env: Environment, world: ProcessWorld
   } catch (error) {
     throw blame('logfile', `Can't open the log file: ${(error as Error).message}`);
   }
-  for (const name of ['daemonize', 'tls-cluster', 'tls-replication']) {
+  for (const name of ['tls-cluster', 'tls-replication']) {
     if (config.flag(name)) throw blame(name, 'this server cannot do that');
   }
-  return { config, warnings, nodeId, file };
+  return { config, warnings, nodeId, file, started };
+}
+
+/** Starts the same again without a terminal, and leaves it to itself. */
+function goToBackground(args: readonly string[], { started }: Plan): number {
+  const again = [...process.execArgv, ...process.argv.slice(1, process.argv.length - args.length), ...args];
+  const child = spawn(process.execPath, [...again, '--daemonize', 'no'], {
+    cwd: started,
+    detached: true,
+    stdio: 'ignore',
+  });
+  child.unref();
+  return 0;
 }
 
 function readConf(path: string): string {

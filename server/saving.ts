@@ -41,6 +41,8 @@ export class Saving {
   #timer: Timer | undefined;
   /** The log on the disk is of other data than the node has: it is to be written anew. */
   #outdated = false;
+  /** Writes were appended to the log that are not in its file yet. */
+  #unwritten = false;
   /** The node's own past is being replayed: effects are not news. */
   loading = false;
 
@@ -62,8 +64,9 @@ export class Saving {
     try {
       if (config.flag('appendonly')) await this.#loadLog();
       else if (existsSync(this.#snapshots.path)) {
-        const { keys, expired } = await loadSnapshot(this.#snapshots.path, databases);
+        const { keys, expired, aux } = await loadSnapshot(this.#snapshots.path, databases);
         this.#loaded = { keys, expired };
+        this.#engine.hooks.onSnapshotLoaded?.(aux, expired);
       }
       databases.dirty = 0;
     } finally {
@@ -77,12 +80,30 @@ export class Saving {
     if (this.#log === undefined || this.loading) return;
     try {
       this.#log.append(effects);
-      this.#log.flush();
     } catch (error) {
-      this.#note('a write could not be logged', error);
-      // Otherwise it is kept and tried again: `everysec` and `no` promise no more.
-      if (this.#log.policy === 'always') this.#onFatal('a write could not be logged as promised (appendfsync always)');
+      this.#lost(this.#log, error);
     }
+    if (this.#unwritten) return;
+    this.#unwritten = true;
+    // At the latest when this turn of the loop ends: not every write has a client that waits for a reply.
+    queueMicrotask(() => this.flush());
+  }
+
+  /** Writes what was logged, all of a turn of the loop at once; before replies leave. */
+  flush(): void {
+    if (!this.#unwritten) return;
+    this.#unwritten = false;
+    try {
+      this.#log?.flush();
+    } catch (error) {
+      this.#lost(this.#log, error);
+    }
+  }
+
+  /** Otherwise it is kept and tried again: `everysec` and `no` promise no more. */
+  #lost(log: AppendLog | undefined, error: unknown): void {
+    this.#note('a write could not be logged', error);
+    if (log?.policy === 'always') this.#onFatal('a write could not be logged as promised (appendfsync always)');
   }
 
   /** All data was replaced by a copy from elsewhere. */

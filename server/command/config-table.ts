@@ -1,5 +1,5 @@
 // The parameters of CONFIG: name, kind, whether CONFIG SET may change it, default (as redis-server 7.0.15 starts, except
-// that a bundled server binds to loopback and saves nothing on its own). Data only; what a change does is config.ts's.
+// that a bundled server binds to loopback and saves nothing on its own; its addresses are fixed at start). Data only; what a change does is config.ts's.
 // A line is: name kind[!] default. `!` = fixed at start. Kinds: b yes/no, n integer, m bytes (1k, 1mb, ...), s text,
 // e:a,b,c one of the words, buffers, save and events their own grammars.
 
@@ -30,7 +30,7 @@ appendonly b no
 auto-aof-rewrite-min-size m 67108864
 auto-aof-rewrite-percentage n 100
 bgsave_cpulist s!
-bind s 127.0.0.1
+bind s! 127.0.0.1
 bind-source-addr s
 bio_cpulist s!
 busy-reply-threshold n 5000
@@ -110,7 +110,7 @@ notify-keyspace-events events
 oom-score-adj e:no,yes,relative,absolute no
 oom-score-adj-values s 0 200 800
 pidfile s!
-port n 6379
+port n! 6379
 proc-title-template s {title} {listen-addr} {server-mode}
 propagation-error-behavior e:ignore,panic,panic-on-replicas ignore
 protected-mode b no
@@ -182,7 +182,7 @@ tls-cluster b no
 tls-dh-params-file s
 tls-key-file s
 tls-key-file-pass s
-tls-port n 0
+tls-port n! 0
 tls-prefer-server-ciphers b no
 tls-protocols s
 tls-replication b no

@@ -169,6 +169,8 @@ export class Session implements Outlet {
 
   #flush(): void {
     if (this.#writer.size === 0) return;
+    this.#engine.hooks.beforeReplies?.();
+    if (this.#closing) return;
     const pieces = this.#writer.take();
     const socket = this.#socket;
     if (!socket.writable) return;
