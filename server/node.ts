@@ -76,6 +76,7 @@ export class ServerNode {
       hooks: {
         ...(options.cluster ? { guard: (request) => this.#member && guard(this.#member.guardView, request) } : {}),
         onEffects: (effects) => this.#onEffects(effects),
+        beforeReplies: () => this.#saving?.flush(),
         onPublish: (channel, message, shard) => {
           if (this.#member === undefined) this.#replication.publish(channel, message, shard);
           else this.#member.publish(shard ? 'publishshard' : 'publish', channel, message);

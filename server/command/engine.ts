@@ -33,6 +33,8 @@ export interface EngineHooks {
   guard?: (request: GuardRequest) => ReplyError | undefined;
   /** The effects of one command or transaction; several are one unit, to be wrapped in MULTI and EXEC. */
   onEffects?: (effects: readonly Effect[]) => void;
+  /** Before replies leave: what they promise must hold from then on. */
+  beforeReplies?: () => void;
   /** PUBLISH and SPUBLISH to the other nodes. */
   onPublish?: (channel: string, message: string, shard: boolean) => void;
   /** Replicas that have acknowledged everything written so far; `done` is called once with their number. */
