@@ -86,6 +86,8 @@ export class ServerNode {
         role: () => this.#replication.role(),
         replicationInfo: () => this.#replication.info(),
         replicationStats: () => this.#replication.counts(),
+        replicationFacts: () => this.#replication.facts(),
+        onSnapshotLoaded: (facts, expired) => this.#replication.restore(facts, expired),
         diskRefusal: () => this.#saving?.refusal(),
         persistenceInfo: () => this.#saving?.info(),
         configFile: () => options.configFile?.path ?? '',
@@ -199,7 +201,7 @@ export class ServerNode {
   /** Takes its place with `state` as its view of the cluster; undefined: a node on its own. */
   start(state: ClusterState | undefined, up = false): void {
     if (state !== undefined) this.#join(state, up);
-    else this.#replication.start();
+    this.#replication.start();
     this.engine.add(clusterWords(this.#member));
     this.engine.add(moveWords(this.engine, this.#locks, this.#links));
     this.engine.add(debugWords(this.engine));

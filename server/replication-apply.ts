@@ -57,10 +57,9 @@ export function captureAll(
 ): RdbContent {
   let content: RdbContent | undefined;
   withoutExpiry(engine, () => {
-    content = capturedContent(engine.databases, { version: serverVersion });
+    content = capturedContent(engine.databases, { version: serverVersion, more: facts });
   });
-  const { aux, databases, functions } = content!;
-  return { aux: [...aux, ...facts], functions, databases: functionsOnly ? [] : databases };
+  return functionsOnly ? { ...content!, databases: [] } : content!;
 }
 
 /** Applies what comes from this node's master, as facts. */

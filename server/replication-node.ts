@@ -114,10 +114,32 @@ export class NodeReplication {
     return !this.following && this.#primary.replicas.some(behind);
   }
 
-  /** Outside a cluster: follows whom the parameters name. */
+  /** Outside a cluster: follows whom the parameters name. A master goes on from its snapshot under a new name. */
   start(): void {
     const [host, port] = this.#engine.config.get('replicaof').split(' ');
     if (host !== undefined && port !== undefined) this.follow({ host, port: Number(port) });
+    if (this.following || !this.#history.kept) return;
+    this.#history.branch();
+    this.#primary.resume();
+  }
+
+  /** What a snapshot or a copy says of the stream that the data is the result of. */
+  facts(): (readonly [name: string, value: string])[] {
+    if (!this.#history.kept) return [];
+    return [
+      ['repl-stream-db', String(this.following ? this.#applier.db : 0)],
+      ['repl-id', this.#history.id],
+      ['repl-offset', String(this.offset)],
+    ];
+  }
+
+  /** The data is that of a snapshot, but for `expired` keys, of which no replica was told. Before start(). */
+  restore(facts: ReadonlyMap<string, string>, expired: number): void {
+    const id = facts.get('repl-id') ?? '';
+    const offset = Number(facts.get('repl-offset'));
+    if (!/^[!-~]{40}$/.test(id) || !Number.isSafeInteger(offset) || offset < 0 || expired > 0) return;
+    this.#history.adopt(id, offset);
+    this.#applier.select(Number(facts.get('repl-stream-db')));
   }
 
   /** PUBLISH outside a cluster reaches subscribers of the replicas too. */
@@ -216,12 +238,7 @@ export class NodeReplication {
   }
 
   #capture(functionsOnly: boolean): ReturnType<typeof captureAll> {
-    const db = this.following ? this.#applier.db : 0;
-    return captureAll(this.#engine, functionsOnly, [
-      ['repl-stream-db', String(db)],
-      ['repl-id', this.#history.id],
-      ['repl-offset', String(this.#history.offset)],
-    ]);
+    return captureAll(this.#engine, functionsOnly, this.facts());
   }
 
   #onLoaded(facts: ReadonlyMap<string, string>): void {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { Timer } from '../lib/base/world.ts';
 import type { Engine } from './command/engine.ts';
 import { serverVersion } from './command/version.ts';
-import { saveSnapshot, saveSnapshotSlowly } from './persistence/snapshot.ts';
+import { type SnapshotFacts, saveSnapshot, saveSnapshotSlowly } from './persistence/snapshot.ts';
 
 const cronMs = 100;
 /** After one that failed, save points wait so long. */
@@ -62,7 +62,7 @@ export class Snapshots {
   now(): boolean {
     const { databases, world } = this.#engine;
     try {
-      saveSnapshot(this.path, databases, { version: serverVersion });
+      saveSnapshot(this.path, databases, this.#facts());
     } catch (error) {
       this.#note('a snapshot could not be written', error);
       return false;
@@ -78,7 +78,7 @@ export class Snapshots {
     this.#startedAt = world.now();
     this.#triedAt = this.#startedAt;
     const changes = databases.dirty;
-    this.#running = saveSnapshotSlowly(this.path, databases, { version: serverVersion })
+    this.#running = saveSnapshotSlowly(this.path, databases, this.#facts())
       .then(() => {
         world.log('Background saving terminated with success');
         this.#succeeded(changes);
@@ -96,6 +96,10 @@ export class Snapshots {
   async close(): Promise<void> {
     this.#timer?.cancel();
     await this.#running;
+  }
+
+  #facts(): SnapshotFacts {
+    return { version: serverVersion, more: this.#engine.hooks.replicationFacts?.() ?? [] };
   }
 
   #check(): void {

@@ -45,6 +45,9 @@ export interface EngineHooks {
   role?: () => Reply;
   replicationInfo?: () => readonly string[];
   replicationStats?: () => readonly string[];
+  /** What a snapshot is to say of the stream that the data is the result of; and what a loaded one said, `expired` keys left out. */
+  replicationFacts?: () => readonly (readonly [name: string, value: string])[];
+  onSnapshotLoaded?: (facts: ReadonlyMap<string, string>, expired: number) => void;
   /** Extra INFO sections: name -> lines. */
   infoSections?: () => ReadonlyMap<string, readonly string[]>;
   /** Why writes are refused: what they change could not be kept. */

@@ -18,6 +18,8 @@ export interface SnapshotFacts {
   readonly aofBase?: boolean;
   /** Sources of function libraries. Default none. */
   readonly functions?: readonly string[];
+  /** Further facts, such as the stream that the data is the result of. Default none. */
+  readonly more?: readonly (readonly [name: string, value: string])[];
 }
 
 /** The live contents: to be written before anything else runs. */
@@ -31,11 +33,12 @@ export function capturedContent(databases: Databases, facts: SnapshotFacts): Rdb
 }
 
 function content(databases: Databases, facts: SnapshotFacts, keysOf: (store: Store) => Iterable<RdbKey>): RdbContent {
-  const aux: [string, string][] = [
+  const aux: (readonly [string, string])[] = [
     ['redis-ver', facts.version],
     ['redis-bits', '64'],
     ['ctime', String(Math.floor(databases.world.now() / 1000))],
     ['used-mem', String(process.memoryUsage().heapUsed)],
+    ...(facts.more ?? []),
     ['aof-base', facts.aofBase === true ? '1' : '0'],
   ];
   const filled = databases.stores.filter((store) => store.size > 0);

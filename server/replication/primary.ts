@@ -170,6 +170,8 @@ export class Primary {
   resume(): void {
     this.#db = -1;
     this.#written = this.offset;
+    this.#aloneSince = this.#host.world.now();
+    this.#tick();
   }
 
   /** How many replicas have acknowledged `offset`. */

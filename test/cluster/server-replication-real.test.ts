@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { ManualWorld } from '../../lib/base/world.ts';
 import { type BundledNode, startNode } from '../../server/index.ts';
 import { needRedisServer, type RealNode, startRealNode } from '../kit/redis-server.ts';
@@ -143,6 +146,58 @@ describe('replication with redis-server', function () {
     await untilEqual(master, heir, sibling);
     const stats = await info(heir, 'stats');
     assert.deepEqual([stats['sync_full'], stats['sync_partial_ok']], ['0', '2']);
+  });
+
+  describe('a node that comes back with its snapshot goes on without a copy', () => {
+    let dir: string;
+    beforeEach(() => {
+      dir = mkdtempSync(join(tmpdir(), 'lingcache-replication-'));
+    });
+    afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+    /** Writes of which none runs out later: a key that did while its node was away is a reason for a copy. */
+    const writeCalmly = async (node: AnyNode): Promise<void> => {
+      await write(node, new ManualWorld({ seed: seedOf() }), 500);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    };
+
+    it('ours as a replica', async () => {
+      const master = await startReal();
+      const replica = await startOurs({ dir, save: '', replicaof: `127.0.0.1 ${master.port}` });
+      await untilLinked(replica);
+      await writeCalmly(master);
+      await untilEqual(master, replica);
+      await ask(replica, 'SAVE');
+      await writeCalmly(master);
+      await replica.restart();
+      await untilLinked(replica);
+      await untilEqual(master, replica);
+      const stats = await info(master, 'stats');
+      assert.deepEqual([stats['sync_full'], stats['sync_partial_ok']], ['1', '1']);
+    });
+
+    it('ours as a master: its replica goes on where both were, and takes a copy when it was further', async () => {
+      const master = await startOurs({ dir, save: '' });
+      const replica = await startReal();
+      await follow(replica, master);
+      await untilLinked(replica);
+      await writeCalmly(master);
+      await untilEqual(master, replica);
+      await ask(master, 'CONFIG', 'SET', 'repl-ping-replica-period', '1000');
+      await untilEqual(master, replica);
+      await ask(master, 'SAVE');
+      await master.restart();
+      await until('it goes on', async () => (await info(master, 'stats'))['sync_partial_ok'] === '1');
+      await untilEqual(master, replica);
+      assert.equal((await info(master, 'stats'))['sync_full'], '0');
+      await ask(master, 'SAVE');
+      await ask(master, 'SET', 'not', 'saved');
+      await untilEqual(master, replica);
+      await master.restart();
+      await until('it takes a copy', async () => (await info(master, 'stats'))['sync_full'] === '1');
+      await untilEqual(master, replica);
+      assert.equal(await ask(replica, 'GET', 'not'), null);
+    });
   });
 
   it('ROLE, INFO, CLIENT LIST and refusals are the same on both sides', async () => {
