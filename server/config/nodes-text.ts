@@ -100,7 +100,7 @@ function nodeFrom(line: NodeLine, ids: ReadonlySet<string>): ClusterNode {
   };
 }
 
-export function isId(text: string): boolean {
+function isId(text: string): boolean {
   return /^[0-9a-f]{40}$/.test(text);
 }
 
