@@ -21,6 +21,7 @@ import {
   withOwner,
 } from './cluster/state.ts';
 import type { BusStats, PeerView } from './cluster/text.ts';
+import { Pace } from './pace.ts';
 
 /** The cluster-* settings of a node, in the terms of redis.conf, as they are now. */
 export interface ClusterSettings {
@@ -56,12 +57,16 @@ export interface MemberHost {
   save(): void;
 }
 
+/** A tool that moves slots changes owners by the hundred a second; its every step need not be cried out to everyone. */
+const announceEveryMs = 10;
+
 export class ClusterMember {
   readonly settings: ClusterSettings;
   /** Slots whose keys are coming back from a move that was called off. */
   readonly returning: Set<number> = new Set();
   readonly #host: MemberHost;
   readonly #peers: Peers;
+  readonly #announcing: Pace;
   readonly #failover: Failover;
   readonly #pretended = new Map<number, string>();
   #state: ClusterState;
@@ -136,6 +141,7 @@ export class ClusterMember {
       onCampaign: (delivery) => this.#failover.onMessage(delivery),
       onTick: () => this.#tick(),
     });
+    this.#announcing = new Pace(host.world, announceEveryMs, () => this.#peers.announce());
   }
 
   get state(): ClusterState {
@@ -198,6 +204,7 @@ export class ClusterMember {
 
   close(): void {
     this.#closed = true;
+    this.#announcing.close();
     this.#failover.close();
     this.#peers.close();
   }
@@ -319,7 +326,7 @@ export class ClusterMember {
         this.#peers.rename(effect.from, effect.to);
         break;
       case 'announce':
-        this.#peers.announce();
+        this.#announcing.ask();
         break;
       case 'meet':
         this.#peers.meet(effect.host, effect.port, effect.cport);

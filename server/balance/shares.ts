@@ -26,7 +26,7 @@ export interface BalanceCheck {
 export const defaultThreshold = 10;
 
 /** Weight of a master under a strategy: all are alike under `equal`. Throws a RangeError for what is no weight. */
-export function weightOf(master: MasterLoad, strategy: BalanceStrategy): number {
+function weightOf(master: MasterLoad, strategy: BalanceStrategy): number {
   const { weight = 1, id } = master;
   if (!Number.isFinite(weight) || weight < 0) throw new RangeError(`weight of ${id}: ${weight} is not 0 or more`);
   return strategy === 'equal' ? 1 : weight;
@@ -62,7 +62,7 @@ export function wholeShares(masters: readonly MasterLoad[], strategy: BalanceStr
 }
 
 /** How far `have` is from `want`, in percent of what is wanted. */
-export function differencePercent(have: number, want: number): number {
+function differencePercent(have: number, want: number): number {
   if (want === 0) return have === 0 ? 0 : 100;
   return (Math.abs(have - want) / want) * 100;
 }

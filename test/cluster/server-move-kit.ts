@@ -68,6 +68,15 @@ export class NodeProcess {
     folders.delete(this.folder);
   }
 
+  /** Seconds of processor time used so far; undefined where the system does not tell. */
+  cpuSeconds(): number | undefined {
+    const file = `/proc/${this.#child?.pid}/stat`;
+    if (!existsSync(file)) return undefined;
+    const fields = readFileSync(file, 'utf8').split(') ')[1]!.split(' ');
+    // utime and stime, in ticks of 10 ms.
+    return (Number(fields[11]) + Number(fields[12])) / 100;
+  }
+
   async say(...words: readonly string[]): Promise<unknown> {
     const client = await RespClient.connect(this.port);
     try {

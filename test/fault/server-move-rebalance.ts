@@ -1,0 +1,75 @@
+// How long `redis-cli --cluster rebalance` takes to give an empty master its 4,096 slots, on our nodes and on
+// redis-server, one after the other, nodes as processes: `node build/test/fault/server-move-rebalance.js`.
+// Ends with code 1 when ours need more than 1.5 times as long.
+
+import { spawnSync } from 'node:child_process';
+import { type Kind, type NodeProcess, startProcess } from '../cluster/server-move-kit.ts';
+import { until } from '../kit/real-cluster.ts';
+import { RespClient } from '../kit/resp-client.ts';
+
+const rounds = Number(process.argv[2] ?? 2);
+const keys = Number(process.argv[3] ?? 20_000);
+const allowed = 1.5;
+
+function cli(...words: string[]): void {
+  const { status, stdout, stderr } = spawnSync('redis-cli', ['--cluster', ...words], { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`redis-cli ${words.join(' ')}: ${stdout}${stderr}`);
+}
+
+async function fill(nodes: readonly NodeProcess[]): Promise<void> {
+  for (const { port } of nodes) {
+    const client = await RespClient.connect(port);
+    const replies: Promise<unknown>[] = [];
+    for (let at = 0; at < keys; at++) replies.push(client.call('SET', `key:${at}`, `value ${at}`));
+    await Promise.all(replies);
+    client.close();
+  }
+}
+
+async function sum(nodes: readonly NodeProcess[]): Promise<number> {
+  const sizes = await Promise.all(nodes.map((node) => node.say('DBSIZE')));
+  return sizes.reduce<number>((total, size) => total + Number(size), 0);
+}
+
+/** Seconds for one rebalance. */
+async function measure(kind: Kind): Promise<number> {
+  const settings = { 'cluster-enabled': 'yes', 'cluster-node-timeout': '5000' };
+  const nodes = await Promise.all(Array.from({ length: 4 }, () => startProcess(kind, settings)));
+  try {
+    const address = (at: number): string => `127.0.0.1:${nodes[at]!.port}`;
+    const ok = (count: number): Promise<unknown> =>
+      until('the cluster is ok', async () => {
+        const infos = await Promise.all(nodes.slice(0, count).map((node) => node.say('CLUSTER', 'INFO')));
+        return infos.every((info) => /cluster_state:ok/.test(String(info)));
+      });
+    cli('create', address(0), address(1), address(2), '--cluster-yes');
+    await ok(3);
+    await fill(nodes.slice(0, 3));
+    cli('add-node', address(3), address(0));
+    await ok(4);
+    const cpu = (): number => nodes.reduce((total, node) => total + (node.cpuSeconds() ?? 0), 0);
+    const spent = cpu();
+    const started = performance.now();
+    cli('rebalance', address(0), '--cluster-use-empty-masters');
+    const seconds = (performance.now() - started) / 1000;
+    console.log(`${kind}: ${(cpu() - spent).toFixed(2)} s of processor time in the four nodes`);
+    const found = await sum(nodes);
+    if (found !== keys) throw new Error(`${kind}: ${found} of ${keys} keys are left`);
+    return seconds;
+  } finally {
+    await Promise.all(nodes.map((node) => node.end()));
+  }
+}
+
+const times: Record<Kind, number[]> = { ours: [], real: [] };
+for (let round = 0; round < rounds; round++) {
+  for (const kind of ['real', 'ours'] as const) {
+    const seconds = await measure(kind);
+    times[kind].push(seconds);
+    console.log(`${kind}: 4,096 slots with ${keys} keys in the cluster rebalanced in ${seconds.toFixed(2)} s`);
+  }
+}
+const median = (values: number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!;
+const ratio = median(times.ours) / median(times.real);
+console.log(`ours / real: ${ratio.toFixed(2)} (at most ${allowed})`);
+process.exitCode = ratio <= allowed ? 0 : 1;
