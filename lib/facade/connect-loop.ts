@@ -55,10 +55,11 @@ export class ConnectLoop {
   }
 
   /** Breaks off what is under way. */
-  abandon(reason: Error): void {
+  abandon(cause: Error): void {
     this.#epoch++;
     this.#retry?.cancel();
-    for (const waiter of this.#waiters.splice(0)) waiter.reject(reason);
+    const aborted = new RedisError('Connection is aborted', { code: 'ERR_CLOSED', cause });
+    for (const waiter of this.#waiters.splice(0)) waiter.reject(aborted);
   }
 
   /** After `close`: another attempt after a while, or none. */
