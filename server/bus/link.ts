@@ -162,7 +162,9 @@ function plainHost(address: string | undefined): string {
 export function dialLink(to: BusAddress, from: string, settings: LinkSettings): SocketLink {
   const socket = new Socket();
   const link = new SocketLink(socket, true, settings);
-  const local = isIP(from) !== 0 && isIP(from) === isIP(to.host) && !isAnyHost(from) ? { localAddress: from } : {};
+  // To its own address a socket comes from there anyway; to bind it costs a search for a free port.
+  const bound = isIP(from) !== 0 && isIP(from) === isIP(to.host) && !isAnyHost(from) && from !== to.host;
+  const local = bound ? { localAddress: from } : {};
   socket.connect({ host: to.host, port: to.cport, ...local });
   return link;
 }
