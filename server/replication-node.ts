@@ -5,15 +5,14 @@
 
 import type { Reply } from '../lib/wire/reply.ts';
 import type { Client } from './command/client.ts';
-import type { Config } from './command/config.ts';
 import type { Effect, Engine } from './command/engine.ts';
 import type { CommandGroup } from './command/registry.ts';
 import { History } from './replication/history.ts';
-import type { Introduction } from './replication/master-link.ts';
-import { Primary, type PrimarySettings } from './replication/primary.ts';
+import { Primary } from './replication/primary.ts';
 import { Replica } from './replication/replica.ts';
 import type { StreamAddress } from './replication/stream.ts';
 import { Applier, captureAll, startLoading } from './replication-apply.ts';
+import { introduction, primarySettings } from './replication-settings.ts';
 import { type ReplicationView, replicationLines, roleReply } from './replication-text.ts';
 import { replicationWords } from './replication-words.ts';
 
@@ -268,42 +267,4 @@ export class NodeReplication {
 
 function mark(word: string): { readonly db: number; readonly argv: readonly string[] } {
   return { db: -1, argv: [word] };
-}
-
-function introduction(config: Config, port: number): Introduction {
-  return {
-    user: config.get('masteruser'),
-    password: config.get('masterauth'),
-    port: config.number('replica-announce-port') || port,
-    host: config.get('replica-announce-ip'),
-  };
-}
-
-function primarySettings(config: Config): PrimarySettings {
-  return {
-    get diskless() {
-      return config.flag('repl-diskless-sync');
-    },
-    get disklessDelayMs() {
-      return config.number('repl-diskless-sync-delay') * 1000;
-    },
-    get disklessEnough() {
-      return config.number('repl-diskless-sync-max-replicas');
-    },
-    get pingEveryMs() {
-      return config.number('repl-ping-replica-period') * 1000;
-    },
-    get timeoutMs() {
-      return config.number('repl-timeout') * 1000;
-    },
-    get backlogTtlMs() {
-      return config.number('repl-backlog-ttl') * 1000;
-    },
-    get limit() {
-      const limit = config.outputLimit('replica');
-      const least = config.number('repl-backlog-size');
-      // Less than a replica could fetch again would only make it fetch more.
-      return limit.hard > 0 && limit.hard < least ? { ...limit, hard: least } : limit;
-    },
-  };
 }

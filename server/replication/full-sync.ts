@@ -119,7 +119,7 @@ export class FullSync {
     for (const replica of group) {
       if (withMark) replica.send(mark);
       // The end of a marked copy is known by its last bytes, so nothing may follow until the replica says that it has it.
-      if (withMark && replica.facts.psync) replica.stage = 'unproven';
+      if (withMark) replica.stage = 'unproven';
       else replica.goOnline();
     }
   }

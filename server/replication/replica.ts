@@ -13,8 +13,8 @@ export interface ReplicaHost extends Omit<LinkHost, 'onStage' | 'onClosed'> {
 const firstRedialMs = 100;
 const lastRedialMs = 1000;
 const everyMs = 1000;
-/** The same trouble again is not worth a line. */
-const noNews = /^connect ECONNREFUSED|^the master closed/;
+/** What passes by itself is not worth a line. */
+const noNews = /^connect ECONNREFUSED|^the master closed|by hand$|'-(?:NOMASTERLINK|LOADING|MASTERDOWN) /;
 
 export class Replica {
   readonly #host: ReplicaHost;
