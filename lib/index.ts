@@ -24,6 +24,7 @@ export type { CacheStats, NearCacheOptions } from './cache/near-cache.ts';
 export type { NodeRole } from './facade/cluster.ts';
 export type { ClusterStats } from './facade/cluster-stats.ts';
 export type { CommandOptions } from './facade/command.ts';
+export type { HimportFieldset } from './facade/himport.ts';
 export type { Status as ClusterStatus, Status as RedisStatus } from './facade/lifecycle.ts';
 export type {
   BatchContext as BatchOperationContext,

@@ -7,6 +7,7 @@ import { fanOut, mayFanOut } from '../batch/fan-out.ts';
 import { splitByKeys } from '../batch/multi-key.ts';
 import { NearCache } from '../cache/near-cache.ts';
 import { Call, CallFlag, type Parcel } from '../connection/call.ts';
+import type { Keeper } from '../connection/keeper.ts';
 import type { PooledNode } from '../router/node-pool.ts';
 import type { ReadChoice } from '../router/router.ts';
 import { parseSeeds } from '../topology/seeds.ts';
@@ -21,6 +22,7 @@ import { type ClusterStats, statsOf } from './cluster-stats.ts';
 import { ClusterSubscriber } from './cluster-subscriber.ts';
 import { CallMaker } from './commander.ts';
 import { clusterOptionsOf, nodeOptionsOf } from './defaults.ts';
+import { Fieldsets, isHimportControl, sendToAll } from './himport.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { cacheChannel } from './observe.ts';
 import { verifyClusterOptions } from './option-checks.ts';
@@ -52,6 +54,7 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
   readonly #faces = new Map<string, Redis<Mapping>>();
   readonly #subscriber: ClusterSubscriber;
   readonly #cache: NearCache | undefined;
+  readonly #fieldsets: Fieldsets | undefined;
   #slots: { readonly map: SlotMap; readonly lists: string[][] } | undefined;
   /** Neither crossSlot nor fanOut asked for: every call is one call. */
   readonly #plain: boolean;
@@ -64,6 +67,7 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     const options = clusterOptionsOf(given);
     this.options = options;
     this.#plain = options.crossSlot !== 'split' && !options.fanOut;
+    if (options.himportFieldsets?.length) this.#fieldsets = new Fieldsets(options.himportFieldsets);
     const world = this.#world;
     this.#core = new ClusterCore(seeds, options, world, (send) => this.#makeLifecycle(send), {
       readChoice: this.#readChoice(),
@@ -78,7 +82,10 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
       client: this,
       onDrain: () => this.emit('drain'),
       onReady: () => this.#subscriber.start(),
-      onKeeperState: (keeper, state) => this.#cache?.nodeState(keeper, state),
+      onKeeperState: (keeper, state) => {
+        if (state === 'up') this.#prepare(keeper);
+        this.#cache?.nodeState(keeper, state);
+      },
       onSilence: (keeper, silent) => this.#cache?.silence(keeper, silent),
       onPush: (keeper, push) => this.#cache?.receive(keeper, push),
       onEnd: () => this.#subscriber.stop(false),
@@ -174,8 +181,20 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
   readonly #submit = (call: Call): void => {
     call.startedAt = this.#core.router.now();
     if ((call.flags & CallFlag.blocking) !== 0) this.#limit(call);
-    this.#send(call);
+    this.#fieldsets?.watch(call, () => this.#masters(), this.#send);
+    if (call.slot < 0 && this.status === 'ready' && isHimportControl(call)) sendToAll(call, this.#masters());
+    else this.#send(call);
   };
+
+  #masters(): Keeper[] {
+    const nodes = [...this.#core.pool.all()].filter(({ inMap, role }) => inMap && role === 'master');
+    return nodes.map(({ keeper }) => keeper);
+  }
+
+  // Replicas too: one of them may be a master on this very connection some day.
+  #prepare(keeper: Keeper): void {
+    this.#fieldsets?.prepare(keeper).catch((error: Error) => this.emit('node error', error, keeper.address));
+  }
 
   #limit(call: Call): void {
     limitBlocking(call, this.options.redisOptions ?? {}, this.#world, (late) => this.#core.pool.release(late));

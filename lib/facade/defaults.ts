@@ -5,6 +5,7 @@ import { lookup, resolveSrv } from 'node:dns';
 import { OptionError } from '../base/errors.ts';
 import { RealWorld } from '../base/world.ts';
 import { parseKey, parseLocation } from '../topology/seeds.ts';
+import { fieldsetsOf } from './himport.ts';
 import type { ClusterOptions, RedisOptions } from './options.ts';
 
 const world = new RealWorld();
@@ -75,6 +76,7 @@ function fill(target: Record<string, unknown>, source: object): void {
 export function clusterOptionsOf(given: ClusterOptions): ClusterOptions {
   const options: Record<string, unknown> = { ...given };
   fill(options, { ...defaultClusterOptions, autoPipeliningIgnoredCommands: [] });
+  options['himportFieldsets'] = fieldsetsOf(given.himportFieldsets);
   const prefix = given.redisOptions?.keyPrefix;
   if (prefix && !options['keyPrefix']) options['keyPrefix'] = prefix;
   return options;
@@ -119,6 +121,7 @@ export function redisOptionsOf(args: readonly unknown[]): RedisOptions {
   });
   if (secure) fill(options, { tls: true });
   fill(options, { ...defaultRedisOptions, autoPipeliningIgnoredCommands: [] });
+  options['himportFieldsets'] = fieldsetsOf(options['himportFieldsets']);
   for (const name of ['port', 'db']) if (typeof options[name] === 'string') options[name] = Number(options[name]);
   return options as RedisOptions;
 }

@@ -9,6 +9,7 @@ import type { ReadScaling } from '../router/read-policy.ts';
 import type { RouterOptions } from '../router/router.ts';
 import type { DNSResolveSrvFunction } from '../topology/discovery.ts';
 import type { NatMap, SeedOptions, StartupNode } from '../topology/seeds.ts';
+import type { HimportFieldset } from './himport.ts';
 import type { ReplyMappingMode } from './types.ts';
 
 export type { DNSLookupFunction, DNSResolveSrvFunction, NatMap };
@@ -120,6 +121,8 @@ export interface RedisOptions extends CommonRedisOptions {
   monitor?: boolean | undefined;
   /** Send READONLY: a replica answers reads. Default false. */
   readOnly?: boolean | undefined;
+  /** Fieldsets that every connection is told, for HIMPORT SET. Experimental: Redis 8.10. */
+  himportFieldsets?: readonly HimportFieldset[] | undefined;
 }
 
 /** Where one node is, and how to reach it. */
@@ -186,7 +189,9 @@ export interface ClusterOptions {
   /** Milliseconds between refreshes that nothing asked for. Default: off. */
   slotsRefreshInterval?: number | undefined;
   /** For every node connection. */
-  redisOptions?: Omit<RedisOptions, 'host' | 'port' | 'path' | 'retryStrategy' | 'readOnly'> | undefined;
+  redisOptions?:
+    | Omit<RedisOptions, 'host' | 'port' | 'path' | 'retryStrategy' | 'readOnly' | 'himportFieldsets'>
+    | undefined;
   lazyConnect?: boolean | undefined;
   /** Looks host names up instead of dns.lookup; may give the name back to leave it to the system. TLS keeps the name. */
   dnsLookup?: DNSLookupFunction | undefined;
@@ -205,6 +210,8 @@ export interface ClusterOptions {
   maxQueueLength?: number | undefined;
   /** Most bytes of commands held while the cluster is not ready. Default 512 MiB. */
   maxQueueBytes?: number | undefined;
+  /** Fieldsets that every node is told, for HIMPORT SET. Experimental: Redis 8.10. */
+  himportFieldsets?: readonly HimportFieldset[] | undefined;
   /** As in `redisOptions`: "all" (default) or "readonly". */
   resend?: 'all' | 'readonly' | undefined;
 }

@@ -11,6 +11,7 @@ import { Deadlines } from '../router/deadlines.ts';
 import { SingleRouter } from '../router/single.ts';
 import { ReplyError } from '../wire/reply.ts';
 import { ConnectionState } from './connection-state.ts';
+import { Fieldsets } from './himport.ts';
 import { Lifecycle, type Status } from './lifecycle.ts';
 import { parseMonitorLine } from './monitor.ts';
 import { ConnectTracer } from './observe.ts';
@@ -44,6 +45,7 @@ export class RedisCore implements NodeLink {
   readonly #lifecycle: Lifecycle;
   readonly #state: ConnectionState;
   readonly #deadlines: Deadlines | undefined;
+  readonly #fieldsets: Fieldsets | undefined;
   readonly #connects = new ConnectTracer();
   #times = 0;
   /** The connection of now, or the one just lost, has been through its handshake. */
@@ -85,6 +87,7 @@ export class RedisCore implements NodeLink {
     if (timeout !== undefined && timeout > 0) {
       this.#deadlines = new Deadlines(timeout, world, (visit) => this.#visitAll(visit));
     }
+    if (options.himportFieldsets?.length) this.#fieldsets = new Fieldsets(options.himportFieldsets);
     if (options.lazyConnect) this.#lifecycle.become('wait');
   }
 
@@ -94,9 +97,18 @@ export class RedisCore implements NodeLink {
 
   submit(parcel: Parcel): void {
     this.#deadlines?.start();
-    const error = parcel instanceof Call ? this.#state.admit(parcel) : undefined;
+    const error = parcel instanceof Call ? this.#admit(parcel) : undefined;
     if (error === undefined) this.#lifecycle.submit(parcel);
     else parcel.fail(error);
+  }
+
+  #admit(call: Call): Error | undefined {
+    this.#fieldsets?.watch(
+      call,
+      () => [this.keeper],
+      (second) => this.#lifecycle.submit(second),
+    );
+    return this.#state.admit(call);
   }
 
   connect(): Promise<void> {
@@ -206,6 +218,7 @@ export class RedisCore implements NodeLink {
     }
     if (connection !== this.#connections || this.keeper.state !== 'up') return;
     this.#reselect(send);
+    this.#fieldsets?.prepare(this.keeper).catch((error: Error) => this.#lifecycle.reportError(error));
     if (this.#options.autoResubscribe ?? true) this.subscriptions.restore(send);
     else this.subscriptions = new Subscriptions(this.#client);
     this.#lifecycle.become('ready');

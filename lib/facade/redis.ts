@@ -79,7 +79,12 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
    */
   monitor(callback?: Callback<Redis<Mapping>>): Promise<Redis<Mapping>> {
     const begun = new Promise<Redis<Mapping>>((resolve, reject) => {
-      const monitor = new Redis<Mapping>({ ...this.options, monitor: true, lazyConnect: false } as never);
+      const monitor = new Redis<Mapping>({
+        ...this.options,
+        monitor: true,
+        lazyConnect: false,
+        himportFieldsets: undefined,
+      } as never);
       // Nobody else holds the client yet: what fails to begin is closed here.
       const fail = (error: Error): void => {
         monitor.disconnect();

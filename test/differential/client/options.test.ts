@@ -64,6 +64,7 @@ const redisArguments: readonly (readonly unknown[])[] = [
   [undefined, 'example.com', lazy],
   [{ ...lazy, protocol: 2, stringNumbers: true, enableOfflineQueue: false, autoResubscribe: false }],
   [{ ...lazy, replyMapping: 'resp3', keyPrefix: 'p:', readOnly: true, connectTimeout: 1, keepAlive: 0 }],
+  [{ ...lazy, himportFieldsets: [{ name: 'user', fields: ['name'] }] }],
   [{ ...lazy, somethingElse: { kept: true } }],
 ];
 
