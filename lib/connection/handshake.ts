@@ -1,6 +1,7 @@
 // What a fresh connection says before the first user command, as data, and the exchange that judges the answers.
 // Sources: HELLO, AUTH, CLIENT SETNAME, CLIENT SETINFO (7.2; refused by older servers and then ignored), READONLY, SELECT.
 
+import { RedisError } from '../base/errors.ts';
 import { ReplyError } from '../wire/reply.ts';
 import { ownCall } from './call.ts';
 import type { Connection } from './connection.ts';
@@ -15,6 +16,11 @@ export interface HandshakeOptions {
   readonly db?: number | undefined;
   /** Ask a replica to answer reads. */
   readonly readOnly?: boolean | undefined;
+  /**
+   * With `readOnly`: refuse a replica that is not joined to its master. One that has just been started serves reads
+   * from what it found on disk, which may be nothing, until its first copy has begun. Default false.
+   */
+  readonly inStep?: boolean | undefined;
   /** Announce the library's name with CLIENT SETINFO. Default true. */
   readonly clientInfo?: boolean | undefined;
   /** Goes with the name: `lingcache(tag)`. */
@@ -25,6 +31,8 @@ interface Step {
   readonly argv: readonly string[];
   /** A refusal of this step makes the connection useless. */
   readonly required: boolean;
+  /** What is wrong with an answer that is no error. */
+  readonly judge?: (answer: unknown) => Error | undefined;
 }
 
 const libraryName = 'lingcache';
@@ -46,6 +54,9 @@ function handshakeSteps(options: HandshakeOptions, protocol: 2 | 3): Step[] {
   if (options.connectionName) steps.push({ argv: ['client', 'setname', options.connectionName], required: true });
   if (options.db) steps.push({ argv: ['select', String(options.db)], required: true });
   if (options.readOnly) steps.push({ argv: ['readonly'], required: false });
+  if (options.readOnly && options.inStep) {
+    steps.push({ argv: ['info', 'replication'], required: false, judge: judgeReplica });
+  }
   if (options.clientInfo ?? true) {
     const name = options.clientInfoTag ? `${libraryName}(${options.clientInfoTag})` : libraryName;
     steps.push({ argv: ['client', 'setinfo', 'LIB-NAME', name], required: false });
@@ -71,7 +82,7 @@ async function exchange(connection: Connection, steps: readonly Step[]): Promise
     const { call, answer } = ownCall(step.argv);
     connection.write(call);
     return answer.then(
-      () => undefined,
+      (reply) => step.judge?.(reply),
       (error: Error) => {
         if (!(error instanceof ReplyError)) return error;
         return step.required && !asksForNoPassword(error) ? error : undefined;
@@ -80,6 +91,12 @@ async function exchange(connection: Connection, steps: readonly Step[]): Promise
   });
   const errors = await Promise.all(answers);
   return errors.find((error) => error !== undefined);
+}
+
+// Source: INFO replication. A master has no such line.
+function judgeReplica(info: unknown): Error | undefined {
+  if (!/^master_link_status:(?!up)/m.test(String(info))) return undefined;
+  return new RedisError('The replica is not joined to its master', { code: 'MASTERDOWN' });
 }
 
 function knowsNoHello(error: Error): boolean {

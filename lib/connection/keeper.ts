@@ -57,6 +57,9 @@ export class Keeper implements Lane {
   #young: Connection | undefined;
   #retired = new Set<Connection>();
   #times = 0;
+  #dialedAt = 0;
+  /** This dial has taken so long that nobody should wait for it. */
+  #slow = false;
   #timer: Timer | undefined;
   #readOnly: boolean;
   /** Why the last dial or connection failed. */
@@ -90,9 +93,9 @@ export class Keeper implements Lane {
     return this.#connection !== undefined && !this.#connection.writable;
   }
 
-  /** The peer owes answers and says nothing; calls given to send() are refused until it speaks again. */
+  /** The peer owes answers, or a handshake, and says nothing; calls given to send() are refused until it speaks. */
   get silent(): boolean {
-    return this.#connection?.silent ?? false;
+    return this.#connection?.silent ?? this.#slow;
   }
 
   /** Starts dialing when idle; a resting keeper dials at once. */
@@ -111,7 +114,7 @@ export class Keeper implements Lane {
       }
       if (connection.write(call)) return true;
     }
-    return this.#hold(call, false);
+    return !this.#slow && this.#hold(call, false);
   }
 
   /** As send(), with ASKING before it in the same write. */
@@ -137,6 +140,8 @@ export class Keeper implements Lane {
     this.#readOnly = readOnly;
     // One that still shakes hands has said its role already.
     (this.#connection ?? this.#young)?.write(ask([readOnly ? 'readonly' : 'readwrite']));
+    // What made it useless as a replica may be no hindrance to a master, and everybody waits for one.
+    if (this.#state === 'resting') this.#dial();
   }
 
   /** Replaces the connection: a new one is dialed, the old one closes when its calls are answered or after 5 s. */
@@ -161,13 +166,19 @@ export class Keeper implements Lane {
    * Looks whether the peer has been silent for `limit` ms while calls wait. If so, calls are no longer given to it
    * and a second connection asks: a peer that answers there, or cannot be reached at all, has lost this socket,
    * which is then dropped; one that is silent there too is busy or frozen, and others know better what to do.
+   * With `replaceable` the socket is dropped without asking: its calls, reads all, have another place to go.
    */
-  checkSilence(limit: number): void {
+  checkSilence(limit: number, replaceable = false): void {
     const connection = this.#connection;
+    if (connection === undefined) this.#checkDial(limit);
     if (connection === undefined || this.#probing || connection.silence < limit) return;
     if (!connection.silent) {
       connection.silent = true;
       this.#events.onSilence?.(this, true);
+    }
+    if (replaceable) {
+      connection.destroy(this.#mute(`Expecting data, but didn't receive any in ${limit}ms.`));
+      return;
     }
     this.#probing = true;
     probe(this.address, this.#options, limit, this.#world).then(
@@ -179,6 +190,18 @@ export class Keeper implements Lane {
         this.#probing = false;
       },
     );
+  }
+
+  // A peer that was frozen before it was first dialed is as silent as one that froze later.
+  #checkDial(limit: number): void {
+    if (this.#state !== 'dialing' || this.#slow || this.#world.now() - this.#dialedAt < limit) return;
+    this.#slow = true;
+    this.#events.onSilence?.(this, true);
+    this.#loseQueue(this.#mute(`No handshake within ${limit}ms.`));
+  }
+
+  #mute(what: string): Error {
+    return new RedisError(`Socket timeout. ${what}`, { code: 'ERR_SILENT', node: this.address });
   }
 
   /** Drops the socket as if the peer had closed it; the keeper dials again by its rules. */
@@ -232,6 +255,8 @@ export class Keeper implements Lane {
   #dial(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
+    this.#dialedAt = this.#world.now();
+    this.#slow = false;
     this.#become('dialing');
     this.#dialing = dial(this.#options, this.#world);
     this.#dialing.opened.then(
@@ -286,6 +311,7 @@ export class Keeper implements Lane {
     connection.protocol = protocol;
     this.#connection = connection;
     this.#times = 0;
+    this.#slow = false;
     this.lastError = undefined;
     this.#watchSocket(connection);
     this.#become('up');
@@ -311,6 +337,7 @@ export class Keeper implements Lane {
   #lost(reason: Error): void {
     if (this.#state === 'ended') return;
     this.lastError = errorOfNode(this.address, reason);
+    this.#slow = false;
     const delay = this.#options.retryDelay(++this.#times);
     if (delay === null) {
       this.#become('ended', this.lastError);

@@ -28,7 +28,7 @@ export async function probe(
   const second = new Connection(socket, address, options, world, mute);
   const timer = world.after(limit, () => second.destroy(new Error('silent')));
   try {
-    await shakeHands(second, { ...options, clientInfo: false });
+    await shakeHands(second, { ...options, clientInfo: false, inStep: false });
     const message = `Socket timeout. Expecting data, but didn't receive any in ${limit}ms.`;
     return new RedisError(message, { code: 'ERR_SILENT', node: address });
   } catch {

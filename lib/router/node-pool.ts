@@ -73,7 +73,7 @@ export class NodePool {
     const readOnly = role === 'slave' && this.#options.readFromReplicas;
     const keeper = new Keeper(
       key,
-      { host, port, ...this.#options.optionsFor(key), readOnly },
+      { host, port, ...this.#options.optionsFor(key), readOnly, inStep: true },
       this.#world,
       this.#events,
     );
@@ -85,7 +85,7 @@ export class NodePool {
   /** A further connection to a node, reached as the pool reaches it but none of its own. */
   keeper(key: string, readOnly: boolean, events: KeeperEvents, options: Partial<KeeperOptions> = {}): Keeper {
     const { host, port } = parseKey(key);
-    const all = { host, port, ...this.#options.optionsFor(key), readOnly, ...options };
+    const all = { host, port, ...this.#options.optionsFor(key), readOnly, inStep: true, ...options };
     return new Keeper(key, all, this.#world, events);
   }
 
@@ -116,7 +116,7 @@ export class NodePool {
     const look = (): void => {
       this.#watch = this.#world.after(period, look);
       for (const node of this.#nodes.values()) {
-        if (limit > 0) node.keeper.checkSilence(limit);
+        if (limit > 0) node.keeper.checkSilence(limit, node.role === 'slave');
         // Again and again: the first look around may come before the others have made up their minds.
         if (node.keeper.silent) this.#options.onSilent();
         node.blocking?.closeIdle(idleLaneLimit);

@@ -359,7 +359,9 @@ export class Router implements Dispatcher {
   /** Whether a node takes calls: not down, not silent, not being dialed again after a loss. */
   usable(key: string): boolean {
     const keeper = this.#pool.get(key)?.keeper;
-    if (keeper === undefined || keeper.state === 'up') return keeper?.silent !== true;
+    if (keeper === undefined) return true;
+    if (keeper.silent) return false;
+    if (keeper.state === 'up') return true;
     return keeper.lastError === undefined && (keeper.state === 'idle' || keeper.state === 'dialing');
   }
 

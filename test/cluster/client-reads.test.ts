@@ -16,6 +16,7 @@ class Shard {
   client!: Cluster;
   readonly handlers = new Map<number, Handler>();
   readonly delays = new Map<number, number>();
+  readonly frozen = new Set<number>();
 
   async start(options: ClusterOptions): Promise<void> {
     for (const at of [0, 1, 2]) {
@@ -29,6 +30,7 @@ class Shard {
         }),
       );
     }
+    for (const at of this.frozen) this.nodes[at]!.shy = true;
     this.client = new Cluster([this.nodes[0]!.key], { replicaCheckInterval: 20, ...options });
   }
 
@@ -135,6 +137,22 @@ describe('client: reads from replicas', () => {
     await until('it is back', async () => (await shard.readers()).includes(1));
   });
 
+  it('does not ask a replica that has come back until it is joined to its master', async () => {
+    await shard.start({ scaleReads: 'slave' });
+    deepEqual(await shard.readers(), [1, 2]);
+    const handler = ([name]: readonly string[]): Answer | undefined =>
+      name === 'info' ? bulk('role:slave\r\nmaster_link_status:down\r\n') : undefined;
+    shard.handlers.set(1, handler);
+    await shard.nodes[1]!.close();
+    await shard.nodes[1]!.listen();
+    const asked = shard.nodes[1]!.count('get');
+    const seen = shard.nodes[1]!.count('info');
+    while (shard.nodes[1]!.count('info') < seen + 3) ok(!(await shard.readers(20)).includes(1));
+    equal(shard.nodes[1]!.count('get'), asked);
+    shard.handlers.clear();
+    await until('it is back', async () => (await shard.readers()).includes(1));
+  });
+
   it('takes reads back from replicas that fall silent', async () => {
     await shard.start({ scaleReads: 'slave', silenceTimeout: 60, slotsRefreshTimeout: 200 });
     deepEqual(await shard.readers(), [1, 2]);
@@ -142,6 +160,22 @@ describe('client: reads from replicas', () => {
     shard.nodes[1]!.pause();
     shard.nodes[2]!.pause();
     deepEqual(await shard.readers(20), [0]);
+  });
+
+  it('takes reads back from a replica that is frozen already when it is first dialed', async () => {
+    shard.frozen.add(1);
+    await shard.start({ scaleReads: 'slave', silenceTimeout: 60, slotsRefreshTimeout: 200 });
+    // connectTimeout is 10 s: a read that waited for it would not be back within this test.
+    deepEqual((await shard.readers(40)).includes(1), false);
+    ok(shard.nodes[1]!.count('hello') > 0);
+  }).timeout(5000);
+
+  it('takes reads back from a replica that answers nothing but handshakes, and asks it again when it does', async () => {
+    await shard.start({ scaleReads: 'slave', silenceTimeout: 60 });
+    shard.handlers.set(1, ([name]) => (name === 'get' ? 'silence' : undefined));
+    ok(!(await shard.readers(20)).includes(1));
+    shard.handlers.clear();
+    await until('it is back', async () => (await shard.readers()).includes(1));
   });
 
   it('reads from the nearest node as measured, and follows when that changes', async () => {
