@@ -139,10 +139,8 @@ export class Pipeline {
     const commands = unit.slice(1, -1);
     const slots = new Set(commands.map((call) => call.slot).filter((slot) => slot >= 0));
     if (slots.size > 1) {
-      const error = new RedisError('All the keys in a transaction should belong to the same slot', {
-        code: 'CROSSSLOT',
-      });
-      for (const call of unit) call.fail(error);
+      const why = 'All the keys in a transaction should belong to the same slot';
+      for (const call of unit) call.fail(new RedisError(why, { code: 'CROSSSLOT' }));
       return;
     }
     if (this.#host.watch !== undefined) for (const call of commands) this.#host.watch(call);

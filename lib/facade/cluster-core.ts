@@ -11,6 +11,7 @@ import { NodePool, type PooledNode } from '../router/node-pool.ts';
 import { ReadMonitor } from '../router/read-monitor.ts';
 import { ReadPolicy } from '../router/read-policy.ts';
 import { type ReadChoice, Router } from '../router/router.ts';
+import { lossOf } from '../router/verdict.ts';
 import { discoverSrv } from '../topology/discovery.ts';
 import { Refresher } from '../topology/refresher.ts';
 import { parseSeeds, type Seed, type StartupNode } from '../topology/seeds.ts';
@@ -158,7 +159,7 @@ export class ClusterCore {
     this.router.close(reason);
     this.pool.closeAll(reason);
     this.lifecycle.become('end');
-    this.lifecycle.failHeld(reason);
+    this.lifecycle.failHeld((parcel) => lossOf(parcel, reason));
     this.#events.onEnd();
   }
 

@@ -13,6 +13,7 @@ import { ShardedSubscriptions } from '../pubsub/sharded.ts';
 import { Subscriptions } from '../pubsub/subscriptions.ts';
 import type { NodePool } from '../router/node-pool.ts';
 import type { Router } from '../router/router.ts';
+import { lossOf } from '../router/verdict.ts';
 import type { Refresher } from '../topology/refresher.ts';
 import type { ClusterOptions } from './options.ts';
 
@@ -79,7 +80,7 @@ export class ClusterSubscriber implements CallSink {
   }
 
   onLost(call: Call, reason: Error): void {
-    if (this.#stopped) call.fail(reason);
+    if (this.#stopped) call.fail(lossOf(call, reason));
     else this.#place(call);
   }
 
@@ -106,7 +107,7 @@ export class ClusterSubscriber implements CallSink {
     const reason = new AbortError('Connection is closed.', { code: 'ERR_CLOSED' });
     this.#leave(reason);
     if (reconnecting) return;
-    for (const call of this.#waiting.splice(0)) call.fail(reason);
+    for (const call of this.#waiting.splice(0)) call.fail(lossOf(call, reason));
   }
 
   #place(call: Call): void {

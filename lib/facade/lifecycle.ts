@@ -119,8 +119,9 @@ export class Lifecycle {
     this.#held.forEach(visit);
   }
 
-  failHeld(error: Error): void {
-    for (const parcel of this.#takeHeld()) parcel.fail(error);
+  /** Each with an error of its own, since errors name their call. */
+  failHeld(errorOf: (parcel: Parcel) => Error): void {
+    for (const parcel of this.#takeHeld()) parcel.fail(errorOf(parcel));
   }
 
   /** `error` events never crash a process that has no listener for them. */

@@ -202,7 +202,7 @@ export class RedisCore implements NodeLink {
         this.#report(reason!);
         this.#lifecycle.become('close');
         this.#lifecycle.become('end');
-        this.#lifecycle.failHeld(new AbortError(closedText, { code: 'ERR_CLOSED', cause: reason }));
+        this.#lifecycle.failHeld(() => new AbortError(closedText, { code: 'ERR_CLOSED', cause: reason }));
         break;
       default:
     }
@@ -261,9 +261,10 @@ export class RedisCore implements NodeLink {
     const { maxRetriesPerRequest: limit = 20 } = this.#options;
     const refused = refusalIn(reason);
     // Commands do not wait for a server that will have none of this client.
-    if (refused !== undefined && !this.#wasUp) this.#lifecycle.failHeld(refused);
+    if (refused !== undefined && !this.#wasUp) this.#lifecycle.failHeld(() => new ReplyError(refused.message));
     else if (limit !== null && ++this.#times % (limit + 1) === 0) {
-      this.#lifecycle.failHeld(new MaxRetriesPerRequestError(limit, { node: this.keeper.address, cause: reason }));
+      const detail = { node: this.keeper.address, cause: reason };
+      this.#lifecycle.failHeld(() => new MaxRetriesPerRequestError(limit, detail));
     }
     this.#wasUp = false;
   }

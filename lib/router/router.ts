@@ -159,7 +159,7 @@ export class Router implements Dispatcher {
 
   close(reason: Error): void {
     this.#closed = reason;
-    for (const parcel of this.#parking.clear()) parcel.fail(reason);
+    for (const parcel of this.#parking.clear()) parcel.fail(lossOf(parcel, reason));
   }
 
   forEachParked(visit: (parcel: Parcel) => void): void {
@@ -301,7 +301,7 @@ export class Router implements Dispatcher {
   #dispatch(parcel: Parcel): void {
     if (parcel.settled) return;
     if (this.#closed !== undefined) {
-      parcel.fail(this.#closed);
+      parcel.fail(lossOf(parcel, this.#closed));
       return;
     }
     const lane = this.#laneFor(parcel);
@@ -380,7 +380,7 @@ export class Router implements Dispatcher {
 
   #park(parcel: Parcel, ms: number): void {
     if (this.#closed !== undefined) {
-      parcel.fail(this.#closed);
+      parcel.fail(lossOf(parcel, this.#closed));
       return;
     }
     const left = this.#patience.left(parcel, this.#world.now());

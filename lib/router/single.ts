@@ -68,7 +68,7 @@ export class SingleRouter implements Dispatcher {
   }
 
   close(reason: Error): void {
-    for (const parcel of this.#parking.clear()) parcel.fail(reason);
+    for (const parcel of this.#parking.clear()) parcel.fail(lossOf(parcel, reason));
   }
 
   forEachParked(visit: (parcel: Parcel) => void): void {

@@ -47,6 +47,28 @@ describe('client: lifecycle', () => {
     await node.close();
   });
 
+  for (const kind of ['cluster', 'single'] as const) {
+    for (const state of ['in flight', 'held'] as const) {
+      it(`${kind}: calls ${state} that are rejected together each have an error of their own`, async () => {
+        const port = state === 'held' ? await deadPort() : node.port;
+        const client =
+          kind === 'cluster' ? cluster([{ host: '127.0.0.1', port }]) : new Redis({ host: '127.0.0.1', port });
+        open.push(client);
+        client.on('error', () => {});
+        if (state === 'in flight') await client.ping();
+        const calls = ['a', 'b', 'c'].map((word) => failure(client.call('hang', word) as Promise<unknown>));
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        client.disconnect();
+        const errors = (await Promise.all(calls)) as (Failure & { command: unknown })[];
+        assert.equal(new Set(errors).size, 3);
+        assert.deepEqual(
+          errors.map(({ message, command }) => [message, command]),
+          ['a', 'b', 'c'].map((word) => ['Connection is closed.', { name: 'hang', args: [word] }]),
+        );
+      });
+    }
+  }
+
   it('goes through its statuses, each with an event without arguments', async () => {
     const client = cluster([node.key], { lazyConnect: true });
     const events: string[] = [];
