@@ -56,7 +56,12 @@ export interface NearCacheHost extends TrackingHost {
   readonly readsFromReplicas: boolean;
   /** Answers were dropped before their time. */
   readonly onDropped?: (cause: DropCause, entries: number) => void;
+  /** A read was looked up. */
+  readonly onLookup?: (outcome: Lookup, call: Call) => void;
 }
+
+/** Answered from memory, joined to an answer under way, or fetched. Reads that are not kept at all are none of these. */
+export type Lookup = 'hit' | 'joined' | 'miss';
 
 /** A key changed, everything was flushed, a connection that brings the notices ended, or a slot answered elsewhere. */
 export type DropCause = 'changed' | 'flushed' | 'ended' | 'redirected';
@@ -146,6 +151,7 @@ export class NearCache {
       return this.#fetch(id, call);
     }
     this.#counts.hits++;
+    this.#host.onLookup?.('hit', call);
     call.settle(entry.plain ? entry.reply : copyOf(entry.reply));
     return true;
   }
@@ -200,6 +206,7 @@ export class NearCache {
       if (open.waiting.length >= maxJoined) return false;
       open.waiting.push(call);
       this.#counts.joined++;
+      this.#host.onLookup?.('joined', call);
       return true;
     }
     const shard = this.#host.map().shardOf(call.slot);
@@ -207,6 +214,7 @@ export class NearCache {
     const keys = keyNamesOf(call.argv);
     if (keys.length === 0 || keys.length > maxKeys) return false;
     this.#counts.misses++;
+    this.#host.onLookup?.('miss', call);
     const fetch = new Fetch(id, keys, shard.master, call, this.#fetchEvents);
     this.#fetches.set(id, fetch);
     this.#underWay.add(fetch);

@@ -273,6 +273,9 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
         onDropped: (cause, entries) => {
           if (cacheChannel.hasSubscribers) cacheChannel.publish({ cause, entries });
         },
+        onLookup: (outcome, call) => {
+          if (cacheChannel.hasSubscribers) cacheChannel.publish({ outcome, command: call.name, slot: call.slot });
+        },
       },
       this.#world,
     );

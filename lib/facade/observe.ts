@@ -54,11 +54,10 @@ export interface RefreshMessage {
   error: Error | undefined;
 }
 
-/** `lingcache:cache`: the near cache dropped answers before their time. */
-export interface CacheMessage {
-  cause: 'changed' | 'flushed' | 'ended' | 'redirected';
-  entries: number;
-}
+/** `lingcache:cache`: the near cache dropped answers before their time, or looked a read up. */
+export type CacheMessage =
+  | { cause: 'changed' | 'flushed' | 'ended' | 'redirected'; entries: number }
+  | { outcome: 'hit' | 'joined' | 'miss'; command: string; slot: number };
 
 type Tracing<Context extends object> = TracingChannel<unknown, Context>;
 

@@ -2,6 +2,7 @@
 // Every test reads what another client wrote, so a cache that is never told of changes fails here.
 
 import { deepEqual, equal, notEqual, ok, rejects } from 'node:assert/strict';
+import { channel } from 'node:diagnostics_channel';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Cluster, type ClusterOptions, slotOf } from '../../lib/index.ts';
 import { needRedisServer, type RealCluster, sharedRealCluster, startRealCluster, until } from '../kit/real-cluster.ts';
@@ -117,6 +118,27 @@ for (const protocol of [3, 2] as const) {
       const answers = await Promise.all(Array.from({ length: 50 }, () => client.get('near:many')));
       ok(answers.every((answer) => answer === 'v'));
       deepEqual([countsOf(client).misses - misses, countsOf(client).joined - joined], [1, 49]);
+    });
+
+    it('tells on its channel what it looked up, and what it dropped', async () => {
+      await other.set('near:told', 'v');
+      const told: unknown[] = [];
+      const listen = (message: unknown): number => told.push(message);
+      channel('lingcache:cache').subscribe(listen);
+      try {
+        await Promise.all([client.get('near:told'), client.get('near:told')]);
+        await client.get('near:told');
+        await client.set('near:told', 'w');
+      } finally {
+        channel('lingcache:cache').unsubscribe(listen);
+      }
+      const read = { command: 'get', slot: slotOf('near:told') };
+      deepEqual(told, [
+        { outcome: 'miss', ...read },
+        { outcome: 'joined', ...read },
+        { outcome: 'hit', ...read },
+        { cause: 'changed', entries: 1 },
+      ]);
     });
 
     it('each asker has an error of its own', async () => {
