@@ -97,11 +97,11 @@ export class PeerRunner implements Runner {
     const set = writes.length === 0 ? undefined : this.#peer.setMany(writeKeys, this.#valuesFor(writes));
     if (got !== undefined) {
       const values = await got;
-      for (let at = 0; at < reads.length; at++) this.#check('get', reads[at]!, values[at]);
+      for (let at = 0; at < reads.length; at++) this.#check('get', reads[at]!, values.at(at));
     }
     if (set !== undefined) {
       const confirmations = await set;
-      for (let at = 0; at < writes.length; at++) this.#check('set', writes[at]!, confirmations[at]);
+      for (let at = 0; at < writes.length; at++) this.#check('set', writes[at]!, confirmations.at(at));
     }
     return this.#workload.width;
   }

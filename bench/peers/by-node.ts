@@ -3,6 +3,7 @@
 import { slotOf } from '../../lib/wire/slot.ts';
 import { ownersOf } from '../cluster/admin.ts';
 import type { BenchNode } from '../cluster/cluster.ts';
+import type { Answers } from './peer.ts';
 
 export class ByNode {
   readonly #owners: Uint8Array;
@@ -23,13 +24,13 @@ export class ByNode {
   /** Sends each group with `send` and puts the answers in the order of keys. A group that fails fails all its keys. */
   async run(
     keys: readonly string[],
-    send: (group: readonly number[]) => Promise<readonly unknown[]>,
+    send: (group: readonly number[]) => Promise<Answers>,
   ): Promise<unknown[]> {
     const results: unknown[] = new Array(keys.length);
     await Promise.all(
       this.split(keys).map(async (group) => {
-        const answers = await send(group).catch((error: Error) => group.map(() => error));
-        for (let at = 0; at < group.length; at++) results[group[at]!] = answers[at];
+        const answers: Answers = await send(group).catch((error: Error) => group.map(() => error));
+        for (let at = 0; at < group.length; at++) results[group[at]!] = answers.at(at);
       }),
     );
     return results;

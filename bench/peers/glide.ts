@@ -1,6 +1,6 @@
 import { ClusterBatch, GlideClusterClient, Logger } from '@valkey/valkey-glide';
 import type { BenchNode } from '../cluster/cluster.ts';
-import type { Peer } from './peer.ts';
+import type { Answers, Peer } from './peer.ts';
 
 const requestTimeout = 10_000;
 
@@ -12,7 +12,7 @@ export async function open(nodes: readonly BenchNode[]): Promise<Peer> {
     requestTimeout,
     inflightRequestsLimit: 10_000,
   });
-  const run = async (batch: ClusterBatch): Promise<readonly unknown[]> => {
+  const run = async (batch: ClusterBatch): Promise<Answers> => {
     const answers = await client.exec(batch, false, { timeout: requestTimeout });
     if (answers === null) throw new Error('exec() gave no results');
     return answers;

@@ -2,7 +2,7 @@
 
 import type { BenchNode } from '../cluster/cluster.ts';
 import { ByNode } from './by-node.ts';
-import type { Peer } from './peer.ts';
+import type { Answers, Peer } from './peer.ts';
 
 type Result = [error: Error | null, value?: unknown];
 
@@ -39,7 +39,7 @@ class IoredisShaped implements Peer {
     return this.#cluster.set(key, value);
   }
 
-  getMany(keys: readonly string[]): Promise<readonly unknown[]> {
+  getMany(keys: readonly string[]): Promise<Answers> {
     if (this.#byNode !== undefined) {
       return this.#byNode.run(keys, (group) => {
         const chain = this.#cluster.pipeline();
@@ -52,7 +52,7 @@ class IoredisShaped implements Peer {
     return results(chain);
   }
 
-  setMany(keys: readonly string[], values: readonly string[]): Promise<readonly unknown[]> {
+  setMany(keys: readonly string[], values: readonly string[]): Promise<Answers> {
     if (this.#byNode !== undefined) {
       return this.#byNode.run(keys, (group) => {
         const chain = this.#cluster.pipeline();
@@ -71,10 +71,24 @@ class IoredisShaped implements Peer {
   }
 }
 
-async function results(chain: Chain): Promise<unknown[]> {
+// exec() gives pairs, and a user reads them where they are.
+class Pairs implements Answers {
+  readonly #pairs: readonly Result[];
+
+  constructor(pairs: readonly Result[]) {
+    this.#pairs = pairs;
+  }
+
+  at(index: number): unknown {
+    const pair = this.#pairs[index]!;
+    return pair[0] ?? pair[1];
+  }
+}
+
+async function results(chain: Chain): Promise<Answers> {
   const pairs = await chain.exec();
   if (pairs === null) throw new Error('exec() gave no results');
-  return pairs.map(([error, value]) => error ?? value);
+  return new Pairs(pairs);
 }
 
 /** Waits for `ready`. */

@@ -4,7 +4,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { serve } from '../cluster/child.ts';
 import { openPeer } from '../peers/open.ts';
-import type { Peer } from '../peers/peer.ts';
+import type { Answers, Peer } from '../peers/peer.ts';
 import { type BatchAnswer, crossesSlots, type LoadRequest, type OpenRequest, type ReadAnswer } from './contract.ts';
 import { batchSize, planKeys } from './keys.ts';
 import { Load, type LoadFigures } from './load.ts';
@@ -43,11 +43,12 @@ serve({
   async batch(): Promise<BatchAnswer> {
     const keys = plan.batch.map((index) => plan.keys[index]!);
     const start = performance.now();
-    const answers = crossesSlots.has(setting!.client) ? await peer!.getMany(keys) : await burst(keys);
+    const answers: Answers = crossesSlots.has(setting!.client) ? await peer!.getMany(keys) : await burst(keys);
     let errors = 0;
     for (let at = 0; at < keys.length; at++) {
-      if (answers[at] instanceof Error) errors += 1 + (await readUntilRight(plan.batch[at]!));
-      else check(plan.batch[at]!, answers[at]);
+      const answer = answers.at(at);
+      if (answer instanceof Error) errors += 1 + (await readUntilRight(plan.batch[at]!));
+      else check(plan.batch[at]!, answer);
     }
     return { ms: performance.now() - start, errors };
   },

@@ -14,6 +14,8 @@ const referenceFrom = 16 * 1024;
 const loopUpTo = 40;
 
 const CRLF = 0x0d0a;
+const star = 42;
+const dollar = 36;
 
 export class Encoder {
   #slab: Bytes = allocate(smallestSlab);
@@ -28,12 +30,12 @@ export class Encoder {
   }
 
   encode(argv: readonly Argument[]): void {
+    if (this.#plain(argv)) return;
     this.#reserve(16);
-    this.#slab[this.#at++] = 42;
-    this.#header(argv.length);
+    this.#at = header(this.#slab, this.#at, star, argv.length);
     for (let index = 0; index < argv.length; index++) {
       const argument = argv[index]!;
-      if (typeof argument === 'string') this.#text(argument);
+      if (typeof argument === 'string') this.#encoded(argument);
       else this.#bytes(argument);
     }
   }
@@ -54,33 +56,36 @@ export class Encoder {
     return segments;
   }
 
-  #text(text: string): void {
-    const length = text.length;
-    if (length <= loopUpTo) {
-      this.#reserve(16 + length * 3);
-      const slab = this.#slab;
-      const before = this.#at;
-      slab[this.#at++] = 36;
-      this.#header(length);
-      let at = this.#at;
-      for (let index = 0; index < length; index++) {
-        const code = text.charCodeAt(index);
-        if (code > 127) {
-          this.#at = before;
-          this.#encoded(text);
-          return;
-        }
+  // Short ASCII words only, as most commands are: one reservation for all, and the position in a local. False, and
+  // nothing is written, when a word is something else.
+  #plain(argv: readonly Argument[]): boolean {
+    let most = 16;
+    for (let index = 0; index < argv.length; index++) {
+      const word = argv[index]!;
+      if (typeof word !== 'string' || word.length > loopUpTo) return false;
+      most += word.length + 8;
+    }
+    this.#reserve(most);
+    const slab = this.#slab;
+    let at = header(slab, this.#at, star, argv.length);
+    for (let index = 0; index < argv.length; index++) {
+      const word = argv[index] as string;
+      const length = word.length;
+      at = header(slab, at, dollar, length);
+      for (let place = 0; place < length; place++) {
+        const code = word.charCodeAt(place);
+        if (code > 127) return false;
         slab[at++] = code;
       }
       slab[at] = 13;
       slab[at + 1] = 10;
-      this.#at = at + 2;
-      return;
+      at += 2;
     }
-    this.#encoded(text);
+    this.#at = at;
+    return true;
   }
 
-  // Text that is long or not ASCII: the length in bytes has to be known before the header.
+  // Text of any length and script: the length in bytes has to be known before the header.
   #encoded(text: string): void {
     const length = Buffer.byteLength(text);
     if (length >= referenceFrom * 4) {
@@ -89,8 +94,7 @@ export class Encoder {
     }
     this.#reserve(20 + length);
     const slab = this.#slab;
-    slab[this.#at++] = 36;
-    this.#header(length);
+    this.#at = header(slab, this.#at, dollar, length);
     if (length === text.length) slab.latin1Write(text, this.#at, length);
     else slab.utf8Write(text, this.#at, length);
     this.#at += length;
@@ -104,8 +108,7 @@ export class Encoder {
       return;
     }
     this.#reserve(20 + length);
-    this.#slab[this.#at++] = 36;
-    this.#header(length);
+    this.#at = header(this.#slab, this.#at, dollar, length);
     this.#slab.set(bytes, this.#at);
     this.#at += length;
     this.#crlf();
@@ -113,34 +116,12 @@ export class Encoder {
 
   #reference(bytes: Uint8Array): void {
     this.#reserve(20);
-    this.#slab[this.#at++] = 36;
-    this.#header(bytes.byteLength);
+    this.#at = header(this.#slab, this.#at, dollar, bytes.byteLength);
     this.#cut();
     this.#segments.push(bytes);
     this.#segmentBytes += bytes.byteLength;
     this.#reserve(2);
     this.#crlf();
-  }
-
-  // Decimal digits and CRLF.
-  #header(value: number): void {
-    const slab = this.#slab;
-    let at = this.#at;
-    if (value < 10) slab[at++] = 48 + value;
-    else if (value < 100) {
-      slab[at++] = 48 + ((value / 10) | 0);
-      slab[at++] = 48 + (value % 10);
-    } else {
-      let divisor = 100;
-      while (divisor * 10 <= value) divisor *= 10;
-      while (divisor >= 1) {
-        slab[at++] = 48 + (Math.floor(value / divisor) % 10);
-        divisor /= 10;
-      }
-    }
-    slab[at] = 13;
-    slab[at + 1] = 10;
-    this.#at = at + 2;
   }
 
   #crlf(): void {
@@ -165,4 +146,25 @@ export class Encoder {
     this.#segmentBytes += this.#at - this.#start;
     this.#start = this.#at;
   }
+}
+
+// `*` or `$`, decimal digits and CRLF; returns the position behind them.
+function header(slab: Bytes, from: number, sign: number, value: number): number {
+  let at = from;
+  slab[at++] = sign;
+  if (value < 10) slab[at++] = 48 + value;
+  else if (value < 100) {
+    slab[at++] = 48 + ((value / 10) | 0);
+    slab[at++] = 48 + (value % 10);
+  } else {
+    let divisor = 100;
+    while (divisor * 10 <= value) divisor *= 10;
+    while (divisor >= 1) {
+      slab[at++] = 48 + (Math.floor(value / divisor) % 10);
+      divisor /= 10;
+    }
+  }
+  slab[at] = 13;
+  slab[at + 1] = 10;
+  return at + 2;
 }

@@ -3,6 +3,7 @@
 
 export const slotCount = 16384;
 
+const brace = 0x7b;
 const table = makeTable();
 
 function makeTable(): Uint16Array {
@@ -46,16 +47,23 @@ export function slotOfBinary(key: string): number {
 
 // Short ASCII keys are hashed straight from the string; one char beyond ASCII falls back to encoded bytes.
 function slotOfText(key: string): number {
-  let start = 0;
-  let end = key.length;
-  const open = key.indexOf('{');
-  if (open >= 0) {
-    const close = key.indexOf('}', open + 1);
-    if (close > open + 1) {
-      start = open + 1;
-      end = close;
-    }
+  const length = key.length;
+  let crc = 0;
+  for (let at = 0; at < length; at++) {
+    const code = key.charCodeAt(at);
+    if (code === brace) return slotOfTag(key, at);
+    if (code > 127) return slotOfBytes(Buffer.from(key));
+    crc = ((crc << 8) & 0xffff) ^ table[(crc >> 8) ^ code]!;
   }
+  return crc & 0x3fff;
+}
+
+// `open`: where the first brace is; a tag that is empty or has no end is no tag.
+function slotOfTag(key: string, open: number): number {
+  const close = key.indexOf('}', open + 1);
+  const tagged = close > open + 1;
+  const start = tagged ? open + 1 : 0;
+  const end = tagged ? close : key.length;
   let crc = 0;
   for (let at = start; at < end; at++) {
     const code = key.charCodeAt(at);
