@@ -22,10 +22,7 @@ export class ByNode {
   }
 
   /** Sends each group with `send` and puts the answers in the order of keys. A group that fails fails all its keys. */
-  async run(
-    keys: readonly string[],
-    send: (group: readonly number[]) => Promise<Answers>,
-  ): Promise<unknown[]> {
+  async run(keys: readonly string[], send: (group: readonly number[]) => Promise<Answers>): Promise<unknown[]> {
     const results: unknown[] = new Array(keys.length);
     await Promise.all(
       this.split(keys).map(async (group) => {

@@ -36,14 +36,15 @@ describe('house: the package', function () {
 
   it('ships dist, README, CHANGELOG and LICENSE, and nothing else', () => {
     const strangers = files.filter(
-      (path) => !/^(dist\/(lib|server)\/.+\.(js|d\.ts)|README\.md|CHANGELOG\.md|LICENSE|package\.json)$/.test(path),
+      (path) => !/^(dist\/(lib|server)\/.+\.(js|d\.ts)|dist\/lingcache\.js|README\.md|CHANGELOG\.md|LICENSE|package\.json)$/.test(path),
     );
     assert.deepEqual(strangers, []);
     for (const wanted of [
       'README.md',
       'CHANGELOG.md',
       'LICENSE',
-      'dist/lib/index.js',
+      'dist/lingcache.js',
+      'dist/lib/index.d.ts',
       'dist/server/index.js',
       'dist/server/tools/main.js',
     ]) {
@@ -73,6 +74,20 @@ console.log(Redis === Named, Redis.Cluster === Cluster, cluster.status, typeof c
 cluster.disconnect();`,
     );
     assert.equal(printed, 'true true wait function function');
+  });
+
+  it('is loaded as one file, whose names are those of its parts', () => {
+    const loaded = node(
+      'names.mjs',
+      `import * as whole from 'lingcache';
+const parts = await import(new URL('lib/index.js', import.meta.resolve('lingcache')));
+const names = (module) => Object.entries(module).map(([key, value]) => [key, typeof value, value.name]);
+console.log(JSON.stringify([names(whole), names(parts), import.meta.resolve('lingcache').split('/').pop()]));`,
+    );
+    const [whole, parts, file] = JSON.parse(loaded) as [unknown, unknown, string];
+    // Other libraries tell clients apart by the names of their classes.
+    assert.deepEqual(whole, parts);
+    assert.equal(file, 'lingcache.js');
   });
 
   it("import from 'lingcache/server' starts a cluster that the client reads and writes", () => {
