@@ -36,7 +36,10 @@ describe('house: the package', function () {
 
   it('ships dist, README, CHANGELOG and LICENSE, and nothing else', () => {
     const strangers = files.filter(
-      (path) => !/^(dist\/(lib|server)\/.+\.(js|d\.ts)|dist\/lingcache\.js|README\.md|CHANGELOG\.md|LICENSE|package\.json)$/.test(path),
+      (path) =>
+        !/^(dist\/(lib|server)\/.+\.(js|d\.ts)|dist\/lingcache\.js|README\.md|CHANGELOG\.md|LICENSE|package\.json)$/.test(
+          path,
+        ),
     );
     assert.deepEqual(strangers, []);
     for (const wanted of [
