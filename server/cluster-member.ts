@@ -245,6 +245,11 @@ export class ClusterMember {
     return id;
   }
 
+  /** Breaks the network between this node and others: nothing of the bus gets through. An empty list mends it. */
+  cutOff(ids: Iterable<string>): void {
+    this.#peers.cutOff(ids);
+  }
+
   /** What the guard judges by; made anew only when the state or the cluster's health changes. */
   get guardView(): GuardView {
     const state = this.shown;

@@ -69,6 +69,7 @@ export class Peers {
   #held = false;
   #ticks = 0;
   #tickedAt: number;
+  #cutOff: ReadonlySet<string> = new Set();
   readonly #peers = new Map<string, Peer>();
   readonly #sent = new Map<string, number>();
   readonly #received = new Map<string, number>();
@@ -112,6 +113,11 @@ export class Peers {
   hold(held: boolean): void {
     this.#held = held;
     this.#bus?.hold(held);
+  }
+
+  /** Drops every message to and from these nodes, as a broken network would; an empty set ends it. */
+  cutOff(ids: Iterable<string>): void {
+    this.#cutOff = new Set(ids);
   }
 
   view(id: string): PeerView | undefined {
@@ -194,7 +200,7 @@ export class Peers {
 
   send(id: string, body: Body, force = false): void {
     const link = this.#peers.get(id)?.link;
-    if (link === undefined || !link.open) return;
+    if (link === undefined || !link.open || this.#cutOff.has(id)) return;
     this.#count(this.#sent, body.kind);
     link.send({ header: headerOf(this.#host.state, { ...this.#host.standing(), force }), body });
   }
@@ -202,7 +208,7 @@ export class Peers {
   /** `peer`: it came on the link that we opened to that one. */
   receive(delivery: Delivery, peer?: Peer): void {
     const { header, body } = delivery.message;
-    if (this.#bus === undefined) return;
+    if (this.#bus === undefined || this.#cutOff.has(header.sender)) return;
     this.#count(this.#received, body.kind);
     if (peer !== undefined && isKnown(this.#host.state, peer.id) && peer.id !== header.sender) {
       if ('gossip' in body) this.#host.apply(loseAddress(this.#host.state, peer.id));
