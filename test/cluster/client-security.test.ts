@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { Cluster, type ClusterNode, type ClusterOptions } from '../../lib/index.ts';
+import { Cluster, type ClusterNode, type ClusterOptions, slotOf } from '../../lib/index.ts';
 import { needRedisServer, type RealCluster, startRealCluster } from '../kit/real-cluster.ts';
 
 /** Uses a client once, on every node of the cluster: a key of each master and a word to each node itself. */
@@ -102,6 +102,27 @@ describe('client on a real cluster with passwords', function () {
       {},
       6,
     ));
+
+  it('credentials of one seed are for that seed: nodes learned from it do not get them', async () => {
+    const { host, port } = cluster.seeds[0]!;
+    const client = new Cluster([`redis://app:app-password@${host}:${port}`], { retryDeadline: 300 });
+    const refused = new Set<string>();
+    client.on('node error', (error: Error, key: string) => {
+      if (error.message.startsWith('NOAUTH')) refused.add(key);
+    });
+    try {
+      const keys = Array.from({ length: 30 }, (_, at) => `k${at}`);
+      const outcomes = await Promise.allSettled(keys.map((key) => client.set(key, 1)));
+      outcomes.forEach((outcome, at) => {
+        const own = client.slots[slotOf(keys[at]!)]![0] === `${host}:${port}`;
+        equal(outcome.status, own ? 'fulfilled' : 'rejected');
+        if (outcome.status === 'rejected') ok(/NOAUTH/.test(outcome.reason.message), outcome.reason.message);
+      });
+      ok(refused.size >= 2 && !refused.has(`${host}:${port}`));
+    } finally {
+      client.disconnect();
+    }
+  });
 
   it('subscriptions log in as well', async () => {
     const client = new Cluster(cluster.seeds.slice(0, 1), { redisOptions: { password } });
