@@ -6,15 +6,13 @@ import type { World } from '../lib/base/world.ts';
 import type { ReplyError } from '../lib/wire/reply.ts';
 import type { Bus } from './bus/bus.ts';
 import { openLoopbackBus } from './bus/loopback.ts';
-import { guard } from './cluster/guard.ts';
-import { type ClusterNode, type ClusterState, me } from './cluster/state.ts';
+import { type ClusterState, me } from './cluster/state.ts';
 import { ClusterMember } from './cluster-member.ts';
 import { busSettings, settingsOf, watchAnnounced } from './cluster-settings.ts';
 import { createEngine } from './command/all.ts';
 import { clusterWords } from './command/cluster-words.ts';
 import type { Config } from './command/config.ts';
-import { resumePaused } from './command/dispatch.ts';
-import type { Effect, Engine, ShutdownHow } from './command/engine.ts';
+import type { Engine, ShutdownHow } from './command/engine.ts';
 import { ClusterFile } from './config/cluster-file.ts';
 import { debugWords } from './debug-words.ts';
 import { Doors } from './doors.ts';
@@ -23,10 +21,11 @@ import { heedLocks } from './locking.ts';
 import { KeyLocks } from './move/key-locks.ts';
 import { LinkCache } from './move/link-cache.ts';
 import { moveWords } from './move-words.ts';
+import { type ConfigFile, engineHooks, memberHost, type NodeParts, shutdownHost } from './node-parts.ts';
+import { Pauses } from './pauses.ts';
 import { NodeReplication } from './replication-node.ts';
 import { Saving } from './saving.ts';
 import { Shutdown } from './shutdown.ts';
-import { dropKeys, sendAway } from './slot-loss.ts';
 
 export interface ServerNodeOptions {
   readonly world: World;
@@ -41,12 +40,10 @@ export interface ServerNodeOptions {
   /** Parameters by their redis.conf names. With a `dir`, data and cluster configuration are kept there. */
   readonly config: Readonly<Record<string, string>> | Config;
   /** CONFIG REWRITE, where there is a file to rewrite. */
-  readonly configFile?: { readonly path: string; rewrite(): ReplyError | undefined };
+  readonly configFile?: ConfigFile;
   /** Called when a promise to keep something on the disk was broken; the node is closing then. */
   readonly onFatal?: (reason: string) => void;
 }
-
-const forEver = Number.MAX_SAFE_INTEGER;
 
 export class ServerNode {
   readonly options: ServerNodeOptions;
@@ -60,43 +57,19 @@ export class ServerNode {
   #bus: Bus | undefined;
   readonly #saving: Saving | undefined;
   readonly #shutdown: Shutdown;
-  #stopping = false;
-  #steppingDown = false;
-  #frozen = false;
+  readonly #pauses: Pauses;
   #closing: Promise<void> | undefined;
   readonly #onClosed: (() => void)[] = [];
 
   constructor(options: ServerNodeOptions) {
     this.options = options;
     const { world } = options;
+    const parts = this.#parts();
     this.engine = createEngine({
       world,
       clusterEnabled: options.cluster,
       config: options.config,
-      hooks: {
-        ...(options.cluster ? { guard: (request) => this.#member && guard(this.#member.guardView, request) } : {}),
-        onEffects: (effects) => this.#onEffects(effects),
-        beforeReplies: () => this.#saving?.flush(),
-        onPublish: (channel, message, shard) => {
-          if (this.#member === undefined) this.#replication.publish(channel, message, shard);
-          else this.#member.publish(shard ? 'publishshard' : 'publish', channel, message);
-        },
-        waitReplicas: (count, timeoutMs, done) => this.#replication.wait(count, timeoutMs, done),
-        enoughReplicas: () => this.#replication.enoughReplicas,
-        role: () => this.#replication.role(),
-        replicationInfo: () => this.#replication.info(),
-        replicationStats: () => this.#replication.counts(),
-        replicationFacts: () => this.#replication.facts(),
-        onSnapshotLoaded: (facts, expired) => this.#replication.restore(facts, expired),
-        diskRefusal: () => this.#saving?.refusal(),
-        persistenceInfo: () => this.#saving?.info(),
-        configFile: () => options.configFile?.path ?? '',
-        ...(options.configFile && { onConfigRewrite: () => options.configFile?.rewrite() }),
-        onShutdown: (how, done) => {
-          if (how === 'abort') done(this.#shutdown.abort());
-          else this.#shutdown.begin(how, done);
-        },
-      },
+      hooks: engineHooks(parts, options.cluster, options.configFile),
     });
     const node = this;
     this.engine.loading = true;
@@ -108,29 +81,15 @@ export class ServerNode {
     if (this.engine.config.get('dir') !== '') {
       this.#saving = new Saving(this.engine, (reason) => this.#stopAtOnce(reason));
     }
-    this.#shutdown = new Shutdown({
-      world,
-      get waitMs() {
-        return node.engine.config.number('shutdown-timeout') * 1000;
-      },
-      askReplicas: () => this.#replication.askReplicas(),
-      get lagging() {
-        return node.#replication.lagging;
-      },
-      pauseWrites: (paused) => {
-        this.#stopping = paused;
-        this.#applyPause();
-      },
-      save: (always) => this.#saving?.saveLast(always) ?? true,
-      stop: () => void this.close(),
-    });
+    this.#pauses = new Pauses(this.engine);
+    this.#shutdown = new Shutdown(shutdownHost(parts));
     this.#links = new LinkCache(world);
     this.#replication = new NodeReplication(this.engine, {
       get port() {
         return node.port;
       },
       get quiet() {
-        return node.#steppingDown;
+        return node.#pauses.has('handing over');
       },
       // Clients are not sent to a replica at offset 0, so the first step away from it is worth telling.
       onFirstByte: () => this.#announceOffset(),
@@ -211,10 +170,9 @@ export class ServerNode {
 
   /** Behaves as a stopped process: takes requests and messages in, answers none. */
   freeze(frozen: boolean): void {
-    this.#frozen = frozen;
     this.#bus?.hold(frozen);
     this.#replication.hold(frozen);
-    this.#applyPause();
+    this.#pauses.set('frozen', frozen);
   }
 
   /** Makes commands of clients on the slot wait. */
@@ -256,51 +214,43 @@ export class ServerNode {
     for (const run of this.#onClosed) run();
   }
 
-  // ---- cluster
+  #parts(): NodeParts {
+    const node = this;
+    return {
+      get engine() {
+        return node.engine;
+      },
+      get store() {
+        return node.store;
+      },
+      get replication() {
+        return node.#replication;
+      },
+      get pauses() {
+        return node.#pauses;
+      },
+      get shutdown() {
+        return node.#shutdown;
+      },
+      get member() {
+        return node.#member;
+      },
+      get saving() {
+        return node.#saving;
+      },
+      saveState: () => this.#saveState(),
+      close: () => void this.close(),
+    };
+  }
 
   #join(state: ClusterState, up: boolean): void {
-    const node = this;
     const { engine, options } = this;
-    this.#member = new ClusterMember(
-      {
-        world: options.world,
-        keysInSlot: (slot) => this.store.countInSlot(slot),
-        has: (key) => this.store.has(key),
-        get offset() {
-          return node.#replication.offset;
-        },
-        get masterLinked() {
-          return node.#replication.linked;
-        },
-        follow: (master) => this.#follow(master),
-        promote: () => this.#replication.promote(),
-        flush: () => {
-          this.store.clear();
-          this.#replication.forget();
-          this.#saving?.onEffects([{ db: 0, argv: ['FLUSHALL'] }]);
-        },
-        dropKeys: (slots) => dropKeys(engine, this.store, slots),
-        pauseWrites: (paused) => {
-          this.#steppingDown = paused;
-          this.#applyPause();
-        },
-        onPublish: (kind, channel, message) => {
-          if (kind === 'publish') engine.pubsub.publish(channel, message);
-          else engine.pubsub.publishShard(channel, message);
-        },
-        onRoutesChanged: () => sendAway(engine, this.member),
-        save: () => this.#saveState(),
-      },
-      state,
-      settingsOf(engine.config),
-      up,
-    );
+    this.#member = new ClusterMember(memberHost(this.#parts()), state, settingsOf(engine.config), up);
     this.#saveState();
     watchAnnounced(engine.config, this.#member);
     this.#bus = this.#member.start(this.#doors.bus?.open ?? openLoopbackBus, options.host);
   }
 
-  /** Before anything that follows from the state is told: the others build on it. */
   #saveState(): void {
     try {
       this.#clusterFile?.save(this.member.state);
@@ -309,29 +259,8 @@ export class ServerNode {
     }
   }
 
-  #follow({ host, port }: ClusterNode): void {
-    this.#replication.follow({ host, port });
-  }
-
   #announceOffset(): void {
     this.#member?.refresh();
     this.#member?.apply({ state: this.member.state, effects: [{ kind: 'announce' }] });
-  }
-
-  // ---- replication
-
-  #onEffects(effects: readonly Effect[]): void {
-    if (effects.length === 0 || this.#saving?.loading === true) return;
-    this.#saving?.onEffects(effects);
-    this.#replication.onEffects(effects);
-  }
-
-  // ---- pausing
-
-  #applyPause(): void {
-    if (this.#frozen || this.#steppingDown || this.#stopping) {
-      this.engine.pausedUntil = forEver;
-      this.engine.pausedWritesOnly = !this.#frozen;
-    } else resumePaused(this.engine);
   }
 }
