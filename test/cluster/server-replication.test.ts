@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { ManualWorld } from '../../lib/base/world.ts';
-import { type BundledNode, startNode } from '../../server/index.ts';
+import { slotOf } from '../../lib/wire/slot.ts';
+import { type BundledNode, startCluster, startNode } from '../../server/index.ts';
 import type { RdbKey } from '../../server/persistence/rdb-file.ts';
 import { CopyReader } from '../../server/replication/copy-reader.ts';
 import { encode, RespClient } from '../kit/resp-client.ts';
@@ -426,15 +429,75 @@ describe('replication of our nodes', function () {
     assert.equal((await info(master))['connected_slaves'], '0');
   });
 
-  it('repl-backlog-ttl: without replicas the history is dropped, and under its old name nobody goes on', async () => {
-    const master = await start({ 'repl-backlog-ttl': '1' });
-    const replica = await start();
-    await follow(replica, master);
-    await untilLinked(replica);
-    const { master_replid: id } = await info(master);
-    await ask(replica, 'REPLICAOF', 'NO', 'ONE');
-    await until('it is dropped', async () => (await info(master))['repl_backlog_active'] === '0');
-    assert.notEqual((await info(master))['master_replid'], id);
+  it('a master that falls silent is given up in time, and dialled again', async () => {
+    const world = new ManualWorld();
+    const dials: Socket[] = [];
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined);
+      dials.push(socket);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const replica = await startNode({ world });
+    nodes.push(replica);
+    try {
+      await ask(replica, 'REPLICAOF', '127.0.0.1', (server.address() as { port: number }).port);
+      await until('it dials', async () => dials.length === 1);
+      world.forward(59_000);
+      await sleep(20);
+      assert.ok(!dials[0]!.destroyed && dials.length === 1);
+      world.forward(3000);
+      await until('it dials again', async () => {
+        world.forward(100);
+        return dials.length === 2;
+      });
+      assert.match(world.lines.join('\n'), /the master is silent/);
+    } finally {
+      for (const socket of dials) socket.destroy();
+      server.close();
+    }
+  });
+
+  it('a slot that moves moves on the replicas of both masters too', async () => {
+    const cluster = await startCluster({ masters: 2, replicas: 1 });
+    try {
+      const [from, to, fromReplica, toReplica] = cluster.nodes as [BundledNode, BundledNode, BundledNode, BundledNode];
+      const slot = slotOf('{1bz}');
+      for (let at = 0; at < 50; at++) {
+        await ask(from, 'RPUSH', `{1bz}l${at}`, 'a', at);
+        await ask(from, 'SET', `{1bz}s${at}`, at, 'EX', '1000');
+      }
+      assert.equal(await cluster.moveSlot(slot, to), 100);
+      await untilEqual(from, fromReplica);
+      await untilEqual(to, toReplica);
+      assert.deepEqual([await ask(fromReplica, 'DBSIZE'), await ask(toReplica, 'DBSIZE')], [0, 100]);
+    } finally {
+      await cluster.close();
+    }
+  });
+
+  it('a replica logs the copy and the stream: without its master it has both after a restart', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'lingcache-replication-'));
+    try {
+      const chance = new ManualWorld({ seed: 9 });
+      const master = await start();
+      await write(master, chance, 500);
+      const replica = await start({ dir, appendonly: 'yes', appendfsync: 'always', save: '' });
+      await follow(replica, master);
+      await untilLinked(replica);
+      await write(master, chance, 500);
+      await sleep(100);
+      await untilEqual(master, replica);
+      const digest = String(await ask(master, 'DEBUG', 'DIGEST'));
+      await until('the log is of the copy', async () => {
+        return (await info(replica, 'persistence'))['aof_rewrite_in_progress'] === '0';
+      });
+      await master.kill();
+      await replica.restart();
+      assert.equal(String(await ask(replica, 'DEBUG', 'DIGEST')), digest);
+    } finally {
+      await Promise.all(nodes.splice(0).map((node) => node.kill()));
+      rmSync(dir, { recursive: true, force: true });
+    }
   });
 
   it('a stopped master that goes on has lost nothing; its replica neither', async () => {
