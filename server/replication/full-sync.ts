@@ -9,7 +9,7 @@ import { writeRdb } from '../persistence/rdb-file-writer.ts';
 import type { AttachedReplica } from './attached.ts';
 
 /** All data as it is at `offset` of the stream `id`. */
-export interface Copy {
+interface Copy {
   readonly id: string;
   readonly offset: number;
   readonly content: RdbContent;

@@ -142,7 +142,7 @@ const keys = 's1 s2 s3 s4 s5 b1 b2 n1 f1 l1 l2 e1 e2 e3 e4 h1 z1 z2 z3 g1 g2 x1 
 const values = ['', 'x', 'hello', '10', '-3', '3.5', '\0\xff\r\n', 'y'.repeat(100), 'member', 'field'];
 
 /** Endless writes, the same for the same world; times are short, so that keys run out on the way. */
-export function* writes(chance: World): Generator<string[]> {
+function* writes(chance: World): Generator<string[]> {
   const below = (limit: number): number => Math.floor(chance.random() * limit);
   const word = (one: string): string => {
     if (one === 'k') return keys[below(keys.length)]!;
