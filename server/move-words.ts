@@ -1,4 +1,4 @@
-// DUMP, RESTORE, RESTORE-ASKING and MIGRATE: the words over the moving room.
+// DUMP, RESTORE, RESTORE-ASKING and MIGRATE (alone and inside MULTI): the words over the moving room.
 
 import { type Reply, ReplyError } from '../lib/wire/reply.ts';
 import type { Client } from './command/client.ts';
@@ -6,10 +6,12 @@ import type { Engine } from './command/engine.ts';
 import { type CommandGroup, type Handler, Later } from './command/registry.ts';
 import type { KeyLocks } from './move/key-locks.ts';
 import type { LinkCache } from './move/link-cache.ts';
-import { migrate, noKey, readMigrate } from './move/migrate.ts';
+import { type MigrateHost, migrate, noKey, readMigrate } from './move/migrate.ts';
 import { dumpKey, restoreKey } from './move/payload.ts';
+import { execWithMigrate } from './move-transaction.ts';
 
-const insideMulti = new ReplyError('ERR MIGRATE inside MULTI is not supported');
+/** The transaction holds the keys already. */
+const noLocks: MigrateHost['locks'] = { lock: () => undefined, unlock: () => undefined };
 
 export function moveWords(engine: Engine, locks: KeyLocks, links: LinkCache): CommandGroup<Client> {
   const restore: Handler<Client> = (client, argv) => {
@@ -17,16 +19,18 @@ export function moveWords(engine: Engine, locks: KeyLocks, links: LinkCache): Co
     if (effect !== undefined) client.propagate(effect);
     return reply;
   };
-  const migrateWord: Handler<Client> = (client, argv) => {
+  const start = (client: Client, argv: readonly string[], held: MigrateHost['locks']): Reply | Promise<Reply> => {
     const request = readMigrate(argv);
     if (request instanceof ReplyError) return request;
-    if (client.denyBlocking) return insideMulti;
     const { store } = client;
     const propagate = (effect: readonly string[]): void => engine.effect(store, effect);
-    const exchange = migrate(store, request, { locks, links, asking: engine.clusterEnabled, propagate });
-    if (exchange === undefined) return noKey;
+    return migrate(store, request, { locks: held, links, asking: engine.clusterEnabled, propagate }) ?? noKey;
+  };
+  const migrateWord: Handler<Client> = (client, argv) => {
+    const exchange = start(client, argv, locks);
+    if (!(exchange instanceof Promise)) return exchange;
     return new Later((settle) => {
-      void exchange.then((reply: Reply) => {
+      void exchange.then((reply) => {
         // Also when the client is gone: what was deleted must reach the replicas.
         engine.finish();
         settle(reply);
@@ -39,5 +43,6 @@ export function moveWords(engine: Engine, locks: KeyLocks, links: LinkCache): Co
     restore,
     'restore-asking': restore,
     migrate: migrateWord,
+    exec: execWithMigrate(engine, locks, (client, argv) => start(client, argv, noLocks)),
   };
 }

@@ -49,16 +49,16 @@ export function readMigrate(argv: readonly string[]): MigrateRequest | ReplyErro
   }
   const timeout = parseLong(argv[5]!);
   const db = parseLong(argv[4]!);
-  const port = parseLong(argv[2]!);
   if (timeout === undefined || db === undefined) return notInteger;
-  if (port === undefined || port < 1 || port > 65_535) return connectError;
+  // As atoi and htons read it: what is no port refuses the connection.
+  const port = Number(/^\s*[+-]?\d+/.exec(argv[2]!)?.[0] ?? 0) & 0xffff;
   return { host: argv[1]!, port, keys, db, timeout: timeout <= 0 ? 1000 : timeout, copy, replace, auth };
 }
 
 const connectError = new ReplyError('IOERR error or timeout connecting to the client');
 
 export interface MigrateHost {
-  readonly locks: KeyLocks;
+  readonly locks: Pick<KeyLocks, 'lock' | 'unlock'>;
   readonly links: LinkCache;
   /** Restores with RESTORE-ASKING, as between nodes of a cluster. */
   readonly asking: boolean;
@@ -85,7 +85,8 @@ export const noKey: Status = new Status('NOKEY');
 function pack(store: Store, request: MigrateRequest, asking: boolean): Parcel[] {
   const parcels: Parcel[] = [];
   const name = asking ? 'RESTORE-ASKING' : 'RESTORE';
-  for (const key of new Set(request.keys)) {
+  // A key that is named twice is sent twice, and refused the second time, as redis does.
+  for (const key of request.keys) {
     const entry = store.peek(key);
     if (entry === undefined) continue;
     const ttl = entry.expireAt === never ? 0 : Math.max(1, entry.expireAt - store.now());

@@ -39,6 +39,7 @@ export class PeerLink {
   readonly #decoder = new Decoder({ maxBulkLength: 512 * 1024 * 1024 });
   readonly #queue: Exchange[] = [];
   #connected = false;
+  #unknownHost = false;
   #closed = false;
 
   constructor(host: string, port: number, world: World) {
@@ -49,7 +50,10 @@ export class PeerLink {
       this.#connected = true;
     });
     this.#socket.on('data', (chunk) => this.#read(chunk));
-    this.#socket.on('error', (error) => this.#fail(error.message, false));
+    this.#socket.on('error', (error: NodeJS.ErrnoException) => {
+      this.#unknownHost = error.syscall === 'getaddrinfo';
+      this.#fail(error.message, false);
+    });
     this.#socket.on('close', () => this.#fail('the peer closed the connection', false));
   }
 
@@ -106,7 +110,7 @@ export class PeerLink {
     if (this.#closed) return;
     this.#closed = true;
     this.#socket.destroy();
-    const phase = this.#connected ? 'reading' : timedOut ? 'connecting' : 'writing';
+    const phase = this.#connected ? 'reading' : timedOut || this.#unknownHost ? 'connecting' : 'writing';
     for (const entry of this.#queue.splice(0)) {
       entry.timer?.cancel();
       entry.reject(new PeerLinkError(phase, timedOut, `${this.address}: ${reason}`));

@@ -22,7 +22,8 @@ describe('reading MIGRATE', () => {
     ['MIGRATE h 7000 k 0 1 WHAT', 'ERR syntax error'],
     ['MIGRATE h 7000 k x 1', 'ERR value is not an integer'],
     ['MIGRATE h 7000 k 0 x', 'ERR value is not an integer'],
-    ['MIGRATE h 99999 k 0 1', 'IOERR'],
+    ['MIGRATE h 99999 k 0 1', { port: 34_463 }],
+    ['MIGRATE h x k 0 1', { port: 0 }],
   ];
   for (const [line, expected] of rows) {
     it(line, () => {
@@ -123,6 +124,35 @@ describe('MIGRATE between two nodes', () => {
     await call(there, 'SELECT', '3');
     assert.equal(await call(there, 'GET', 'a'), '2');
     assert.ok(Number(await call(there, 'PTTL', 'a')) > 50_000);
+  });
+
+  it('inside MULTI it hands over in its turn, and all its keys are held until the end', async () => {
+    const [source, target] = nodes as [BundledNode, BundledNode];
+    const mover = linkTo(source);
+    await call(mover, 'MSET', 'a', '1', 'b', '2');
+    target.pause();
+    const order: string[] = [];
+    const words = ['MIGRATE', target.host, String(target.port), 'a', '0', '5000'];
+    const commands = [['MULTI'], ['INCR', 'b'], words, ['GET', 'a'], ['SET', 'a', 'new'], ['INCR', 'b'], ['EXEC']];
+    const executed = mover.exchange(commands, 5000).then((replies) => {
+      order.push('exec');
+      return replies.at(-1);
+    });
+    await call(linkTo(source), 'PING');
+    const incremented = call(linkTo(source), 'INCR', 'b').then((reply) => {
+      order.push('incr');
+      return reply;
+    });
+    assert.equal(await call(linkTo(source), 'SET', 'c', '3'), 'OK');
+    assert.deepEqual(order, []);
+    target.resume();
+    assert.deepEqual(await executed, [3, 'OK', null, 'OK', 4]);
+    assert.equal(await incremented, 5);
+    assert.deepEqual(order.toSorted(), ['exec', 'incr']);
+    assert.equal(await call(mover, 'GET', 'a'), 'new');
+    assert.equal(await call(linkTo(target), 'GET', 'a'), '1');
+    const none = [['MULTI'], [...words.slice(0, 3), 'none', '0', '50'], ['EXEC']];
+    assert.deepEqual((await mover.exchange(none, 5000)).at(-1), ['NOKEY']);
   });
 
   it('a kept connection that died is replaced without a word', async () => {
