@@ -27,6 +27,9 @@ export interface SubscriberHost {
 /** Milliseconds until a node must have let us in; then another is tried. */
 const dialLimit = 2000;
 
+/** Milliseconds between looks at confirmations that quit() waits for. */
+const pause = 5;
+
 export class ClusterSubscriber implements CallSink {
   readonly #emitter: EventEmitter;
   readonly #pool: NodePool;
@@ -97,6 +100,13 @@ export class ClusterSubscriber implements CallSink {
     this.#stopped = false;
     this.#sharded.start();
     this.mapChanged();
+  }
+
+  /** Resolves when the connection owes no confirmation, or after a second. */
+  async settled(): Promise<void> {
+    for (let waited = 0; waited < 1000 && (this.#keeper?.load ?? 0) > 0; waited += pause) {
+      await new Promise<void>((resolve) => this.#world.after(pause, resolve, true));
+    }
   }
 
   /** Leaves the connection. What is wanted stays wanted, for start(). */

@@ -420,6 +420,33 @@ describe('client: a single node', () => {
     assert.equal(redis.status, 'end');
   });
 
+  it('drops what has not been sent when a signal fires, and lets go of what has', async () => {
+    redis = new Redis({ port: node.port, lazyConnect: true, keyPrefix: 'p:' });
+    const [before, after] = [new AbortController(), new AbortController()];
+    const held = failure(redis.withAbortSignal(before.signal).get('never'));
+    before.abort();
+    assert.equal((await held).name, 'AbortError');
+    const hanging = failure(redis.withAbortSignal(after.signal).call('hang', 'k'));
+    while (node.count('hang') === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    after.abort();
+    assert.equal((await hanging).name, 'AbortError');
+    assert.deepEqual(
+      node.commands.filter((text) => !text.startsWith('info')),
+      ['hang k'],
+    );
+  });
+
+  it('ends with its block', async () => {
+    let made: Redis;
+    {
+      await using client = new Redis(node.port);
+      made = client;
+      assert.equal(await client.get('k'), 'get k');
+    }
+    assert.equal(made.status, 'end');
+    redis = made;
+  });
+
   it('surfaces MOVED as the error it is', async () => {
     node.answer = (argv) => (argv[0] === 'get' ? '-MOVED 1 127.0.0.1:1\r\n' : '+OK\r\n');
     redis = new Redis(node.port);

@@ -45,6 +45,13 @@ describe('client: pub/sub on a real cluster', function () {
     describe(`RESP${protocol}`, () => {
       const redisOptions = { protocol };
 
+      it('answers what was asked of subscriptions before it quits', async () => {
+        const client = connect({ redisOptions });
+        equal(await client.subscribe('a', 'b'), 2);
+        const left = [client.unsubscribe('a'), client.psubscribe('c*')];
+        deepEqual([await client.quit(), ...(await Promise.all(left))], ['OK', 1, 2]);
+      });
+
       it('delivers shard messages of every shard, each once and in order', async () => {
         const client = connect({ redisOptions });
         const publisher = connect();
