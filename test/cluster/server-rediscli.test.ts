@@ -217,8 +217,8 @@ describe('redis-cli --cluster, on our nodes and on real ones', function () {
     await agreed(8);
     await same((stage) => ['call', stage.address(0), 'GET', 'key:3', '--cluster-only-masters']);
     await same((stage) => ['call', stage.address(0), 'PING', '--cluster-only-replicas']);
+    await same((stage) => ['set-timeout', stage.address(0), '6000']);
     await both(async (stage) => {
-      await stage.cli(['set-timeout', stage.address(0), '6000']);
       for (const at of stage.nodes.keys()) {
         assert.deepEqual(await stage.say(at, 'CONFIG', 'GET', 'cluster-node-timeout'), [
           'cluster-node-timeout',
