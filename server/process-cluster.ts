@@ -3,7 +3,7 @@
 // Invariant: no node outlives close(), nor the process that started it: each ends when its line to that one is cut.
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { RealWorld, type World } from '../lib/base/world.ts';
@@ -105,12 +105,21 @@ export class ProcessCluster {
     const child = spawn(process.execPath, [main, 'server', ...args], { stdio: ['ignore', log, log, 'ipc'] });
     closeSync(log);
     this.#children.push(child);
-    await untilUp(child, `the node at port ${port} (see ${join(folder, 'log')})`, this.#world);
+    await untilUp(child, () => `the node at port ${port}: ${lastWords(join(folder, 'log'))}`, this.#world);
     const node = { host, port, pid: child.pid!, folder };
     this.nodes.push(node);
     child.once('exit', (code, signal) => {
       if (!this.#closing) onEnded?.(node, signal === null ? `ended with code ${code}` : `was ended by ${signal}`);
     });
+  }
+}
+
+/** The last line of a log, as far as it can be had. */
+function lastWords(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').trimEnd().split('\n').at(-1)!;
+  } catch {
+    return 'it said nothing';
   }
 }
 
@@ -122,12 +131,16 @@ function portsOfBefore(dir: string): number[] | undefined {
   return folders.length === 0 ? undefined : folders.map(Number).sort((a, b) => a - b);
 }
 
-function untilUp(child: ChildProcess, what: string, world: World): Promise<void> {
+function untilUp(child: ChildProcess, what: () => string, world: World): Promise<void> {
   return new Promise((done, fail) => {
-    const late = (): void => fail(new Error(`${what} did not come up within ${startMs} ms`));
+    const late = (): void => fail(new Error(`${what()} (not up within ${startMs} ms)`));
     const timer = world.after(startMs, late, true);
-    child.once('error', fail);
-    child.once('exit', (code) => fail(new Error(`${what} ended with code ${code}`)));
+    const end = (error: Error): void => {
+      timer.cancel();
+      fail(error);
+    };
+    child.once('error', end);
+    child.once('exit', (code) => end(new Error(`${what()} (exit code ${code})`)));
     child.once('message', () => {
       timer.cancel();
       done();

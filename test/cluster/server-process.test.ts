@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -264,8 +273,8 @@ describe('lingcache server: in a harness made for redis-server', function () {
   });
 
   it('a cluster forms, loses a master by kill -9, elects its replica and takes the old one back', async () => {
-    const config = { 'cluster-node-timeout': '1000', appendonly: 'yes', appendfsync: 'always' };
-    const cluster = await startRealCluster({ config: { ...config, 'cluster-replica-validity-factor': '0' } });
+    const config = { 'cluster-node-timeout': '1000', 'cluster-replica-validity-factor': '0' };
+    const cluster = await startRealCluster({ config });
     try {
       const [master, other] = cluster.masters;
       assert.match(String(await other!.ask('info', 'server')), /server_name:lingcache/);
@@ -347,14 +356,22 @@ describe('lingcache up --processes', function () {
     const first = await up();
     assert.equal(first.pids.length, 2);
     const client = await RespClient.connect(first.ports[0]!);
-    assert.equal(String(await client.call('SET', 'k', 'v')), 'OK');
+    assert.equal(String(await client.call('SET', 'k', 'logged-by-both')), 'OK');
+    assert.equal(await client.call('WAIT', 1, 5000), 1);
     client.close();
+    for (const port of first.ports) {
+      const log = join(dir, 'data', String(port), 'appendonlydir');
+      await until(`it is in the log of ${port}`, () => {
+        const bytes = readdirSync(log).map((name) => readFileSync(join(log, name), 'latin1'));
+        return bytes.join('').includes('logged-by-both');
+      });
+    }
     await first.end('SIGKILL');
     await until('its nodes are gone', () => !first.pids.some(lives));
     const second = await up();
     assert.deepEqual(new Set(second.ports), new Set(first.ports));
     const again = await RespClient.connect(second.ports[0]!);
-    assert.equal(String(await again.call('GET', 'k')), 'v');
+    assert.equal(String(await again.call('GET', 'k')), 'logged-by-both');
     again.close();
     assert.equal(await second.end('SIGTERM'), 0);
     assert.deepEqual(second.pids.filter(lives), []);

@@ -210,7 +210,7 @@ describe('CONFIG REWRITE', () => {
       ['save', fc.constantFrom('', '1 2', '1 2 3 4')],
       ['appendfsync', fc.constantFrom('always', 'no', 'everysec')],
       ['client-output-buffer-limit', fc.constantFrom('pubsub 1 2 3', 'replica 1mb 0 0 normal 5 5 5')],
-      ['bind', fc.constantFrom('127.0.0.1', '127.0.0.1 ::1')],
+      ['latency-tracking-info-percentiles', fc.constantFrom('50', '50 99')],
       ['slave-priority', fc.constantFrom('3', '100')],
       ['notify-keyspace-events', fc.constantFrom('', 'KEA', 'Kg')],
     ];
