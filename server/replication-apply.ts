@@ -34,17 +34,17 @@ export function startLoading(engine: Engine, onFinish: (facts: ReadonlyMap<strin
   const beside = new Databases(world, { count: stores.length, indexSlots: engine.clusterEnabled });
   const { sink, summary } = loadSink(beside, { dropExpired: false });
   // Who has nothing to show is not ready; who has an old copy may show it.
-  engine.loading = stores.every(({ size }) => size === 0);
+  engine.copying = stores.every(({ size }) => size === 0);
   return {
     sink,
     finish: () => {
-      engine.loading = false;
+      engine.copying = false;
       for (const store of stores) store.swapWith(beside.stores[store.index]!);
       onFinish(summary.aux);
       engine.finish();
     },
     abort: () => {
-      engine.loading = false;
+      engine.copying = false;
     },
   };
 }

@@ -91,6 +91,7 @@ function check(engine: Engine, client: Client, row: CommandRow, argv: readonly s
   }
   if (engine.primaryDown && (flags & Flag.stale) === 0) return masterDown;
   if (engine.loading && (flags & Flag.loading) === 0) return loading;
+  if (engine.copying && (flags & (Flag.loading | Flag.stale)) === 0) return loading;
   return undefined;
 }
 

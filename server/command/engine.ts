@@ -102,6 +102,8 @@ export class Engine {
   readonly clusterEnabled: boolean;
   /** Written by the node: answers LOADING, MASTERDOWN and READONLY. */
   loading = false;
+  /** Also written by the node: the first copy of its master's data is on its way, there is nothing to serve yet. */
+  copying = false;
   primaryDown = false;
   readOnly = false;
   /** CLIENT PAUSE: until when (world ms), and whether only writes wait. */

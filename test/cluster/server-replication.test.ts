@@ -457,6 +457,45 @@ describe('replication of our nodes', function () {
     }
   });
 
+  it('while its first copy comes a replica is loading; one that has old data serves it', async () => {
+    const bytes = Buffer.from(vectorOf('fullsync_disk').receivedHex, 'hex');
+    const waiting: Socket[] = [];
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.on('data', (chunk) => {
+        const text = chunk.toString('latin1');
+        if (text.includes('PING')) socket.write('+PONG\r\n');
+        if (text.includes('capa')) socket.write('+OK\r\n+OK\r\n');
+        if (!text.includes('PSYNC')) return;
+        socket.write(bytes.subarray(0, 300));
+        waiting.push(socket);
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const [empty, full] = [await start(), await start()];
+    await ask(full, 'SET', 'k1', 'old');
+    try {
+      for (const node of [empty, full]) {
+        await ask(node, 'REPLICAOF', '127.0.0.1', (server.address() as { port: number }).port);
+        await until('the copy is on its way', async () => Number((await info(node))['master_sync_read_bytes']) > 100);
+      }
+      await assert.rejects(ask(empty, 'GET', 'k1'), /^ReplyError: LOADING /);
+      assert.equal(await ask(full, 'GET', 'k1'), 'old');
+      const view = await info(empty);
+      assert.deepEqual([view['master_sync_in_progress'], view['master_sync_total_bytes']], ['1', '381']);
+      assert.deepEqual(((await ask(empty, 'ROLE')) as unknown[]).slice(3), ['sync', -1]);
+      // Nobody is bound to a copy that does not come.
+      assert.equal(String(await ask(empty, 'REPLICAOF', 'NO', 'ONE')), 'OK');
+      assert.equal(await ask(empty, 'GET', 'k1'), null);
+      for (const socket of waiting) socket.write(bytes.subarray(300));
+      await untilLinked(full);
+      assert.equal(await ask(full, 'GET', 'k1'), 'v1');
+    } finally {
+      for (const socket of waiting) socket.destroy();
+      server.close();
+    }
+  });
+
   it('a slot that moves moves on the replicas of both masters too', async () => {
     const cluster = await startCluster({ masters: 2, replicas: 1 });
     try {
