@@ -34,10 +34,13 @@ export interface NodeOptions {
   readonly password?: string;
   /**
    * How it talks to other nodes: `loopback`, with nodes of this process alone, or `tcp`, with any, redis-server 7.0
-   * among them, on `port` + 10000. Replication is within this process either way. Default `loopback`.
+   * among them, on `port` + 10000. Replicas follow their masters over TCP either way. Default `loopback`.
    */
   readonly bus?: 'loopback' | 'tcp';
-  /** Parameters by their redis.conf names, over the defaults of redis 7.0. */
+  /**
+   * Parameters by their redis.conf names, over the defaults of redis 7.0, with a `repl-diskless-sync-delay` of 0;
+   * `replicaof` makes it a replica.
+   */
   readonly config?: Readonly<Record<string, string>>;
   /** Clock, chance and log. Default the real ones. */
   readonly world?: World;
@@ -54,7 +57,7 @@ export interface ClusterOptions {
   readonly password?: string;
   /** As of a single node. Default `loopback`. */
   readonly bus?: 'loopback' | 'tcp';
-  /** Default: those of redis 7.0, with a `cluster-node-timeout` of 2000 ms. */
+  /** Default: those of redis 7.0, with a `cluster-node-timeout` of 2000 ms and a `repl-diskless-sync-delay` of 0. */
   readonly config?: Readonly<Record<string, string>>;
   readonly world?: World;
 }

@@ -87,7 +87,7 @@ function shutdown(engine: Engine, argv: readonly string[]): Outcome {
 function replicaOf(engine: Engine, argv: readonly string[]): Reply {
   if (engine.clusterEnabled) return new ReplyError('ERR REPLICAOF not allowed in cluster mode.');
   if (sameWord(argv[1], 'no') && sameWord(argv[2], 'one')) return OK;
-  return new ReplyError('ERR this server replicates only as part of a cluster');
+  return new ReplyError('ERR this server has no replication');
 }
 
 const noConfigFile = new ReplyError('ERR The server is running without a config file');
