@@ -72,6 +72,7 @@ export class Failover {
   #election: Election | undefined;
   #handover: Handover | undefined;
   /** Whose data I have a copy of, and when the link to it was last up. */
+  #looked: { readonly master: string | null; readonly offset: number } = { master: null, offset: 0 };
   #copy: { readonly of: string; readonly at: number } | undefined;
   #poll: Timer | undefined;
   /** Stopped, as a frozen process is. */
@@ -129,7 +130,11 @@ export class Failover {
   /** Takes down that I have a copy of my master now; to be called at every news of replication. */
   noticeMaster(): void {
     const { master } = me(this.#host.state);
-    if (master !== null && this.#host.masterLinked) this.#copy = { of: master, at: this.#host.world.now() };
+    const { offset, masterLinked, world } = this.#host;
+    // A link that came and went since the last look has left its traces in the offset.
+    const fed = this.#looked.master === master && this.#looked.offset !== offset;
+    this.#looked = { master, offset };
+    if (master !== null && (masterLinked || fed)) this.#copy = { of: master, at: world.now() };
   }
 
   /** Called at every tick of the bus, and whenever the role changed. */

@@ -8,11 +8,12 @@ import type { ClaimFacts } from '../cluster/claims.ts';
 import { withoutNode } from '../cluster/members.ts';
 import { type ClusterNode, type ClusterState, myMaster, type Step } from '../cluster/state.ts';
 import type { BusStats, PeerView } from '../cluster/text.ts';
-import type { Bus, BusLink, Delivery, LinkView } from './bus.ts';
+import type { Bus, Delivery } from './bus.ts';
 import { Failures } from './failures.ts';
 import { isKnown, learn, loseAddress, startHandshake, updateAbout } from './gossip.ts';
 import { type Body, type GossipEntry, headerOf, type Standing } from './message.ts';
-import { type PingTimes, rumours } from './rumours.ts';
+import { type OpenLink, type Peer, PeerTable } from './peer-table.ts';
+import { rumours } from './rumours.ts';
 
 export interface PeersHost {
   readonly world: World;
@@ -27,29 +28,6 @@ export interface PeersHost {
   /** Everything about votes and manual failover; called after the message was learned from. */
   onCampaign(delivery: Delivery): void;
   onTick(): void;
-}
-
-export interface OpenLink {
-  readonly direction: 'to' | 'from';
-  readonly openedAt: number;
-  /** Bytes. */
-  readonly waiting: number;
-}
-
-interface Peer {
-  id: string;
-  link: BusLink | undefined;
-  linkedAt: number;
-  inbound: LinkView | undefined;
-  inboundAt: number;
-  /** When the ping left that has no pong yet; 0: none. */
-  pingSent: number;
-  pongReceived: number;
-  /** When anything last came from it. */
-  heardAt: number;
-  readonly knownSince: number;
-  /** Greet it with MEET, until that was sent. */
-  meet: boolean;
 }
 
 const tickMs = 100;
@@ -69,8 +47,9 @@ export class Peers {
   #held = false;
   #ticks = 0;
   #tickedAt: number;
+  #ownPong = 0;
   #cutOff: ReadonlySet<string> = new Set();
-  readonly #peers = new Map<string, Peer>();
+  readonly #peers = new PeerTable();
   readonly #sent = new Map<string, number>();
   readonly #received = new Map<string, number>();
 
@@ -120,20 +99,14 @@ export class Peers {
     this.#cutOff = new Set(ids);
   }
 
+  /** Of this node itself: when others last had a pong of it, as they tell. */
   view(id: string): PeerView | undefined {
-    const peer = this.#peers.get(id);
-    if (peer === undefined) return undefined;
-    const { pingSent, pongReceived, link } = peer;
-    return { pingSent, pongReceived, connected: link?.open ?? false };
+    if (id === this.#host.state.myself) return { pingSent: 0, pongReceived: this.#ownPong, connected: true };
+    return this.#peers.view(id);
   }
 
-  /** The open links to a peer and from it. */
   links(id: string): OpenLink[] {
-    const peer = this.#peers.get(id);
-    const open: OpenLink[] = [];
-    if (peer?.link?.open) open.push({ direction: 'to', openedAt: peer.linkedAt, waiting: peer.link.waiting });
-    if (peer?.inbound?.open) open.push({ direction: 'from', openedAt: peer.inboundAt, waiting: peer.inbound.waiting });
-    return open;
+    return this.#peers.links(id);
   }
 
   reporters(id: string): number {
@@ -144,7 +117,7 @@ export class Peers {
     const id = this.#host.randomId();
     this.#host.apply(startHandshake(this.#host.state, { host, port, cport }, id));
     if (!this.#host.state.nodes.has(id)) return;
-    this.#peerOf(id).meet = true;
+    this.#peers.of(id, this.#host.world.now()).meet = true;
     this.#link();
   }
 
@@ -160,16 +133,12 @@ export class Peers {
 
   /** The node met under the id `from` is `to`. */
   rename(from: string, to: string): void {
-    const peer = this.#peers.get(from);
-    if (peer === undefined) return;
-    this.#peers.delete(from);
-    peer.id = to;
-    this.#peers.set(to, peer);
+    this.#peers.rename(from, to);
   }
 
   /** Tells every peer at once what I am and own. */
   announce(): void {
-    for (const id of this.#peers.keys()) if (isKnown(this.#host.state, id)) this.#greet(id, 'pong');
+    for (const { id } of this.#peers.all()) if (isKnown(this.#host.state, id)) this.#greet(id, 'pong');
   }
 
   /** The same to some. */
@@ -187,7 +156,7 @@ export class Peers {
   }
 
   broadcast(body: Body, force = false): void {
-    for (const id of this.#peers.keys()) if (isKnown(this.#host.state, id)) this.send(id, body, force);
+    for (const { id } of this.#peers.all()) if (isKnown(this.#host.state, id)) this.send(id, body, force);
   }
 
   /** To the nodes that share my slots. */
@@ -214,7 +183,7 @@ export class Peers {
       if ('gossip' in body) this.#host.apply(loseAddress(this.#host.state, peer.id));
       return;
     }
-    this.#noteHeard(delivery, peer);
+    this.#peers.heard(header.sender, this.#host.world.now(), peer === undefined ? delivery.link : undefined);
     const facts = {
       ...this.#host.claimFacts,
       now: this.#host.world.now(),
@@ -230,15 +199,6 @@ export class Peers {
     // Whoever speaks is there to be spoken to: no need to wait for the tick.
     const mute = this.#peers.get(header.sender)?.link === undefined && isKnown(this.#host.state, header.sender);
     if (mute || this.#host.state.nodes.size !== this.#peers.size + 1) this.#link();
-  }
-
-  #noteHeard(delivery: Delivery, outbound: Peer | undefined): void {
-    const peer = this.#peers.get(delivery.message.header.sender);
-    if (peer === undefined) return;
-    peer.heardAt = this.#host.world.now();
-    if (outbound !== undefined || peer.inbound === delivery.link) return;
-    peer.inbound = delivery.link;
-    peer.inboundAt = peer.heardAt;
   }
 
   #act(delivery: Delivery): void {
@@ -257,6 +217,7 @@ export class Peers {
 
   /** Others had an answer of it: no need to ask so soon. */
   #hearOfPong({ id, suspect, failed, pongReceived }: GossipEntry): void {
+    if (id === this.#host.state.myself) this.#ownPong = Math.max(this.#ownPong, pongReceived);
     const peer = this.#peers.get(id);
     if (peer === undefined || suspect || failed || peer.pingSent !== 0 || pongReceived <= peer.pongReceived) return;
     const node = this.#host.state.nodes.get(id);
@@ -291,44 +252,26 @@ export class Peers {
     return rumours(
       state,
       receiver,
-      (id) => this.#times(id),
+      (id) => this.#peers.times(id),
       () => world.random(),
     );
   }
 
-  #times(id: string): PingTimes | undefined {
-    const peer = this.#peers.get(id);
-    if (peer === undefined) return undefined;
-    const { pingSent, pongReceived, link } = peer;
-    return { pingSent, pongReceived, linked: link?.open ?? false };
-  }
-
   // ---- links
-
-  #peerOf(id: string): Peer {
-    let peer = this.#peers.get(id);
-    if (peer === undefined) {
-      const knownSince = this.#host.world.now();
-      const times = { pingSent: 0, pongReceived: 0, heardAt: 0, linkedAt: 0, inboundAt: 0, knownSince };
-      peer = { id, link: undefined, inbound: undefined, meet: false, ...times };
-      this.#peers.set(id, peer);
-    }
-    return peer;
-  }
 
   /** A link for every node with an address, none for what is no longer known. */
   #link(): void {
     if (this.#bus === undefined || this.#held) return;
     const { state } = this.#host;
-    for (const [id, peer] of this.#peers) {
+    for (const { id, link } of this.#peers.all()) {
       if (state.nodes.has(id)) continue;
       this.#peers.delete(id);
       this.#failures.forget(id);
-      peer.link?.close();
+      link?.close();
     }
     for (const node of state.nodes.values()) {
       if (node.id === state.myself) continue;
-      const peer = this.#peerOf(node.id);
+      const peer = this.#peers.of(node.id, this.#host.world.now());
       if (peer.link === undefined && node.host !== '') this.#open(node, peer);
     }
   }
@@ -371,7 +314,7 @@ export class Peers {
     // What came in meanwhile waits to be heard: nobody is judged before that.
     const late = now - this.#tickedAt > lateMs;
     this.#tickedAt = now;
-    if (!late) for (const peer of [...this.#peers.values()]) this.#watch(peer, now);
+    if (!late) for (const peer of this.#peers.all()) this.#watch(peer, now);
     this.#host.onTick();
   }
 
@@ -379,18 +322,18 @@ export class Peers {
   #dropStrangers(now: number): void {
     const { state, nodeTimeout } = this.#host;
     const limit = Math.max(nodeTimeout, minHandshakeMs);
-    for (const [id, peer] of this.#peers) {
-      if (!state.nodes.get(id)?.handshake || now - peer.knownSince <= limit) continue;
+    for (const { id, knownSince } of this.#peers.all()) {
+      if (!state.nodes.get(id)?.handshake || now - knownSince <= limit) continue;
       this.#host.apply({ state: withoutNode(this.#host.state, id), effects: [] });
     }
   }
 
   /** Of a few drawn by lot, asks the one not heard from for longest. */
   #pingOldest(): void {
-    const ids = [...this.#peers.keys()];
+    const peers = this.#peers.all();
     let oldest: Peer | undefined;
-    for (let left = drawn; left > 0 && ids.length > 0; left--) {
-      const peer = this.#peers.get(ids[Math.floor(this.#host.world.random() * ids.length)]!)!;
+    for (let left = drawn; left > 0 && peers.length > 0; left--) {
+      const peer = peers[Math.floor(this.#host.world.random() * peers.length)]!;
       if (!peer.link?.open || peer.pingSent !== 0 || !isKnown(this.#host.state, peer.id)) continue;
       if (oldest === undefined || peer.pongReceived < oldest.pongReceived) oldest = peer;
     }

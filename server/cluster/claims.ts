@@ -55,7 +55,7 @@ export function applyClaim(
   if (!contested) return step;
   // Under an epoch newer than the source's the others believe me too.
   const bump = bumpEpoch(step.state).step;
-  return { state: bump.state, effects: [...step.effects, ...bump.effects] };
+  return { state: bump.state, effects: [...step.effects, ...bump.effects, { kind: 'announce' }] };
 }
 
 /** Gives what was won to the claimant; a master left with nothing, or its replica, follows the winner. */

@@ -19,7 +19,7 @@ export function bumpEpoch(state: ClusterState): { readonly step: Step; readonly 
   if (mine !== 0 && mine === highest && !isShared(state, mine)) return { step: unchanged(state), bumped: false };
   const epoch = highest + 1;
   const next = withNode({ ...state, currentEpoch: epoch }, state.myself, { configEpoch: epoch });
-  return { step: { state: next, effects: [{ kind: 'save' }, { kind: 'announce' }] }, bumped: true };
+  return { step: { state: next, effects: [{ kind: 'save' }] }, bumped: true };
 }
 
 function isShared(state: ClusterState, epoch: number): boolean {

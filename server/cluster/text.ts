@@ -17,14 +17,13 @@ export interface PeerView {
 }
 
 const unlinked: PeerView = { pingSent: 0, pongReceived: 0, connected: false };
-const self: PeerView = { pingSent: 0, pongReceived: 0, connected: true };
 
 export type PeerViews = (id: string) => PeerView | undefined;
 
 export function nodeLine(state: ClusterState, node: ClusterNode, peers: PeerViews): string {
   const mine = node.id === state.myself;
   const master = node.master === null ? undefined : state.nodes.get(node.master);
-  const peer = mine ? self : (peers(node.id) ?? unlinked);
+  const peer = peers(node.id) ?? unlinked;
   const line: NodeLine = {
     id: node.id,
     host: node.host,
@@ -36,7 +35,7 @@ export function nodeLine(state: ClusterState, node: ClusterNode, peers: PeerView
     pingSent: Math.floor(peer.pingSent),
     pongReceived: Math.floor(peer.pongReceived),
     configEpoch: (master ?? node).configEpoch,
-    connected: peer.connected,
+    connected: mine || peer.connected,
     ranges: rangesOf(state, node.id),
     migrating: mine ? state.migrating : new Map(),
     importing: mine ? state.importing : new Map(),
@@ -135,10 +134,14 @@ export function infoText(state: ClusterState, up: boolean, stats: BusStats): str
   return `${lines.join('\r\n')}\r\n`;
 }
 
+const messageKinds = 'ping pong meet fail publish auth-req auth-ack update mfstart module publishshard'.split(' ');
+
 function statLines(counts: ReadonlyMap<string, number>, way: string): string[] {
   let sum = 0;
   const lines: string[] = [];
-  for (const [kind, count] of counts) {
+  for (const kind of messageKinds) {
+    const count = counts.get(kind);
+    if (count === undefined) continue;
     sum += count;
     lines.push(`cluster_stats_messages_${kind}_${way}:${count}`);
   }

@@ -69,6 +69,8 @@ function median(times: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
+// The nodes' own timers keep no process alive.
+const awake = setInterval(() => undefined, 1000);
 const times = { ours: [] as number[], theirs: [] as number[] };
 for (let run = 0; run < Number(values.runs); run++) {
   times.ours.push(await ours());
@@ -79,4 +81,5 @@ for (const [who, all] of Object.entries(times)) {
 }
 const ratio = median(times.ours) / median(times.theirs);
 console.log(`ratio ${ratio.toFixed(3)}`);
+clearInterval(awake);
 process.exit(Math.abs(ratio - 1) <= 0.1 ? 0 : 1);
