@@ -3,11 +3,13 @@
 // Invariant: open() opens all or rejects; what was opened by then is closed by close().
 
 import { chmodSync, lstatSync, rmSync } from 'node:fs';
+import type { TlsOptions } from 'node:tls';
 import { type BusPort, bindTcpBus, type TcpBusSettings } from './bus/tcp-bus.ts';
 import type { Config } from './command/config.ts';
 import type { Engine } from './command/engine.ts';
 import { Listener } from './session/listener.ts';
 import type { Session } from './session/session.ts';
+import { tlsOptions } from './tls-options.ts';
 
 /** Bus ports are client ports plus this, as in redis, unless `cluster-port` says otherwise. */
 export const busPortOffset = 10_000;
@@ -56,10 +58,12 @@ export class Doors {
   async open(): Promise<void> {
     const { port, cluster, bus } = this.#options;
     if (port !== undefined) await this.#openPorts(port);
+    const tlsPort = this.#engine.config.number('tls-port');
+    if (tlsPort > 0) await this.#openSecure(tlsPort);
     const path = this.#engine.config.get('unixsocket');
     if (path !== '') await this.#openPath(path);
     if (!cluster || this.#bus !== undefined) return;
-    if (port !== undefined && (await this.#openBus(this.port))) return;
+    if (this.port > 0 && (await this.#openBus(this.port))) return;
     if (bus !== undefined)
       throw new Error(`no bus port belongs to port ${this.port}: it would be above ${highestPort}`);
   }
@@ -85,12 +89,22 @@ export class Doors {
       for (const other of unfit) await other.close();
     }
     this.#listeners = [listener];
-    for (const host of others) {
-      try {
-        this.#listeners.push(await this.#listen(host, listener.port));
-      } catch (error) {
-        if (!host.startsWith('-')) throw error;
-      }
+    for (const host of others) await this.#listenToo(host, { port: listener.port });
+  }
+
+  /** Clients that speak TLS; nodes among themselves do not. */
+  async #openSecure(port: number): Promise<void> {
+    const tls = tlsOptions(this.#engine.config);
+    for (const host of this.#options.hosts) await this.#listenToo(host, { port, tls });
+  }
+
+  async #listenToo(host: string, { port, tls }: { port: number; tls?: TlsOptions }): Promise<void> {
+    const listener = new Listener(this.#engine, { host: plainHost(host), ...(tls && { tls }) });
+    try {
+      await listener.listen({ port });
+      this.#listeners.push(listener);
+    } catch (error) {
+      if (!host.startsWith('-')) throw error;
     }
   }
 

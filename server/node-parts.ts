@@ -32,6 +32,9 @@ export interface NodeParts {
   close(): void;
 }
 
+/** Of the time to stop, the part that replicas may take to catch up. */
+const waitShare = 0.8;
+
 export function engineHooks(parts: NodeParts, cluster: boolean, configFile: ConfigFile | undefined): EngineHooks {
   return {
     ...(cluster && { guard: (request) => parts.member && guard(parts.member.guardView, request) }),
@@ -97,7 +100,8 @@ export function shutdownHost(parts: NodeParts): ShutdownHost {
   return {
     world: parts.engine.world,
     get waitMs() {
-      return parts.engine.config.number('shutdown-timeout') * 1000;
+      // The rest is for the snapshot after it: who sends SIGTERM often sends SIGKILL when the time is over.
+      return parts.engine.config.number('shutdown-timeout') * waitShare * 1000;
     },
     askReplicas: () => parts.replication.askReplicas(),
     get lagging() {

@@ -30,6 +30,8 @@ const maxFileBytes = 16 << 20;
 /** Resolves to the exit code once the node has stopped. */
 export async function runNode(args: readonly string[], env: Environment): Promise<number> {
   const world = new ProcessWorld();
+  // A reader of the log that goes away is no reason to stop.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   let plan: Plan;
   try {
     plan = readPlan(args, env, world);
@@ -137,7 +139,8 @@ async function run({ config, warnings, nodeId, file }: Plan, world: ProcessWorld
   const cluster = config.flag('cluster-enabled');
   const hosts = boundHosts(config);
   const port = config.number('port');
-  if (port === 0 && config.get('unixsocket') === '') throw new Error('Configured to not listen anywhere, exiting.');
+  if (port === 0 && config.number('tls-port') === 0 && config.get('unixsocket') === '')
+    throw new Error('Configured to not listen anywhere, exiting.');
   const asked = { world, cluster, config, hosts, host: hosts[0]!, bus: 'tcp' as const };
   let code = 0;
   const onFatal = (): void => {

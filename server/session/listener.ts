@@ -29,6 +29,7 @@ export class Listener {
   readonly #engine: Engine;
   readonly #server: Server;
   readonly #path: string | undefined;
+  readonly #secure: boolean;
   readonly #sockets = new Set<Socket>();
   #idleTimer: Timer | undefined;
   #nextFd = 8;
@@ -37,6 +38,7 @@ export class Listener {
   constructor(engine: Engine, options: ListenOptions = {}) {
     this.#engine = engine;
     this.#path = options.path;
+    this.#secure = options.tls !== undefined;
     this.host = options.host ?? '127.0.0.1';
     const accept = (socket: Socket): void => this.#accept(socket);
     this.#server =
@@ -57,7 +59,7 @@ export class Listener {
         this.#server.on('error', (error) => this.#engine.world.log(`accept failed: ${error.message}`));
         const address = this.#server.address();
         this.port = typeof address === 'object' && address !== null ? address.port : 0;
-        if (this.#path === undefined) this.#engine.config.put('port', String(this.port));
+        if (this.#path === undefined) this.#engine.config.put(this.#secure ? 'tls-port' : 'port', String(this.port));
         this.#watchIdle();
         resolve();
       };

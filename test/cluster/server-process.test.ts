@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
@@ -14,6 +14,7 @@ import {
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
 import { freePort, NodeProcess, type NodeProcessOptions, startNodeProcess } from '../kit/node-process.ts';
 import { needRedisServer, startRealCluster, until } from '../kit/real-cluster.ts';
 import { RespClient } from '../kit/resp-client.ts';
@@ -109,6 +110,27 @@ describe('lingcache server: a node as a process', function () {
     assert.match(quotes.text, /Unbalanced quotes/);
     assert.match(nowhere.text, /Can't chdir to '.\/nowhere'/);
     for (const { code } of [bad, missing, quotes, nowhere]) assert.equal(code, 1);
+  });
+
+  it('speaks TLS on tls-port, and says what is missing for it', async () => {
+    const tlsPort = await freePort();
+    const bare = await fails(['--tls-port', String(tlsPort), '--port', String(port)]);
+    assert.deepEqual([bare.code, /tls-cert-file and tls-key-file are needed/.test(bare.text)], [1, true]);
+    const made = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
+    execFileSync('openssl', [...made, '-keyout', 'k.pem', '-out', 'c.pem', '-subj', '/CN=node'], {
+      cwd: dir,
+      stdio: 'ignore',
+    });
+    const files = ['--tls-cert-file', 'c.pem', '--tls-key-file', 'k.pem', '--tls-auth-clients', 'no'];
+    const node = await start(['--tls-port', String(tlsPort), ...files]);
+    const ca = readFileSync(join(dir, 'c.pem'));
+    const reply = await new Promise<string>((resolve, reject) => {
+      const options = { host: '127.0.0.1', port: tlsPort, ca, checkServerIdentity: () => undefined };
+      const socket = connectTls(options, () => socket.write('PING\r\n'));
+      socket.on('data', (bytes) => resolve(String(bytes))).on('error', reject);
+    });
+    assert.equal(reply, '+PONG\r\n');
+    assert.equal(String(((await node.ask('config', 'get', 'port')) as unknown[])[1]), String(port));
   });
 
   it('goes to the background as daemons do, and keeps what it answered', async () => {
