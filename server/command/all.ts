@@ -21,7 +21,7 @@ import { pubsubCommands } from './pubsub.ts';
 import { serverCommands } from './server-words.ts';
 import { setCommands } from './set.ts';
 import { setAlgebraCommands } from './set-algebra.ts';
-import { sortCommands } from './sort.ts';
+import { clusterSortCommands, sortCommands } from './sort.ts';
 import { streamCommands } from './stream.ts';
 import { streamClaimCommands } from './stream-claim.ts';
 import { streamGroupCommands } from './stream-group.ts';
@@ -73,5 +73,6 @@ export function createEngine(options: EngineOptions): Engine {
   engine.add(commandCommands(engine));
   engine.add(debugCommands(engine));
   for (const group of dataCommands) engine.add(group);
+  if (engine.clusterEnabled) engine.add(clusterSortCommands);
   return engine;
 }

@@ -20,7 +20,14 @@ interface SortOptions {
   target: string | undefined;
 }
 
-function readOptions(argv: readonly string[], mayStore: boolean): SortOptions {
+interface SortRules {
+  /** SORT, not SORT_RO. */
+  readonly mayStore: boolean;
+  /** Cluster mode: no key may be looked up that the call does not name. */
+  readonly ownKeysOnly: boolean;
+}
+
+function readOptions(argv: readonly string[], { mayStore, ownKeysOnly }: SortRules): SortOptions {
   const options: SortOptions = {
     descending: false,
     alpha: false,
@@ -40,9 +47,13 @@ function readOptions(argv: readonly string[], mayStore: boolean): SortOptions {
       options.offset = readLong(argv[++at]!);
       options.count = readLong(argv[++at]!);
     } else if (sameWord(word, 'store') && more >= 1 && mayStore) options.target = argv[++at]!;
-    else if (sameWord(word, 'by') && more >= 1) options.by = argv[++at]!;
-    else if (sameWord(word, 'get') && more >= 1) options.gets.push(argv[++at]!);
-    else syntaxError();
+    else if (sameWord(word, 'by') && more >= 1) {
+      options.by = argv[++at]!;
+      if (ownKeysOnly && options.by.includes('*')) fail('BY option of SORT denied in Cluster mode.');
+    } else if (sameWord(word, 'get') && more >= 1) {
+      if (ownKeysOnly) fail('GET option of SORT denied in Cluster mode.');
+      options.gets.push(argv[++at]!);
+    } else syntaxError();
   }
   return options;
 }
@@ -115,8 +126,8 @@ function order(ctx: Context, source: Source, options: SortOptions): string[] {
   return weighted.map(({ element }) => element);
 }
 
-function sort(ctx: Context, argv: readonly string[], mayStore: boolean): Reply {
-  const options = readOptions(argv, mayStore);
+function sort(ctx: Context, argv: readonly string[], rules: SortRules): Reply {
+  const options = readOptions(argv, rules);
   const ordered = order(ctx, elementsAt(ctx, argv[1]!, options.descending), options);
   const start = Math.max(0, options.offset);
   const stop = options.count < 0 ? ordered.length : start + options.count;
@@ -136,7 +147,14 @@ function sort(ctx: Context, argv: readonly string[], mayStore: boolean): Reply {
   return rows.length;
 }
 
-export const sortCommands: CommandGroup = {
-  sort: (ctx, argv) => sort(ctx, argv, true),
-  sort_ro: (ctx, argv) => sort(ctx, argv, false),
-};
+function sortGroup(ownKeysOnly: boolean): CommandGroup {
+  return {
+    sort: (ctx, argv) => sort(ctx, argv, { mayStore: true, ownKeysOnly }),
+    sort_ro: (ctx, argv) => sort(ctx, argv, { mayStore: false, ownKeysOnly }),
+  };
+}
+
+export const sortCommands: CommandGroup = sortGroup(false);
+
+/** In cluster mode, where the keys that BY and GET name may be anywhere. */
+export const clusterSortCommands: CommandGroup = sortGroup(true);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { startNode } from '../../server/index.ts';
-import { needRedisServer } from '../kit/real-cluster.ts';
+import { needRedisServer, until } from '../kit/real-cluster.ts';
 import { startRealNode } from '../kit/redis-server.ts';
 import { RespClient } from '../kit/resp-client.ts';
 
@@ -116,4 +116,50 @@ describe('MIGRATE between our nodes and real ones', function () {
   it('from a real one to ours', async () =>
     assert.deepEqual(await play(...(await pair(startReal, startOurs))), expected));
   it('from ours to ours', async () => assert.deepEqual(await play(...(await pair(startOurs, startOurs))), expected));
+});
+
+describe('SORT in cluster mode', function () {
+  this.timeout(20_000);
+  const lines = [
+    'RPUSH list 3 1 2',
+    'SORT list',
+    'SORT list BY nosort',
+    'SORT list BY w_*',
+    'SORT list BY w_* STORE {list}x',
+    'SORT list GET #',
+    'SORT list GET w_*',
+    'SORT_RO list BY w_* GET #',
+    'SORT_RO list LIMIT 1 1',
+    'SORT list STORE {list}x',
+  ];
+  const heard: unknown[][] = [];
+  let ends: End[] = [];
+
+  before(async function () {
+    needRedisServer(this, 'SORT in cluster mode');
+    const ours = await startNode({ cluster: true });
+    const real = await startRealNode(['--cluster-enabled', 'yes']);
+    ends = [
+      { port: ours.port, end: () => ours.kill() },
+      { port: real.port, end: () => real.kill() },
+    ];
+    for (const { port } of ends) {
+      const client = await RespClient.connect(port);
+      await client.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
+      await until('it is ok', async () => /cluster_state:ok/.test(String(await client.call('CLUSTER', 'INFO'))));
+      const replies: unknown[] = [];
+      for (const line of lines) {
+        const reply = await client.call(...line.split(' '));
+        replies.push([line, reply instanceof Error ? `-${reply.message}` : reply]);
+      }
+      heard.push(replies);
+      client.close();
+    }
+  });
+  after(() => Promise.all(ends.map((end) => end.end())));
+
+  it('looks up no other key: the same answers as redis-server', () => {
+    assert.deepEqual(heard[0], heard[1]);
+    assert.match(JSON.stringify(heard[0]), /BY option of SORT denied[\s\S]+GET option of SORT denied/);
+  });
 });
