@@ -26,7 +26,8 @@ export class BundledNode {
   }
 
   get role(): 'master' | 'replica' {
-    return this.state === undefined ? 'master' : me(this.state).role;
+    if (this.state !== undefined) return me(this.state).role;
+    return this.#node.isReplica ? 'replica' : 'master';
   }
 
   /** Id of the master it follows; null for a master. */

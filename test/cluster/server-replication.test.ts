@@ -327,6 +327,7 @@ describe('replication of our nodes', function () {
     assert.equal(String(await ask(replica, 'REPLICAOF', '127.0.0.1', master.port)), 'OK');
     await untilLinked(replica);
     assert.match(String(await follow(replica, master)), /^OK Already connected/);
+    assert.deepEqual([master.role, replica.role], ['master', 'replica']);
     assert.deepEqual(await ask(replica, 'ROLE'), ['slave', '127.0.0.1', master.port, 'connected', 0]);
     await assert.rejects(ask(replica, 'SET', 'k', 'w'), /^ReplyError: READONLY/);
     await assert.rejects(ask(replica, 'WAIT', '1', '1'), /WAIT cannot be used with replica instances/);
