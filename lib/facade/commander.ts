@@ -53,11 +53,11 @@ export class CallMaker {
   readonly replyContext: Omit<ReplyContext, 'commandName'>;
 
   constructor(
-    prefix: string | Buffer | undefined,
+    prefix: string | Buffer | null | undefined,
     sink: CallSink,
     { protocol = 3, replyMapping = 'legacy' }: Pick<CommonRedisOptions, 'protocol' | 'replyMapping'> = {},
   ) {
-    this.#prefix = prefix === undefined || prefix.length === 0 ? undefined : prefix;
+    this.#prefix = prefix?.length ? prefix : undefined;
     this.#sink = sink;
     this.replyContext = { protocol, replyMapping };
   }

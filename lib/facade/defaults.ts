@@ -75,6 +75,8 @@ function fill(target: Record<string, unknown>, source: object): void {
 /** The options of `new Cluster(nodes, options)`. `keyPrefix` may come from `redisOptions`. */
 export function clusterOptionsOf(given: ClusterOptions): ClusterOptions {
   const options: Record<string, unknown> = { ...given };
+  for (const name of ['redisOptions', 'clientSideCache', 'natMap', 'availabilityZone', 'scripts'])
+    options[name] ??= undefined;
   fill(options, { ...defaultClusterOptions, autoPipeliningIgnoredCommands: [] });
   options['himportFieldsets'] = fieldsetsOf(given.himportFieldsets);
   const prefix = given.redisOptions?.keyPrefix;

@@ -25,7 +25,8 @@ const commonRules: Record<string, Rule> = {
   password: [aText, 'a string'],
   connectionName: [aText, 'a string'],
   db: [naturalNumber, 'a whole number from 0'],
-  tls: [(value) => anObject(value) || value === true, 'options of node:tls'],
+  // ioredis's profiles are certificates of one vendor, out of date.
+  tls: [(value) => value === true || (anObject(value) && !('profile' in (value as object))), 'options of node:tls'],
   protocol: [(value) => value === 2 || value === 3, '2 or 3'],
   replyMapping: [(value) => value === 'legacy' || value === 'resp3', '"legacy" or "resp3"'],
   keyPrefix: [(value) => typeof value === 'string' || Buffer.isBuffer(value), 'a string or Buffer'],
@@ -124,7 +125,7 @@ const scalings = ['master', 'slave', 'all', 'nearest'];
 
 export function verifyClusterOptions(options: ClusterOptions): void {
   verify(options, clusterRules);
-  if (options.clientSideCache !== undefined) verify(options.clientSideCache, cacheRules, 'clientSideCache.');
+  if (options.clientSideCache) verify(options.clientSideCache, cacheRules, 'clientSideCache.');
   const { scaleReads } = options;
   if (scaleReads !== undefined && typeof scaleReads !== 'function' && !scalings.includes(scaleReads)) {
     throw new OptionError(
@@ -132,7 +133,7 @@ export function verifyClusterOptions(options: ClusterOptions): void {
       `Invalid option scaleReads "${String(scaleReads)}". Expected "all", "master", "slave" or a custom function`,
     );
   }
-  if (options.redisOptions === undefined) return;
+  if (!options.redisOptions) return;
   verify(options.redisOptions, commonRules, 'redisOptions.');
   verifyMapping(options.redisOptions, 'redisOptions.');
   if (options.redisOptions.db) {

@@ -148,7 +148,8 @@ export class RedisCore implements NodeLink {
   }
 
   #makeKeeper(): Keeper {
-    const { host = 'localhost', port = 6379, path } = this.#options;
+    const { path } = this.#options;
+    const [host, port] = [this.#options.host ?? 'localhost', this.#options.port ?? 6379];
     const options = {
       ...keeperOptionsOf(this.#options, undefined),
       host,

@@ -51,7 +51,7 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
       keeper === undefined
         ? new RedisCore(this, this.options, this.#world)
         : new SharedLink(this, keeper, this.options, this.#world);
-    Client.equip(this, this.#hands(), this.options.scripts);
+    Client.equip(this, this.#hands(), this.options.scripts ?? {});
     if (keeper === undefined && !this.options.lazyConnect) this.connect().catch(() => undefined);
   }
 

@@ -2,6 +2,7 @@
 // each node was asked. The nodes are scripted, so every run is the same.
 
 import { deepEqual, notDeepEqual } from 'node:assert/strict';
+import { setTimeout as pause } from 'node:timers/promises';
 import { bulk, clusterOk, FakeNode, slotsReply } from '../../kit/fake-node.ts';
 import { type Face, libraries, outcomeOf } from './harness.ts';
 
@@ -165,6 +166,50 @@ const rows: readonly Row[] = [
     },
   },
   {
+    name: 'retryDelayOnMoved',
+    options: { retryDelayOnMoved: 400 },
+    one: (_, { two }) => `-MOVED 7785 ${two.key}\r\n`,
+    act: async (client) => {
+      await client.get(high);
+      let followed = false;
+      const moved = client.get(low).then((value: unknown) => {
+        followed = true;
+        return value;
+      });
+      for (let trips = 0; trips < 5; trips++) await client.get(high);
+      return [followed, await moved];
+    },
+  },
+  {
+    name: 'slotsRefreshTimeout',
+    options: { lazyConnect: true, slotsRefreshTimeout: 40, clusterRetryStrategy: () => null },
+    one: () => undefined,
+    act: async (client, { one, two }) => {
+      const reasons: unknown[] = [];
+      client.on('error', (error: Face) => reasons.push(error.lastNodeError.message));
+      for (const node of [one, two]) {
+        const usual = node.answer;
+        node.answer = (argv, socket) => (argv[0] === 'cluster' ? undefined : usual(argv, socket));
+      }
+      const outcome = (await outcomeOf(() => client.connect())) as Face;
+      return [outcome.rejected.message.startsWith('None of startup nodes is available'), reasons];
+    },
+  },
+  {
+    name: 'clusterNodeRetryStrategy: a node that comes back',
+    options: { clusterNodeRetryStrategy: () => 5 },
+    one: () => undefined,
+    act: async (client, { two }) => {
+      const removed: unknown[] = [];
+      await client.get(high);
+      client.on('-node', (node: Face) => removed.push(node.options.port === two.port));
+      const before = two.connections;
+      two.cut();
+      await until(() => two.connections > before);
+      return [await client.get(high), removed];
+    },
+  },
+  {
     name: 'slots and nodes',
     one: () => undefined,
     act: async (client, { one, two }) => {
@@ -175,6 +220,10 @@ const rows: readonly Row[] = [
     },
   },
 ];
+
+async function until(test: () => boolean): Promise<void> {
+  for (let waited = 0; waited < 1000 && !test(); waited += 5) await pause(5);
+}
 
 async function pairOf({ one, two }: Row): Promise<Pair> {
   const pair = { one: await FakeNode.start(() => undefined), two: await FakeNode.start(() => undefined) };
