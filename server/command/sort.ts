@@ -102,7 +102,9 @@ interface Weighted {
 function weigh(ctx: Context, element: string, options: SortOptions): Weighted {
   const text = options.by === undefined ? element : lookUp(ctx, options.by, element);
   if (options.alpha || text === undefined) return { element, number: 0, text };
-  const number = text.trimStart() === '' ? 0 : parseLooseDouble(text.trimStart());
+  // Read as C reads a text: it ends before its first NUL.
+  const digits = text.split('\0', 1)[0]!.trimStart();
+  const number = digits === '' ? 0 : parseLooseDouble(digits);
   if (number === undefined) fail("One or more scores can't be converted into double");
   return { element, number, text };
 }

@@ -136,6 +136,7 @@ const shapes: readonly string[] = [
   'copy k c1 db 3 replace',
   'move k 5',
   'sort e2 alpha store l2',
+  'sort e2 store l2',
   'touch k',
 ];
 const keys = 's1 s2 s3 s4 s5 b1 b2 n1 f1 l1 l2 e1 e2 e3 e4 h1 z1 z2 z3 g1 g2 x1 r1 c1'.split(' ');

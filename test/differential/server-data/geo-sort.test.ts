@@ -114,6 +114,8 @@ scriptSuite('SORT equals redis-server', [sortCommands, listCommands, setCommands
     SORT_RO l STORE d
     RPUSH w a b
     SORT w
+    RPUSH n "\\u0000x" 3 "" "2\\u00005"
+    SORT n
     SORT w ALPHA DESC
     SADD s 3 1 2
     SORT s
