@@ -3,7 +3,7 @@
 // Invariant: a verdict needs my own suspicion and a majority of masters, or the word of a node that had both.
 
 import type { World } from '../../lib/base/world.ts';
-import { judge, markFailed, recover, suspect } from '../cluster/failure.ts';
+import { judge, markFailed, quorum, recover, suspect } from '../cluster/failure.ts';
 import type { ClusterState, Step } from '../cluster/state.ts';
 import type { GossipEntry } from './message.ts';
 import { FailureReports } from './reports.ts';
@@ -29,7 +29,8 @@ export class Failures {
   /** A ping has waited too long. */
   suspect(id: string): void {
     this.#host.apply(suspect(this.#host.state, id, true));
-    this.#judge(id);
+    // Otherwise the next report decides, as in redis-server: it comes with the next greeting of any who suspects it.
+    if (quorum(this.#host.state) === 1) this.#judge(id);
   }
 
   /** What a master says of others. */

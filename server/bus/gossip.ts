@@ -29,6 +29,9 @@ export interface GossipFacts extends ClaimFacts {
   readonly randomId: () => string;
 }
 
+/** Nodes in handshake at once, beyond which a MEET is not heard: whoever means it says it again. */
+const strangerLimit = 64;
+
 /** Chains rules, gathering their effects. */
 class Chain {
   state: ClusterState;
@@ -101,7 +104,10 @@ function shakeHands(state: ClusterState, header: Header, kind: Body['kind'], fac
       effects: [{ kind: 'rename', from: partner.id, to: node.id }, { kind: 'save' }],
     };
   }
-  if (kind !== 'meet' || state.nodes.has(header.sender)) return unchanged(state);
+  if (kind !== 'meet' || state.nodes.has(header.sender) || host === '') return unchanged(state);
+  let strangers = 0;
+  for (const node of state.nodes.values()) if (node.handshake) strangers++;
+  if (strangers >= strangerLimit) return unchanged(state);
   return startHandshake(state, address, facts.randomId());
 }
 
