@@ -43,6 +43,7 @@ export function engineHooks(parts: NodeParts, cluster: boolean, configFile: Conf
       parts.saving?.onEffects(effects);
       parts.replication.onEffects(effects);
     },
+    mayReply: (again) => parts.saving?.mayReply(again) ?? true,
     beforeReplies: () => parts.saving?.flush(),
     onPublish: (channel, message, shard) => {
       if (parts.member === undefined) parts.replication.publish(channel, message, shard);

@@ -10,6 +10,7 @@ import type { Client } from './command/client.ts';
 import type { Effect, Engine } from './command/engine.ts';
 import type { CommandGroup } from './command/registry.ts';
 import { serverVersion } from './command/version.ts';
+import { LogWrites } from './log-writes.ts';
 import { loadLog } from './persistence/aof-loader.ts';
 import { AppendLog, type SyncPolicy } from './persistence/aof-log.ts';
 import { capturedContent, loadSink, loadSnapshot } from './persistence/snapshot.ts';
@@ -36,13 +37,11 @@ export class Saving {
   readonly #snapshots: Snapshots;
   readonly #rewrites = { count: 0, ok: true, startedAt: 0, lastSeconds: -1, failures: 0 };
   #loaded = { keys: 0, expired: 0 };
-  #log: AppendLog | undefined;
+  readonly #writes = new LogWrites((error) => this.#lost(error));
   #rewriting: Promise<void> | undefined;
   #timer: Timer | undefined;
   /** The log on the disk is of other data than the node has: it is to be written anew. */
   #outdated = false;
-  /** Writes were appended to the log that are not in its file yet. */
-  #unwritten = false;
   /** The node's own past is being replayed: effects are not news. */
   loading = false;
 
@@ -77,33 +76,23 @@ export class Saving {
   }
 
   onEffects(effects: readonly Effect[]): void {
-    if (this.#log === undefined || this.loading) return;
-    try {
-      this.#log.append(effects);
-    } catch (error) {
-      this.#lost(this.#log, error);
-    }
-    if (this.#unwritten) return;
-    this.#unwritten = true;
-    // At the latest when this turn of the loop ends: not every write has a client that waits for a reply.
-    queueMicrotask(() => this.flush());
+    if (!this.loading) this.#writes.append(effects);
   }
 
-  /** Writes what was logged, all of a turn of the loop at once; before replies leave. */
+  /** As EngineHooks.mayReply. */
+  mayReply(again: () => void): boolean {
+    return this.#writes.mayReply(again);
+  }
+
+  /** As EngineHooks.beforeReplies. */
   flush(): void {
-    if (!this.#unwritten) return;
-    this.#unwritten = false;
-    try {
-      this.#log?.flush();
-    } catch (error) {
-      this.#lost(this.#log, error);
-    }
+    this.#writes.flush();
   }
 
   /** Otherwise it is kept and tried again: `everysec` and `no` promise no more. */
-  #lost(log: AppendLog | undefined, error: unknown): void {
+  #lost(error: unknown): void {
     this.#note('a write could not be logged', error);
-    if (log?.policy === 'always') this.#onFatal('a write could not be logged as promised (appendfsync always)');
+    if (this.#log?.policy === 'always') this.#onFatal('a write could not be logged as promised (appendfsync always)');
   }
 
   /** All data was replaced by a copy from elsewhere. */
@@ -160,6 +149,10 @@ export class Saving {
     };
   }
 
+  get #log(): AppendLog | undefined {
+    return this.#writes.log;
+  }
+
   get #policy(): SyncPolicy {
     return this.#engine.config.get('appendfsync') as SyncPolicy;
   }
@@ -175,7 +168,7 @@ export class Saving {
     const options = { databases: databases.stores.length, cutTail: config.flag('aof-load-truncated') };
     const summary = await loadLog(this.#place, { rdb, onCommand: databaseApplier(this.#engine) }, options);
     if (summary !== undefined && summary.cut > 0) world.log(`AOF: cut off ${summary.cut} bytes of an unfinished write`);
-    this.#log = this.#openLog();
+    this.#writes.log = this.#openLog();
   }
 
   #openLog(): AppendLog {
@@ -190,7 +183,7 @@ export class Saving {
       return;
     }
     try {
-      this.#log = this.#openLog();
+      this.#writes.log = this.#openLog();
       this.replaced();
     } catch (error) {
       this.#note('the log could not be opened', error);
@@ -198,8 +191,9 @@ export class Saving {
   }
 
   async #closeLog(): Promise<void> {
+    this.flush();
     const log = this.#log;
-    this.#log = undefined;
+    this.#writes.log = undefined;
     await this.#rewriting;
     await log?.close().catch((error: unknown) => this.#note('the log was not closed in order', error));
   }

@@ -33,7 +33,12 @@ export interface EngineHooks {
   guard?: (request: GuardRequest) => ReplyError | undefined;
   /** The effects of one command or transaction; several are one unit, to be wrapped in MULTI and EXEC. */
   onEffects?: (effects: readonly Effect[]) => void;
-  /** Before replies leave: what they promise must hold from then on. */
+  /**
+   * Whether replies may leave now. False: they wait, so that what they promise is kept for many clients in one go, and
+   * `again` is called when they may.
+   */
+  mayReply?: (again: () => void) => boolean;
+  /** Replies leave, whether they should wait or not: what they promise must hold from then on. */
   beforeReplies?: () => void;
   /** PUBLISH and SPUBLISH to the other nodes. */
   onPublish?: (channel: string, message: string, shard: boolean) => void;

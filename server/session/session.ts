@@ -31,6 +31,7 @@ export class Session implements Outlet {
   #stalled = false;
   #softSince: number | undefined;
   #softTimer: Timer | undefined;
+  readonly #flushHeld = (): void => this.#flush();
   #takeover: ((bytes: Buffer) => void) | undefined;
 
   constructor(engine: Engine, socket: Socket, path: string | undefined, fd: number) {
@@ -142,7 +143,7 @@ export class Session implements Outlet {
     } finally {
       this.#running = false;
     }
-    this.#flush();
+    if (this.#engine.hooks.mayReply?.(this.#flushHeld) !== false) this.#flush();
   }
 
   #explain(error: unknown): string {

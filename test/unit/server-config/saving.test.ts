@@ -115,9 +115,23 @@ describe('the log of a node', () => {
       assert.equal(logged(), '');
       saving.flush();
       assert.match(logged(), /one[\s\S]+two/);
+      assert.equal(saving.mayReply(assert.fail), true);
       saving.onEffects([{ db: 0, argv: ['SET', 'c', 'three'] }]);
+      const seen: string[] = [];
+      assert.equal(
+        saving.mayReply(() => void seen.push(logged())),
+        false,
+      );
+      await new Promise((resolve) => setImmediate(resolve));
+      assert.equal(seen.length, 1);
+      assert.match(seen[0]!, /three/);
+      assert.equal(engine.config.set([['appendfsync', 'everysec']]), undefined);
+      saving.onEffects([{ db: 0, argv: ['SET', 'd', 'four'] }]);
+      assert.equal(saving.mayReply(assert.fail), true);
+      assert.match(logged(), /four/);
+      saving.onEffects([{ db: 0, argv: ['SET', 'e', 'five'] }]);
       await Promise.resolve();
-      assert.match(logged(), /three/);
+      assert.match(logged(), /five/);
     } finally {
       await saving.close();
       engine.stop();
