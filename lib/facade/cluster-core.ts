@@ -9,7 +9,7 @@ import type { Keeper, KeeperState } from '../connection/keeper.ts';
 import { Deadlines } from '../router/deadlines.ts';
 import { NodePool, type PooledNode } from '../router/node-pool.ts';
 import { ReadMonitor } from '../router/read-monitor.ts';
-import { ReadPolicy } from '../router/read-policy.ts';
+import type { ReadPolicy } from '../router/read-policy.ts';
 import { type ReadChoice, Router } from '../router/router.ts';
 import { lossOf } from '../router/verdict.ts';
 import { discoverSrv } from '../topology/discovery.ts';
@@ -24,6 +24,7 @@ import { drain, sayGoodbye } from './drain.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { ConnectTracer, redirectChannel, refreshChannel } from './observe.ts';
 import { type ClusterOptions, keeperOptionsOf, retryRulesOf } from './options.ts';
+import { readPolicyOf } from './read-choice.ts';
 import { Surveyor } from './surveyor.ts';
 
 export interface CoreEvents {
@@ -77,7 +78,7 @@ export class ClusterCore {
     this.#events = events;
     this.pool = this.#makePool();
     this.#surveyor = this.#makeSurveyor();
-    this.reads = this.#makeReadPolicy();
+    this.reads = readPolicyOf(options, (key) => this.router.usable(key), world);
     this.router = this.#makeRouter();
     this.#readMonitor = this.#makeReadMonitor();
     this.refresher = this.#makeRefresher();
@@ -104,13 +105,14 @@ export class ClusterCore {
     this.#close(new AbortError('Connection is closed.', { code: 'ERR_CLOSED' }), reconnect);
   }
 
-  /** Everything submitted before is answered first; then closes. */
-  async quit(): Promise<void> {
+  /** Everything submitted before is answered first, and `others` are done; then closes. */
+  async quit(others: () => Promise<void>): Promise<void> {
     const { status } = this.lifecycle;
     if (this.lifecycle.held > 0 && status !== 'wait') await this.#loop.nextOutcome();
     if (this.lifecycle.status === 'end') return;
     this.lifecycle.become('disconnecting');
     await drain(this.pool, () => this.router.parked, this.#world);
+    await others();
     await sayGoodbye(this.pool);
     this.#close(new AbortError('Connection is closed.', { code: 'ERR_CLOSED' }), false);
   }
@@ -226,14 +228,6 @@ export class ClusterCore {
     const { natMap, slotsRefreshTimeout: timeout = 1000 } = this.#options;
     const isOver = (): boolean => this.lifecycle.status === 'end' || this.lifecycle.status === 'disconnecting';
     return new Surveyor(this.pool, this.#world, { seeds: () => this.seeds, natMap, timeout, isOver });
-  }
-
-  #makeReadPolicy(): ReadPolicy | undefined {
-    const { scaleReads = 'master', availabilityZone: zone } = this.#options;
-    if (scaleReads === 'master') return undefined;
-    // A function chooses by itself, and the policy still knows who is in trouble.
-    const scaling = typeof scaleReads === 'function' ? 'all' : scaleReads;
-    return new ReadPolicy({ scaling, zone, usable: (key) => this.router.usable(key) }, this.#world);
   }
 
   #makeReadMonitor(): ReadMonitor | undefined {

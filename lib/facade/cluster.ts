@@ -254,9 +254,7 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
 
   async #quit(): Promise<'OK'> {
     if (this.status === 'end') throw new AbortError('Connection is closed.', { code: 'ERR_CLOSED' });
-    await this.#subscriber.settled();
-    this.#subscriber.stop(false);
-    await this.#core.quit();
+    await this.#core.quit(() => this.#subscriber.settled());
     return 'OK';
   }
 

@@ -1,11 +1,15 @@
-// scaleReads as a function, with ioredis's meaning: it is given the shard's nodes (master first) as single-node clients
-// and the command, and gives one of them, or several of which any will do. Anything else means the master.
+// Who answers reads. scaleReads as a function has ioredis's meaning: it is given the shard's nodes (master first) as
+// single-node clients and the command, and gives one of them, or several of which any will do. Anything else means the
+// master.
 
+import type { World } from '../base/world.ts';
 import { keyIndexesOf } from '../command/keys.ts';
 import { commandOfArgv } from '../command/table.ts';
 import type { Call, Parcel } from '../connection/call.ts';
+import { ReadPolicy } from '../router/read-policy.ts';
 import type { ReadChoice } from '../router/router.ts';
 import type { Argument } from '../wire/encoder.ts';
+import type { ClusterOptions } from './options.ts';
 
 /** What a scaleReads function is told of the command. */
 export interface ReadCommand {
@@ -14,6 +18,18 @@ export interface ReadCommand {
   readonly isReadOnly: true;
   getKeys(): Argument[];
   getSlot(): number;
+}
+
+/** The policy that the options ask for; undefined when masters answer everything. */
+export function readPolicyOf(
+  { scaleReads = 'master', availabilityZone: zone }: ClusterOptions,
+  usable: (key: string) => boolean,
+  world: World,
+): ReadPolicy | undefined {
+  if (scaleReads === 'master') return undefined;
+  // A function chooses by itself, and the policy still knows who is in trouble.
+  const scaling = typeof scaleReads === 'function' ? 'all' : scaleReads;
+  return new ReadPolicy({ scaling, zone, usable }, world);
 }
 
 export function readChoiceOf<Node extends object>(
