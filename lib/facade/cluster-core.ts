@@ -23,8 +23,9 @@ import { ConnectLoop } from './connect-loop.ts';
 import { drain, sayGoodbye } from './drain.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { ConnectTracer, redirectChannel, refreshChannel } from './observe.ts';
-import { type ClusterOptions, keeperOptionsOf, retryRulesOf } from './options.ts';
+import type { ClusterOptions } from './options.ts';
 import { readPolicyOf } from './read-choice.ts';
+import { keeperOptionsOf, redialDelay, retryRulesOf } from './settings.ts';
 import { Surveyor } from './surveyor.ts';
 
 export interface CoreEvents {
@@ -193,7 +194,7 @@ export class ClusterCore {
           ...keeperOptionsOf(options, this.seeds.find((seed) => seed.key === key)?.options),
           // The system's own is what sockets use by themselves, and then they try every address of a name.
           dnsLookup: dnsLookup === lookup ? undefined : dnsLookup,
-          retryDelay: (times) => this.#redialDelay(times),
+          retryDelay: (times) => redialDelay(this.#options.clusterNodeRetryStrategy, times, this.#world),
           holdWhileDown: false,
         }),
         readFromReplicas: scaleReads !== 'master',
@@ -303,17 +304,6 @@ export class ClusterCore {
     this.router.setMap(map);
     this.#events.onRefresh(map);
     return true;
-  }
-
-  // The first dial after a loss is immediate: most losses are one broken socket, not a dead node.
-  #redialDelay(times: number): number | null {
-    const strategy = this.#options.clusterNodeRetryStrategy;
-    if (typeof strategy === 'function') {
-      const delay = strategy(times);
-      return typeof delay === 'number' ? delay : null;
-    }
-    if (times === 1) return 0;
-    return Math.min(50 * 2 ** (times - 2), 2000) * (0.75 + this.#world.random() * 0.5);
   }
 
   #onNodeState(keeper: Keeper, state: KeeperState, reason: Error | undefined): void {

@@ -1,14 +1,12 @@
-// The options users write, their defaults and their checks. Names, meanings and defaults follow ioredis 6.
-// Their checks are in option-checks.ts.
+// The options users write. Names, meanings and defaults follow ioredis 6; the defaults themselves are in defaults.ts, the
+// checks in option-checks.ts.
 
 import type { ConnectionOptions } from 'node:tls';
 import type { NearCacheOptions } from '../cache/near-cache.ts';
 import type { DNSLookupFunction } from '../connection/dial.ts';
-import type { KeeperOptions } from '../connection/keeper.ts';
 import type { ReadScaling } from '../router/read-policy.ts';
-import type { RouterOptions } from '../router/router.ts';
 import type { DNSResolveSrvFunction } from '../topology/discovery.ts';
-import type { NatMap, SeedOptions, StartupNode } from '../topology/seeds.ts';
+import type { NatMap, StartupNode } from '../topology/seeds.ts';
 import type { HimportFieldset } from './himport.ts';
 import type { ReplyMappingMode } from './types.ts';
 
@@ -235,71 +233,3 @@ export type ReplyMappingFromClusterOptions<Current extends ReplyMappingMode, Opt
 }
   ? ReplyMappingFromOptions<Current, NodeOptions>
   : Current;
-
-/** What a keeper needs, out of the options of a node and those its seed brought along. */
-export function keeperOptionsOf(
-  options: RedisOptions,
-  seed: SeedOptions | undefined,
-): Omit<KeeperOptions, 'host' | 'port' | 'retryDelay' | 'holdWhileDown'> {
-  return {
-    path: options.path ?? undefined,
-    family: seed?.family ?? familyOf(options.family),
-    connectTimeout: options.connectTimeout,
-    keepAlive: options.keepAlive,
-    noDelay: options.noDelay,
-    tls: tlsOf(options.tls, seed?.tls),
-    protocol: options.protocol,
-    username: (seed?.username ?? options.username) || undefined,
-    password: (seed?.password ?? options.password) || undefined,
-    connectionName: options.connectionName ?? undefined,
-    db: options.db,
-    maxQueueLength: options.maxQueueLength,
-    maxQueueBytes: options.maxQueueBytes,
-    socketTimeout: options.socketTimeout,
-    reconnectOnError: options.reconnectOnError ?? undefined,
-    clientInfo: !(options.disableClientInfo ?? false),
-    clientInfoTag: options.clientInfoTag,
-    ...(options.replyMapping === 'resp3' ? { mapping: 'objects' } : {}),
-    ...(options.stringNumbers === undefined ? {} : { stringNumbers: options.stringNumbers }),
-    ...(options.maxBulkLength === undefined ? {} : { maxBulkLength: options.maxBulkLength }),
-  };
-}
-
-// A rediss:// seed says that there is TLS; redisOptions.tls says how, or that there is (true).
-function tlsOf(
-  own: ConnectionOptions | true | null | undefined,
-  seed: ConnectionOptions | true | undefined,
-): ConnectionOptions | undefined {
-  if (!own && !seed) return undefined;
-  return { ...(own === true ? {} : own), ...(seed === true ? {} : seed) };
-}
-
-function familyOf(family: unknown): number | undefined {
-  if (family === 'IPv4') return 4;
-  if (family === 'IPv6') return 6;
-  return family as number | undefined;
-}
-
-/** Whether a command of unknown outcome is sent again although it may change something. */
-export function resendsWritten(options: CommonRedisOptions): boolean {
-  return options.resend === undefined ? (options.autoResendUnfulfilledCommands ?? true) : options.resend === 'all';
-}
-
-/** How long, how often and after which pauses a cluster's router tries a call again. */
-export function retryRulesOf(
-  options: ClusterOptions,
-): Pick<
-  RouterOptions,
-  'maxRedirections' | 'retryDeadline' | 'moved' | 'tryAgain' | 'clusterDown' | 'failover' | 'resendWritten'
-> {
-  const { redisOptions = {} } = options;
-  return {
-    maxRedirections: options.maxRedirections ?? 16,
-    retryDeadline: options.retryDeadline ?? redisOptions.commandTimeout ?? 15_000,
-    moved: options.retryDelayOnMoved ?? 0,
-    tryAgain: options.retryDelayOnTryAgain ?? 100,
-    clusterDown: options.retryDelayOnClusterDown ?? 100,
-    failover: options.retryDelayOnFailover ?? 100,
-    resendWritten: resendsWritten({ ...redisOptions, resend: options.resend ?? redisOptions.resend }),
-  };
-}

@@ -15,8 +15,9 @@ import { Fieldsets } from './himport.ts';
 import { Lifecycle, type Status } from './lifecycle.ts';
 import { parseMonitorLine } from './monitor.ts';
 import { ConnectTracer } from './observe.ts';
-import { keeperOptionsOf, type RedisOptions, resendsWritten } from './options.ts';
+import type { RedisOptions } from './options.ts';
 import { waitUntilLoaded } from './ready-check.ts';
+import { keeperOptionsOf, resendsWritten } from './settings.ts';
 
 /** What a Redis needs of its connection, whoever owns that. */
 export interface NodeLink {

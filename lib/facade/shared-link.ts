@@ -9,8 +9,9 @@ import { Subscriptions } from '../pubsub/subscriptions.ts';
 import { Deadlines } from '../router/deadlines.ts';
 import { SingleRouter } from '../router/single.ts';
 import type { Status } from './lifecycle.ts';
-import { type RedisOptions, resendsWritten } from './options.ts';
+import type { RedisOptions } from './options.ts';
 import { closedText, type NodeLink } from './redis-core.ts';
+import { resendsWritten } from './settings.ts';
 
 const statusOf: Record<KeeperState, Status> = {
   idle: 'wait',
