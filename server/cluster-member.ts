@@ -16,6 +16,7 @@ import {
   type ClusterState,
   type Effect,
   me,
+  newState,
   type Outcome,
   type Step,
   withNode,
@@ -89,7 +90,7 @@ export class ClusterMember {
   constructor(host: MemberHost, state: ClusterState, settings: ClusterSettings, up = false) {
     this.#host = host;
     this.#has = (key) => host.has(key);
-    this.#state = state;
+    this.#state = markTargets(newState(state.myself, me(state)), state);
     this.settings = settings;
     this.#health = new Health(up);
     const member = this;

@@ -98,7 +98,9 @@ function shakeHands(state: ClusterState, header: Header, kind: Body['kind'], fac
     const without = withoutNode(state, partner.id);
     // Whoever I met may be myself or someone I know: the handshake was for nothing.
     if (state.nodes.has(header.sender)) return { state: without, effects: [{ kind: 'unlink', id: partner.id }] };
-    const node: ClusterNode = { ...partner, id: header.sender, handshake: false, role: header.role };
+    const { host: dialled, port, cport, hostname } = partner;
+    const known = { host: dialled, port, cport, hostname };
+    const node: ClusterNode = { ...newNode(header.sender, known), role: header.role };
     return {
       state: { ...without, nodes: new Map(without.nodes).set(node.id, node) },
       effects: [{ kind: 'rename', from: partner.id, to: node.id }, { kind: 'save' }],

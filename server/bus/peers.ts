@@ -226,9 +226,8 @@ export class Peers {
   }
 
   #answer(delivery: Delivery): void {
-    const { sender } = delivery.message.header;
     this.#count(this.#sent, 'pong');
-    const body: Body = { kind: 'pong', gossip: this.#gossip(sender) };
+    const body: Body = { kind: 'pong', gossip: this.#gossip() };
     delivery.answer({ header: headerOf(this.#host.state, this.#host.standing()), body });
   }
 
@@ -244,14 +243,13 @@ export class Peers {
     const peer = this.#peers.get(id);
     if (peer?.link === undefined) return;
     if (kind === 'ping' && peer.pingSent === 0) peer.pingSent = this.#host.world.now();
-    this.send(id, { kind, gossip: this.#gossip(id) });
+    this.send(id, { kind, gossip: this.#gossip() });
   }
 
-  #gossip(receiver: string): GossipEntry[] {
+  #gossip(): GossipEntry[] {
     const { state, world } = this.#host;
     return rumours(
       state,
-      receiver,
       (id) => this.#peers.times(id),
       () => world.random(),
     );

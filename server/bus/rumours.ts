@@ -1,5 +1,5 @@
 // Which nodes a greeting talks of: a few drawn by lot, and all that I suspect, so that suspicions meet quickly.
-// Pure but for the dice. Invariant: nobody is told of itself, of me, or of nodes that cannot be dialled.
+// Pure but for the dice. Invariant: nobody is told of me (the header does that) or of nodes that cannot be dialled.
 
 import { slotsOwned } from '../cluster/slots.ts';
 import type { ClusterNode, ClusterState } from '../cluster/state.ts';
@@ -26,10 +26,9 @@ function listOf(nodes: ClusterState['nodes']): readonly ClusterNode[] {
   return list;
 }
 
-/** Entries for a greeting to `receiver` (undefined: to somebody not known yet). */
+/** Entries for a greeting, to whomever. */
 export function rumours(
   state: ClusterState,
-  receiver: string | undefined,
   times: (id: string) => PingTimes | undefined,
   random: () => number,
 ): GossipEntry[] {
@@ -39,14 +38,14 @@ export function rumours(
   const chosen = new Map<string, GossipEntry>();
   for (let tries = 3 * wanted; fresh > 0 && chosen.size < wanted && tries > 0; tries--) {
     const node = nodes[Math.floor(random() * nodes.length)]!;
-    if (node.id === state.myself || node.id === receiver || node.suspect || chosen.has(node.id)) continue;
+    if (node.id === state.myself || node.suspect || chosen.has(node.id)) continue;
     fresh--;
     const time = times(node.id) ?? unheard;
     const reachable = time.linked || slotsOwned(state, node.id) > 0;
     if (canBeDialled(node) && reachable) chosen.set(node.id, gossipEntry(node, time));
   }
   for (const node of nodes) {
-    if (!node.suspect || node.id === receiver || chosen.has(node.id) || !canBeDialled(node)) continue;
+    if (!node.suspect || chosen.has(node.id) || !canBeDialled(node)) continue;
     chosen.set(node.id, gossipEntry(node, times(node.id) ?? unheard));
   }
   return [...chosen.values()];

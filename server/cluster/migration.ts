@@ -8,7 +8,7 @@ import { type ClusterNode, type ClusterState, followStep, me, type Step, unchang
 /** How long a master must be without replicas. */
 const orphanedMs = 5000;
 
-/** Keeps the `migrateTo` marks in step with who has replicas and slots, after a rule was applied. */
+/** Keeps the `migrateTo` marks and the shards in step with who follows whom and has slots, after a rule was applied. */
 export function markTargets(before: ClusterState, after: ClusterState): ClusterState {
   if (before.nodes === after.nodes && before.owners === after.owners) return after;
   if (!rolesChanged(before, after) && before.owners === after.owners) return after;
@@ -24,7 +24,8 @@ export function markTargets(before: ClusterState, after: ClusterState): ClusterS
       if (was?.role === 'replica' && node.id !== after.myself) target = true;
       if (counts.size > 0 && slotsOwned(before, node.id) === 0 && slotsOwned(after, node.id) > 0) target = true;
     }
-    if (target !== node.migrateTo) next = withNode(next, node.id, { migrateTo: target });
+    const shard = (node.master === null ? undefined : after.nodes.get(node.master))?.shard ?? node.shard;
+    if (target !== node.migrateTo || shard !== node.shard) next = withNode(next, node.id, { migrateTo: target, shard });
   }
   return next;
 }

@@ -30,6 +30,8 @@ export interface ClusterNode {
   readonly noFailover: boolean;
   /** A master that has or had replicas, and may be given one when it has none left. */
   readonly migrateTo: boolean;
+  /** Shared by a master and its replicas, and kept when one of them takes the master's place; 40 hex digits. */
+  readonly shard: string;
 }
 
 export interface ClusterState {
@@ -119,7 +121,15 @@ export function newNode(id: string, address: NodeAddress): ClusterNode {
     handshake: false,
     noFailover: false,
     migrateTo: false,
+    shard: shardOf(id),
   };
+}
+
+/** The shard that a node founds: another number than its own, and the same for all who know the node. */
+function shardOf(id: string): string {
+  return [...id]
+    .map((digit) => (/[0-9a-f]/.test(digit) ? (15 - Number.parseInt(digit, 16)).toString(16) : digit))
+    .join('');
 }
 
 /** A cluster of one: a master without slots. */

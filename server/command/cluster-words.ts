@@ -19,7 +19,8 @@ import {
   setSlotNode,
   setSlotStable,
 } from '../cluster/ownership.ts';
-import { type ClusterState, me, type Outcome, refuse, replicasOf, type Step } from '../cluster/state.ts';
+import { bitmapOf, slotsIn } from '../cluster/slots.ts';
+import { type ClusterState, me, myMaster, type Outcome, refuse, replicasOf, type Step } from '../cluster/state.ts';
 import { type BusStats, infoText, nodeLine, nodesText, type PeerView, shards, slotRanges } from '../cluster/text.ts';
 import type { Client } from './client.ts';
 import type { CommandGroup, Context, Handler } from './registry.ts';
@@ -188,6 +189,43 @@ const resetWord: Word = (desk, ctx, argv) => {
   return settle(desk, reset(desk.state, ctx.store.size, word === 'hard' ? desk.randomId() : undefined));
 };
 
+/** CLUSTER SLOT-STATS: keys in each slot of this node's shard. What costs time to measure is not measured. */
+const slotStats: Word = (desk, ctx, argv) => {
+  const bitmap = bitmapOf(desk.state, myMaster(desk.state).id);
+  const stat = (slot: number): Reply => [slot, new Map<Reply, Reply>([['key-count', ctx.store.countInSlot(slot)]])];
+  const mine = [...slotsIn(bitmap)];
+  if (argv[2]!.toLowerCase() === 'slotsrange' && argv.length === 5) {
+    const [start, end] = [parseSlot(argv[3]!), parseSlot(argv[4]!)];
+    if (start === undefined || end === undefined) return refuse(badSlot);
+    if (start > end) return refuse(`Start slot number ${start} is greater than end slot number ${end}`);
+    return mine.filter((slot) => slot >= start && slot <= end).map(stat);
+  }
+  if (argv[2]!.toLowerCase() !== 'orderby') return syntaxError;
+  if (argv[3]!.toLowerCase() !== 'key-count') return refuse('Unrecognized sort metric for ORDERBY.');
+  const order = statOrder(argv.slice(4));
+  if (order instanceof ReplyError) return order;
+  const sign = order.ascending ? 1 : -1;
+  const sorted = mine.sort((a, b) => sign * (ctx.store.countInSlot(a) - ctx.store.countInSlot(b)) || a - b);
+  return sorted.slice(0, order.limit).map(stat);
+};
+
+function statOrder(words: readonly string[]): { limit: number; ascending: boolean } | ReplyError {
+  const order = { limit: slotCount, ascending: false };
+  for (let at = 0; at < words.length; at++) {
+    const word = words[at]!.toLowerCase();
+    if (word === 'asc' || word === 'desc') order.ascending = word === 'asc';
+    else if (word === 'limit' && at + 1 < words.length) {
+      const limit = parseInteger(words[++at]!);
+      if (limit === undefined) return notInteger;
+      if (limit < 1 || limit > slotCount) {
+        return refuse(`Limit has to lie in between 1 and ${slotCount} (maximum number of slots).`);
+      }
+      order.limit = limit;
+    } else return syntaxError;
+  }
+  return order;
+}
+
 const links: Word = (desk) => [...desk.state.nodes.keys()].flatMap((id) => desk.links(id).map(linkReply(id)));
 
 function linkReply(id: string): (link: LinkFacts) => Reply {
@@ -220,6 +258,7 @@ const help: readonly (readonly [string, string])[] = [
   ['LINKS', 'The bus links to and from the peers.'],
   ['MEET <ip> <port> [<bus-port>]', 'Join the cluster of the node at this address.'],
   ['MYID', 'The id of this node.'],
+  ['MYSHARDID', 'The id that this node shares with its master or its replicas.'],
   ['NODES', 'Every known node with its slots, a line each.'],
   ['REPLICAS <node-id>', 'The replicas of a master.'],
   ['REPLICATE <node-id>', 'Turn this node into a replica of a master.'],
@@ -228,6 +267,7 @@ const help: readonly (readonly [string, string])[] = [
   ['SET-CONFIG-EPOCH <epoch>', 'Set the epoch of a node that knows no other yet.'],
   ['SETSLOT <slot> (IMPORTING <id>|MIGRATING <id>|STABLE|NODE <id>)', 'Move a slot, step by step.'],
   ['SHARDS', 'Shards with their slots and nodes.'],
+  ['SLOT-STATS (SLOTSRANGE <start> <end>|ORDERBY key-count [LIMIT <n>] [ASC|DESC])', 'Keys in slots.'],
   ['SLOTS', 'Ranges of slots with the nodes that serve them.'],
 ];
 
@@ -262,6 +302,8 @@ const words: Readonly<Record<string, Word>> = {
   getkeysinslot: getKeysInSlot,
   keyslot: (_desk, _ctx, argv) => slotOfBinary(argv[2]!),
   myid: (desk) => desk.state.myself,
+  myshardid: (desk) => me(desk.state).shard,
+  'slot-stats': slotStats,
   nodes: (desk) => new Verbatim(nodesText(desk.shown, (id) => desk.peer(id))),
   slots: (desk) => printSlots(slotRanges(desk.shown, desk.endpointType)),
   shards: (desk) => printShards(shards(desk.shown, desk.endpointType)),

@@ -70,15 +70,16 @@ export interface Command<C extends Context = Context> {
   spent: number;
 }
 
-/** A word of 7.2 that every client sends on connecting: answering it spares them an error on each connection. */
-const newerWord: CommandRow = {
-  name: 'client|setinfo',
-  arity: 4,
-  flags: Flag.noscript | Flag.loading | Flag.stale,
-  keySpecs: [],
-  firstKey: 0,
-  subcommands: [],
-};
+/**
+ * Words newer than the table: CLIENT SETINFO of 7.2, which every client sends on connecting, so that answering it
+ * spares them an error on each connection; MYSHARDID of 7.2 and SLOT-STATS of 8.
+ */
+const newerWords: ReadonlyMap<string, CommandRow> = new Map(
+  Object.entries({ 'client|setinfo': 4, 'cluster|myshardid': 2, 'cluster|slot-stats': -4 }).map(([name, arity]) => {
+    const flags = Flag.noscript | Flag.loading | Flag.stale;
+    return [name, { name, arity, flags, keySpecs: [], firstKey: 0, subcommands: [] }];
+  }),
+);
 
 /** Spellings other than lower case that are remembered, so that a look-up of GET need not lower it each time. */
 const maxSpellings = 4096;
@@ -91,7 +92,7 @@ export class Registry<C extends Context> {
   /** Adds the commands of a group; a name may be `container|sub`. Throws for names that the table does not know. */
   add(group: CommandGroup<C>): void {
     for (const [name, handler] of Object.entries(group)) {
-      const row = commandOf(name) ?? (name === newerWord.name ? newerWord : undefined);
+      const row = commandOf(name) ?? newerWords.get(name);
       if (row === undefined) throw new RangeError(`no such command in the table: ${name}`);
       this.#byName.set(name, { row, handler, calls: 0, rejected: 0, failed: 0, spent: 0 });
       const bar = name.indexOf('|');
