@@ -25,7 +25,7 @@ import { type BusStats, infoText, nodeLine, nodesText, type PeerView, shards, sl
 import type { Client } from './client.ts';
 import type { CommandGroup, Context, Handler } from './registry.ts';
 
-export interface LinkFacts {
+interface LinkFacts {
   readonly direction: 'to' | 'from';
   readonly openedAt: number;
   readonly waiting: number;
