@@ -333,7 +333,11 @@ describe('lingcache server: in a harness made for redis-server', function () {
 describe('lingcache up --processes', function () {
   this.timeout(60_000);
   beforeEach(prepare);
-  afterEach(clean);
+  const launched: ChildProcess[] = [];
+  afterEach(async () => {
+    for (const child of launched.splice(0)) child.kill('SIGKILL');
+    await clean();
+  });
   const main = new URL('../../server/tools/main.js', import.meta.url).pathname;
 
   interface Up {
@@ -346,6 +350,8 @@ describe('lingcache up --processes', function () {
   async function up(): Promise<Up> {
     const args = ['up', '--processes', '--masters', '1', '--replicas', '1', '--port', '0', '--dir', join(dir, 'data')];
     const child = spawn(process.execPath, [main, ...args]);
+    // Its nodes end with it.
+    launched.push(child);
     const ended = once(child, 'close').then(([code]) => code as number | null);
     let out = '';
     child.stdout.on('data', (chunk) => (out += chunk));

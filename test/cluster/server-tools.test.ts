@@ -86,6 +86,10 @@ describe("redis' own tools on the bundled cluster", function () {
       );
       assert.deepEqual([nodes[3]!.role, nodes[3]!.masterId], ['replica', nodes[0]!.id]);
       await cli('--cluster', 'add-node', addresses[4]!, addresses[0]!);
+      // redis-cli waits for the node that it talks to; the others hear of a new one by gossip.
+      const known = (): boolean =>
+        nodes.slice(0, 4).every(({ state }) => state?.nodes.get(nodes[4]!.id)?.handshake === false);
+      for (let tries = 0; !known() && tries < 500; tries++) await new Promise((resolve) => setTimeout(resolve, 20));
       await cli('--cluster', 'del-node', addresses[0]!, nodes[4]!.id);
       assert.equal(nodes[0]!.state!.nodes.size, 4);
     } finally {
