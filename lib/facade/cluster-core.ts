@@ -25,7 +25,7 @@ import type { Lifecycle } from './lifecycle.ts';
 import { ConnectTracer, redirectChannel, refreshChannel } from './observe.ts';
 import type { ClusterOptions } from './options.ts';
 import { readPolicyOf } from './read-choice.ts';
-import { keeperOptionsOf, redialDelay, retryRulesOf } from './settings.ts';
+import { keeperOptionsOf, redialDelay, refreshPeriodOf, retryRulesOf } from './settings.ts';
 import { Surveyor } from './surveyor.ts';
 
 export interface CoreEvents {
@@ -274,8 +274,7 @@ export class ClusterCore {
           if (refreshChannel.hasSubscribers) refreshChannel.publish({ reason, changed: false, error });
           this.#onRefreshFailed(error);
         },
-        // A near cache may answer for long without asking anybody who could say that a slot has moved.
-        period: this.#options.slotsRefreshInterval ?? (this.#options.clientSideCache === undefined ? 0 : 5000),
+        period: refreshPeriodOf(this.#options),
       },
       this.#world,
     );

@@ -184,7 +184,7 @@ export interface ClusterOptions {
   maxBlockingConnections?: number | undefined;
   /** Milliseconds for one node to answer CLUSTER SLOTS. Default 1000. */
   slotsRefreshTimeout?: number | undefined;
-  /** Milliseconds between refreshes that nothing asked for. Default: off. */
+  /** Milliseconds between refreshes that nothing asked for. Default: off, and 5000 with scaleReads or clientSideCache. */
   slotsRefreshInterval?: number | undefined;
   /** For every node connection. */
   redisOptions?:

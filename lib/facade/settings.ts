@@ -89,3 +89,15 @@ export function redialDelay(
   if (times === 1) return 0;
   return Math.min(50 * 2 ** (times - 2), 2000) * (0.75 + world.random() * 0.5);
 }
+
+/**
+ * Milliseconds between refreshes that nothing asked for; 0: none. Without them a near cache may answer for long
+ * without asking anybody who could say that a slot has moved, and a replica that joins while all is well is not seen.
+ */
+export function refreshPeriodOf({
+  slotsRefreshInterval,
+  clientSideCache,
+  scaleReads = 'master',
+}: ClusterOptions): number {
+  return slotsRefreshInterval ?? (clientSideCache === undefined && scaleReads === 'master' ? 0 : 5000);
+}
