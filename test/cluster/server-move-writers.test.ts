@@ -78,6 +78,8 @@ class Writer {
         this.writes++;
       } catch (error) {
         this.refusals.push((error as Error).message);
+        // A client that refuses at once must not keep everything else from running.
+        await new Promise((resolve) => setTimeout(resolve, 20));
       }
     }
   }
