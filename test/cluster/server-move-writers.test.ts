@@ -94,6 +94,7 @@ describe('slots on their way under writers, between our nodes and real ones', fu
   let nodes: NodeProcess[] = [];
   let cluster: Cluster;
   let operator: ClusterOperator;
+  let crew: readonly Writer[] = [];
   const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
 
   before(async function () {
@@ -114,6 +115,7 @@ describe('slots on their way under writers, between our nodes and real ones', fu
     });
   });
   after(async () => {
+    for (const writer of crew) writer.stop();
     await operator?.close();
     cluster?.disconnect();
     await Promise.all(nodes.map((node) => node.end()));
@@ -124,7 +126,7 @@ describe('slots on their way under writers, between our nodes and real ones', fu
     const tags: string[] = [];
     for (let at = 0; tags.length < slots; at++)
       if (!tags.some((tag) => slotOf(tag) === slotOf(`t${at}`))) tags.push(`t${at}`);
-    const crew = Array.from({ length: writers }, (_, at) => new Writer(at, tags));
+    crew = Array.from({ length: writers }, (_, at) => new Writer(at, tags));
     const writing = crew.map((writer, at) => writer.run(cluster, lots(seed + at + 1)));
     await until('most keys were written', () =>
       crew.every(({ acknowledged }) => acknowledged.size > slots * keysPerWriter * 0.8),
