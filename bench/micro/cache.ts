@@ -52,10 +52,10 @@ function hitCase(name: string, command: string, reply: () => unknown, words: rea
     answered++;
   };
   const run = (): number => {
-    const now = world.now();
+    const moment = { at: world.now() };
     for (const key of keys) {
       const call = new Call([command, key, ...words], slotOf(key), CallFlag.readOnly, 'utf8', undefined, cacheSink);
-      call.startedAt = now;
+      call.moment = moment;
       call.resolve = settled;
       if (!cache.handle(call)) throw new Error(`${name}: not handled`);
     }

@@ -3,6 +3,7 @@
 // prototype by the facade; this file knows no command but `multi` and `exec`.
 
 import { RedisError } from '../base/errors.ts';
+import type { Moment } from '../base/ticker.ts';
 import { Call, type Dispatcher, type Parcel } from '../connection/call.ts';
 import { type BatchResult, Scatter } from './scatter.ts';
 import { Transaction, type TransactionOutcome } from './transaction.ts';
@@ -113,18 +114,18 @@ export class Pipeline {
     return new Promise((resolve) => {
       const calls = this.#calls;
       const scatter = new Scatter(calls.length, resolve);
-      const now = this.#host.dispatcher.now();
+      const { moment } = this.#host.dispatcher;
       for (let at = 0; at < calls.length; at++) {
         const call = calls[at]!;
         call.group = scatter;
-        call.startedAt = now;
+        call.moment = moment;
         if (call.name !== 'multi') {
           this.#host.submit(call);
           continue;
         }
         const end = this.#endOfUnit(at);
         for (let inner = at; inner <= end; inner++) calls[inner]!.group = scatter;
-        this.#sendUnit(calls.slice(at, end + 1), now);
+        this.#sendUnit(calls.slice(at, end + 1), moment);
         at = end;
       }
     });
@@ -135,7 +136,7 @@ export class Pipeline {
     return this.#calls.length - 1;
   }
 
-  #sendUnit(unit: readonly Call[], now: number): void {
+  #sendUnit(unit: readonly Call[], moment: Moment): void {
     const commands = unit.slice(1, -1);
     const slots = new Set(commands.map((call) => call.slot).filter((slot) => slot >= 0));
     if (slots.size > 1) {
@@ -153,7 +154,7 @@ export class Pipeline {
       this.#host.dispatcher,
       (outcome) => settleUnit(unit, outcome, buffers),
     );
-    transaction.startedAt = now;
+    transaction.moment = moment;
     this.#units.push(transaction);
     this.#host.submit(transaction);
   }

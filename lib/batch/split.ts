@@ -27,7 +27,7 @@ export class Split implements CallGroup {
     parts.forEach(({ call }, index) => {
       call.group = this;
       call.index = index;
-      call.startedAt = parent.startedAt;
+      call.moment = parent.moment;
     });
   }
 

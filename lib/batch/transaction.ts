@@ -3,6 +3,7 @@
 // Sources: MULTI, EXEC; cluster specification on redirections inside transactions.
 
 import { RedisError } from '../base/errors.ts';
+import { longAgo, type Moment } from '../base/ticker.ts';
 import {
   Call,
   type CallSink,
@@ -31,7 +32,7 @@ export interface TransactionOutcome {
 export class Transaction implements Parcel, CallSink {
   readonly slot: number;
   readonly flags = 0;
-  startedAt = 0;
+  moment: Moment = longAgo;
   settled = false;
   attempts = 0;
   redirects = 0;
@@ -95,7 +96,7 @@ export class Transaction implements Parcel, CallSink {
 
   #inner(argv: readonly Argument[], encoding: Encoding): Call {
     const call = new Call(argv, this.slot, 0, encoding, undefined, this);
-    call.startedAt = this.startedAt;
+    call.moment = this.moment;
     call.index = this.#generation;
     return call;
   }

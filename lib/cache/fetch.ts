@@ -2,6 +2,7 @@
 // connection, and everybody who waits for the answer. It travels the router's one redirect loop as a parcel.
 // Invariants: answered() or failed() is told exactly once; every answer counted belongs to the last try.
 
+import type { Moment } from '../base/ticker.ts';
 import {
   Call,
   CallFlag,
@@ -33,7 +34,7 @@ export class Fetch implements Parcel, CallSink, Dependant {
   readonly flags: number = CallFlag.readOnly;
   /** Who owned the slot when it set out. */
   readonly owner: string;
-  readonly startedAt: number;
+  moment: Moment;
   readonly bytes: number;
   readonly waiting: Call[];
   settled = false;
@@ -56,7 +57,7 @@ export class Fetch implements Parcel, CallSink, Dependant {
     this.keys = keys;
     this.slot = first.slot;
     this.owner = owner;
-    this.startedAt = first.startedAt;
+    this.moment = first.moment;
     this.bytes = first.bytes;
     this.waiting = [first];
     this.#events = events;
@@ -121,7 +122,7 @@ export class Fetch implements Parcel, CallSink, Dependant {
 
   #inner(argv: readonly Argument[], encoding: Call['encoding']): Call {
     const call = new Call(argv, this.slot, CallFlag.readOnly, encoding, undefined, this);
-    call.startedAt = this.startedAt;
+    call.moment = this.moment;
     call.index = this.#generation;
     return call;
   }

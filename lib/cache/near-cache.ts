@@ -146,7 +146,7 @@ export class NearCache {
     const id = nameOf(call.argv, call.encoding);
     const entry = this.#kept.get(id);
     if (entry === undefined) return this.#fetch(id, call);
-    if (!entry.epoch.live || call.startedAt >= entry.expiresAt) {
+    if (!entry.epoch.live || call.moment.at >= entry.expiresAt) {
       this.#kept.delete(id);
       return this.#fetch(id, call);
     }

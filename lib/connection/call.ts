@@ -2,6 +2,7 @@
 // record (redirects, attempts, written), never a closure. Contracts of the floors above are defined here.
 // Invariant: a call settles exactly once, whoever tries.
 
+import { longAgo, type Moment } from '../base/ticker.ts';
 import type { Encoding } from '../wire/decoder.ts';
 import type { Argument } from '../wire/encoder.ts';
 import type { ReplyError } from '../wire/reply.ts';
@@ -41,8 +42,8 @@ export interface CallGroup {
 
 /** What the floors above the router send through: the router of a cluster, or that of a single node. */
 export interface Dispatcher extends CallSink {
-  /** Milliseconds; one reading a tick. */
-  now(): number;
+  /** One reading of the clock a tick. */
+  readonly moment: Moment;
   send(parcel: Parcel): void;
   /** True when the refusal sends the parcel round again; false when it is final. */
   refused(parcel: Parcel, error: ReplyError, from: ReplySource): boolean;
@@ -52,6 +53,13 @@ export interface Dispatcher extends CallSink {
 
 /** Folds a reply into the shape users expect (HGETALL to an object). */
 export type ReplyShape = (reply: unknown, argv: readonly Argument[], buffers: boolean) => unknown;
+
+const State = { written: 1, settled: 2, asking: 4 } as const;
+/** Bits of the state from here on count push frames. */
+const pushesFrom = 3;
+/** Redirects in the low bits, attempts above; both stop counting at the most that fits. */
+const tripBits = 15;
+const maxTrips = (1 << tripBits) - 1;
 
 export class Call implements Parcel {
   /** argv[0] is the command's name. */
@@ -67,19 +75,11 @@ export class Call implements Parcel {
   group: CallGroup | null = null;
   /** Place in its group's results. */
   index = 0;
-  /** World time when the user made it; the deadline counts from here. */
-  startedAt = 0;
-  /** MOVED and ASK followed so far. */
-  redirects = 0;
-  /** How often it was put on a connection. */
-  attempts = 0;
-  /** True once its bytes may have reached a server: its outcome is unknown when the connection is lost. */
-  written = false;
-  settled = false;
-  /** Waiting for a connection, to be sent behind ASKING. */
-  asking = false;
-  /** How many push frames answer it (SUBSCRIBE and its kin: one a channel). */
-  pushes = 1;
+  /** When the user made it; the deadline counts from here. */
+  moment: Moment = longAgo;
+  // A pending call is to stay small: what is small itself shares two fields.
+  #state = 1 << pushesFrom;
+  #trips = 0;
   lastError: Error | undefined = undefined;
   resolve: (value: unknown) => void = nothing;
   reject: (error: Error) => void = nothing;
@@ -98,6 +98,55 @@ export class Call implements Parcel {
     this.encoding = encoding;
     this.shape = shape;
     this.sink = sink;
+  }
+
+  /** MOVED and ASK followed so far. */
+  get redirects(): number {
+    return this.#trips & maxTrips;
+  }
+
+  set redirects(count: number) {
+    this.#trips = (this.#trips & ~maxTrips) | Math.min(count, maxTrips);
+  }
+
+  /** How often it was put on a connection. */
+  get attempts(): number {
+    return this.#trips >>> tripBits;
+  }
+
+  set attempts(count: number) {
+    this.#trips = (this.#trips & maxTrips) | (Math.min(count, maxTrips) << tripBits);
+  }
+
+  /** True once its bytes may have reached a server: its outcome is unknown when the connection is lost. */
+  get written(): boolean {
+    return (this.#state & State.written) !== 0;
+  }
+
+  set written(yes: boolean) {
+    this.#state = yes ? this.#state | State.written : this.#state & ~State.written;
+  }
+
+  get settled(): boolean {
+    return (this.#state & State.settled) !== 0;
+  }
+
+  /** Waiting for a connection, to be sent behind ASKING. */
+  get asking(): boolean {
+    return (this.#state & State.asking) !== 0;
+  }
+
+  set asking(yes: boolean) {
+    this.#state = yes ? this.#state | State.asking : this.#state & ~State.asking;
+  }
+
+  /** How many push frames answer it (SUBSCRIBE and its kin: one a channel). */
+  get pushes(): number {
+    return this.#state >> pushesFrom;
+  }
+
+  set pushes(count: number) {
+    this.#state = (this.#state & ((1 << pushesFrom) - 1)) | (count << pushesFrom);
   }
 
   get name(): string {
@@ -139,7 +188,7 @@ export class Call implements Parcel {
   /** Settles with what is final as it is: no shape, no description. */
   finish(error: Error | null, value: unknown): void {
     if (this.settled) return;
-    this.settled = true;
+    this.#state |= State.settled;
     if (this.group !== null) this.group.settled(this, error, value);
     else if (error === null) this.resolve(value);
     else this.reject(error);
@@ -158,7 +207,8 @@ export interface Lane {
 export interface Parcel {
   readonly slot: number;
   readonly flags: number;
-  readonly startedAt: number;
+  /** When the user made it; the client stamps it. */
+  moment: Moment;
   readonly settled: boolean;
   /** Length of its words, roughly: what it takes to hold it in a queue. */
   readonly bytes: number;

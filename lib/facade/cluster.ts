@@ -179,7 +179,7 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
   }
 
   readonly #submit = (call: Call): void => {
-    call.startedAt = this.#core.router.now();
+    call.moment = this.#core.router.moment;
     if ((call.flags & CallFlag.blocking) !== 0) this.#limit(call);
     this.#fieldsets?.watch(call, () => this.#masters(), this.#send);
     if (call.slot < 0 && this.status === 'ready' && isHimportControl(call)) sendToAll(call, this.#masters());
@@ -226,7 +226,7 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
   }
 
   readonly #subscribe = (call: Call): void => {
-    call.startedAt = this.#core.router.now();
+    call.moment = this.#core.router.moment;
     if (this.status === 'ready') this.#subscriber.send(call);
     else this.#core.lifecycle.whenReady(() => this.#subscriber.send(call), call);
   };

@@ -77,7 +77,7 @@ export class Fieldsets {
         return;
       }
       const second = new Call(call.argv, call.slot, call.flags, call.encoding, call.shape, call.sink);
-      Object.assign(second, { resolve, reject, startedAt: call.startedAt });
+      Object.assign(second, { resolve, reject, moment: call.moment });
       Promise.all([...connections()].map((one) => this.prepare(one))).then(() => again(second), reject);
     };
   }

@@ -99,7 +99,7 @@ export class Lifecycle {
     this.submit({
       slot: parcel.slot,
       flags: parcel.flags,
-      startedAt: parcel.startedAt,
+      moment: parcel.moment,
       get settled() {
         return parcel.settled;
       },

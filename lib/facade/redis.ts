@@ -137,7 +137,7 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
 
   readonly #submit = (call: Parcel): void => {
     const link = this.#link;
-    (call as { startedAt: number }).startedAt = link.router.now();
+    call.moment = link.router.moment;
     if (call instanceof Call) {
       const refusal = this.#refusal(call);
       if (refusal !== undefined) {

@@ -111,7 +111,7 @@ export class ShardLink implements CallSink {
     const said = this.#said.get(call);
     this.#said.delete(call);
     this.#progressAt = this.#world.now();
-    call.settled = true;
+    call.finish(null, undefined);
     if (said === undefined || !(reply instanceof Error)) return;
     const error = reply instanceof ReplyError ? reply : new ReplyError(`ERR ${reply.message}`);
     this.#events.onRefused(this, said.channels, said.joined, error);

@@ -37,7 +37,7 @@ export class Deadlines {
     let waiting = false;
     this.#visitAll((parcel) => {
       if (parcel.settled) return;
-      if (parcel.startedAt > limit) waiting = true;
+      if (parcel.moment.at > limit) waiting = true;
       else {
         const detail = { slot: parcel.slot, attempts: parcel.attempts, cause: parcel.lastError };
         parcel.fail(new TimeoutError('Command timed out', detail));

@@ -24,7 +24,7 @@ export class Patience {
   trouble(parcel: Parcel, sent: boolean, now: number): void {
     if ((parcel.flags & CallFlag.blocking) === 0) return;
     const known = this.#troubles.get(parcel);
-    if (known === undefined) this.#troubles.set(parcel, { since: sent ? now : parcel.startedAt, last: now });
+    if (known === undefined) this.#troubles.set(parcel, { since: sent ? now : parcel.moment.at, last: now });
     else {
       if (sent && now - known.last > inPeace) known.since = now;
       known.last = now;
@@ -34,6 +34,6 @@ export class Patience {
   /** Milliseconds left to try `parcel` again; not above 0: give up. */
   left(parcel: Parcel, now: number): number {
     const start = (parcel.flags & CallFlag.blocking) === 0 ? undefined : this.#troubles.get(parcel)?.since;
-    return (start ?? parcel.startedAt) + this.#deadline - now;
+    return (start ?? parcel.moment.at) + this.#deadline - now;
   }
 }

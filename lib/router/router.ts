@@ -3,6 +3,7 @@
 // Invariant: every parcel given to send() settles, by a reply, by its deadline or by close().
 
 import { RedisError } from '../base/errors.ts';
+import { type Moment, Ticker } from '../base/ticker.ts';
 import type { World } from '../base/world.ts';
 import {
   type Call,
@@ -73,8 +74,8 @@ export class Router implements Dispatcher {
   #map: SlotMap = SlotMap.of([]);
   /** Keeper of each shard's master, beside map.shards; filled when first used. */
   #lanes: (Keeper | undefined)[] = [];
+  readonly #ticker: Ticker;
   #closed: Error | undefined;
-  #now = 0;
   /** What MOVED replies of this tick told. */
   #moves: [slot: number, key: string][] = [];
   readonly #applyMoves = (): void => {
@@ -86,15 +87,13 @@ export class Router implements Dispatcher {
     this.#lanes = [];
     this.#events.onPatched(patched);
   };
-  readonly #forgetNow = (): void => {
-    this.#now = 0;
-  };
 
   constructor(options: RouterOptions, pool: NodePool, world: World, events: RouterEvents) {
     this.#options = options;
     this.#pool = pool;
     this.#world = world;
     this.#events = events;
+    this.#ticker = new Ticker(world);
     this.#patience = new Patience(options.retryDeadline);
     this.#parking = new Parking<Parcel>(world, (parcel) => this.#dispatch(parcel));
   }
@@ -132,13 +131,8 @@ export class Router implements Dispatcher {
     this.#closed = undefined;
   }
 
-  /** One clock reading serves a whole tick. */
-  now(): number {
-    if (this.#now === 0) {
-      this.#now = this.#world.now();
-      queueMicrotask(this.#forgetNow);
-    }
-    return this.#now;
+  get moment(): Moment {
+    return this.#ticker.moment;
   }
 
   send(parcel: Parcel): void {
@@ -187,7 +181,7 @@ export class Router implements Dispatcher {
       }
       this.#histogram = histogram;
     }
-    if ((call.flags & CallFlag.blocking) === 0) this.#histogram.record(this.now() - call.startedAt);
+    if ((call.flags & CallFlag.blocking) === 0) this.#histogram.record(this.#ticker.moment.at - call.moment.at);
   }
 
   onReply(call: Call, reply: unknown, from: ReplySource): void {

@@ -1,5 +1,6 @@
 // The router of one node: no slots, no redirects; only LOADING waits and lost calls go round again.
 
+import { type Moment, Ticker } from '../base/ticker.ts';
 import type { World } from '../base/world.ts';
 import { type Call, CallFlag, type Dispatcher, type Lane, type Parcel, type ReplySource } from '../connection/call.ts';
 import { ReplyError } from '../wire/reply.ts';
@@ -19,18 +20,20 @@ const delays = { tryAgain: 0, clusterDown: 0, failover: 100 };
 export class SingleRouter implements Dispatcher {
   readonly #lane: Lane;
   readonly #world: World;
+  readonly #ticker: Ticker;
   readonly #options: SingleRouterOptions;
   readonly #parking: Parking<Parcel>;
 
   constructor(lane: Lane, world: World, options: SingleRouterOptions) {
     this.#lane = lane;
     this.#world = world;
+    this.#ticker = new Ticker(world);
     this.#options = options;
     this.#parking = new Parking<Parcel>(world, options.hold);
   }
 
-  now(): number {
-    return this.#world.now();
+  get moment(): Moment {
+    return this.#ticker.moment;
   }
 
   send(parcel: Parcel): void {
@@ -52,7 +55,7 @@ export class SingleRouter implements Dispatcher {
 
   refused(parcel: Parcel, error: ReplyError, _from: ReplySource): boolean {
     if (error.code !== 'LOADING') return false;
-    if (this.#world.now() - parcel.startedAt >= this.#options.loadingDeadline) return false;
+    if (this.#world.now() - parcel.moment.at >= this.#options.loadingDeadline) return false;
     parcel.lastError = error;
     const verdict = judgeReply(error, delays);
     this.#parking.park(parcel, verdict.kind === 'later' ? verdict.ms : delays.failover);

@@ -135,7 +135,7 @@ class Scene {
     const outcome: unknown[] = [];
     const sink = { onReply: () => {}, onLost: () => {} };
     const call = new Call(words, words.length > 1 ? slotOf(words[1]!) : -1, flags, 'utf8', undefined, sink);
-    call.startedAt = this.world.now();
+    call.moment = { at: this.world.now() };
     call.resolve = (value) => outcome.push(value);
     call.reject = (error) => outcome.push(error);
     return { call, outcome };
