@@ -7,6 +7,7 @@ import { startBundledCluster } from './cluster/bundled-cluster.ts';
 import type { BenchCluster } from './cluster/cluster.ts';
 import { type Cores, planCores } from './cluster/cores.ts';
 import { startRealCluster } from './cluster/real-cluster.ts';
+import { runFootprint } from './footprint/footprint.ts';
 import { runMacro } from './macro/macro.ts';
 import { runMicro } from './micro/micro.ts';
 import { type BenchOptions, parseOptions, UsageError, usage } from './options.ts';
@@ -30,6 +31,11 @@ async function main(argv: readonly string[]): Promise<void> {
   if (options.suite.kind === 'micro') {
     const { lines, data } = runMicro(options.suite.rooms, options);
     report(options, 'micro', data, undefined, lines);
+    return;
+  }
+  if (options.suite.kind === 'footprint') {
+    const { lines, data } = runFootprint(root, options.rounds);
+    report(options, 'footprint', data, undefined, lines);
     return;
   }
   if (options.suite.kind === 'redirect') checkRedirect(options);

@@ -10,6 +10,7 @@ export type MicroName = (typeof microNames)[number];
 type Suite =
   | { readonly kind: 'macro' }
   | { readonly kind: 'redirect' }
+  | { readonly kind: 'footprint' }
   | { readonly kind: 'micro'; readonly rooms: readonly MicroName[] };
 
 export interface BenchOptions {
@@ -28,10 +29,11 @@ export interface BenchOptions {
 
 export class UsageError extends Error {}
 
-export const usage = `npm run bench -- [macro|redirect|micro|${microNames.join('|')}] [options]
+export const usage = `npm run bench -- [macro|redirect|footprint|micro|${microNames.join('|')}] [options]
 
   macro                all clients side by side on one cluster (default)
   redirect             what MOVED and ASK cost, batches over moved slots, slots swapped and resharded under load
+  footprint            import, memory of a pending call, start and idling of the bundled cluster
   micro                every micro bench; or name them: ${microNames.join(', ')}
 
   --rounds N           interleaved rounds, medians are reported (default 5, quick 2; redirect 3, quick 1)
@@ -90,7 +92,7 @@ const ofTable = (quick: boolean): readonly Workload[] => (quick ? quickWorkloads
 
 function suiteOf(words: readonly string[]): Suite {
   const [first, ...rest] = words;
-  if (first === undefined || first === 'macro' || first === 'redirect' || first === 'micro') {
+  if (first === undefined || first === 'macro' || first === 'redirect' || first === 'footprint' || first === 'micro') {
     if (rest.length > 0) throw new UsageError(`Unexpected "${rest.join(' ')}" after ${first}`);
     if (first === 'micro') return { kind: 'micro', rooms: microNames };
     return { kind: first ?? 'macro' };
@@ -98,7 +100,9 @@ function suiteOf(words: readonly string[]): Suite {
   const rooms = words.map((word) => {
     const room = microNames.find((name) => name === word);
     if (room === undefined)
-      throw new UsageError(`Unknown suite "${word}": expected macro, redirect, micro or ${microNames.join(', ')}`);
+      throw new UsageError(
+        `Unknown suite "${word}": expected macro, redirect, footprint, micro or ${microNames.join(', ')}`,
+      );
     return room;
   });
   return { kind: 'micro', rooms };
