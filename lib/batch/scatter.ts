@@ -9,19 +9,27 @@ import type { Call, CallGroup } from '../connection/call.ts';
 export type BatchResult = [error: Error | null, result: unknown];
 
 export class Scatter implements CallGroup {
-  readonly results: BatchResult[];
+  readonly #arrived: (BatchResult | undefined)[];
   #open: number;
   readonly #done: (results: BatchResult[]) => void;
 
   constructor(size: number, done: (results: BatchResult[]) => void) {
-    this.results = new Array<BatchResult>(size);
+    this.#arrived = new Array<BatchResult | undefined>(size);
     this.#open = size;
     this.#done = done;
-    if (size === 0) done(this.results);
+    if (size === 0) done([]);
   }
 
   settled(call: Call, error: Error | null, value: unknown): void {
-    this.results[call.index] = error === null ? [null, value] : ([error] as unknown as BatchResult);
-    if (--this.#open === 0) this.#done(this.results);
+    this.#arrived[call.index] = error === null ? [null, value] : ([error] as unknown as BatchResult);
+    if (--this.#open === 0) this.#finish();
+  }
+
+  // The caller gets a copy, and nothing stays here: a list that outlived its youth while the batch was under way would
+  // keep its values alive until the next full collection, which made batches of large values twice as dear.
+  #finish(): void {
+    const results = this.#arrived.slice() as BatchResult[];
+    this.#arrived.fill(undefined);
+    this.#done(results);
   }
 }
