@@ -16,6 +16,8 @@ class Shard {
   client!: Cluster;
   readonly handlers = new Map<number, Handler>();
   readonly delays = new Map<number, number>();
+  /** Left out of the slot map. */
+  readonly hidden = new Set<number>();
   readonly frozen = new Set<number>();
 
   async start(options: ClusterOptions): Promise<void> {
@@ -47,7 +49,9 @@ class Shard {
     if (scripted !== undefined) return scripted;
     const [name, second] = argv;
     if (name === 'cluster') {
-      return second!.toLowerCase() === 'slots' ? slotsReply([{ start: 0, end: 16383, nodes: this.nodes }]) : clusterOk;
+      return second!.toLowerCase() === 'slots'
+        ? slotsReply([{ start: 0, end: 16383, nodes: this.nodes.filter((_, at) => !this.hidden.has(at)) }])
+        : clusterOk;
     }
     if (name === 'info') return bulk(at === 0 ? 'role:master\r\n' : 'role:slave\r\nmaster_link_status:up\r\n');
     if (name === 'ping') return '+PONG\r\n';
@@ -151,6 +155,15 @@ describe('client: reads from replicas', () => {
     equal(shard.nodes[1]!.count('get'), asked);
     shard.handlers.clear();
     await until('it is back', async () => (await shard.readers()).includes(1));
+  });
+
+  it('finds replicas that have come, by itself', async () => {
+    // As after a failover: a node lists its new replica only once that has got some data.
+    shard.hidden.add(2);
+    await shard.start({ scaleReads: 'slave' });
+    deepEqual(await shard.readers(), [1]);
+    shard.hidden.clear();
+    await until('it is read', async () => (await shard.readers()).includes(2));
   });
 
   it('takes reads back from replicas that fall silent', async () => {
