@@ -61,7 +61,7 @@ export interface NearCacheHost extends TrackingHost {
 }
 
 /** Answered from memory, joined to an answer under way, or fetched. Reads that are not kept at all are none of these. */
-export type Lookup = 'hit' | 'joined' | 'miss';
+type Lookup = 'hit' | 'joined' | 'miss';
 
 /** A key changed, everything was flushed, a connection that brings the notices ended, or a slot answered elsewhere. */
 export type DropCause = 'changed' | 'flushed' | 'ended' | 'redirected';
