@@ -1,6 +1,6 @@
 // One open socket: calls in, replies out, in order. Owns the encoder, the decoder, the reply FIFO and the socket;
 // they live and die together, so a reply can never reach a call of another socket. Knows nothing of slots.
-// Every call of one tick leaves in one write: the first write of a tick schedules one flush.
+// The calls of one tick leave together: the first schedules a flush, and only what fills a chunk goes ahead of it.
 
 import { AbortError, RedisError } from '../base/errors.ts';
 import { Fifo } from '../base/fifo.ts';
@@ -32,6 +32,12 @@ export interface ConnectionOptions extends DecoderOptions {
   readonly reconnectOnError?: ((error: Error) => unknown) | null | undefined;
 }
 
+/**
+ * Bytes that are written without waiting for the end of the tick: the server starts on the first of a large batch while
+ * the rest is being encoded (1,000 GETs over three nodes: 1.53 ms instead of 1.71, in bursts 1.44 instead of 1.82;
+ * with 2 KiB no better, with 8 KiB half of that is lost).
+ */
+const chunkSize = 4096;
 const maxScripts = 10_000;
 const confirmations = new Set(['subscribe', 'unsubscribe', 'psubscribe', 'punsubscribe', 'ssubscribe', 'sunsubscribe']);
 const messages = new Set(['message', 'pmessage', 'smessage']);
@@ -71,7 +77,10 @@ export class Connection {
     this.address = address;
     this.#events = events;
     this.#decoder = new Decoder(options);
-    this.#flush = () => this.#flushNow();
+    this.#flush = () => {
+      this.#flushScheduled = false;
+      this.#flushNow();
+    };
     socket.on('data', (chunk: Buffer) => this.#onData(chunk));
     socket.on('drain', () => this.#onDrain());
     socket.on('error', (error) => this.destroy(error));
@@ -105,6 +114,20 @@ export class Connection {
 
   /** Takes a call; false when the connection is closed or closing (the call is untouched then). */
   write(call: Call): boolean {
+    if (!this.#put(call)) return false;
+    this.#schedule();
+    return true;
+  }
+
+  /** ASKING and the call, next to each other in one write (ASK redirects). */
+  writeAsking(call: Call): boolean {
+    const asking = new Call(askingArgv, -1, 0, 'utf8', undefined, directSink);
+    if (!this.#put(asking) || !this.#put(call)) return false;
+    this.#schedule();
+    return true;
+  }
+
+  #put(call: Call): boolean {
     if (this.#closed !== undefined || this.#ending) return false;
     if (this.#fifo.size === 0) this.#heardAt = this.#world.now();
     this.#encoder.encode(call.fallback === undefined ? call.argv : this.#scriptWords(call, call.fallback));
@@ -113,17 +136,15 @@ export class Connection {
     call.attempts++;
     call.written = true;
     if ((call.flags & CallFlag.subscribing) !== 0) this.#subscriber = true;
-    if (!this.#flushScheduled) {
-      this.#flushScheduled = true;
-      process.nextTick(this.#flush);
-    }
     return true;
   }
 
-  /** ASKING and the call, next to each other in one write (ASK redirects). */
-  writeAsking(call: Call): boolean {
-    const asking = new Call(askingArgv, -1, 0, 'utf8', undefined, directSink);
-    return this.write(asking) && this.write(call);
+  #schedule(): void {
+    if (this.#encoder.size >= chunkSize) this.#flushNow();
+    else if (!this.#flushScheduled) {
+      this.#flushScheduled = true;
+      process.nextTick(this.#flush);
+    }
   }
 
   forEachCall(visit: (call: Call) => void): void {
@@ -162,8 +183,7 @@ export class Connection {
   }
 
   #flushNow(): void {
-    this.#flushScheduled = false;
-    if (this.#closed !== undefined || this.#blocked) return;
+    if (this.#closed !== undefined || this.#blocked || this.#encoder.size === 0) return;
     const segments = this.#encoder.take();
     this.#unflushed = 0;
     const socket = this.#socket;
