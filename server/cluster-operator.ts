@@ -27,7 +27,7 @@ export interface OperatorOptions {
  * @example
  * await using operator = new ClusterOperator({ seeds: [{ host: '127.0.0.1', port: 7000 }], journal: 'moves.json' });
  * await operator.mover.recover();
- * const { after } = await operator.balancer.balance({ strategy: 'weighted', weights: { [id]: 2 } });
+ * const { moves } = await operator.balancer.balance({ strategy: 'weighted', weights: { [id]: 2 } });
  * console.log(operator.monitor.text(await operator.monitor.update()));
  */
 export class ClusterOperator implements AsyncDisposable {
