@@ -64,8 +64,6 @@ const announceEveryMs = 10;
 
 export class ClusterMember {
   readonly settings: ClusterSettings;
-  /** Slots whose keys are coming back from a move that was called off. */
-  readonly returning: Set<number> = new Set();
   readonly #host: MemberHost;
   readonly #peers: Peers;
   readonly #announcing: Pace;
@@ -269,7 +267,6 @@ export class ClusterMember {
       get endpointType() {
         return settings.endpointType;
       },
-      returning: this.returning,
       has: this.#has,
     };
     return this.#view;

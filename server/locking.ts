@@ -38,7 +38,7 @@ function waitRule({ row }: Command<Client>, locks: KeyLocks): WaitRule | undefin
   if (wholeStore.has(row.name)) return (client) => !client.denyBlocking;
   if (row.keySpecs.length === 0) return undefined;
   // Taking keys back out of a held slot is what it is held for.
-  if (row.name === 'migrate') return (_client, argv) => keysOf(row, argv).some((key) => locks.isMoving(key));
+  if (row.name === 'migrate') return (_client, argv) => keysOf(row, argv).some((key) => locks.isLocked(key));
   return (client, argv) => !client.denyBlocking && keysOf(row, argv).some((key) => locks.isLocked(key));
 }
 

@@ -175,17 +175,6 @@ export class ServerNode {
     this.#pauses.set('frozen', frozen);
   }
 
-  /** Makes commands of clients on the slot wait. */
-  holdSlot(slot: number, held: boolean): void {
-    this.#locks.holdSlot(slot, held);
-  }
-
-  /** Lets keys of a slot in again that had been handed over. */
-  letReturn(slot: number, returning: boolean): void {
-    if (returning) this.member.returning.add(slot);
-    else this.member.returning.delete(slot);
-  }
-
   /** Stops in order, as SHUTDOWN does; `done` hears why not, or undefined. */
   stop(how: ShutdownHow, done: (refusal: ReplyError | undefined) => void): void {
     this.#shutdown.begin(how, done);

@@ -16,8 +16,6 @@ export interface GuardView {
   readonly allowReadsWhenDown: boolean;
   readonly allowPubSubShardWhenDown: boolean;
   readonly endpointType: EndpointType;
-  /** Slots whose move is being undone: their keys are let in again although the slot is marked as migrating. */
-  readonly returning: ReadonlySet<number>;
   /** Whether a live key is here. */
   readonly has: (key: string) => boolean;
 }
@@ -70,7 +68,7 @@ function whenDown(view: GuardView, request: GuardRequest): ReplyError | undefine
 }
 
 function whileMigrating(view: GuardView, request: GuardRequest, slot: number, target: string): ReplyError | undefined {
-  if (request.migrate || (request.asking && view.returning.has(slot))) return undefined;
+  if (request.migrate) return undefined;
   let here = 0;
   let missing = 0;
   for (const key of request.keys) view.has(key) ? here++ : missing++;

@@ -1,27 +1,18 @@
 // Keys on their way to another node: until the exchange is over, every other command on them waits.
-// A whole slot may be held too, while its keys are taken back.
 // Invariant: a key is locked by at most one exchange; whoever waited runs in order of arrival once something is free.
-
-import { slotOfBinary } from '../../lib/wire/slot.ts';
 
 export class KeyLocks {
   readonly #keys = new Set<string>();
-  readonly #slots = new Set<number>();
   #waiting: (() => void)[] = [];
 
-  /** Keys and slots locked. */
+  /** Keys locked. */
   get size(): number {
-    return this.#keys.size + this.#slots.size;
+    return this.#keys.size;
   }
 
-  /** Whether an exchange has this very key. */
-  isMoving(key: string): boolean {
-    return this.#keys.has(key);
-  }
-
-  /** Whether a client's command on the key must wait. */
+  /** Whether an exchange has the key: other commands on it must wait. */
   isLocked(key: string): boolean {
-    return this.#keys.has(key) || (this.#slots.size > 0 && this.#slots.has(slotOfBinary(key)));
+    return this.#keys.has(key);
   }
 
   lock(keys: readonly string[]): void {
@@ -32,11 +23,6 @@ export class KeyLocks {
   unlock(keys: readonly string[]): void {
     for (const key of keys) this.#keys.delete(key);
     this.#retryAll();
-  }
-
-  holdSlot(slot: number, held: boolean): void {
-    if (held) this.#slots.add(slot);
-    else if (this.#slots.delete(slot)) this.#retryAll();
   }
 
   /** Runs `retry` after the next unlock; gives back what to call to wait no longer. */

@@ -257,7 +257,9 @@ describe('elections among redis-server and our nodes', function () {
 
     it('real masters find ours failed and elect our replica', async () => {
       await master.kill();
-      await until('our replica is master', () => replica.role === 'master');
+      // An attempt that misses one of the three votes is made again after four node timeouts, as in redis: on a busy
+      // machine there may be a second and a third.
+      await until('our replica is master', () => replica.role === 'master', 45_000);
       await untilRedirected();
     });
 

@@ -38,7 +38,6 @@ function viewOf(setting: Setting): GuardView {
     allowReadsWhenDown: false,
     allowPubSubShardWhenDown: true,
     endpointType: 'ip',
-    returning: new Set(),
     has: (key) => here.has(key),
     ...setting.view,
   };
@@ -91,12 +90,6 @@ const rows: [string, Setting, Partial<GuardRequest>, string | undefined][] = [
   ['migrating, two here', { migrating: true, here: pair }, { keys: pair }, undefined],
   ['migrating, MIGRATE of a key gone', { migrating: true }, { migrate: true, write: true }, undefined],
   ['migrating, ASKING for a key gone', { migrating: true }, { asking: true }, ask],
-  [
-    'migrating and taken back, RESTORE-ASKING',
-    { migrating: true, view: { returning: new Set([foo]) } },
-    { asking: true, write: true },
-    undefined,
-  ],
   ['migrating, shard channel', { migrating: true }, { shardChannel: true }, undefined],
   ['importing without ASKING', { owner: other, importing: true, here: ['foo'] }, {}, moved],
   ['importing with ASKING, key missing', { owner: other, importing: true }, { asking: true }, undefined],

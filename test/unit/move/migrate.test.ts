@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { RealWorld } from '../../../lib/base/world.ts';
 import type { ReplyError } from '../../../lib/wire/reply.ts';
-import { slotOf } from '../../../lib/wire/slot.ts';
 import { type BundledNode, startNode } from '../../../server/index.ts';
 import { KeyLocks } from '../../../server/move/key-locks.ts';
 import { LinkCache } from '../../../server/move/link-cache.ts';
@@ -35,16 +34,14 @@ describe('reading MIGRATE', () => {
 });
 
 describe('key locks', () => {
-  it('hold keys and slots, and let everyone try again in order', () => {
+  it('hold keys, and let everyone try again in order', () => {
     const locks = new KeyLocks();
     const ran: string[] = [];
     locks.lock(['a', 'b']);
-    locks.holdSlot(slotOf('c'), true);
     assert.deepEqual(
-      ['a', 'b', 'c', '{c}x', 'd'].map((key) => locks.isLocked(key)),
-      [true, true, true, true, false],
+      ['a', 'b', 'c'].map((key) => locks.isLocked(key)),
+      [true, true, false],
     );
-    assert.equal(locks.isMoving('c'), false);
     locks.onUnlock(() => ran.push('first'));
     const forget = locks.onUnlock(() => ran.push('gone'));
     locks.onUnlock(() => ran.push('second'));
@@ -52,7 +49,6 @@ describe('key locks', () => {
     locks.unlock(['a']);
     assert.deepEqual(ran, ['first', 'second']);
     locks.unlock(['b']);
-    locks.holdSlot(slotOf('c'), false);
     assert.equal(locks.size, 0);
     assert.deepEqual(ran, ['first', 'second']);
   });
