@@ -76,6 +76,8 @@ export class QueueFullError extends RedisError {
 export class ClusterAllFailedError extends RedisError {
   readonly errors: readonly Error[];
   readonly lastNodeError: Error | undefined;
+  /** The message without the reasons. */
+  readonly headline: string;
 
   constructor(message: string, errors: readonly Error[]) {
     const reasons = errors.map((error) => `${(error as { node?: string }).node ?? 'node'}: ${error.message}`);
@@ -84,6 +86,7 @@ export class ClusterAllFailedError extends RedisError {
       code: 'ERR_CLUSTER_ALL_FAILED',
       cause: last,
     });
+    this.headline = message;
     this.errors = errors;
     this.lastNodeError = last;
   }

@@ -3,7 +3,7 @@
 // safe to send again;
 // "unknown outcome" (the socket went after the bytes did) follows the user's choice.
 
-import { AbortError, RedisError } from '../base/errors.ts';
+import { AbortError, ClusterAllFailedError, RedisError } from '../base/errors.ts';
 import type { Parcel, Verdict } from '../connection/call.ts';
 import { ProtocolError } from '../wire/decoder.ts';
 import { parseRedirect, type ReplyError } from '../wire/reply.ts';
@@ -52,6 +52,7 @@ export function judgeLoss(written: boolean, resendWritten: boolean, reason: Erro
 
 /** What a call is told that was lost for good with its socket: an error of its own, since each names its call. */
 export function lossOf(parcel: Parcel, reason: Error): Error {
+  if (reason instanceof ClusterAllFailedError) return new ClusterAllFailedError(reason.headline, reason.errors);
   if (reason instanceof ProtocolError) return new ProtocolError(reason.message, { cause: reason });
   const { code, node } = reason as { code?: string; node?: string };
   const detail = { node, slot: parcel.slot, attempts: parcel.attempts, cause: reason, ...(code ? { code } : {}) };

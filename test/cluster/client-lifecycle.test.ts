@@ -69,6 +69,24 @@ describe('client: lifecycle', () => {
     }
   }
 
+  it('calls that waited for a cluster that never came are told of every seed, each by an error of its own', async () => {
+    const ports = [await deadPort(), await deadPort()];
+    const client = cluster(
+      ports.map((port) => ({ host: '127.0.0.1', port })),
+      { clusterRetryStrategy: null },
+    );
+    const errors = await Promise.all(['a', 'b'].map((key) => failure(client.get(key))));
+    assert.notEqual(errors[0], errors[1]);
+    for (const error of errors) {
+      assert.equal(error.code, 'ERR_CLUSTER_ALL_FAILED');
+      assert.match(error.message, /^None of startup nodes is available/);
+      assert.deepEqual(
+        error.errors.map(({ node: key }) => key).sort(),
+        ports.map((port) => `127.0.0.1:${port}`).sort(),
+      );
+    }
+  });
+
   it('goes through its statuses, each with an event without arguments', async () => {
     const client = cluster([node.key], { lazyConnect: true });
     const events: string[] = [];
