@@ -59,7 +59,8 @@ export class BundledCluster implements AsyncDisposable {
     checkSlot(slot);
     for (const node of this.nodes) {
       const { state } = node;
-      if (node.running && state !== undefined && state.owners[slot] === node.id && node.role === 'master') return node;
+      if (node.running && state !== undefined && state.owners.get(slot) === node.id && node.role === 'master')
+        return node;
     }
     throw new Error(`no running node serves slot ${slot}`);
   }
@@ -159,7 +160,7 @@ export class BundledCluster implements AsyncDisposable {
   #isKnownMaster(heir: BundledNode): boolean {
     return this.#running().every(({ state }) => {
       const node = state?.nodes.get(heir.id);
-      return node?.role === 'master' && state?.owners.includes(heir.id);
+      return node?.role === 'master' && state?.owners.counts.has(heir.id);
     });
   }
 
@@ -168,7 +169,7 @@ export class BundledCluster implements AsyncDisposable {
     const first = running[0]?.state;
     return running.every(
       ({ server, state }) =>
-        server.member.up && state?.owners.every((owner, slot) => owner === first?.owners[slot]) === true,
+        server.member.up && first !== undefined && state?.owners.firstDifference(first.owners) === -1,
     );
   }
 

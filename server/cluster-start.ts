@@ -2,6 +2,7 @@
 // Rules over the state and key counts; knows no files and no sockets.
 
 import { slotCount } from '../lib/wire/slot.ts';
+import { SlotTable } from './cluster/slot-table.ts';
 import { slotsOwned } from './cluster/slots.ts';
 import {
   type ClusterState,
@@ -44,7 +45,11 @@ export function firstStates(
     while (master + 1 < masters && slot >= Math.round((master + 1) * share)) master++;
     return members[master]!.id;
   });
-  const shared = { nodes: new Map(members.map((node) => [node.id, node])), owners, currentEpoch: masters };
+  const shared = {
+    nodes: new Map(members.map((node) => [node.id, node])),
+    owners: SlotTable.from(owners),
+    currentEpoch: masters,
+  };
   return members.map((node) => ({ ...newState(node.id, node), ...shared }));
 }
 
@@ -65,7 +70,7 @@ export function adoptKeys(state: ClusterState, countInSlot: (slot: number) => nu
   const notes: string[] = [];
   let next = state;
   for (let slot = 0; slot < slotCount; slot++) {
-    const owner = state.owners[slot];
+    const owner = state.owners.get(slot);
     if (owner === myself || state.importing.has(slot) || countInSlot(slot) === 0) continue;
     if (owner === undefined) next = withOwner(next, [slot], myself);
     else {

@@ -28,5 +28,5 @@ export function sendAway(engine: Engine, member: ClusterMember): void {
     return guard(member.guardView, { keys: keysOf(command.row, argv), ...flags });
   });
   const mine = myMaster(member.state).id;
-  engine.pubsub.dropShardChannels((channel) => member.state.owners[slotOfBinary(channel)] !== mine);
+  engine.pubsub.dropShardChannels((channel) => member.state.owners.get(slotOfBinary(channel)) !== mine);
 }

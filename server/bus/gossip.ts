@@ -173,8 +173,7 @@ function learnRole(state: ClusterState, header: Header): Step {
   }
   let next = state;
   if (sender.role === 'master') {
-    const slots = state.owners.flatMap((owner, slot) => (owner === sender.id ? [slot] : []));
-    next = withOwner(next, slots, undefined);
+    next = withOwner(next, state.owners.slotsOf(sender.id), undefined);
   }
   const master = header.master !== null && state.nodes.has(header.master) ? header.master : sender.master;
   return { state: withNode(next, sender.id, { role: 'replica', master }), effects: [] };

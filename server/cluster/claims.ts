@@ -4,17 +4,7 @@
 
 import { bumpEpoch } from './epochs.ts';
 import { bitmapOf, sameSlots, slotsIn, slotsOwned } from './slots.ts';
-import {
-  type ClusterState,
-  type Effect,
-  followStep,
-  me,
-  myMaster,
-  type Step,
-  type Taken,
-  unchanged,
-  withOwner,
-} from './state.ts';
+import { type ClusterState, type Effect, followStep, me, myMaster, type Step, unchanged, withOwner } from './state.ts';
 
 export interface ClaimFacts {
   readonly keysInSlot: (slot: number) => number;
@@ -37,10 +27,10 @@ export function applyClaim(
   let contested = false;
   const won: number[] = [];
   const dirty: number[] = [];
-  for (const slot of slotsIn(bitmap)) {
-    const owner = state.owners[slot];
+  for (const slot of slotsIn(bitmap, bitmapOf(state, claimant))) {
+    const owner = state.owners.get(slot);
     // An import is closed by SETSLOT alone: until then the claim of the source must not undo it.
-    if (owner === claimant || state.importing.has(slot)) continue;
+    if (state.importing.has(slot)) continue;
     if (!isFree(state, slot) && state.nodes.get(owner!)!.configEpoch >= epoch) continue;
     const taken = owner === state.myself ? state.taken.get(slot) : undefined;
     if (taken?.source === claimant && epoch <= (taken.releasedAt ?? epoch)) {
@@ -78,38 +68,33 @@ function lose(
 }
 
 function isFree(state: ClusterState, slot: number): boolean {
-  return state.owners[slot] === undefined || state.unclaimed.has(slot);
+  return state.owners.get(slot) === undefined || state.unclaimed.has(slot);
 }
 
 /** Notes which of the slots I give to `claimant` it claims itself. */
 function withClaims(state: ClusterState, claimant: string, bitmap: Uint8Array): ClusterState {
+  const released = [...slotsIn(bitmapOf(state, claimant), bitmap)].filter((slot) => !state.unclaimed.has(slot));
+  const claimed = [...state.unclaimed].filter((slot) => hasBit(bitmap, slot) && state.owners.get(slot) === claimant);
+  if (released.length === 0 && claimed.length === 0) return state;
   const unclaimed = new Set(state.unclaimed);
-  let changed = false;
-  for (const slot of slotsIn(bitmapOf(state, claimant))) {
-    const claimed = (bitmap[slot >> 3]! >> (slot & 7)) & 1;
-    if (claimed === (unclaimed.has(slot) ? 0 : 1)) continue;
-    changed = true;
-    if (claimed) unclaimed.delete(slot);
-    else unclaimed.add(slot);
-  }
-  return changed ? { ...state, unclaimed } : state;
+  for (const slot of released) unclaimed.add(slot);
+  for (const slot of claimed) unclaimed.delete(slot);
+  return { ...state, unclaimed };
 }
 
-/** Notes which of the slots that were taken from `source` it has let go, and forgets those that left me. */
+/** Notes which of the slots that were taken from `source` it has let go. */
 function withReleases(state: ClusterState, source: string, epoch: number, bitmap: Uint8Array): ClusterState {
   if (state.taken.size === 0) return state;
-  let taken: Map<number, Taken> | undefined;
-  for (const [slot, was] of state.taken) {
-    const claimed = ((bitmap[slot >> 3]! >> (slot & 7)) & 1) === 1;
-    if (state.owners[slot] !== state.myself) {
-      taken ??= new Map(state.taken);
-      taken.delete(slot);
-    } else if (was.source === source && was.releasedAt === undefined && !claimed) {
-      taken ??= new Map(state.taken);
-      taken.set(slot, { source, releasedAt: epoch });
-    }
+  const released: number[] = [];
+  for (const [slot, was] of state.taken.entries()) {
+    if (was.source === source && was.releasedAt === undefined && !hasBit(bitmap, slot)) released.push(slot);
   }
-  return taken === undefined ? state : { ...state, taken };
+  if (released.length === 0) return state;
+  return { ...state, taken: state.taken.with(released, { source, releasedAt: epoch }) };
+}
+
+function hasBit(bitmap: Uint8Array, slot: number): boolean {
+  return ((bitmap[slot >> 3]! >> (slot & 7)) & 1) === 1;
 }
 
 /** The owner of the first slot that `bitmap` claims under an epoch older than that of the owner I know. */
@@ -119,16 +104,9 @@ export function contradiction(
   epoch: number,
   bitmap: Uint8Array,
 ): string | undefined {
-  if (sameSlots(bitmap, bitmapOf(state, claimant))) return undefined;
-  for (const slot of slotsIn(bitmap)) {
-    const owner = state.owners[slot];
-    if (
-      owner !== undefined &&
-      owner !== claimant &&
-      !state.unclaimed.has(slot) &&
-      state.nodes.get(owner)!.configEpoch > epoch
-    )
-      return owner;
+  for (const slot of slotsIn(bitmap, bitmapOf(state, claimant))) {
+    const owner = state.owners.get(slot);
+    if (owner !== undefined && !state.unclaimed.has(slot) && state.nodes.get(owner)!.configEpoch > epoch) return owner;
   }
   return undefined;
 }

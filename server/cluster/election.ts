@@ -24,7 +24,7 @@ export function vote(state: ClusterState, request: VoteRequest, votedLately: boo
   const master = state.nodes.get(candidate.master);
   if (master === undefined || (!master.failed && !request.force) || votedLately) return undefined;
   for (const slot of slotsIn(request.bitmap)) {
-    const owner = state.owners[slot];
+    const owner = state.owners.get(slot);
     if (owner !== undefined && state.nodes.get(owner)!.configEpoch > request.configEpoch) return undefined;
   }
   return { ...state, lastVoteEpoch: state.currentEpoch };

@@ -47,7 +47,7 @@ export function guard(view: GuardView, request: GuardRequest): ReplyError | unde
   const first = request.keys[0];
   if (first === undefined) return undefined;
   const slot = slotOfBinary(first);
-  const owner = state.owners[slot];
+  const owner = state.owners.get(slot);
   if (owner === undefined) return slotNotServed;
   const several = request.keys.length > 1 && request.keys.some((key) => key !== first);
   if (several && request.keys.some((key) => slotOfBinary(key) !== slot)) return crossSlot;

@@ -38,11 +38,10 @@ export function withoutNode(state: ClusterState, id: string): ClusterState {
   const nodes = new Map(state.nodes);
   nodes.delete(id);
   for (const node of nodes.values()) if (node.master === id) nodes.set(node.id, { ...node, master: null });
-  const slots = state.owners.flatMap((owner, slot) => (owner === id ? [slot] : []));
   const elsewhere = (open: ReadonlyMap<number, string>): ReadonlyMap<number, string> =>
     new Map([...open].filter(([, other]) => other !== id));
   return {
-    ...withOwner(state, slots, undefined),
+    ...withOwner(state, state.owners.slotsOf(id), undefined),
     nodes,
     migrating: elsewhere(state.migrating),
     importing: elsewhere(state.importing),

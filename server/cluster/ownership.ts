@@ -29,7 +29,7 @@ export const badSlot = 'Invalid or out of range slot';
 /** Ranges are inclusive; all or nothing. */
 export function addSlots(state: ClusterState, ranges: readonly (readonly [number, number])[]): Outcome {
   const slots = distinctSlots(ranges, (slot) =>
-    state.owners[slot] === undefined ? undefined : `Slot ${slot} is already busy`,
+    state.owners.get(slot) === undefined ? undefined : `Slot ${slot} is already busy`,
   );
   if (!Array.isArray(slots)) return slots;
   const next = withOwner(state, slots, state.myself);
@@ -38,7 +38,7 @@ export function addSlots(state: ClusterState, ranges: readonly (readonly [number
 
 export function delSlots(state: ClusterState, ranges: readonly (readonly [number, number])[]): Outcome {
   const slots = distinctSlots(ranges, (slot) =>
-    state.owners[slot] === undefined ? `Slot ${slot} is already unassigned` : undefined,
+    state.owners.get(slot) === undefined ? `Slot ${slot} is already unassigned` : undefined,
   );
   if (!Array.isArray(slots)) return slots;
   return changed(withOwner(state, slots, undefined));
@@ -46,8 +46,7 @@ export function delSlots(state: ClusterState, ranges: readonly (readonly [number
 
 export function flushSlots(state: ClusterState, keys: number): Outcome {
   if (keys > 0) return refuse('DB must be empty to perform CLUSTER FLUSHSLOTS.');
-  const mine = state.owners.flatMap((owner, slot) => (owner === state.myself ? [slot] : []));
-  return changed(withOwner(state, mine, undefined));
+  return changed(withOwner(state, state.owners.slotsOf(state.myself), undefined));
 }
 
 function distinctSlots(
@@ -74,12 +73,12 @@ function changed(state: ClusterState): Step {
 export const onlyMasters = 'Please use SETSLOT only with masters.';
 
 export function setSlotMigrating(state: ClusterState, slot: number, target: string): Outcome {
-  if (state.owners[slot] !== state.myself) return refuse(`I'm not the owner of hash slot ${slot}`);
-  return openSlot({ ...state, taken: withoutKeys(state.taken, [slot]) }, 'migrating', slot, target);
+  if (state.owners.get(slot) !== state.myself) return refuse(`I'm not the owner of hash slot ${slot}`);
+  return openSlot({ ...state, taken: state.taken.with([slot], undefined) }, 'migrating', slot, target);
 }
 
 export function setSlotImporting(state: ClusterState, slot: number, source: string): Outcome {
-  if (state.owners[slot] === state.myself) return refuse(`I'm already the owner of hash slot ${slot}`);
+  if (state.owners.get(slot) === state.myself) return refuse(`I'm already the owner of hash slot ${slot}`);
   return openSlot(state, 'importing', slot, source);
 }
 
@@ -107,7 +106,7 @@ export function setSlotNode(state: ClusterState, slot: number, id: string, facts
   const node = state.nodes.get(id);
   if (node === undefined) return refuse(`Unknown node ${id}`);
   if (node.role === 'replica') return refuse('Target node is not a master');
-  const wasMine = state.owners[slot] === state.myself;
+  const wasMine = state.owners.get(slot) === state.myself;
   if (wasMine && id !== state.myself && facts.keysHere > 0) {
     return refuse(`Can't assign hashslot ${slot} to a different node while I still hold keys for this hash slot.`);
   }
@@ -115,7 +114,7 @@ export function setSlotNode(state: ClusterState, slot: number, id: string, facts
   if (facts.keysHere === 0) next = { ...next, migrating: withoutKeys(next.migrating, [slot]) };
   const source = next.importing.get(slot);
   if (id === state.myself && source !== undefined) {
-    const taken = new Map(next.taken).set(slot, { source, releasedAt: undefined });
+    const taken = next.taken.with([slot], { source, releasedAt: undefined });
     const { step } = bumpEpoch({ ...next, taken, importing: withoutKeys(next.importing, [slot]) });
     return { state: step.state, effects: [{ kind: 'save' }, { kind: 'announce' }] };
   }
@@ -129,8 +128,7 @@ export function takeOver(state: ClusterState, epoch: number): Step {
   const { master } = me(state);
   let next = withNode(state, state.myself, { role: 'master', master: null, configEpoch: epoch });
   if (master !== null) {
-    const slots = state.owners.flatMap((owner, slot) => (owner === master ? [slot] : []));
-    next = withOwner(next, slots, state.myself);
+    next = withOwner(next, state.owners.slotsOf(master), state.myself);
   }
   next = { ...next, currentEpoch: Math.max(next.currentEpoch, epoch) };
   return { state: next, effects: [{ kind: 'promote' }, { kind: 'save' }, { kind: 'announce' }] };

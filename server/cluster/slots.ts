@@ -12,80 +12,66 @@ export interface OwnedRange {
 
 type Owners = ClusterState['owners'];
 
-interface Facts {
-  readonly ranges: readonly OwnedRange[];
-  readonly counts: ReadonlyMap<string, number>;
-  readonly bitmaps: Map<string, Uint8Array>;
-}
-
-// Keyed by the owners array, which is replaced whenever a slot moves: the facts cannot go stale.
-const remembered = new WeakMap<Owners, Facts>();
+// Keyed by the table of owners, which is replaced whenever a slot moves: the bitmaps cannot go stale.
+const remembered = new WeakMap<Owners, Map<string, Uint8Array>>();
 const bitmapBytes = slotCount / 8;
 const noSlots = new Uint8Array(bitmapBytes);
 
-function factsOf(owners: Owners): Facts {
-  const known = remembered.get(owners);
-  if (known !== undefined) return known;
-  const ranges: OwnedRange[] = [];
-  const counts = new Map<string, number>();
-  for (let start = 0; start < slotCount; ) {
-    const owner = owners[start];
-    let end = start;
-    while (end + 1 < slotCount && owners[end + 1] === owner) end++;
-    if (owner !== undefined) {
-      ranges.push({ start, end, owner });
-      counts.set(owner, (counts.get(owner) ?? 0) + end - start + 1);
-    }
-    start = end + 1;
-  }
-  const facts = { ranges, counts, bitmaps: new Map<string, Uint8Array>() };
-  remembered.set(owners, facts);
-  return facts;
-}
-
 /** Maximal ranges of one owner, ascending; unassigned slots are left out. */
-export function ownedRanges(state: ClusterState): readonly OwnedRange[] {
-  return factsOf(state.owners).ranges;
+export function ownedRanges(state: ClusterState): OwnedRange[] {
+  return state.owners.runs.map(({ start, end, value: owner }) => ({ start, end, owner }));
 }
 
 export function rangesOf(state: ClusterState, id: string): Range[] {
-  const own = ownedRanges(state).filter((range) => range.owner === id);
-  return own.map(({ start, end }): Range => [start, end]);
+  const ranges: Range[] = [];
+  for (const { start, end, value } of state.owners.runs) if (value === id) ranges.push([start, end]);
+  return ranges;
 }
 
 export function slotsOwned(state: ClusterState, id: string): number {
-  return factsOf(state.owners).counts.get(id) ?? 0;
+  return state.owners.counts.get(id) ?? 0;
 }
 
 export function slotsAssigned(state: ClusterState): number {
-  let sum = 0;
-  for (const count of factsOf(state.owners).counts.values()) sum += count;
-  return sum;
+  return state.owners.size;
 }
 
 /** The slots of a node, one bit each: slot s is bit `s & 7` of byte `s >> 3`. Not to be written to. */
 export function bitmapOf(state: ClusterState, id: string): Uint8Array {
-  const facts = factsOf(state.owners);
-  if (!facts.counts.has(id)) return noSlots;
-  let bitmap = facts.bitmaps.get(id);
+  const { owners } = state;
+  if (!owners.counts.has(id)) return noSlots;
+  let bitmaps = remembered.get(owners);
+  if (bitmaps === undefined) {
+    bitmaps = new Map();
+    remembered.set(owners, bitmaps);
+  }
+  let bitmap = bitmaps.get(id);
   if (bitmap === undefined) {
     bitmap = new Uint8Array(bitmapBytes);
-    for (const { start, end, owner } of facts.ranges) {
-      if (owner === id) for (let slot = start; slot <= end; slot++) bitmap[slot >> 3]! |= 1 << (slot & 7);
-    }
-    facts.bitmaps.set(id, bitmap);
+    for (const { start, end, value } of owners.runs) if (value === id) setBits(bitmap, start, end);
+    bitmaps.set(id, bitmap);
   }
   return bitmap;
+}
+
+function setBits(bitmap: Uint8Array, start: number, end: number): void {
+  const firstWhole = (start + 7) >> 3;
+  const endWhole = (end + 1) >> 3;
+  if (firstWhole < endWhole) bitmap.fill(0xff, firstWhole, endWhole);
+  for (let slot = start; slot <= end; slot++) {
+    if (slot === firstWhole << 3 && firstWhole < endWhole) slot = endWhole << 3;
+    if (slot <= end) bitmap[slot >> 3]! |= 1 << (slot & 7);
+  }
 }
 
 export function sameSlots(a: Uint8Array, b: Uint8Array): boolean {
   return a === b || Buffer.compare(a, b) === 0;
 }
 
-/** The slots whose bit is set, ascending. */
-export function* slotsIn(bitmap: Uint8Array): Generator<number> {
+/** The slots whose bit is set, and not set in `except`; ascending. */
+export function* slotsIn(bitmap: Uint8Array, except: Uint8Array = noSlots): Generator<number> {
   for (let byte = 0; byte < bitmapBytes; byte++) {
-    const bits = bitmap[byte]!;
+    const bits = bitmap[byte]! & ~except[byte]!;
     if (bits === 0) continue;
     for (let bit = 0; bit < 8; bit++) if ((bits >> bit) & 1) yield byte * 8 + bit;
   }

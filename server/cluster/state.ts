@@ -4,7 +4,7 @@
 // Invariant: `nodes` always holds `myself`; an owner is always the id of a known node.
 
 import { ReplyError } from '../../lib/wire/reply.ts';
-import { slotCount } from '../../lib/wire/slot.ts';
+import { SlotTable } from './slot-table.ts';
 
 export interface ClusterNode {
   /** 40 hex digits; random while in handshake. */
@@ -37,8 +37,8 @@ export interface ClusterNode {
 export interface ClusterState {
   readonly myself: string;
   readonly nodes: ReadonlyMap<string, ClusterNode>;
-  /** Slot -> id of its owner; never changed in place, so its identity tells whether any slot moved. */
-  readonly owners: readonly (string | undefined)[];
+  /** Slot -> id of its owner. */
+  readonly owners: SlotTable<string>;
   /** Slots whose owner, as I know it, no longer claims them: kept until somebody does, and never told to others. */
   readonly unclaimed: ReadonlySet<number>;
   readonly currentEpoch: number;
@@ -46,8 +46,8 @@ export interface ClusterState {
   /** Open slots: slot -> the node it goes to, the node it comes from. */
   readonly migrating: ReadonlyMap<number, string>;
   readonly importing: ReadonlyMap<number, string>;
-  /** Slots whose import I closed, until they leave me again. */
-  readonly taken: ReadonlyMap<number, Taken>;
+  /** Slots of mine whose import I closed. */
+  readonly taken: SlotTable<Taken>;
   /** Forgotten ids -> ms until which gossip may not bring them back. */
   readonly forgotten: ReadonlyMap<string, number>;
 }
@@ -137,13 +137,13 @@ export function newState(id: string, address: NodeAddress): ClusterState {
   return {
     myself: id,
     nodes: new Map([[id, newNode(id, address)]]),
-    owners: new Array<string | undefined>(slotCount).fill(undefined),
+    owners: SlotTable.empty,
     unclaimed: new Set(),
     currentEpoch: 0,
     lastVoteEpoch: 0,
     migrating: new Map(),
     importing: new Map(),
-    taken: new Map(),
+    taken: SlotTable.empty,
     forgotten: new Map(),
   };
 }
@@ -168,26 +168,30 @@ export function withNode(state: ClusterState, id: string, change: Partial<Cluste
 
 /** Gives `slots` to `owner` (undefined: to nobody), who is taken to claim them. */
 export function withOwner(state: ClusterState, slots: Iterable<number>, owner: string | undefined): ClusterState {
-  let owners: (string | undefined)[] | undefined;
+  const list = [...slots];
+  const owners = state.owners.with(list, owner);
   let unclaimed: Set<number> | undefined;
-  for (const slot of slots) {
-    if (state.unclaimed.has(slot)) {
+  if (state.unclaimed.size > 0) {
+    for (const slot of list) {
+      if (!state.unclaimed.has(slot)) continue;
       unclaimed ??= new Set(state.unclaimed);
       unclaimed.delete(slot);
     }
-    if ((owners ?? state.owners)[slot] === owner) continue;
-    owners ??= state.owners.slice();
-    owners[slot] = owner;
   }
-  if (owners === undefined && unclaimed === undefined) return state;
-  return { ...state, owners: owners ?? state.owners, unclaimed: unclaimed ?? state.unclaimed };
+  const taken = owner === state.myself || state.taken.size === 0 ? state.taken : state.taken.with(list, undefined);
+  if (owners === state.owners && unclaimed === undefined && taken === state.taken) return state;
+  return { ...state, owners, unclaimed: unclaimed ?? state.unclaimed, taken };
 }
 
 export function withoutKeys<V>(map: ReadonlyMap<number, V>, slots: Iterable<number>): ReadonlyMap<number, V> {
   if (map.size === 0) return map;
-  const left = new Map(map);
-  for (const slot of slots) left.delete(slot);
-  return left;
+  let left: Map<number, V> | undefined;
+  for (const slot of slots) {
+    if (!map.has(slot)) continue;
+    left ??= new Map(map);
+    left.delete(slot);
+  }
+  return left ?? map;
 }
 
 export function withOpenSlot(
@@ -209,6 +213,6 @@ export function replicasOf(state: ClusterState, master: string): ClusterNode[] {
 /** Makes this node a replica of `master`; the caller has checked that it may. */
 export function followStep(state: ClusterState, master: string): Step {
   let next = withNode(state, state.myself, { role: 'replica', master });
-  next = { ...next, migrating: new Map(), importing: new Map(), taken: new Map() };
+  next = { ...next, migrating: new Map(), importing: new Map(), taken: SlotTable.empty };
   return { state: next, effects: [{ kind: 'follow', master }, { kind: 'save' }, { kind: 'announce' }] };
 }

@@ -3,7 +3,6 @@
 
 import { type NodeLine, printNodeLine } from '../../lib/wire/cluster-nodes.ts';
 import type { Shard, ShardNode, SlotNode, SlotRange } from '../../lib/wire/cluster-text.ts';
-import { slotCount } from '../../lib/wire/slot.ts';
 import { votingMasters } from './failure.ts';
 import { type EndpointType, endpointOf } from './guard.ts';
 import { ownedRanges, rangesOf } from './slots.ts';
@@ -110,12 +109,10 @@ export interface BusStats {
 export function infoText(state: ClusterState, up: boolean, stats: BusStats): string {
   const voters = votingMasters(state);
   const counts = { assigned: 0, ok: 0, pfail: 0, fail: 0 };
-  for (let slot = 0; slot < slotCount; slot++) {
-    const owner = state.owners[slot];
-    if (owner === undefined) continue;
+  for (const [owner, count] of state.owners.counts) {
     const node = state.nodes.get(owner)!;
-    counts.assigned++;
-    counts[node.failed ? 'fail' : node.suspect ? 'pfail' : 'ok']++;
+    counts.assigned += count;
+    counts[node.failed ? 'fail' : node.suspect ? 'pfail' : 'ok'] += count;
   }
   const lines = [
     `cluster_state:${up ? 'ok' : 'fail'}`,

@@ -4,6 +4,7 @@
 
 import { type NodeLine, parseNodes } from '../../lib/wire/cluster-nodes.ts';
 import { slotCount } from '../../lib/wire/slot.ts';
+import { SlotTable } from '../cluster/slot-table.ts';
 import { type ClusterNode, type ClusterState, newNode, newState } from '../cluster/state.ts';
 import { nodeLine } from '../cluster/text.ts';
 
@@ -104,7 +105,7 @@ function isId(text: string): boolean {
   return /^[0-9a-f]{40}$/.test(text);
 }
 
-function ownersFrom(lines: readonly NodeLine[]): (string | undefined)[] {
+function ownersFrom(lines: readonly NodeLine[]): SlotTable<string> {
   const owners = new Array<string | undefined>(slotCount).fill(undefined);
   for (const { id, ranges } of lines) {
     for (const [start, end] of ranges) {
@@ -114,7 +115,7 @@ function ownersFrom(lines: readonly NodeLine[]): (string | undefined)[] {
       }
     }
   }
-  return owners;
+  return SlotTable.from(owners);
 }
 
 /** A move to or from a node that is not known any more is over. */

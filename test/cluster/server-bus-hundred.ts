@@ -72,9 +72,13 @@ function census(nodes: readonly BundledNode[]): Census {
       sums.linked++;
     sums.suspects += known.filter((node) => node.suspect || node.failed).length;
     for (const sent of member.stats.sent.values()) sums.messages += sent;
-    agreed &&= state!.owners.every((owner, slot) => owner !== undefined && owner === first[slot]);
+    agreed &&= state!.owners.size === slotCount && state!.owners.firstDifference(first) === -1;
   }
-  return { ...sums, cpu: (user + system) / 1000, owners: agreed ? first.join() : '' };
+  return {
+    ...sums,
+    cpu: (user + system) / 1000,
+    owners: agreed ? first.runs.map(({ start, value }) => `${start} ${value}`).join() : '',
+  };
 }
 
 async function child(): Promise<void> {

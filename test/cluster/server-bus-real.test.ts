@@ -92,7 +92,7 @@ describe('our nodes in a cluster of redis-server', function () {
       return infos.every((info) => /cluster_state:ok/.test(String(info)) && /cluster_size:3/.test(String(info)));
     });
     for (const { state } of ours) {
-      for (const at of [0, 8000, slot, 16_383]) assert.equal(state!.owners[at], (await real.ownerOf(at)).id);
+      for (const at of [0, 8000, slot, 16_383]) assert.equal(state!.owners.get(at), (await real.ownerOf(at)).id);
     }
   });
 
@@ -112,7 +112,7 @@ describe('our nodes in a cluster of redis-server', function () {
         return error === `MOVED ${slot} 127.0.0.1:${mine.port}`;
       });
     }
-    await until('our other node believes it', () => ours[1]!.state!.owners[slot] === mine.id);
+    await until('our other node believes it', () => ours[1]!.state!.owners.get(slot) === mine.id);
     assert.equal(String(await ask(mine, 'GET', 'foo')), 'bar');
   });
 
@@ -123,7 +123,7 @@ describe('our nodes in a cluster of redis-server', function () {
     await ask(mine, 'CLUSTER', 'SETSLOT', String(slot), 'MIGRATING', target.id);
     assert.equal(String(await ask(mine, 'MIGRATE', target.host, String(target.port), 'foo', '0', '5000')), 'OK');
     await target.ask('cluster', 'setslot', String(slot), 'node', target.id);
-    await until('ours believe it', () => ours.every(({ state }) => state!.owners[slot] === target.id));
+    await until('ours believe it', () => ours.every(({ state }) => state!.owners.get(slot) === target.id));
     await until('all real nodes believe it', async () => (await real.ownerOf(slot)).id === target.id);
     assert.equal(await target.ask('get', 'foo'), 'bar');
   });
@@ -210,7 +210,7 @@ describe('elections among redis-server and our nodes', function () {
     const epoch = mine.state!.currentEpoch;
     await lost!.kill();
     const heir = await until('a replica is elected', () => {
-      const owner = mine.state!.nodes.get(mine.state!.owners[0]!)!;
+      const owner = mine.state!.nodes.get(mine.state!.owners.get(0)!)!;
       return owner.id === lost!.id ? undefined : owner;
     });
     assert.ok(real.replicas.some(({ id }) => id === heir!.id));

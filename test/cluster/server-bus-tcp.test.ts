@@ -70,7 +70,7 @@ describe('a cluster of our nodes on the TCP bus', function () {
       const others = cluster.nodes.filter((node) => node !== frozen);
       frozen.pause();
       const heir = (await until('a replica is elected', () =>
-        others.find((node) => node.role === 'master' && node.state!.owners[0] === node.id),
+        others.find((node) => node.role === 'master' && node.state!.owners.get(0) === node.id),
       ))!;
       frozen.resume();
       await until('it follows', () => frozen.role === 'replica' && frozen.masterId === heir.id);

@@ -7,6 +7,7 @@
 import { slotCount } from '../../lib/wire/slot.ts';
 import type { Message } from '../../server/bus/message.ts';
 import { setSlotImporting, setSlotMigrating, setSlotNode, setSlotStable } from '../../server/cluster/ownership.ts';
+import { SlotTable } from '../../server/cluster/slot-table.ts';
 import { bitmapOf, slotsOwned } from '../../server/cluster/slots.ts';
 import { type ClusterState, me, newNode, newState, type Outcome } from '../../server/cluster/state.ts';
 import { SimulatedNet } from './simulation-net.ts';
@@ -169,7 +170,7 @@ class Simulation {
 
   /** What redis-cli does to move a slot, with others of its kind at work. */
   #move(slot: number): void {
-    const source = this.#nodes.find((node) => node.state.owners[slot] === node.state.myself);
+    const source = this.#nodes.find((node) => node.state.owners.get(slot) === node.state.myself);
     const masters = this.#nodes.filter((node) => node.isMaster && node !== source);
     if (source === undefined || this.#moving.has(slot) || masters.length === 0) return;
     const target = this.#time.pick(masters);
@@ -223,17 +224,16 @@ class Simulation {
         if (node.failed || node.suspect) return `node ${cport} thinks that ${node.id} failed`;
       }
       if (state.owners === first.owners) continue;
-      const slot = state.owners.findIndex((owner, at) => owner !== first.owners[at]);
+      const slot = state.owners.firstDifference(first.owners);
       if (slot >= 0)
-        return `slot ${slot} is of ${state.owners[slot]} for ${cport}, of ${first.owners[slot]} for others`;
+        return `slot ${slot} is of ${state.owners.get(slot)} for ${cport}, of ${first.owners.get(slot)} for others`;
     }
-    const missing = first.owners.indexOf(undefined);
-    if (missing >= 0) return `slot ${missing} is nobody's`;
+    if (first.owners.size < slotCount) return `${slotCount - first.owners.size} slots are nobody's`;
     const masters = new Set(this.#nodes.filter(({ isMaster }) => isMaster).map(({ state }) => state.myself));
     for (const [slot, id] of this.#moved) {
-      if (first.owners[slot] !== id) return `slot ${slot} was moved to ${id} and is of ${first.owners[slot]}`;
+      if (first.owners.get(slot) !== id) return `slot ${slot} was moved to ${id} and is of ${first.owners.get(slot)}`;
     }
-    const owner = first.owners.find((id) => !masters.has(id!));
+    const owner = [...first.owners.counts.keys()].find((id) => !masters.has(id));
     return owner === undefined ? undefined : `${owner} owns slots and is no master`;
   }
 
@@ -311,5 +311,10 @@ function firstStates(count: number, time: SimulatedTime): ClusterState[] {
   });
   const known = new Map(nodes.map((node) => [node.id, node]));
   const owners = Array.from({ length: slotCount }, (_, slot) => ids[Math.floor((slot * masters) / slotCount)]!);
-  return nodes.map((node) => ({ ...newState(node.id, node), nodes: known, owners, currentEpoch: masters }));
+  return nodes.map((node) => ({
+    ...newState(node.id, node),
+    nodes: known,
+    owners: SlotTable.from(owners),
+    currentEpoch: masters,
+  }));
 }

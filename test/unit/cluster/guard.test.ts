@@ -22,8 +22,7 @@ function viewOf(setting: Setting): GuardView {
   const c = newNode(third, { host: '127.0.0.3', port: 7002, cport: 17002 });
   const nodes = new Map([...base.nodes, [other, b], [third, c]]);
   nodes.set(self, { ...nodes.get(self)!, ...setting.me });
-  const owners = base.owners.slice();
-  owners[foo] = 'owner' in setting ? setting.owner : self;
+  const owners = base.owners.with([foo], 'owner' in setting ? setting.owner : self);
   const state: ClusterState = {
     ...base,
     nodes,

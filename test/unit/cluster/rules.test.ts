@@ -8,6 +8,7 @@ import { markFailed, suspect } from '../../../server/cluster/failure.ts';
 import { Health } from '../../../server/cluster/health.ts';
 import { markTargets, orphans, ReplicaMigration } from '../../../server/cluster/migration.ts';
 import { setSlotImporting, setSlotMigrating, setSlotNode } from '../../../server/cluster/ownership.ts';
+import { SlotTable } from '../../../server/cluster/slot-table.ts';
 import { bitmapOf } from '../../../server/cluster/slots.ts';
 import {
   type ClusterNode,
@@ -31,8 +32,8 @@ function threeMasters(): ClusterState {
     return { ...node, configEpoch: at + 1 };
   });
   const state = { ...newState(a, nodes[0]!), nodes: new Map(nodes.map((node) => [node.id, node])), currentEpoch: 3 };
-  const owners = state.owners.map((_, slot) => [a, b, c][Math.floor((slot * 3) / 16_384)]);
-  return { ...state, owners };
+  const owners = Array.from({ length: 16_384 }, (_, slot) => [a, b, c][Math.floor((slot * 3) / 16_384)]);
+  return { ...state, owners: SlotTable.from(owners) };
 }
 
 function with4(state: ClusterState, node: Partial<ClusterNode>): ClusterState {
@@ -104,12 +105,12 @@ describe('rules of the cluster', () => {
     const state = threeMasters();
     const without = changed(bitmapOf(state, c), 16_000, false);
     const doubtful = claim(state, c, 9, without).state;
-    assert.equal(doubtful.owners[16_000], c);
+    assert.equal(doubtful.owners.get(16_000), c);
     const told = updateAbout(doubtful, c)!;
     assert.deepEqual(told.kind === 'update' && told.bitmap, without);
     // An older epoch is enough for a slot that nobody claims.
     const settled = claim(doubtful, b, 2, changed(bitmapOf(doubtful, b), 16_000, true)).state;
-    assert.equal(settled.owners[16_000], b);
+    assert.equal(settled.owners.get(16_000), b);
     assert.equal(settled.unclaimed.size, 0);
     assert.equal(claim(doubtful, c, 9, bitmapOf(state, c)).state.unclaimed.size, 0, 'claimed again');
   });
@@ -119,15 +120,15 @@ describe('rules of the cluster', () => {
     const stale = bitmapOf(state, c);
     state = stateOf(setSlotNode(state, 16_000, a, { keysHere: 0, allowReplicaMigration: true }));
     const contested = claim(state, c, 9, stale);
-    assert.equal(contested.state.owners[16_000], a);
+    assert.equal(contested.state.owners.get(16_000), a);
     assert.equal(contested.state.nodes.get(a)!.configEpoch, 10, 'so that the others believe it too');
     // Told at last; what it said before arrives late, by another link.
     const released = claim(contested.state, c, 12, changed(stale, 16_000, false)).state;
     assert.equal(claim(released, c, 12, stale).state, released);
-    assert.equal(claim(released, c, 12, stale).state.owners[16_000], a);
-    assert.equal(claim(released, c, 13, stale).state.owners[16_000], c, 'under a newer epoch it is a new claim');
+    assert.equal(claim(released, c, 12, stale).state.owners.get(16_000), a);
+    assert.equal(claim(released, c, 13, stale).state.owners.get(16_000), c, 'under a newer epoch it is a new claim');
     const going = stateOf(setSlotMigrating(released, 16_000, c));
-    assert.equal(claim(going, c, 12, stale).state.owners[16_000], c, 'it is on its way there by command');
+    assert.equal(claim(going, c, 12, stale).state.owners.get(16_000), c, 'it is on its way there by command');
   });
 
   it('an epoch that another master has too is not the newest', () => {
@@ -218,11 +219,7 @@ describe('the health of a cluster', () => {
     assert.equal(master.review(threeMasters(), { ...settings, now: 2099 }), false);
     assert.equal(master.review(threeMasters(), { ...settings, now: 2100 }), true);
     const replica = withNode(with4(threeMasters(), { role: 'replica', master: b }), a, { role: 'replica', master: b });
-    const owned = withOwner(
-      replica,
-      replica.owners.flatMap((owner, slot) => (owner === a ? [slot] : [])),
-      b,
-    );
+    const owned = withOwner(replica, replica.owners.slotsOf(a), b);
     assert.equal(new Health(false).review(owned, { ...settings, now: 100 }), true);
   });
 
@@ -242,7 +239,7 @@ describe('the health of a cluster', () => {
     health.review(threeMasters(), { ...settings, now: 0 });
     const failed = markFailed(threeMasters(), b).state;
     assert.equal(health.review(failed, { ...settings, now: 5000 }), true);
-    const slots = failed.owners.flatMap((owner, slot) => (owner === b ? [slot] : []));
+    const slots = failed.owners.slotsOf(b);
     assert.equal(health.review(withOwner(failed, slots, c), { ...settings, now: 5001 }), true);
   });
 
@@ -264,7 +261,7 @@ describe('replicas that move to masters without any', () => {
       [false, false, true, false],
     );
     const lost = withNode(withNode(marked, d, { role: 'replica', master: b }), a, { role: 'replica', master: b });
-    const slots = lost.owners.flatMap((owner, slot) => (owner === a ? [slot] : []));
+    const slots = lost.owners.slotsOf(a);
     // That the last one left c is its own choice; that it failed is not.
     return withNode(markTargets(marked, withOwner(lost, slots, b)), c, { migrateTo: true });
   }
