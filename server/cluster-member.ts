@@ -38,6 +38,8 @@ export interface ClusterSettings {
   /** The most ms without word of its master after which a replica may still take its place; 0, the default: no limit. */
   readonly dataAgeLimit?: number;
   readonly endpointType: EndpointType;
+  /** The nodes talk TLS. Default false. */
+  readonly secure?: boolean;
 }
 
 export interface MemberHost {
@@ -172,6 +174,10 @@ export class ClusterMember {
 
   get endpointType(): EndpointType {
     return this.settings.endpointType;
+  }
+
+  get secure(): boolean {
+    return this.settings.secure ?? false;
   }
 
   get allowReplicaMigration(): boolean {

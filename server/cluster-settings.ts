@@ -6,6 +6,7 @@ import type { EndpointType } from './cluster/guard.ts';
 import { me, withNode } from './cluster/state.ts';
 import type { ClusterMember, ClusterSettings } from './cluster-member.ts';
 import type { Config } from './command/config.ts';
+import type { TlsMaterial } from './tls-options.ts';
 
 export function settingsOf(config: Config): ClusterSettings {
   return {
@@ -37,13 +38,23 @@ export function settingsOf(config: Config): ClusterSettings {
     get endpointType() {
       return config.get('cluster-preferred-endpoint-type') as EndpointType;
     },
+    get secure() {
+      return config.flag('tls-cluster');
+    },
   };
 }
 
 /** The same for a bus over TCP, which is bound before the node is a member of anything. */
-export function busSettings(world: World, config: Config, member: () => ClusterMember | undefined): TcpBusSettings {
+export function busSettings(
+  world: World,
+  config: Config,
+  tls: TlsMaterial,
+  member: () => ClusterMember | undefined,
+): TcpBusSettings {
+  const secure = { dialling: () => tls.forDialling(), accepting: () => tls.forNodes() };
   return {
     world,
+    tls: config.flag('tls-cluster') ? secure : undefined,
     get nodeTimeout() {
       return config.number('cluster-node-timeout');
     },
@@ -57,14 +68,28 @@ export function busSettings(world: World, config: Config, member: () => ClusterM
   };
 }
 
+/** As redis has it: who names a TLS port to announce names the other one too, or none is told. */
+function announcedPorts(config: Config, bound: BoundPorts): BoundPorts {
+  const port = config.number('cluster-announce-port');
+  const tlsPort = config.flag('tls-cluster') ? config.number('cluster-announce-tls-port') : 0;
+  const cport = config.number('cluster-announce-bus-port') || bound.cport;
+  if (tlsPort > 0) return { port: tlsPort, plainPort: port, cport };
+  return { port: port || bound.port, plainPort: bound.plainPort, cport };
+}
+
+interface BoundPorts {
+  readonly port: number;
+  readonly plainPort: number;
+  readonly cport: number;
+}
+
 /** Makes what a node announces of itself follow its parameters. */
-export function watchAnnounced(config: Config, member: ClusterMember): void {
-  const { host, port, cport } = me(member.state);
+export function watchAnnounced(config: Config, member: ClusterMember, bound: () => BoundPorts): void {
+  const { host } = me(member.state);
   const announce = (): void => {
     const change = {
       host: config.get('cluster-announce-ip') || host || me(member.state).host,
-      port: config.number('cluster-announce-port') || port,
-      cport: config.number('cluster-announce-bus-port') || cport,
+      ...announcedPorts(config, bound()),
       hostname: config.get('cluster-announce-hostname'),
       noFailover: config.flag('cluster-replica-no-failover'),
     };
@@ -73,7 +98,7 @@ export function watchAnnounced(config: Config, member: ClusterMember): void {
     member.refresh();
   };
   config.onChange((name) => {
-    if (name.startsWith('cluster-')) announce();
+    if (name.startsWith('cluster-') || name === 'port' || name === 'tls-port') announce();
   });
   announce();
 }

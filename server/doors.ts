@@ -1,15 +1,15 @@
-// The addresses one node listens at: the client port on every host, a unix path, the bus port.
+// The addresses one node listens at: ports for clients with and without TLS on every host, a unix path, the bus port.
 // Owns the listeners; knows the parameters that name addresses, nothing of what is said there.
-// Invariant: open() opens all or rejects; what was opened by then is closed by close().
+// Invariant: open() opens all or rejects, and what was opened by then is closed by close(); rebind() changes all that
+// it was asked to or nothing. Clients stay when the door they came in by is closed.
 
 import { chmodSync, lstatSync, rmSync } from 'node:fs';
-import type { TlsOptions } from 'node:tls';
 import { type BusPort, bindTcpBus, type TcpBusSettings } from './bus/tcp-bus.ts';
 import type { Config } from './command/config.ts';
 import type { Engine } from './command/engine.ts';
 import { Listener } from './session/listener.ts';
 import type { Session } from './session/session.ts';
-import { tlsOptions } from './tls-options.ts';
+import type { TlsMaterial } from './tls-options.ts';
 
 /** Bus ports are client ports plus this, as in redis, unless `cluster-port` says otherwise. */
 export const busPortOffset = 10_000;
@@ -24,22 +24,48 @@ export interface DoorOptions {
   readonly cluster: boolean;
   /** Undefined: no bus over TCP. */
   readonly bus: TcpBusSettings | undefined;
+  readonly tls: TlsMaterial;
+}
+
+/** The parameters that rebind() heeds, in the order in which redis looks at them. */
+export const rebindable = ['bind', 'port', 'tls-port'] as const;
+export type Rebindable = (typeof rebindable)[number];
+
+type Kind = 'port' | 'tls-port';
+
+/** A listener that is open, and where that was asked for. */
+interface Opened {
+  readonly kind: Kind;
+  readonly host: string;
+  readonly listener: Listener;
 }
 
 export class Doors {
   readonly #engine: Engine;
   readonly #options: DoorOptions;
-  #listeners: Listener[] = [];
+  #hosts: readonly string[];
+  #opened: Opened[] = [];
+  #unix: Listener | undefined;
+  /** Closed doors whose clients are still here. */
+  readonly #left = new Set<Listener>();
   #bus: BusPort | undefined;
 
   constructor(engine: Engine, options: DoorOptions) {
     this.#engine = engine;
     this.#options = options;
+    this.#hosts = options.hosts;
   }
 
   /** The client port; what was asked for, until it is open. */
   get port(): number {
-    return this.#listeners[0]?.port ?? this.#options.port ?? 0;
+    return this.#portOf('port') || this.#portOf('tls-port') || (this.#options.port ?? 0);
+  }
+
+  /** As other nodes are to know them: `port` is that with TLS when the nodes talk TLS. */
+  get ports(): { readonly port: number; readonly cport: number; readonly plainPort: number } {
+    const { cport } = this;
+    if (!this.#secureCluster) return { port: this.port, cport, plainPort: 0 };
+    return { port: this.#portOf('tls-port'), cport, plainPort: this.#portOf('port') };
   }
 
   get cport(): number {
@@ -51,7 +77,7 @@ export class Doors {
   }
 
   *sessions(): Generator<Session> {
-    for (const listener of this.#listeners) yield* listener.sessions;
+    for (const listener of this.#all()) yield* listener.sessions;
   }
 
   /** Rejects when an address cannot be bound. */
@@ -59,66 +85,138 @@ export class Doors {
     const { port, cluster, bus } = this.#options;
     if (port !== undefined) await this.#openPorts(port);
     const tlsPort = this.#engine.config.number('tls-port');
-    if (tlsPort > 0) await this.#openSecure(tlsPort);
+    if (tlsPort > 0) this.#opened.push(...(await this.#openAll('tls-port', tlsPort, this.#hosts)));
     const path = this.#engine.config.get('unixsocket');
     if (path !== '') await this.#openPath(path);
     if (!cluster || this.#bus !== undefined) return;
-    if (this.port > 0 && (await this.#openBus(this.port))) return;
-    if (bus !== undefined)
-      throw new Error(`no bus port belongs to port ${this.port}: it would be above ${highestPort}`);
+    const clientPort = this.#secureCluster ? tlsPort : this.port;
+    if (clientPort > 0 && (await this.#openBus(clientPort))) return;
+    if (bus === undefined) return;
+    if (clientPort === 0) throw new Error('tls-cluster: a tls-port is needed');
+    throw new Error(`no bus port belongs to port ${clientPort}: it would be above ${highestPort}`);
+  }
+
+  /**
+   * Makes the doors what the parameters say by now. Resolves to the parameter that cannot be obeyed and why, with the
+   * doors as they were, or to undefined.
+   */
+  async rebind(names: readonly Rebindable[]): Promise<{ readonly name: Rebindable; readonly why: string } | undefined> {
+    const { config, world } = this.#engine;
+    const before = { hosts: this.#hosts, opened: this.#opened };
+    for (const name of names) {
+      const kinds: readonly Kind[] = name === 'bind' ? ['port', 'tls-port'] : [name];
+      if (name === 'bind') this.#hosts = boundHosts(config);
+      try {
+        for (const kind of kinds) await this.#reopen(kind, name === 'bind' ? this.#portOf(kind) : config.number(kind));
+      } catch (error) {
+        world.log(`${name} ${config.get(name)}: ${(error as Error).message}`);
+        await this.#restore(before);
+        return { name, why: name === 'bind' ? cannotBind : cannotListen };
+      }
+    }
+    return undefined;
   }
 
   /** Resolves when every socket is gone and the ports are free again. */
   async close(): Promise<void> {
     await this.#bus?.close();
-    await Promise.all(this.#listeners.map((listener) => listener.close()));
+    await Promise.all([...this.#all()].map((listener) => listener.close()));
+  }
+
+  get #secureCluster(): boolean {
+    return this.#engine.config.flag('tls-cluster');
+  }
+
+  #portOf(kind: Kind): number {
+    return this.#opened.find((door) => door.kind === kind)?.listener.port ?? 0;
+  }
+
+  *#all(): Generator<Listener> {
+    for (const { listener } of this.#opened) yield listener;
+    if (this.#unix !== undefined) yield this.#unix;
+    yield* this.#left;
   }
 
   async #openPorts(port: number): Promise<void> {
-    const [first = '127.0.0.1', ...others] = this.#options.hosts;
+    const [first = '127.0.0.1', ...others] = this.#hosts;
     const unfit: Listener[] = [];
-    let listener = await this.#listen(first, port);
+    let listener = await this.#openOne('port', port, first);
     try {
       // The bus port must exist and be free too. The ports without are held until one with came up.
-      while (this.#options.cluster && port === 0 && unfit.length < anyPortTries) {
+      while (this.#options.cluster && !this.#secureCluster && port === 0 && unfit.length < anyPortTries) {
         if (await this.#openBus(listener.port).catch(() => false)) break;
         unfit.push(listener);
-        listener = await this.#listen(first, port);
+        listener = await this.#openOne('port', port, first);
       }
     } finally {
       for (const other of unfit) await other.close();
     }
-    this.#listeners = [listener];
-    for (const host of others) await this.#listenToo(host, { port: listener.port });
+    this.#opened = [{ kind: 'port', host: first, listener }];
+    this.#opened.push(...(await this.#openAll('port', listener.port, others)));
   }
 
-  /** Clients that speak TLS; nodes among themselves do not. */
-  async #openSecure(port: number): Promise<void> {
-    const tls = tlsOptions(this.#engine.config);
-    for (const host of this.#options.hosts) await this.#listenToo(host, { port, tls });
-  }
-
-  async #listenToo(host: string, { port, tls }: { port: number; tls?: TlsOptions }): Promise<void> {
-    const listener = new Listener(this.#engine, { host: plainHost(host), ...(tls && { tls }) });
-    try {
-      await listener.listen({ port });
-      this.#listeners.push(listener);
-    } catch (error) {
-      if (!host.startsWith('-')) throw error;
+  /** All or none. */
+  async #openAll(kind: Kind, port: number, hosts: readonly string[]): Promise<Opened[]> {
+    const opened: Opened[] = [];
+    for (const host of hosts) {
+      try {
+        opened.push({ kind, host, listener: await this.#openOne(kind, port, host) });
+      } catch (error) {
+        if (host.startsWith('-')) continue;
+        await Promise.all(opened.map(({ listener }) => listener.close()));
+        throw error;
+      }
     }
+    return opened;
   }
 
-  async #listen(host: string, port: number): Promise<Listener> {
-    const listener = new Listener(this.#engine, { host: plainHost(host) });
+  async #openOne(kind: Kind, port: number, host: string): Promise<Listener> {
+    // Else the one for all of IPv6 would take the port from the one for all of IPv4.
+    const ipv6Only = this.#hosts.length > 1 && host.includes(':');
+    const tls = kind === 'tls-port' ? { tls: this.#options.tls.forClients() } : {};
+    const listener = new Listener(this.#engine, { host: plainHost(host), ipv6Only, ...tls });
     await listener.listen({ port });
     return listener;
+  }
+
+  /** Addresses that stay are not touched. The others go first: what comes may overlap with them. */
+  async #reopen(kind: Kind, port: number): Promise<void> {
+    const hosts = port > 0 ? this.#hosts : [];
+    const stays = (door: Opened): boolean =>
+      door.kind !== kind || (door.listener.port === port && hosts.includes(door.host));
+    const staying = this.#opened.filter(stays);
+    for (const door of this.#opened) if (!stays(door)) this.#shut(door.listener);
+    this.#opened = staying;
+    const known = new Set(staying.filter((door) => door.kind === kind).map(({ host }) => host));
+    const fresh = await this.#openAll(
+      kind,
+      port,
+      hosts.filter((host) => !known.has(host)),
+    );
+    this.#opened = [...staying, ...fresh];
+  }
+
+  async #restore(before: { readonly hosts: readonly string[]; readonly opened: readonly Opened[] }): Promise<void> {
+    this.#hosts = before.hosts;
+    for (const door of this.#opened) if (!before.opened.includes(door)) this.#shut(door.listener);
+    const restored: Opened[] = [];
+    for (const door of before.opened) {
+      if (this.#opened.includes(door)) restored.push(door);
+      else restored.push(...(await this.#openAll(door.kind, door.listener.port, [door.host])));
+    }
+    this.#opened = restored;
+  }
+
+  #shut(listener: Listener): void {
+    this.#left.add(listener);
+    void listener.retire().then(() => this.#left.delete(listener));
   }
 
   async #openPath(path: string): Promise<void> {
     removeStaleSocket(path);
     const listener = new Listener(this.#engine, { path });
     await listener.listen();
-    this.#listeners.push(listener);
+    this.#unix = listener;
     const mode = Number.parseInt(this.#engine.config.get('unixsocketperm'), 8);
     if (mode > 0) chmodSync(path, mode);
   }
@@ -127,9 +225,11 @@ export class Doors {
   async #openBus(clientPort: number): Promise<boolean> {
     const cport = this.#busPortFor(clientPort);
     if (cport > highestPort) return false;
-    const { bus, hosts } = this.#options;
+    const { bus } = this.#options;
     if (bus === undefined) return true;
-    this.#bus = await bindTcpBus({ host: plainHost(hosts[0] ?? '127.0.0.1'), cport }, bus);
+    const hosts = this.#hosts.map((host) => ({ host: plainHost(host), optional: host.startsWith('-') }));
+    const [first = { host: '127.0.0.1' }, ...others] = hosts;
+    this.#bus = await bindTcpBus({ host: first.host, cport }, bus, others);
     return true;
   }
 
@@ -137,6 +237,9 @@ export class Doors {
     return this.#engine.config.number('cluster-port') || clientPort + busPortOffset;
   }
 }
+
+const cannotBind = 'Failed to bind to specified addresses.';
+const cannotListen = 'Unable to listen on this port. Check server logs.';
 
 /** The hosts of `bind`. */
 export function boundHosts(config: Config): string[] {

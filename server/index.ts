@@ -75,7 +75,7 @@ export async function startNode(options: NodeOptions = {}): Promise<BundledNode>
   const nodeOptions = { ...commonOptions(options, world), port: checkPort(options.port ?? 0, 1), cluster };
   const node = await openNode(nodeOptions);
   try {
-    const address = { host: '', port: node.port, cport: node.cport };
+    const address = { host: '', ...node.ports };
     if (!cluster) node.start(undefined);
     else {
       const first = firstState(node.savedState(), randomId(world), address);

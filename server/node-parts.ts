@@ -79,7 +79,9 @@ export function memberHost(parts: NodeParts): MemberHost {
     get masterLinked() {
       return replication.linked;
     },
-    follow: ({ host, port }) => replication.follow({ host, port }),
+    // Nodes that talk TLS are known by their ports with TLS, which is not where the stream is without.
+    follow: ({ host, port, plainPort }) =>
+      replication.follow({ host, port: engine.config.flag('tls-replication') ? port : plainPort || port }),
     promote: () => replication.promote(),
     flush: () => {
       store.clear();

@@ -26,6 +26,7 @@ import { Pauses } from './pauses.ts';
 import { NodeReplication } from './replication-node.ts';
 import { Saving } from './saving.ts';
 import { Shutdown } from './shutdown.ts';
+import { TlsMaterial } from './tls-options.ts';
 
 export interface ServerNodeOptions {
   readonly world: World;
@@ -73,21 +74,27 @@ export class ServerNode {
     });
     const node = this;
     this.engine.loading = true;
+    const tls = new TlsMaterial(this.engine.config);
     this.#doors = new Doors(this.engine, {
       ...options,
       hosts: options.hosts ?? [options.host],
-      bus: options.bus === 'tcp' ? busSettings(world, this.engine.config, () => this.#member) : undefined,
+      bus: options.bus === 'tcp' ? busSettings(world, this.engine.config, tls, () => this.#member) : undefined,
+      tls,
     });
     if (this.engine.config.get('dir') !== '') {
       this.#saving = new Saving(this.engine, (reason) => this.#stopAtOnce(reason));
     }
     this.#pauses = new Pauses(this.engine);
     this.#shutdown = new Shutdown(shutdownHost(parts));
-    this.#links = new LinkCache(world);
+    this.#links = new LinkCache(world, () => (this.engine.config.flag('tls-cluster') ? tls.forDialling() : undefined));
     this.#replication = new NodeReplication(this.engine, {
       get port() {
         return node.port;
       },
+      get tlsPort() {
+        return node.engine.config.number('tls-port');
+      },
+      tls: () => (this.engine.config.flag('tls-replication') ? tls.forDialling() : undefined),
       get quiet() {
         return node.#pauses.has('handing over');
       },
@@ -99,6 +106,11 @@ export class ServerNode {
 
   get port(): number {
     return this.#doors.port;
+  }
+
+  /** As other nodes are to know them. */
+  get ports(): { readonly port: number; readonly cport: number; readonly plainPort: number } {
+    return this.#doors.ports;
   }
 
   /** The bus port. */
@@ -236,7 +248,7 @@ export class ServerNode {
     const { engine, options } = this;
     this.#member = new ClusterMember(memberHost(this.#parts()), state, settingsOf(engine.config), up);
     this.#saveState();
-    watchAnnounced(engine.config, this.#member);
+    watchAnnounced(engine.config, this.#member, () => this.ports);
     this.#bus = this.#member.start(this.#doors.bus?.open ?? openLoopbackBus, options.host);
   }
 

@@ -3,6 +3,7 @@
 // Invariant: the engine serves as what the node is: expiry, read-only and the stream switch in follow() and promote()
 // alone.
 
+import type { ConnectionOptions } from 'node:tls';
 import type { Reply } from '../lib/wire/reply.ts';
 import type { Client } from './command/client.ts';
 import type { Effect, Engine } from './command/engine.ts';
@@ -19,6 +20,10 @@ import { replicationWords } from './replication-words.ts';
 export interface ReplicationHost {
   /** The client port, once it is open. */
   readonly port: number;
+  /** The same with TLS; 0: there is none. */
+  readonly tlsPort: number;
+  /** For dialling a master; undefined: without TLS. */
+  tls(): ConnectionOptions | undefined;
   /** Writes wait for a failover. */
   readonly quiet: boolean;
   /** The first byte of a stream was applied. */
@@ -63,7 +68,8 @@ export class NodeReplication {
       get timeoutMs() {
         return config.number('repl-timeout') * 1000;
       },
-      introduction: () => introduction(config, host.port),
+      introduction: () => introduction(config, host.tls() === undefined ? host.port : host.tlsPort || host.port),
+      tls: () => host.tls(),
       load: () => startLoading(engine, (facts) => this.#onLoaded(facts)),
       apply: (unit) => this.#applier.apply(unit),
       onApplied: (bytes) => this.#onApplied(bytes),

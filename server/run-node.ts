@@ -90,9 +90,6 @@ function readPlan(args: readonly string[], env: Environment, world: ProcessWorld
   } catch (error) {
     throw blame('logfile', `Can't open the log file: ${(error as Error).message}`);
   }
-  for (const name of ['tls-cluster', 'tls-replication']) {
-    if (config.flag(name)) throw blame(name, 'this server cannot do that');
-  }
   return { config, warnings, nodeId, file, started };
 }
 
@@ -193,9 +190,8 @@ function enter(node: ServerNode, nodeId: string, world: ProcessWorld): void {
     const id = nodeId === '' ? randomId(world) : nodeId;
     if (saved === undefined) world.log(`No cluster configuration found, I'm ${id}`);
     else world.log(`Node configuration loaded, I'm ${saved.myself}`);
-    const { state, notes } = adoptKeys(
-      firstState(saved, id, { host: '', port: node.port, cport: node.cport }),
-      (slot) => node.store.countInSlot(slot),
+    const { state, notes } = adoptKeys(firstState(saved, id, { host: '', ...node.ports }), (slot) =>
+      node.store.countInSlot(slot),
     );
     for (const note of notes) world.log(note);
     node.start(state);

@@ -24,7 +24,14 @@ export function sendAway(engine: Engine, member: ClusterMember): void {
   engine.blocked.refuse((client, argv) => {
     const command = engine.registry.find(argv);
     if (command instanceof Error) return undefined;
-    const flags = { write: true, shardChannel: false, migrate: false, asking: false, readonly: client.readonly };
+    const flags = {
+      write: true,
+      shardChannel: false,
+      migrate: false,
+      asking: false,
+      readonly: client.readonly,
+      plain: client.plain,
+    };
     return guard(member.guardView, { keys: keysOf(command.row, argv), ...flags });
   });
   const mine = myMaster(member.state).id;

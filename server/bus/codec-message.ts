@@ -25,7 +25,7 @@ export function packetFor({ header, body }: Message, facts: SenderFacts): Packet
       bitmap: header.bitmap,
       master: header.role === 'replica' ? (header.master ?? '') : '',
       host: facts.announcedHost,
-      plainPort: 0,
+      plainPort: header.plainPort,
       cport: header.cport,
       flags:
         role |
@@ -45,14 +45,14 @@ function greeting(body: Extract<Body, { readonly gossip: unknown }>, hostname: s
 }
 
 function recordFor(entry: GossipEntry): GossipRecord {
-  const { id, host, port, cport, role, suspect, failed } = entry;
+  const { id, host, port, cport, plainPort, role, suspect, failed } = entry;
   const flags =
     (role === 'master' ? nodeFlags.master : nodeFlags.replica) |
     (suspect ? nodeFlags.suspect : 0) |
     (failed ? nodeFlags.failed : 0);
   const pingSent = secondsOf(entry.pingSent);
   const pongReceived = secondsOf(entry.pongReceived);
-  return { id, pingSent, pongReceived, host, port, cport, flags, plainPort: 0 };
+  return { id, pingSent, pongReceived, host, port, cport, flags, plainPort };
 }
 
 /** The wire has 32 bits for it; a clock beyond them claims nothing. */
@@ -71,6 +71,7 @@ export function messageFrom({ header, body }: Packet): Message | undefined {
       host: header.host,
       port: header.port,
       cport: header.cport,
+      plainPort: header.plainPort,
       hostname: 'extensions' in body ? hostnameIn(body.extensions) : '',
       // As redis has it, whatever the flags say: who follows nobody is a master.
       role: header.master === '' ? 'master' : 'replica',
@@ -98,13 +99,14 @@ function hostnameIn(extensions: readonly PingExtension[]): string {
   return '';
 }
 
-function entryFrom({ id, host, port, cport, flags, pingSent, pongReceived }: GossipRecord): GossipEntry {
+function entryFrom({ id, host, port, cport, plainPort, flags, pingSent, pongReceived }: GossipRecord): GossipEntry {
   const lost = (flags & (nodeFlags.noAddress | nodeFlags.handshake)) !== 0;
   return {
     id,
     host: lost ? '' : host,
     port,
     cport,
+    plainPort,
     hostname: '',
     role: (flags & nodeFlags.replica) === 0 ? 'master' : 'replica',
     suspect: (flags & nodeFlags.suspect) !== 0,

@@ -11,6 +11,7 @@ import {
   type ClusterState,
   type Effect,
   me,
+  type NodeAddress,
   newNode,
   type Step,
   unchanged,
@@ -92,15 +93,14 @@ function learnMyHost(state: ClusterState, kind: Body['kind'], facts: GossipFacts
 
 function shakeHands(state: ClusterState, header: Header, kind: Body['kind'], facts: GossipFacts): Step {
   const host = header.host === '' ? facts.remoteHost : header.host;
-  const address = { host, port: header.port, cport: header.cport, hostname: header.hostname };
+  const { port, cport, plainPort, hostname } = header;
+  const address = { host, port, cport, plainPort, hostname };
   const partner = facts.link === undefined ? undefined : state.nodes.get(facts.link);
   if (partner?.handshake) {
     const without = withoutNode(state, partner.id);
     // Whoever I met may be myself or someone I know: the handshake was for nothing.
     if (state.nodes.has(header.sender)) return { state: without, effects: [{ kind: 'unlink', id: partner.id }] };
-    const { host: dialled, port, cport, hostname } = partner;
-    const known = { host: dialled, port, cport, hostname };
-    const node: ClusterNode = { ...newNode(header.sender, known), role: header.role };
+    const node: ClusterNode = { ...newNode(header.sender, partner), role: header.role };
     return {
       state: { ...without, nodes: new Map(without.nodes).set(node.id, node) },
       effects: [{ kind: 'rename', from: partner.id, to: node.id }, { kind: 'save' }],
@@ -114,11 +114,7 @@ function shakeHands(state: ClusterState, header: Header, kind: Body['kind'], fac
 }
 
 /** Adds a node in handshake under a random id, unless one for that address is there. */
-export function startHandshake(
-  state: ClusterState,
-  address: { readonly host: string; readonly port: number; readonly cport: number },
-  id: string,
-): Step {
+export function startHandshake(state: ClusterState, address: NodeAddress, id: string): Step {
   for (const node of state.nodes.values()) {
     if (node.handshake && node.host === address.host && node.cport === address.cport) return unchanged(state);
   }
@@ -146,13 +142,18 @@ function learnHostname(state: ClusterState, header: Header): Step {
 function learnAddress(state: ClusterState, header: Header, facts: GossipFacts): Step {
   const sender = state.nodes.get(header.sender)!;
   const seen = anyHost.has(facts.remoteHost) ? sender.host : facts.remoteHost;
-  return moveNode(state, sender.id, { host: header.host || seen, port: header.port, cport: header.cport });
+  const { port, cport, plainPort } = header;
+  return moveNode(state, sender.id, { host: header.host || seen, port, cport, plainPort });
 }
 
 /** Addresses that are listened on, not reached. */
 const anyHost = new Set(['', '0.0.0.0', '::']);
 
-function moveNode(state: ClusterState, id: string, to: Pick<ClusterNode, 'host' | 'port' | 'cport'>): Step {
+function moveNode(
+  state: ClusterState,
+  id: string,
+  to: Pick<ClusterNode, 'host' | 'port' | 'cport' | 'plainPort'>,
+): Step {
   const next = withNode(state, id, to);
   if (next === state) return unchanged(state);
   const effects: Effect[] = [{ kind: 'unlink', id }, { kind: 'save' }];
@@ -162,7 +163,7 @@ function moveNode(state: ClusterState, id: string, to: Pick<ClusterNode, 'host' 
 
 /** Whoever answers under the address of `id` is somebody else: it has no address any more. */
 export function loseAddress(state: ClusterState, id: string): Step {
-  const next = withNode(state, id, { host: '', port: 0, cport: 0 });
+  const next = withNode(state, id, { host: '', port: 0, cport: 0, plainPort: 0 });
   return { state: next, effects: [{ kind: 'unlink', id }, { kind: 'save' }] };
 }
 
@@ -200,14 +201,16 @@ function learnNode(state: ClusterState, entry: GossipEntry, now: number): Step {
   if (node !== undefined) {
     // It cannot be reached where I think it is, and somebody reaches it elsewhere.
     const elsewhere = (node.suspect || node.failed) && !entry.suspect && !entry.failed && node.id !== state.myself;
-    return elsewhere
-      ? moveNode(state, node.id, { host: entry.host, port: entry.port, cport: entry.cport })
-      : unchanged(state);
+    return elsewhere ? moveNode(state, node.id, pickAddress(entry)) : unchanged(state);
   }
   if ((state.forgotten.get(entry.id) ?? 0) > now) return unchanged(state);
   const { role, suspect, failed } = entry;
   const nodes = new Map(state.nodes).set(entry.id, { ...newNode(entry.id, entry), role, suspect, failed });
   return { state: { ...state, nodes }, effects: [{ kind: 'save' }] };
+}
+
+function pickAddress({ host, port, cport, plainPort }: GossipEntry): Required<Omit<NodeAddress, 'hostname'>> {
+  return { host, port, cport, plainPort };
 }
 
 function learnUpdate(state: ClusterState, body: Extract<Body, { kind: 'update' }>, facts: GossipFacts): Step {

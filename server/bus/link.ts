@@ -3,9 +3,21 @@
 // what goes wrong on a link closes that link, says why once, and touches nothing else.
 
 import { createServer, isIP, type Server, Socket } from 'node:net';
+import {
+  type ConnectionOptions,
+  connect as connectTls,
+  createServer as createTlsServer,
+  type TlsOptions,
+} from 'node:tls';
 import type { World } from '../../lib/base/world.ts';
 import type { BusAddress } from './bus.ts';
 import { Framer } from './frame.ts';
+
+/** Both ends show a certificate; asked for anew for each dialling. */
+export interface LinkTls {
+  dialling(): ConnectionOptions;
+  accepting(): TlsOptions;
+}
 
 export interface LinkSettings {
   readonly world: World;
@@ -15,6 +27,8 @@ export interface LinkSettings {
   stuckMs(): number;
   /** Bytes that may wait to be sent. */
   sendLimit(): number;
+  /** Undefined: without TLS. */
+  readonly tls: LinkTls | undefined;
   /** Bytes of the longest packet taken in. */
   readonly packetLimit: number;
 }
@@ -55,18 +69,22 @@ export class SocketLink {
     this.remoteHost = plainHost(socket.remoteAddress);
     this.openedAt = settings.world.now();
     this.heardAt = this.openedAt;
-    socket.setNoDelay(true);
+    if (!dialling) socket.setNoDelay(true);
   }
 
   /** Begins to read; called once, by whoever made the link. */
   start(events: SocketEvents): void {
     const socket = this.#socket;
     this.#events = events;
-    socket.once('connect', () => {
+    const onOpen = (): void => {
       this.#dialling = false;
       this.#sendingSince = this.#settings.world.now();
+      socket.setNoDelay(true);
+      socket.setKeepAlive(true, 2 * this.#settings.stuckMs());
       if (this.open) events.onOpen?.();
-    });
+    };
+    if (this.#dialling) socket.once(this.#settings.tls === undefined ? 'connect' : 'secureConnect', onOpen);
+    else socket.setKeepAlive(true, 2 * this.#settings.stuckMs());
     socket.on('data', (chunk: Buffer) => this.#take(chunk));
     socket.once('end', () => this.close('closed by the peer'));
     socket.once('error', (error) => this.close(error.message));
@@ -74,7 +92,6 @@ export class SocketLink {
       this.close('closed by the peer');
       events.onClose(this.#reason!);
     });
-    socket.setKeepAlive(true, 2 * this.#settings.stuckMs());
   }
 
   get open(): boolean {
@@ -160,12 +177,13 @@ function plainHost(address: string | undefined): string {
 
 /** `from`: the address that this node listens on; peers see it as the sender's. */
 export function dialLink(to: BusAddress, from: string, settings: LinkSettings): SocketLink {
-  const socket = new Socket();
-  const link = new SocketLink(socket, true, settings);
   // To its own address a socket comes from there anyway; to bind it costs a search for a free port.
   const bound = isIP(from) !== 0 && isIP(from) === isIP(to.host) && !isAnyHost(from) && from !== to.host;
   const local = bound ? { localAddress: from } : {};
-  socket.connect({ host: to.host, port: to.cport, ...local });
+  const target = { host: to.host, port: to.cport, ...local };
+  const socket = settings.tls === undefined ? new Socket() : connectTls({ ...target, ...settings.tls.dialling() });
+  const link = new SocketLink(socket, true, settings);
+  if (settings.tls === undefined) socket.connect(target);
   return link;
 }
 
@@ -181,14 +199,20 @@ export interface Door {
 
 /** Listens at `address`; a cport of 0 is any free port. Rejects when it is taken. */
 export function openDoor(
-  address: BusAddress,
+  address: BusAddress & { readonly ipv6Only?: boolean },
   settings: LinkSettings,
   onLink: (link: SocketLink) => void,
 ): Promise<Door> {
   return new Promise((resolve, reject) => {
-    const server = createServer({ pauseOnConnect: true }, (socket) => onLink(new SocketLink(socket, false, settings)));
+    const accept = (socket: Socket): void => onLink(new SocketLink(socket, false, settings));
+    const server =
+      settings.tls === undefined
+        ? createServer({ pauseOnConnect: true }, accept)
+        : createTlsServer(settings.tls.accepting(), accept);
+    // A bad handshake concerns only whoever made it.
+    server.on('tlsClientError', (_error: Error, socket: Socket) => socket.destroy());
     server.once('error', reject);
-    server.listen({ host: address.host, port: address.cport }, () => {
+    server.listen({ host: address.host, port: address.cport, ipv6Only: address.ipv6Only ?? false }, () => {
       server.off('error', reject);
       // No more descriptors, say: that costs one link, not the node.
       server.on('error', (error) => settings.world.log(`bus: accept failed: ${error.message}`));

@@ -11,6 +11,8 @@ export interface Header {
   readonly host: string;
   readonly port: number;
   readonly cport: number;
+  /** As of a node in the state. */
+  readonly plainPort: number;
   readonly hostname: string;
   readonly role: 'master' | 'replica';
   readonly master: string | null;
@@ -33,6 +35,7 @@ export interface GossipEntry {
   readonly host: string;
   readonly port: number;
   readonly cport: number;
+  readonly plainPort: number;
   readonly hostname: string;
   readonly role: 'master' | 'replica';
   readonly suspect: boolean;
@@ -68,6 +71,7 @@ export function headerOf(state: ClusterState, standing: Standing): Header {
     host: mine.host,
     port: mine.port,
     cport: mine.cport,
+    plainPort: mine.plainPort,
     hostname: mine.hostname,
     role: mine.role,
     master: mine.master,
@@ -82,13 +86,14 @@ export function headerOf(state: ClusterState, standing: Standing): Header {
 
 /** `times`: of the sender's link to that node, in ms. */
 export function gossipEntry(node: ClusterNode, times: Pick<GossipEntry, 'pingSent' | 'pongReceived'>): GossipEntry {
-  const { id, host, port, cport, hostname, role, suspect, failed } = node;
+  const { id, host, port, cport, plainPort, hostname, role, suspect, failed } = node;
   const pingSent = wholeSeconds(times.pingSent);
   return {
     id,
     host,
     port,
     cport,
+    plainPort,
     hostname,
     role,
     suspect,

@@ -8,7 +8,7 @@ import type { Bus, BusAddress, BusLink, Delivery, LinkEvents, OpenBus } from './
 import { decodePacket, encodePacket } from './codec.ts';
 import { messageFrom, packetFor, type SenderFacts } from './codec-message.ts';
 import { BadPacket } from './codec-packet.ts';
-import { type Door, dialLink, type LinkSettings, openDoor, type SocketLink } from './link.ts';
+import { type Door, dialLink, type LinkSettings, type LinkTls, openDoor, type SocketLink } from './link.ts';
 import type { Message } from './message.ts';
 
 export interface TcpBusSettings {
@@ -18,6 +18,8 @@ export interface TcpBusSettings {
   readonly sender: SenderFacts;
   /** Bytes that may wait on one link; 0: the bus's own bound. */
   readonly sendLimit: number;
+  /** Undefined, the default: without TLS. */
+  readonly tls?: LinkTls | undefined;
   /** Whether `id` is a node of the cluster, not in handshake. */
   knows(id: string): boolean;
 }
@@ -40,10 +42,30 @@ const minConnectMs = 1000;
 const minIdleMs = 60_000;
 const complainEveryMs = 1000;
 
+/** A further address with the same bus port; an optional one may be missing on this machine. */
+export interface OtherHost {
+  readonly host: string;
+  readonly optional: boolean;
+}
+
 /** Binds the bus port, 0 for any free one. Rejects when it is taken. */
-export async function bindTcpBus(address: BusAddress, settings: TcpBusSettings): Promise<BusPort> {
+export async function bindTcpBus(
+  address: BusAddress,
+  settings: TcpBusSettings,
+  others: readonly OtherHost[] = [],
+): Promise<BusPort> {
   const bus = new TcpBus(address.host, settings);
-  await bus.bind(address.cport);
+  try {
+    await bus.bind(address.host, address.cport);
+    for (const { host, optional } of others) {
+      await bus.bind(host, bus.cport, true).catch((error: unknown) => {
+        if (!optional) throw error;
+      });
+    }
+  } catch (error) {
+    await bus.close();
+    throw error;
+  }
   return bus;
 }
 
@@ -60,7 +82,7 @@ class TcpBus implements Bus, BusPort {
   readonly #inbound = new Set<Inbound>();
   readonly #byPeer = new Map<string, Inbound>();
   readonly #outbound = new Set<Outbound>();
-  #door: Door | undefined;
+  readonly #doors: Door[] = [];
   #onInbound: ((delivery: Delivery) => void) | undefined;
   #timer: Timer | undefined;
   #held = false;
@@ -76,16 +98,18 @@ class TcpBus implements Bus, BusPort {
       connectMs: () => Math.max(settings.nodeTimeout, minConnectMs),
       stuckMs: () => Math.max(settings.nodeTimeout, minConnectMs),
       sendLimit: () => settings.sendLimit || hardSendLimit,
+      tls: settings.tls,
       packetLimit,
     };
   }
 
-  async bind(cport: number): Promise<void> {
-    this.#door = await openDoor({ host: this.#host, cport }, this.#links, (link) => this.#accept(link));
+  /** `apart`: one of several addresses, each for its own kind of IP. */
+  async bind(host: string, cport: number, apart = false): Promise<void> {
+    this.#doors.push(await openDoor({ host, cport, ipv6Only: apart }, this.#links, (link) => this.#accept(link)));
   }
 
   get cport(): number {
-    return this.#door?.port ?? 0;
+    return this.#doors[0]?.port ?? 0;
   }
 
   /** What arrived before waits in its socket. */
@@ -139,7 +163,7 @@ class TcpBus implements Bus, BusPort {
     this.#outbound.clear();
     this.#inbound.clear();
     this.#byPeer.clear();
-    await this.#door?.close();
+    await Promise.all(this.#doors.map((door) => door.close()));
   }
 
   /** Puts a message on a link. */

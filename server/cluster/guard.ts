@@ -33,6 +33,8 @@ export interface GuardRequest {
   readonly asking: boolean;
   /** The session is in READONLY mode. */
   readonly readonly: boolean;
+  /** The session has no TLS. */
+  readonly plain: boolean;
 }
 
 const crossSlot = new ReplyError(refusals.crossSlot);
@@ -73,7 +75,7 @@ function whileMigrating(view: GuardView, request: GuardRequest, slot: number, ta
   let missing = 0;
   for (const key of request.keys) view.has(key) ? here++ : missing++;
   if (missing === 0) return undefined;
-  return here > 0 ? tryAgain : redirect(view, 'ask', slot, view.state.nodes.get(target)!);
+  return here > 0 ? tryAgain : redirect(view, request, { kind: 'ask', slot, node: view.state.nodes.get(target)! });
 }
 
 function elsewhere(
@@ -91,12 +93,23 @@ function elsewhere(
   const mine = me(state);
   const replicaMay = request.shardChannel || (request.readonly && !request.write);
   if (replicaMay && mine.role === 'replica' && mine.master === owner.id) return undefined;
-  return redirect(view, 'moved', slot, owner);
+  return redirect(view, request, { kind: 'moved', slot, node: owner });
 }
 
-function redirect(view: GuardView, kind: 'moved' | 'ask', slot: number, node: ClusterNode): ReplyError {
+interface Elsewhere {
+  readonly kind: 'moved' | 'ask';
+  readonly slot: number;
+  readonly node: ClusterNode;
+}
+
+function redirect(view: GuardView, request: GuardRequest, { kind, slot, node }: Elsewhere): ReplyError {
   const host = endpointOf(node, view.endpointType) ?? '';
-  return new ReplyError(printRedirect({ kind, slot, host, port: node.port }));
+  return new ReplyError(printRedirect({ kind, slot, host, port: portFor(node, request.plain) }));
+}
+
+/** Where a client, `plain`: one without TLS, is served by `node`. */
+export function portFor(node: ClusterNode, plain: boolean): number {
+  return plain && node.plainPort > 0 ? node.plainPort : node.port;
 }
 
 /** What a client is told to connect to: null stands for "the host you asked". */

@@ -13,6 +13,8 @@ export interface ClusterNode {
   readonly host: string;
   readonly port: number;
   readonly cport: number;
+  /** Where clients are served without TLS, in a cluster whose nodes talk TLS; else 0. */
+  readonly plainPort: number;
   /** `''`: none announced. */
   readonly hostname: string;
   readonly role: 'master' | 'replica';
@@ -102,6 +104,7 @@ export interface NodeAddress {
   readonly host: string;
   readonly port: number;
   readonly cport: number;
+  readonly plainPort?: number;
   readonly hostname?: string;
 }
 
@@ -111,6 +114,7 @@ export function newNode(id: string, address: NodeAddress): ClusterNode {
     host: address.host,
     port: address.port,
     cport: address.cport,
+    plainPort: address.plainPort ?? 0,
     hostname: address.hostname ?? '',
     role: 'master',
     master: null,

@@ -4,7 +4,7 @@
 import { type NodeLine, printNodeLine } from '../../lib/wire/cluster-nodes.ts';
 import type { Shard, ShardNode, SlotNode, SlotRange } from '../../lib/wire/cluster-text.ts';
 import { votingMasters } from './failure.ts';
-import { type EndpointType, endpointOf } from './guard.ts';
+import { type EndpointType, endpointOf, portFor } from './guard.ts';
 import { ownedRanges, rangesOf } from './slots.ts';
 import { type ClusterNode, type ClusterState, me, myMaster, replicasOf } from './state.ts';
 
@@ -19,14 +19,15 @@ const unlinked: PeerView = { pingSent: 0, pongReceived: 0, connected: false };
 
 export type PeerViews = (id: string) => PeerView | undefined;
 
-export function nodeLine(state: ClusterState, node: ClusterNode, peers: PeerViews): string {
+/** `plain`: for a client without TLS. */
+export function nodeLine(state: ClusterState, node: ClusterNode, peers: PeerViews, plain = false): string {
   const mine = node.id === state.myself;
   const master = node.master === null ? undefined : state.nodes.get(node.master);
   const peer = peers(node.id) ?? unlinked;
   const line: NodeLine = {
     id: node.id,
     host: node.host,
-    port: node.port,
+    port: portFor(node, plain),
     cport: node.cport,
     hostname: node.hostname,
     flags: flagWords(node, mine),
@@ -54,41 +55,44 @@ export function flagWords(node: ClusterNode, mine: boolean): string[] {
   return words;
 }
 
-export function nodesText(state: ClusterState, peers: PeerViews): string {
-  return [...state.nodes.values()].map((node) => `${nodeLine(state, node, peers)}\n`).join('');
+export function nodesText(state: ClusterState, peers: PeerViews, plain = false): string {
+  return [...state.nodes.values()].map((node) => `${nodeLine(state, node, peers, plain)}\n`).join('');
 }
 
-export function slotRanges(state: ClusterState, type: EndpointType): SlotRange[] {
+export function slotRanges(state: ClusterState, type: EndpointType, plain = false): SlotRange[] {
   const serving = new Map<string, SlotNode[]>();
   return ownedRanges(state).map(({ start, end, owner }) => {
     let nodes = serving.get(owner);
     if (nodes === undefined) {
       const replicas = replicasOf(state, owner).filter((node) => !node.failed && node.offset > 0);
-      nodes = [state.nodes.get(owner)!, ...replicas].map((node) => slotNode(node, type));
+      nodes = [state.nodes.get(owner)!, ...replicas].map((node) => slotNode(node, type, plain));
       serving.set(owner, nodes);
     }
     return { start, end, nodes };
   });
 }
 
-function slotNode(node: ClusterNode, type: EndpointType): SlotNode {
+function slotNode(node: ClusterNode, type: EndpointType, plain: boolean): SlotNode {
   const withIp = type === 'ip' ? {} : { ip: node.host };
   const withHostname = type === 'hostname' || node.hostname === '' ? {} : { hostname: node.hostname };
-  return { host: endpointOf(node, type), port: node.port, id: node.id, ...withIp, ...withHostname };
+  return { host: endpointOf(node, type), port: portFor(node, plain), id: node.id, ...withIp, ...withHostname };
 }
 
-export function shards(state: ClusterState, type: EndpointType): Shard[] {
+/** `secure`: the nodes' own ports are those with TLS. */
+export function shards(state: ClusterState, type: EndpointType, secure = false): Shard[] {
   const masters = [...state.nodes.values()].filter((node) => node.role === 'master' && !node.handshake);
   return masters.map((master) => ({
     slots: rangesOf(state, master.id),
-    nodes: [master, ...replicasOf(state, master.id)].map((node) => shardNode(node, type)),
+    nodes: [master, ...replicasOf(state, master.id)].map((node) => shardNode(node, type, secure)),
   }));
 }
 
-function shardNode(node: ClusterNode, type: EndpointType): ShardNode {
+function shardNode(node: ClusterNode, type: EndpointType, secure: boolean): ShardNode {
+  const plainPort = secure ? node.plainPort : node.port;
   return {
     id: node.id,
-    port: node.port,
+    ...(plainPort > 0 ? { port: plainPort } : {}),
+    ...(secure ? { tlsPort: node.port } : {}),
     ip: node.host,
     endpoint: endpointOf(node, type),
     ...(node.hostname === '' ? {} : { hostname: node.hostname }),

@@ -11,6 +11,8 @@ export interface Outlet {
   readonly address: string;
   readonly localAddress: string;
   readonly fd: number;
+  /** The bytes travel under TLS. */
+  readonly secure?: boolean;
   /** Writes a reply now: a push, or one of several replies to a command. */
   send(reply: Reply): void;
   /** Writes the answer of a parked command and goes on with the requests behind it. */
@@ -59,6 +61,8 @@ export class Client implements Context {
   libName = '';
   libVersion = '';
   authenticated: boolean;
+  /** Its bytes do not travel under TLS. */
+  readonly plain: boolean;
   /** READONLY session of a cluster replica. */
   readonly = false;
   /** ASKING was sent: good for one command. */
@@ -92,6 +96,7 @@ export class Client implements Context {
     this.store = store;
     this.outlet = outlet;
     this.authenticated = authenticated;
+    this.plain = outlet.secure !== true;
     this.created = world.now();
     this.lastActive = this.created;
   }

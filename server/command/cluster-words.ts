@@ -23,7 +23,7 @@ import { bitmapOf, slotsIn } from '../cluster/slots.ts';
 import { type ClusterState, me, myMaster, type Outcome, refuse, replicasOf, type Step } from '../cluster/state.ts';
 import { type BusStats, infoText, nodeLine, nodesText, type PeerView, shards, slotRanges } from '../cluster/text.ts';
 import type { Client } from './client.ts';
-import type { CommandGroup, Context, Handler } from './registry.ts';
+import type { CommandGroup, Handler } from './registry.ts';
 
 interface LinkFacts {
   readonly direction: 'to' | 'from';
@@ -38,6 +38,8 @@ export interface ClusterDesk {
   readonly shown: ClusterState;
   readonly up: boolean;
   readonly endpointType: EndpointType;
+  /** The nodes talk TLS: the ports they tell each other are those with TLS. */
+  readonly secure: boolean;
   readonly allowReplicaMigration: boolean;
   readonly stats: BusStats;
   apply(step: Step): void;
@@ -50,7 +52,7 @@ export interface ClusterDesk {
   randomId(): string;
 }
 
-type Word = (desk: ClusterDesk, ctx: Context, argv: readonly string[]) => Reply;
+type Word = (desk: ClusterDesk, ctx: Client, argv: readonly string[]) => Reply;
 
 /** CLUSTER with its subcommands over `desk`, and the session's flags; undefined: cluster mode is off. */
 export function clusterWords(desk: ClusterDesk | undefined): CommandGroup<Client> {
@@ -168,11 +170,11 @@ const getKeysInSlot: Word = (_desk, ctx, argv) => {
   return ctx.store.keysInSlot(slot, count);
 };
 
-const replicas: Word = (desk, _ctx, argv) => {
+const replicas: Word = (desk, { plain }, argv) => {
   const node = desk.state.nodes.get(argv[2]!);
   if (node === undefined) return refuse(`Unknown node ${argv[2]}`);
   if (node.role === 'replica') return refuse('The specified node is not a master');
-  return replicasOf(desk.state, node.id).map((replica) => nodeLine(desk.state, replica, (id) => desk.peer(id)));
+  return replicasOf(desk.state, node.id).map((replica) => nodeLine(desk.state, replica, (id) => desk.peer(id), plain));
 };
 
 const failover: Word = (desk, _ctx, argv) => {
@@ -304,9 +306,9 @@ const words: Readonly<Record<string, Word>> = {
   myid: (desk) => desk.state.myself,
   myshardid: (desk) => me(desk.state).shard,
   'slot-stats': slotStats,
-  nodes: (desk) => new Verbatim(nodesText(desk.shown, (id) => desk.peer(id))),
-  slots: (desk) => printSlots(slotRanges(desk.shown, desk.endpointType)),
-  shards: (desk) => printShards(shards(desk.shown, desk.endpointType)),
+  nodes: (desk, { plain }) => new Verbatim(nodesText(desk.shown, (id) => desk.peer(id), plain)),
+  slots: (desk, { plain }) => printSlots(slotRanges(desk.shown, desk.endpointType, plain)),
+  shards: (desk) => printShards(shards(desk.shown, desk.endpointType, desk.secure)),
   info: (desk) => new Verbatim(infoText(desk.state, desk.up, desk.stats)),
   links,
   replicas,

@@ -178,7 +178,7 @@ tls-ciphersuites s
 tls-client-cert-file s
 tls-client-key-file s
 tls-client-key-file-pass s
-tls-cluster b no
+tls-cluster b! no
 tls-dh-params-file s
 tls-key-file s
 tls-key-file-pass s

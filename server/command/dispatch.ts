@@ -124,6 +124,7 @@ function route(engine: Engine, client: Client, row: CommandRow, argv: readonly s
     migrate,
     asking: client.asking || (row.flags & Flag.asking) !== 0,
     readonly: client.readonly,
+    plain: client.plain,
   };
   const refusal = engine.hooks.guard?.(request);
   // A redirect at EXEC ends the transaction, and the client is told where to start it again.

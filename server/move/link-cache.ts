@@ -1,5 +1,6 @@
 // The connections that MIGRATE keeps: one per target, at most 64, closed after ten idle seconds.
 
+import type { ConnectionOptions } from 'node:tls';
 import { LRUCache } from 'lru-cache';
 import type { Timer, World } from '../../lib/base/world.ts';
 import { PeerLink } from './peer-link.ts';
@@ -19,10 +20,13 @@ interface Kept extends CachedLink {
 
 export class LinkCache {
   readonly #world: World;
+  readonly #tls: () => ConnectionOptions | undefined;
   readonly #links: LRUCache<string, Kept>;
 
-  constructor(world: World) {
+  /** `tls` is asked at each dialling; undefined: without TLS. */
+  constructor(world: World, tls: () => ConnectionOptions | undefined = () => undefined) {
     this.#world = world;
+    this.#tls = tls;
     this.#links = new LRUCache<string, Kept>({
       max: maxLinks,
       dispose: (kept) => {
@@ -40,7 +44,7 @@ export class LinkCache {
       this.#touch(address, known);
       return { kept: known, reused: true };
     }
-    const kept: Kept = { link: new PeerLink(host, port, this.#world), db: undefined, idle: undefined };
+    const kept: Kept = { link: new PeerLink(host, port, this.#world, this.#tls()), db: undefined, idle: undefined };
     this.#links.set(address, kept);
     this.#touch(address, kept);
     return { kept, reused: false };

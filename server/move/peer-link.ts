@@ -2,6 +2,7 @@
 // one deadline for each exchange. Text is binary strings both ways. An error reply is a value, a lost socket throws.
 
 import { connect, type Socket } from 'node:net';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import type { Timer, World } from '../../lib/base/world.ts';
 import { Decoder, pending } from '../../lib/wire/decoder.ts';
 
@@ -42,11 +43,13 @@ export class PeerLink {
   #unknownHost = false;
   #closed = false;
 
-  constructor(host: string, port: number, world: World) {
+  /** `tls`: what node:tls needs; undefined: without TLS. */
+  constructor(host: string, port: number, world: World, tls?: ConnectionOptions) {
     this.address = `${host}:${port}`;
     this.#world = world;
-    this.#socket = connect({ host, port, noDelay: true });
-    this.#socket.on('connect', () => {
+    const target = { host, port, noDelay: true };
+    this.#socket = tls === undefined ? connect(target) : connectTls({ ...target, ...tls });
+    this.#socket.on(tls === undefined ? 'connect' : 'secureConnect', () => {
       this.#connected = true;
     });
     this.#socket.on('data', (chunk) => this.#read(chunk));

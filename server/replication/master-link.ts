@@ -4,6 +4,7 @@
 // was applied; whatever goes wrong ends the link, for its owner to dial again.
 
 import { connect, type Socket } from 'node:net';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import type { World } from '../../lib/base/world.ts';
 import { printCommand } from '../persistence/aof-commands.ts';
 import type { RdbSink } from '../persistence/rdb-file.ts';
@@ -38,6 +39,8 @@ export interface LinkHost {
   /** Seconds of silence, in ms, until the link is given up. */
   readonly timeoutMs: number;
   introduction(): Introduction;
+  /** What node:tls needs to dial; undefined: the link is without TLS. */
+  tls?(): ConnectionOptions | undefined;
   load(): Loading;
   apply(unit: readonly Words[]): void;
   /** Bytes of the stream that were applied; they belong into the history. */
@@ -77,8 +80,10 @@ export class MasterLink {
       onApplied: (bytes) => host.onApplied(bytes),
       onAsked: () => this.acknowledge(),
     });
-    this.#socket = connect({ host: address.host, port: address.port, noDelay: true });
-    this.#socket.on('connect', () => this.#onConnect());
+    const tls = host.tls?.();
+    const target = { host: address.host, port: address.port, noDelay: true };
+    this.#socket = tls === undefined ? connect(target) : connectTls({ ...target, ...tls });
+    this.#socket.on(tls === undefined ? 'connect' : 'secureConnect', () => this.#onConnect());
     this.#socket.on('data', (chunk) => this.#onData(chunk));
     this.#socket.on('error', (error) => this.#fail(error.message));
     this.#socket.on('close', () => this.#fail('the master closed the connection'));

@@ -103,6 +103,7 @@ export class Replica {
         return host.timeoutMs;
       },
       introduction: () => host.introduction(),
+      tls: () => host.tls?.(),
       load: () => host.load(),
       apply: (unit) => host.apply(unit),
       onApplied: (bytes) => host.onApplied(bytes),

@@ -2,7 +2,7 @@
 // Invariant: every accepted socket is either a session in the set or already destroyed.
 
 import { createServer, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
+import { createServer as createTlsServer, type TlsOptions, Server as TlsServer } from 'node:tls';
 import type { Timer } from '../../lib/base/world.ts';
 import type { Engine } from '../command/engine.ts';
 import { Session } from './session.ts';
@@ -12,6 +12,8 @@ export interface ListenOptions {
   readonly host?: string;
   /** 0 = any free port. */
   readonly port?: number;
+  /** With an IPv6 address: IPv4 clients are left to another listener. Default false. */
+  readonly ipv6Only?: boolean;
   /** A unix socket instead of host and port. */
   readonly path?: string;
   /** Key, certificate and so on: clients must speak TLS. */
@@ -30,6 +32,7 @@ export class Listener {
   readonly #server: Server;
   readonly #path: string | undefined;
   readonly #secure: boolean;
+  readonly #ipv6Only: boolean;
   readonly #sockets = new Set<Socket>();
   #idleTimer: Timer | undefined;
   #nextFd = 8;
@@ -40,6 +43,7 @@ export class Listener {
     this.#path = options.path;
     this.#secure = options.tls !== undefined;
     this.host = options.host ?? '127.0.0.1';
+    this.#ipv6Only = options.ipv6Only ?? false;
     const accept = (socket: Socket): void => this.#accept(socket);
     this.#server =
       options.tls === undefined
@@ -64,8 +68,23 @@ export class Listener {
         resolve();
       };
       if (this.#path !== undefined) this.#server.listen(this.#path, onListening);
-      else this.#server.listen({ host: this.host, port: options.port ?? 0 }, onListening);
+      else this.#server.listen({ host: this.host, port: options.port ?? 0, ipv6Only: this.#ipv6Only }, onListening);
     });
+  }
+
+  /** Stops accepting; clients stay. Resolves when the last one is gone. */
+  retire(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#server.close(() => {
+        this.#idleTimer?.cancel();
+        resolve();
+      });
+    });
+  }
+
+  /** Shows another certificate from now on. */
+  renew(tls: TlsOptions): void {
+    if (this.#server instanceof TlsServer) this.#server.setSecureContext(tls);
   }
 
   /** Stops accepting, closes every client, and resolves when all sockets are gone. */

@@ -3,6 +3,7 @@
 // one tick leave in one write; while the client is parked, or does not read its replies, its requests wait.
 
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import type { Timer } from '../../lib/base/world.ts';
 import { Push, type Reply, ReplyError } from '../../lib/wire/reply.ts';
 import { ReplyWriter } from '../../lib/wire/reply-writer.ts';
@@ -21,6 +22,7 @@ export class Session implements Outlet {
   readonly address: string;
   readonly localAddress: string;
   readonly fd: number;
+  readonly secure: boolean;
   readonly #engine: Engine;
   readonly #socket: Socket;
   readonly #decoder: RequestDecoder;
@@ -38,6 +40,7 @@ export class Session implements Outlet {
     this.#engine = engine;
     this.#socket = socket;
     this.fd = fd;
+    this.secure = socket instanceof TLSSocket;
     this.address = path === undefined ? join(socket.remoteAddress, socket.remotePort) : `${path}:0`;
     this.localAddress = path === undefined ? join(socket.localAddress, socket.localPort) : `${path}:0`;
     this.#decoder = new RequestDecoder({

@@ -25,7 +25,7 @@ const pingBytes = encodePacket(ping);
 function message(body: Message['body']): Message {
   const { bitmap, sender } = ping.header;
   const flags = { noFailover: false, migrateTo: false, paused: false, force: false };
-  const place = { host: '', port: 7000, cport: 17_000, hostname: '', role: 'master' as const, master: null };
+  const place = { host: '', port: 7000, cport: 17_000, plainPort: 0, hostname: '', role: 'master' as const, master: null };
   return { header: { sender, ...place, ...flags, currentEpoch: 1, configEpoch: 1, offset: 0, bitmap }, body };
 }
 

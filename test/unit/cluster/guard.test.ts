@@ -43,7 +43,7 @@ function viewOf(setting: Setting): GuardView {
 }
 
 function requestOf(request: Partial<GuardRequest>): GuardRequest {
-  const plain = { write: false, shardChannel: false, migrate: false, asking: false, readonly: false };
+  const plain = { write: false, shardChannel: false, migrate: false, asking: false, readonly: false, plain: false };
   return { keys: ['foo'], ...plain, ...request };
 }
 

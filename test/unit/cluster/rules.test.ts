@@ -74,6 +74,7 @@ function message(state: ClusterState, from: string, body: Body, header: Partial<
       host: '',
       port: node.port,
       cport: node.cport,
+      plainPort: node.plainPort,
       hostname: '',
       role: node.role,
       master: node.master,
