@@ -4,6 +4,7 @@ import { ReplyError } from '../lib/wire/reply.ts';
 import { Client, type Outlet } from './command/client.ts';
 import { apply } from './command/dispatch.ts';
 import type { Engine } from './command/engine.ts';
+import { arityRefusal, type Command } from './command/registry.ts';
 import { serverVersion } from './command/version.ts';
 import { Databases } from './keyspace/databases.ts';
 import type { RdbContent } from './persistence/rdb-file.ts';
@@ -105,7 +106,7 @@ export class Applier {
   }
 
   #run(words: Words): void {
-    const command = this.#engine.registry.find(words);
+    const command = wellFormed(this.#engine, words);
     const reply = command instanceof ReplyError ? command : this.#engine.run(this.#client, command, words);
     if (reply instanceof ReplyError && ++this.#refused <= refusalsLogged) {
       this.#engine.world.log(`replication: '${words[0]}' of the master was refused: ${reply.message}`);
@@ -118,11 +119,19 @@ export function databaseApplier(engine: Engine): (db: number, argv: Words) => vo
   const client = trusted(engine);
   return (db, argv) =>
     withoutExpiry(engine, () => {
-      const known = engine.registry.find(argv);
+      const known = wellFormed(engine, argv);
       if (known instanceof ReplyError) throw new Error(known.message);
       client.store = engine.databases.stores[db]!;
       apply(engine, client, argv);
     });
+}
+
+/** The command that the words call, or why they call none: nothing else looks at how many they are. */
+function wellFormed(engine: Engine, words: Words): Command<Client> | ReplyError {
+  const command = engine.registry.find(words);
+  if (command instanceof ReplyError) return command;
+  const { arity, name } = command.row;
+  return (arity > 0 ? words.length === arity : words.length >= -arity) ? command : arityRefusal(name);
 }
 
 /** A client whose words are facts already: no checks, no waiting. */

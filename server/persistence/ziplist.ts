@@ -7,13 +7,21 @@ import { ByteReader } from './bytes.ts';
 export function readZiplist(bytes: Buffer): string[] {
   const reader = new ByteReader(bytes);
   if (reader.u32() !== bytes.length) throw new Error('ziplist: its length is not that of its bytes');
-  reader.u32();
+  const tail = reader.u32();
   const count = reader.u16();
   const items: string[] = [];
+  let last = reader.at;
+  let previous = 0;
   while (!(reader.left === 1 && reader.bytes[reader.at] === 0xff)) {
-    if (reader.u8() === 254) reader.u32();
+    last = reader.at;
+    const short = reader.u8();
+    if ((short === 254 ? reader.u32() : short) !== previous) {
+      throw new Error('ziplist: an entry and the length of the one before it disagree');
+    }
     items.push(readZiplistEntry(reader));
+    previous = reader.at - last;
   }
+  if (tail !== last) throw new Error('ziplist: its last entry is not where it says');
   if (count !== 0xffff && count !== items.length) throw new Error(`ziplist: ${items.length} entries, not ${count}`);
   return items;
 }

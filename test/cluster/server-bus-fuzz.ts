@@ -1,6 +1,7 @@
-// Strangers at the bus port: random bytes and mutated packets, by the hundred thousand, against a running cluster:
-//   node build/test/cluster/server-bus-fuzz.js [--packets 100000] [--seed 1]
-// Ends with 1 when the cluster is not what it was before.
+// Strangers at the bus port: random bytes and mutated packets, by the hundred thousand, against a running cluster.
+// Run as a script, any bad input of which there is a proof:
+//   node build/test/cluster/server-bus-fuzz.js [--kind packets|rdb|restore|psync|nodes|all] [--runs 100000] [--seed 1]
+// Ends with 1 when something is not what it was before, or an input did more than be taken or refused.
 
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
@@ -9,6 +10,11 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { nodesText } from '../../server/cluster/text.ts';
 import { type BundledCluster, startCluster } from '../../server/index.ts';
+import { type Chance, type InputReport, reportText } from '../fault/fuzz-kit.ts';
+import { fuzzNodes } from '../fault/fuzz-nodes.ts';
+import { fuzzPsync } from '../fault/fuzz-psync.ts';
+import { fuzzRdb } from '../fault/fuzz-rdb.ts';
+import { fuzzRestore } from '../fault/fuzz-restore.ts';
 import { chanceFrom, mutated, vectors } from '../unit/bus/packet-kit.ts';
 
 export interface FuzzReport {
@@ -94,16 +100,41 @@ export async function fuzz(packets: number, seed: number): Promise<FuzzReport> {
   return { packets, heard, closed, before, after: views(cluster), handshakes };
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { values } = parseArgs({
-    options: { packets: { type: 'string', default: '100000' }, seed: { type: 'string', default: '1' } },
-  });
-  const report = await fuzz(Number(values.packets), Number(values.seed));
+async function fuzzPackets(runs: number, seed: number): Promise<boolean> {
+  const report = await fuzz(runs, seed);
   const same = report.after.every((view, at) => view === report.before[at]);
   if (!same) console.log(`before:\n${report.before.join('\n')}\nafter:\n${report.after.join('\n')}`);
   console.log(
-    `${report.packets} packets, ${report.heard} of them made sense, ${report.closed} links closed, ${report.handshakes} handshakes at once at most: ` +
-      `${same ? 'nothing changed' : 'the cluster changed'}`,
+    `packets: ${report.packets}, ${report.heard} of them made sense, ${report.closed} links closed, ` +
+      `${report.handshakes} handshakes at once at most: ${same ? 'nothing changed' : 'the cluster changed'}`,
   );
-  process.exit(same ? 0 : 1);
+  return same;
+}
+
+const others: Readonly<Record<string, (runs: number, chance: Chance) => Promise<InputReport>>> = {
+  rdb: fuzzRdb,
+  restore: fuzzRestore,
+  psync: fuzzPsync,
+  nodes: fuzzNodes,
+};
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { values } = parseArgs({
+    options: {
+      kind: { type: 'string', default: 'packets' },
+      runs: { type: 'string', default: '100000' },
+      packets: { type: 'string' },
+      seed: { type: 'string', default: '1' },
+    },
+  });
+  const runs = Number(values.packets ?? values.runs);
+  const seed = Number(values.seed);
+  const known = ['packets', ...Object.keys(others)];
+  const kinds = values.kind === 'all' ? known : values.kind.split(',');
+  for (const kind of kinds) {
+    if (!known.includes(kind)) throw new Error(`--kind ${kind} is none of ${known.join(', ')}, all`);
+    if (kind === 'packets') process.exitCode = (await fuzzPackets(runs, seed)) ? process.exitCode : 1;
+    else console.log(reportText(await others[kind]!(runs, chanceFrom(seed))));
+  }
+  process.exit();
 }

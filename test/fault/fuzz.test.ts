@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict';
+import { chanceFrom } from '../unit/bus/packet-kit.ts';
+import type { Chance } from './fuzz-kit.ts';
+import { fuzzNodes } from './fuzz-nodes.ts';
+import { fuzzPsync } from './fuzz-psync.ts';
+import { fuzzRdb } from './fuzz-rdb.ts';
+import { fuzzRestore } from './fuzz-restore.ts';
+
+// A few of the inputs that `npm run proof:fuzz` tries by the hundred thousand. Each run throws at the first input that
+// does more than be taken or be refused with a reason.
+
+const mebibyte = 1024 * 1024;
+
+describe('bad input', function () {
+  this.timeout(60_000);
+
+  for (const [what, fuzz, runs] of [
+    ['RDB files', fuzzRdb, 800],
+    ['payloads of RESTORE', (runs: number, chance: Chance) => fuzzRestore(runs, chance, false), 800],
+    ['answers, copies and streams of a master', fuzzPsync, 200],
+    ['cluster configurations', fuzzNodes, 800],
+  ] as const) {
+    it(`${runs} spoiled ${what} are taken or refused with a reason, and memory is not taken on their word`, async () => {
+      const report = await fuzz(runs, chanceFrom(7));
+      assert.equal(report.accepted + report.refused, runs);
+      assert.ok(report.accepted > runs / 50, `only ${report.accepted} were taken`);
+      assert.ok(report.refused > runs / 5, `only ${report.refused} were refused`);
+      assert.ok(report.reasons.size >= 2, [...report.reasons.keys()].join());
+      assert.ok(report.largest <= mebibyte, `a buffer of ${report.largest} bytes`);
+    });
+  }
+});
