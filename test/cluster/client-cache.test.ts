@@ -5,7 +5,8 @@ import { deepEqual, equal, notEqual, ok, rejects } from 'node:assert/strict';
 import { channel } from 'node:diagnostics_channel';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Cluster, type ClusterOptions, slotOf } from '../../lib/index.ts';
-import { needRedisServer, type RealCluster, sharedRealCluster, startRealCluster, until } from '../kit/real-cluster.ts';
+import { needRedisServer, type RealCluster, sharedRealCluster, startRealCluster } from '../kit/real-cluster.ts';
+import { until } from '../kit/until.ts';
 
 type Counts = NonNullable<ReturnType<Cluster['stats']>['cache']>;
 

@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { Redis as Peer } from 'ioredis';
 import { Cluster, Redis, ReplyError, ScanStream, slotOf } from '../../lib/index.ts';
 import { parseNodes } from '../../lib/wire/cluster-nodes.ts';
-import { needRedisServer, type RealCluster, type RealNode, startRealCluster, until } from '../kit/real-cluster.ts';
+import { needRedisServer, type RealCluster, type RealNode, startRealCluster } from '../kit/real-cluster.ts';
+import { until } from '../kit/until.ts';
 
 const keys = Array.from({ length: 3000 }, (_, at) => `key:${at}`);
 

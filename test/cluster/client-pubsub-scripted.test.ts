@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Cluster, type ClusterOptions } from '../../lib/index.ts';
 import { slotOf } from '../../lib/wire/slot.ts';
 import { type Answer, bulk, clusterOk, FakeNode, slotsReply } from '../kit/fake-node.ts';
-import { until } from '../kit/real-cluster.ts';
+import { until } from '../kit/until.ts';
 
 function push(kind: string, channel: string, count: number): string {
   return `>3\r\n${bulk(kind)}${bulk(channel)}:${count}\r\n`;

@@ -6,7 +6,8 @@ import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Cluster, type ClusterOptions } from '../../lib/index.ts';
 import { slotOf } from '../../lib/wire/slot.ts';
-import { needRedisServer, type RealCluster, type RealNode, startRealCluster, until } from '../kit/real-cluster.ts';
+import { needRedisServer, type RealCluster, type RealNode, startRealCluster } from '../kit/real-cluster.ts';
+import { until } from '../kit/until.ts';
 
 /** A channel name in a slot owned by the `at`-th of three masters as created. */
 function channelOf(at: number, seed = 'c'): string {

@@ -6,7 +6,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Cluster, type ClusterOptions, type Redis } from '../../lib/index.ts';
 import { slotOf } from '../../lib/wire/slot.ts';
 import { type Answer, bulk, clusterOk, FakeNode, slotsReply } from '../kit/fake-node.ts';
-import { needRedisServer, type RealCluster, type RealNode, startRealCluster, until } from '../kit/real-cluster.ts';
+import { needRedisServer, type RealCluster, type RealNode, startRealCluster } from '../kit/real-cluster.ts';
+import { until } from '../kit/until.ts';
 
 type Handler = (argv: readonly string[]) => Answer | 'silence';
 

@@ -2,7 +2,8 @@
 
 import { equal, fail, ok } from 'node:assert/strict';
 import { Cluster, slotOf } from '../../lib/index.ts';
-import { needRedisServer, type RealCluster, startRealCluster, until } from '../kit/real-cluster.ts';
+import { needRedisServer, type RealCluster, startRealCluster } from '../kit/real-cluster.ts';
+import { until } from '../kit/until.ts';
 
 const total = 100_000;
 const batch = 500;

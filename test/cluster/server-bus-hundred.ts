@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { slotCount } from '../../lib/wire/slot.ts';
 import { type BundledNode, startNode } from '../../server/index.ts';
-import { RespClient } from '../kit/resp-client.ts';
+import { ask } from '../kit/ask.ts';
 
 const { values } = parseArgs({
   options: {
@@ -34,13 +34,6 @@ interface Census {
   readonly owners: string;
 }
 
-async function say(node: BundledNode, ...argv: string[]): Promise<void> {
-  const client = await RespClient.connect(node.port);
-  const reply = await client.call(...argv);
-  client.close();
-  if (reply instanceof Error) throw reply;
-}
-
 /** Nodes number `first` and up, each with its share of the slots, as redis-cli sets them up before they meet. */
 async function bear(first: number): Promise<BundledNode[]> {
   const nodes: BundledNode[] = [];
@@ -48,15 +41,15 @@ async function bear(first: number): Promise<BundledNode[]> {
     const config = { 'cluster-node-timeout': values.timeout };
     const node = await startNode({ cluster: true, bus: 'tcp', config });
     const bounds = [at, at + 1].map((share) => Math.round((share * slotCount) / count));
-    await say(node, 'CLUSTER', 'SET-CONFIG-EPOCH', String(at + 1));
-    await say(node, 'CLUSTER', 'ADDSLOTSRANGE', String(bounds[0]), String(bounds[1]! - 1));
+    await ask(node, 'CLUSTER', 'SET-CONFIG-EPOCH', String(at + 1));
+    await ask(node, 'CLUSTER', 'ADDSLOTSRANGE', String(bounds[0]), String(bounds[1]! - 1));
     nodes.push(node);
   }
   return nodes;
 }
 
 async function meet(nodes: readonly BundledNode[], port: number): Promise<void> {
-  for (const node of nodes) if (node.port !== port) await say(node, 'CLUSTER', 'MEET', '127.0.0.1', String(port));
+  for (const node of nodes) if (node.port !== port) await ask(node, 'CLUSTER', 'MEET', '127.0.0.1', String(port));
 }
 
 function census(nodes: readonly BundledNode[]): Census {

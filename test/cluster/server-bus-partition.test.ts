@@ -1,22 +1,14 @@
 import assert from 'node:assert/strict';
 import { slotOf } from '../../lib/wire/slot.ts';
 import { type BundledCluster, type BundledNode, startCluster } from '../../server/index.ts';
-import { until } from '../kit/real-cluster.ts';
-import { RespClient } from '../kit/resp-client.ts';
+import { say as saying } from '../kit/ask.ts';
+import { until } from '../kit/until.ts';
 
 // The network between two parts of a cluster breaks and is mended: every packet of the bus between them is dropped.
 
 const config = { 'cluster-node-timeout': '1000' };
 
-async function say(node: BundledNode, ...argv: string[]): Promise<string> {
-  const client = await RespClient.connect(node.port);
-  try {
-    const reply = await client.call(...argv);
-    return reply instanceof Error ? `-${reply.message}` : String(reply);
-  } finally {
-    client.close();
-  }
-}
+const say = async (node: BundledNode, ...argv: string[]): Promise<string> => String(await saying(node, ...argv));
 
 function part(one: readonly BundledNode[], other: readonly BundledNode[]): void {
   for (const node of one) node.server.member.cutOff(other.map(({ id }) => id));

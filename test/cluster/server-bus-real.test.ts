@@ -1,24 +1,15 @@
 import assert from 'node:assert/strict';
 import { slotOf } from '../../lib/wire/slot.ts';
 import { type BundledNode, startNode } from '../../server/index.ts';
-import { needRedisServer, type RealCluster, startRealCluster, until } from '../kit/real-cluster.ts';
+import { ask } from '../kit/ask.ts';
+import { needRedisServer, type RealCluster, startRealCluster } from '../kit/real-cluster.ts';
 import { RespClient } from '../kit/resp-client.ts';
+import { until } from '../kit/until.ts';
 
 // Nodes of ours in one cluster with redis-server: every word between them is the bus of redis 7.0.
 
 const config = { 'cluster-node-timeout': '2000' };
 const slot = slotOf('foo');
-
-async function ask(node: BundledNode, ...argv: string[]): Promise<unknown> {
-  const client = await RespClient.connect(node.port);
-  try {
-    const reply = await client.call(...argv);
-    if (reply instanceof Error) throw reply;
-    return reply;
-  } finally {
-    client.close();
-  }
-}
 
 /** Joins `node` to the cluster and waits until every real node knows it. */
 async function join(node: BundledNode, real: RealCluster): Promise<void> {

@@ -4,23 +4,12 @@ import { createServer } from 'node:net';
 import { Cluster } from '../../lib/index.ts';
 import { slotOf } from '../../lib/wire/slot.ts';
 import { type BundledCluster, type BundledNode, startCluster, startNode } from '../../server/index.ts';
-import { until } from '../kit/real-cluster.ts';
-import { RespClient } from '../kit/resp-client.ts';
+import { ask } from '../kit/ask.ts';
+import { until } from '../kit/until.ts';
 
 // Our nodes among themselves, every word between them sent as packets over sockets.
 
 const config = { 'cluster-node-timeout': '1000' };
-
-async function ask(node: { readonly port: number }, ...argv: string[]): Promise<unknown> {
-  const client = await RespClient.connect(node.port);
-  try {
-    const reply = await client.call(...argv);
-    if (reply instanceof Error) throw reply;
-    return reply;
-  } finally {
-    client.close();
-  }
-}
 
 describe('a cluster of our nodes on the TCP bus', function () {
   this.timeout(30_000);

@@ -1,20 +1,10 @@
 import assert from 'node:assert/strict';
 import { slotOf } from '../../lib/wire/slot.ts';
 import { type BundledCluster, type BundledNode, startCluster } from '../../server/index.ts';
-import { until } from '../kit/real-cluster.ts';
-import { RespClient } from '../kit/resp-client.ts';
+import { say } from '../kit/ask.ts';
+import { until } from '../kit/until.ts';
 
 // Words of CLUSTER that need a cluster to say anything.
-
-async function say(node: BundledNode, ...argv: string[]): Promise<unknown> {
-  const client = await RespClient.connect(node.port);
-  try {
-    const reply = await client.call(...argv);
-    return reply instanceof Error ? `-${reply.message}` : reply;
-  } finally {
-    client.close();
-  }
-}
 
 describe('CLUSTER in a cluster', function () {
   this.timeout(30_000);

@@ -3,16 +3,9 @@ import { ReplyError } from '../../lib/wire/reply.ts';
 import { slotOf } from '../../lib/wire/slot.ts';
 import { type BundledCluster, type BundledNode, startCluster, startNode } from '../../server/index.ts';
 import { RespClient } from '../kit/resp-client.ts';
+import { until } from '../kit/until.ts';
 
 const foo = slotOf('foo');
-
-async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 1000; tries++) {
-    if (await holds()) return;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  throw new Error(`${what} did not come about`);
-}
 
 describe('the bundled cluster', function () {
   this.timeout(10_000);

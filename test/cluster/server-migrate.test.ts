@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { startNode } from '../../server/index.ts';
-import { needRedisServer, until } from '../kit/real-cluster.ts';
+import { needRedisServer } from '../kit/real-cluster.ts';
 import { startRealNode } from '../kit/redis-server.ts';
 import { RespClient } from '../kit/resp-client.ts';
+import { until } from '../kit/until.ts';
 
 // MIGRATE in all its forms: from our node to a real one, from a real one to ours, and between two real ones. The
 // source answers the same each time, and what is found at both ends afterwards is the same.

@@ -8,8 +8,8 @@ import { ClusterLink } from '../../server/move/cluster-link.ts';
 import { FileJournal } from '../../server/move/journal.ts';
 import { MoveEngine, type MoveEngineOptions } from '../../server/move/move-engine.ts';
 import type { MoveStatus } from '../../server/move/move-record.ts';
-import { until } from '../kit/real-cluster.ts';
 import { RespClient } from '../kit/resp-client.ts';
+import { until } from '../kit/until.ts';
 
 // The engine on a bundled cluster: progress, pause, cancel, limits, and what it does when somebody dies in between.
 

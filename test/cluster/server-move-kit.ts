@@ -4,11 +4,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { until } from '../kit/real-cluster.ts';
+import { freePort } from '../kit/ports.ts';
 import { RespClient } from '../kit/resp-client.ts';
+import { until } from '../kit/until.ts';
 
 export type Kind = 'ours' | 'real';
 
@@ -96,24 +96,4 @@ export async function startProcess(kind: Kind, settings: Readonly<Record<string,
   const node = new NodeProcess(kind, await freePort(), settings);
   await node.start();
   return node;
-}
-
-// Below the ephemeral range, and apart from the ranges of the other kits; the bus takes the port 10000 above.
-let nextPort = 12_000 + (process.pid % 1000);
-
-async function freePort(): Promise<number> {
-  for (let tries = 0; tries < 1000; tries++) {
-    const port = nextPort++;
-    if (nextPort > 13_900) nextPort = 12_000;
-    if ((await isFree(port)) && (await isFree(port + 10_000))) return port;
-  }
-  throw new Error('no free port found');
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = createServer();
-    probe.once('error', () => resolve(false));
-    probe.listen(port, host, () => probe.close(() => resolve(true)));
-  });
 }

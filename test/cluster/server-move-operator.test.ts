@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { RealWorld } from '../../lib/base/world.ts';
 import { ClusterOperator, type MoveStatus, startCluster } from '../../server/index.ts';
-import { needRedisServer, type RealCluster, startRealCluster, until } from '../kit/real-cluster.ts';
+import { needRedisServer, type RealCluster, startRealCluster } from '../kit/real-cluster.ts';
 import { RespClient } from '../kit/resp-client.ts';
+import { until } from '../kit/until.ts';
 
 // Balancing and monitoring through the operator: on a bundled cluster, and by address on redis-server.
 

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { Cluster, slotOf } from '../../lib/index.ts';
 import { ClusterOperator, type MoveStatus } from '../../server/index.ts';
-import { needRedisServer, until } from '../kit/real-cluster.ts';
+import { needRedisServer } from '../kit/real-cluster.ts';
 import { RespClient } from '../kit/resp-client.ts';
+import { until } from '../kit/until.ts';
 import { type Kind, type NodeProcess, startProcess } from './server-move-kit.ts';
 
 // Writers that never stop while their slots go to and fro between our nodes and redis-server, are called off half-way,

@@ -15,9 +15,11 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
-import { freePort, NodeProcess, type NodeProcessOptions, startNodeProcess } from '../kit/node-process.ts';
-import { needRedisServer, startRealCluster, until } from '../kit/real-cluster.ts';
+import { NodeProcess, type NodeProcessOptions, startNodeProcess } from '../kit/node-process.ts';
+import { freePort } from '../kit/ports.ts';
+import { needRedisServer, startRealCluster } from '../kit/real-cluster.ts';
 import { RespClient } from '../kit/resp-client.ts';
+import { until } from '../kit/until.ts';
 
 // `lingcache server`: one node as a process, in the place of redis-server.
 

@@ -4,8 +4,9 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { slotOf } from '../../lib/wire/slot.ts';
-import { needRedisServer, until } from '../kit/real-cluster.ts';
+import { needRedisServer } from '../kit/real-cluster.ts';
 import { RespClient } from '../kit/resp-client.ts';
+import { until } from '../kit/until.ts';
 import { type Kind, type NodeProcess, startProcess } from './server-move-kit.ts';
 
 // redis-cli --cluster, every subcommand, on our nodes and on redis-server side by side: what it prints must be the

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { type BundledNode, startNode } from '../../server/index.ts';
+import { ask, info } from '../kit/ask.ts';
 import { needRedisServer, type RealCluster, startRealCluster } from '../kit/real-cluster.ts';
 import { RespClient } from '../kit/resp-client.ts';
-import { ask, info, until, untilEqual, untilLinked } from './server-replication-kit.ts';
+import { until } from '../kit/until.ts';
+import { untilEqual, untilLinked } from './server-replication-kit.ts';
 
 // One cluster of both kinds of nodes: ours as replica of a real master, a real one as replica of our master, and what
 // is left of the data when the master goes.

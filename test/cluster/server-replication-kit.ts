@@ -1,44 +1,9 @@
 // What the tests of replication share: nodes of either kind asked alike, and seeded writes of every type.
 
 import type { World } from '../../lib/base/world.ts';
+import { type AnyNode, ask, info } from '../kit/ask.ts';
 import { RespClient } from '../kit/resp-client.ts';
-
-export interface AnyNode {
-  readonly port: number;
-}
-
-/** One question on a connection of its own; an error reply is thrown. */
-export async function ask(node: AnyNode, ...argv: (string | number)[]): Promise<unknown> {
-  const client = await RespClient.connect(node.port);
-  try {
-    const reply = await client.call(...argv);
-    if (reply instanceof Error) throw reply;
-    return reply;
-  } finally {
-    client.close();
-  }
-}
-
-/** The fields of a section of INFO. */
-export async function info(node: AnyNode, section = 'replication'): Promise<Record<string, string>> {
-  const text = String(await ask(node, 'INFO', section));
-  return Object.fromEntries([...text.matchAll(/^(\w+):(.*)\r$/gm)].map(([, name, value]) => [name, value]));
-}
-
-export async function until(what: string, holds: () => Promise<unknown>, limit = 20_000): Promise<void> {
-  const end = Date.now() + limit;
-  let last: unknown;
-  while (Date.now() < end) {
-    try {
-      last = await holds();
-      if (last) return;
-    } catch (error) {
-      last = error;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  throw new Error(`gave up waiting until ${what}`, { cause: last });
-}
+import { until } from '../kit/until.ts';
 
 /** Until `replica` has a whole copy and a link. */
 export async function untilLinked(replica: AnyNode): Promise<void> {

@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ManualWorld } from '../../lib/base/world.ts';
 import { type BundledNode, startNode } from '../../server/index.ts';
+import { type AnyNode, ask, info } from '../kit/ask.ts';
 import { needRedisServer, type RealNode, startRealNode } from '../kit/redis-server.ts';
 import { RespClient } from '../kit/resp-client.ts';
-import { type AnyNode, ask, info, seedOf, until, untilEqual, untilLinked, write } from './server-replication-kit.ts';
+import { until } from '../kit/until.ts';
+import { seedOf, untilEqual, untilLinked, write } from './server-replication-kit.ts';
 
 // Our nodes and redis-server 7.0 as each other's masters and replicas, outside a cluster.
 

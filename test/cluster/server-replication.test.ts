@@ -9,8 +9,10 @@ import { slotOf } from '../../lib/wire/slot.ts';
 import { type BundledNode, startCluster, startNode } from '../../server/index.ts';
 import type { RdbKey } from '../../server/persistence/rdb-file.ts';
 import { CopyReader } from '../../server/replication/copy-reader.ts';
+import { ask, info } from '../kit/ask.ts';
 import { encode, RespClient } from '../kit/resp-client.ts';
-import { ask, info, until, untilEqual, untilLinked, write } from './server-replication-kit.ts';
+import { until } from '../kit/until.ts';
+import { untilEqual, untilLinked, write } from './server-replication-kit.ts';
 
 // Replication of our own nodes: the dialogue byte for byte as captured from redis-server, and its limits.
 

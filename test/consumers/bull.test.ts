@@ -1,7 +1,8 @@
 // Bull 4, BullMQ's elder: blocking pops, scripts, subscriptions, and connections that are ended and opened again.
 
 import assert from 'node:assert/strict';
-import { needRedisServer, until } from '../kit/real-cluster.ts';
+import { needRedisServer } from '../kit/real-cluster.ts';
+import { until } from '../kit/until.ts';
 import { type Client, kinds } from './clients.ts';
 import { installed } from './optional.ts';
 

@@ -6,7 +6,8 @@ import assert from 'node:assert/strict';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Queue, QueueEvents, Worker } from 'bullmq';
 import { slotOf } from '../../lib/index.ts';
-import { needRedisServer, type RealCluster, startRealCluster, until } from '../kit/real-cluster.ts';
+import { needRedisServer, type RealCluster, startRealCluster } from '../kit/real-cluster.ts';
+import { until } from '../kit/until.ts';
 import { type Client, makeCluster } from './clients.ts';
 
 // What a server says to a script that meets a key of a slot which is on its way to another node: Redis's own limit,

@@ -11,7 +11,8 @@ import {
   Worker,
   type WorkerOptions,
 } from 'bullmq';
-import { needRedisServer, until } from '../kit/real-cluster.ts';
+import { needRedisServer } from '../kit/real-cluster.ts';
+import { until } from '../kit/until.ts';
 import { type Client, ended, kinds } from './clients.ts';
 
 interface Closable {

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Cluster } from '../../lib/index.ts';
 import { FakeNode, slotsReply } from '../kit/fake-node.ts';
-import { until } from '../kit/real-cluster.ts';
+import { until } from '../kit/until.ts';
 
 const retryDeadline = 300;
 

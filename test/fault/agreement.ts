@@ -1,7 +1,8 @@
 // Real nodes of one mind. A slot moved before everybody has heard of the last move may get an epoch that is taken
 // already, and two nodes then send callers to each other: the server's business, and not what these tests ask about.
 
-import { type RealNode, until } from '../kit/real-cluster.ts';
+import type { RealNode } from '../kit/real-cluster.ts';
+import { until } from '../kit/until.ts';
 
 type Asked = Pick<RealNode, 'ask'>;
 

@@ -6,7 +6,8 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ManualWorld } from '../../lib/base/world.ts';
 import { Cluster, slotOf } from '../../lib/index.ts';
-import { needRedisServer, type RealCluster, type RealNode, startRealCluster, until } from '../kit/real-cluster.ts';
+import { needRedisServer, type RealCluster, type RealNode, startRealCluster } from '../kit/real-cluster.ts';
+import { until } from '../kit/until.ts';
 
 /** How far behind a notice, or a map without any traffic, may be on a busy machine. */
 const settle = 1500;

@@ -6,7 +6,8 @@ import assert from 'node:assert/strict';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Cluster, type ClusterOptions, slotOf } from '../../lib/index.ts';
 import { ProxyRing } from '../kit/proxy.ts';
-import { needRedisServer, type RealCluster, startRealCluster, until } from '../kit/real-cluster.ts';
+import { needRedisServer, type RealCluster, startRealCluster } from '../kit/real-cluster.ts';
+import { until } from '../kit/until.ts';
 import { agreement } from './agreement.ts';
 import { type LoadOptions, MixedLoad } from './mixed-load.ts';
 

@@ -6,7 +6,8 @@ import assert from 'node:assert/strict';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Cluster } from '../../lib/index.ts';
 import { slotOf } from '../../lib/wire/slot.ts';
-import { needRedisServer, type RealCluster, startRealCluster, until } from '../kit/real-cluster.ts';
+import { needRedisServer, type RealCluster, startRealCluster } from '../kit/real-cluster.ts';
+import { until } from '../kit/until.ts';
 
 interface Report {
   readonly errors: Error[];

@@ -4,7 +4,8 @@
 import assert from 'node:assert/strict';
 import { Cluster, slotOf } from '../../lib/index.ts';
 import { bulk, clusterOk, FakeNode, type FakeRange, slotsReply } from '../kit/fake-node.ts';
-import { needRedisServer, type RealCluster, type RealNode, startRealCluster, until } from '../kit/real-cluster.ts';
+import { needRedisServer, type RealCluster, type RealNode, startRealCluster } from '../kit/real-cluster.ts';
+import { until } from '../kit/until.ts';
 import { agreement } from './agreement.ts';
 
 type Row = [start: number, end: number, master: [host: string, port: number, id: string]];

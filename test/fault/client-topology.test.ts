@@ -4,7 +4,8 @@
 import assert from 'node:assert/strict';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Cluster, slotOf } from '../../lib/index.ts';
-import { needRedisServer, type RealCluster, startRealCluster, until } from '../kit/real-cluster.ts';
+import { needRedisServer, type RealCluster, startRealCluster } from '../kit/real-cluster.ts';
+import { until } from '../kit/until.ts';
 import { agreement } from './agreement.ts';
 import { MixedLoad } from './mixed-load.ts';
 import { introduce, type MovedNode, moveHouse } from './moved-house.ts';

@@ -2,28 +2,15 @@
 // Processes started here are stopped by pid, also when a test fails.
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createServer } from 'node:net';
 import { Redis as Peer } from 'ioredis';
-import { type RealCluster, type RealNode, until } from '../kit/real-cluster.ts';
+import { freePort } from '../kit/ports.ts';
+import type { RealCluster, RealNode } from '../kit/real-cluster.ts';
+import { until } from '../kit/until.ts';
 
 const children = new Set<ChildProcess>();
 process.once('exit', () => {
   for (const child of children) child.kill('SIGKILL');
 });
-
-async function freePort(): Promise<number> {
-  // Below the ephemeral range, as the nodes that were there before.
-  for (let tries = 0; tries < 1000; tries++) {
-    const port = 12_000 + Math.floor(Math.random() * 1900);
-    const free = await new Promise<boolean>((resolve) => {
-      const server = createServer();
-      server.once('error', () => resolve(false));
-      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-    });
-    if (free) return port;
-  }
-  throw new Error('no free port found');
-}
 
 export interface MovedNode {
   readonly host: string;

@@ -6,8 +6,8 @@
 import { spawnSync } from 'node:child_process';
 import { ClusterOperator } from '../../server/index.ts';
 import { type Kind, type NodeProcess, startProcess } from '../cluster/server-move-kit.ts';
-import { until } from '../kit/real-cluster.ts';
 import { RespClient } from '../kit/resp-client.ts';
+import { until } from '../kit/until.ts';
 
 const rounds = Number(process.argv[2] ?? 2);
 const keys = Number(process.argv[3] ?? 20_000);

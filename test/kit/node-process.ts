@@ -3,7 +3,6 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { RespClient } from './resp-client.ts';
 
 const main = new URL('../../server/tools/main.js', import.meta.url).pathname;
@@ -96,21 +95,4 @@ export async function startNodeProcess(port: number, options: NodeProcessOptions
     await node.end('SIGKILL');
     throw error;
   }
-}
-
-/** A port that is free now, and whose bus port (10000 above) is too. */
-export async function freePort(): Promise<number> {
-  for (let tries = 0; tries < 200; tries++) {
-    const port = 15_000 + Math.floor(Math.random() * 17_000);
-    if ((await isFree(port)) && (await isFree(port + 10_000))) return port;
-  }
-  throw new Error('no free port found');
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = createServer();
-    probe.once('error', () => resolve(false));
-    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
-  });
 }

@@ -4,12 +4,12 @@
 import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
 import { openSync, readFileSync, rmSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Redis as Peer, type RedisOptions } from 'ioredis';
+import { freePort } from './ports.ts';
+import { until } from './until.ts';
 
 const run = promisify(execFile);
 
@@ -99,39 +99,6 @@ function signal(pid: number, name: NodeJS.Signals): void {
   } catch {
     // Gone already.
   }
-}
-
-// Below the ephemeral range, so that no outgoing connection of this machine takes a port between test and use.
-let nextPort = 14_000 + (process.pid % 900) * 20;
-
-async function freePort(): Promise<number> {
-  for (let tries = 0; tries < 1000; tries++) {
-    const port = nextPort++;
-    if (nextPort > 32_000) nextPort = 14_000;
-    const free = await new Promise<boolean>((resolve) => {
-      const server = createServer();
-      server.once('error', () => resolve(false));
-      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-    });
-    if (free) return port;
-  }
-  throw new Error('no free port found');
-}
-
-/** Waits until `test` gives a truthy value, asking every 20 ms; throws with `what` after `limit` ms. */
-export async function until<T>(what: string, test: () => Promise<T> | T, limit = 20_000): Promise<T> {
-  let last: unknown;
-  for (let waited = 0; waited < limit; waited += 20) {
-    try {
-      const value = await test();
-      if (value) return value;
-      last = value;
-    } catch (error) {
-      last = error;
-    }
-    await pause(20);
-  }
-  throw new Error(`gave up waiting until ${what}`, { cause: last });
 }
 
 class ServerProcess implements RealNode {

@@ -4,9 +4,9 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from './ports.ts';
 import { RespClient } from './resp-client.ts';
 
 export interface RealNode {
@@ -42,36 +42,9 @@ process.on('exit', () => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
 
-/** A port that is free now, and whose bus port (10000 above) is too. */
-async function freePort(): Promise<number> {
-  for (let tries = 0; tries < 100; tries++) {
-    const port = 20000 + Math.floor(Math.random() * 12000);
-    if ((await isFree(port)) && (await isFree(port + 10000))) return port;
-  }
-  throw new Error('no free port found');
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = createServer();
-    probe.once('error', () => resolve(false));
-    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
-  });
-}
-
 /** Starts one redis-server; `args` are its command line options (`--appendonly`, `yes`, ...). */
 export async function startRealNode(args: readonly string[] = []): Promise<RealNode> {
-  for (let tries = 0; ; tries++) {
-    try {
-      return await tryStart(await freePort(), args);
-    } catch (error) {
-      // Someone else may have taken the port in between.
-      if (tries >= 4) throw error;
-    }
-  }
-}
-
-async function tryStart(port: number, args: readonly string[]): Promise<RealNode> {
+  const port = await freePort();
   const folder = mkdtempSync(join(tmpdir(), 'lingcache-redis-'));
   folders.add(folder);
   const fixed = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'no'];

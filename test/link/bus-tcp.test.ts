@@ -8,6 +8,7 @@ import { decodePacket, encodePacket } from '../../server/bus/codec.ts';
 import { BadPacket, type Packet } from '../../server/bus/codec-packet.ts';
 import type { Message } from '../../server/bus/message.ts';
 import { type BusPort, bindTcpBus, type TcpBusSettings } from '../../server/bus/tcp-bus.ts';
+import { until } from '../kit/until.ts';
 import { packetOf, vectors } from '../unit/bus/packet-kit.ts';
 
 // One node's bus on real sockets and a clock that the test moves: against bytes, silence and refusals.
@@ -25,16 +26,16 @@ const pingBytes = encodePacket(ping);
 function message(body: Message['body']): Message {
   const { bitmap, sender } = ping.header;
   const flags = { noFailover: false, migrateTo: false, paused: false, force: false };
-  const place = { host: '', port: 7000, cport: 17_000, plainPort: 0, hostname: '', role: 'master' as const, master: null };
+  const place = {
+    host: '',
+    port: 7000,
+    cport: 17_000,
+    plainPort: 0,
+    hostname: '',
+    role: 'master' as const,
+    master: null,
+  };
   return { header: { sender, ...place, ...flags, currentEpoch: 1, configEpoch: 1, offset: 0, bitmap }, body };
-}
-
-async function until(what: string, holds: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 1000; tries++) {
-    if (holds()) return;
-    await pause(5);
-  }
-  throw new Error(`never came about: ${what}`);
 }
 
 describe('the bus over TCP', () => {

@@ -3,6 +3,7 @@ import { ReplyError } from '../../../lib/wire/reply.ts';
 import { type BundledNode, startNode } from '../../../server/index.ts';
 import { needRedisServer, type RealNode, startRealNode } from '../../kit/redis-server.ts';
 import { RespClient } from '../../kit/resp-client.ts';
+import { until } from '../../kit/until.ts';
 
 // The same script on two of our nodes and on two redis-server nodes: equal replies, word for word. Ids and ports are
 // written as $A, $B (ids) and $a, $b (ports), on the way in and on the way out.
@@ -37,14 +38,6 @@ function told(reply: unknown, pair: Pair): unknown {
   if (typeof reply === 'number') return pair.names.find(([, name]) => name === String(reply))?.[0] ?? reply;
   if (reply instanceof Map) return [...reply].map((entry) => told(entry, pair));
   return Array.isArray(reply) ? reply.map((item) => told(item, pair)) : reply;
-}
-
-async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 500; tries++) {
-    if (await holds()) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  throw new Error(`${what} did not come about`);
 }
 
 const allSlots = ['0', '16383'];
