@@ -62,7 +62,7 @@ export interface MemberHost {
 }
 
 /** A tool that moves slots changes owners by the hundred a second; its every step need not be cried out to everyone. */
-const announceEveryMs = 10;
+const announceEveryMs = 50;
 
 export class ClusterMember {
   readonly settings: ClusterSettings;

@@ -3,17 +3,17 @@
 // Invariants: what was promised to others (epochs, votes, the own role) is on the disk when save() returns, in a file
 // that was replaced whole; every other change outlives this process, and is in such a file a moment later.
 
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Timer, World } from '../../lib/base/world.ts';
 import { type ClusterState, me } from '../cluster/state.ts';
-import { overwrite, writeWhole, writeWholeUnsynced } from '../persistence/snapshot-file.ts';
+import { writeWhole, writeWholeUnsynced } from '../persistence/snapshot-file.ts';
 import { type FileLock, lockFile } from './file-lock.ts';
 import { parseNodesJson, printNodesJson } from './nodes-json.ts';
 import { parseNodesFile, printNodesFile } from './nodes-text.ts';
 
 const maxBytes = 64 << 20;
-const settleMs = 200;
+const settleMs = 1000;
 
 export class ClusterFile {
   readonly path: string;
@@ -25,6 +25,8 @@ export class ClusterFile {
   #promised = '';
   #state: ClusterState | undefined;
   #timer: Timer | undefined;
+  /** nodes.conf as it was last replaced; undefined: not opened since. */
+  #file: number | undefined;
 
   /** Locks the file. Throws an Error that says who uses it. */
   constructor(dir: string, name: string, world: World) {
@@ -68,13 +70,34 @@ export class ClusterFile {
     const text = printNodesFile(state);
     if (text === this.#saved) return;
     const promised = promisesOf(state);
-    if (promised === this.#promised && existsSync(this.path)) overwrite(this.path, text);
-    else writeWhole(this.path, [Buffer.from(text, 'latin1')]);
+    if (promised === this.#promised) this.#overwrite(text);
+    else this.#replace(text, writeWhole);
     this.#saved = text;
     this.#promised = promised;
     this.#state = state;
     this.#version++;
     this.#timer ??= this.#world.after(settleMs, () => this.#settle());
+  }
+
+  /**
+   * Writes over nodes.conf where it stands: nothing is lost when the process ends, the file may be torn when the machine
+   * does. Many times cheaper than a rename, for which file systems write the data out. Until the file is cut to its
+   * length, empty lines follow the text. A file that somebody removed comes back when both are replaced.
+   */
+  #overwrite(text: string): void {
+    this.#file ??= openSync(this.path, 'r+');
+    const shorter = text.length < this.#saved.length;
+    const bytes = shorter ? text.padEnd(this.#saved.length, '\n') : text;
+    const written = writeSync(this.#file, bytes, 0, 'latin1');
+    if (written < bytes.length) throw new Error(`only ${written} of ${bytes.length} bytes could be written`);
+    if (shorter) ftruncateSync(this.#file, text.length);
+  }
+
+  #replace(text: string, write: typeof writeWhole): void {
+    const old = this.#file;
+    this.#file = undefined;
+    if (old !== undefined) closeSync(old);
+    write(this.path, [Buffer.from(text, 'latin1')]);
   }
 
   /** Replaces both files whole. */
@@ -85,7 +108,7 @@ export class ClusterFile {
     const json = printNodesJson(this.#state, { version: this.#version, savedAt: this.#world.now() });
     this.#state = undefined;
     try {
-      writeWholeUnsynced(this.path, [Buffer.from(this.#saved, 'latin1')]);
+      this.#replace(this.#saved, writeWholeUnsynced);
       writeWholeUnsynced(this.jsonPath, [Buffer.from(json, 'latin1')]);
     } catch (error) {
       // What counts is in nodes.conf already.
@@ -95,6 +118,7 @@ export class ClusterFile {
 
   close(): void {
     this.#settle();
+    if (this.#file !== undefined) closeSync(this.#file);
     this.#lock.release();
   }
 }

@@ -23,8 +23,33 @@ const flagNames = new Set([
 
 export function printNodesFile(state: ClusterState): string {
   const known = [...state.nodes.values()].filter((node) => !node.handshake);
-  const lines = known.map((node) => nodeLine(state, node, () => undefined));
+  const lines = known.map((node) => fileLine(state, node));
   return `${lines.join('\n')}\nvars currentEpoch ${state.currentEpoch} lastVoteEpoch ${state.lastVoteEpoch}\n`;
+}
+
+interface KnownLine {
+  readonly owners: ClusterState['owners'];
+  readonly configEpoch: number;
+  readonly text: string;
+}
+
+// While slots are opened and closed the others' lines stay as they are.
+const knownLines = new WeakMap<ClusterNode, KnownLine>();
+
+function fileLine(state: ClusterState, node: ClusterNode): string {
+  if (node.id === state.myself) return nodeLine(state, node, noPeers);
+  const master = node.master === null ? undefined : state.nodes.get(node.master);
+  const { configEpoch } = master ?? node;
+  const { owners } = state;
+  const known = knownLines.get(node);
+  if (known !== undefined && known.owners === owners && known.configEpoch === configEpoch) return known.text;
+  const text = nodeLine(state, node, noPeers);
+  knownLines.set(node, { owners, configEpoch, text });
+  return text;
+}
+
+function noPeers(): undefined {
+  return undefined;
 }
 
 /** Throws an Error that says what is wrong. */

@@ -1,7 +1,7 @@
 // Files that appear whole or not at all: written beside their place, forced to the disk, then renamed.
 // Knows bytes and paths only. Invariant: whatever fails, a file that was there before is still there, unchanged.
 
-import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
@@ -23,22 +23,6 @@ export function writeWhole(path: string, chunks: Iterable<Uint8Array>): void {
 /** The same without waiting for the disk: it outlives the process, not the machine. */
 export function writeWholeUnsynced(path: string, chunks: Iterable<Uint8Array>): void {
   replace(path, chunks, () => undefined);
-}
-
-/**
- * Overwrites a text file where it stands, in one call: nothing is lost when the process ends, the file may be torn when
- * the machine does. Many times cheaper than a rename, for which file systems write the data out. Until the file is cut
- * to its length, empty lines follow the text.
- */
-export function overwrite(path: string, text: string): void {
-  const file = openSync(path, 'r+');
-  try {
-    const { size } = fstatSync(file);
-    writeAll(file, Buffer.from(text.padEnd(size, '\n'), 'latin1'));
-    if (text.length < size) ftruncateSync(file, text.length);
-  } finally {
-    closeSync(file);
-  }
 }
 
 function replace(path: string, chunks: Iterable<Uint8Array>, sync: (file: number) => void): void {
