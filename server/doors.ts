@@ -6,7 +6,7 @@
 import { chmodSync, lstatSync, rmSync } from 'node:fs';
 import { type BusPort, bindTcpBus, type TcpBusSettings } from './bus/tcp-bus.ts';
 import type { Config } from './command/config.ts';
-import type { Engine } from './command/engine.ts';
+import type { Engine, RefusedParameter } from './command/engine.ts';
 import { Listener } from './session/listener.ts';
 import type { Session } from './session/session.ts';
 import type { TlsMaterial } from './tls-options.ts';
@@ -27,10 +27,6 @@ export interface DoorOptions {
   readonly tls: TlsMaterial;
 }
 
-/** The parameters that rebind() heeds, in the order in which redis looks at them. */
-export const rebindable = ['bind', 'port', 'tls-port'] as const;
-export type Rebindable = (typeof rebindable)[number];
-
 type Kind = 'port' | 'tls-port';
 
 /** A listener that is open, and where that was asked for. */
@@ -49,6 +45,7 @@ export class Doors {
   /** Closed doors whose clients are still here. */
   readonly #left = new Set<Listener>();
   #bus: BusPort | undefined;
+  #rebinding: Promise<void> = Promise.resolve();
 
   constructor(engine: Engine, options: DoorOptions) {
     this.#engine = engine;
@@ -100,18 +97,24 @@ export class Doors {
    * Makes the doors what the parameters say by now. Resolves to the parameter that cannot be obeyed and why, with the
    * doors as they were, or to undefined.
    */
-  async rebind(names: readonly Rebindable[]): Promise<{ readonly name: Rebindable; readonly why: string } | undefined> {
+  rebind(names: readonly string[]): Promise<RefusedParameter | undefined> {
+    const mine = this.#rebinding.then(() => this.#rebind(names));
+    this.#rebinding = mine.then(() => undefined);
+    return mine;
+  }
+
+  async #rebind(names: readonly string[]): Promise<RefusedParameter | undefined> {
     const { config, world } = this.#engine;
     const before = { hosts: this.#hosts, opened: this.#opened };
     for (const name of names) {
-      const kinds: readonly Kind[] = name === 'bind' ? ['port', 'tls-port'] : [name];
-      if (name === 'bind') this.#hosts = boundHosts(config);
       try {
-        for (const kind of kinds) await this.#reopen(kind, name === 'bind' ? this.#portOf(kind) : config.number(kind));
+        if (name === 'bind') await this.#moveTo(boundHosts(config));
+        else if (name === 'port') await this.#reopen('port', config.number('port'));
+        else await this.#renewSecure(config.number('tls-port'), name !== 'tls-port');
       } catch (error) {
         world.log(`${name} ${config.get(name)}: ${(error as Error).message}`);
         await this.#restore(before);
-        return { name, why: name === 'bind' ? cannotBind : cannotListen };
+        return { name, why: error instanceof UnfitTls ? cannotUse : (whyNot[name] ?? cannotUse) };
       }
     }
     return undefined;
@@ -119,6 +122,7 @@ export class Doors {
 
   /** Resolves when every socket is gone and the ports are free again. */
   async close(): Promise<void> {
+    await this.#rebinding;
     await this.#bus?.close();
     await Promise.all([...this.#all()].map((listener) => listener.close()));
   }
@@ -179,11 +183,28 @@ export class Doors {
     return listener;
   }
 
-  /** Addresses that stay are not touched. The others go first: what comes may overlap with them. */
-  async #reopen(kind: Kind, port: number): Promise<void> {
+  async #moveTo(hosts: readonly string[]): Promise<void> {
+    const ports = { port: this.#portOf('port'), 'tls-port': this.#portOf('tls-port') };
+    this.#hosts = hosts;
+    for (const kind of ['port', 'tls-port'] as const) await this.#reopen(kind, ports[kind]);
+  }
+
+  /** `anew`: what is shown there is another one, also at the addresses that stay. */
+  async #renewSecure(port: number, anew: boolean): Promise<void> {
+    // It may be of no use: that must show before any door is closed.
+    try {
+      if (port > 0) this.#options.tls.forClients();
+    } catch (error) {
+      throw new UnfitTls((error as Error).message);
+    }
+    await this.#reopen('tls-port', port, anew);
+  }
+
+  /** Addresses that stay are not touched, unless all is to be `anew`. The others go first: what comes may overlap with them. */
+  async #reopen(kind: Kind, port: number, anew = false): Promise<void> {
     const hosts = port > 0 ? this.#hosts : [];
     const stays = (door: Opened): boolean =>
-      door.kind !== kind || (door.listener.port === port && hosts.includes(door.host));
+      door.kind !== kind || (!anew && door.listener.port === port && hosts.includes(door.host));
     const staying = this.#opened.filter(stays);
     for (const door of this.#opened) if (!stays(door)) this.#shut(door.listener);
     this.#opened = staying;
@@ -201,8 +222,13 @@ export class Doors {
     for (const door of this.#opened) if (!before.opened.includes(door)) this.#shut(door.listener);
     const restored: Opened[] = [];
     for (const door of before.opened) {
-      if (this.#opened.includes(door)) restored.push(door);
-      else restored.push(...(await this.#openAll(door.kind, door.listener.port, [door.host])));
+      const { kind, host, listener } = door;
+      try {
+        if (this.#opened.includes(door)) restored.push(door);
+        else restored.push(...(await this.#openAll(kind, listener.port, [host])));
+      } catch (error) {
+        this.#engine.world.log(`${kind} ${listener.port} at ${host} is lost: ${(error as Error).message}`);
+      }
     }
     this.#opened = restored;
   }
@@ -238,8 +264,15 @@ export class Doors {
   }
 }
 
-const cannotBind = 'Failed to bind to specified addresses.';
+class UnfitTls extends Error {}
+
 const cannotListen = 'Unable to listen on this port. Check server logs.';
+const cannotUse = 'Unable to update TLS configuration. Check server logs.';
+const whyNot: Readonly<Record<string, string>> = {
+  bind: 'Failed to bind to specified addresses.',
+  port: cannotListen,
+  'tls-port': cannotListen,
+};
 
 /** The hosts of `bind`. */
 export function boundHosts(config: Config): string[] {

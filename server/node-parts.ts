@@ -5,6 +5,7 @@ import type { ReplyError } from '../lib/wire/reply.ts';
 import { guard } from './cluster/guard.ts';
 import type { ClusterMember, MemberHost } from './cluster-member.ts';
 import type { Engine, EngineHooks } from './command/engine.ts';
+import type { Doors } from './doors.ts';
 import type { Store } from './keyspace/store.ts';
 import type { Pauses } from './pauses.ts';
 import type { NodeReplication } from './replication-node.ts';
@@ -23,6 +24,7 @@ export interface NodeParts {
   readonly replication: NodeReplication;
   readonly pauses: Pauses;
   readonly shutdown: Shutdown;
+  readonly doors: Doors;
   /** Undefined: outside a cluster, or not in it yet. */
   readonly member: ClusterMember | undefined;
   /** Undefined: nothing is kept on the disk. */
@@ -58,6 +60,7 @@ export function engineHooks(parts: NodeParts, cluster: boolean, configFile: Conf
     onSnapshotLoaded: (facts, expired) => parts.replication.restore(facts, expired),
     diskRefusal: () => parts.saving?.refusal(),
     persistenceInfo: () => parts.saving?.info(),
+    onAddressesSet: (names, done) => void parts.doors.rebind(names).then(done),
     configFile: () => configFile?.path ?? '',
     ...(configFile && { onConfigRewrite: () => configFile.rewrite() }),
     onShutdown: (how, done) => {

@@ -230,6 +230,9 @@ export class ServerNode {
       get pauses() {
         return node.#pauses;
       },
+      get doors() {
+        return node.#doors;
+      },
       get shutdown() {
         return node.#shutdown;
       },

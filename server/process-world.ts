@@ -2,17 +2,29 @@
 
 import { appendFileSync } from 'node:fs';
 import { RealWorld } from '../lib/base/world.ts';
+import type { NotingWorld } from './note.ts';
 
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 
-export class ProcessWorld extends RealWorld {
+export class ProcessWorld extends RealWorld implements NotingWorld {
   /** A path; `''`: stdout. */
   logFile = '';
   /** M a master, S a replica, C not up yet. */
   role: () => 'M' | 'S' | 'C' = () => 'C';
 
+  /** `loglevel`: what goes well is left out at `warning`. */
+  level: () => string = () => 'notice';
+
   override log(line: string): void {
-    const text = `${process.pid}:${this.role()} ${stamp(new Date(this.now()))} * ${line}\n`;
+    this.#write('#', line);
+  }
+
+  note(line: string): void {
+    if (this.level() !== 'warning') this.#write('*', line);
+  }
+
+  #write(mark: '#' | '*', line: string): void {
+    const text = `${process.pid}:${this.role()} ${stamp(new Date(this.now()))} ${mark} ${line}\n`;
     try {
       if (this.logFile === '') process.stdout.write(text);
       else appendFileSync(this.logFile, text);

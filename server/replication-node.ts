@@ -229,6 +229,9 @@ export class NodeReplication {
       get address() {
         return replication.#replica.address;
       },
+      get replicas() {
+        return replication.#primary.replicas.length;
+      },
       attach: (facts, socket, position) => this.#primary.attach(facts, socket, position),
       acknowledge: () => this.#replica.acknowledge(),
       follow: (address) => {

@@ -15,6 +15,8 @@ export interface ReplicationWordsHost {
   /** A replica whose link to its master is down has no stream to hand on. */
   readonly canServe: boolean;
   readonly address: StreamAddress | undefined;
+  /** How many replicas hang on this node. */
+  readonly replicas: number;
   attach(
     facts: ReplicaFacts,
     socket: Socket,
@@ -49,6 +51,7 @@ export function replicationWords(host: ReplicationWordsHost): CommandGroup<Clien
     sync: (client) => serve(host, client, { ...factsOf(client), psync: false }, undefined),
     replicaof: (_client, argv) => replicaOf(host, argv),
     slaveof: (_client, argv) => replicaOf(host, argv),
+    failover: (_client, argv) => failover(host, argv),
   };
 }
 
@@ -128,6 +131,23 @@ function readFilter(text: string): boolean {
   const words = text.split(' ').filter((word) => word !== '');
   for (const word of words) if (!sameWord(word, 'functions')) fail(`Unsupported rdb-filter-only option: ${word}`);
   return words.length > 0;
+}
+
+/** FAILOVER of servers without a cluster: it is refused, in redis's words as long as redis would refuse it too. */
+function failover(host: ReplicationWordsHost, argv: readonly string[]): ReplyError {
+  if (host.clusterEnabled) fail('FAILOVER not allowed in cluster mode. Use CLUSTER FAILOVER command instead.');
+  if (argv.length === 2 && sameWord(argv[1], 'abort')) fail('No failover in progress.');
+  for (let at = 1; at < argv.length; at++) {
+    if (sameWord(argv[at], 'timeout') && at + 1 < argv.length) {
+      if (readLong(argv[++at]!) <= 0) fail('FAILOVER timeout must be greater than 0');
+    } else if (sameWord(argv[at], 'to') && at + 2 < argv.length) {
+      readLong(argv[at + 2]!);
+      at += 2;
+    } else if (!sameWord(argv[at], 'force')) syntaxError();
+  }
+  if (host.address !== undefined) fail('FAILOVER is not valid when server is a replica.');
+  if (host.replicas === 0) fail('FAILOVER requires connected replicas.');
+  return fail('FAILOVER is not possible on this server: use REPLICAOF on both sides.');
 }
 
 function replicaOf(host: ReplicationWordsHost, argv: readonly string[]): Reply {

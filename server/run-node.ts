@@ -20,6 +20,7 @@ import { rewriteConf } from './config/rewrite.ts';
 import { gatherSettings } from './config/settings.ts';
 import { boundHosts } from './doors.ts';
 import type { ServerNode } from './node.ts';
+import { note } from './note.ts';
 import { writeWhole } from './persistence/snapshot-file.ts';
 import { ProcessWorld } from './process-world.ts';
 
@@ -84,6 +85,7 @@ function readPlan(args: readonly string[], env: Environment, world: ProcessWorld
     throw blame('dir', `Can't chdir to '${config.get('dir')}': ${(error as Error).message}`);
   }
   config.put('dir', process.cwd());
+  world.level = () => config.get('loglevel');
   world.logFile = config.get('logfile');
   try {
     if (world.logFile !== '') appendFileSync(world.logFile, '');
@@ -130,8 +132,8 @@ ${error.message}
 }
 
 async function run({ config, warnings, nodeId, file }: Plan, world: ProcessWorld): Promise<number> {
-  world.log(`lingcache is starting, as Redis version=${serverVersion}, pid=${process.pid}, just started`);
-  world.log(file === undefined ? 'no config file given' : 'Configuration loaded');
+  note(world, `lingcache is starting, as Redis version=${serverVersion}, pid=${process.pid}, just started`);
+  note(world, file === undefined ? 'no config file given' : 'Configuration loaded');
   for (const warning of warnings) world.log(`WARNING ${warning}`);
   const cluster = config.flag('cluster-enabled');
   const hosts = boundHosts(config);
@@ -149,8 +151,8 @@ async function run({ config, warnings, nodeId, file }: Plan, world: ProcessWorld
   world.role = () => (node.isReplica ? 'S' : 'M');
   const pidFile = writePid(config, world);
   try {
-    world.log(`Running mode=${cluster ? 'cluster' : 'standalone'}, port=${node.port}.`);
-    world.log(`Server initialized, PID: ${process.pid}`);
+    note(world, `Running mode=${cluster ? 'cluster' : 'standalone'}, port=${node.port}.`);
+    note(world, `Server initialized, PID: ${process.pid}`);
     enter(node, nodeId, world);
     const release = heedSignals(node, world);
     process.send?.('ready');
@@ -162,7 +164,7 @@ async function run({ config, warnings, nodeId, file }: Plan, world: ProcessWorld
   } finally {
     if (pidFile !== undefined) rmSync(pidFile, { force: true });
   }
-  world.log('lingcache is now ready to exit, bye bye...');
+  note(world, 'lingcache is now ready to exit, bye bye...');
   return code;
 }
 
@@ -171,7 +173,7 @@ function rewriteFile(path: string, config: Config, world: ProcessWorld): ReplyEr
   try {
     const text = rewriteConf(readConf(path), config, new Config(processDefaults));
     writeWhole(path, [Buffer.from(text, 'latin1')]);
-    world.log('CONFIG REWRITE executed with success.');
+    note(world, 'CONFIG REWRITE executed with success.');
     return undefined;
   } catch (error) {
     const why = (error as Error).message;
@@ -183,22 +185,22 @@ function rewriteFile(path: string, config: Config, world: ProcessWorld): ReplyEr
 /** Takes the place in the cluster that the node had, or a new one. */
 function enter(node: ServerNode, nodeId: string, world: ProcessWorld): void {
   const keys = node.engine.databases.stores.reduce((sum, { size }) => sum + size, 0);
-  if (keys > 0) world.log(`DB loaded from disk: ${keys} keys`);
+  if (keys > 0) note(world, `DB loaded from disk: ${keys} keys`);
   if (!node.options.cluster) node.start(undefined);
   else {
     const saved = node.savedState();
     const id = nodeId === '' ? randomId(world) : nodeId;
-    if (saved === undefined) world.log(`No cluster configuration found, I'm ${id}`);
-    else world.log(`Node configuration loaded, I'm ${saved.myself}`);
+    if (saved === undefined) note(world, `No cluster configuration found, I'm ${id}`);
+    else note(world, `Node configuration loaded, I'm ${saved.myself}`);
     const { state, notes } = adoptKeys(firstState(saved, id, { host: '', ...node.ports }), (slot) =>
       node.store.countInSlot(slot),
     );
-    for (const note of notes) world.log(note);
+    for (const each of notes) note(world, each);
     node.start(state);
   }
   const path = node.engine.config.get('unixsocket');
-  if (path !== '') world.log(`The server is now ready to accept connections at ${path}`);
-  world.log('Ready to accept connections');
+  if (path !== '') note(world, `The server is now ready to accept connections at ${path}`);
+  note(world, 'Ready to accept connections');
 }
 
 function writePid(config: Config, world: ProcessWorld): string | undefined {

@@ -11,6 +11,7 @@ import type { Effect, Engine } from './command/engine.ts';
 import type { CommandGroup } from './command/registry.ts';
 import { serverVersion } from './command/version.ts';
 import { LogWrites } from './log-writes.ts';
+import { note } from './note.ts';
 import { loadLog } from './persistence/aof-loader.ts';
 import { AppendLog, type SyncPolicy } from './persistence/aof-log.ts';
 import { capturedContent, loadSink, loadSnapshot } from './persistence/snapshot.ts';
@@ -224,7 +225,7 @@ export class Saving {
         facts.count++;
         facts.ok = true;
         facts.failures = 0;
-        world.log('Background AOF rewrite finished successfully');
+        note(world, 'Background AOF rewrite finished successfully');
       })
       .catch((error: unknown) => {
         facts.ok = false;
@@ -261,7 +262,7 @@ export class Saving {
     const { startedAt, failures } = this.#rewrites;
     const pause = failures === 0 ? 0 : Math.min(2 ** failures, maxPauseSeconds) * 1000;
     if ((!due && failures === 0) || world.now() - startedAt < pause) return;
-    if (due) world.log(`Starting automatic rewriting of AOF on ${Math.floor(grown)}% growth`);
+    if (due) note(world, `Starting automatic rewriting of AOF on ${Math.floor(grown)}% growth`);
     this.#rewrite(log);
   }
 

@@ -5,6 +5,7 @@
 import type { World } from '../lib/base/world.ts';
 import { ReplyError } from '../lib/wire/reply.ts';
 import type { ShutdownHow } from './command/engine.ts';
+import { note } from './note.ts';
 
 export interface ShutdownHost {
   readonly world: World;
@@ -48,7 +49,7 @@ export class Shutdown {
       this.#finish();
       return;
     }
-    world.log('Waiting for replicas before shutting down.');
+    note(world, 'Waiting for replicas before shutting down.');
     this.#host.pauseWrites(true);
     this.#poll();
   }
@@ -56,7 +57,7 @@ export class Shutdown {
   /** SHUTDOWN ABORT: the refusal when there is nothing to abort. */
   abort(): ReplyError | undefined {
     if (this.#waiting === undefined) return noShutdown;
-    this.#host.world.log('Shutdown was aborted.');
+    note(this.#host.world, 'Shutdown was aborted.');
     this.#giveUp();
     return undefined;
   }

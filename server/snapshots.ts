@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Timer } from '../lib/base/world.ts';
 import type { Engine } from './command/engine.ts';
 import { serverVersion } from './command/version.ts';
+import { note } from './note.ts';
 import { type SnapshotFacts, saveSnapshot, saveSnapshotSlowly } from './persistence/snapshot.ts';
 
 const cronMs = 100;
@@ -67,7 +68,7 @@ export class Snapshots {
       this.#note('a snapshot could not be written', error);
       return false;
     }
-    world.log('DB saved on disk');
+    note(world, 'DB saved on disk');
     this.#succeeded(databases.dirty);
     return true;
   }
@@ -80,7 +81,7 @@ export class Snapshots {
     const changes = databases.dirty;
     this.#running = saveSnapshotSlowly(this.path, databases, this.#facts())
       .then(() => {
-        world.log('Background saving terminated with success');
+        note(world, 'Background saving terminated with success');
         this.#succeeded(changes);
       })
       .catch((error: unknown) => {
@@ -109,7 +110,7 @@ export class Snapshots {
     if (!this.ok && now - this.#triedAt < retryMs) return;
     for (const [seconds, changes] of this.points) {
       if (databases.dirty < changes || now / 1000 - this.lastSave <= seconds) continue;
-      world.log(`${changes} changes in ${seconds} seconds. Saving...`);
+      note(world, `${changes} changes in ${seconds} seconds. Saving...`);
       this.soon();
       return;
     }

@@ -208,7 +208,15 @@ export function openDoor(
     const server =
       settings.tls === undefined
         ? createServer({ pauseOnConnect: true }, accept)
-        : createTlsServer(settings.tls.accepting(), accept);
+        : createTlsServer({ ...settings.tls.accepting(), handshakeTimeout: settings.connectMs() }, accept);
+    // Who does not come through the handshake is nobody's link.
+    const raw = new Set<Socket>();
+    if (settings.tls !== undefined) {
+      server.on('connection', (socket: Socket) => {
+        raw.add(socket);
+        socket.once('close', () => raw.delete(socket));
+      });
+    }
     // A bad handshake concerns only whoever made it.
     server.on('tlsClientError', (_error: Error, socket: Socket) => socket.destroy());
     server.once('error', reject);
@@ -216,7 +224,12 @@ export function openDoor(
       server.off('error', reject);
       // No more descriptors, say: that costs one link, not the node.
       server.on('error', (error) => settings.world.log(`bus: accept failed: ${error.message}`));
-      resolve({ port: portOf(server), close: () => new Promise((done) => server.close(() => done())) });
+      const close = (): Promise<void> => {
+        const closed = new Promise<void>((done) => server.close(() => done()));
+        for (const socket of raw) socket.destroy();
+        return closed;
+      };
+      resolve({ port: portOf(server), close });
     });
   });
 }

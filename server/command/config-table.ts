@@ -30,7 +30,7 @@ appendonly b no
 auto-aof-rewrite-min-size m 67108864
 auto-aof-rewrite-percentage n 100
 bgsave_cpulist s!
-bind s! 127.0.0.1
+bind s 127.0.0.1
 bind-source-addr s
 bio_cpulist s!
 busy-reply-threshold n 5000
@@ -110,7 +110,7 @@ notify-keyspace-events events
 oom-score-adj e:no,yes,relative,absolute no
 oom-score-adj-values s 0 200 800
 pidfile s!
-port n! 6379
+port n 6379
 proc-title-template s {title} {listen-addr} {server-mode}
 propagation-error-behavior e:ignore,panic,panic-on-replicas ignore
 protected-mode b no
@@ -182,7 +182,7 @@ tls-cluster b! no
 tls-dh-params-file s
 tls-key-file s
 tls-key-file-pass s
-tls-port n! 0
+tls-port n 0
 tls-prefer-server-ciphers b no
 tls-protocols s
 tls-replication b no

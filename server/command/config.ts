@@ -112,8 +112,11 @@ export class Config {
     return found;
   }
 
-  /** Sets several at once, all or none; the text of the refusal (without ERR) or undefined. */
-  set(pairs: readonly (readonly [string, string])[]): string | undefined {
+  /**
+   * Sets several at once, all or none; the text of the refusal (without ERR) or undefined. `quietly`: whoever listens
+   * is not told, tell() does that when the values hold.
+   */
+  set(pairs: readonly (readonly [string, string])[], quietly = false): string | undefined {
     const seen = new Set<string>();
     for (const [name] of pairs) {
       const known = this.#parameters.get(name.toLowerCase());
@@ -132,8 +135,13 @@ export class Config {
       for (let back = 0; back < at; back++) this.#assign(pairs[back]![0].toLowerCase(), before[back]!, false);
       return refusal(name, why);
     }
-    for (const name of seen) for (const listener of this.#listeners) listener(name, this.get(name));
+    if (!quietly) this.tell(seen);
     return undefined;
+  }
+
+  /** Tells whoever listens that these may have changed. */
+  tell(names: Iterable<string>): void {
+    for (const name of names) for (const listener of this.#listeners) listener(name, this.get(name));
   }
 
   /** Writes a value as the server itself: fixed parameters too (the port that was bound). Throws RangeError. */
@@ -170,7 +178,7 @@ export class Config {
   }
 }
 
-function refusal(name: string, why: string): string {
+export function refusal(name: string, why: string): string {
   return `CONFIG SET failed (possibly related to argument '${name}') - ${why}`;
 }
 
@@ -215,6 +223,7 @@ const ranges: Readonly<Record<string, readonly [number, number]>> = {
   timeout: [0, 2 ** 31 - 1],
   hz: [0, 2 ** 31 - 1],
   port: [0, 65535],
+  'tls-port': [0, 65535],
   'slowlog-max-len': [0, Number.MAX_SAFE_INTEGER],
   'slowlog-log-slower-than': [-1, Number.MAX_SAFE_INTEGER],
   'cluster-node-timeout': [0, 2 ** 31 - 1],

@@ -27,6 +27,11 @@ export interface ShutdownHow {
   readonly force: boolean;
 }
 
+export interface RefusedParameter {
+  readonly name: string;
+  readonly why: string;
+}
+
 /** What a server is part of. Every hook may be left out; a standalone server has none. */
 export interface EngineHooks {
   /** Cluster routing: undefined to serve, or the error to answer. */
@@ -61,6 +66,11 @@ export interface EngineHooks {
   persistenceInfo?: () => readonly string[] | undefined;
   /** SHUTDOWN; `'abort'`: the one under way is called off. `done` gets the refusal, or undefined when the node stops. */
   onShutdown?: (how: ShutdownHow | 'abort', done: (refusal: ReplyError | undefined) => void) => void;
+  /**
+   * CONFIG SET of where and how the server listens: `done` hears the parameter that cannot be obeyed and why, the doors
+   * being as they were, or undefined.
+   */
+  onAddressesSet?: (names: readonly string[], done: (refused: RefusedParameter | undefined) => void) => void;
   /** CONFIG REWRITE: the refusal, or undefined. */
   onConfigRewrite?: () => ReplyError | undefined;
   /** The path for INFO server; `''` or no hook: none. */

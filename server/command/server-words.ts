@@ -3,16 +3,48 @@
 import { OK, type Reply, ReplyError, Verbatim } from '../../lib/wire/reply.ts';
 import { fail, readAtLeast, readLong, sameWord, syntaxError } from '../keyspace/arguments.ts';
 import type { Client } from './client.ts';
-import type { Engine } from './engine.ts';
+import { refusal } from './config.ts';
+import type { Engine, RefusedParameter } from './engine.ts';
 import { info } from './info.ts';
 import { type CommandGroup, Later, type Outcome } from './registry.ts';
 
-function setConfig(engine: Engine, argv: readonly string[]): Reply {
+function setConfig(engine: Engine, client: Client, argv: readonly string[]): Outcome {
   if (argv.length % 2 !== 0) return new ReplyError("ERR wrong number of arguments for 'config|set' command");
   const pairs: [string, string][] = [];
   for (let at = 2; at < argv.length; at += 2) pairs.push([argv[at]!, argv[at + 1]!]);
-  const refusal = engine.config.set(pairs);
-  return refusal === undefined ? OK : new ReplyError(`ERR ${refusal}`);
+  const names = pairs.map(([name]) => name.toLowerCase());
+  const before = names.map((name): [string, string] => [name, engine.config.get(name)]);
+  const refused = engine.config.set(pairs, true);
+  if (refused !== undefined) return new ReplyError(`ERR ${refused}`);
+  const doors = before.filter(([name, value]) => isDoor(name) && engine.config.get(name) !== value);
+  const undo = ({ name, why }: RefusedParameter): ReplyError => {
+    for (const [each, value] of before) engine.config.put(each, value);
+    return new ReplyError(`ERR ${refusal(name, why)}`);
+  };
+  if (doors.length === 0) {
+    engine.config.tell(names);
+    return OK;
+  }
+  const { onAddressesSet } = engine.hooks;
+  const first = doors[0]![0];
+  if (onAddressesSet === undefined) return undo({ name: first, why: "can't set immutable config" });
+  if (client.denyBlocking) return undo({ name: first, why: 'not possible inside a transaction or a script' });
+  return new Later((settle) => {
+    const done = (why: RefusedParameter | undefined): void => {
+      if (why === undefined) engine.config.tell(names);
+      settle(why === undefined ? OK : undo(why));
+    };
+    onAddressesSet(
+      doors.map(([name]) => name),
+      done,
+    );
+    return () => undefined;
+  });
+}
+
+/** Whether it says where or how the server listens. */
+function isDoor(name: string): boolean {
+  return name === 'bind' || name === 'port' || (name.startsWith('tls-') && name !== 'tls-replication');
 }
 
 function slowLog(engine: Engine, argv: readonly string[]): Reply {
@@ -97,7 +129,7 @@ export function serverCommands(engine: Engine): CommandGroup<Client> {
   return {
     info: (client, argv) => new Verbatim(info(engine, client, argv.slice(1))),
     'config|get': (_client, argv) => engine.config.match(argv.slice(2)),
-    'config|set': (_client, argv) => setConfig(engine, argv),
+    'config|set': (client, argv) => setConfig(engine, client, argv),
     'config|resetstat': () => resetStats(engine),
     'config|rewrite': () => {
       const { onConfigRewrite } = engine.hooks;

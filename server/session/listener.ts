@@ -2,7 +2,7 @@
 // Invariant: every accepted socket is either a session in the set or already destroyed.
 
 import { createServer, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer, type TlsOptions, Server as TlsServer } from 'node:tls';
+import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import type { Timer } from '../../lib/base/world.ts';
 import type { Engine } from '../command/engine.ts';
 import { Session } from './session.ts';
@@ -21,6 +21,7 @@ export interface ListenOptions {
 }
 
 const idleCheckMs = 1000;
+const handshakeMs = 10_000;
 const tooManyClients = '-ERR max number of clients reached\r\n';
 
 export class Listener {
@@ -34,6 +35,8 @@ export class Listener {
   readonly #secure: boolean;
   readonly #ipv6Only: boolean;
   readonly #sockets = new Set<Socket>();
+  /** What lies below TLS. */
+  readonly #raw = new Set<Socket>();
   #idleTimer: Timer | undefined;
   #nextFd = 8;
   #closed = false;
@@ -48,7 +51,9 @@ export class Listener {
     this.#server =
       options.tls === undefined
         ? createServer({ noDelay: true, allowHalfOpen: true }, accept)
-        : createTlsServer({ ...options.tls, allowHalfOpen: true }, accept);
+        : createTlsServer({ ...options.tls, allowHalfOpen: true, handshakeTimeout: handshakeMs }, accept);
+    // Of those in a handshake nothing else would be known.
+    if (this.#secure) this.#server.on('connection', (raw: Socket) => this.#shaking(raw));
     // A bad TLS handshake concerns only the client that made it.
     this.#server.on('tlsClientError', (_error: Error, socket: Socket) => socket.destroy());
   }
@@ -82,11 +87,6 @@ export class Listener {
     });
   }
 
-  /** Shows another certificate from now on. */
-  renew(tls: TlsOptions): void {
-    if (this.#server instanceof TlsServer) this.#server.setSecureContext(tls);
-  }
-
   /** Stops accepting, closes every client, and resolves when all sockets are gone. */
   close(): Promise<void> {
     this.#closed = true;
@@ -96,7 +96,13 @@ export class Listener {
       (socket) => new Promise<void>((resolve) => socket.once('close', () => resolve())),
     );
     for (const session of this.sessions) session.close(false);
+    for (const raw of this.#raw) raw.destroy();
     return Promise.all([done, ...gone]).then(() => undefined);
+  }
+
+  #shaking(raw: Socket): void {
+    this.#raw.add(raw);
+    raw.once('close', () => this.#raw.delete(raw));
   }
 
   #accept(socket: Socket): void {

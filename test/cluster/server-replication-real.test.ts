@@ -228,6 +228,11 @@ describe('replication with redis-server', function () {
           'REPLICAOF a b',
           'REPLICAOF 127.0.0.1 99999',
           `REPLICAOF 127.0.0.1 ${master.port}`,
+          'FAILOVER',
+          'FAILOVER ABORT',
+          'FAILOVER TIMEOUT 0',
+          'FAILOVER TO x',
+          'FAILOVER FORCE',
           'SET k w',
           'WAIT 1 1',
         ]) {

@@ -48,6 +48,8 @@ const alone: readonly Row[] = [
   ['a', 'CLUSTER', 'NOSUCH'],
   ['a', 'CLUSTER', 'KEYSLOT'],
   ['a', 'CLUSTER', 'KEYSLOT', 'foo'],
+  ['a', 'FAILOVER'],
+  ['a', 'FAILOVER', 'ABORT'],
   ['a', 'CLUSTER', 'KEYSLOT', '{a{b}c'],
   ['a', 'CLUSTER', 'MYID'],
   ['a', 'CLUSTER', 'MYID', 'x'],
