@@ -10,6 +10,7 @@ import { type Argument, Encoder } from '../wire/encoder.ts';
 import { Push, ReplyError } from '../wire/reply.ts';
 import { Call, CallFlag, directSink } from './call.ts';
 import type { Socket } from './dial.ts';
+import { listen } from './reading.ts';
 
 export interface ConnectionEvents {
   /** Once; the unanswered calls go back to their sinks right after. */
@@ -62,6 +63,8 @@ export class Connection {
   #subscriber = false;
   /** Digests of scripts that have been sent in full here. */
   readonly #scripts = new Set<string>();
+  /** What the socket hands over is only lent. */
+  readonly #borrows: boolean;
   readonly #world: World;
   readonly #reconnectOnError: ((error: Error) => unknown) | undefined;
   /** When bytes last came, or when the first of the unanswered calls was written if that is later. */
@@ -81,11 +84,11 @@ export class Connection {
       this.#flushScheduled = false;
       this.#flushNow();
     };
-    socket.on('data', (chunk: Buffer) => this.#onData(chunk));
     socket.on('drain', () => this.#onDrain());
     socket.on('error', (error) => this.destroy(error));
     socket.on('end', () => this.destroy(this.#connectionClosed()));
     socket.on('close', () => this.destroy(this.#connectionClosed()));
+    this.#borrows = listen(socket, (bytes, start, end) => this.#onData(bytes, start, end));
   }
 
   /** Calls sent and not yet answered. */
@@ -205,7 +208,7 @@ export class Connection {
     if (!this.#blocked) this.#events.onDrain();
   }
 
-  #onData(chunk: Buffer): void {
+  #onData(bytes: Buffer, start: number, end: number): void {
     if (this.#closed !== undefined) return;
     this.#heardAt = this.#world.now();
     if (this.silent) {
@@ -215,7 +218,7 @@ export class Connection {
     const decoder = this.#decoder;
     const fifo = this.#fifo;
     try {
-      decoder.feed(chunk);
+      decoder.feed(bytes, start, end);
       for (;;) {
         const head = fifo.peek();
         const plain = head === undefined || (this.#subscriber && this.protocol === 2);
@@ -226,6 +229,7 @@ export class Connection {
         else this.#onReply(reply);
         if (this.#closed !== undefined) return;
       }
+      if (this.#borrows) decoder.keep();
     } catch (error) {
       // A decoder that lost its place can never be trusted again: the socket goes with it.
       this.destroy(error as Error);

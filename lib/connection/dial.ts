@@ -5,6 +5,7 @@ import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'n
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { RedisError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
+import { openReading } from './reading.ts';
 
 /** ioredis's shape of dns.lookup: the address of a name. The name itself may be given back: then the system looks it up. */
 export type DNSLookupFunction = (
@@ -90,7 +91,7 @@ function open(options: DialOptions): Socket {
           ...(options.dnsLookup === undefined ? {} : { lookup: lookupForSockets(options.dnsLookup) }),
         }
       : { path: options.path };
-  if (options.tls === undefined) return connectTcp(target);
+  if (options.tls === undefined) return openReading((reading) => connectTcp({ ...target, ...reading }));
   const servername = options.servername ?? (isName(options.host) ? options.host : undefined);
   return connectTls({ ...target, ...(servername === undefined ? {} : { servername }), ...options.tls });
 }
