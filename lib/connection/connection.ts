@@ -190,15 +190,16 @@ export class Connection {
     const segments = this.#encoder.take();
     this.#unflushed = 0;
     const socket = this.#socket;
-    if (segments.length === 1) {
-      if (!socket.write(segments[0]!)) this.#blocked = socket.writableNeedDrain;
-      return;
-    }
-    socket.cork();
     let room = true;
-    for (const segment of segments) room = socket.write(segment);
-    socket.uncork();
+    if (segments.length === 1) room = socket.write(segments[0]!);
+    else {
+      socket.cork();
+      for (const segment of segments) room = socket.write(segment);
+      socket.uncork();
+    }
     if (!room) this.#blocked = socket.writableNeedDrain;
+    // The kernel has it all, as it nearly always does at once.
+    if (socket.writableLength === 0) this.#encoder.rewind();
   }
 
   #onDrain(): void {

@@ -215,7 +215,7 @@ export function scriptOf(definition: ScriptDefinition): Script {
 
 /** Splits a trailing callback off. */
 export function takeCallback(args: unknown[]): Callback<unknown> | undefined {
-  return typeof args[args.length - 1] === 'function' ? (args.pop() as Callback<unknown>) : undefined;
+  return args.length > 0 && typeof args[args.length - 1] === 'function' ? (args.pop() as Callback<unknown>) : undefined;
 }
 
 let pendingCall: Call | undefined;

@@ -12,3 +12,14 @@ export interface Bytes extends Buffer {
 export function allocate(size: number): Bytes {
   return Buffer.allocUnsafeSlow(size) as Bytes;
 }
+
+const { charCodeAt } = String.prototype;
+
+/**
+ * `text.charCodeAt(at)` without asking String.prototype for it. One `class X extends String` anywhere in the process
+ * (ioredis has one) takes that prototype out of V8's fast paths: each look-up is a call then, 92 ns instead of 18 to
+ * hash a key of eight chars.
+ */
+export function codeAt(text: string, at: number): number {
+  return charCodeAt.call(text, at);
+}

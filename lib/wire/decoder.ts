@@ -136,8 +136,9 @@ export class Decoder {
       if (value === opened) continue;
       // A finished value closes every frame that it fills.
       for (;;) {
-        const frame = this.#stack[this.#stack.length - 1];
-        if (frame === undefined) return value;
+        // Never stack[-1]: that is the property named "-1", looked up by name, and cost more than all the rest.
+        if (this.#stack.length === 0) return value;
+        const frame = this.#stack[this.#stack.length - 1]!;
         frame.items.push(value);
         if (--frame.remaining > 0) break;
         this.#stack.pop();
@@ -149,8 +150,9 @@ export class Decoder {
 
   /** The next value is the key of a map. */
   #atKey(): boolean {
-    const frame = this.#stack[this.#stack.length - 1];
-    return frame !== undefined && frame.kind === aggregate.map && frame.items.length % 2 === 0;
+    if (this.#stack.length === 0) return false;
+    const frame = this.#stack[this.#stack.length - 1]!;
+    return frame.kind === aggregate.map && frame.items.length % 2 === 0;
   }
 
   #readValue(encoding: Encoding): unknown {

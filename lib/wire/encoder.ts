@@ -1,12 +1,12 @@
-// Commands into bytes: `*n` and one bulk per argument, written into a slab that is handed out once per tick.
-// Knows no sockets. Invariant: bytes already taken are never touched again, the slab only moves forward, so a
-// socket may hold on to what it was given for as long as it likes.
+// Commands into bytes: `*n` and one bulk per argument, written into a slab that is handed out in pieces.
+// Knows no sockets. Invariant: bytes already taken are not touched again before rewind() says that nobody needs them;
+// until then the slab only moves forward, and a socket may hold on to what it was given.
 
-import { allocate, type Bytes } from './bytes.ts';
+import { allocate, type Bytes, codeAt } from './bytes.ts';
 
 export type Argument = string | Uint8Array;
 
-const smallestSlab = 32 * 1024;
+const smallestSlab = 8 * 1024;
 const largestSlab = 1024 * 1024;
 /** Bytes from here on travel by reference; below, one copy is cheaper than one more segment in writev. */
 const referenceFrom = 16 * 1024;
@@ -56,31 +56,44 @@ export class Encoder {
     return segments;
   }
 
+  /** All that was taken has left: the slab is written from its start again, while it is warm in the processor's cache. */
+  rewind(): void {
+    if (this.#at !== this.#start || this.#segments.length > 0) return;
+    this.#start = 0;
+    this.#at = 0;
+  }
+
   // Short ASCII words only, as most commands are: one reservation for all, and the position in a local. False, and
   // nothing is written, when a word is something else.
   #plain(argv: readonly Argument[]): boolean {
-    let most = 16;
-    for (let index = 0; index < argv.length; index++) {
+    const head = headOf(argv[0]!, argv.length);
+    if (head === undefined) return false;
+    let most = head.length;
+    for (let index = 1; index < argv.length; index++) {
       const word = argv[index]!;
       if (typeof word !== 'string' || word.length > loopUpTo) return false;
       most += word.length + 8;
     }
     this.#reserve(most);
     const slab = this.#slab;
-    let at = header(slab, this.#at, star, argv.length);
-    for (let index = 0; index < argv.length; index++) {
+    slab.set(head, this.#at);
+    let at = this.#at + head.length;
+    let all = 0;
+    for (let index = 1; index < argv.length; index++) {
       const word = argv[index] as string;
       const length = word.length;
       at = header(slab, at, dollar, length);
       for (let place = 0; place < length; place++) {
-        const code = word.charCodeAt(place);
-        if (code > 127) return false;
-        slab[at++] = code;
+        const code = codeAt(word, place);
+        all |= code;
+        slab[at + place] = code;
       }
+      at += length;
       slab[at] = 13;
       slab[at + 1] = 10;
       at += 2;
     }
+    if (all > 127) return false;
     this.#at = at;
     return true;
   }
@@ -146,6 +159,27 @@ export class Encoder {
     this.#segmentBytes += this.#at - this.#start;
     this.#start = this.#at;
   }
+}
+
+interface Head {
+  readonly name: Argument;
+  readonly count: number;
+  readonly bytes: Uint8Array;
+}
+
+/** What commands begin with, `*2\r\n$3\r\nget\r\n`, by name and number of words; a later one takes an older one's place. */
+const heads: (Head | undefined)[] = new Array<undefined>(256).fill(undefined);
+
+/** The count and the name as they travel; undefined when the name is no short ASCII text. */
+function headOf(name: Argument, count: number): Uint8Array | undefined {
+  if (typeof name !== 'string' || name.length === 0) return undefined;
+  const place = (codeAt(name, 0) * 5 + codeAt(name, name.length - 1) + name.length * 3 + count * 31) & 255;
+  const known = heads[place];
+  if (known !== undefined && known.count === count && known.name === name) return known.bytes;
+  if (name.length > loopUpTo || !/^[\x00-\x7f]*$/.test(name)) return undefined;
+  const bytes = new Uint8Array(Buffer.from(`*${count}\r\n$${name.length}\r\n${name}\r\n`, 'latin1'));
+  heads[place] = { name, count, bytes };
+  return bytes;
 }
 
 // `*` or `$`, decimal digits and CRLF; returns the position behind them.

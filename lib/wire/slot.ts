@@ -1,6 +1,8 @@
 // Hash slots: CRC16 (XMODEM: poly 0x1021, init 0) of the key's hash tag, modulo 16384.
 // Source: Redis Cluster specification, "Key distribution model" and "Hash tags".
 
+import { codeAt } from './bytes.ts';
+
 export const slotCount = 16384;
 
 const brace = 0x7b;
@@ -41,7 +43,7 @@ export function slotOfBinary(key: string): number {
     }
   }
   let crc = 0;
-  for (let at = start; at < end; at++) crc = ((crc << 8) & 0xffff) ^ table[((crc >> 8) ^ key.charCodeAt(at)) & 0xff]!;
+  for (let at = start; at < end; at++) crc = ((crc << 8) & 0xffff) ^ table[((crc >> 8) ^ codeAt(key, at)) & 0xff]!;
   return crc & 0x3fff;
 }
 
@@ -50,7 +52,7 @@ function slotOfText(key: string): number {
   const length = key.length;
   let crc = 0;
   for (let at = 0; at < length; at++) {
-    const code = key.charCodeAt(at);
+    const code = codeAt(key, at);
     if (code === brace) return slotOfTag(key, at);
     if (code > 127) return slotOfBytes(Buffer.from(key));
     crc = ((crc << 8) & 0xffff) ^ table[(crc >> 8) ^ code]!;
@@ -66,7 +68,7 @@ function slotOfTag(key: string, open: number): number {
   const end = tagged ? close : key.length;
   let crc = 0;
   for (let at = start; at < end; at++) {
-    const code = key.charCodeAt(at);
+    const code = codeAt(key, at);
     if (code > 127) return slotOfBytes(Buffer.from(key));
     crc = ((crc << 8) & 0xffff) ^ table[(crc >> 8) ^ code]!;
   }
