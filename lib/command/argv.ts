@@ -12,24 +12,38 @@ const fieldsAfter: ReadonlyMap<string, number> = new Map([
 ]);
 
 /**
- * argv[0] is `name` as given. Arrays are spread one level; null and undefined become empty; numbers, bigints,
- * booleans and whatever else go by String(), integers beyond 2^53 without exponent; bytes are kept by reference.
- * Throws TypeError for an object without toString().
+ * Makes `words` (the name, then the arguments as the user gave them) what travels; the array itself is used where no
+ * argument becomes several, so it must be the caller's own. Arrays are spread one level; null and undefined become empty;
+ * numbers, bigints, booleans and whatever else go by String(), integers beyond 2^53 without exponent; bytes are kept by
+ * reference. Throws TypeError for an object without toString().
  * `mset msetnx hset hmset` (in lower case) also take a Map or an object of fields as their last argument.
  */
+export function argvOf(words: unknown[]): Argument[] {
+  for (let at = 1; at < words.length; at++) {
+    const word = words[at];
+    if (typeof word === 'string') continue;
+    if (typeof word !== 'object' || word === null) words[at] = textOf(word);
+    else if (!(word instanceof Uint8Array)) return spreadFrom(words, at);
+  }
+  return words as Argument[];
+}
+
+/** As argvOf(), from a name and arguments that stay as they are. */
 export function toArgv(name: string, args: readonly unknown[]): Argument[] {
-  // Literals for the commonest: an array that grows by push() takes room for 17 (measured: 150 bytes a call).
-  const [first, second] = args;
-  if (args.length === 1 && typeof first === 'string') return [name, first];
-  if (args.length === 2 && typeof first === 'string' && typeof second === 'string') return [name, first, second];
-  const argv: Argument[] = [name];
-  for (let at = 0; at < args.length; at++) {
-    const argument = args[at];
+  return argvOf([name, ...args]);
+}
+
+// Everything before `start` is text or bytes already.
+function spreadFrom(words: readonly unknown[], start: number): Argument[] {
+  const argv = words.slice(0, start) as Argument[];
+  const name = words[0] as string;
+  for (let at = start; at < words.length; at++) {
+    const argument = words[at];
     if (typeof argument === 'string') argv.push(argument);
     else if (typeof argument !== 'object' || argument === null) argv.push(textOf(argument));
     else if (argument instanceof Uint8Array) argv.push(argument);
     else if (Array.isArray(argument)) pushAll(argv, argument, name);
-    else pushObject(argv, argument, name, isLast(args, at));
+    else pushObject(argv, argument, name, isLast(words, at));
   }
   return argv;
 }

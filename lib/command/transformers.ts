@@ -32,11 +32,10 @@ function set<T>(transformers: Map<string, T>, name: string, transform: T | undef
   else throw new TypeError('A transformer must be a function');
 }
 
-/** The arguments, spread one level, as the transformer of `name` makes them; untouched when there is none. */
-export function transformArguments(name: string, args: readonly unknown[]): readonly unknown[] {
-  if (ofArguments.size === 0) return args;
-  const transform = ofArguments.get(name);
-  return transform === undefined ? args : transform(args.flat());
+/** The words of a command (its name first) as the transformer of its arguments makes them; untouched without one. */
+export function transformWords(name: string, words: unknown[]): unknown[] {
+  const transform = ofArguments.size === 0 ? undefined : ofArguments.get(name);
+  return transform === undefined ? words : [words[0], ...transform(words.slice(1).flat())];
 }
 
 export function replyTransformerOf(name: string): ReplyTransformer | undefined {

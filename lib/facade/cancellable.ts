@@ -35,9 +35,9 @@ export class Cancellable {
     for (const [name, script] of host.scripts) addScript(this, name, script);
   }
 
-  execute(word: Word, args: unknown[], encoding: Encoding): Promise<unknown> {
-    const callback = takeCallback(args);
-    return this.#run(this.#host.maker.make(word, args, encoding), callback);
+  execute(word: Word, words: unknown[], encoding: Encoding): Promise<unknown> {
+    const callback = takeCallback(words);
+    return this.#run(this.#host.maker.make(word, words, encoding), callback);
   }
 
   executeScript(script: Script, args: unknown[], encoding: Encoding): Promise<unknown> {

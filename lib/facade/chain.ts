@@ -50,7 +50,7 @@ export class Chain extends Pipeline {
     for (const [name, ...args] of commands) {
       const method = (this as unknown as Record<string, unknown>)[name];
       if (typeof method === 'function') method.apply(this, args);
-      else this.execute(wordOf(name), args, 'utf8');
+      else this.execute(wordOf(name), [name, ...args], 'utf8');
     }
     return this;
   }
@@ -61,13 +61,13 @@ export class Chain extends Pipeline {
     return this;
   }
 
-  execute(word: Word, args: unknown[], encoding: Encoding): this {
+  execute(word: Word, words: unknown[], encoding: Encoding): this {
     if (this.#cluster && (word.flags & CallFlag.subscribing) !== 0) {
       const why = 'cannot be part of a pipeline on a cluster: subscriptions have a connection of their own';
       throw new RedisError(`${word.name} ${why}`, { code: 'ERR_INVALID_ARG' });
     }
-    const callback = takeCallback(args);
-    return this.add(this.#maker.make(word, args, encoding), callback);
+    const callback = takeCallback(words);
+    return this.add(this.#maker.make(word, words, encoding), callback);
   }
 
   /** Adds a Command made by hand; its promise settles with the batch. */

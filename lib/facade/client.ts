@@ -149,10 +149,10 @@ export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extend
     return command.promise;
   }
 
-  execute(word: Word, args: unknown[], encoding: Encoding): unknown {
-    const callback = takeCallback(args);
+  execute(word: Word, words: unknown[], encoding: Encoding): unknown {
+    const callback = takeCallback(words);
     const { maker, submit, subscribe } = this.#hands;
-    const call = maker.make(word, args, encoding);
+    const call = maker.make(word, words, encoding);
     return this.#answer(call, callback, (word.flags & CallFlag.subscribing) === 0 ? submit : subscribe);
   }
 

@@ -1,7 +1,7 @@
 // A command made by hand, as ioredis has it: `client.sendCommand(new Command('get', ['k'], { replyEncoding: 'utf8' }))`.
 
 import { type Callback, nodeify } from '../batch/pipeline.ts';
-import { toArgv } from '../command/argv.ts';
+import { argvOf, toArgv } from '../command/argv.ts';
 import { keyIndexesOf } from '../command/keys.ts';
 import { prefixKeys } from '../command/prefix.ts';
 import { shapeOf } from '../command/reply-shape.ts';
@@ -13,7 +13,7 @@ import {
   replyTransformerOf,
   setArgumentTransformer,
   setReplyTransformer,
-  transformArguments,
+  transformWords,
 } from '../command/transformers.ts';
 import { type Call, CallFlag } from '../connection/call.ts';
 import { type Argument, Encoder } from '../wire/encoder.ts';
@@ -88,7 +88,7 @@ export class Command {
     callback?: Callback<unknown>,
   ) {
     this.name = name;
-    const argv = toArgv(name, transformArguments(name, args ?? []));
+    const argv = argvOf(transformWords(name, [name, ...(args ?? [])]));
     this.args = (options.keyPrefix ? prefixKeys(argv, options.keyPrefix) : argv).slice(1);
     this.isReadOnly = options.readOnly ?? false;
     this.#options = options;

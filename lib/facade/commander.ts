@@ -4,13 +4,13 @@
 import { EventEmitter } from 'node:events';
 import { RedisError } from '../base/errors.ts';
 import { type Callback, nodeify } from '../batch/pipeline.ts';
-import { toArgv } from '../command/argv.ts';
+import { argvOf } from '../command/argv.ts';
 import { firstKeyIndex } from '../command/keys.ts';
 import { prefixKeys } from '../command/prefix.ts';
 import { comfortOf, shapeOf } from '../command/reply-shape.ts';
 import { Script } from '../command/script.ts';
 import { builtinCommandNames, type CommandRow, commandOf, Flag } from '../command/table.ts';
-import { type ReplyContext, replyTransformerOf, transformArguments } from '../command/transformers.ts';
+import { type ReplyContext, replyTransformerOf, transformWords } from '../command/transformers.ts';
 import { Call, CallFlag, type CallSink, type ReplyShape } from '../connection/call.ts';
 import type { Encoding } from '../wire/decoder.ts';
 import type { Argument } from '../wire/encoder.ts';
@@ -62,8 +62,9 @@ export class CallMaker {
     this.replyContext = { protocol, replyMapping };
   }
 
-  make(word: Word, args: readonly unknown[], encoding: Encoding): Call {
-    let argv = toArgv(word.name, transformArguments(word.name, args));
+  /** `words`: the name and the arguments as given, in an array that becomes the call's. */
+  make(word: Word, words: unknown[], encoding: Encoding): Call {
+    let argv = argvOf(transformWords(word.name, words));
     if (this.#prefix !== undefined) argv = prefixKeys(argv, this.#prefix);
     return this.makeAsIs(word, argv, encoding);
   }
@@ -91,7 +92,7 @@ export class CallMaker {
   /** EVALSHA, with EVAL kept at hand for a server that does not know the script yet. */
   makeScript(script: Script, args: readonly unknown[], encoding: Encoding): Call {
     const count = script.numberOfKeys === undefined ? [] : [script.numberOfKeys];
-    let argv = toArgv('evalsha', [script.sha, ...count, ...args]);
+    let argv = argvOf(['evalsha', script.sha, ...count, ...args]);
     if (this.#prefix !== undefined) argv = prefixKeys(argv, this.#prefix);
     const call = this.#place(argv, evalsha, script.readOnly ? CallFlag.readOnly : 0, encoding, undefined);
     call.fallback = ['eval', script.lua, ...argv.slice(2)];
@@ -121,7 +122,8 @@ const evalsha = commandOf('evalsha');
 
 /** What the methods of a class do with a command. */
 interface CommandTarget {
-  execute(word: Word, args: unknown[], encoding: Encoding): unknown;
+  /** `words`: the command's name and its arguments, a callback among them; the array is the callee's. */
+  execute(word: Word, words: unknown[], encoding: Encoding): unknown;
   executeScript(script: Script, args: unknown[], encoding: Encoding): unknown;
 }
 
@@ -177,21 +179,34 @@ function makeCommandMethods(): Record<string, unknown> {
   return methods;
 }
 
-// The word is looked up at the first call, so that installing 700 methods costs an import next to nothing.
+// The word is looked up at the first call, so that installing 700 methods costs an import next to nothing. With
+// `arguments` the words are made at once, in an array of just their size: rest parameters would be one array more a call,
+// and one that grows by push() takes room for 17.
 function commandMethod(name: string, encoding: Encoding): unknown {
   let word: Word | undefined;
-  return function command(this: CommandTarget, ...args: unknown[]): unknown {
+  return function command(this: CommandTarget): unknown {
     word ??= wordOf(name);
-    return this.execute(word, args, encoding);
+    // biome-ignore-start lint/complexity/noArguments: see above
+    const count = arguments.length;
+    let words: unknown[];
+    if (count === 1) words = [name, arguments[0]];
+    else if (count === 2) words = [name, arguments[0], arguments[1]];
+    else {
+      words = [name];
+      for (let at = 0; at < count; at++) words.push(arguments[at]);
+    }
+    // biome-ignore-end lint/complexity/noArguments: see above
+    return this.execute(word, words, encoding);
   };
 }
 
 function genericMethod(encoding: Encoding): unknown {
-  return function call(this: CommandTarget, name: unknown, ...args: unknown[]): unknown {
+  return function call(this: CommandTarget, ...words: unknown[]): unknown {
+    const [name] = words;
     if (typeof name !== 'string' || name === '') {
       throw new RedisError('The command name must be a non-empty string', { code: 'ERR_INVALID_ARG' });
     }
-    return this.execute(wordOf(name), args, encoding);
+    return this.execute(wordOf(name), words, encoding);
   };
 }
 
@@ -215,7 +230,7 @@ export function scriptOf(definition: ScriptDefinition): Script {
 
 /** Splits a trailing callback off. */
 export function takeCallback(args: unknown[]): Callback<unknown> | undefined {
-  return args.length > 0 && typeof args[args.length - 1] === 'function' ? (args.pop() as Callback<unknown>) : undefined;
+  return typeof args[args.length - 1] === 'function' ? (args.pop() as Callback<unknown>) : undefined;
 }
 
 let pendingCall: Call | undefined;

@@ -124,7 +124,7 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
 
   /** Ends a MULTI sent by `multi({ pipeline: false })`: `[error, result][]`, or null when a watched key changed. */
   override async exec(callback?: Callback<BatchResult[] | null>): Promise<BatchResult[] | null> {
-    const run = this.execute(wordOf('exec'), [], 'utf8') as Promise<unknown[] | null>;
+    const run = this.execute(wordOf('exec'), ['exec'], 'utf8') as Promise<unknown[] | null>;
     const wrapped = run.then(
       (results) =>
         results?.map(
@@ -179,7 +179,7 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
       watch: () => undefined,
       // The connection is shared with everybody else's calls: the answer comes when it comes.
       release: () => undefined,
-      openTransaction: () => this.execute(wordOf('multi'), [], 'utf8') as Promise<'OK'>,
+      openTransaction: () => this.execute(wordOf('multi'), ['multi'], 'utf8') as Promise<'OK'>,
       quit: () => link.quit(),
     };
   }

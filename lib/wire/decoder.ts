@@ -103,10 +103,7 @@ export class Decoder {
       this.#buffer.copy(chunk, start - left, this.#at, this.#end);
       this.#buffer = chunk as Bytes;
     } else if (left > 0) {
-      this.#buffer = Buffer.concat([
-        this.#buffer.subarray(this.#at, this.#end),
-        chunk.subarray(start, end),
-      ]) as Bytes;
+      this.#buffer = Buffer.concat([this.#buffer.subarray(this.#at, this.#end), chunk.subarray(start, end)]) as Bytes;
       this.#at = 0;
       this.#end = this.#buffer.length;
       return;

@@ -66,20 +66,17 @@ export class Encoder {
   // Short ASCII words only, as most commands are: one reservation for all, and the position in a local. False, and
   // nothing is written, when a word is something else.
   #plain(argv: readonly Argument[]): boolean {
-    const head = headOf(argv[0]!, argv.length);
-    if (head === undefined) return false;
-    let most = head.length;
-    for (let index = 1; index < argv.length; index++) {
+    let most = 16;
+    for (let index = 0; index < argv.length; index++) {
       const word = argv[index]!;
       if (typeof word !== 'string' || word.length > loopUpTo) return false;
       most += word.length + 8;
     }
     this.#reserve(most);
     const slab = this.#slab;
-    slab.set(head, this.#at);
-    let at = this.#at + head.length;
+    let at = header(slab, this.#at, star, argv.length);
     let all = 0;
-    for (let index = 1; index < argv.length; index++) {
+    for (let index = 0; index < argv.length; index++) {
       const word = argv[index] as string;
       const length = word.length;
       at = header(slab, at, dollar, length);
@@ -159,27 +156,6 @@ export class Encoder {
     this.#segmentBytes += this.#at - this.#start;
     this.#start = this.#at;
   }
-}
-
-interface Head {
-  readonly name: Argument;
-  readonly count: number;
-  readonly bytes: Uint8Array;
-}
-
-/** What commands begin with, `*2\r\n$3\r\nget\r\n`, by name and number of words; a later one takes an older one's place. */
-const heads: (Head | undefined)[] = new Array<undefined>(256).fill(undefined);
-
-/** The count and the name as they travel; undefined when the name is no short ASCII text. */
-function headOf(name: Argument, count: number): Uint8Array | undefined {
-  if (typeof name !== 'string' || name.length === 0) return undefined;
-  const place = (codeAt(name, 0) * 5 + codeAt(name, name.length - 1) + name.length * 3 + count * 31) & 255;
-  const known = heads[place];
-  if (known !== undefined && known.count === count && known.name === name) return known.bytes;
-  if (name.length > loopUpTo || !/^[\x00-\x7f]*$/.test(name)) return undefined;
-  const bytes = new Uint8Array(Buffer.from(`*${count}\r\n$${name.length}\r\n${name}\r\n`, 'latin1'));
-  heads[place] = { name, count, bytes };
-  return bytes;
 }
 
 // `*` or `$`, decimal digits and CRLF; returns the position behind them.
