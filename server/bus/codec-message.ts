@@ -3,7 +3,9 @@
 
 import { marks, nodeFlags } from './codec-layout.ts';
 import type { GossipRecord, Packet, PacketBody, PingExtension } from './codec-packet.ts';
-import type { Body, GossipEntry, Message } from './message.ts';
+import type { Body, GossipEntry, Header, Message } from './message.ts';
+
+type Greeting = Extract<Body, { readonly gossip: unknown }>;
 
 /** What a packet says of its sender beside the message. */
 export interface SenderFacts {
@@ -13,7 +15,11 @@ export interface SenderFacts {
   readonly announcedHost: string;
 }
 
-export function packetFor({ header, body }: Message, facts: SenderFacts): Packet {
+/** Bits of what a sender can do: redis 7.0 knows the mark and never sets it without a hostname to tell. */
+const able = { flags: nodeFlags.knowsExtensions, marks: marks.extensions } as const;
+
+/** `extended`: the receiver knows more extensions than the hostname. */
+export function packetFor({ header, body }: Message, facts: SenderFacts, extended = false): Packet {
   const role = header.role === 'master' ? nodeFlags.master : nodeFlags.replica;
   return {
     header: {
@@ -30,17 +36,21 @@ export function packetFor({ header, body }: Message, facts: SenderFacts): Packet
       flags:
         role |
         nodeFlags.myself |
+        able.flags |
         (header.migrateTo ? nodeFlags.migrateTo : 0) |
         (header.noFailover ? nodeFlags.noFailover : 0),
       state: facts.serving ? 0 : 1,
-      marks: (header.paused ? marks.paused : 0) | (header.force ? marks.force : 0),
+      marks:
+        ('gossip' in body ? able.marks : 0) | (header.paused ? marks.paused : 0) | (header.force ? marks.force : 0),
     },
-    body: 'gossip' in body ? greeting(body, header.hostname) : body,
+    body: 'gossip' in body ? greeting(body, header, extended) : body,
   };
 }
 
-function greeting(body: Extract<Body, { readonly gossip: unknown }>, hostname: string): PacketBody {
-  const extensions: PingExtension[] = hostname === '' ? [] : [{ kind: 'hostname', text: hostname }];
+function greeting(body: Greeting, { hostname, shard }: Header, extended: boolean): PacketBody {
+  const extensions: PingExtension[] = [];
+  if (hostname !== '') extensions.push({ kind: 'hostname', text: hostname });
+  if (extended && shard !== '') extensions.push({ kind: 'shard', id: shard });
   return { kind: body.kind, gossip: body.gossip.map(recordFor), extensions };
 }
 
@@ -82,6 +92,7 @@ export function messageFrom({ header, body }: Packet): Message | undefined {
       offset: header.offset,
       noFailover: (header.flags & nodeFlags.noFailover) !== 0,
       migrateTo: (header.flags & nodeFlags.migrateTo) !== 0,
+      shard: 'extensions' in body ? shardIn(body.extensions) : '',
       paused: (header.marks & marks.paused) !== 0,
       force: (header.marks & marks.force) !== 0,
     },
@@ -97,6 +108,18 @@ function bodyFrom(body: PacketBody): Body | undefined {
 function hostnameIn(extensions: readonly PingExtension[]): string {
   for (const value of extensions) if (value.kind === 'hostname') return value.text;
   return '';
+}
+
+function shardIn(extensions: readonly PingExtension[]): string {
+  for (const value of extensions) if (value.kind === 'shard') return value.id;
+  return '';
+}
+
+/** Whether its sender knows more extensions than the hostname, which is all that redis 7.0 knows. */
+export function knowsExtensions({ header, body }: Packet): boolean {
+  if ((header.marks & marks.extensions) === 0 || !('gossip' in body)) return false;
+  if ((header.flags & nodeFlags.knowsExtensions) !== 0) return true;
+  return body.extensions.length !== 1 || body.extensions[0]!.kind !== 'hostname';
 }
 
 function entryFrom({ id, host, port, cport, plainPort, flags, pingSent, pongReceived }: GossipRecord): GossipEntry {

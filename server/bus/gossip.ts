@@ -13,6 +13,7 @@ import {
   me,
   type NodeAddress,
   newNode,
+  replicasOf,
   type Step,
   unchanged,
   withNode,
@@ -67,6 +68,7 @@ export function learn(state: ClusterState, message: Message, facts: GossipFacts)
     chain.run((now) => learnHostname(now, header));
     if (body.kind === 'ping' && facts.link === undefined) chain.run((now) => learnAddress(now, header, facts));
     chain.run((now) => learnRole(now, header));
+    chain.run((now) => learnShard(now, header));
     chain.run((now) => learnClaims(now, header, facts));
     chain.run((now) => resolveCollision(now, header.sender));
     chain.run((now) => learnNodes(now, body.gossip, facts.now));
@@ -178,6 +180,15 @@ function learnRole(state: ClusterState, header: Header): Step {
   }
   const master = header.master !== null && state.nodes.has(header.master) ? header.master : sender.master;
   return { state: withNode(next, sender.id, { role: 'replica', master }), effects: [] };
+}
+
+/** A master's word counts, and for its replicas too; whoever does not say it is in the shard that it founded. */
+function learnShard(state: ClusterState, { sender, shard }: Header): Step {
+  const node = state.nodes.get(sender)!;
+  if (shard === '' || node.role !== 'master' || node.shard === shard) return unchanged(state);
+  let next = withNode(state, sender, { shard });
+  for (const replica of replicasOf(state, sender)) next = withNode(next, replica.id, { shard });
+  return { state: next, effects: [{ kind: 'save' }] };
 }
 
 function learnClaims(state: ClusterState, header: Header, facts: GossipFacts): Step {

@@ -52,6 +52,8 @@ export class SocketLink {
   readonly remoteHost: string;
   /** The send buffer outgrew its limit. */
   overflowed = false;
+  /** The other end knows more extensions than redis 7.0 does. */
+  extended = false;
   /** What came was not the cluster bus. */
   garbled = false;
   #dialling: boolean;

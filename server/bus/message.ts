@@ -22,6 +22,8 @@ export interface Header {
   readonly bitmap: Uint8Array;
   readonly offset: number;
   readonly noFailover: boolean;
+  /** The sender's shard; `''`: not told. */
+  readonly shard: string;
   /** The sender's own mark of a master that may be given replicas. */
   readonly migrateTo: boolean;
   /** The sender holds back writes for a manual failover; `offset` will not grow. */
@@ -79,6 +81,7 @@ export function headerOf(state: ClusterState, standing: Standing): Header {
     configEpoch: master.configEpoch,
     bitmap: bitmapOf(state, master.id),
     noFailover: mine.noFailover,
+    shard: mine.shard,
     migrateTo: mine.migrateTo,
     ...standing,
   };

@@ -6,7 +6,7 @@
 import type { Timer, World } from '../../lib/base/world.ts';
 import type { Bus, BusAddress, BusLink, Delivery, LinkEvents, OpenBus } from './bus.ts';
 import { decodePacket, encodePacket } from './codec.ts';
-import { messageFrom, packetFor, type SenderFacts } from './codec-message.ts';
+import { knowsExtensions, messageFrom, packetFor, type SenderFacts } from './codec-message.ts';
 import { BadPacket } from './codec-packet.ts';
 import { type Door, dialLink, type LinkSettings, type LinkTls, openDoor, type SocketLink } from './link.ts';
 import type { Message } from './message.ts';
@@ -170,7 +170,7 @@ class TcpBus implements Bus, BusPort {
   put(link: SocketLink, message: Message): void {
     let bytes: Buffer;
     try {
-      bytes = encodePacket(packetFor(message, this.#settings.sender));
+      bytes = encodePacket(packetFor(message, this.#settings.sender, link.extended));
     } catch (error) {
       // A setting that has no place on the wire (an address to announce, say) must not end the node.
       if (!(error instanceof RangeError)) throw error;
@@ -214,7 +214,7 @@ class TcpBus implements Bus, BusPort {
   }
 
   #onPacket(inbound: Inbound, bytes: Buffer): void {
-    const message = this.#decode(bytes);
+    const message = this.#decode(bytes, inbound.link);
     if (message === undefined || this.#onInbound === undefined || this.#closed !== undefined) return;
     const { link } = inbound;
     this.#onInbound({
@@ -239,7 +239,7 @@ class TcpBus implements Bus, BusPort {
   // ---- outbound
 
   #onAnswer(outbound: Outbound, address: BusAddress, bytes: Buffer): void {
-    const message = this.#decode(bytes);
+    const message = this.#decode(bytes, outbound.link);
     if (message === undefined || this.#closed !== undefined || !outbound.open) return;
     outbound.events.onMessage({
       message,
@@ -250,9 +250,12 @@ class TcpBus implements Bus, BusPort {
     });
   }
 
-  #decode(bytes: Buffer): Message | undefined {
+  #decode(bytes: Buffer, link: SocketLink): Message | undefined {
     const packet = decodePacket(bytes);
-    if (!(packet instanceof BadPacket)) return messageFrom(packet);
+    if (!(packet instanceof BadPacket)) {
+      link.extended ||= knowsExtensions(packet);
+      return messageFrom(packet);
+    }
     this.#complain(`a packet was dropped: ${packet.message}`);
     return undefined;
   }

@@ -130,7 +130,7 @@ export function newNode(id: string, address: NodeAddress): ClusterNode {
 }
 
 /** The shard that a node founds: another number than its own, and the same for all who know the node. */
-function shardOf(id: string): string {
+export function shardOf(id: string): string {
   return [...id]
     .map((digit) => (/[0-9a-f]/.test(digit) ? (15 - Number.parseInt(digit, 16)).toString(16) : digit))
     .join('');

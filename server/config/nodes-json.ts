@@ -1,13 +1,13 @@
 // The cluster configuration of a node as JSON, both ways: the same facts as nodes.conf, for people and scripts. Pure.
 // {version, last_save, myself, current_epoch, last_vote_epoch, nodes{id -> {node_id, addr, bus_port, hostname, role,
-// master_id, slots[[start, end]], flags[], config_epoch}}, slots{"start-end" -> id}, migrating{slot -> id}, importing}
+// master_id, shard_id, slots[[start, end]], flags[], config_epoch}}, slots{"start-end" -> id}, migrating{slot -> id}, importing}
 // `version` counts the saves. Invariant: parsing what was printed gives the same state, or throws one clear Error.
 
 import type { NodeLine } from '../../lib/wire/cluster-nodes.ts';
 import { ownedRanges, rangesOf } from '../cluster/slots.ts';
 import type { ClusterNode, ClusterState } from '../cluster/state.ts';
 import { flagWords } from '../cluster/text.ts';
-import { assemble, maxNodes } from './nodes-text.ts';
+import { assemble, maxNodes, readShard } from './nodes-text.ts';
 
 export interface JsonFacts {
   readonly version: number;
@@ -40,6 +40,7 @@ function nodeRecord(state: ClusterState, node: ClusterNode): Record<string, unkn
     hostname: node.hostname,
     role: node.role,
     master_id: node.master ?? '',
+    shard_id: node.shard,
     slots: rangesOf(state, node.id),
     flags: flagWords(node, node.id === state.myself),
     config_epoch: node.configEpoch,
@@ -58,12 +59,22 @@ export function parseNodesJson(text: string): { readonly state: ClusterState; re
   const open = { migrating: openSlots(content, 'migrating'), importing: openSlots(content, 'importing') };
   const myself = word(content['myself'], 'myself');
   const lines = records.map((each) => lineFrom(record(each, 'a node'), myself, open));
-  const state = assemble(
-    lines,
-    count(content['current_epoch'], 'current_epoch'),
-    count(content['last_vote_epoch'], 'last_vote_epoch'),
-  );
+  const state = assemble(lines, {
+    currentEpoch: count(content['current_epoch'], 'current_epoch'),
+    lastVoteEpoch: count(content['last_vote_epoch'], 'last_vote_epoch'),
+    shards: shardsIn(records),
+  });
   return { state, version: count(content['version'], 'version') };
+}
+
+/** Files of before have none. */
+function shardsIn(records: readonly unknown[]): Map<string, string> {
+  const told = records.map((each) => record(each, 'a node')).filter((each) => each['shard_id'] !== undefined);
+  return new Map(
+    told
+      .filter((each) => each['role'] === 'master')
+      .map((each) => [word(each['node_id'], 'node_id'), readShard(word(each['shard_id'], 'shard_id'), 'shard_id')]),
+  );
 }
 
 function lineFrom(from: Fields, myself: string, open: Pick<NodeLine, 'migrating' | 'importing'>): NodeLine {

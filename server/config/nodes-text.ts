@@ -5,7 +5,7 @@
 import { type NodeLine, parseNodes } from '../../lib/wire/cluster-nodes.ts';
 import { slotCount } from '../../lib/wire/slot.ts';
 import { SlotTable } from '../cluster/slot-table.ts';
-import { type ClusterNode, type ClusterState, newNode, newState } from '../cluster/state.ts';
+import { type ClusterNode, type ClusterState, newNode, newState, shardOf } from '../cluster/state.ts';
 import { nodeLine } from '../cluster/text.ts';
 
 export const maxNodes = 10_000;
@@ -21,10 +21,20 @@ const flagNames = new Set([
   'noflags',
 ]);
 
+const shardPrefix = 'shard-';
+
 export function printNodesFile(state: ClusterState): string {
   const known = [...state.nodes.values()].filter((node) => !node.handshake);
   const lines = known.map((node) => fileLine(state, node));
-  return `${lines.join('\n')}\nvars currentEpoch ${state.currentEpoch} lastVoteEpoch ${state.lastVoteEpoch}\n`;
+  const vars = [`currentEpoch ${state.currentEpoch}`, `lastVoteEpoch ${state.lastVoteEpoch}`, ...shardVars(known)];
+  return `${lines.join('\n')}\nvars ${vars.join(' ')}\n`;
+}
+
+/** Shards that are not what who follows whom says: redis-server passes over vars that it does not know. */
+function shardVars(nodes: readonly ClusterNode[]): string[] {
+  return nodes
+    .filter(({ id, role, shard }) => role === 'master' && shard !== shardOf(id))
+    .map(({ id, shard }) => `${shardPrefix}${id} ${shard}`);
 }
 
 interface KnownLine {
@@ -61,17 +71,36 @@ export function parseNodesFile(text: string): ClusterState {
   }
   if (rows.length > maxNodes + 1) throw new Error(`it has more than ${maxNodes} nodes`);
   const lines = parseNodes(rows.slice(0, -1).join('\n'));
-  const { currentEpoch, lastVoteEpoch } = readVars(vars[0]!);
-  return assemble(lines, currentEpoch, lastVoteEpoch);
+  const { currentEpoch, lastVoteEpoch, shards } = readVars(vars[0]!);
+  return assemble(lines, { currentEpoch, lastVoteEpoch, shards });
 }
 
-function readVars(row: string): { currentEpoch: number; lastVoteEpoch: number } {
+/** Of a state, what the lines do not say. */
+export interface Vars {
+  readonly currentEpoch: number;
+  readonly lastVoteEpoch: number;
+  /** Id of a master -> its shard, where that is not the one it founded. */
+  readonly shards: ReadonlyMap<string, string>;
+}
+
+function readVars(row: string): Vars {
   const words = row.trim().split(/\s+/).slice(1);
   if (words.length % 2 !== 0) throw new Error('vars: a name without a value');
   const values = new Map<string, number>();
-  for (let at = 0; at < words.length; at += 2) values.set(words[at]!, readEpoch(words[at + 1]!, `vars ${words[at]}`));
+  const shards = new Map<string, string>();
+  for (let at = 0; at < words.length; at += 2) {
+    const [name, value] = [words[at]!, words[at + 1]!];
+    if (name.startsWith(shardPrefix)) shards.set(name.slice(shardPrefix.length), readShard(value, `vars ${name}`));
+    else values.set(name, readEpoch(value, `vars ${name}`));
+  }
   // Of later servers there may be more.
-  return { currentEpoch: values.get('currentEpoch') ?? 0, lastVoteEpoch: values.get('lastVoteEpoch') ?? 0 };
+  const [currentEpoch, lastVoteEpoch] = [values.get('currentEpoch') ?? 0, values.get('lastVoteEpoch') ?? 0];
+  return { currentEpoch, lastVoteEpoch, shards };
+}
+
+export function readShard(text: string, where: string): string {
+  if (!isId(text)) throw new Error(`${where}: '${text.slice(0, 60)}' is no id of a shard`);
+  return text;
 }
 
 function readEpoch(text: string, where: string): number {
@@ -81,14 +110,14 @@ function readEpoch(text: string, where: string): number {
 }
 
 /** Puts a state together from lines of any origin, checking that they agree with each other. */
-export function assemble(lines: readonly NodeLine[], currentEpoch: number, lastVoteEpoch: number): ClusterState {
+export function assemble(lines: readonly NodeLine[], { currentEpoch, lastVoteEpoch, shards }: Vars): ClusterState {
   const mine = lines.filter((line) => line.flags.includes('myself'));
   if (mine.length !== 1) throw new Error(mine.length === 0 ? 'no node of it is myself' : 'two nodes of it are myself');
   const ids = new Set(lines.map(({ id }) => id));
   const nodes = new Map<string, ClusterNode>();
   for (const line of lines) {
     if (nodes.has(line.id)) throw new Error(`node ${line.id} is in it twice`);
-    nodes.set(line.id, nodeFrom(line, ids));
+    nodes.set(line.id, nodeFrom(line, ids, shards));
   }
   const myself = mine[0]!;
   const highest = Math.max(...[...nodes.values()].map(({ configEpoch }) => configEpoch));
@@ -103,7 +132,7 @@ export function assemble(lines: readonly NodeLine[], currentEpoch: number, lastV
   };
 }
 
-function nodeFrom(line: NodeLine, ids: ReadonlySet<string>): ClusterNode {
+function nodeFrom(line: NodeLine, ids: ReadonlySet<string>, shards: Vars['shards']): ClusterNode {
   const { id, flags, master } = line;
   if (!isId(id)) throw new Error(`'${id.slice(0, 60)}' is no node id`);
   for (const flag of flags) if (!flagNames.has(flag)) throw new Error(`node ${id}: unknown flag '${flag}'`);
@@ -117,6 +146,7 @@ function nodeFrom(line: NodeLine, ids: ReadonlySet<string>): ClusterNode {
   return {
     ...newNode(id, { host: line.host, port: line.port, cport, hostname: line.hostname }),
     role,
+    shard: shards.get(master ?? id) ?? shardOf(master ?? id),
     master: master !== null && ids.has(master) ? master : null,
     // What a replica prints is its master's.
     configEpoch: role === 'replica' ? 0 : line.configEpoch,

@@ -31,6 +31,7 @@ function message(body: Message['body']): Message {
     port: 7000,
     cport: 17_000,
     plainPort: 0,
+    shard: '',
     hostname: '',
     role: 'master' as const,
     master: null,

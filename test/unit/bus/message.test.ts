@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { decodePacket, encodePacket } from '../../../server/bus/codec.ts';
-import { messageFrom, packetFor } from '../../../server/bus/codec-message.ts';
+import { knowsExtensions, messageFrom, packetFor } from '../../../server/bus/codec-message.ts';
 import { BadPacket } from '../../../server/bus/codec-packet.ts';
 import type { Message } from '../../../server/bus/message.ts';
 import { anyPacket, packetOf, vectors } from './packet-kit.ts';
@@ -12,8 +12,8 @@ function captured(name: string): Message {
   return messageFrom(packetOf(vectors.find((vector) => vector.name === name)!))!;
 }
 
-function overTheWire(message: Message, sender = facts): Message {
-  const packet = decodePacket(encodePacket(packetFor(message, sender)));
+function overTheWire(message: Message, sender = facts, extended = true): Message {
+  const packet = decodePacket(encodePacket(packetFor(message, sender, extended)));
   if (packet instanceof BadPacket) throw packet;
   return messageFrom(packet)!;
 }
@@ -57,6 +57,21 @@ describe('messages over the wire', () => {
     assert.equal(overTheWire(named).header.hostname, 'host-2.example.com');
     const fail: Message = { header: named.header, body: { kind: 'fail', id: named.header.sender } };
     assert.equal(overTheWire(fail).header.hostname, '');
+  });
+
+  it('carry the shard of the sender to those who know more extensions than the hostname', () => {
+    const ping = captured('PING_ext_mf4');
+    const message = { ...ping, header: { ...ping.header, shard: '5'.repeat(40) } };
+    assert.equal(overTheWire(message).header.shard, '5'.repeat(40));
+    assert.deepEqual(overTheWire(message, facts, false).header, ping.header);
+    // As told by what arrived: redis-server 7.0 without and with a hostname, and a node of ours.
+    for (const name of ['PING', 'PING_ext_mf4']) {
+      assert.equal(knowsExtensions(packetOf(vectors.find((vector) => vector.name === name)!)), false);
+    }
+    for (const header of [message.header, { ...message.header, hostname: '' }]) {
+      for (const extended of [true, false])
+        assert.ok(knowsExtensions(packetFor({ ...message, header }, facts, extended)));
+    }
   });
 
   it('announce an address only when there is one to announce, and whether the cluster is ok', () => {

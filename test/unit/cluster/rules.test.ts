@@ -75,6 +75,7 @@ function message(state: ClusterState, from: string, body: Body, header: Partial<
       port: node.port,
       cport: node.cport,
       plainPort: node.plainPort,
+      shard: node.shard,
       hostname: '',
       role: node.role,
       master: node.master,

@@ -20,14 +20,19 @@ import { parseNodesFile, printNodesFile } from '../../../server/config/nodes-tex
 const id = (digit: string): string => digit.repeat(40);
 const range = (start: number, end: number): number[] => Array.from({ length: end - start + 1 }, (_, at) => start + at);
 
-/** Three masters and a replica, two slots on the move, one node in handshake. */
+/** Three masters, one of which took another's place, and a replica, two slots on the move, one node in handshake. */
 function someState(): ClusterState {
   const address = (at: number) => ({ host: `10.0.0.${at}`, port: 7000 + at, cport: 17_000 + at });
   const nodes = [
     newNode(id('a'), address(1)),
-    { ...newNode(id('b'), { ...address(2), hostname: 'two.example.com' }), configEpoch: 7, suspect: true },
+    {
+      ...newNode(id('b'), { ...address(2), hostname: 'two.example.com' }),
+      configEpoch: 7,
+      suspect: true,
+      shard: id('5'),
+    },
     { ...newNode(id('c'), { host: '::1', port: 7003, cport: 30_000 }), configEpoch: 3, failed: true },
-    { ...newNode(id('d'), address(4)), role: 'replica' as const, master: id('b'), noFailover: true },
+    { ...newNode(id('d'), address(4)), role: 'replica' as const, master: id('b'), noFailover: true, shard: id('5') },
     { ...newNode(id('e'), address(5)), handshake: true },
   ];
   let state: ClusterState = {
