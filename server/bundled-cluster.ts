@@ -132,7 +132,7 @@ export class BundledCluster implements AsyncDisposable {
     return heir;
   }
 
-  /** Resolves once every running node answers "cluster ok" and all agree on the slots. */
+  /** Resolves once every running node answers "cluster ok" and all agree on the slots and roles. */
   async settled(timeoutMs: number = failoverMs): Promise<void> {
     await this.#until('an agreement of all nodes', timeoutMs, () => this.#agreed());
   }
@@ -169,7 +169,13 @@ export class BundledCluster implements AsyncDisposable {
     const first = running[0]?.state;
     return running.every(
       ({ server, state }) =>
-        server.member.up && first !== undefined && state?.owners.firstDifference(first.owners) === -1,
+        server.member.up &&
+        first !== undefined &&
+        state?.owners.firstDifference(first.owners) === -1 &&
+        running.every(({ id, role, masterId }) => {
+          const seen = state.nodes.get(id);
+          return seen === undefined || (seen.role === role && seen.master === masterId);
+        }),
     );
   }
 

@@ -63,6 +63,8 @@ export interface MemberHost {
 
 /** A tool that moves slots changes owners by the hundred a second; its every step need not be cried out to everyone. */
 const announceEveryMs = 50;
+/** Longer than the new master's own announcement takes to arrive everywhere. */
+const stepDownMs = 200;
 
 export class ClusterMember {
   readonly settings: ClusterSettings;
@@ -334,6 +336,9 @@ export class ClusterMember {
         break;
       case 'rename':
         this.#peers.rename(effect.from, effect.to);
+        break;
+      case 'announceLater':
+        this.#host.world.after(stepDownMs, () => this.#closed || this.#announcing.ask());
         break;
       case 'announce':
         this.#announcing.ask();

@@ -4,7 +4,17 @@
 
 import { bumpEpoch } from './epochs.ts';
 import { bitmapOf, sameSlots, slotsIn, slotsOwned } from './slots.ts';
-import { type ClusterState, type Effect, followStep, me, myMaster, type Step, unchanged, withOwner } from './state.ts';
+import {
+  type ClusterState,
+  type Effect,
+  followStep,
+  me,
+  myMaster,
+  type Step,
+  stepDown,
+  unchanged,
+  withOwner,
+} from './state.ts';
 
 export interface ClaimFacts {
   readonly keysInSlot: (slot: number) => number;
@@ -61,7 +71,7 @@ function lose(
   const next = withOwner(state, won, claimant);
   const lostAll = hadSlots && slotsOwned(next, mine) === 0;
   const allFromUs = won.length === slotsOwned(next, claimant);
-  if (lostAll && (facts.allowReplicaMigration || allFromUs)) return followStep(next, claimant);
+  if (lostAll && (facts.allowReplicaMigration || allFromUs)) return stepDown(next, claimant);
   const effects: Effect[] = [{ kind: 'save' }];
   if (dirty.length > 0) effects.push({ kind: 'dropKeys', slots: dirty });
   return { state: next, effects };

@@ -6,11 +6,11 @@ import { bumpEpoch } from './epochs.ts';
 import { slotsOwned } from './slots.ts';
 import {
   type ClusterState,
-  followStep,
   me,
   type Outcome,
   refuse,
   type Step,
+  stepDown,
   withNode,
   withOpenSlot,
   withOwner,
@@ -119,7 +119,7 @@ export function setSlotNode(state: ClusterState, slot: number, id: string, facts
     return { state: step.state, effects: [{ kind: 'save' }, { kind: 'announce' }] };
   }
   const emptied = wasMine && id !== state.myself && slotsOwned(next, state.myself) === 0;
-  if (emptied && facts.allowReplicaMigration) return followStep(next, id);
+  if (emptied && facts.allowReplicaMigration) return stepDown(next, id);
   return { state: next, effects: [{ kind: 'save' }] };
 }
 

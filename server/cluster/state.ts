@@ -67,6 +67,8 @@ export type Effect =
   | { readonly kind: 'save' }
   /** Tell every peer at once what this node is and owns. */
   | { readonly kind: 'announce' }
+  /** The same, a moment later. */
+  | { readonly kind: 'announceLater' }
   /** Start a handshake with an address. */
   | { readonly kind: 'meet'; readonly host: string; readonly port: number; readonly cport: number }
   /** Drop the links to a node that is no longer known. */
@@ -220,3 +222,14 @@ export function followStep(state: ClusterState, master: string): Step {
   next = { ...next, migrating: new Map(), importing: new Map(), taken: SlotTable.empty };
   return { state: next, effects: [{ kind: 'follow', master }, { kind: 'save' }, { kind: 'announce' }] };
 }
+
+/**
+ * The same for a master whose slots are `master`'s now. Nobody is told at once: who hears of a master that became a
+ * replica before the claim of the new one takes the slots to be nobody's (redis-server does), and refuses callers.
+ */
+export function stepDown(state: ClusterState, master: string): Step {
+  const { state: next, effects } = followStep(state, master);
+  return { state: next, effects: effects.map((effect) => (effect.kind === 'announce' ? later : effect)) };
+}
+
+const later: Effect = { kind: 'announceLater' };

@@ -140,7 +140,7 @@ describe('members on the loopback bus', () => {
     apply(nodes[3]!.member, () => nodes[3]!.member.failover('takeover'));
     assert.equal(me(nodes[3]!.member.state).role, 'master');
     for (const other of nodes.slice(1, 3)) other.bus.hold(false);
-    await cluster.pass(100);
+    await cluster.pass(300);
     agreed(nodes);
   });
 
