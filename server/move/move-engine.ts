@@ -3,8 +3,11 @@
 // Invariant: a slot has at most one task that has not ended, and no slot is opened before its record is safe.
 
 import { slotCount } from '../../lib/wire/slot.ts';
+import { closedSlots } from './closed-slots.ts';
 import { type ClusterLink, isMaster, isReachable, ownerIn } from './cluster-link.ts';
+import { Decisions } from './decisions.ts';
 import { type Journal, MemoryJournal } from './journal.ts';
+import { MoveQueue } from './move-queue.ts';
 import { endPhases, type MoveEnd, type MoveRecord, type MoveStatus, newRecord, statusOf } from './move-record.ts';
 import { SlotTask, StoppedError, type TaskHost, type TaskSettings } from './slot-task.ts';
 import { Throttle } from './throttle.ts';
@@ -57,6 +60,7 @@ export class MoveEngine implements AsyncDisposable {
   readonly #onChange: ((status: MoveStatus) => void) | undefined;
   /** By slot, in order of arrival; the last move of each slot, over or not. */
   readonly #entries = new Map<number, Entry>();
+  readonly #queue = new MoveQueue<Entry>();
   readonly #running = new Set<Promise<void>>();
   #paused = false;
   #closed = false;
@@ -81,6 +85,7 @@ export class MoveEngine implements AsyncDisposable {
     };
     this.#host = {
       link,
+      decisions: new Decisions(link),
       settings,
       throttle: new Throttle(link.world, rates),
       changed: (task, durable) => this.#changed(task, durable),
@@ -103,8 +108,10 @@ export class MoveEngine implements AsyncDisposable {
   async moveAll(orders: readonly MoveOrder[]): Promise<MoveStatus[]> {
     await this.recover();
     const view = await this.#link.view();
+    const owners = orders.map(({ slot }) => ownerIn(view, slot) ?? '');
+    const isClosed = await closedSlots(this.#link, view, new Set([...owners, ...orders.map(({ target }) => target)]));
     const taken = new Set<number>();
-    const records = orders.map((order): MoveRecord => {
+    const records = orders.map((order, at): MoveRecord => {
       const { slot, priority = defaultPriority } = order;
       within('slot', slot, 0, slotCount - 1);
       within('priority', priority, 1, 10);
@@ -112,13 +119,15 @@ export class MoveEngine implements AsyncDisposable {
         throw new Error(`slot ${slot} is on its way already`);
       }
       taken.add(slot);
-      const owner = ownerIn(view, slot);
-      if (owner === undefined) throw new Error(`slot ${slot} belongs to nobody: it can only be assigned`);
+      const owner = owners[at]!;
+      if (owner === '') throw new Error(`slot ${slot} belongs to nobody: it can only be assigned`);
       const record = newRecord(slot, endOf(view, owner), endOf(view, order.target), priority);
       const now = this.#link.world.now();
       return owner === order.target ? { ...record, phase: 'done', startedAt: now, endedAt: now } : record;
     });
-    const entries = records.map((record) => this.#add(record));
+    const entries = records.map((record) =>
+      this.#add(record, isClosed(record.slot, record.source.id, record.target.id)),
+    );
     await this.#save();
     this.#fill();
     return Promise.all(entries.map(({ done }) => done));
@@ -194,7 +203,8 @@ export class MoveEngine implements AsyncDisposable {
   async cancel(slot: number, reason = 'cancelled'): Promise<MoveStatus> {
     const { task, done } = this.#entry(slot);
     task.cancel(reason);
-    this.#fill();
+    // Called off before it began: that takes no room.
+    if (task.isNew) this.#start(this.#entry(slot));
     return done;
   }
 
@@ -230,9 +240,9 @@ export class MoveEngine implements AsyncDisposable {
     return statusOf(task.record, this.#link.world.now(), task.paused);
   }
 
-  #add(record: MoveRecord): Entry {
+  #add(record: MoveRecord, seenClosed = false): Entry {
     if (this.#closed) throw new StoppedError('the mover was closed');
-    const task = new SlotTask(this.#host, record);
+    const task = new SlotTask(this.#host, record, seenClosed);
     if (this.#paused) task.pause();
     const { promise, resolve, reject } = withResolvers<MoveStatus>();
     // Nobody may be waiting for it: its outcome is in moves().
@@ -242,6 +252,7 @@ export class MoveEngine implements AsyncDisposable {
     this.#entries.set(record.slot, entry);
     this.#forgetOld();
     if (task.ended) resolve(this.#statusOf(task));
+    else this.#queue.add(entry, record.priority);
     return entry;
   }
 
@@ -254,19 +265,21 @@ export class MoveEngine implements AsyncDisposable {
 
   /** Starts waiting moves while there is room, the most urgent first. */
   #fill(): void {
-    if (this.#closed) return;
-    const waiting = [...this.#entries.values()].filter(({ task }) => task.isNew);
-    // Called off before they began: that takes no room.
-    waiting.sort((a, b) => Number(b.task.isCalledOff) - Number(a.task.isCalledOff) || byUrgency(a.task, b.task));
-    for (const entry of waiting) {
-      if (!entry.task.isCalledOff && (this.#paused || this.#running.size >= this.#concurrency)) return;
-      const run = this.#run(entry).finally(() => {
-        this.#running.delete(run);
-        this.#fill();
-        if (this.#running.size === 0 && !this.#closed) this.#saveSoon();
-      });
-      this.#running.add(run);
+    while (!this.#closed && !this.#paused && this.#running.size < this.#concurrency) {
+      const entry = this.#queue.take();
+      if (entry === undefined) return;
+      if (entry.task.isNew) this.#start(entry);
     }
+  }
+
+  #start(entry: Entry): void {
+    if (this.#closed) return;
+    const run = this.#run(entry).finally(() => {
+      this.#running.delete(run);
+      this.#fill();
+      if (this.#running.size === 0 && !this.#closed) this.#saveSoon();
+    });
+    this.#running.add(run);
   }
 
   async #run({ task, settle, fail }: Entry): Promise<void> {
@@ -293,10 +306,6 @@ export class MoveEngine implements AsyncDisposable {
   #save(): Promise<void> {
     return this.#journal.save(() => [...this.#entries.values()].map(({ task }) => task.record));
   }
-}
-
-function byUrgency(a: SlotTask, b: SlotTask): number {
-  return b.record.priority - a.record.priority;
 }
 
 function endOf(view: Awaited<ReturnType<ClusterLink['view']>>, id: string): MoveEnd {

@@ -3,7 +3,9 @@
 
 import type { World } from '../../lib/base/world.ts';
 import type { ClusterLink, MovingNode } from './cluster-link.ts';
-import { decide, handOver, keysIn, openSlot, turn, type Way } from './slot-steps.ts';
+import { Decisions } from './decisions.ts';
+import { handOver, keysIn, openSlot, turn } from './slot-steps.ts';
+import type { Way } from './slot-words.ts';
 
 export interface MoveRoute {
   readonly slot: number;
@@ -60,7 +62,7 @@ export class SlotMove {
   /** Hands over what is left and gives the slot to the target. Resolves to the number of keys moved by this call. */
   async commit(): Promise<number> {
     const moved = await this.#drain(this.#way);
-    await decide(this.#link, this.#way);
+    await new Decisions(this.#link).decide(this.#way);
     return moved;
   }
 
@@ -70,7 +72,7 @@ export class SlotMove {
     const back: Way = { slot, from: target, to: source };
     await turn(this.#link, this.#way);
     await this.#drain(back);
-    await decide(this.#link, back);
+    await new Decisions(this.#link).decide(back);
   }
 
   get #way(): Way {

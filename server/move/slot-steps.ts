@@ -1,18 +1,13 @@
-// The steps of a slot's way from one node to another, as every real cluster walks it: open, hand keys over, decide;
-// and back: turn, hand back, decide for the old owner. Each may be repeated, so a move may be taken up anywhere.
+// The steps of a slot's way from one node to another, as every real cluster walks it: open, hand keys over, decide
+// (decisions.ts); and back: turn, hand back, decide for the old owner. Each may be repeated, so a move may be taken up anywhere.
 // Speaks RESP to the nodes and knows nothing else of them.
 // Invariant: at every moment each key is at one node that clients are led to, by ASK at worst.
 
 import { ReplyError } from '../../lib/wire/reply.ts';
-import { type ClusterLink, isMaster, isReachable, type MovingNode, RefusedError } from './cluster-link.ts';
+import { type ClusterLink, type MovingNode, RefusedError } from './cluster-link.ts';
+import { untilKnows } from './decisions.ts';
 import type { Words } from './peer-link.ts';
-
-/** A slot is to go `from` one master `to` another. */
-export interface Way {
-  readonly slot: number;
-  readonly from: MovingNode;
-  readonly to: MovingNode;
-}
+import { keysWords, setSlot, type Way } from './slot-words.ts';
 
 export interface Batch {
   readonly keys: number;
@@ -21,8 +16,6 @@ export interface Batch {
   readonly next: readonly string[];
 }
 
-const onlyMasters = 'ERR Please use SETSLOT only with masters';
-const epochPollMs = 5;
 /** Handing keys over waits for another node: what has to be said meanwhile must not queue behind it. */
 const lanes = 16;
 
@@ -96,50 +89,6 @@ function exchangeKeys(
   return link.exchange(from, commands, exchangeMs * 2 + 1000, 1 + (slot % lanes));
 }
 
-/** Gives the slot to `to`, which has all its keys; every reachable master is told at once. */
-export async function decide(link: ClusterLink, way: Way): Promise<void> {
-  const { slot, from, to } = way;
-  await link.alone(async () => {
-    const [view] = await Promise.all([link.viewOf(to), untilKnows(link, to, from)]);
-    const masters = view.filter((node) => isMaster(node) && isReachable(node) && node.ranges.length > 0);
-    const others = masters.filter(({ id }) => id !== from.id && id !== to.id);
-    await link.ask(to, setSlot(slot, 'NODE', to.id));
-    const [told] = await Promise.allSettled([from, ...others].map((node) => tell(link, slot, node, to.id)));
-    // The others would hear of it by gossip as well: whoever is out of reach learns it then.
-    if (told?.status === 'rejected') throw told.reason;
-  });
-}
-
-async function tell(link: ClusterLink, slot: number, node: MovingNode, owner: string): Promise<void> {
-  try {
-    await link.ask(node, setSlot(slot, 'NODE', owner));
-  } catch (error) {
-    // A master that gave its last slot away is a replica by now.
-    if (!(error instanceof RefusedError) || !error.refusal.startsWith(onlyMasters)) throw error;
-  }
-}
-
-/**
- * Waits until `node` has heard of every epoch that `other` has: it takes the next one for its claim, and an older one
- * would be overruled by a claim that `other` made meanwhile for something else, and the keys be dropped.
- */
-async function untilKnows(link: ClusterLink, node: MovingNode, other: MovingNode): Promise<void> {
-  const end = link.world.now() + link.timeoutMs;
-  for (;;) {
-    const [mine, theirs] = await Promise.all([epochOf(link, node), epochOf(link, other)]);
-    if (mine >= theirs) return;
-    if (link.world.now() > end) {
-      throw new Error(`${node.host}:${node.port} did not hear of epoch ${theirs} within ${link.timeoutMs} ms`);
-    }
-    await new Promise<void>((resolve) => void link.world.after(epochPollMs, resolve, true));
-  }
-}
-
-async function epochOf(link: ClusterLink, node: MovingNode): Promise<number> {
-  const text = String(await link.ask(node, ['CLUSTER', 'INFO']));
-  return Number(/cluster_current_epoch:(\d+)/.exec(text)?.[1] ?? 0);
-}
-
 /**
  * Turns an open slot round: its new node owns it from here on, and hands the keys back to the old one, which imports.
  * The old node gives the slot up first and in one step: were it to hear of the new owner before it imports, it would
@@ -147,7 +96,7 @@ async function epochOf(link: ClusterLink, node: MovingNode): Promise<number> {
  */
 export async function turn(link: ClusterLink, { slot, from, to }: Way): Promise<void> {
   await link.alone(async () => {
-    await untilKnows(link, to, from);
+    await untilKnows(link, to, [from]);
     await transaction(link, from, [
       setSlot(slot, 'STABLE'),
       ['CLUSTER', 'DELSLOTS', String(slot)],
@@ -164,12 +113,4 @@ async function transaction(link: ClusterLink, node: MovingNode, commands: readon
   const outcome = replies.at(-1);
   const last = Array.isArray(outcome) ? outcome.at(-1) : outcome;
   if (last instanceof ReplyError) throw new RefusedError(node, commands.at(-1)!, last.message);
-}
-
-function setSlot(slot: number, ...words: readonly string[]): Words {
-  return ['CLUSTER', 'SETSLOT', String(slot), ...words];
-}
-
-function keysWords(slot: number, limit: number): Words {
-  return ['CLUSTER', 'GETKEYSINSLOT', String(slot), String(limit)];
 }

@@ -4,8 +4,10 @@
 
 import type { NodeLine } from '../../lib/wire/cluster-nodes.ts';
 import { type ClusterLink, isMaster, isReachable, ownerIn } from './cluster-link.ts';
+import type { Decisions } from './decisions.ts';
 import { endPhases, type MoveEnd, type MovePhase, type MoveRecord } from './move-record.ts';
-import { decide, handOver, keysIn, openSlot, turn, type Way } from './slot-steps.ts';
+import { handOver, keysIn, openSlot, turn } from './slot-steps.ts';
+import type { Way } from './slot-words.ts';
 import { type NextStep, nextStep, slotView } from './standing.ts';
 import type { Throttle } from './throttle.ts';
 
@@ -24,6 +26,7 @@ export interface TaskSettings {
 
 export interface TaskHost {
   readonly link: ClusterLink;
+  readonly decisions: Decisions;
   readonly throttle: Throttle;
   readonly settings: TaskSettings;
   /** The record changed. `durable`: resolves when it is safe. */
@@ -45,12 +48,15 @@ export class SlotTask {
   #paused = false;
   #stopped = false;
   #started = false;
+  #seenClosed: boolean;
   #calledOff: string | undefined;
   #wake: (() => void) | undefined;
 
-  constructor(host: TaskHost, record: MoveRecord) {
+  /** `seenClosed`: a moment ago the slot was the source's and closed, as both ends said. */
+  constructor(host: TaskHost, record: MoveRecord, seenClosed = false) {
     this.#host = host;
     this.#record = record;
+    this.#seenClosed = seenClosed;
   }
 
   get record(): MoveRecord {
@@ -125,6 +131,14 @@ export class SlotTask {
       return;
     }
     if (this.#record.direction === 'forward') await this.#isCalledOffNow();
+    if (this.#seenClosed) {
+      // If that has changed since, the ends refuse to open it, and the next attempt looks for itself.
+      this.#seenClosed = false;
+      if (this.#record.direction === 'forward') {
+        await this.#forward({ slot, from: this.#record.source, to: this.#record.target }, false);
+        return;
+      }
+    }
     const { source, target, step, stale } = await this.#stand();
     const way: Way = { slot, from: source, to: target };
     const wayBack: Way = { slot, from: target, to: source };
@@ -159,7 +173,7 @@ export class SlotTask {
 
   async #decide(way: Way): Promise<void> {
     await this.#phase('deciding');
-    await decide(this.#host.link, way);
+    await this.#host.decisions.decide(way);
     await this.#end('done', null);
   }
 
@@ -175,7 +189,7 @@ export class SlotTask {
   async #close(wayBack: Way): Promise<void> {
     await this.#phase('closing');
     await this.#drain(wayBack, await keysIn(this.#host.link, wayBack.from, wayBack.slot, this.#host.settings.batch));
-    await decide(this.#host.link, wayBack);
+    await this.#host.decisions.decide(wayBack);
     await this.#end('cancelled', this.#record.error);
   }
 
