@@ -29,7 +29,8 @@ export function applyClaim(
   bitmap: Uint8Array,
   facts: ClaimFacts,
 ): Step {
-  if (claimant === state.myself) return unchanged(state);
+  // Two links keep no order between them: what it claimed before its newest epoch is old news.
+  if (claimant === state.myself || epoch < (state.nodes.get(claimant)?.configEpoch ?? 0)) return unchanged(state);
   if (sameSlots(bitmap, bitmapOf(state, claimant))) {
     const marked = state.unclaimed.size === 0 ? state : withClaims(state, claimant, bitmap);
     return unchanged(withReleases(marked, claimant, epoch, bitmap));

@@ -2,11 +2,22 @@
 // no slot is claimed by two masters under one epoch, no master votes twice in an epoch. After healing: one owner for
 // every slot, in the eyes of all.
 // Moves of slots take epochs that nobody agreed on, so that two masters may claim one slot under one epoch for a
-// moment, as in redis-server; in a life of moves the promise is that every slot ends where it was moved to.
+// moment, as in redis-server; in a life of moves the promise is that every slot ends where it was moved to. Where moves
+// and faults meet, it is that in the end all agree and no two masters are left with one epoch. What a node has heard of
+// moves under way does not outlive it: a slot may then be left with nobody, as in redis-server. An operator gives it out
+// again; how often that happened is told.
 
 import { slotCount } from '../../lib/wire/slot.ts';
 import type { Message } from '../../server/bus/message.ts';
-import { setSlotImporting, setSlotMigrating, setSlotNode, setSlotStable } from '../../server/cluster/ownership.ts';
+import { bumpEpoch } from '../../server/cluster/epochs.ts';
+import {
+  addSlots,
+  delSlots,
+  setSlotImporting,
+  setSlotMigrating,
+  setSlotNode,
+  setSlotStable,
+} from '../../server/cluster/ownership.ts';
 import { SlotTable } from '../../server/cluster/slot-table.ts';
 import { bitmapOf, slotsOwned } from '../../server/cluster/slots.ts';
 import { type ClusterState, me, newNode, newState, type Outcome } from '../../server/cluster/state.ts';
@@ -17,8 +28,11 @@ import { SimulatedTime } from './simulation-world.ts';
 export interface Life {
   readonly seed: number;
   readonly nodes: number;
-  /** `faults`: partitions, deaths, freezes, delays and failovers. `moves`: slots change hands, several at once. */
-  readonly kind: 'faults' | 'moves';
+  /**
+   * `faults`: partitions, deaths, freezes, delays and failovers. `moves`: slots change hands, several at once. `mixed`:
+   * slots change hands in the midst of faults.
+   */
+  readonly kind: 'faults' | 'moves' | 'mixed';
 }
 
 export interface Report {
@@ -26,6 +40,12 @@ export interface Report {
   readonly messages: number;
   readonly elections: number;
   readonly moves: number;
+  /** Of a mixed life: pairs of masters that claimed one slot under one epoch for a moment. */
+  readonly contests: number;
+  /** Of a mixed life: slots that were moved and ended elsewhere than in the shard they were moved to. */
+  readonly undone: number;
+  /** Of a mixed life: slots that were nobody's in the end, until an operator gave them out. */
+  readonly orphans: number;
   /** Simulated ms from the last fault until all agreed. */
   readonly healedAfter: number;
 }
@@ -43,6 +63,8 @@ const birth = 1_000_000;
 const calmMs = 3000;
 const troubleMs = 15_000;
 const healMs = 40_000;
+/** After healing, until slots that are nobody's are given out. */
+const orphanMs = 10_000;
 const fewestMasters = 3;
 
 export function live(life: Life): Report {
@@ -63,6 +85,8 @@ class Simulation {
   readonly #moved = new Map<number, string>();
   /** Slots that somebody moves: one at a time. */
   readonly #moving = new Set<number>();
+  readonly #contests = new Set<string>();
+  #orphans = 0;
   #broken: string | undefined;
 
   constructor(life: Life) {
@@ -80,13 +104,15 @@ class Simulation {
   run(): Report {
     this.#replication();
     this.#pass(calmMs);
-    if (this.#life.kind === 'faults') this.#trouble();
-    else this.#shuffle();
+    if (this.#life.kind === 'moves') this.#shuffle();
+    else this.#trouble();
     this.#heal();
     const healedAfter = this.#untilAgreed();
+    const undone = this.#undone();
     for (const node of this.#nodes) node.kill();
     const elections = this.#elections.size;
-    return { events: this.#time.events, messages: this.#net.sent, elections, moves: this.#moves, healedAfter };
+    const counts = { moves: this.#moves, contests: this.#contests.size, undone, orphans: this.#orphans };
+    return { events: this.#time.events, messages: this.#net.sent, elections, ...counts, healedAfter };
   }
 
   #pass(ms: number): void {
@@ -104,7 +130,12 @@ class Simulation {
     const end = this.#time.now + troubleMs;
     while (this.#time.now < end) {
       this.#fault();
-      this.#pass(this.#time.between(0, 2500));
+      const calm = this.#time.now + this.#time.between(0, 2500);
+      while (this.#life.kind === 'mixed' && this.#time.now < calm) {
+        this.#move(this.#time.between(0, slotCount - 1));
+        this.#pass(this.#time.between(0, 300));
+      }
+      this.#pass(Math.max(0, calm - this.#time.now));
     }
   }
 
@@ -170,22 +201,24 @@ class Simulation {
 
   /** What redis-cli does to move a slot, with others of its kind at work. */
   #move(slot: number): void {
-    const source = this.#nodes.find((node) => node.state.owners.get(slot) === node.state.myself);
-    const masters = this.#nodes.filter((node) => node.isMaster && node !== source);
+    const source = this.#nodes.find((node) => answers(node) && node.state.owners.get(slot) === node.state.myself);
+    const masters = this.#nodes.filter((node) => answers(node) && node.isMaster && node !== source);
     if (source === undefined || this.#moving.has(slot) || masters.length === 0) return;
     const target = this.#time.pick(masters);
     const from = source.state.myself;
     const into = target.state.myself;
     this.#moving.add(slot);
     this.#time.after(3000, () => this.#moving.delete(slot));
-    if (!apply(target, setSlotImporting(target.state, slot, from))) return;
-    if (!apply(source, setSlotMigrating(source.state, slot, into))) return;
+    if (!tell(target, (state) => setSlotImporting(state, slot, from))) return;
+    if (!tell(source, (state) => setSlotMigrating(state, slot, into))) return;
     const facts = { keysHere: 0, allowReplicaMigration: true };
     this.#time.after(this.#time.between(0, 500), () => {
-      if (!apply(target, setSlotNode(target.state, slot, into, facts))) return;
+      if (!tell(target, (state) => setSlotNode(state, slot, into, facts))) return;
       this.#moves++;
       this.#moved.set(slot, into);
-      this.#time.after(this.#time.between(0, 50), () => apply(source, setSlotNode(source.state, slot, into, facts)));
+      this.#time.after(this.#time.between(0, 50), () => {
+        tell(source, (state) => setSlotNode(state, slot, into, facts));
+      });
     });
   }
 
@@ -212,8 +245,33 @@ class Simulation {
       this.#pass(500);
       why = this.#disagreement();
       if (why === undefined) return this.#time.now - start;
+      if (this.#life.kind === 'mixed' && this.#time.now - start === orphanMs) this.#giveOut();
     }
     throw this.#failure(`no agreement ${healMs} ms after healing: ${why}`);
+  }
+
+  /** What an operator does about slots that nobody serves: makes some master take them. */
+  #giveOut(): void {
+    const masters = this.#nodes.filter((node) => node.isMaster);
+    for (let slot = 0; slot < slotCount; slot++) {
+      if (this.#nodes.some(({ state }) => state.owners.get(slot) === state.myself)) continue;
+      this.#orphans++;
+      const heir = this.#time.pick(masters);
+      apply(heir, delSlots(heir.state, [[slot, slot]]));
+      apply(heir, addSlots(heir.state, [[slot, slot]]));
+      apply(heir, bumpEpoch(heir.state).step);
+    }
+  }
+
+  /** Moved slots that are not in the shard they were moved to. */
+  #undone(): number {
+    if (this.#life.kind !== 'mixed') return 0;
+    const { owners, nodes } = this.#nodes[0]!.state;
+    const gone = [...this.#moved].filter(([slot, id]) => {
+      const owner = owners.get(slot);
+      return owner !== id && nodes.get(id)?.master !== owner;
+    });
+    return gone.length;
   }
 
   #disagreement(): string | undefined {
@@ -230,7 +288,14 @@ class Simulation {
     }
     if (first.owners.size < slotCount) return `${slotCount - first.owners.size} slots are nobody's`;
     const masters = new Set(this.#nodes.filter(({ isMaster }) => isMaster).map(({ state }) => state.myself));
-    for (const [slot, id] of this.#moved) {
+    const epochs = new Map<number, number>();
+    for (const { isMaster, state, cport } of this.#nodes) {
+      const { configEpoch } = me(state);
+      if (!isMaster) continue;
+      if (epochs.has(configEpoch)) return `${cport} and ${epochs.get(configEpoch)} share epoch ${configEpoch}`;
+      epochs.set(configEpoch, cport);
+    }
+    for (const [slot, id] of this.#life.kind === 'mixed' ? [] : this.#moved) {
       if (first.owners.get(slot) !== id) return `slot ${slot} was moved to ${id} and is of ${first.owners.get(slot)}`;
     }
     const owner = [...first.owners.counts.keys()].find((id) => !masters.has(id));
@@ -257,7 +322,7 @@ class Simulation {
       const before = this.#checked.get(node);
       if (before === state) continue;
       this.#checked.set(node, state);
-      if (this.#life.kind === 'faults' && (before === undefined || claimChanged(before, state))) this.#checkClaim(node);
+      if (this.#life.kind !== 'moves' && (before === undefined || claimChanged(before, state))) this.#checkClaim(node);
     }
     if (this.#broken !== undefined) throw this.#failure(this.#broken);
   }
@@ -269,7 +334,9 @@ class Simulation {
       if (other === node || me(other.state).configEpoch !== mine.epoch) continue;
       const theirs = claimOf(other.state);
       if (theirs === undefined || !theirs.bitmap.some((byte, at) => (byte & mine.bitmap[at]!) !== 0)) continue;
-      this.#broken ??= `${node.cport} and ${other.cport} claim one slot under epoch ${mine.epoch}`;
+      const text = `${node.cport} and ${other.cport} claim one slot under epoch ${mine.epoch}`;
+      if (this.#life.kind === 'mixed') this.#contests.add([node.cport, other.cport].sort().join(' ') + mine.epoch);
+      else this.#broken ??= text;
     }
   }
 
@@ -287,6 +354,16 @@ function claimOf(state: ClusterState): { epoch: number; bitmap: Uint8Array } | u
   const mine = me(state);
   if (mine.role !== 'master' || slotsOwned(state, mine.id) === 0) return undefined;
   return { epoch: mine.configEpoch, bitmap: bitmapOf(state, mine.id) };
+}
+
+/** Whether it hears a client. */
+function answers(node: SimulatedNode): boolean {
+  return node.alive && !node.frozen;
+}
+
+/** What a client tells a node; false when it does not hear or refuses. */
+function tell(node: SimulatedNode, rule: (state: ClusterState) => Outcome): boolean {
+  return answers(node) && apply(node, rule(node.state));
 }
 
 function apply(node: SimulatedNode, outcome: Outcome): boolean {

@@ -30,6 +30,12 @@ describe('simulated clusters', function () {
     assert.ok(moves >= 200, `only ${moves} moves`);
   });
 
+  it('slots moved in the midst of faults have one owner in all eyes after, no two masters one epoch', () => {
+    const { moves, elections } = playAll(lives(5, (at) => 5 + at, 'mixed'));
+    assert.ok(moves >= 50, `only ${moves} moves`);
+    assert.ok(elections >= 5, `only ${elections} elections`);
+  });
+
   it('a seed always plays the same life', () => {
     const life: Life = { seed: 77, nodes: 7, kind: 'faults' };
     assert.deepEqual(live(life), live(life));
