@@ -19,6 +19,7 @@ export interface Seed {
 }
 
 const failoverMs = 10_000;
+const agreementMs = 1000;
 const pollMs = 2;
 
 export class BundledCluster implements AsyncDisposable {
@@ -125,6 +126,9 @@ export class BundledCluster implements AsyncDisposable {
   async #failOver(reference: NodeReference, mode: 'agreed' | 'force' | 'takeover'): Promise<BundledNode> {
     const named = this.node(reference);
     const heir = named.role === 'replica' ? named : this.#replicaOf(named);
+    // A replica that has not heard yet where a slot of its master went would claim it, and the others would refuse their
+    // votes. It is asked once only: it must know. A cluster that is in trouble is not waited for.
+    if (mode === 'agreed') await this.settled(agreementMs).catch(() => undefined);
     const outcome = heir.server.member.failover(mode);
     if (outcome instanceof ReplyError) throw new Error(outcome.message);
     heir.server.member.apply(outcome);

@@ -11,8 +11,7 @@ function push(kind: string, channel: string, count: number): string {
   return `>3\r\n${bulk(kind)}${bulk(channel)}:${count}\r\n`;
 }
 
-describe('client: shard channels on scripted nodes', function () {
-  this.timeout(20_000);
+describe('client: shard channels on scripted nodes', () => {
   let a: FakeNode;
   let b: FakeNode;
   let client: Cluster;

@@ -178,11 +178,16 @@ describe('client: reads from replicas', () => {
 
   it('takes reads back from a replica that is frozen already when it is first dialed', async () => {
     shard.frozen.add(1);
-    await shard.start({ scaleReads: 'slave', silenceTimeout: 60, slotsRefreshTimeout: 200 });
-    // connectTimeout is 10 s: a read that waited for it would not be back within this test.
+    await shard.start({
+      scaleReads: 'slave',
+      silenceTimeout: 60,
+      slotsRefreshTimeout: 200,
+      redisOptions: { connectTimeout: 60_000 },
+    });
+    // A read that waited for that would not be back within this test.
     deepEqual((await shard.readers(40)).includes(1), false);
     ok(shard.nodes[1]!.count('hello') > 0);
-  }).timeout(5000);
+  });
 
   it('takes reads back from a replica that answers nothing but handshakes, and asks it again when it does', async () => {
     await shard.start({ scaleReads: 'slave', silenceTimeout: 60 });

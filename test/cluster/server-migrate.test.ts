@@ -96,8 +96,7 @@ async function play(source: End, target: End): Promise<unknown[]> {
   return heard;
 }
 
-describe('MIGRATE between our nodes and real ones', function () {
-  this.timeout(20_000);
+describe('MIGRATE between our nodes and real ones', () => {
   let expected: unknown[];
   const ends: End[] = [];
   const pair = async (...starts: (() => Promise<End>)[]): Promise<[End, End]> => {
@@ -119,8 +118,7 @@ describe('MIGRATE between our nodes and real ones', function () {
   it('from ours to ours', async () => assert.deepEqual(await play(...(await pair(startOurs, startOurs))), expected));
 });
 
-describe('SORT in cluster mode', function () {
-  this.timeout(20_000);
+describe('SORT in cluster mode', () => {
   const lines = [
     'RPUSH list 3 1 2',
     'SORT list',

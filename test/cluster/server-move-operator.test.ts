@@ -15,9 +15,7 @@ async function fill(port: number, keys: readonly string[]): Promise<void> {
   client.close();
 }
 
-describe('the operator of a bundled cluster', function () {
-  this.timeout(20_000);
-
+describe('the operator of a bundled cluster', () => {
   it('balances by weight onto an empty master, drains another, and says so in the metrics', async () => {
     await using cluster = await startCluster({ masters: 3, replicas: 0, config: {} });
     await using operator = cluster.operator({ moves: { concurrency: 8 } });

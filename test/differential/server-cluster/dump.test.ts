@@ -60,8 +60,7 @@ const views: readonly string[][] = [
   ['PTTL', 'k'],
 ];
 
-describe('DUMP and RESTORE, our node against redis-server', function () {
-  this.timeout(20_000);
+describe('DUMP and RESTORE, our node against redis-server', () => {
   let ours: BundledNode;
   let real: RealNode;
   let mine: RespClient;

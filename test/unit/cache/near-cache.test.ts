@@ -432,8 +432,7 @@ describe('near cache', () => {
     ok(node.closed);
   });
 
-  it('property: answers, notices, writes and losses in any order never leave an old value to be served', function () {
-    this.timeout(20_000);
+  it('property: answers, notices, writes and losses in any order never leave an old value to be served', () => {
     let hits = 0;
     const step = fc.oneof(
       { weight: 6, arbitrary: fc.record({ kind: fc.constant('read' as const), key: fc.nat(2) }) },
