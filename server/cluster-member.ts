@@ -284,7 +284,7 @@ export class ClusterMember {
   #standing(): { offset: number; paused: boolean; force: boolean } {
     const { offset } = this.#host;
     this.#offsetIsNews ||= offset > 0 && me(this.#state).offset === 0;
-    this.#state = withNode(this.#state, this.#state.myself, { offset });
+    if (me(this.#state).offset !== offset) this.#state = withNode(this.#state, this.#state.myself, { offset });
     return { offset, paused: this.#failover.paused, force: false };
   }
 

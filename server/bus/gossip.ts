@@ -20,6 +20,7 @@ import {
   withOwner,
 } from '../cluster/state.ts';
 import type { Body, GossipEntry, Header, Message } from './message.ts';
+import { isOldNews } from './old-news.ts';
 
 export interface GossipFacts extends ClaimFacts {
   readonly now: number;
@@ -56,6 +57,11 @@ class Chain {
 
 /** Everything a message teaches about its sender and the nodes it talks of. Answering is the caller's. */
 export function learn(state: ClusterState, message: Message, facts: GossipFacts): Step {
+  return isOldNews(state, message, facts) ? unchanged(state) : learnNews(state, message, facts);
+}
+
+/** The same by every rule there is. */
+export function learnNews(state: ClusterState, message: Message, facts: GossipFacts): Step {
   const { header, body } = message;
   const chain = new Chain(state);
   if (isGreeting(body)) {

@@ -2,7 +2,7 @@
 // so that a master that was away hears of its successor before it takes a write.
 // Knows no clock: times are arguments, in ms. Invariant: without a majority of masters it is never up.
 
-import { coverage } from './failure.ts';
+import { type Coverage, coverage } from './failure.ts';
 import { type ClusterState, me } from './state.ts';
 
 export interface HealthFacts {
@@ -19,6 +19,7 @@ const mostRejoinMs = 5000;
 export class Health {
   #up: boolean;
   #startedAt: number | undefined;
+  #seen: (Pick<ClusterState, 'nodes' | 'owners'> & { readonly coverage: Coverage }) | undefined;
   #minorityAt = Number.NEGATIVE_INFINITY;
 
   /** `up`: what to begin with; false for any node that may have missed something. */
@@ -30,13 +31,22 @@ export class Health {
     return this.#up;
   }
 
+  /** Only nodes and owners count, and few states are new in these. */
+  #coverage(state: ClusterState): Coverage {
+    const { nodes, owners } = state;
+    if (this.#seen?.nodes !== nodes || this.#seen.owners !== owners) {
+      this.#seen = { nodes, owners, coverage: coverage(state) };
+    }
+    return this.#seen.coverage;
+  }
+
   /** Looks again; true when the verdict changed. */
   review(state: ClusterState, facts: HealthFacts): boolean {
     const { now } = facts;
     const master = me(state).role === 'master';
     this.#startedAt ??= now;
     if (master && !this.#up && now - this.#startedAt < firstWaitMs) return false;
-    const { covered, majority } = coverage(state);
+    const { covered, majority } = this.#coverage(state);
     if (!majority) this.#minorityAt = now;
     const up = majority && (covered || !facts.requireFullCoverage);
     if (up === this.#up) return false;

@@ -167,9 +167,15 @@ export function myMaster(state: ClusterState): ClusterNode {
 export function withNode(state: ClusterState, id: string, change: Partial<ClusterNode>): ClusterState {
   const node = state.nodes.get(id);
   if (node === undefined) return state;
-  const same = Object.entries(change).every(([field, value]) => node[field as keyof ClusterNode] === value);
-  if (same) return state;
+  if (has(node, change)) return state;
   return { ...state, nodes: new Map(state.nodes).set(id, { ...node, ...change }) };
+}
+
+function has(node: ClusterNode, change: Partial<ClusterNode>): boolean {
+  for (const field in change) {
+    if (node[field as keyof ClusterNode] !== change[field as keyof ClusterNode]) return false;
+  }
+  return true;
 }
 
 /** Gives `slots` to `owner` (undefined: to nobody), who is taken to claim them. */
