@@ -13,7 +13,7 @@ import { SlotTask, StoppedError, type TaskHost, type TaskSettings } from './slot
 import { Throttle } from './throttle.ts';
 
 export interface MoveEngineOptions {
-  /** Slots on their way at once. Default 4. */
+  /** Slots on their way at once. Default 16. */
   readonly concurrency?: number;
   /** Keys handed over in one exchange, 1 to 10,000. Default 64. */
   readonly batch?: number;
@@ -70,7 +70,7 @@ export class MoveEngine implements AsyncDisposable {
   constructor(link: ClusterLink, options: MoveEngineOptions = {}, journal: Journal = new MemoryJournal()) {
     this.#link = link;
     this.#journal = journal;
-    this.#concurrency = within('concurrency', options.concurrency ?? 4, 1, 1000);
+    this.#concurrency = within('concurrency', options.concurrency ?? 16, 1, 1000);
     this.#onChange = options.onChange;
     const settings: TaskSettings = {
       batch: within('batch', options.batch ?? 64, 1, 10_000),
