@@ -75,16 +75,22 @@ function streamFromPortable(value: PortableStream): StreamValue {
   for (const { id, fields } of value.entries) stream.append(idOf(id), fields);
   stream.lastId = idOf(value.lastId);
   stream.maxDeletedId = idOf(value.maxDeletedId);
-  stream.entriesAdded = Number(value.entriesAdded);
+  stream.entriesAdded = count(value.entriesAdded);
   for (const { name, lastId, entriesRead, pending, consumers } of value.groups) {
-    const group = new Group(name, idOf(lastId), Number(entriesRead));
-    for (const consumer of consumers) group.addConsumer(consumer.name, consumer.seenAt);
+    const group = new Group(name, idOf(lastId), count(entriesRead));
+    for (const consumer of consumers) group.addConsumer(consumer.name, count(consumer.seenAt));
     for (const { id, consumer, deliveredAt, deliveries } of pending) {
-      group.assign(idOf(id), group.consumer(consumer)!, deliveredAt, deliveries);
+      group.assign(idOf(id), group.consumer(consumer)!, count(deliveredAt), count(deliveries));
     }
     stream.groups.set(name, group);
   }
   return stream;
+}
+
+/** As a number that stays exact, and that a reply has room for: nothing that was counted comes near its bounds. */
+function count(value: bigint | number): number {
+  const { MAX_SAFE_INTEGER: most } = Number;
+  return Math.min(most, Math.max(-most, Number(value)));
 }
 
 function pairOf(id: StreamId): PortableId {
