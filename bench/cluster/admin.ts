@@ -3,7 +3,7 @@
 
 import { Redis } from 'ioredis';
 import { slotOf } from '../../lib/wire/slot.ts';
-import type { BenchNode } from './cluster.ts';
+import { type BenchNode, ownersOf } from './cluster.ts';
 
 type SlotsReply = readonly (readonly [number, number, readonly [string, number, string]])[];
 
@@ -19,15 +19,6 @@ export async function readOwners(node: {
   } finally {
     admin.disconnect();
   }
-}
-
-/** slot -> index of the node that owned it at the start. */
-export function ownersOf(nodes: readonly BenchNode[]): Uint8Array {
-  const owners = new Uint8Array(16384);
-  nodes.forEach(({ slots: [first, last] }, index) => {
-    owners.fill(index, first, last + 1);
-  });
-  return owners;
 }
 
 export class Admin {

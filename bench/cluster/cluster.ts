@@ -22,3 +22,12 @@ export function shareOf(index: number): [first: number, last: number] {
   const at = (part: number): number => Math.floor((16384 * part) / masterCount);
   return [at(index), at(index + 1) - 1];
 }
+
+/** slot -> index of the node that owned it at the start. */
+export function ownersOf(nodes: readonly BenchNode[]): Uint8Array {
+  const owners = new Uint8Array(16384);
+  nodes.forEach(({ slots: [first, last] }, index) => {
+    owners.fill(index, first, last + 1);
+  });
+  return owners;
+}

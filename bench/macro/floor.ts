@@ -3,8 +3,7 @@
 
 import { connect, type Socket } from 'node:net';
 import { slotOf } from '../../lib/wire/slot.ts';
-import { ownersOf } from '../cluster/admin.ts';
-import type { BenchNode } from '../cluster/cluster.ts';
+import { type BenchNode, ownersOf } from '../cluster/cluster.ts';
 import type { Times } from '../measure/times.ts';
 import { countFor, readKey, valuesOf, writeKey } from './dataset.ts';
 import type { Runner } from './runner.ts';

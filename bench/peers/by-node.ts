@@ -1,8 +1,7 @@
 // Grouping by hand, as a user has to do it for a client whose pipelines may not leave a node.
 
 import { slotOf } from '../../lib/wire/slot.ts';
-import { ownersOf } from '../cluster/admin.ts';
-import type { BenchNode } from '../cluster/cluster.ts';
+import { type BenchNode, ownersOf } from '../cluster/cluster.ts';
 import type { Answers } from './peer.ts';
 
 export class ByNode {
