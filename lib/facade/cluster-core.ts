@@ -31,6 +31,8 @@ import { Surveyor } from './surveyor.ts';
 export interface CoreEvents {
   /** The user's own choice of who answers a read. */
   readonly readChoice: ReadChoice | undefined;
+  /** The map of a client whose duplicate this is. */
+  readonly inherited: SlotMap | undefined;
   onNodeAdded(node: PooledNode): void;
   onNodeRemoved(node: PooledNode): void;
   onNodeError(error: Error, key: string): void;
@@ -65,6 +67,8 @@ export class ClusterCore {
   readonly #surveyor: Surveyor;
   readonly #deadlines: Deadlines | undefined;
   readonly #loop: ConnectLoop;
+  /** Until it has been used, once. */
+  #inherited: SlotMap | undefined;
 
   constructor(
     seeds: readonly Seed[],
@@ -77,6 +81,7 @@ export class ClusterCore {
     this.#options = options;
     this.#world = world;
     this.#events = events;
+    this.#inherited = events.inherited;
     this.pool = this.#makePool();
     this.#surveyor = this.#makeSurveyor();
     this.reads = readPolicyOf(options, (key) => this.router.usable(key), world);
@@ -121,10 +126,26 @@ export class ClusterCore {
   async #connectOnce(superseded: () => boolean): Promise<void> {
     await this.#locateSeeds();
     if (superseded()) return;
-    await this.refresher.refresh('connect');
+    const inherited = this.#inherited;
+    this.#inherited = undefined;
+    const info = inherited === undefined ? undefined : await this.#takeOver(inherited);
+    if (superseded()) return;
+    if (info === undefined) await this.refresher.refresh('connect');
     if (superseded()) return;
     this.lifecycle.become('connect');
-    if (this.#options.enableReadyCheck ?? true) await this.#checkState();
+    if (this.#options.enableReadyCheck ?? true) await this.#checkState(info);
+  }
+
+  // A map that another client holds is as good as one asked for: where it is stale, redirects tell. That a node of it
+  // answers is what makes this client connected; its CLUSTER INFO is the result, or undefined when it did not.
+  async #takeOver(map: SlotMap): Promise<string | undefined> {
+    const { shards } = map;
+    const address = shards[Math.floor(this.#world.random() * shards.length)]?.master;
+    if (address === undefined) return undefined;
+    const info = await this.#surveyor.ask(this.pool.open(address).keeper, ['cluster', 'info']).catch(() => undefined);
+    if (typeof info !== 'string') return undefined;
+    this.#publish(map);
+    return info;
   }
 
   async #locateSeeds(): Promise<void> {
@@ -133,11 +154,11 @@ export class ClusterCore {
     this.seeds = useSRVRecords ? await discoverSrv(named, () => this.#world.random(), resolveSrv) : named;
   }
 
-  // CLUSTER INFO of any node; a cluster that says `fail` is not ready yet.
-  async #checkState(): Promise<void> {
+  // CLUSTER INFO of any node, or what one has said just now; a cluster that says `fail` is not ready yet.
+  async #checkState(said: string | undefined): Promise<void> {
     const keeper = [...this.pool.all()].map((node) => node.keeper).find((one) => one.state === 'up');
     if (keeper === undefined) return;
-    const info = await this.#surveyor.ask(keeper, ['cluster', 'info']).catch(() => undefined);
+    const info = said ?? (await this.#surveyor.ask(keeper, ['cluster', 'info']).catch(() => undefined));
     if (typeof info === 'string' && /cluster_state:fail/.test(info)) {
       throw new RedisError('CLUSTERDOWN The cluster is down', { code: 'CLUSTERDOWN', node: keeper.address });
     }

@@ -37,6 +37,9 @@ import { Redis, sharedKeeper } from './redis.ts';
 import type { ScanStream } from './scan-stream.ts';
 import type { ReplyMappingMode, ScanStreamOptions } from './types.ts';
 
+/** The map that a duplicate starts from, by the options made for it: it asks the cluster for none. */
+const inheritedMaps = new WeakMap<ClusterOptions, SlotMap>();
+
 export type NodeRole = 'master' | 'slave' | 'all';
 
 // biome-ignore lint/correctness/noUnusedVariables: declarations that merge name the same parameters
@@ -71,6 +74,7 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     const world = this.#world;
     this.#core = new ClusterCore(seeds, options, world, (send) => this.#makeLifecycle(send), {
       readChoice: this.#readChoice(),
+      inherited: inheritedMaps.get(given),
       onNodeAdded: (node) => this.emit('+node', this.#faceOf(node)),
       onNodeRemoved: (node) => this.#nodeRemoved(node),
       onNodeError: (error, key) => this.emit('node error', error, key),
@@ -132,7 +136,11 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
   ): Cluster<ReplyMappingFromClusterOptions<Mapping, Override>> {
     const nodes = overrideStartupNodes.length > 0 ? overrideStartupNodes : this.startupNodes;
     const redisOptions = { ...this.options.redisOptions, ...overrideOptions?.redisOptions };
-    return new Cluster(nodes, { ...this.options, ...overrideOptions, redisOptions } as never);
+    const options: ClusterOptions = { ...this.options, ...overrideOptions, redisOptions };
+    // With the same seeds and the same names for their nodes it is the same cluster, whose map is known.
+    const same = nodes === this.startupNodes && options.natMap === this.options.natMap;
+    if (same && this.status === 'ready') inheritedMaps.set(options, this.#core.router.map);
+    return new Cluster(nodes, options as never);
   }
 
   /** The nodes of the slot map as single-node clients, on the cluster's own connections. */

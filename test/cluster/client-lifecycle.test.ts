@@ -365,6 +365,55 @@ describe('client: lifecycle', () => {
     assert.equal(client.nodes()[0], face);
     assert.equal(node.connections, before);
   });
+
+  it('a duplicate starts from the map of its original, and asks for one only where that leads nowhere', async () => {
+    const original = cluster([{ host: '127.0.0.1', port: node.port }], { lazyConnect: true });
+    await original.connect();
+    const asked = node.count('cluster', 'slots');
+    assert.equal(asked, 1);
+    const copy = original.duplicate();
+    open.push(copy);
+    assert.equal(await copy.call('echo', 'a'), 'echo a');
+    assert.equal(copy.status, 'ready');
+    assert.deepEqual(copy.slots[7], original.slots[7]);
+    assert.equal(node.count('cluster', 'slots'), asked);
+    // Other seeds may be another cluster; a client that is not connected has nothing to give.
+    const elsewhere = original.duplicate([{ host: '127.0.0.1', port: node.port }], { lazyConnect: true });
+    open.push(elsewhere);
+    await elsewhere.connect();
+    assert.equal(node.count('cluster', 'slots'), asked + 1);
+    // What answers but says nothing of its state is asked for the map.
+    const answer = node.answer;
+    node.answer = (argv, socket) => (argv[1] === 'info' ? '-ERR no\r\n' : answer(argv, socket));
+    const third = original.duplicate([], { lazyConnect: true });
+    open.push(third);
+    await third.connect();
+    assert.equal(node.count('cluster', 'slots'), asked + 2);
+  });
+
+  it('a duplicate whose inherited node is gone connects by its seeds', async () => {
+    const gone = await oneNode();
+    const original = cluster([
+      { host: '127.0.0.1', port: node.port },
+      { host: '127.0.0.1', port: gone.port },
+    ]);
+    node.answer = (argv) => {
+      if (argv[0] !== 'cluster') return bulk('pong');
+      return argv[1] === 'slots' ? slotsReply([{ start: 0, end: 16383, nodes: [gone] }]) : clusterOk;
+    };
+    await original.ping();
+    assert.equal(original.slots[0]?.[0], gone.key);
+    node.answer = (argv) => {
+      if (argv[0] !== 'cluster') return bulk('pong');
+      return argv[1] === 'slots' ? slotsReply([{ start: 0, end: 16383, nodes: [node] }]) : clusterOk;
+    };
+    const copy = original.duplicate([], { lazyConnect: true });
+    open.push(copy);
+    original.disconnect();
+    await gone.close();
+    await copy.connect();
+    assert.equal(copy.slots[0]?.[0], node.key);
+  });
 });
 
 describe('client: connecting again', () => {
