@@ -165,15 +165,18 @@ export async function ask({ child, mover, counters, plan, effort }: Bench): Prom
   }
 }
 
-/** Batches of 1,000 keys, `share` of whose slots move before each batch; every second sample moves them back. */
+/**
+ * Batches of 1,000 keys, `share` of whose slots move before each batch; every second sample moves them back. The clean
+ * batch has slots moved before it too, of keys that it does not read: it is to find the servers, and the caches of the
+ * processor, as the others do.
+ */
 export async function batches(bench: Bench, share: number): Promise<BatchFigures> {
   const { child, mover, counters, plan, effort } = bench;
-  const count = Math.round(plan.batch.length * share);
+  const slots = share === 0 ? slotsAside(plan) : slotsOfBatch(plan).slice(0, Math.round(plan.batch.length * share));
   const ms: number[] = [];
   let [redirects, errors] = [0, 0];
   for (let warm = 0; warm < warmUpBatches; warm++) await child.ask('batch');
   for (let sample = -2; sample < effort.batches; sample++) {
-    const slots = plan.batch.slice(0, count).map((index) => slotOf(plan.keys[index]!));
     await mover.move(sample % 2 === 0 ? mover.onward(slots) : mover.homeward());
     await counters.start();
     const answer = await child.ask<BatchAnswer>('batch');
@@ -185,6 +188,14 @@ export async function batches(bench: Bench, share: number): Promise<BatchFigures
   }
   await goHome(bench);
   return { ms, redirects: redirects / effort.batches, errors };
+}
+
+const slotsOfBatch = (plan: KeyPlan): number[] => plan.batch.map((index) => slotOf(plan.keys[index]!));
+
+/** One slot for a hundred of the batch's, none of them. */
+function slotsAside(plan: KeyPlan): number[] {
+  const batch = new Set(slotsOfBatch(plan));
+  return [...plan.inSlot.keys()].filter((slot) => !batch.has(slot)).slice(0, plan.batch.length / 100);
 }
 
 /** All slots go to the next node while loops read. */

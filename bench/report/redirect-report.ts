@@ -19,7 +19,7 @@ export function redirectTables(results: readonly RedirectResult[]): string[] {
       results.map((one) => [one.client, duration(one.cold.p50), duration(one.cold.max)]),
     ),
     '',
-    'Batch of 1,000 keys in as many slots, a share of which moved just before',
+    'Batch of 1,000 keys in as many slots, a share of which moved just before (0%: slots of other keys did)',
     '(burst: that client cannot batch over slots, so single commands in one tick; errors had to be asked again by hand)',
     ...batchTable(results),
     '',
