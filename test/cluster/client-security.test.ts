@@ -1,12 +1,10 @@
 // Credentials and TLS reach every node of a real cluster, those learned from its map included.
 
 import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { Cluster, type ClusterNode, type ClusterOptions, slotOf } from '../../lib/index.ts';
+import { makeCertificates } from '../kit/certificates.ts';
 import { needRedisServer, type RealCluster, startRealCluster } from '../kit/real-cluster.ts';
 
 /** Uses a client once, on every node of the cluster: a key of each master and a word to each node itself. */
@@ -167,19 +165,6 @@ describe('client on a real cluster with passwords', function () {
     }
   });
 });
-
-const run = promisify(execFile);
-
-/** A CA, and a server certificate for 127.0.0.1 and localhost. */
-async function makeCertificates(dir: string): Promise<void> {
-  const openssl = (...args: string[]): Promise<unknown> => run('openssl', args, { cwd: dir });
-  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
-  await writeFile(join(dir, 'san.txt'), 'subjectAltName=IP:127.0.0.1,DNS:localhost\n');
-  await openssl('req', '-x509', ...key, '-keyout', 'ca.key', '-out', 'ca.crt', '-days', '2', '-subj', '/CN=test ca');
-  await openssl('req', ...key, '-keyout', 'node.key', '-out', 'node.csr', '-subj', '/CN=node');
-  const sign = ['-CA', 'ca.crt', '-CAkey', 'ca.key', '-CAcreateserial', '-days', '2', '-extfile', 'san.txt'];
-  await openssl('x509', '-req', '-in', 'node.csr', '-out', 'node.crt', ...sign);
-}
 
 describe('client on a real cluster with TLS', function () {
   this.timeout(40_000);

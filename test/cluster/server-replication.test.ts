@@ -24,6 +24,21 @@ interface Vector {
 const { vectors } = JSON.parse(readFileSync('test/fixtures/repl-vectors.json', 'utf8')) as { vectors: Vector[] };
 const vectorOf = (name: string): Vector => vectors.find((vector) => vector.name === name)!;
 
+/** Greets a replica as a master does; `onPsync` has the rest. */
+async function scriptedMaster(onPsync: (socket: Socket) => void): Promise<Server> {
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.on('data', (chunk) => {
+      const text = chunk.toString('latin1');
+      if (text.includes('PING')) socket.write('+PONG\r\n');
+      if (text.includes('capa')) socket.write('+OK\r\n+OK\r\n');
+      if (text.includes('PSYNC')) onPsync(socket);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return server;
+}
+
 const nodes: BundledNode[] = [];
 async function start(config: Record<string, string> = {}): Promise<BundledNode> {
   const node = await startNode({ config });
@@ -463,18 +478,10 @@ describe('replication of our nodes', function () {
   it('while its first copy comes a replica is loading; one that has old data serves it', async () => {
     const bytes = Buffer.from(vectorOf('fullsync_disk').receivedHex, 'hex');
     const waiting: Socket[] = [];
-    const server = createServer((socket) => {
-      socket.on('error', () => undefined);
-      socket.on('data', (chunk) => {
-        const text = chunk.toString('latin1');
-        if (text.includes('PING')) socket.write('+PONG\r\n');
-        if (text.includes('capa')) socket.write('+OK\r\n+OK\r\n');
-        if (!text.includes('PSYNC')) return;
-        socket.write(bytes.subarray(0, 300));
-        waiting.push(socket);
-      });
+    const server = await scriptedMaster((socket) => {
+      socket.write(bytes.subarray(0, 300));
+      waiting.push(socket);
     });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const [empty, full] = [await start(), await start()];
     await ask(full, 'SET', 'k1', 'old');
     try {
@@ -565,20 +572,12 @@ describe('replication of our nodes', function () {
     await ask(replica, 'SET', 'old', 'data');
     const bytes = Buffer.from(vectorOf('fullsync_disk').receivedHex, 'hex');
     let dials = 0;
-    const server = createServer((socket) => {
-      socket.on('error', () => undefined);
-      socket.on('data', (chunk) => {
-        const text = chunk.toString('latin1');
-        if (text.includes('PING')) socket.write('+PONG\r\n');
-        if (text.includes('capa')) socket.write('+OK\r\n+OK\r\n');
-        if (!text.includes('PSYNC')) return;
-        dials++;
-        if (dials < 3) socket.end(bytes.subarray(0, 300 + dials));
-        else if (dials === 3) socket.end(Buffer.concat([bytes.subarray(0, 350), Buffer.alloc(200, 7)]));
-        else socket.write(bytes);
-      });
+    const server = await scriptedMaster((socket) => {
+      dials++;
+      if (dials < 3) socket.end(bytes.subarray(0, 300 + dials));
+      else if (dials === 3) socket.end(Buffer.concat([bytes.subarray(0, 350), Buffer.alloc(200, 7)]));
+      else socket.write(bytes);
     });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     try {
       await ask(replica, 'REPLICAOF', '127.0.0.1', (server.address() as { port: number }).port);
       await until('it was tried', async () => dials >= 3 && (await ask(replica, 'GET', 'old')) === 'data');

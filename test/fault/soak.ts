@@ -15,7 +15,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Cluster, slotOf } from '../../lib/index.ts';
 import { startCluster } from '../../server/index.ts';
-import { missingRedisServer, type RealNode, startRealCluster } from '../kit/real-cluster.ts';
+import { missingRedisServer, moveSlotBetween, startRealCluster } from '../kit/real-cluster.ts';
 import { agreement } from './agreement.ts';
 import { MixedLoad } from './mixed-load.ts';
 import { type Sample, verdictOf } from './trend.ts';
@@ -31,20 +31,6 @@ interface Stage {
   stop(): Promise<void>;
 }
 
-// RealCluster's own knows the masters of the start only.
-async function moveSlot(slot: number, from: RealNode, to: RealNode): Promise<void> {
-  const text = String(slot);
-  await to.ask('cluster', 'setslot', text, 'importing', from.id);
-  await from.ask('cluster', 'setslot', text, 'migrating', to.id);
-  for (;;) {
-    const keys = (await from.ask('cluster', 'getkeysinslot', text, '100')) as string[];
-    if (keys.length === 0) break;
-    await from.ask('migrate', to.host, String(to.port), '', '0', '5000', 'keys', ...keys);
-  }
-  await to.ask('cluster', 'setslot', text, 'node', to.id);
-  await from.ask('cluster', 'setslot', text, 'node', to.id);
-}
-
 async function realStage(): Promise<Stage> {
   const cluster = await startRealCluster();
   const roleOf = async (node: (typeof cluster.nodes)[number]): Promise<string> =>
@@ -55,7 +41,7 @@ async function realStage(): Promise<Stage> {
       const owner = await cluster.ownerOf(slot);
       for (const node of cluster.nodes) {
         if (node.id !== owner.id && (await roleOf(node)) === 'master') {
-          await moveSlot(slot, owner, node);
+          await moveSlotBetween(slot, owner, node);
           await agreement(cluster.nodes);
           return;
         }

@@ -325,20 +325,10 @@ class StartedCluster implements RealCluster {
   async moveSlot(slot: number, to: RealNode): Promise<void> {
     const from = await this.#ownerOf(slot);
     if (from.id === to.id) return;
-    const text = String(slot);
-    await to.ask('cluster', 'setslot', text, 'importing', from.id);
-    await from.ask('cluster', 'setslot', text, 'migrating', to.id);
-    for (;;) {
-      const keys = (await from.ask('cluster', 'getkeysinslot', text, '100')) as string[];
-      if (keys.length === 0) break;
-      await from.ask('migrate', to.host, String(to.port), '', '0', '5000', 'keys', ...keys);
-    }
-    // The receiver first: from then on it serves, and the giver's answer is MOVED to a node that agrees.
-    await to.ask('cluster', 'setslot', text, 'node', to.id);
-    await from.ask('cluster', 'setslot', text, 'node', to.id);
+    await moveSlotBetween(slot, from, to);
     for (const node of this.nodes) {
       if (node !== to && node !== from && this.masters.includes(node))
-        await node.ask('cluster', 'setslot', text, 'node', to.id);
+        await node.ask('cluster', 'setslot', String(slot), 'node', to.id);
     }
   }
 
@@ -362,6 +352,21 @@ class StartedCluster implements RealCluster {
     if (up === undefined) throw new Error('no node is running');
     return up;
   }
+}
+
+/** Moves a slot with its keys from its owner to another master; the two are told, the others hear of it by gossip. */
+export async function moveSlotBetween(slot: number, from: RealNode, to: RealNode): Promise<void> {
+  const text = String(slot);
+  await to.ask('cluster', 'setslot', text, 'importing', from.id);
+  await from.ask('cluster', 'setslot', text, 'migrating', to.id);
+  for (;;) {
+    const keys = (await from.ask('cluster', 'getkeysinslot', text, '100')) as string[];
+    if (keys.length === 0) break;
+    await from.ask('migrate', to.host, String(to.port), '', '0', '5000', 'keys', ...keys);
+  }
+  // The receiver first: from then on it serves, and the giver's answer is MOVED to a node that agrees.
+  await to.ask('cluster', 'setslot', text, 'node', to.id);
+  await from.ask('cluster', 'setslot', text, 'node', to.id);
 }
 
 let shared: Promise<RealCluster> | undefined;

@@ -4,8 +4,9 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { type Standalone, startStandalone } from '../../../server/session/standalone.ts';
-import { needRedisServer, type RealNode, startRealNode } from '../../kit/redis-server.ts';
+import { startStandalone } from '../../../server/session/standalone.ts';
+import { startRealNode } from '../../kit/redis-server.ts';
+import { pairForSuite } from './pair.ts';
 
 /** Sends the pieces one by one, ends, and gives all that came back. A server that does not close is closed by us. */
 async function exchange(port: number, pieces: readonly string[]): Promise<string> {
@@ -87,35 +88,23 @@ function withoutIds(text: string): string {
 }
 
 describe('odd bytes, ours against redis-server', () => {
-  let real: RealNode | undefined;
-  let ours: Standalone | undefined;
-
-  before(async function () {
-    needRedisServer(this);
-    real = await startRealNode();
-    ours = await startStandalone();
-  });
-
-  after(async () => {
-    await ours?.close();
-    await real?.stop();
-  });
+  const pair = pairForSuite();
 
   for (const [name, bytes] of Object.entries(cases)) {
     it(name, async () => {
-      const expected = withoutIds(await exchange(real!.port, [bytes]));
-      assert.equal(withoutIds(await exchange(ours!.port, [bytes])), expected);
+      const expected = withoutIds(await exchange(pair.real!.port, [bytes]));
+      assert.equal(withoutIds(await exchange(pair.ours!.port, [bytes])), expected);
       if (bytes.length > 400) return;
       // The same, one byte a packet.
-      assert.equal(withoutIds(await exchange(ours!.port, [...bytes])), expected);
+      assert.equal(withoutIds(await exchange(pair.ours!.port, [...bytes])), expected);
     });
   }
 
   it('cut at every offset', async () => {
     const bytes = `*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\nva\r\nx\r\nGET k\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\n${ping}`;
-    const expected = await exchange(real!.port, [bytes]);
+    const expected = await exchange(pair.real!.port, [bytes]);
     for (let at = 1; at < bytes.length; at++) {
-      assert.equal(await exchange(ours!.port, [bytes.slice(0, at), bytes.slice(at)]), expected, `cut at ${at}`);
+      assert.equal(await exchange(pair.ours!.port, [bytes.slice(0, at), bytes.slice(at)]), expected, `cut at ${at}`);
     }
   });
 

@@ -4,9 +4,8 @@
 import assert from 'node:assert/strict';
 import { ManualWorld } from '../../../lib/base/world.ts';
 import { ReplyError } from '../../../lib/wire/reply.ts';
-import { type Standalone, startStandalone } from '../../../server/session/standalone.ts';
-import { needRedisServer, type RealNode, startRealNode } from '../../kit/redis-server.ts';
 import { RespClient } from '../../kit/resp-client.ts';
+import { pairForSuite } from './pair.ts';
 
 const rounds = 6;
 const commandsPerRound = 1500;
@@ -113,19 +112,7 @@ function plain(reply: unknown): unknown {
 }
 
 describe('random core commands, ours against redis-server', () => {
-  let real: RealNode | undefined;
-  let ours: Standalone | undefined;
-
-  before(async function () {
-    needRedisServer(this);
-    real = await startRealNode();
-    ours = await startStandalone();
-  });
-
-  after(async () => {
-    await ours?.close();
-    await real?.stop();
-  });
+  const pair = pairForSuite();
 
   it('answers alike', async () => {
     const seed = Number(process.env['RANDOM_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
@@ -145,8 +132,8 @@ describe('random core commands, ours against redis-server', () => {
       const chosen = kinds[word] === undefined ? word : pick(kinds[word]);
       return chosen === 'far' ? far(farTimes++) : chosen;
     };
-    const theirs = await RespClient.connect(real!.port);
-    const mine = await RespClient.connect(ours!.port);
+    const theirs = await RespClient.connect(pair.real!.port);
+    const mine = await RespClient.connect(pair.ours!.port);
     try {
       for (let round = 0; round < rounds; round++) {
         const log: string[][] = [];

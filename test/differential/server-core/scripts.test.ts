@@ -3,9 +3,8 @@
 import assert from 'node:assert/strict';
 import { ReplyError } from '../../../lib/wire/reply.ts';
 import { splitWords } from '../../../lib/wire/request-decoder.ts';
-import { type Standalone, startStandalone } from '../../../server/session/standalone.ts';
-import { needRedisServer, type RealNode, startRealNode } from '../../kit/redis-server.ts';
 import { RespClient } from '../../kit/resp-client.ts';
+import { pairForSuite } from './pair.ts';
 import { scripts } from './scripts.ts';
 
 interface Line {
@@ -54,26 +53,14 @@ async function play(port: number, protocol: 2 | 3, lines: readonly Line[]): Prom
 }
 
 describe('core commands, ours against redis-server', () => {
-  let real: RealNode | undefined;
-  let ours: Standalone | undefined;
-
-  before(async function () {
-    needRedisServer(this);
-    real = await startRealNode();
-    ours = await startStandalone();
-  });
-
-  after(async () => {
-    await ours?.close();
-    await real?.stop();
-  });
+  const pair = pairForSuite();
 
   for (const script of scripts) {
     for (const protocol of [2, 3] as const) {
       it(`${script.name}, RESP${protocol}`, async () => {
         const lines = parse(script.lines);
-        const expected = await play(real!.port, protocol, lines);
-        const actual = await play(ours!.port, protocol, lines);
+        const expected = await play(pair.real!.port, protocol, lines);
+        const actual = await play(pair.ours!.port, protocol, lines);
         // Line by line: a transcript of long replies would hide the difference.
         for (const [at, line] of expected.entries()) assert.equal(actual[at], line);
       });
