@@ -3,8 +3,9 @@
 import { createServer } from 'node:net';
 import { busPortOffset } from './doors.ts';
 
+// Bus ports too lie below those that systems give to outgoing connections.
 const first = 20_000;
-const span = 12_000;
+const span = 2_700;
 const tries = 2000;
 
 /** Client ports whose bus ports are free too. Rejects when there are not that many. */

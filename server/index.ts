@@ -6,6 +6,7 @@ import { BundledNode, openNode, randomId } from './bundled-node.ts';
 import { adoptKeys, firstState, firstStates } from './cluster-start.ts';
 import { busPortOffset } from './doors.ts';
 import type { ServerNode, ServerNodeOptions } from './node.ts';
+import { ProcessCluster } from './process-cluster.ts';
 
 export { ManualWorld, RealWorld, type World } from '../lib/base/world.ts';
 export type { BalanceMove, BalancePlan } from './balance/plan.ts';
@@ -22,6 +23,8 @@ export type { NodeAddress } from './move/cluster-link.ts';
 export type { MoveEngine, MoveEngineOptions, MoveOrder } from './move/move-engine.ts';
 export type { MoveEnd, MovePhase, MoveRecord, MoveStatus } from './move/move-record.ts';
 export type { MoveOptions, SlotMove } from './move/slot-mover.ts';
+export { ProcessCluster } from './process-cluster.ts';
+export { ProcessNode } from './process-node.ts';
 
 export interface NodeOptions {
   /** Address to listen on. Default `127.0.0.1`. */
@@ -89,6 +92,11 @@ export async function startNode(options: NodeOptions = {}): Promise<BundledNode>
 }
 
 /**
+ * Starts a cluster as without `processes`, with a process for each node, so that `node.kill('SIGKILL')` is a real one; data is kept in a temporary
+ * folder, or in `config.dir`, and is there again after `node.restart()`. The nodes talk over TCP, as with redis-server.
+ */
+export function startCluster(options: ClusterOptions & { readonly processes: true }): Promise<ProcessCluster>;
+/**
  * Starts a whole cluster: `masters` with equal shares of the 16384 slots, `replicas` for each, all of one mind.
  * Resolves when every node serves and every replica has its copy. Rejects, with nothing left behind, when a port is
  * taken or an option is wrong (a RangeError that names it).
@@ -99,7 +107,33 @@ export async function startNode(options: NodeOptions = {}): Promise<BundledNode>
  * await cluster.moveSlot(42, 1);
  * await cluster.close();
  */
-export async function startCluster(options: ClusterOptions = {}): Promise<BundledCluster> {
+export function startCluster(options?: ClusterOptions & { readonly processes?: false }): Promise<BundledCluster>;
+export async function startCluster(
+  options: ClusterOptions & { readonly processes?: boolean } = {},
+): Promise<BundledCluster | ProcessCluster> {
+  return options.processes === true ? startProcesses(options) : startInside(options);
+}
+
+async function startProcesses(options: ClusterOptions): Promise<ProcessCluster> {
+  const masters = checkCount('masters', options.masters ?? 3, 1);
+  const replicas = checkCount('replicas', options.replicas ?? 1, 0);
+  if (options.world !== undefined) throw new RangeError('world: other processes have their own');
+  if (options.bus === 'loopback') throw new RangeError('bus: processes talk over tcp');
+  const { host = '127.0.0.1', password = '' } = options;
+  const { dir, ...config } = options.config ?? {};
+  const port = checkPort(options.port ?? 0, masters * (1 + replicas));
+  const place = dir === undefined || dir === '' ? {} : { dir };
+  const cluster = await ProcessCluster.start({ masters, replicas, host, port, password, config, ...place });
+  try {
+    await cluster.settled();
+    return cluster;
+  } catch (error) {
+    await cluster.close();
+    throw error;
+  }
+}
+
+async function startInside(options: ClusterOptions): Promise<BundledCluster> {
   const { world = new RealWorld() } = options;
   const masters = checkCount('masters', options.masters ?? 3, 1);
   const replicas = checkCount('replicas', options.replicas ?? 1, 0);

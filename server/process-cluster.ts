@@ -1,18 +1,23 @@
 // A cluster whose nodes are processes of their own, begun with the configuration of a cluster that has met: each finds
-// its nodes.conf in its folder. Owns the processes and, when it made it, the folder they live in.
-// Invariant: no node outlives close(), nor the process that started it: each ends when its line to that one is cut.
+// its nodes.conf in its folder. Owns the nodes and, when it made it, the folder they live in; what the nodes agree on is
+// asked of them, never kept here.
+// Invariant: no node outlives close(), nor the process that started it.
 
-import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { RealWorld, type World } from '../lib/base/world.ts';
+import type { NodeLine } from '../lib/wire/cluster-nodes.ts';
 import { randomId } from './bundled-node.ts';
+import { ClusterOperator, type OperatorOptions } from './cluster-operator.ts';
 import { firstStates } from './cluster-start.ts';
-import { printNodesFile } from './config/nodes-text.ts';
+import { parseNodesFile, printNodesFile } from './config/nodes-text.ts';
 import { busPortOffset } from './doors.ts';
 import { freePorts } from './free-ports.ts';
+import { ClusterLink, ownerIn } from './move/cluster-link.ts';
+import { type MoveOptions, SlotMove } from './move/slot-mover.ts';
 import { writeWhole } from './persistence/snapshot-file.ts';
+import { ProcessNode } from './process-node.ts';
 
 export interface ProcessClusterOptions {
   readonly masters: number;
@@ -25,41 +30,38 @@ export interface ProcessClusterOptions {
   readonly password: string;
   /** Where the nodes keep their data, one folder each. Default: a temporary folder that goes with the cluster. */
   readonly dir?: string;
+  /** Parameters over those of a cluster for development. */
+  readonly config?: Readonly<Record<string, string>>;
   /** Told when a node ends that nobody stopped. */
   readonly onEnded?: (node: ProcessNode, how: string) => void;
 }
 
-export interface ProcessNode {
-  readonly host: string;
-  readonly port: number;
-  readonly pid: number;
-  readonly folder: string;
-}
+const settledMs = 20_000;
+const pollMs = 20;
 
-const stopMs = 10_000;
-const startMs = 20_000;
-
-export class ProcessCluster {
+export class ProcessCluster implements AsyncDisposable {
   readonly dir: string;
+  /** Masters first, then replicas, as they were started; roles may change, places do not. */
   readonly nodes: ProcessNode[] = [];
   readonly #temporary: boolean;
-  readonly #children: ChildProcess[] = [];
+  readonly #password: string;
   readonly #world: World = new RealWorld();
-  #closing = false;
+  #link: ClusterLink | undefined;
 
-  private constructor(dir: string | undefined) {
+  private constructor(dir: string | undefined, password: string) {
     this.#temporary = dir === undefined;
+    this.#password = password;
     this.dir = dir === undefined ? mkdtempSync(join(tmpdir(), 'lingcache-up-')) : resolve(dir);
     mkdirSync(this.dir, { recursive: true });
   }
 
   /** Resolves when every node listens. A folder with nodes of before goes on with them, at their ports. */
   static async start(options: ProcessClusterOptions): Promise<ProcessCluster> {
-    const cluster = new ProcessCluster(options.dir);
+    const cluster = new ProcessCluster(options.dir, options.password);
     try {
       const ports = portsOfBefore(cluster.dir) ?? (await cluster.#prepare(options));
-      await Promise.all(ports.map((port) => cluster.#launch(port, options)));
-      cluster.nodes.sort((a, b) => ports.indexOf(a.port) - ports.indexOf(b.port));
+      cluster.nodes.push(...ports.map((port) => cluster.#node(port, options)));
+      await Promise.all(cluster.nodes.map((node) => node.start()));
       return cluster;
     } catch (error) {
       await cluster.close();
@@ -67,11 +69,94 @@ export class ProcessCluster {
     }
   }
 
+  get ports(): number[] {
+    return this.nodes.map((node) => node.port);
+  }
+
+  /** Addresses for a client's start-up nodes. */
+  get seeds(): { readonly host: string; readonly port: number }[] {
+    return this.nodes.map(({ host, port }) => ({ host, port }));
+  }
+
+  /** A node by its place, its id or its handle. Throws a RangeError for a reference to nobody. */
+  node(reference: number | string | ProcessNode): ProcessNode {
+    if (typeof reference === 'object') return reference;
+    const found = typeof reference === 'number' ? this.nodes[reference] : this.nodes.find(({ id }) => id === reference);
+    if (found === undefined) throw new RangeError(`no node ${reference} in this cluster`);
+    return found;
+  }
+
+  /** The node that serves `slot`, in the view of one that runs. Rejects when nobody does. */
+  async ownerOf(slot: number): Promise<ProcessNode> {
+    const owner = ownerIn(await this.#links().view(), slot);
+    if (owner === undefined) throw new Error(`no node serves slot ${slot}`);
+    return this.node(owner);
+  }
+
+  /** Moves a slot with its keys to another master. Resolves to the number of keys moved; 0 when it is there already. */
+  async moveSlot(slot: number, to: number | string | ProcessNode, options: MoveOptions = {}): Promise<number> {
+    const [source, target] = [await this.ownerOf(slot), this.node(to)];
+    if (source === target) return 0;
+    const move = new SlotMove({ slot, source, target }, this.#links(), options);
+    await move.begin();
+    return move.commit();
+  }
+
+  /** An operator of this cluster; close it before the cluster. */
+  operator(options: Pick<OperatorOptions, 'journal' | 'moves'> = {}): ClusterOperator {
+    return new ClusterOperator({ ...options, seeds: this.seeds, world: this.#world }, this.#links());
+  }
+
+  /**
+   * Resolves once every node that runs says that the cluster is ok, all agree on slots and roles, and every replica that
+   * runs is in step and known as such.
+   */
+  async settled(timeoutMs: number = settledMs): Promise<void> {
+    const end = this.#world.now() + timeoutMs;
+    while (!(await this.#agreed().catch(() => false))) {
+      if (this.#world.now() > end) throw new Error(`the nodes were not of one mind within ${timeoutMs} ms`);
+      await new Promise<void>((done) => void this.#world.after(pollMs, done, true));
+    }
+  }
+
   /** Stops every node in order, then by force; takes the folder away when it was a temporary one. */
   async close(): Promise<void> {
-    this.#closing = true;
-    await Promise.all(this.#children.map((child) => stop(child, this.#world)));
+    this.#link?.close();
+    await Promise.all(this.nodes.map((node) => node.stop()));
     if (this.#temporary) rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #links(): ClusterLink {
+    this.#link ??= new ClusterLink({ seeds: this.seeds, world: this.#world, password: this.#password });
+    return this.#link;
+  }
+
+  async #agreed(): Promise<boolean> {
+    const running = this.nodes.filter((node) => node.running);
+    const views = await Promise.all(running.map((node) => this.#viewOf(node)));
+    return views.every(({ ok, told }) => ok && told === views[0]!.told);
+  }
+
+  async #viewOf(node: ProcessNode): Promise<{ readonly ok: boolean; readonly told: string }> {
+    const links = this.#links();
+    const [state, replication, slots] = await Promise.all([
+      links.ask(node, ['CLUSTER', 'INFO']),
+      links.ask(node, ['INFO', 'replication']),
+      links.ask(node, ['CLUSTER', 'SLOTS']),
+    ]);
+    const lines = await links.viewOf(node);
+    const served = JSON.stringify(slots);
+    const known = lines.every(({ id, flags }) => !flags.includes('slave') || !this.#runs(id) || served.includes(id));
+    const up = /cluster_state:ok/.test(String(state)) && !/master_link_status:down/.test(String(replication));
+    return { ok: up && known, told: lines.map(factsOf).sort().join('\n') };
+  }
+
+  #runs(id: string): boolean {
+    return this.nodes.some((node) => node.id === id && node.running);
   }
 
   async #prepare({ masters, replicas, port, host }: ProcessClusterOptions): Promise<number[]> {
@@ -86,8 +171,9 @@ export class ProcessCluster {
     return ports;
   }
 
-  async #launch(port: number, { host, password, onEnded }: ProcessClusterOptions): Promise<void> {
+  #node(port: number, { host, password, config, onEnded }: ProcessClusterOptions): ProcessNode {
     const folder = join(this.dir, String(port));
+    const id = parseNodesFile(readFileSync(join(folder, 'nodes.conf'), 'latin1')).myself;
     const settings: Record<string, string> = {
       port: String(port),
       bind: host,
@@ -98,29 +184,16 @@ export class ProcessCluster {
       appendonly: 'yes',
       save: '',
       ...(password === '' ? {} : { requirepass: password, masterauth: password }),
+      ...config,
     };
-    const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
-    const main = new URL('./tools/main.js', import.meta.url).pathname;
-    const log = openSync(join(folder, 'log'), 'a');
-    const child = spawn(process.execPath, [main, 'server', ...args], { stdio: ['ignore', log, log, 'ipc'] });
-    closeSync(log);
-    this.#children.push(child);
-    await untilUp(child, () => `the node at port ${port}: ${lastWords(join(folder, 'log'))}`, this.#world);
-    const node = { host, port, pid: child.pid!, folder };
-    this.nodes.push(node);
-    child.once('exit', (code, signal) => {
-      if (!this.#closing) onEnded?.(node, signal === null ? `ended with code ${code}` : `was ended by ${signal}`);
-    });
+    return new ProcessNode({ world: this.#world, id, host, port, folder, settings, ...(onEnded && { onEnded }) });
   }
 }
 
-/** The last line of a log, as far as it can be had. */
-function lastWords(path: string): string {
-  try {
-    return readFileSync(path, 'utf8').trimEnd().split('\n').at(-1)!;
-  } catch {
-    return 'it said nothing';
-  }
+/** What all nodes should say alike of a node. */
+function factsOf({ id, flags, master, ranges }: NodeLine): string {
+  const role = flags.includes('slave') ? 'slave' : 'master';
+  return [id, role, master ?? '-', flags.includes('fail'), ...ranges.map((range) => range.join('-'))].join(' ');
 }
 
 /** The ports of the nodes that lie in a folder; undefined: there are none. */
@@ -129,33 +202,4 @@ function portsOfBefore(dir: string): number[] | undefined {
     (name) => /^\d{1,5}$/.test(name) && existsSync(join(dir, name, 'nodes.conf')),
   );
   return folders.length === 0 ? undefined : folders.map(Number).sort((a, b) => a - b);
-}
-
-function untilUp(child: ChildProcess, what: () => string, world: World): Promise<void> {
-  return new Promise((done, fail) => {
-    const late = (): void => fail(new Error(`${what()} (not up within ${startMs} ms)`));
-    const timer = world.after(startMs, late, true);
-    const end = (error: Error): void => {
-      timer.cancel();
-      fail(error);
-    };
-    child.once('error', end);
-    child.once('exit', (code) => end(new Error(`${what()} (exit code ${code})`)));
-    child.once('message', () => {
-      timer.cancel();
-      done();
-    });
-  });
-}
-
-function stop(child: ChildProcess, world: World): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
-  return new Promise((done) => {
-    const timer = world.after(stopMs, () => child.kill('SIGKILL'), true);
-    child.once('exit', () => {
-      timer.cancel();
-      done();
-    });
-    child.kill('SIGTERM');
-  });
 }

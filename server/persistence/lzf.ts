@@ -34,12 +34,31 @@ export function unpackLzf(bytes: Uint8Array, length: number): Buffer {
   return out;
 }
 
+/**
+ * Where each hash was seen last. One table for all strings: a new one for each would cost more than packing a short
+ * string. Places are counted on from string to string, so that what is left of earlier ones lies below the base.
+ */
+const last = new Int32Array(1 << hashBits);
+let placed = 1;
+const mostPlaces = 2 ** 30;
+
+/** The place of the first of `length` bytes. */
+function nextBase(length: number): number {
+  if (placed + length > mostPlaces) {
+    last.fill(0);
+    placed = 1;
+  }
+  const first = placed;
+  placed += length;
+  return first;
+}
+
 /** Packs `bytes`; undefined when the result would not be at least `saving` bytes shorter. */
 export function packLzf(bytes: Uint8Array, saving: number): Buffer | undefined {
   const limit = bytes.length - saving;
   if (limit <= 0) return undefined;
   const out = Buffer.allocUnsafe(bytes.length + (bytes.length >> 5) + 8);
-  const last = new Int32Array(1 << hashBits).fill(-1);
+  const base = nextBase(bytes.length);
   let to = 0;
   let literal = 0;
   let at = 0;
@@ -52,8 +71,8 @@ export function packLzf(bytes: Uint8Array, saving: number): Buffer | undefined {
   };
   while (at + 2 < bytes.length) {
     const hash = hashOf(bytes, at);
-    const candidate = last[hash]!;
-    last[hash] = at;
+    const candidate = last[hash]! - base;
+    last[hash] = base + at;
     const distance = at - candidate;
     const count = candidate >= 0 && distance <= maxDistance ? sameBytes(bytes, candidate, at) : 0;
     if (count < 3) {
@@ -63,7 +82,7 @@ export function packLzf(bytes: Uint8Array, saving: number): Buffer | undefined {
     flush(at);
     to = writeRepeat(out, to, count, distance);
     if (to >= limit) return undefined;
-    for (const end = at + count; at < end; at++) if (at + 2 < bytes.length) last[hashOf(bytes, at)] = at;
+    for (const end = at + count; at < end; at++) if (at + 2 < bytes.length) last[hashOf(bytes, at)] = base + at;
     literal = at;
   }
   flush(bytes.length);
