@@ -3,7 +3,8 @@
 
 import type { World } from '../lib/base/world.ts';
 import { slotCount } from '../lib/wire/slot.ts';
-import { type Range, rangesOf } from './cluster/slots.ts';
+import type { Range } from './cluster/slot-table.ts';
+import { rangesOf } from './cluster/slots.ts';
 import { type ClusterState, me, myMaster } from './cluster/state.ts';
 import { ServerNode, type ServerNodeOptions } from './node.ts';
 
@@ -37,7 +38,7 @@ export class BundledNode {
 
   /** Ranges of slots that its shard owns, in its own view; inclusive, ascending. */
   get slots(): Range[] {
-    return this.state === undefined ? [] : rangesOf(this.state, myMaster(this.state).id);
+    return this.state === undefined ? [] : [...rangesOf(this.state, myMaster(this.state).id)];
   }
 
   get running(): boolean {

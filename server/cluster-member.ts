@@ -80,6 +80,7 @@ export class ClusterMember {
   #view: GuardView | undefined;
   #reviewing = false;
   #routesMoved = false;
+  #healthInDoubt = false;
   #closed = false;
   /** Clients are not sent to a replica at offset 0, so the first step away from it is worth telling at once. */
   #offsetIsNews = false;
@@ -319,6 +320,7 @@ export class ClusterMember {
     const is = me(this.#state);
     if (was.role !== is.role) this.#failover.tick();
     this.#routesMoved ||= before.owners !== this.#state.owners || was.role !== is.role;
+    this.#healthInDoubt ||= mayDiffer(before, this.#state);
     if (this.#reviewing) return;
     this.#reviewing = true;
     // After the whole transaction: a slot that is nobody's between two of its commands takes no cluster down.
@@ -326,7 +328,9 @@ export class ClusterMember {
       this.#reviewing = false;
       const moved = this.#routesMoved;
       this.#routesMoved = false;
-      if (!this.#closed && (this.#reviewHealth() || moved)) this.#host.onRoutesChanged();
+      const inDoubt = this.#healthInDoubt;
+      this.#healthInDoubt = false;
+      if (!this.#closed && ((inDoubt && this.#reviewHealth()) || moved)) this.#host.onRoutesChanged();
     });
   }
 
@@ -365,4 +369,11 @@ export class ClusterMember {
         this.#host.follow(this.#state.nodes.get(effect.master)!);
     }
   }
+}
+
+/** Slots that go from one master to another, both with slots before and after, make no cluster better or worse. */
+function mayDiffer(before: ClusterState, after: ClusterState): boolean {
+  if (before.nodes !== after.nodes) return true;
+  const [was, is] = [before.owners, after.owners];
+  return was !== is && (was.size !== is.size || was.counts.size !== is.counts.size);
 }

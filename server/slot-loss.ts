@@ -21,6 +21,7 @@ export function dropKeys(engine: Engine, store: Store, slots: readonly number[])
 
 /** Answers parked clients and drops shard subscriptions whose slots are served elsewhere now. */
 export function sendAway(engine: Engine, member: ClusterMember): void {
+  if (engine.blocked.count === 0 && engine.pubsub.shardChannels.size === 0) return;
   engine.blocked.refuse((client, argv) => {
     const command = engine.registry.find(argv);
     if (command instanceof Error) return undefined;

@@ -4,6 +4,8 @@
 
 import { slotCount } from '../../lib/wire/slot.ts';
 
+export type Range = readonly [start: number, end: number];
+
 export interface Run<V> {
   readonly start: number;
   /** The last slot of it. */
@@ -47,10 +49,13 @@ export class SlotTable<V> {
   readonly size: number;
   #runs: readonly Run<V>[] | undefined;
   #counts: ReadonlyMap<V, number> | undefined;
+  /** Handed on from table to table as long as the slots of a value stay the same. */
+  readonly #ranges: Map<V, readonly Range[]>;
 
-  private constructor(pages: readonly Page<V>[], size: number) {
+  private constructor(pages: readonly Page<V>[], size: number, ranges: Map<V, readonly Range[]> = new Map()) {
     this.pages = pages;
     this.size = size;
+    this.#ranges = ranges;
   }
 
   static readonly empty: SlotTable<never> = new SlotTable<never>(
@@ -87,10 +92,13 @@ export class SlotTable<V> {
     let pages: Page<V>[] | undefined;
     let size = this.size;
     const copies = new Map<number, (V | undefined)[]>();
+    const ranges = new Map(this.#ranges);
+    if (value !== undefined) ranges.delete(value);
     for (const slot of slots) {
       const at = slot >> pageBits;
       const was = (copies.get(at) ?? this.pages[at]!.values)[slot & pageMask];
       if (was === value) continue;
+      if (was !== undefined) ranges.delete(was);
       let copy = copies.get(at);
       if (copy === undefined) {
         copy = this.pages[at]!.values.slice();
@@ -101,7 +109,7 @@ export class SlotTable<V> {
       copy[slot & pageMask] = value;
       size += (value === undefined ? 0 : 1) - (was === undefined ? 0 : 1);
     }
-    return pages === undefined ? this : new SlotTable(pages, size);
+    return pages === undefined ? this : new SlotTable(pages, size, ranges);
   }
 
   /** Maximal ranges of one value, ascending. */
@@ -119,6 +127,17 @@ export class SlotTable<V> {
     }
     this.#runs = runs;
     return runs;
+  }
+
+  /** The ranges of one value; the very same array as long as none of its slots changes. */
+  rangesOf(value: V): readonly Range[] {
+    const known = this.#ranges.get(value);
+    if (known !== undefined) return known;
+    const ranges: Range[] = [];
+    for (const run of this.runs) if (run.value === value) ranges.push([run.start, run.end]);
+    // What has no slots need not be remembered: anything may be asked for.
+    if (ranges.length > 0) this.#ranges.set(value, ranges);
+    return ranges;
   }
 
   /** Slots by value, for those that have one. */

@@ -1,9 +1,9 @@
 // Reading the slot table: ranges, bitmaps and counts, remembered as long as no slot moves.
 
 import { slotCount } from '../../lib/wire/slot.ts';
+import type { Range } from './slot-table.ts';
 import type { ClusterState } from './state.ts';
 
-export type Range = readonly [start: number, end: number];
 export interface OwnedRange {
   readonly start: number;
   readonly end: number;
@@ -22,10 +22,9 @@ export function ownedRanges(state: ClusterState): OwnedRange[] {
   return state.owners.runs.map(({ start, end, value: owner }) => ({ start, end, owner }));
 }
 
-export function rangesOf(state: ClusterState, id: string): Range[] {
-  const ranges: Range[] = [];
-  for (const { start, end, value } of state.owners.runs) if (value === id) ranges.push([start, end]);
-  return ranges;
+/** The same array as long as no slot comes to the node or leaves it. */
+export function rangesOf(state: ClusterState, id: string): readonly Range[] {
+  return state.owners.rangesOf(id);
 }
 
 export function slotsOwned(state: ClusterState, id: string): number {

@@ -5,6 +5,7 @@
 import { type NodeLine, parseNodes } from '../../lib/wire/cluster-nodes.ts';
 import { slotCount } from '../../lib/wire/slot.ts';
 import { SlotTable } from '../cluster/slot-table.ts';
+import { rangesOf } from '../cluster/slots.ts';
 import { type ClusterNode, type ClusterState, newNode, newState, shardOf } from '../cluster/state.ts';
 import { nodeLine } from '../cluster/text.ts';
 
@@ -26,35 +27,43 @@ const shardPrefix = 'shard-';
 export function printNodesFile(state: ClusterState): string {
   const known = [...state.nodes.values()].filter((node) => !node.handshake);
   const lines = known.map((node) => fileLine(state, node));
-  const vars = [`currentEpoch ${state.currentEpoch}`, `lastVoteEpoch ${state.lastVoteEpoch}`, ...shardVars(known)];
-  return `${lines.join('\n')}\nvars ${vars.join(' ')}\n`;
+  const vars = `currentEpoch ${state.currentEpoch} lastVoteEpoch ${state.lastVoteEpoch}${shardVars(state.nodes)}`;
+  return `${lines.join('\n')}\nvars ${vars}\n`;
 }
 
 /** Shards that are not what who follows whom says: redis-server passes over vars that it does not know. */
-function shardVars(nodes: readonly ClusterNode[]): string[] {
-  return nodes
-    .filter(({ id, role, shard }) => role === 'master' && shard !== shardOf(id))
-    .map(({ id, shard }) => `${shardPrefix}${id} ${shard}`);
+function shardVars(nodes: ClusterState['nodes']): string {
+  const known = knownShards.get(nodes);
+  if (known !== undefined) return known;
+  let text = '';
+  for (const { id, role, shard, handshake } of nodes.values()) {
+    if (role === 'master' && !handshake && shard !== shardOf(id)) text += ` ${shardPrefix}${id} ${shard}`;
+  }
+  knownShards.set(nodes, text);
+  return text;
 }
 
+// While slots move the nodes stay the same.
+const knownShards = new WeakMap<ClusterState['nodes'], string>();
+
 interface KnownLine {
-  readonly owners: ClusterState['owners'];
+  readonly ranges: ReturnType<typeof rangesOf>;
   readonly configEpoch: number;
   readonly text: string;
 }
 
-// While slots are opened and closed the others' lines stay as they are.
+// While slots are opened and closed the others' lines stay as they are, and most of them while slots move.
 const knownLines = new WeakMap<ClusterNode, KnownLine>();
 
 function fileLine(state: ClusterState, node: ClusterNode): string {
   if (node.id === state.myself) return nodeLine(state, node, noPeers);
   const master = node.master === null ? undefined : state.nodes.get(node.master);
   const { configEpoch } = master ?? node;
-  const { owners } = state;
+  const ranges = rangesOf(state, node.id);
   const known = knownLines.get(node);
-  if (known !== undefined && known.owners === owners && known.configEpoch === configEpoch) return known.text;
+  if (known !== undefined && known.ranges === ranges && known.configEpoch === configEpoch) return known.text;
   const text = nodeLine(state, node, noPeers);
-  knownLines.set(node, { owners, configEpoch, text });
+  knownLines.set(node, { ranges, configEpoch, text });
   return text;
 }
 

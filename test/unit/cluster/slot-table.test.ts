@@ -31,6 +31,10 @@ describe('a table of slots', () => {
           assert.deepEqual(before[0], before[2]);
           assert.equal(before[0].runs, before[1]);
           for (const slot of slots) array[slot] = value;
+          for (const id of ['a', 'b', 'c']) {
+            const runs = table.runs.filter((run) => run.value === id).map(({ start, end }) => [start, end]);
+            assert.deepEqual(table.rangesOf(id), runs, 'also what was handed on from the table before');
+          }
         }
         for (let slot = 0; slot < slotCount; slot++) if (table.get(slot) !== array[slot]) assert.fail(`slot ${slot}`);
         assert.equal(table.size, array.filter((value) => value !== undefined).length);
@@ -66,6 +70,8 @@ describe('a table of slots', () => {
     assert.deepEqual([table.get(-1), table.get(slotCount), table.get(5)], [undefined, undefined, 'a']);
     assert.equal(table.firstDifference(table.with([9000, 16_383], undefined)), 16_383);
     assert.equal(table.with([5], undefined).size, 1);
+    const ranges = table.rangesOf('b');
+    assert.equal(table.with([5], undefined).rangesOf('b'), ranges, 'not touched, not made again');
   });
 
   it('what is in one bitmap and not in another', () => {
