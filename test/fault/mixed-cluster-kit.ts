@@ -6,7 +6,7 @@ import { RespClient } from '../kit/resp-client.ts';
 import { chanceFrom } from '../unit/bus/packet-kit.ts';
 import { countedPrefix } from './mixed-cluster-data.ts';
 
-const nodeTimeoutMs = 3000;
+export const nodeTimeoutMs = 3000;
 const patienceMs = 60_000;
 /** Redis-server gives up a manual failover after 5 s. */
 const manualFailoverMs = 6000;
@@ -22,7 +22,7 @@ const settings: Readonly<Record<string, string>> = {
   save: '86400 100000000',
 };
 
-interface Member {
+export interface Member {
   readonly process: NodeProcess;
   readonly id: string;
   alive: boolean;
@@ -46,12 +46,15 @@ export class MixedCluster {
   }
 
   /** Kinds by turns; odd seeds begin with a real one, so that masters are two real ones and one of ours. */
-  static async start(seed: number): Promise<MixedCluster> {
+  static async start(
+    seed: number,
+    more: (at: number) => Readonly<Record<string, string>> = () => ({}),
+  ): Promise<MixedCluster> {
     const members: Member[] = [];
     try {
       for (let at = 0; at < 6; at++) {
         const kind: Kind = (at + seed) % 2 === 0 ? 'ours' : 'real';
-        const process = await startProcess(kind, settings);
+        const process = await startProcess(kind, { ...settings, ...more(at) });
         members.push({ process, id: String(await process.say('CLUSTER', 'MYID')), alive: true });
       }
     } catch (error) {
@@ -84,7 +87,7 @@ export class MixedCluster {
   async create(): Promise<string> {
     const addresses = this.members.map(({ process }) => `${process.host}:${process.port}`);
     await this.#cli('create', ...addresses, '--cluster-replicas', '1', '--cluster-yes');
-    await this.#agreed();
+    await this.agreed();
     // redis-cli draws by lot who follows whom where all share one host; here each pair is to be of two kinds.
     const lines = await this.#lines(this.members[0]!);
     const masters = this.members.filter(({ id }) => lines.find((line) => line.id === id)!.master === '-');
@@ -94,7 +97,7 @@ export class MixedCluster {
       const [replica] = replicas.splice(Math.max(at, 0), 1);
       await ok(replica!.process, 'CLUSTER', 'REPLICATE', master.id);
     }
-    await this.#agreed();
+    await this.agreed();
     await this.inStep();
     return `masters ${masters.map(({ process }) => process.kind).join(', ')}, each with a replica of the other kind`;
   }
@@ -108,7 +111,7 @@ export class MixedCluster {
     const [source, target] = [await pick(from), await pick(to)];
     const plan = ['--cluster-from', source.id, '--cluster-to', target.id, '--cluster-slots', String(slots)];
     await this.#cli('reshard', `${source.process.host}:${source.process.port}`, ...plan, '--cluster-yes');
-    await this.#agreed();
+    await this.agreed();
     return `${slots} slots`;
   }
 
@@ -130,7 +133,7 @@ export class MixedCluster {
   /** It saves what it has and how far it is, and goes on from there. */
   async restartReplica(kind: Kind): Promise<string> {
     const notes: string[] = [];
-    for (const { master, replica } of await this.#pairs()) {
+    for (const { master, replica } of await this.pairs()) {
       if (replica.process.kind !== kind) continue;
       const before = await stats(master.process);
       await shutDown(replica.process);
@@ -146,7 +149,7 @@ export class MixedCluster {
   }
 
   async killMaster(kind: Kind): Promise<string> {
-    const pair = (await this.#pairs()).find(({ master }) => master.process.kind === kind);
+    const pair = (await this.pairs()).find(({ master }) => master.process.kind === kind);
     if (pair === undefined) throw new Error(`no ${kind} master with a replica`);
     const { master, replica } = pair;
     const start = performance.now();
@@ -157,7 +160,7 @@ export class MixedCluster {
       /role:master/.test(String(await replica.process.say('INFO', 'replication'))),
     );
     const took = performance.now() - start;
-    await this.#agreed();
+    await this.agreed();
     return `its ${replica.process.kind} replica took over after ${Math.round(took)} ms, all agree after ${Math.round(performance.now() - start)} ms`;
   }
 
@@ -167,9 +170,9 @@ export class MixedCluster {
       await member.process.start();
       member.alive = true;
     }
-    await this.#agreed();
+    await this.agreed();
     await this.inStep();
-    for (const { master, replica } of await this.#pairs()) {
+    for (const { master, replica } of await this.pairs()) {
       const { full, partial } = await stats(master.process);
       notes.push(
         `${replica.process.kind} follows ${master.process.kind} (of its life: ${full} full, ${partial} partial)`,
@@ -182,11 +185,11 @@ export class MixedCluster {
   async failover(kind: Kind): Promise<string> {
     const flapsBefore = this.#flaps();
     let changed = 0;
-    for (const { master, replica } of await this.#pairs()) {
+    for (const { master, replica } of await this.pairs()) {
       if (replica.process.kind !== kind) continue;
       const before = await stats(replica.process);
       await this.#takeOver(replica);
-      await this.#agreed();
+      await this.agreed();
       await this.inStep();
       const after = await stats(replica.process);
       if (after.full !== before.full)
@@ -220,7 +223,7 @@ export class MixedCluster {
   /** Every replica is linked and has everything that its master has. */
   async inStep(): Promise<void> {
     await until('replicas are in step', async () => {
-      const pairs = await this.#pairs();
+      const pairs = await this.pairs();
       for (const { master, replica } of pairs) {
         const [mine, theirs] = await Promise.all([
           info(master.process, 'replication'),
@@ -238,7 +241,7 @@ export class MixedCluster {
   /** Both of each pair hold the same keys with the same values. */
   async compare(): Promise<string> {
     const notes: string[] = [];
-    for (const { master, replica } of await this.#pairs()) {
+    for (const { master, replica } of await this.pairs()) {
       const [mine, theirs] = await Promise.all([digests(master.process), digests(replica.process)]);
       for (const [key, digest] of mine) {
         if (theirs.get(key) !== digest)
@@ -253,7 +256,8 @@ export class MixedCluster {
     return notes.join(', ');
   }
 
-  async #agreed(): Promise<void> {
+  /** All that run see the same masters, replicas and slots, and nobody in trouble. */
+  async agreed(): Promise<void> {
     await until('all nodes agree', async () => {
       const views = await Promise.all(this.#alive().map((member) => this.#view(member)));
       if (new Set(views).size > 1) throw new Error(views.join('\n'));
@@ -298,7 +302,7 @@ export class MixedCluster {
     );
   }
 
-  async #pairs(): Promise<{ master: Member; replica: Member }[]> {
+  async pairs(): Promise<{ master: Member; replica: Member }[]> {
     const alive = this.#alive();
     const lines = await this.#lines(alive[0]!);
     return alive.flatMap((replica) => {
@@ -318,9 +322,9 @@ export class MixedCluster {
   }
 }
 
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
+export async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
   let last: unknown;
   for (const end = performance.now() + patienceMs; performance.now() < end; await pause(50)) {
     try {
