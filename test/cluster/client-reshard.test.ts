@@ -3,6 +3,7 @@
 import { equal, fail, ok } from 'node:assert/strict';
 import { Cluster, slotOf } from '../../lib/index.ts';
 import { needRedisServer, type RealCluster, startRealCluster } from '../kit/real-cluster.ts';
+import { type Repeated, repeat } from '../kit/repeat.ts';
 import { until } from '../kit/until.ts';
 
 const total = 100_000;
@@ -32,26 +33,13 @@ async function readBack(client: Cluster, from: number): Promise<void> {
   });
 }
 
-/** Single calls, one after another, until told to stop: gives how many were made. */
-function steadyLoad(client: Cluster, name: string): { stop(): Promise<number> } {
-  let stopped = false;
-  const run = async (): Promise<number> => {
-    let count = 0;
-    for (; !stopped; count++) {
-      const key = `${name}:${count % 997}`;
-      equal(await client.set(key, String(count)), 'OK');
-      equal(await client.get(key), String(count));
-    }
-    return count;
-  };
-  const running = run();
-  running.catch(() => undefined);
-  return {
-    stop() {
-      stopped = true;
-      return running;
-    },
-  };
+/** Single calls, one after another, until told to stop. */
+function steadyLoad(client: Cluster, name: string): Repeated {
+  return repeat(async (count) => {
+    const key = `${name}:${count % 997}`;
+    equal(await client.set(key, String(count)), 'OK');
+    equal(await client.get(key), String(count));
+  });
 }
 
 describe('client on a real cluster that changes', function () {

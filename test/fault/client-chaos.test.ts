@@ -7,6 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Cluster, type ClusterOptions, slotOf } from '../../lib/index.ts';
 import { ProxyRing } from '../kit/proxy.ts';
 import { needRedisServer, type RealCluster, startRealCluster } from '../kit/real-cluster.ts';
+import { type Repeated, repeat } from '../kit/repeat.ts';
 import { until } from '../kit/until.ts';
 import { agreement } from './agreement.ts';
 import { type LoadOptions, MixedLoad } from './mixed-load.ts';
@@ -37,28 +38,15 @@ function commandOf(error: Error & { command?: { name: string } }): string {
   return error.command?.name ?? 'none';
 }
 
-/** Moves slots that hold keys of the load to and fro until told to stop; resolves to how many moved. */
-function keepMoving(cluster: RealCluster, slots: readonly number[]): { stop(): Promise<number> } {
-  let stopped = false;
-  const run = async (): Promise<number> => {
-    let moved = 0;
-    for (; !stopped; moved++) {
-      const slot = slots[moved % slots.length]!;
-      const owner = await cluster.ownerOf(slot);
-      const others = cluster.masters.filter((node) => node.id !== owner.id);
-      await cluster.moveSlot(slot, others[moved % others.length]!);
-      await agreement(cluster.nodes);
-    }
-    return moved;
-  };
-  const running = run();
-  running.catch(() => undefined);
-  return {
-    stop() {
-      stopped = true;
-      return running;
-    },
-  };
+/** Moves slots that hold keys of the load to and fro until told to stop. */
+function keepMoving(cluster: RealCluster, slots: readonly number[]): Repeated {
+  return repeat(async (moved) => {
+    const slot = slots[moved % slots.length]!;
+    const owner = await cluster.ownerOf(slot);
+    const others = cluster.masters.filter((node) => node.id !== owner.id);
+    await cluster.moveSlot(slot, others[moved % others.length]!);
+    await agreement(cluster.nodes);
+  });
 }
 
 describe('fault: proxies that cut, delay, stall and garble', function () {
