@@ -1,7 +1,7 @@
 // PFADD, PFCOUNT, PFMERGE. A HyperLogLog is a plain string to every other command.
 
 import { OK, type Reply, ReplyError } from '../../lib/wire/reply.ts';
-import { Sketch } from '../keyspace/types/hyperloglog.ts';
+import { estimate, Sketch } from '../keyspace/types/hyperloglog.ts';
 import type { CommandGroup, Context } from './registry.ts';
 
 function sketchAt(ctx: Context, key: string): Sketch | undefined {
@@ -28,20 +28,20 @@ function add(ctx: Context, argv: readonly string[]): Reply {
   return grew ? 1 : 0;
 }
 
-function merged(ctx: Context, keys: readonly string[]): Sketch {
-  const result = new Sketch();
-  for (const key of keys) {
-    const sketch = sketchAt(ctx, key);
-    if (sketch !== undefined) result.merge(sketch);
-  }
-  return result;
+function sketchesAt(ctx: Context, keys: readonly string[]): Sketch[] {
+  return keys.map((key) => sketchAt(ctx, key)).filter((sketch) => sketch !== undefined);
+}
+
+function merge(ctx: Context, [target = '', ...others]: readonly string[]): Reply {
+  const sketches = sketchesAt(ctx, [target, ...others]);
+  const sketch = sketchAt(ctx, target) ?? new Sketch();
+  sketch.merge(sketches);
+  save(ctx, target, sketch);
+  return OK;
 }
 
 export const hyperloglogCommands: CommandGroup = {
   pfadd: add,
-  pfcount: (ctx, argv) => merged(ctx, argv.slice(1)).count(),
-  pfmerge: (ctx, argv) => {
-    save(ctx, argv[1]!, merged(ctx, argv.slice(1)));
-    return OK;
-  },
+  pfcount: (ctx, argv) => estimate(sketchesAt(ctx, argv.slice(1))),
+  pfmerge: (ctx, argv) => merge(ctx, argv.slice(1)),
 };

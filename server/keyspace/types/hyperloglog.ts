@@ -1,14 +1,18 @@
 // HyperLogLog: 16384 registers of 6 bits in a string that starts with `HYLL`, and the estimate they give.
-// Reads the dense and the sparse layout; always writes the dense one.
+// Sparse at first, dense for good once it has grown, as redis-server 7.0 has it.
 // Sources: Heule, Nunkesser, Hall, "HyperLogLog in Practice"; Ertl, "New cardinality estimation algorithms for
 // HyperLogLog sketches" (the estimator); A. Appleby's MurmurHash64A.
 
-const REGISTERS = 16384;
+import { registerCount, SparseRuns } from './hyperloglog-sparse.ts';
+
 const REGISTER_BITS = 6;
 const INDEX_BITS = 14n;
 const MAX_RANK = 50;
 const HEAD = 16;
-const DENSE_LENGTH = HEAD + (REGISTERS * REGISTER_BITS) / 8;
+const LAYOUT = 4;
+const DENSE_LENGTH = (registerCount * REGISTER_BITS) / 8;
+/** Bytes, head included: the default of `hll-sparse-max-bytes`. */
+const MOST_SPARSE = 3000;
 const ALPHA = 0.7213475204444817;
 const SEED = 0xadc83b19n;
 const MULTIPLIER = 0xc6a4a7935bd1e995n;
@@ -40,100 +44,122 @@ function murmur64(text: string): bigint {
 export type SketchProblem = 'foreign' | 'corrupt';
 
 export class Sketch {
-  /** The dense layout: head and packed registers, lowest bits first. */
-  readonly #bytes: Buffer;
+  readonly #head: Buffer;
+  /** Sparse as long as it is short: runs; then packed registers, lowest bits first. */
+  #body: SparseRuns | Buffer;
 
-  constructor(bytes: Buffer = emptySketch()) {
-    this.#bytes = bytes;
+  constructor(head: Buffer = newHead(), body: SparseRuns | Buffer = new SparseRuns()) {
+    this.#head = head;
+    this.#body = body;
   }
 
   static parse(text: string): Sketch | SketchProblem {
     if (text.length < HEAD || !text.startsWith('HYLL')) return 'foreign';
-    const layout = text.charCodeAt(4);
+    const layout = text.charCodeAt(LAYOUT);
+    const head = Buffer.from(text.slice(0, HEAD), 'latin1');
+    const body = Buffer.from(text.slice(HEAD), 'latin1');
     if (layout === 1) {
-      const sketch = new Sketch();
-      return sketch.#readSparse(text) ? sketch : 'corrupt';
+      const runs = new SparseRuns(body);
+      return runs.fill(new Uint8Array(registerCount)) ? new Sketch(head, runs) : 'corrupt';
     }
-    if (layout !== 0 || text.length !== DENSE_LENGTH) return 'foreign';
-    return new Sketch(Buffer.from(text, 'latin1'));
+    if (layout !== 0 || body.length !== DENSE_LENGTH) return 'foreign';
+    return new Sketch(head, body);
   }
 
-  /** The dense layout; its cached estimate is marked as out of date. */
+  /** As redis-server keeps it; its cached estimate is marked as out of date. */
   print(): string {
-    this.#bytes[HEAD - 1] = 0x80;
-    return this.#bytes.toString('latin1');
+    this.#head[HEAD - 1]! |= 0x80;
+    const body = this.#body instanceof SparseRuns ? this.#body.bytes : this.#body;
+    return this.#head.toString('latin1') + body.toString('latin1');
   }
 
   /** True when a register grew. */
   add(text: string): boolean {
     const hash = murmur64(text);
-    const index = Number(hash & (BigInt(REGISTERS) - 1n));
+    const index = Number(hash & (BigInt(registerCount) - 1n));
     let rest = (hash >> INDEX_BITS) | (1n << BigInt(MAX_RANK));
     let rank = 1;
     for (; (rest & 1n) === 0n; rest >>= 1n) rank += 1;
-    if (rank <= this.#get(index)) return false;
-    this.#set(index, rank);
+    return this.#raise(index, rank);
+  }
+
+  /** Takes over what is greater in any of the others; dense when one of them is. */
+  merge(others: readonly Sketch[]): void {
+    if (others.some((other) => other.#body instanceof Buffer)) this.#unfold();
+    for (const [index, rank] of greatest(others).entries()) if (rank > 0) this.#raise(index, rank);
+  }
+
+  /** The rank of each register. */
+  registers(): Uint8Array {
+    const ranks = new Uint8Array(registerCount);
+    if (this.#body instanceof SparseRuns) this.#body.fill(ranks);
+    else for (let index = 0; index < registerCount; index += 1) ranks[index] = get(this.#body, index);
+    return ranks;
+  }
+
+  #raise(index: number, rank: number): boolean {
+    if (this.#body instanceof SparseRuns) {
+      const outcome = this.#body.raise(index, rank, MOST_SPARSE - HEAD);
+      if (outcome !== 'full') return outcome === 'raised';
+    }
+    const dense = this.#unfold();
+    if (rank <= get(dense, index)) return false;
+    set(dense, index, rank);
     return true;
   }
 
-  merge(other: Sketch): void {
-    for (let index = 0; index < REGISTERS; index += 1) {
-      const rank = other.#get(index);
-      if (rank > this.#get(index)) this.#set(index, rank);
-    }
-  }
-
-  /** The estimated number of distinct elements. */
-  count(): number {
-    const histogram = new Array<number>(64).fill(0);
-    for (let index = 0; index < REGISTERS; index += 1) histogram[this.#get(index)]! += 1;
-    let z = REGISTERS * tau((REGISTERS - histogram[MAX_RANK + 1]!) / REGISTERS);
-    for (let rank = MAX_RANK; rank >= 1; rank -= 1) z = (z + histogram[rank]!) * 0.5;
-    z += REGISTERS * sigma(histogram[0]! / REGISTERS);
-    return Math.round((ALPHA * REGISTERS * REGISTERS) / z);
-  }
-
-  #get(index: number): number {
-    const bit = index * REGISTER_BITS;
-    const at = HEAD + (bit >> 3);
-    return ((this.#bytes[at]! | ((this.#bytes[at + 1] ?? 0) << 8)) >> (bit & 7)) & 63;
-  }
-
-  #set(index: number, rank: number): void {
-    const bit = index * REGISTER_BITS;
-    const at = HEAD + (bit >> 3);
-    const pair = this.#bytes[at]! | ((this.#bytes[at + 1] ?? 0) << 8);
-    const changed = (pair & ~(63 << (bit & 7))) | (rank << (bit & 7));
-    this.#bytes[at] = changed & 255;
-    if (at + 1 < DENSE_LENGTH) this.#bytes[at + 1] = (changed >> 8) & 255;
-  }
-
-  /** Runs of `00llllll` zeros, `01llllll llllllll` zeros and `1vvvvvll` values. */
-  #readSparse(text: string): boolean {
-    let index = 0;
-    for (let at = HEAD; at < text.length; at += 1) {
-      const byte = text.charCodeAt(at);
-      let length = (byte & 3) + 1;
-      let value = 0;
-      if (byte >= 0x80) {
-        value = ((byte >> 2) & 31) + 1;
-      } else if (byte >= 0x40) {
-        at += 1;
-        length = (((byte & 63) << 8) | text.charCodeAt(at)) + 1;
-      } else {
-        length = (byte & 63) + 1;
-      }
-      if (!(index + length <= REGISTERS)) return false;
-      for (; length > 0; length -= 1) this.#set(index++, value);
-    }
-    return index === REGISTERS;
+  #unfold(): Buffer {
+    if (this.#body instanceof Buffer) return this.#body;
+    const dense = Buffer.alloc(DENSE_LENGTH);
+    for (const [index, rank] of this.registers().entries()) if (rank > 0) set(dense, index, rank);
+    this.#head[LAYOUT] = 0;
+    this.#body = dense;
+    return dense;
   }
 }
 
-function emptySketch(): Buffer {
-  const bytes = Buffer.alloc(DENSE_LENGTH);
-  bytes.write('HYLL', 'latin1');
-  return bytes;
+/** The estimated number of distinct elements of all sketches together. */
+export function estimate(sketches: readonly Sketch[]): number {
+  const histogram = new Array<number>(64).fill(0);
+  for (const rank of greatest(sketches)) histogram[rank]! += 1;
+  let z = registerCount * tau((registerCount - histogram[MAX_RANK + 1]!) / registerCount);
+  for (let rank = MAX_RANK; rank >= 1; rank -= 1) z = (z + histogram[rank]!) * 0.5;
+  z += registerCount * sigma(histogram[0]! / registerCount);
+  return Math.round((ALPHA * registerCount * registerCount) / z);
+}
+
+/** Of each register, the greatest rank. */
+function greatest(sketches: readonly Sketch[]): Uint8Array {
+  const ranks = new Uint8Array(registerCount);
+  for (const sketch of sketches) {
+    const its = sketch.registers();
+    for (let index = 0; index < registerCount; index += 1) {
+      if (its[index]! > ranks[index]!) ranks[index] = its[index]!;
+    }
+  }
+  return ranks;
+}
+
+function get(dense: Buffer, index: number): number {
+  const bit = index * REGISTER_BITS;
+  const at = bit >> 3;
+  return ((dense[at]! | ((dense[at + 1] ?? 0) << 8)) >> (bit & 7)) & 63;
+}
+
+function set(dense: Buffer, index: number, rank: number): void {
+  const bit = index * REGISTER_BITS;
+  const at = bit >> 3;
+  const pair = dense[at]! | ((dense[at + 1] ?? 0) << 8);
+  const changed = (pair & ~(63 << (bit & 7))) | (rank << (bit & 7));
+  dense[at] = changed & 255;
+  if (at + 1 < DENSE_LENGTH) dense[at + 1] = (changed >> 8) & 255;
+}
+
+function newHead(): Buffer {
+  const head = Buffer.alloc(HEAD);
+  head.write('HYLL', 'latin1');
+  head[LAYOUT] = 1;
+  return head;
 }
 
 function sigma(x: number): number {
