@@ -180,6 +180,21 @@ describe('the cluster configuration on the disk', () => {
     third.close();
   });
 
+  it('comes back when somebody removed it, and is what was saved last', () => {
+    const file = new ClusterFile(dir, 'nodes.conf', world);
+    file.save(someState());
+    world.forward(1000);
+    // Over the file that was replaced a moment ago, longer and shorter than before.
+    file.save(withOwner(someState(), [9, 11, 13], id('b')));
+    assert.equal(file.load()!.owners.get(11), id('b'));
+    const last = withOwner(someState(), range(0, 5000), undefined);
+    rmSync(join(dir, 'nodes.conf'));
+    file.save(last);
+    world.forward(1000);
+    assert.deepEqual(file.load(), kept(last));
+    file.close();
+  });
+
   it('is locked against a second user, and a dead one holds nothing', () => {
     const file = new ClusterFile(dir, 'nodes.conf', world);
     assert.throws(() => new ClusterFile(dir, 'nodes.conf', world), new RegExp(`in use by process ${process.pid}`));
