@@ -79,4 +79,10 @@ export class Admin {
     const texts = await Promise.all(this.#links.map((link) => link.call('INFO', ...sections)));
     return texts.map(String);
   }
+
+  /** Seconds of processor time that all nodes have used so far. */
+  async cpuSeconds(): Promise<number> {
+    const used = (await this.info('cpu')).flatMap((text) => [...text.matchAll(/^used_cpu_(?:sys|user):([\d.]+)/gm)]);
+    return used.reduce((sum, [, seconds]) => sum + Number(seconds), 0);
+  }
 }

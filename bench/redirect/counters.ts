@@ -40,6 +40,11 @@ export class Counters {
     this.#ownArrivals = arrivals;
   }
 
+  /** Seconds of processor time that the servers have used so far. */
+  cpuSeconds(): Promise<number> {
+    return this.#admin.cpuSeconds();
+  }
+
   async start(): Promise<void> {
     this.#last = await this.#look();
   }

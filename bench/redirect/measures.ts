@@ -58,6 +58,9 @@ export interface BatchFigures {
 export interface ShiftFigures {
   readonly steady: LoadFigures;
   readonly during: LoadFigures;
+  /** Cores that the servers kept busy; 1 is all they may use. */
+  readonly steadyCores: number;
+  readonly duringCores: number;
   readonly moved: number;
   readonly ask: number;
   readonly maps: number;
@@ -222,7 +225,9 @@ async function shift({ child, counters, effort }: Bench, change: () => Promise<v
   await child.ask('startLoad', { width, slots: [0, 16383] } satisfies LoadRequest);
   await pause(effort.steadyMs / 2);
   await child.ask('mark');
+  const cpuBefore = await counters.cpuSeconds();
   await pause(effort.steadyMs);
+  const cpuSteady = await counters.cpuSeconds();
   const steady = await child.ask<LoadFigures>('mark');
   await counters.start();
   const start = performance.now();
@@ -238,6 +243,17 @@ async function shift({ child, counters, effort }: Bench, change: () => Promise<v
     await pause(poll);
   }
   const during = await child.ask<LoadFigures>('mark');
+  const cpuAfter = await counters.cpuSeconds();
   await child.ask('stopLoad');
-  return { steady, during, moved: moves, ask: asks, maps, shiftMs: shifted - start, convergeMs: last - shifted };
+  return {
+    steady,
+    during,
+    steadyCores: (cpuSteady - cpuBefore) / steady.seconds,
+    duringCores: (cpuAfter - cpuSteady) / during.seconds,
+    moved: moves,
+    ask: asks,
+    maps,
+    shiftMs: shifted - start,
+    convergeMs: last - shifted,
+  };
 }

@@ -68,6 +68,9 @@ export interface ShiftResult {
   readonly p99: number;
   readonly p999: number;
   readonly worst: number;
+  /** Cores that the servers kept busy. */
+  readonly steadyCores: number;
+  readonly duringCores: number;
   readonly moved: number;
   readonly ask: number;
   readonly maps: number;
@@ -234,6 +237,8 @@ function shiftResult(all: readonly ShiftFigures[]): ShiftResult {
     p99: middle((one) => one.during.latency.p99),
     p999: middle((one) => one.during.latency.p999),
     worst: Math.max(...all.map((one) => one.during.latency.max)),
+    steadyCores: middle((one) => one.steadyCores),
+    duringCores: middle((one) => one.duringCores),
     moved: middle((one) => one.moved),
     ask: middle((one) => one.ask),
     maps: middle((one) => one.maps),

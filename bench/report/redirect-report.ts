@@ -80,7 +80,7 @@ function batchTable(results: readonly RedirectResult[]): string[] {
 
 function shiftTable(results: readonly RedirectResult[], pick: (one: RedirectResult) => ShiftResult): string[] {
   const header = ['client', 'steady', 'during', 'ratio', 'p99', '(steady)', 'p99.9', 'worst', 'MOVED', 'ASK', 'maps'];
-  header.push('took', 'then until none', 'errors');
+  header.push('took', 'then until none', 'errors', 'server core busy', '(steady)');
   const rows = results.map((one) => {
     const shift = pick(one);
     return [
@@ -98,6 +98,8 @@ function shiftTable(results: readonly RedirectResult[], pick: (one: RedirectResu
       duration(shift.shiftMs),
       duration(shift.convergeMs),
       String(shift.errors),
+      `${(shift.duringCores * 100).toFixed(0)}%`,
+      `${(shift.steadyCores * 100).toFixed(0)}%`,
     ];
   });
   const failures = results.flatMap((one) => {
