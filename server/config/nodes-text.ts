@@ -152,11 +152,12 @@ function nodeFrom(line: NodeLine, ids: ReadonlySet<string>, shards: Vars['shards
   if (role === 'master' && master !== null) throw new Error(`node ${id}: a master that has a master`);
   if (/[\s,]/.test(line.host)) throw new Error(`node ${id}: '${line.host}' is no address`);
   const cport = line.cport === 0 && line.port > 0 ? line.port + 10_000 : line.cport;
+  const known = master !== null && ids.has(master) ? master : null;
   return {
     ...newNode(id, { host: line.host, port: line.port, cport, hostname: line.hostname }),
     role,
-    shard: shards.get(master ?? id) ?? shardOf(master ?? id),
-    master: master !== null && ids.has(master) ? master : null,
+    shard: shards.get(known ?? id) ?? shardOf(known ?? id),
+    master: known,
     // What a replica prints is its master's.
     configEpoch: role === 'replica' ? 0 : line.configEpoch,
     suspect: flags.includes('fail?'),

@@ -31,7 +31,7 @@ vars currentEpoch 9 lastVoteEpoch 8
 `,
   `${id(3)} 10.0.0.3:7003@17003 myself,slave ${id(0)} 0 5 1 connected
 ${id(0)} 10.0.0.0:7000@17000 master - 0 5 1 connected 0-16383
-vars currentEpoch 9 lastVoteEpoch 8
+vars currentEpoch 9 lastVoteEpoch 8 shard-${id(0)} ${id(7)}
 `,
 ];
 
