@@ -12,7 +12,7 @@ import { until } from '../kit/until.ts';
 // The id of a shard is told on the bus and kept on the disk, with a redis-server 7.0 in between that knows of neither.
 
 describe('shards keep their ids', function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
   let dir: string;
   let real: NodeProcess;
   let realPort: number;
@@ -60,8 +60,13 @@ describe('shards keep their ids', function () {
       /master_link_status:up/.test(String(await ask(second, 'INFO', 'replication'))),
     );
     await until('the master knows', () => first.state!.nodes.get(second.id)?.role === 'replica');
-    await until('the failover has begun', () => ask(second, 'CLUSTER', 'FAILOVER'));
-    await until('it is over', () => second.role === 'master' && first.role === 'replica');
+    const isOver = (): boolean => second.role === 'master' && first.role === 'replica';
+    // An election that got no answer in time is called again.
+    for (let attempt = 1; attempt <= 3 && !isOver(); attempt++) {
+      await ask(second, 'CLUSTER', 'FAILOVER').catch(() => undefined);
+      await until('the failover is over', isOver, 6000).catch(() => undefined);
+    }
+    assert.ok(isOver());
     assert.deepEqual([await myShard(first), await myShard(second)], [shard, shard]);
 
     const third = await start('third');
