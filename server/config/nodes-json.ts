@@ -83,6 +83,8 @@ function lineFrom(from: Fields, myself: string, open: Pick<NodeLine, 'migrating'
   const colon = address.lastIndexOf(':');
   if (colon < 0) throw new Error(`addr of ${id}: no port in '${address}'`);
   const flags = list(from['flags'], `flags of ${id}`).map((flag) => word(flag, `flags of ${id}`));
+  const isReplica = flags.includes('slave');
+  if (isReplica !== (from['role'] === 'replica')) throw new Error(`role of ${id}: its flags say another`);
   const master = word(from['master_id'], `master_id of ${id}`);
   const mine = id === myself;
   return {
