@@ -55,7 +55,7 @@ export interface ClusterState {
 }
 
 /** Where an imported slot came from. What its source claimed before it let go is old, under whatever epoch. */
-export interface Taken {
+interface Taken {
   readonly source: string;
   /** Epoch of the source when it was first heard not to claim the slot; undefined: it still does. */
   readonly releasedAt: number | undefined;
