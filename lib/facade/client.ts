@@ -174,13 +174,24 @@ export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extend
   #answer(call: Call, callback: Callback<unknown> | undefined, submit: (call: Call) => void): Promise<unknown> {
     const { friendly } = this.#hands;
     if (!commandTracing.hasSubscribers) return answer(call, callback, friendly, submit);
-    return traceCommand(call, this.#hands.addressFor(call), () => answer(call, callback, friendly, submit));
+    return traceAnswer(call, this.#hands.addressFor(call), callback, friendly, submit);
   }
 
   #chain(transaction: boolean): Chain {
     const { maker, cluster } = this.#hands;
     return new Chain(this.#batches, maker, this.#scripts, transaction, cluster);
   }
+}
+
+// Apart from #answer, which would take memory for the closure at every call, traced or not.
+function traceAnswer(
+  call: Call,
+  address: string | undefined,
+  callback: Callback<unknown> | undefined,
+  friendly: boolean,
+  submit: (call: Call) => void,
+): Promise<unknown> {
+  return traceCommand(call, address, () => answer(call, callback, friendly, submit));
 }
 
 installCommands(Client.prototype);

@@ -10,7 +10,12 @@ import { prefixKeys } from '../command/prefix.ts';
 import { comfortOf, shapeOf } from '../command/reply-shape.ts';
 import { Script } from '../command/script.ts';
 import { builtinCommandNames, type CommandRow, commandOf, Flag } from '../command/table.ts';
-import { type ReplyContext, replyTransformerOf, transformWords } from '../command/transformers.ts';
+import {
+  type ReplyContext,
+  type ReplyTransformer,
+  replyTransformerOf,
+  transformWords,
+} from '../command/transformers.ts';
 import { Call, CallFlag, type CallSink, type ReplyShape } from '../connection/call.ts';
 import type { Encoding } from '../wire/decoder.ts';
 import type { Argument } from '../wire/encoder.ts';
@@ -83,10 +88,11 @@ export class CallMaker {
     return reshaped;
   }
 
-  #shapeOf({ name, shape }: Word): ReplyShape | undefined {
-    const transform = replyTransformerOf(name);
-    if (transform !== undefined) return (reply) => transform(reply, { commandName: name, ...this.replyContext });
-    return this.replyContext.replyMapping === 'legacy' ? shape : comfortOf(name);
+  #shapeOf(word: Word): ReplyShape | undefined {
+    const transform = replyTransformerOf(word.name);
+    // The closure is made elsewhere: V8 takes memory for what it captures when a function is entered, not when it is made.
+    if (transform !== undefined) return transformed(transform, { commandName: word.name, ...this.replyContext });
+    return this.replyContext.replyMapping === 'legacy' ? word.shape : comfortOf(word.name);
   }
 
   /** EVALSHA, with EVAL kept at hand for a server that does not know the script yet. */
@@ -109,6 +115,10 @@ export class CallMaker {
     const at = firstKeyIndex(row, argv);
     return new Call(argv, at === 0 ? -1 : slotOf(argv[at]!), flags, encoding, shape, this.#sink);
   }
+}
+
+function transformed(transform: ReplyTransformer, context: ReplyContext): ReplyShape {
+  return (reply) => transform(reply, { ...context });
 }
 
 // XREAD and XREADGROUP block only when told to.
