@@ -11,7 +11,7 @@ export type BatchResult = [error: Error | null, result: unknown];
 export class Scatter implements CallGroup {
   readonly #arrived: (BatchResult | undefined)[];
   #open: number;
-  readonly #done: (results: BatchResult[]) => void;
+  #done: (results: BatchResult[]) => void;
 
   constructor(size: number, done: (results: BatchResult[]) => void) {
     this.#arrived = new Array<BatchResult | undefined>(size);
@@ -25,11 +25,15 @@ export class Scatter implements CallGroup {
     if (--this.#open === 0) this.#finish();
   }
 
-  // The caller gets a copy, and nothing stays here: a list that outlived its youth while the batch was under way would
-  // keep its values alive until the next full collection, which made batches of large values twice as dear.
+  // The caller gets a copy, and nothing stays here, neither the list nor the way to whom it was given: what outlived its
+  // youth while the batch was under way would keep the values alive until the next full collection.
   #finish(): void {
     const results = this.#arrived.slice() as BatchResult[];
     this.#arrived.fill(undefined);
-    this.#done(results);
+    const done = this.#done;
+    this.#done = nothing;
+    done(results);
   }
 }
+
+function nothing(): void {}

@@ -189,9 +189,17 @@ export class Call implements Parcel {
   finish(error: Error | null, value: unknown): void {
     if (this.settled) return;
     this.#state |= State.settled;
-    if (this.group !== null) this.group.settled(this, error, value);
-    else if (error === null) this.resolve(value);
+    const { group } = this;
+    if (group !== null) {
+      this.group = null;
+      group.settled(this, error, value);
+    } else if (error === null) this.resolve(value);
     else this.reject(error);
+    // A settled call lets go of who waited. One that has grown old in flight is garbage only the next full collection
+    // finds, and through its batch or promise it kept the replies alive until then: every large value was copied into the
+    // old generation (batches of 100 values of 64 KiB: 103 us of CPU a value instead of 50, 200 MiB instead of 100).
+    this.resolve = nothing;
+    this.reject = nothing;
   }
 }
 
