@@ -46,8 +46,11 @@ class Reading {
     const early = this.#early;
     if (early === undefined) return;
     this.#early = undefined;
-    onBytes(early as Bytes, 0, early.length);
-    socket.resume();
+    // As an event of its own, like all others: whoever listens may not be put together yet.
+    process.nextTick(() => {
+      onBytes(early as Bytes, 0, early.length);
+      socket.resume();
+    });
   }
 }
 

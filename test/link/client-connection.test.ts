@@ -193,4 +193,28 @@ describe('connection: one socket against a scripted server', () => {
       assert.deepEqual(bench.outcomes[at - 1]!.reply, [1, 'x'.repeat(20), ['a', null]]);
     }
   });
+
+  it('takes up what came before anybody listened, and reads on', async () => {
+    node = await FakeNode.start((argv) => bulk(argv[1]!));
+    const socket = await dial({ host: '127.0.0.1', port: node.port }, new RealWorld()).opened;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    node.say('+early\r\n');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const strays: string[] = [];
+    const outcomes: unknown[] = [];
+    const sink: CallSink = { onReply: (_call, reply) => void outcomes.push(reply), onLost: () => undefined };
+    const connection = new Connection(socket, node.key, {}, new RealWorld(), {
+      onClose: () => undefined,
+      onPush: () => undefined,
+      onDrain: () => undefined,
+      onHeard: () => undefined,
+      onStray: (reply) => strays.push(String(reply)) > 0,
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    connection.write(new Call(['echo', 'a'], -1, 0, 'utf8', undefined, sink));
+    for (let wait = 0; wait < 100 && outcomes.length === 0; wait++)
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    assert.deepEqual([strays, outcomes], [['early'], ['a']]);
+    connection.destroy(new Error('test over'));
+  });
 });

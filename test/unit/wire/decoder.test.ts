@@ -210,4 +210,48 @@ describe('wire/decoder', () => {
     assert.ok(process.memoryUsage().arrayBuffers - before < 1 << 20);
     assert.equal(decoder.buffered, 3);
   });
+
+  it('reads the same from memory that is used again after every chunk', () => {
+    const long = 'y'.repeat(9000);
+    const values = ['a', long, ['b', long, 7], 'c'.repeat(4095), 'd'.repeat(4096), [[], 'e'], 'OK'];
+    const resp = (value: unknown): string => {
+      if (Array.isArray(value)) return `*${value.length}\r\n${value.map(resp).join('')}`;
+      return typeof value === 'number' ? `:${value}\r\n` : `$${String(value).length}\r\n${String(value)}\r\n`;
+    };
+    const bytes = Buffer.from(values.map(resp).join(''), 'latin1');
+    // Headroom for what is left of most chunks, and too little for that of others.
+    const headroom = 64;
+    for (const step of [1, 2, 3, 7, 61, 64, 65, 1000, 4095, 4100, 9001, bytes.length]) {
+      const decoder = new Decoder();
+      const shared = Buffer.alloc(headroom + step);
+      const read: unknown[] = [];
+      for (let at = 0; at < bytes.length; at += step) {
+        const length = bytes.copy(shared, headroom, at, at + step);
+        decoder.feed(shared, headroom, headroom + length);
+        for (let value = decoder.read('utf8'); value !== pending; value = decoder.read('utf8')) read.push(value);
+        decoder.keep();
+        shared.fill(0xee);
+      }
+      assert.deepEqual(read, values, `steps of ${step}`);
+      assert.equal(decoder.buffered, 0);
+    }
+  });
+
+  it('long values as bytes are memory of their own, also when others follow', () => {
+    const decoder = new Decoder();
+    const read: Buffer[] = [];
+    for (const letter of ['a', 'b', 'c']) {
+      const bytes = Buffer.from(`$300000\r\n${letter.repeat(300_000)}\r\n`);
+      for (let at = 0; at < bytes.length; at += 50_000) {
+        decoder.feed(bytes.subarray(at, at + 50_000));
+        const value = decoder.read('buffer');
+        if (value !== pending) read.push(value as Buffer);
+        decoder.keep();
+      }
+    }
+    assert.deepEqual(
+      read.map((value) => value.toString()),
+      ['a', 'b', 'c'].map((letter) => letter.repeat(300_000)),
+    );
+  });
 });
