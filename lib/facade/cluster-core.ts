@@ -128,9 +128,10 @@ export class ClusterCore {
     if (superseded()) return;
     const inherited = this.#inherited;
     this.#inherited = undefined;
-    const info = inherited === undefined ? undefined : await this.#takeOver(inherited);
+    const info = inherited === undefined ? undefined : await this.#askMasterOf(inherited);
     if (superseded()) return;
     if (info === undefined) await this.refresher.refresh('connect');
+    else this.#publish(inherited!);
     if (superseded()) return;
     this.lifecycle.become('connect');
     if (this.#options.enableReadyCheck ?? true) await this.#checkState(info);
@@ -138,14 +139,12 @@ export class ClusterCore {
 
   // A map that another client holds is as good as one asked for: where it is stale, redirects tell. That a node of it
   // answers is what makes this client connected; its CLUSTER INFO is the result, or undefined when it did not.
-  async #takeOver(map: SlotMap): Promise<string | undefined> {
+  async #askMasterOf(map: SlotMap): Promise<string | undefined> {
     const { shards } = map;
     const address = shards[Math.floor(this.#world.random() * shards.length)]?.master;
     if (address === undefined) return undefined;
     const info = await this.#surveyor.ask(this.pool.open(address).keeper, ['cluster', 'info']).catch(() => undefined);
-    if (typeof info !== 'string') return undefined;
-    this.#publish(map);
-    return info;
+    return typeof info === 'string' ? info : undefined;
   }
 
   async #locateSeeds(): Promise<void> {

@@ -1,12 +1,12 @@
 // A bulk string that comes in several pieces, gathered in one place so that each byte is copied once or little more.
-// Invariant: the room taken is at most a fixed size, or four times what has arrived: a length that is merely
-// announced costs nothing.
+// Invariant: the room taken is no more than was announced, and of that at most a fixed size or four times what has
+// arrived: a length that is merely announced costs nothing.
 
 import { allocate, type Bytes } from './bytes.ts';
 
-/** Room taken at once. */
+/** Most room taken at once. */
 const firstRoom = 256 * 1024;
-/** Rooms of this size wait here to be used again: bulks that become text leave no garbage but the text. */
+/** Rooms that wait to be used again: bulks that become text leave no garbage but the text. */
 const spares: Bytes[] = [];
 const mostSpares = 4;
 
@@ -26,8 +26,7 @@ export class LongBulk {
     this.verbatim = verbatim;
     this.error = error;
     this.#keep = keep;
-    if (keep || length > firstRoom) this.#room = allocate(Math.min(length, firstRoom));
-    else this.#room = spares.pop() ?? allocate(firstRoom);
+    this.#room = (keep ? undefined : spareFor(length)) ?? allocate(Math.min(length, firstRoom));
   }
 
   /** Takes what belongs to it of `source` from `at` to `end`; returns how many bytes that were. */
@@ -46,7 +45,9 @@ export class LongBulk {
 
   /** Gives the room back, when it was not to be kept. */
   release(): void {
-    if (!this.#keep && this.#room.length === firstRoom && spares.length < mostSpares) spares.push(this.#room);
+    if (this.#keep || this.#room.length > firstRoom) return;
+    if (spares.length < mostSpares) spares.push(this.#room);
+    else if (this.#room.length > spares[mostSpares - 1]!.length) spares[mostSpares - 1] = this.#room;
   }
 
   #grow(needed: number): void {
@@ -54,4 +55,9 @@ export class LongBulk {
     this.#room.copy(grown, 0, 0, this.have);
     this.#room = grown;
   }
+}
+
+/** The spare room used last, when it holds a bulk of this length. */
+function spareFor(length: number): Bytes | undefined {
+  return spares.length > 0 && spares[spares.length - 1]!.length >= length ? spares.pop() : undefined;
 }

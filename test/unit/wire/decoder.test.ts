@@ -254,4 +254,16 @@ describe('wire/decoder', () => {
       ['a', 'b', 'c'].map((letter) => letter.repeat(300_000)),
     );
   });
+
+  it('takes no more room for a value in pieces than the value has', () => {
+    const before = process.memoryUsage().arrayBuffers;
+    const decoders = Array.from({ length: 200 }, () => {
+      const decoder = new Decoder();
+      decoder.feed(Buffer.from(`$5000\r\n${'x'.repeat(100)}`));
+      assert.equal(decoder.read('utf8'), pending);
+      return decoder;
+    });
+    assert.ok(process.memoryUsage().arrayBuffers - before < 200 * 10_000);
+    assert.ok(decoders.every(({ buffered }) => buffered === 100));
+  });
 });
