@@ -6,8 +6,10 @@ export interface ErrorDetail {
   /** `host:port` of the node concerned. */
   readonly node?: string | undefined;
   readonly slot?: number | undefined;
-  /** How often the call was sent. */
+  /** How often the call was given to a connection. */
   readonly attempts?: number | undefined;
+  /** How often its bytes left for a server: each of these may have been executed, unless it was refused. */
+  readonly writes?: number | undefined;
   readonly cause?: unknown;
 }
 
@@ -17,6 +19,7 @@ export class RedisError extends Error {
   declare readonly node?: string;
   declare readonly slot?: number;
   declare readonly attempts?: number;
+  declare readonly writes?: number;
   /** The command that failed, when there is one. */
   declare command?: { name: string; args: unknown[] };
 
@@ -26,6 +29,7 @@ export class RedisError extends Error {
     if (detail.node !== undefined) this.node = detail.node;
     if (detail.slot !== undefined && detail.slot >= 0) this.slot = detail.slot;
     if (detail.attempts !== undefined) this.attempts = detail.attempts;
+    if (detail.writes !== undefined) this.writes = detail.writes;
   }
 
   override get name(): string {
@@ -59,6 +63,27 @@ export class MaxRetriesPerRequestError extends AbortError {
       `Reached the max retries per request limit (which is ${limit}). Refer to "maxRetriesPerRequest" option for details.`,
       { code: 'ERR_MAX_RETRIES', ...detail },
     );
+  }
+}
+
+/**
+ * A connection was given up because its bytes could not be read any more (`cause` says why). What was on it has been
+ * answered, perhaps: that is not known.
+ */
+export class BrokenStreamError extends RedisError {
+  constructor(node: string, cause: Error) {
+    super(`The connection was closed behind a reply that could not be read: ${cause.message}`, {
+      code: 'ERR_BROKEN_STREAM',
+      node,
+      cause,
+    });
+  }
+}
+
+/** A node said nothing for so long that its answers are no longer waited for. Whether it executed them is not known. */
+export class SilentNodeError extends RedisError {
+  constructor(node: string, ms: number) {
+    super(`No answer from ${node} within ${ms}ms; what was sent may have been executed.`, { code: 'ERR_SILENT', node });
   }
 }
 

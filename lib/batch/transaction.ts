@@ -36,6 +36,8 @@ export class Transaction implements Parcel, CallSink {
   settled = false;
   attempts = 0;
   redirects = 0;
+  writes = 0;
+  losses = 0;
   lastError: Error | undefined;
   readonly #commands: readonly (readonly Argument[])[];
   readonly #encoding: Encoding;
@@ -73,6 +75,7 @@ export class Transaction implements Parcel, CallSink {
     this.#answers = [];
     if (!lane.sendAll(calls, asking)) return false;
     this.attempts++;
+    this.writes++;
     return true;
   }
 
@@ -89,7 +92,8 @@ export class Transaction implements Parcel, CallSink {
   onLost(call: Call, reason: Error): void {
     if (this.settled || call.index !== this.#generation) return;
     // The last command decides: without EXEC on the wire nothing can have run.
-    const written = this.#calls.at(-1)!.written;
+    const { written } = this.#calls.at(-1)!;
+    if (!written) this.writes--;
     this.#generation++;
     this.#dispatcher.lost(this, written, reason);
   }

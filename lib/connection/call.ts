@@ -15,13 +15,21 @@ export const CallFlag = {
   blocking: 2,
   /** Its answer comes as push frames (SUBSCRIBE and its kin). */
   subscribing: 4,
+  /** May rightly be without an answer for long while its server is well (scripts, functions, WAIT, modules' commands). */
+  slow: 8,
 } as const;
 
 /** What to do with a reply or a loss. Made by router/verdict, acted on in one loop. */
 export type Verdict =
   | { readonly kind: 'settle' }
   | { readonly kind: 'moved' | 'ask'; readonly slot: number; readonly host: string; readonly port: number }
-  | { readonly kind: 'later'; readonly ms: number; readonly refresh: boolean }
+  | {
+      readonly kind: 'later';
+      readonly ms: number;
+      readonly refresh: boolean;
+      /** Not before that time, whatever changes meanwhile. */
+      readonly firm?: boolean;
+    }
   | { readonly kind: 'fail'; readonly error: Error };
 
 /** connection -> router: where an answer or its loss goes. `from` is the `host:port` it was sent to. */
@@ -57,9 +65,9 @@ export type ReplyShape = (reply: unknown, argv: readonly Argument[], buffers: bo
 const State = { written: 1, settled: 2, asking: 4 } as const;
 /** Bits of the state from here on count push frames. */
 const pushesFrom = 3;
-/** Redirects in the low bits, attempts above; both stop counting at the most that fits. */
-const tripBits = 15;
-const maxTrips = (1 << tripBits) - 1;
+/** Four counts share one number, a byte each; they stop counting at the most that fits. */
+const maxTrips = 255;
+const Trip = { redirects: 0, attempts: 8, writes: 16, losses: 24 } as const;
 
 export class Call implements Parcel {
   /** argv[0] is the command's name. */
@@ -102,20 +110,57 @@ export class Call implements Parcel {
 
   /** MOVED and ASK followed so far. */
   get redirects(): number {
-    return this.#trips & maxTrips;
+    return this.#count(Trip.redirects);
   }
 
   set redirects(count: number) {
-    this.#trips = (this.#trips & ~maxTrips) | Math.min(count, maxTrips);
+    this.#setCount(Trip.redirects, count);
   }
 
   /** How often it was put on a connection. */
   get attempts(): number {
-    return this.#trips >>> tripBits;
+    return this.#count(Trip.attempts);
   }
 
   set attempts(count: number) {
-    this.#trips = (this.#trips & maxTrips) | (Math.min(count, maxTrips) << tripBits);
+    this.#setCount(Trip.attempts, count);
+  }
+
+  /** How often its bytes left for a server. */
+  get writes(): number {
+    return this.#count(Trip.writes);
+  }
+
+  set writes(count: number) {
+    this.#setCount(Trip.writes, count);
+  }
+
+  get losses(): number {
+    return this.#count(Trip.losses);
+  }
+
+  set losses(count: number) {
+    this.#setCount(Trip.losses, count);
+  }
+
+  /** Put on a connection: its bytes leave for a server, unless it is taken back. */
+  put(): void {
+    this.#state |= State.written;
+    if (this.attempts < maxTrips && this.writes < maxTrips) this.#trips += (1 << Trip.attempts) + (1 << Trip.writes);
+  }
+
+  /** The connection was lost before the call's bytes left. */
+  takeBack(): void {
+    this.written = false;
+    this.writes = Math.max(0, this.writes - 1);
+  }
+
+  #count(from: number): number {
+    return (this.#trips >>> from) & maxTrips;
+  }
+
+  #setCount(from: number, count: number): void {
+    this.#trips = (this.#trips & ~(maxTrips << from)) | (Math.min(count, maxTrips) << from);
   }
 
   /** True once its bytes may have reached a server: its outcome is unknown when the connection is lost. */
@@ -222,6 +267,10 @@ export interface Parcel {
   readonly bytes: number;
   attempts: number;
   redirects: number;
+  /** How often its bytes left for a server. */
+  writes: number;
+  /** How often a connection was lost under it after it was written: its outcome is unknown as often. */
+  losses: number;
   /** The refusal or loss that sent it round again. */
   lastError: Error | undefined;
   /** False when the lane is down; nothing was sent then. */

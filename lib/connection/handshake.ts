@@ -23,6 +23,8 @@ export interface HandshakeOptions {
   readonly inStep?: boolean | undefined;
   /** Announce the library's name with CLIENT SETINFO. Default true. */
   readonly clientInfo?: boolean | undefined;
+  /** Learn the server's number for the connection where HELLO does not tell it. Default false. */
+  readonly identify?: boolean | undefined;
   /** Goes with the name: `lingcache(tag)`. */
   readonly clientInfoTag?: string | undefined;
 }
@@ -33,6 +35,8 @@ interface Step {
   readonly required: boolean;
   /** What is wrong with an answer that is no error. */
   readonly judge?: (answer: unknown) => Error | undefined;
+  /** The answer tells the server's number for the connection. */
+  readonly identifies?: boolean;
 }
 
 const libraryName = 'lingcache';
@@ -49,7 +53,7 @@ function handshakeSteps(options: HandshakeOptions, protocol: 2 | 3): Step[] {
   if (protocol === 3) {
     const hello = ['hello', '3'];
     if (auth !== undefined) hello.push('AUTH', options.username || 'default', options.password!);
-    steps.push({ argv: hello, required: true });
+    steps.push({ argv: hello, required: true, identifies: true });
   } else if (auth !== undefined) steps.push({ argv: auth, required: true });
   if (options.connectionName) steps.push({ argv: ['client', 'setname', options.connectionName], required: true });
   if (options.db) steps.push({ argv: ['select', String(options.db)], required: true });
@@ -57,6 +61,7 @@ function handshakeSteps(options: HandshakeOptions, protocol: 2 | 3): Step[] {
   if (options.readOnly && options.inStep) {
     steps.push({ argv: ['info', 'replication'], required: false, judge: judgeReplica });
   }
+  if (options.identify && protocol === 2) steps.push({ argv: ['client', 'id'], required: false, identifies: true });
   if (options.clientInfo ?? true) {
     const name = options.clientInfoTag ? `${libraryName}(${options.clientInfoTag})` : libraryName;
     steps.push({ argv: ['client', 'setinfo', 'LIB-NAME', name], required: false });
@@ -82,7 +87,10 @@ async function exchange(connection: Connection, steps: readonly Step[]): Promise
     const { call, answer } = ownCall(step.argv);
     connection.write(call);
     return answer.then(
-      (reply) => step.judge?.(reply),
+      (reply) => {
+        if (step.identifies) connection.clientId = clientIdIn(reply);
+        return step.judge?.(reply);
+      },
       (error: Error) => {
         if (!(error instanceof ReplyError)) return error;
         return step.required && !asksForNoPassword(error) ? error : undefined;
@@ -91,6 +99,16 @@ async function exchange(connection: Connection, steps: readonly Step[]): Promise
   });
   const errors = await Promise.all(answers);
   return errors.find((error) => error !== undefined);
+}
+
+/** CLIENT ID answers a number; HELLO a map, in whatever form maps come. */
+function clientIdIn(reply: unknown): number | undefined {
+  let id: unknown = reply;
+  if (Array.isArray(reply)) id = reply[reply.indexOf('id') + 1];
+  else if (reply instanceof Map) id = reply.get('id');
+  else if (typeof reply === 'object' && reply !== null) id = (reply as { id?: unknown }).id;
+  const number = typeof id === 'number' || typeof id === 'string' ? Number(id) : Number.NaN;
+  return Number.isSafeInteger(number) && number > 0 ? number : undefined;
 }
 
 // Source: INFO replication. A master has no such line.

@@ -13,7 +13,7 @@ import type { Call, Lane } from './call.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
 import { type Dialing, type DialOptions, dial, type Socket } from './dial.ts';
 import { type HandshakeOptions, shakeHands } from './handshake.ts';
-import { probe } from './probe.ts';
+import { type SilenceLimits, Watch } from './watch.ts';
 
 export interface KeeperOptions extends DialOptions, HandshakeOptions, ConnectionOptions {
   /** Milliseconds before dial number `times` (from 1) after a loss, or null to stay down. */
@@ -26,6 +26,8 @@ export interface KeeperOptions extends DialOptions, HandshakeOptions, Connection
   readonly maxQueueBytes?: number | undefined;
   /** Milliseconds without a byte, while calls wait, after which the socket is dropped; default never. */
   readonly socketTimeout?: number | undefined;
+  /** A connection lost within so many ms counts as a dial that failed: the next waits longer. Default 0. */
+  readonly steadyAfter?: number | undefined;
 }
 
 export type KeeperState = 'idle' | 'dialing' | 'up' | 'resting' | 'ended';
@@ -34,12 +36,15 @@ export interface KeeperEvents {
   onState(keeper: Keeper, state: KeeperState, reason?: Error): void;
   /** The socket was behind and takes writes again. */
   onDrain?(keeper: Keeper): void;
-  /** Calls wait and no bytes come (`silent` true), or bytes came again. */
+  /** Calls wait, no bytes come, and new ones are held back (`silent` true), or no longer. */
   onSilence?(keeper: Keeper, silent: boolean): void;
   onPush?(keeper: Keeper, push: Push): void;
   /** As ConnectionEvents.onStray. */
   onStray?(reply: Buffer): boolean;
 }
+
+/** Milliseconds that a connection is given to answer what it has, when reconnectOnError asks for another. */
+const turnOverLimit = 5000;
 
 export class Keeper implements Lane {
   readonly address: string;
@@ -51,12 +56,15 @@ export class Keeper implements Lane {
   readonly #maxBytes: number;
   #state: KeeperState = 'idle';
   #connection: Connection | undefined;
+  /** Looks after `#connection`. */
+  #watch: Watch | undefined;
   #dialing: Dialing | undefined;
-  #probing = false;
   /** Open, but still shaking hands. */
   #young: Connection | undefined;
-  #retired = new Set<Connection>();
+  /** Given up, but still owing answers. */
+  readonly #retired = new Set<Watch>();
   #times = 0;
+  #upAt = 0;
   #dialedAt = 0;
   /** This dial has taken so long that nobody should wait for it. */
   #slow = false;
@@ -95,7 +103,34 @@ export class Keeper implements Lane {
 
   /** The peer owes answers, or a handshake, and says nothing; calls given to send() are refused until it speaks. */
   get silent(): boolean {
-    return this.#connection?.silent ?? this.#slow;
+    return this.#watch?.holds ?? this.#slow;
+  }
+
+  /** Milliseconds for which the peer has shown no sign of life, on this connection or another; 0: it is well. */
+  get muteFor(): number {
+    return this.#watch?.muteFor ?? (this.#slow ? this.#world.now() - this.#dialedAt : 0);
+  }
+
+  /** Milliseconds that an open connection has had nothing to do; 0 otherwise. */
+  get idleFor(): number {
+    const connection = this.#connection;
+    return connection === undefined || connection.inFlight > 0 ? 0 : this.#world.now() - connection.movedAt;
+  }
+
+  /** Owes answers for longer than it should, whatever the reason: others are better asked. */
+  get doubtful(): boolean {
+    return this.#watch?.doubtful ?? this.#slow;
+  }
+
+  /** New calls would be held back, on this connection or one that still owes answers. */
+  get holdsBack(): boolean {
+    for (const retired of this.#retired) if (retired.holds) return true;
+    return this.silent;
+  }
+
+  /** Ended, and still owed answers. */
+  get draining(): boolean {
+    return this.#state === 'ended' && this.#retired.size > 0;
   }
 
   /** Starts dialing when idle; a resting keeper dials at once. */
@@ -107,7 +142,7 @@ export class Keeper implements Lane {
   send(call: Call): boolean {
     const connection = this.#connection;
     if (connection !== undefined) {
-      if (connection.silent) return false;
+      if (this.#watch!.holds) return false;
       if (!connection.writable && connection.pendingBytes > this.#maxBytes) {
         call.fail(this.#full(`${connection.pendingBytes} bytes wait for a slow socket (maxQueueBytes)`));
         return true;
@@ -126,7 +161,7 @@ export class Keeper implements Lane {
 
   /** Several calls next to each other on one connection, nothing between them. */
   sendAll(calls: readonly Call[], asking: boolean): boolean {
-    if (this.silent || (this.#connection === undefined && !this.#mayHold())) return false;
+    if (this.silent || ((this.#connection?.ending ?? true) && !this.#mayHold())) return false;
     for (let at = 0; at < calls.length; at++) {
       if (asking && at === 0) this.sendAsking(calls[at]!);
       else this.send(calls[at]!);
@@ -144,52 +179,63 @@ export class Keeper implements Lane {
     if (this.#state === 'resting') this.#dial();
   }
 
-  /** Replaces the connection: a new one is dialed, the old one closes when its calls are answered or after 5 s. */
+  /** Replaces the connection: a new one is dialed, the old one closes when its calls are answered. */
   renew(): void {
-    const old = this.#connection;
-    if (old === undefined || this.#state !== 'up') return;
+    const watch = this.#watch;
+    if (watch === undefined || this.#state !== 'up') return;
     this.#connection = undefined;
-    this.#retired.add(old);
-    old.end();
-    this.#world.after(5000, () => old.destroy(new AbortError('Connection is closed.', { node: this.address })));
+    this.#watch = undefined;
+    this.#retire(watch);
     this.#dial();
+  }
+
+  #retire(watch: Watch): void {
+    if (watch.connection.closed) return;
+    this.#retired.add(watch);
+    watch.connection.end();
+  }
+
+  // As renew(), but as a loss like any other: the next dial waits as retryDelay has it, and what comes meanwhile is held.
+  #turnOver(connection: Connection, reason: Error): void {
+    if (connection !== this.#connection) return;
+    connection.end(reason);
+    if (connection.closed) return;
+    // Who blocks there is not waited for.
+    this.#world.after(turnOverLimit, () => {
+      connection.destroy(
+        new RedisError('Connection is closed.', { code: 'ECONNRESET', node: this.address, cause: reason }),
+      );
+    });
   }
 
   /** Every call it holds, sent or waiting. */
   forEachCall(visit: (call: Call) => void): void {
     this.#connection?.forEachCall(visit);
-    for (const retired of this.#retired) retired.forEachCall(visit);
+    for (const { connection } of this.#retired) connection.forEachCall(visit);
     this.#queue.forEach(visit);
   }
 
   /**
-   * Looks whether the peer has been silent for `limit` ms while calls wait. If so, calls are no longer given to it
-   * and a second connection asks: a peer that answers there, or cannot be reached at all, has lost this socket,
-   * which is then dropped; one that is silent there too is busy or frozen, and others know better what to do.
-   * With `replaceable` the socket is dropped without asking: its calls, reads all, have another place to go.
+   * Looks whether the peer shows signs of life while calls wait; to be repeated. In doubt no new calls are given to it,
+   * and a second connection asks. What was written stays where it is: it may be executing.
    */
-  checkSilence(limit: number, replaceable = false): void {
-    const connection = this.#connection;
-    if (connection === undefined) this.#checkDial(limit);
-    if (connection === undefined || this.#probing || connection.silence < limit) return;
-    if (!connection.silent) {
-      connection.silent = true;
-      this.#events.onSilence?.(this, true);
-    }
-    if (replaceable) {
-      connection.destroy(this.#mute(`Expecting data, but didn't receive any in ${limit}ms.`));
-      return;
-    }
-    this.#probing = true;
-    probe(this.address, this.#options, limit, this.#world).then(
-      (verdict) => {
-        this.#probing = false;
-        if (verdict !== undefined && connection.silent) connection.destroy(verdict);
-      },
-      () => {
-        this.#probing = false;
-      },
-    );
+  checkSilence(limits: SilenceLimits): void {
+    for (const retired of [...this.#retired]) retired.look(limits);
+    if (this.#watch === undefined) this.#checkDial(limits.silence);
+    else this.#watch.look(limits);
+  }
+
+  /** Hands back the reads that wait for an answer, when they have another place to go. */
+  giveUpReads(): void {
+    const reason = this.#mute('The node is silent.');
+    // With nothing but reads on it the connection itself can go: nothing is done twice that matters.
+    if (this.#connection?.readsOnly) this.#connection.destroy(reason);
+    else this.#connection?.giveUpReads(reason);
+  }
+
+  /** The peer is known to be dead, and others have taken over: what is still waited for will not come. */
+  abandon(reason: Error): void {
+    for (const { connection } of [...this.#retired]) connection.destroy(reason);
   }
 
   // A peer that was frozen before it was first dialed is as silent as one that froze later.
@@ -209,31 +255,31 @@ export class Keeper implements Lane {
     this.#connection?.destroy(reason);
   }
 
-  /** Ends for good: at once, or once everything in flight is answered (`gently`). */
+  /** Ends for good: at once, or once everything in flight is answered (`gently`, see `draining`). */
   close(reason: Error, gently = false): void {
     if (this.#state === 'ended') return;
-    const connection = this.#connection;
+    const watch = this.#watch;
     this.#connection = undefined;
+    this.#watch = undefined;
     this.#timer?.cancel();
     this.#become('ended', reason);
     this.#dialing?.cancel(reason);
     this.#young?.destroy(reason);
     this.#loseQueue(reason);
-    const closing = connection === undefined ? [...this.#retired] : [connection, ...this.#retired];
-    for (const one of closing) {
-      if (!gently) one.destroy(reason);
-      else {
-        this.#retired.add(one);
-        one.end();
-        this.#world.after(5000, () => one.destroy(reason));
-      }
-    }
+    if (watch !== undefined) this.#retire(watch);
+    if (!gently) this.abandon(reason);
   }
 
   #mayHold(): boolean {
-    return (
-      this.#state === 'dialing' || this.#state === 'idle' || (this.#state === 'resting' && this.#options.holdWhileDown)
-    );
+    const { holdWhileDown } = this.#options;
+    switch (this.#state) {
+      case 'up':
+        return this.#connection?.ending === true;
+      case 'resting':
+        return holdWhileDown;
+      default:
+        return this.#state !== 'ended';
+    }
   }
 
   #hold(call: Call, asking: boolean): boolean {
@@ -274,13 +320,22 @@ export class Keeper implements Lane {
     let shaken = false;
     const connection: Connection = new Connection(socket, this.address, this.#options, this.#world, {
       onClose: (reason) => {
-        if (this.#retired.delete(connection)) return;
-        if (this.#connection === connection) this.#connection = undefined;
+        for (const retired of this.#retired) {
+          if (retired.connection === connection) {
+            this.#retired.delete(retired);
+            return;
+          }
+        }
+        if (this.#connection === connection) {
+          this.#connection = undefined;
+          this.#watch = undefined;
+        }
         if (shaken) this.#lost(reason);
       },
       onPush: (push) => this.#events.onPush?.(this, push),
       onDrain: () => this.#events.onDrain?.(this),
-      onHeard: () => this.#events.onSilence?.(this, false),
+      onHeard: () => this.#watchOf(connection)?.heard(),
+      onRenew: (reason) => this.#turnOver(connection, reason),
       onStray: (reply) => this.#events.onStray?.(reply) ?? false,
     });
     this.#young = connection;
@@ -307,10 +362,20 @@ export class Keeper implements Lane {
     );
   }
 
+  #watchOf(connection: Connection): Watch | undefined {
+    if (connection === this.#connection) return this.#watch;
+    for (const retired of this.#retired) if (retired.connection === connection) return retired;
+    return undefined;
+  }
+
   #up(connection: Connection, protocol: 2 | 3): void {
     connection.protocol = protocol;
     this.#connection = connection;
-    this.#times = 0;
+    const watch = new Watch(connection, this.#options, this.#world, (held) => {
+      if (this.#watch === watch) this.#events.onSilence?.(this, held);
+    });
+    this.#watch = watch;
+    this.#upAt = this.#world.now();
     this.#slow = false;
     this.lastError = undefined;
     this.#watchSocket(connection);
@@ -338,6 +403,8 @@ export class Keeper implements Lane {
     if (this.#state === 'ended') return;
     this.lastError = errorOfNode(this.address, reason);
     this.#slow = false;
+    const wasUp = this.#state === 'up';
+    if (wasUp && this.#world.now() - this.#upAt >= (this.#options.steadyAfter ?? 0)) this.#times = 0;
     const delay = this.#options.retryDelay(++this.#times);
     if (delay === null) {
       this.#become('ended', this.lastError);

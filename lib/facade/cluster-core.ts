@@ -25,7 +25,7 @@ import type { Lifecycle } from './lifecycle.ts';
 import { ConnectTracer, redirectChannel, refreshChannel } from './observe.ts';
 import type { ClusterOptions } from './options.ts';
 import { readPolicyOf } from './read-choice.ts';
-import { keeperOptionsOf, redialDelay, refreshPeriodOf, retryRulesOf } from './settings.ts';
+import { keeperOptionsOf, redialDelay, refreshPeriodOf, retryDeadlineOf, retryRulesOf } from './settings.ts';
 import { Surveyor } from './surveyor.ts';
 
 export interface CoreEvents {
@@ -216,10 +216,12 @@ export class ClusterCore {
           dnsLookup: dnsLookup === lookup ? undefined : dnsLookup,
           retryDelay: (times) => redialDelay(this.#options.clusterNodeRetryStrategy, times, this.#world),
           holdWhileDown: false,
+          identify: true,
+          steadyAfter: 1000,
         }),
         readFromReplicas: scaleReads !== 'master',
         onSilent: () => this.refresher.suggest('outage'),
-        silenceTimeout: this.#options.silenceTimeout ?? 1000,
+        limits: { silence: this.#options.silenceTimeout ?? 1000, deadline: retryDeadlineOf(this.#options) },
         maxBlockingConnections: this.#options.maxBlockingConnections ?? 64,
         roleCall: (argv) => ownCallOf(argv),
         onAdd: (node) => this.#events.onNodeAdded(node),
@@ -273,8 +275,9 @@ export class ClusterCore {
       this.#world,
       {
         onHint: (reason) => this.refresher.suggest(reason),
-        onRedirect: (kind, { slot }, error, from, to) => {
-          if (redirectChannel.hasSubscribers) redirectChannel.publish({ kind, slot, from, to, error });
+        onRedirect: (kind, { slot, attempts, writes }, error, from, to) => {
+          if (redirectChannel.hasSubscribers)
+            redirectChannel.publish({ kind, slot, from, to, error, attempts, writes });
         },
         onPatched: (map) => this.#events.onRefresh(map),
       },
@@ -317,7 +320,7 @@ export class ClusterCore {
     if (map.sameAs(this.router.map)) {
       this.router.adopt(map);
       // After a disconnect the pool is empty although the map is still the same.
-      this.pool.reconcile(map.addresses());
+      this.pool.reconcile(map.addresses(), map.failed);
       return false;
     }
     this.router.setMap(map);
@@ -328,7 +331,10 @@ export class ClusterCore {
   #onNodeState(keeper: Keeper, state: KeeperState, reason: Error | undefined): void {
     this.#events.onKeeperState(keeper, state);
     this.#connects.onState(keeper, state, reason);
-    if (state === 'up') this.router.retryParked();
+    if (state === 'up') {
+      this.refresher.stirred();
+      this.router.retryParked();
+    }
     if (state === 'ended') {
       this.pool.forget(keeper.address);
       this.router.forgetLanes();

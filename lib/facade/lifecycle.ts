@@ -106,6 +106,8 @@ export class Lifecycle {
       bytes: parcel.bytes,
       attempts: 0,
       redirects: 0,
+      writes: 0,
+      losses: 0,
       lastError: undefined,
       sendOn: () => {
         act();

@@ -83,9 +83,16 @@ export interface CommonRedisOptions {
   /**
    * What happens to commands that were written when their connection was lost, so that nobody knows whether they ran:
    * "all" (default, as ioredis) sends them again, "readonly" only those that change nothing; the others are rejected
-   * with the connection's error. Refused commands (MOVED, TRYAGAIN, ...) did not run and are always sent again.
+   * with the connection's error. Refused commands (MOVED, TRYAGAIN, ...) did not run and are always sent again. What this
+   * client itself gave up (an unreadable reply, a node silent beyond `retryDeadline`) is never sent again, reads apart.
    */
   resend?: 'all' | 'readonly' | undefined;
+  /**
+   * How often one command is sent again because its connection was lost after it was written (`resend`), with growing
+   * pauses. An error after that tells `attempts` and `writes`. Default: `maxRetriesPerRequest` if that is a number, else
+   * 20 (Redis) or 16 (Cluster).
+   */
+  maxResends?: number | undefined;
   /** Subscribe again after a reconnection. Default true. */
   autoResubscribe?: boolean | undefined;
   /** Do not connect before the first command or connect(). Default false. */
@@ -151,7 +158,10 @@ export interface ClusterOptions {
   replicaCheckInterval?: number | undefined;
   /** Accepted for ioredis's sake: SSUBSCRIBE always has a connection for each master concerned. */
   shardedSubscribers?: boolean | undefined;
-  /** MOVED and ASK followed for one call. Default 16. */
+  /**
+   * MOVED and ASK followed for one call. 16, ioredis's default, stands for no limit of its own: redirects are followed,
+   * with growing pauses, until `retryDeadline`.
+   */
   maxRedirections?: number | undefined;
   /**
    * MGET, MSET, DEL, UNLINK, EXISTS and TOUCH with keys of several slots: "error" (default) is refused as Redis does,
@@ -178,7 +188,10 @@ export interface ClusterOptions {
   retryDelayOnTryAgain?: number | undefined;
   /** Milliseconds from a call's start (a blocking one's: from its first trouble) until a refused call is no longer tried. Default 15000. */
   retryDeadline?: number | undefined;
-  /** Milliseconds without a byte, while calls wait, after which a node is probed and avoided; 0 = never. Default 1000. */
+  /**
+   * Milliseconds without a sign of life, while calls wait, after which a node is asked over a second connection and, until
+   * it answers, given no new calls; others are asked for the map. What was sent stays where it is. 0 = never. Default 1000.
+   */
   silenceTimeout?: number | undefined;
   /** Most connections a node for calls that block (BLPOP, XREAD BLOCK, ...). Default 64. */
   maxBlockingConnections?: number | undefined;
@@ -212,6 +225,8 @@ export interface ClusterOptions {
   himportFieldsets?: readonly HimportFieldset[] | undefined;
   /** As in `redisOptions`: "all" (default) or "readonly". */
   resend?: 'all' | 'readonly' | undefined;
+  /** As in `redisOptions`; default 16. */
+  maxResends?: number | undefined;
 }
 
 /** Options whose `replyMapping` gives the client's replies their types. */

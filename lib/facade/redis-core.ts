@@ -8,7 +8,7 @@ import { Call, type Lane, ownCall, type Parcel } from '../connection/call.ts';
 import { Keeper, type KeeperState } from '../connection/keeper.ts';
 import { Subscriptions } from '../pubsub/subscriptions.ts';
 import { Deadlines } from '../router/deadlines.ts';
-import { SingleRouter } from '../router/single.ts';
+import { SingleRouter, type SingleRouterOptions } from '../router/single.ts';
 import { ReplyError } from '../wire/reply.ts';
 import { ConnectionState } from './connection-state.ts';
 import { Fieldsets } from './himport.ts';
@@ -17,7 +17,7 @@ import { parseMonitorLine } from './monitor.ts';
 import { ConnectTracer } from './observe.ts';
 import type { RedisOptions } from './options.ts';
 import { waitUntilLoaded } from './ready-check.ts';
-import { keeperOptionsOf, resendsWritten } from './settings.ts';
+import { keeperOptionsOf, maxResendsOf, resendsWritten } from './settings.ts';
 
 /** What a Redis needs of its connection, whoever owns that. */
 export interface NodeLink {
@@ -66,6 +66,8 @@ export class RedisCore implements NodeLink {
       world,
       {
         resendWritten: resendsWritten(options),
+        maxResends: maxResendsOf(options),
+        gaveUp: gaveUpOf(options),
         loadingDeadline: options.maxLoadingRetryTime ?? 10_000,
         hold: (parcel) => this.#hold(parcel),
       },
@@ -292,6 +294,19 @@ export class RedisCore implements NodeLink {
 /** The server's own word in the reason of a loss: of the handshake, or one that reconnectOnError took for a reason. */
 function refusalIn({ cause }: Error): ReplyError | undefined {
   return cause instanceof ReplyError ? cause : undefined;
+}
+
+/** Where the user's own limit is maxRetriesPerRequest, its error; else one that says what happened. */
+export function gaveUpOf({ maxResends, maxRetriesPerRequest }: RedisOptions): SingleRouterOptions['gaveUp'] {
+  return (parcel, reason) => {
+    const { slot, attempts, writes, losses } = parcel;
+    const detail = { slot, attempts, writes, cause: reason, node: (reason as { node?: string }).node };
+    if (maxResends === undefined && typeof maxRetriesPerRequest === 'number') {
+      return new MaxRetriesPerRequestError(maxRetriesPerRequest, detail);
+    }
+    const text = `The connection was lost ${losses} times while the command waited for its answer (maxResends).`;
+    return new AbortError(text, { ...detail, code: 'ERR_MAX_RESENDS' });
+  };
 }
 
 /** Sends on whatever keeper there is just now. */

@@ -10,8 +10,8 @@ import { Deadlines } from '../router/deadlines.ts';
 import { SingleRouter } from '../router/single.ts';
 import type { Status } from './lifecycle.ts';
 import type { RedisOptions } from './options.ts';
-import { closedText, type NodeLink } from './redis-core.ts';
-import { resendsWritten } from './settings.ts';
+import { closedText, gaveUpOf, type NodeLink } from './redis-core.ts';
+import { maxResendsOf, resendsWritten } from './settings.ts';
 
 const statusOf: Record<KeeperState, Status> = {
   idle: 'wait',
@@ -36,6 +36,8 @@ export class SharedLink implements NodeLink {
     this.keeper = keeper;
     this.router = new SingleRouter(keeper, world, {
       resendWritten: resendsWritten(options),
+      maxResends: maxResendsOf(options),
+      gaveUp: gaveUpOf(options),
       loadingDeadline: options.maxLoadingRetryTime ?? 10_000,
       hold: (parcel) => parcel.fail(parcel.lastError ?? this.#closed()),
     });

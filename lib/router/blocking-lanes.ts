@@ -70,7 +70,19 @@ export class BlockingLanes {
     for (const { keeper } of this.#lanes) keeper.forEachCall(visit);
   }
 
+  /** Calls that block on these. */
+  get load(): number {
+    let load = 0;
+    for (const { keeper } of this.#lanes) load += keeper.load;
+    return load;
+  }
+
+  /** Hands all lanes over; whoever takes them closes them. */
+  takeAll(): Keeper[] {
+    return this.#lanes.splice(0).map(({ keeper }) => keeper);
+  }
+
   close(reason: Error): void {
-    for (const { keeper } of this.#lanes.splice(0)) keeper.close(reason);
+    for (const keeper of this.takeAll()) keeper.close(reason);
   }
 }

@@ -39,8 +39,8 @@ export class Deadlines {
       if (parcel.settled) return;
       if (parcel.moment.at > limit) waiting = true;
       else {
-        const detail = { slot: parcel.slot, attempts: parcel.attempts, cause: parcel.lastError };
-        parcel.fail(new TimeoutError('Command timed out', detail));
+        const { slot, attempts, writes, lastError: cause } = parcel;
+        parcel.fail(new TimeoutError('Command timed out', { slot, attempts, writes, cause }));
       }
     });
     this.#timer = undefined;

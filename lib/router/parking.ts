@@ -6,6 +6,8 @@ import type { Timer, World } from '../base/world.ts';
 interface Parked<T> {
   readonly item: T;
   readonly due: number;
+  /** Not before that time, whatever changes. */
+  readonly firm: boolean;
 }
 
 export class Parking<T> {
@@ -24,18 +26,16 @@ export class Parking<T> {
     return this.#parked.length;
   }
 
-  park(item: T, ms: number): void {
+  /** `firm`: releaseAll() leaves it until its time has come. */
+  park(item: T, ms: number, firm = false): void {
     const due = this.#world.now() + ms;
-    this.#parked.push({ item, due });
+    this.#parked.push({ item, due, firm });
     if (due < this.#timerAt) this.#arm(due);
   }
 
-  /** Lets everything go now, in the order it was parked. */
+  /** Lets everything go that is not firm, in the order it was parked. */
   releaseAll(): void {
-    const parked = this.#parked;
-    this.#parked = [];
-    this.#disarm();
-    for (const one of parked) this.#release(one.item);
+    this.#releaseIf((one) => !one.firm);
   }
 
   /** Takes everything out without releasing it. */
@@ -51,14 +51,26 @@ export class Parking<T> {
   }
 
   #fire(): void {
-    this.#timerAt = Number.POSITIVE_INFINITY;
     const now = this.#world.now();
-    const due = this.#parked.filter((one) => one.due <= now);
-    this.#parked = this.#parked.filter((one) => one.due > now);
+    this.#releaseIf((one) => one.due <= now);
+  }
+
+  #releaseIf(test: (one: Parked<T>) => boolean): void {
+    const released: Parked<T>[] = [];
+    const left: Parked<T>[] = [];
     let next = Number.POSITIVE_INFINITY;
-    for (const one of this.#parked) if (one.due < next) next = one.due;
+    for (const one of this.#parked) {
+      if (test(one)) {
+        released.push(one);
+        continue;
+      }
+      left.push(one);
+      if (one.due < next) next = one.due;
+    }
+    this.#parked = left;
+    this.#disarm();
     if (next < Number.POSITIVE_INFINITY) this.#arm(next);
-    for (const one of due) this.#release(one.item);
+    for (const one of released) this.#release(one.item);
   }
 
   #arm(at: number): void {

@@ -2,7 +2,7 @@
 // Owns the slot map in use and the calls that wait to be tried again. Knows no bytes.
 // Invariant: every parcel given to send() settles, by a reply, by its deadline or by close().
 
-import { RedisError } from '../base/errors.ts';
+import { type ErrorDetail, RedisError } from '../base/errors.ts';
 import { type Moment, Ticker } from '../base/ticker.ts';
 import type { World } from '../base/world.ts';
 import {
@@ -23,10 +23,10 @@ import type { NodePool } from './node-pool.ts';
 import { Parking } from './parking.ts';
 import { Patience } from './patience.ts';
 import type { ReadPolicy } from './read-policy.ts';
-import { judgeLoss, judgeReply, lossOf, type RetryDelays } from './verdict.ts';
+import { judgeLoss, judgeReply, type LossRules, lossOf, type RetryDelays } from './verdict.ts';
 
 export interface RouterOptions extends RetryDelays {
-  /** MOVED and ASK followed for one call; default 16. */
+  /** MOVED and ASK followed for one call; no limit but the deadline unless the user sets one. */
   readonly maxRedirections: number;
   /** Milliseconds from a call's start until a refused call is no longer tried; default 15000. */
   readonly retryDeadline: number;
@@ -34,6 +34,8 @@ export interface RouterOptions extends RetryDelays {
   readonly moved: number;
   /** Send again what was lost after it was written; default true, as ioredis. */
   readonly resendWritten: boolean;
+  /** How often one call is sent again for that; default 16, as often as ioredis tries. */
+  readonly maxResends: number;
   /** Who answers reads; undefined: the master. */
   readonly reads: ReadPolicy | undefined;
   /** The user's own choice, instead of the policy's. */
@@ -59,6 +61,11 @@ export interface RedirectCounts {
   retried: number;
 }
 
+/** Redirects of one call that are followed without a pause. */
+const promptRedirects = 2;
+/** Milliseconds before the next one; doubles each time. */
+const disagreement = 5;
+
 export class Router implements Dispatcher {
   readonly counts: RedirectCounts = { moved: 0, ask: 0, retried: 0 };
   readonly #options: RouterOptions;
@@ -67,6 +74,7 @@ export class Router implements Dispatcher {
   readonly #events: RouterEvents;
   readonly #parking: Parking<Parcel>;
   readonly #patience: Patience;
+  readonly #losses: LossRules;
   readonly #histograms = new Map<string, Histogram>();
   /** Who answered last, and its histogram. */
   #answering: ReplySource | undefined;
@@ -95,6 +103,8 @@ export class Router implements Dispatcher {
     this.#events = events;
     this.#ticker = new Ticker(world);
     this.#patience = new Patience(options.retryDeadline);
+    const { resendWritten, maxResends, failover } = options;
+    this.#losses = { resendWritten, maxResends, pause: failover };
     this.#parking = new Parking<Parcel>(world, (parcel) => this.#dispatch(parcel));
   }
 
@@ -112,7 +122,7 @@ export class Router implements Dispatcher {
   setMap(map: SlotMap): void {
     this.#map = map;
     this.#lanes = [];
-    this.#pool.reconcile(map.addresses());
+    this.#pool.reconcile(map.addresses(), map.failed);
     this.#parking.releaseAll();
   }
 
@@ -209,9 +219,8 @@ export class Router implements Dispatcher {
 
   lost(parcel: Parcel, written: boolean, reason: Error): void {
     this.#patience.trouble(parcel, written, this.#world.now());
-    const harmless = (parcel.flags & CallFlag.readOnly) !== 0;
-    const verdict = judgeLoss(written && !harmless, this.#options.resendWritten, reason, this.#options);
-    if (verdict.kind === 'fail') parcel.fail(lossOf(parcel, reason));
+    const verdict = judgeLoss(parcel, written, reason, this.#losses);
+    if (verdict.kind === 'fail') parcel.fail(verdict.error);
     else this.#act(parcel, verdict, reason, '');
   }
 
@@ -241,7 +250,7 @@ export class Router implements Dispatcher {
         this.counts.retried++;
         this.#events.onRedirect('retry', parcel, error, from, undefined);
         if (verdict.refresh) this.#events.onHint('outage');
-        this.#park(parcel, verdict.ms);
+        this.#park(parcel, verdict.ms, verdict.firm);
         return;
       default:
         parcel.fail(verdict.kind === 'fail' ? verdict.error : error);
@@ -250,7 +259,12 @@ export class Router implements Dispatcher {
 
   #follow(parcel: Parcel, verdict: Verdict & { kind: 'moved' | 'ask' }, error: Error, from: string): void {
     if (++parcel.redirects > this.#options.maxRedirections) {
-      parcel.fail(this.#gaveUp(parcel, error, 'ERR_TOO_MANY_REDIRECTIONS'));
+      parcel.fail(
+        new RedisError(
+          `Too many Cluster redirections. Last error: ${String(error)}`,
+          this.#detailOf(parcel, 'ERR_TOO_MANY_REDIRECTIONS'),
+        ),
+      );
       return;
     }
     const key = this.#identify(verdict, from);
@@ -263,18 +277,27 @@ export class Router implements Dispatcher {
     if (verdict.kind === 'ask') {
       this.counts.ask++;
       if (this.#pool.get(key)?.inMap !== true) this.#events.onHint('ask');
-      if (!parcel.sendOn(this.#laneOn(key, parcel), true)) this.#park(parcel, this.#options.failover);
-      return;
+    } else {
+      this.counts.moved++;
+      // A node that names itself may answer better on a new connection; once.
+      if (key === from && parcel.redirects === 1) this.#pool.open(key).keeper.renew();
+      this.#patch(verdict.slot, key);
+      this.#events.onHint('moved');
     }
-    this.counts.moved++;
-    const node = this.#pool.open(key);
-    if (key === from) node.keeper.renew();
-    this.#patch(verdict.slot, key);
-    this.#events.onHint('moved');
-    if (this.#options.moved > 0) this.#park(parcel, this.#options.moved);
-    else if (!parcel.sendOn(this.#laneOn(key, parcel), false)) {
-      this.#events.onHint('outage');
-      this.#park(parcel, this.#options.failover);
+    this.#goTo(parcel, key, verdict.kind === 'ask');
+  }
+
+  // The first redirects are followed at once. A call that is sent to and fro has met nodes that do not agree yet: it
+  // goes on, but gives them time.
+  #goTo(parcel: Parcel, key: string, asking: boolean): void {
+    const { moved, failover } = this.#options;
+    if (parcel.redirects > promptRedirects) {
+      const base = Math.max(moved, Math.min(disagreement * 2 ** (parcel.redirects - promptRedirects - 1), failover));
+      this.#park(parcel, base, true);
+    } else if (!asking && moved > 0) this.#park(parcel, moved);
+    else if (!parcel.sendOn(this.#laneOn(key, parcel), asking)) {
+      if (!asking) this.#events.onHint('outage');
+      this.#park(parcel, failover);
     }
   }
 
@@ -354,7 +377,7 @@ export class Router implements Dispatcher {
   usable(key: string): boolean {
     const keeper = this.#pool.get(key)?.keeper;
     if (keeper === undefined) return true;
-    if (keeper.silent) return false;
+    if (keeper.doubtful) return false;
     if (keeper.state === 'up') return true;
     return keeper.lastError === undefined && (keeper.state === 'idle' || keeper.state === 'dialing');
   }
@@ -372,27 +395,33 @@ export class Router implements Dispatcher {
     return this.#lanes[start];
   }
 
-  #park(parcel: Parcel, ms: number): void {
+  #park(parcel: Parcel, base: number, firm = false): void {
     if (this.#closed !== undefined) {
       parcel.fail(lossOf(parcel, this.#closed));
       return;
     }
-    const left = this.#patience.left(parcel, this.#world.now());
+    const now = this.#world.now();
+    const left = this.#patience.left(parcel, now);
     if (left <= 0) {
-      parcel.fail(this.#gaveUp(parcel, parcel.lastError, 'ERR_RETRY_DEADLINE'));
+      parcel.fail(this.#outOfTime(parcel));
       return;
     }
-    this.#parking.park(parcel, Math.min(ms, left));
+    this.#parking.park(parcel, Math.min(this.#patience.pause(parcel, base, now, this.#world.random()), left), firm);
   }
 
-  #gaveUp(parcel: Parcel, last: Error | undefined, code: string): Error {
-    const detail = {
-      code,
-      slot: parcel.slot,
-      attempts: parcel.attempts,
-      cause: last,
-      node: (last as { node?: string })?.node,
-    };
-    return new RedisError(`Too many Cluster redirections. Last error: ${String(last)}`, detail);
+  #outOfTime(parcel: Parcel): Error {
+    const what =
+      parcel.redirects > promptRedirects
+        ? `Cluster redirections did not end within ${this.#options.retryDeadline}ms (${parcel.redirects} followed)`
+        : `The cluster could not serve the command within ${this.#options.retryDeadline}ms`;
+    return new RedisError(
+      `${what}. Last error: ${String(parcel.lastError)}`,
+      this.#detailOf(parcel, 'ERR_RETRY_DEADLINE'),
+    );
+  }
+
+  #detailOf(parcel: Parcel, code: string): ErrorDetail {
+    const { slot, attempts, writes, lastError: cause } = parcel;
+    return { code, slot, attempts, writes, cause, node: (cause as { node?: string } | undefined)?.node };
   }
 }

@@ -2,13 +2,17 @@
 
 import { type Moment, Ticker } from '../base/ticker.ts';
 import type { World } from '../base/world.ts';
-import { type Call, CallFlag, type Dispatcher, type Lane, type Parcel, type ReplySource } from '../connection/call.ts';
+import type { Call, Dispatcher, Lane, Parcel, ReplySource } from '../connection/call.ts';
 import { ReplyError } from '../wire/reply.ts';
 import { Parking } from './parking.ts';
 import { judgeLoss, judgeReply, lossOf } from './verdict.ts';
 
 export interface SingleRouterOptions {
   readonly resendWritten: boolean;
+  /** How often one call is sent again after it was written and its connection lost. */
+  readonly maxResends: number;
+  /** The error of a call that was lost more often than that. */
+  readonly gaveUp: (parcel: Parcel, reason: Error) => Error;
   /** Milliseconds from a call's start until LOADING is no longer waited for; default 10000 (maxLoadingRetryTime). */
   readonly loadingDeadline: number;
   /** Takes parcels while the node is not up. */
@@ -63,11 +67,14 @@ export class SingleRouter implements Dispatcher {
   }
 
   lost(parcel: Parcel, written: boolean, reason: Error): void {
-    const harmless = (parcel.flags & CallFlag.readOnly) !== 0;
-    const verdict = judgeLoss(written && !harmless, this.#options.resendWritten, reason, delays);
+    const { resendWritten, maxResends, hold, gaveUp } = this.#options;
+    const verdict = judgeLoss(parcel, written, reason, { resendWritten, maxResends, pause: delays.failover });
     parcel.lastError = reason;
-    if (verdict.kind === 'fail') parcel.fail(lossOf(parcel, reason));
-    else this.#options.hold(parcel);
+    if (verdict.kind === 'fail') {
+      const spent = parcel.losses > maxResends && !(reason instanceof ReplyError);
+      parcel.fail(spent ? gaveUp(parcel, reason) : verdict.error);
+    } else if (verdict.kind === 'later' && verdict.firm) this.#parking.park(parcel, verdict.ms, true);
+    else hold(parcel);
   }
 
   close(reason: Error): void {

@@ -20,18 +20,26 @@ export interface OwnedRange {
   readonly epoch?: number;
 }
 
+const nobody: ReadonlySet<string> = new Set();
+
 export class SlotMap {
   readonly shards: readonly Shard[];
   /** slot -> index into `shards` plus one; 0 means nobody is known to own it. */
   readonly table: Uint16Array;
+  /** Addresses of nodes that the cluster agreed have failed when it was asked. */
+  readonly failed: ReadonlySet<string>;
+  /** Flags and epochs of all nodes when the cluster was asked, as one text: another text means that something is going on. */
+  readonly signs: string;
 
-  private constructor(shards: readonly Shard[], table: Uint16Array) {
+  private constructor(shards: readonly Shard[], table: Uint16Array, failed: ReadonlySet<string>, signs: string) {
     this.shards = shards;
     this.table = table;
+    this.failed = failed;
+    this.signs = signs;
   }
 
   /** Builds a map from ranges in any order; where ranges overlap the later wins. */
-  static of(ranges: readonly OwnedRange[]): SlotMap {
+  static of(ranges: readonly OwnedRange[], failed: ReadonlySet<string> = nobody, signs = ''): SlotMap {
     const shards: Shard[] = [];
     const known = new Map<string, number>();
     const table = new Uint16Array(slotCount);
@@ -45,7 +53,7 @@ export class SlotMap {
       }
       table.fill(number, range.start, range.end + 1);
     }
-    return new SlotMap(shards, table);
+    return new SlotMap(shards, table, failed, signs);
   }
 
   shardOf(slot: number): Shard | undefined {
@@ -113,7 +121,7 @@ export class SlotMap {
       if (table === this.table) table = table.slice();
       table[slot] = number;
     }
-    return shards === this.shards && table === this.table ? this : new SlotMap(shards, table);
+    return shards === this.shards && table === this.table ? this : new SlotMap(shards, table, this.failed, this.signs);
   }
 
   /** Same owners and replicas for every slot, whatever the order of shards. */

@@ -11,6 +11,19 @@ function epochsOf(nodes: readonly NodeLine[]): Map<string, number> {
   return new Map(nodes.map((node) => [node.id, node.configEpoch]));
 }
 
+type Facts = Required<Pick<View, 'failed' | 'signs'>>;
+
+/** What CLUSTER NODES tells beside the owners. */
+function factsOf(nodes: readonly NodeLine[], keyOf: (node: NodeLine) => string | undefined): Facts {
+  const failed = nodes.filter(({ flags }) => flags.includes('fail')).map(keyOf);
+  // A node's own doubts (`fail?`) are not everybody's, and would make each answerer's text another one.
+  const signs = nodes.map(({ id, flags, master, configEpoch }) => {
+    const role = flags.includes('fail') ? 'failed' : (master ?? 'master');
+    return `${id} ${role} ${configEpoch}`;
+  });
+  return { failed: failed.filter((key): key is string => key !== undefined), signs: signs.sort().join('\n') };
+}
+
 /** Throws an Error that names the bad field, or says that the view owns no slot at all. */
 export function viewOfSlots(
   reply: unknown,
@@ -42,7 +55,8 @@ export function viewOfSlots(
     }
   }
   if (shards.size === 0) throw new Error('CLUSTER SLOTS names no slot with a reachable owner');
-  return { from, shards: [...shards.values()] };
+  const facts = factsOf(nodes, (node) => keyFor(node.host, node.port, answerer, natMap));
+  return { from, shards: [...shards.values()], ...facts };
 }
 
 /** A witness's view: CLUSTER NODES alone. */
@@ -61,7 +75,7 @@ export function viewOfNodes(reply: unknown, from: string, natMap: NatMap | undef
       .filter((key): key is string => key !== undefined);
     shards.push({ id: node.id, master, replicas, epoch: node.configEpoch, ranges: node.ranges });
   }
-  return { from, shards };
+  return { from, shards, ...factsOf(nodes, keyOf) };
 }
 
 function keyFor(host: string | null, port: number, answerer: string, natMap: NatMap | undefined): string | undefined {

@@ -21,6 +21,10 @@ export interface ViewShard {
 export interface View {
   readonly from: string;
   readonly shards: readonly ViewShard[];
+  /** `host:port` keys of nodes that the cluster agrees have failed. */
+  readonly failed?: readonly string[];
+  /** Everything that changes when something is going on: flags and epochs of all nodes, as one text. */
+  readonly signs?: string;
 }
 
 /**
@@ -43,7 +47,9 @@ export function combine(lead: View, witnesses: readonly View[]): SlotMap {
       }
     }
   }
-  return SlotMap.of(rangesOf(owner, shards));
+  const views = [lead, ...witnesses];
+  const failed = new Set(views.flatMap((view) => view.failed ?? []));
+  return SlotMap.of(rangesOf(owner, shards), failed, lead.signs);
 }
 
 /**
@@ -64,7 +70,7 @@ export function merge(held: SlotMap, seen: SlotMap): SlotMap {
       kept++;
     } else owner[slot] = theirs;
   }
-  return kept === 0 ? seen : SlotMap.of(rangesOf(owner, shards));
+  return kept === 0 ? seen : SlotMap.of(rangesOf(owner, shards), seen.failed, seen.signs);
 }
 
 function holds(mine: Shard, theirs: Shard | undefined, masters: ReadonlyMap<string, number>): boolean {

@@ -19,6 +19,8 @@ export class FakeNode {
   /** Connections made from now on get no answer at all, not even to a handshake. */
   shy = false;
   port = 0;
+  /** Answers handshakes and CLIENT commands in its own way; undefined leaves them to the usual answers. */
+  handshake: (argv: readonly string[]) => Answer = () => undefined;
   /** What the test's node says to a command (lower-case name, arguments as sent). */
   answer: (argv: readonly string[], socket: Socket) => Answer;
   readonly #server: Server;
@@ -109,7 +111,8 @@ export class FakeNode {
         const words = argv as string[];
         this.seen.push({ argv: words, connection, chunk });
         if (silent) continue;
-        const reply = handshakeAnswer(words) ?? this.answer([words[0]!.toLowerCase(), ...words.slice(1)], socket);
+        const lower = [words[0]!.toLowerCase(), ...words.slice(1)];
+        const reply = this.handshake(lower) ?? handshakeAnswer(words) ?? this.answer(lower, socket);
         if (reply !== undefined && !socket.destroyed) socket.write(reply);
       }
     });
