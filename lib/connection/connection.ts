@@ -231,7 +231,9 @@ export class Connection {
 
   /** The server has not got what waits here and never will: it may all be sent again. */
   takeBackAll(): void {
-    this.#fifo.forEach((call) => call.takeBack());
+    this.#fifo.forEach((call) => {
+      call.takeBack();
+    });
   }
 
   /** Closes now. `onClose` runs, then unanswered calls go back to their sinks, both before this returns. */

@@ -1,5 +1,6 @@
 // Calls that wait to be tried again: until their time comes, or until something changed that makes waiting pointless
 // (a new map, a node that is up again). One timer for all. Bounded by the deadline each call carries.
+// Invariant: nobody overtakes a firm one of its own lane that was parked before: a GET behind a SET must see it.
 
 import type { Timer, World } from '../base/world.ts';
 
@@ -13,13 +14,16 @@ interface Parked<T> {
 export class Parking<T> {
   readonly #world: World;
   readonly #release: (item: T) => void;
+  /** What keeps its order; a slot. */
+  readonly #laneOf: (item: T) => number;
   #parked: Parked<T>[] = [];
   #timer: Timer | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
 
-  constructor(world: World, release: (item: T) => void) {
+  constructor(world: World, release: (item: T) => void, laneOf: (item: T) => number) {
     this.#world = world;
     this.#release = release;
+    this.#laneOf = laneOf;
   }
 
   get size(): number {
@@ -58,14 +62,18 @@ export class Parking<T> {
   #releaseIf(test: (one: Parked<T>) => boolean): void {
     const released: Parked<T>[] = [];
     const left: Parked<T>[] = [];
+    const firmLanes = new Set<number>();
     let next = Number.POSITIVE_INFINITY;
     for (const one of this.#parked) {
-      if (test(one)) {
+      const behind = firmLanes.size > 0 && firmLanes.has(this.#laneOf(one.item));
+      if (!behind && test(one)) {
         released.push(one);
         continue;
       }
       left.push(one);
-      if (one.due < next) next = one.due;
+      if (one.firm) firmLanes.add(this.#laneOf(one.item));
+      // Who is behind another goes with it.
+      if (!behind && one.due < next) next = one.due;
     }
     this.#parked = left;
     this.#disarm();

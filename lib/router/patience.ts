@@ -44,9 +44,10 @@ export class Patience {
 
   /**
    * Milliseconds to wait before the next try: at least `base`, and a share of what it has taken so far, so that pauses
-   * grow and many clients that met the same trouble drift apart. `chance`: uniform in [0, 1).
+   * grow and many clients that met the same trouble drift apart. Calls made together wait alike: they keep their order.
    */
-  pause(parcel: Parcel, base: number, now: number, chance: number): number {
+  pause(parcel: Parcel, base: number, now: number): number {
+    const chance = parcel.moment.at % 1;
     const grown = Math.min(this.spent(parcel, now) / 4, Math.max(base, longestPause)) * (0.75 + chance / 2);
     return Math.max(base, grown);
   }

@@ -61,6 +61,20 @@ export interface RedirectCounts {
   retried: number;
 }
 
+/** A call that waits to be tried again: where it was sent to, or wherever the map says then. */
+interface Waiting {
+  readonly parcel: Parcel;
+  readonly to: string | undefined;
+  readonly asking: boolean;
+}
+
+interface ParkOptions {
+  /** Not before its time, whatever changes meanwhile. */
+  readonly firm?: boolean;
+  readonly to?: string;
+  readonly asking?: boolean;
+}
+
 /** Redirects of one call that are followed without a pause. */
 const promptRedirects = 2;
 /** Milliseconds before the next one; doubles each time. */
@@ -72,7 +86,7 @@ export class Router implements Dispatcher {
   readonly #pool: NodePool;
   readonly #world: World;
   readonly #events: RouterEvents;
-  readonly #parking: Parking<Parcel>;
+  readonly #parking: Parking<Waiting>;
   readonly #patience: Patience;
   readonly #losses: LossRules;
   readonly #histograms = new Map<string, Histogram>();
@@ -105,7 +119,11 @@ export class Router implements Dispatcher {
     this.#patience = new Patience(options.retryDeadline);
     const { resendWritten, maxResends, failover } = options;
     this.#losses = { resendWritten, maxResends, pause: failover };
-    this.#parking = new Parking<Parcel>(world, (parcel) => this.#dispatch(parcel));
+    const release = ({ parcel, to, asking }: Waiting): void => {
+      if (to === undefined || parcel.settled) this.#dispatch(parcel);
+      else this.#sendTo(parcel, to, asking);
+    };
+    this.#parking = new Parking<Waiting>(world, release, ({ parcel }) => parcel.slot);
   }
 
   get map(): SlotMap {
@@ -163,11 +181,11 @@ export class Router implements Dispatcher {
 
   close(reason: Error): void {
     this.#closed = reason;
-    for (const parcel of this.#parking.clear()) parcel.fail(lossOf(parcel, reason));
+    for (const { parcel } of this.#parking.clear()) parcel.fail(lossOf(parcel, reason));
   }
 
   forEachParked(visit: (parcel: Parcel) => void): void {
-    this.#parking.forEach(visit);
+    this.#parking.forEach(({ parcel }) => visit(parcel));
   }
 
   /** From call to reply, for calls answered by `key`; undefined when there were none. */
@@ -250,7 +268,7 @@ export class Router implements Dispatcher {
         this.counts.retried++;
         this.#events.onRedirect('retry', parcel, error, from, undefined);
         if (verdict.refresh) this.#events.onHint('outage');
-        this.#park(parcel, verdict.ms, verdict.firm);
+        this.#park(parcel, verdict.ms, { firm: verdict.firm === true });
         return;
       default:
         parcel.fail(verdict.kind === 'fail' ? verdict.error : error);
@@ -291,14 +309,17 @@ export class Router implements Dispatcher {
   // goes on, but gives them time.
   #goTo(parcel: Parcel, key: string, asking: boolean): void {
     const { moved, failover } = this.#options;
-    if (parcel.redirects > promptRedirects) {
-      const base = Math.max(moved, Math.min(disagreement * 2 ** (parcel.redirects - promptRedirects - 1), failover));
-      this.#park(parcel, base, true);
-    } else if (!asking && moved > 0) this.#park(parcel, moved);
-    else if (!parcel.sendOn(this.#laneOn(key, parcel), asking)) {
-      if (!asking) this.#events.onHint('outage');
-      this.#park(parcel, failover);
-    }
+    const further = parcel.redirects - promptRedirects;
+    const pause = further > 0 ? Math.min(disagreement * 2 ** (further - 1), failover) : 0;
+    const base = asking ? pause : Math.max(moved, pause);
+    if (base > 0) this.#park(parcel, base, { firm: pause > 0, to: key, asking });
+    else this.#sendTo(parcel, key, asking);
+  }
+
+  #sendTo(parcel: Parcel, key: string, asking: boolean): void {
+    if (parcel.sendOn(this.#laneOn(key, parcel), asking)) return;
+    if (!asking) this.#events.onHint('outage');
+    this.#park(parcel, this.#options.failover);
   }
 
   // An empty host means "the one you asked"; an unknown one ("?") names nobody.
@@ -395,7 +416,7 @@ export class Router implements Dispatcher {
     return this.#lanes[start];
   }
 
-  #park(parcel: Parcel, base: number, firm = false): void {
+  #park(parcel: Parcel, base: number, { firm = false, to, asking = false }: ParkOptions = {}): void {
     if (this.#closed !== undefined) {
       parcel.fail(lossOf(parcel, this.#closed));
       return;
@@ -406,7 +427,7 @@ export class Router implements Dispatcher {
       parcel.fail(this.#outOfTime(parcel));
       return;
     }
-    this.#parking.park(parcel, Math.min(this.#patience.pause(parcel, base, now, this.#world.random()), left), firm);
+    this.#parking.park({ parcel, to, asking }, Math.min(this.#patience.pause(parcel, base, now), left), firm);
   }
 
   #outOfTime(parcel: Parcel): Error {

@@ -33,7 +33,8 @@ export class SingleRouter implements Dispatcher {
     this.#world = world;
     this.#ticker = new Ticker(world);
     this.#options = options;
-    this.#parking = new Parking<Parcel>(world, options.hold);
+    // One node, one order.
+    this.#parking = new Parking<Parcel>(world, options.hold, () => 0);
   }
 
   get moment(): Moment {
@@ -74,6 +75,8 @@ export class SingleRouter implements Dispatcher {
       const spent = parcel.losses > maxResends && !(reason instanceof ReplyError);
       parcel.fail(spent ? gaveUp(parcel, reason) : verdict.error);
     } else if (verdict.kind === 'later' && verdict.firm) this.#parking.park(parcel, verdict.ms, true);
+    // Not past those that were before it.
+    else if (this.#parking.size > 0) this.#parking.park(parcel, 0);
     else hold(parcel);
   }
 

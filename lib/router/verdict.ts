@@ -63,7 +63,7 @@ export function judgeReply(error: ReplyError, delays: RetryDelays): Verdict {
  */
 export function judgeLoss(parcel: Parcel, written: boolean, reason: Error, rules: LossRules): Verdict {
   // Its own answer, unreadable: asking again would only bring the same.
-  if (reason instanceof ProtocolError) return { kind: 'fail', error: reason };
+  if (reason instanceof ProtocolError) return { kind: 'fail', error: lossOf(parcel, reason) };
   // Refused, and the user's reconnectOnError wants it sent again: as often as any other, for as long as it is refused.
   const refused = reason instanceof ReplyError;
   if (!written && !refused) return { kind: 'later', ms: rules.pause, refresh: true };

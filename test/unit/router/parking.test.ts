@@ -6,7 +6,7 @@ describe('router/parking', () => {
   function scene(): { world: ManualWorld; parking: Parking<string>; out: string[] } {
     const world = new ManualWorld();
     const out: string[] = [];
-    return { world, out, parking: new Parking<string>(world, (item) => out.push(item)) };
+    return { world, out, parking: new Parking<string>(world, (item) => out.push(item), (item) => item.length) };
   }
 
   it('releases each when its time comes, with one timer', () => {
@@ -19,6 +19,25 @@ describe('router/parking', () => {
     assert.deepEqual(out, ['quick', 'quick too']);
     world.forward(90);
     assert.deepEqual(out, ['quick', 'quick too', 'slow']);
+    assert.equal(world.pending, 0);
+  });
+
+  it('keeps a firm one until its time, and whoever was parked behind it in its lane', () => {
+    const { world, parking, out } = scene();
+    parking.park('before', 1000);
+    parking.park('firm', 100, true);
+    parking.park('same', 1000);
+    parking.park('other lane', 1000);
+    parking.park('next', 10);
+    parking.releaseAll();
+    assert.deepEqual(out, ['before', 'other lane']);
+    world.forward(50);
+    assert.deepEqual(out, ['before', 'other lane'], 'due, but behind');
+    assert.equal(world.pending, 1);
+    world.forward(50);
+    assert.deepEqual(out, ['before', 'other lane', 'firm', 'next']);
+    world.forward(1000);
+    assert.deepEqual(out, ['before', 'other lane', 'firm', 'next', 'same']);
     assert.equal(world.pending, 0);
   });
 
@@ -37,7 +56,7 @@ describe('router/parking', () => {
     const parking: Parking<string> = new Parking<string>(world, (item) => {
       rounds++;
       if (rounds < 5) parking.park(item, 10);
-    });
+    }, () => 0);
     parking.park('stubborn', 10);
     world.forward(100);
     assert.equal(rounds, 5);
