@@ -70,6 +70,13 @@ export class BlockingLanes {
     for (const { keeper } of this.#lanes) keeper.forEachCall(visit);
   }
 
+  /** Closes the lanes that have not been let in: what waits for them can wait elsewhere. */
+  closeUnopened(): void {
+    for (const { keeper } of this.#lanes) {
+      if (keeper.state !== 'up') keeper.close(new AbortError('Connection is closed.', { node: keeper.address }));
+    }
+  }
+
   /** Calls that block on these. */
   get load(): number {
     let load = 0;

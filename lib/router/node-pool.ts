@@ -95,6 +95,8 @@ export class NodePool {
   /** A connection of the node for one blocking call. */
   blockingLane(key: string): Keeper {
     const node = this.open(key);
+    // Refuses, and the call can wait where it is not written.
+    if (node.keeper.silent) return node.keeper;
     // One named connection a node and client, as users count them by CLIENT LIST: the shared one, lanes have no name.
     if (node.keeper.state === 'idle') node.keeper.open();
     const readOnly = this.#options.readFromReplicas && node.role === 'slave';
@@ -137,6 +139,7 @@ export class NodePool {
     if (!keeper.silent) return;
     // A replica's reads have another place to go.
     if (trusted && node.role === 'slave') keeper.giveUpReads();
+    blocking?.closeUnopened();
     if (keeper.muteFor >= limits.deadline) blocking?.close(new SilentNodeError(node.key, limits.deadline));
     // Again and again: the first look around may come before the others know.
     this.#options.onSilent();
