@@ -60,6 +60,8 @@ export class Connection {
   #blocked = false;
   #closed: Error | undefined;
   #ending = false;
+  /** Half-closed for this reason: nothing is written any more, and what comes is read until the peer closes. */
+  #halfClosed: Error | undefined;
   #subscriber = false;
   /** Digests of scripts that have been sent in full here. */
   readonly #scripts = new Set<string>();
@@ -86,8 +88,8 @@ export class Connection {
     };
     socket.on('drain', () => this.#onDrain());
     socket.on('error', (error) => this.destroy(error));
-    socket.on('end', () => this.destroy(this.#connectionClosed()));
-    socket.on('close', () => this.destroy(this.#connectionClosed()));
+    socket.on('end', () => this.destroy(this.#halfClosed ?? this.#connectionClosed()));
+    socket.on('close', () => this.destroy(this.#halfClosed ?? this.#connectionClosed()));
     this.#borrows = listen(socket, (bytes, start, end) => this.#onData(bytes, start, end));
   }
 
@@ -159,6 +161,21 @@ export class Connection {
     if (this.#closed !== undefined || this.#ending) return;
     this.#ending = true;
     if (this.#fifo.size === 0) this.destroy(new AbortError('Connection is closed.', { node: this.address }));
+  }
+
+  /**
+   * Takes no more calls; what it has taken leaves, and then the writing side of the socket ends. Replies are read
+   * until the peer closes, which is when the connection does, with `reason`. A peer that never does is its owner's
+   * business.
+   */
+  halfClose(reason: Error): void {
+    if (this.#closed !== undefined || this.#halfClosed !== undefined) return;
+    this.#ending = true;
+    this.#halfClosed = reason;
+    // The socket keeps what the kernel does not take yet: it is written before the end.
+    this.#blocked = false;
+    this.#flushNow();
+    this.#socket.end();
   }
 
   /** Closes now. `onClose` runs, then unanswered calls go back to their sinks, both before this returns. */
@@ -236,7 +253,9 @@ export class Connection {
       this.destroy(error as Error);
       return;
     }
-    if (this.#ending && fifo.size === 0) this.destroy(new AbortError('Connection is closed.', { node: this.address }));
+    if (this.#ending && fifo.size === 0 && this.#halfClosed === undefined) {
+      this.destroy(new AbortError('Connection is closed.', { node: this.address }));
+    }
   }
 
   #onReply(reply: unknown): void {

@@ -26,6 +26,8 @@ export interface KeeperOptions extends DialOptions, HandshakeOptions, Connection
   readonly maxQueueBytes?: number | undefined;
   /** Milliseconds without a byte, while calls wait, after which the socket is dropped; default never. */
   readonly socketTimeout?: number | undefined;
+  /** Milliseconds that a peer has to answer and to close after leave(); then its socket is destroyed. Default 2000. */
+  readonly disconnectTimeout?: number | undefined;
 }
 
 export type KeeperState = 'idle' | 'dialing' | 'up' | 'resting' | 'ended';
@@ -62,6 +64,12 @@ export class Keeper implements Lane {
   #slow = false;
   #timer: Timer | undefined;
   #readOnly: boolean;
+  /** The connection is half-closed and the last one: the keeper ends with it. */
+  #leaving = false;
+  /** Runs out when the peer of a half-closed connection does not close it. */
+  #lingering: Timer | undefined;
+  /** Who waits for a half-closed connection to be gone. */
+  #departures: (() => void)[] = [];
   /** Why the last dial or connection failed. */
   lastError: Error | undefined;
 
@@ -147,7 +155,7 @@ export class Keeper implements Lane {
   /** Replaces the connection: a new one is dialed, the old one closes when its calls are answered or after 5 s. */
   renew(): void {
     const old = this.#connection;
-    if (old === undefined || this.#state !== 'up') return;
+    if (old === undefined || this.#state !== 'up' || this.#leaving) return;
     this.#connection = undefined;
     this.#retired.add(old);
     old.end();
@@ -209,11 +217,37 @@ export class Keeper implements Lane {
     this.#connection?.destroy(reason);
   }
 
+  /**
+   * Closes the connection as its user asks, without taking back what was given to it: calls that were written leave
+   * and are answered, no more are taken, and when the peer has closed, or after `disconnectTimeout`, the keeper ends
+   * (or, with `again`, dials by its rules). Without a connection it ends at once; with `again` nothing happens then.
+   * Resolves when the connection is gone.
+   */
+  leave(reason: Error, again = false): Promise<void> {
+    const connection = this.#connection;
+    if (connection === undefined) {
+      if (!again) this.close(reason);
+      return Promise.resolve();
+    }
+    this.#leaving ||= !again;
+    connection.halfClose(reason);
+    const limit = this.#options.disconnectTimeout ?? 2000;
+    this.#lingering ??= this.#world.after(limit, () => connection.destroy(reason));
+    return new Promise((resolve) => this.#departures.push(resolve));
+  }
+
+  /** leave(), or close() when no call is under way: the promise of the former, in a list, or an empty one. */
+  leaveIfBusy(reason: Error): Promise<void>[] {
+    if (this.load > 0 && this.#connection !== undefined) return [this.leave(reason)];
+    this.close(reason);
+    return [];
+  }
+
   /** Ends for good: at once, or once everything in flight is answered (`gently`). */
   close(reason: Error, gently = false): void {
     if (this.#state === 'ended') return;
     const connection = this.#connection;
-    this.#connection = undefined;
+    this.#departed();
     this.#timer?.cancel();
     this.#become('ended', reason);
     this.#dialing?.cancel(reason);
@@ -275,7 +309,7 @@ export class Keeper implements Lane {
     const connection: Connection = new Connection(socket, this.address, this.#options, this.#world, {
       onClose: (reason) => {
         if (this.#retired.delete(connection)) return;
-        if (this.#connection === connection) this.#connection = undefined;
+        if (this.#connection === connection) this.#departed();
         if (shaken) this.#lost(reason);
       },
       onPush: (push) => this.#events.onPush?.(this, push),
@@ -334,11 +368,18 @@ export class Keeper implements Lane {
     });
   }
 
+  #departed(): void {
+    this.#connection = undefined;
+    this.#lingering?.cancel();
+    this.#lingering = undefined;
+    for (const departure of this.#departures.splice(0)) departure();
+  }
+
   #lost(reason: Error): void {
     if (this.#state === 'ended') return;
     this.lastError = errorOfNode(this.address, reason);
     this.#slow = false;
-    const delay = this.#options.retryDelay(++this.#times);
+    const delay = this.#leaving ? null : this.#options.retryDelay(++this.#times);
     if (delay === null) {
       this.#become('ended', this.lastError);
       this.#loseQueue(this.lastError);

@@ -42,6 +42,8 @@ export interface ClientHands {
   /** MULTI without a pipeline. */
   openTransaction(): Promise<'OK'>;
   quit(): Promise<'OK'>;
+  /** QUIT has been answered, and a callback is about to hear of it: closes what it has not closed itself. */
+  depart?(): void;
 }
 
 // The command methods are put beneath the prototype by installCommands; this gives them their types.
@@ -87,13 +89,22 @@ export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extend
     return 0;
   }
 
-  /** Closes every connection now; pending commands are rejected with "Connection is closed.". */
+  /**
+   * Closes every connection without waiting for it: what was issued before leaves and is answered, as far as the
+   * server does so within `disconnectTimeout` (default 2000 ms); the rest, and what waits for a connection, is
+   * rejected with "Connection is closed.". With `reconnect` the client connects again afterwards.
+   */
   abstract disconnect(reconnect?: boolean): void;
 
   /** QUIT: what was sent before is answered first. Resolves with "OK"; later commands are rejected. */
   quit(callback?: Callback<'OK'>): Promise<'OK'> {
     const quitting = this.#hands.quit();
     if (callback !== undefined) nodeify(quitting, callback);
+    // The callback before the events, and both statuses before whoever awaits goes on.
+    quitting.then(
+      () => this.#hands.depart?.(),
+      () => undefined,
+    );
     return quitting;
   }
 

@@ -36,6 +36,7 @@ export class Lifecycle {
   readonly #held = new Fifo<Parcel>();
   #heldBytes = 0;
   #status: Status = 'wait';
+  #paused = false;
 
   constructor(emitter: EventEmitter, options: LifecycleOptions) {
     this.#emitter = emitter;
@@ -54,16 +55,26 @@ export class Lifecycle {
   /** Changes the status; its event fires on the next tick, with `told` and nothing else. */
   become(status: Status, ...told: readonly unknown[]): void {
     this.#status = status;
+    this.#paused = false;
     process.nextTick(() => this.#emitter.emit(status, ...told));
     if (status === 'ready') for (const parcel of this.#takeHeld()) if (!parcel.settled) this.#options.send(parcel);
   }
 
+  /** Commands are held from now on as if the client were not ready, until the status changes: its connection is closing. */
+  pause(): void {
+    this.#paused = true;
+  }
+
+  get paused(): boolean {
+    return this.#paused;
+  }
+
   submit(parcel: Parcel): void {
-    if (this.#status === 'ready') {
+    if (this.#status === 'ready' && !this.#paused) {
       this.#options.send(parcel);
       return;
     }
-    if (this.#status === 'end' || this.#status === 'disconnecting') {
+    if ((this.#status === 'end' || this.#status === 'disconnecting') && !this.#paused) {
       parcel.fail(new AbortError('Connection is closed.', { code: 'ERR_CLOSED' }));
       return;
     }

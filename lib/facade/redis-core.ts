@@ -30,7 +30,10 @@ export interface NodeLink {
   /** Resolves at `ready`. */
   connect(): Promise<void>;
   disconnect(reconnect: boolean): void;
+  /** Resolves when QUIT is answered, or nobody will. */
   quit(): Promise<'OK'>;
+  /** Closes after quit(): nothing is owed any more. */
+  depart(): void;
 }
 
 export const closedText = 'Connection is closed.';
@@ -124,15 +127,15 @@ export class RedisCore implements NodeLink {
   }
 
   disconnect(reconnect: boolean): void {
-    const reason = new AbortError(closedText, { code: 'ERR_CLOSED', node: this.keeper.address });
-    if (reconnect) {
-      this.keeper.drop(reason);
-      return;
-    }
     if (this.status === 'end') return;
-    this.#lifecycle.become('disconnecting');
-    this.keeper.close(reason);
-    this.router.close(reason);
+    const { keeper } = this;
+    // The status stays what it is until the connection is closed, and what comes meanwhile waits for what is next.
+    if (keeper.state === 'up') this.#lifecycle.pause();
+    void keeper.leave(this.#reasonToClose(), reconnect);
+  }
+
+  #reasonToClose(): AbortError {
+    return new AbortError(closedText, { code: 'ERR_CLOSED', node: this.keeper.address });
   }
 
   async quit(): Promise<'OK'> {
@@ -144,8 +147,11 @@ export class RedisCore implements NodeLink {
     else if (held > 0 && status !== 'wait') this.#lifecycle.submit(call);
     else call.resolve('OK');
     await parting.catch(() => undefined);
-    this.disconnect(false);
     return 'OK';
+  }
+
+  depart(): void {
+    this.keeper.close(this.#reasonToClose());
   }
 
   #makeKeeper(): Keeper {
@@ -170,7 +176,6 @@ export class RedisCore implements NodeLink {
   }
 
   #retryDelay(times: number): number | null {
-    if (this.#lifecycle.status === 'disconnecting') return null;
     const strategy = this.#options.retryStrategy;
     const delay = typeof strategy === 'function' ? strategy(times) : null;
     if (typeof delay !== 'number') return null;
@@ -204,6 +209,7 @@ export class RedisCore implements NodeLink {
         this.#report(reason!);
         this.#lifecycle.become('close');
         this.#lifecycle.become('end');
+        this.router.close(reason!);
         this.#lifecycle.failHeld(() => new AbortError(closedText, { code: 'ERR_CLOSED', cause: reason }));
         break;
       default:
@@ -218,7 +224,7 @@ export class RedisCore implements NodeLink {
     if (this.#options.enableReadyCheck ?? true) {
       await waitUntilLoaded(send, this.#world, this.#options.maxLoadingRetryTime ?? 10_000);
     }
-    if (connection !== this.#connections || this.keeper.state !== 'up') return;
+    if (connection !== this.#connections || this.keeper.state !== 'up' || this.#lifecycle.paused) return;
     this.#reselect(send);
     this.#fieldsets?.prepare(this.keeper).catch((error: Error) => this.#lifecycle.reportError(error));
     if (this.#options.autoResubscribe ?? true) this.subscriptions.restore(send);

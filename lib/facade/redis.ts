@@ -181,6 +181,7 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
       release: () => undefined,
       openTransaction: () => this.execute(wordOf('multi'), ['multi'], 'utf8') as Promise<'OK'>,
       quit: () => link.quit(),
+      depart: () => link.depart(),
     };
   }
 }
