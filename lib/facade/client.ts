@@ -24,7 +24,7 @@ export interface ClientHands {
   readonly dispatcher: Dispatcher;
   /** Rejections carry the stack of the line that made the call. */
   readonly friendly: boolean;
-  /** Subscriptions have a connection of their own: not for a pipeline. */
+  /** Keys live on several nodes, and subscriptions have a connection of their own. */
   readonly cluster: boolean;
   status(): Status;
   /** Sends a call made just now, or holds it until the client is ready. */
@@ -35,8 +35,8 @@ export interface ClientHands {
   readonly submitBatch: (parcel: Parcel) => void;
   /** `host:port` of the node that is to answer; undefined while nobody knows. */
   addressFor(call: Call): string | undefined;
-  /** A call that travels inside a transaction: told before it is sent. */
-  watch(call: Call): void;
+  /** A call that travels inside a transaction, which `exec` ends: announced before it is sent. */
+  watch(call: Call, exec: Call): void;
   /** Takes the connection away from a blocking call whose caller has left, where it has one of its own. */
   release(call: Call): void;
   /** MULTI without a pipeline. */
@@ -69,8 +69,9 @@ export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extend
     client.#batches = {
       dispatcher: hands.dispatcher,
       submit: tracedSubmit(hands.submitBatch, addressFor),
-      watch: (call) => {
-        hands.watch(call);
+      oneNode: !hands.cluster,
+      watch: (call, exec) => {
+        hands.watch(call, exec);
         traceInUnit(call, hands.addressFor(call));
       },
     };

@@ -24,6 +24,8 @@ export interface LifecycleOptions {
   readonly maxQueueLength: number;
   /** Most bytes of commands held. */
   readonly maxQueueBytes: number;
+  /** Whether a parcel is sent as soon as there is a connection, ready or not, when nothing waits. Default: none is. */
+  readonly early?: (parcel: Parcel) => boolean;
   /** Sends a parcel once the client is ready. */
   readonly send: (parcel: Parcel) => void;
   /** The first command of a lazy client. */
@@ -65,6 +67,10 @@ export class Lifecycle {
     this.#paused = true;
   }
 
+  get ended(): boolean {
+    return this.#status === 'end';
+  }
+
   get paused(): boolean {
     return this.#paused;
   }
@@ -76,6 +82,10 @@ export class Lifecycle {
     }
     if ((this.#status === 'end' || this.#status === 'disconnecting') && !this.#paused) {
       parcel.fail(new AbortError('Connection is closed.', { code: 'ERR_CLOSED' }));
+      return;
+    }
+    if (this.#status === 'connect' && this.#isEarly(parcel)) {
+      this.#options.send(parcel);
       return;
     }
     const lazy = this.#status === 'wait';
@@ -91,6 +101,10 @@ export class Lifecycle {
     this.#held.push(parcel);
     this.#heldBytes += parcel.bytes;
     if (lazy) this.#options.wake();
+  }
+
+  #isEarly(parcel: Parcel): boolean {
+    return !this.#paused && this.#held.size === 0 && this.#options.early?.(parcel) === true;
   }
 
   #full(parcel: Parcel): string | undefined {
@@ -131,8 +145,17 @@ export class Lifecycle {
   }
 
   /** Each with an error of its own, since errors name their call. */
-  failHeld(errorOf: (parcel: Parcel) => Error): void {
+  failHeldNow(errorOf: (parcel: Parcel) => Error): void {
     for (const parcel of this.#takeHeld()) parcel.fail(errorOf(parcel));
+  }
+
+  /** As failHeldNow(), but behind the events of this tick. */
+  failHeld(errorOf: (parcel: Parcel) => Error): void {
+    const held = this.#takeHeld();
+    if (held.length === 0) return;
+    process.nextTick(() => {
+      for (const parcel of held) parcel.fail(errorOf(parcel));
+    });
   }
 
   /** `error` events never crash a process that has no listener for them. */
