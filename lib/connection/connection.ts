@@ -63,6 +63,8 @@ export class Connection {
   #closed: Error | undefined;
   #ending = false;
   #endReason: Error | undefined;
+  /** Half-closed for this reason: nothing is written any more, and what comes is read until the peer closes. */
+  #halfClosed: Error | undefined;
   #subscriber = false;
   /** Digests of scripts that have been sent in full here. */
   readonly #scripts = new Set<string>();
@@ -99,8 +101,8 @@ export class Connection {
     };
     socket.on('drain', () => this.#onDrain());
     socket.on('error', (error) => this.destroy(error));
-    socket.on('end', () => this.destroy(this.#connectionClosed()));
-    socket.on('close', () => this.destroy(this.#connectionClosed()));
+    socket.on('end', () => this.destroy(this.#halfClosed ?? this.#connectionClosed()));
+    socket.on('close', () => this.destroy(this.#halfClosed ?? this.#connectionClosed()));
     this.#borrows = listen(socket, (bytes, start, end) => this.#onData(bytes, start, end));
   }
 
@@ -236,6 +238,21 @@ export class Connection {
     });
   }
 
+  /**
+   * Takes no more calls; what it has taken leaves, and then the writing side of the socket ends. Replies are read
+   * until the peer closes, which is when the connection does, with `reason`. A peer that never does is its owner's
+   * business.
+   */
+  halfClose(reason: Error): void {
+    if (this.#closed !== undefined || this.#halfClosed !== undefined) return;
+    this.#ending = true;
+    this.#halfClosed = reason;
+    // The socket keeps what the kernel does not take yet: it is written before the end.
+    this.#blocked = false;
+    this.#flushNow();
+    this.#socket.end();
+  }
+
   /** Closes now. `onClose` runs, then unanswered calls go back to their sinks, both before this returns. */
   destroy(reason: Error): void {
     if (this.#closed !== undefined) return;
@@ -309,7 +326,7 @@ export class Connection {
       this.#onBroken(error as Error);
       return;
     }
-    if (this.#ending && fifo.size === 0) this.destroy(this.#endReason!);
+    if (this.#ending && fifo.size === 0 && this.#halfClosed === undefined) this.destroy(this.#endReason!);
   }
 
   // A decoder that lost its place can never be trusted again: the socket goes with it. The call that was being answered

@@ -28,6 +28,8 @@ export interface KeeperOptions extends DialOptions, HandshakeOptions, Connection
   readonly socketTimeout?: number | undefined;
   /** A connection lost within so many ms counts as a dial that failed: the next waits longer. Default 0. */
   readonly steadyAfter?: number | undefined;
+  /** Milliseconds that a peer has to answer and to close after leave(); then its socket is destroyed. Default 2000. */
+  readonly disconnectTimeout?: number | undefined;
 }
 
 export type KeeperState = 'idle' | 'dialing' | 'up' | 'resting' | 'ended';
@@ -70,6 +72,12 @@ export class Keeper implements Lane {
   #slow = false;
   #timer: Timer | undefined;
   #readOnly: boolean;
+  /** The connection is half-closed and the last one: the keeper ends with it. */
+  #leaving = false;
+  /** Runs out when the peer of a half-closed connection does not close it. */
+  #lingering: Timer | undefined;
+  /** Who waits for a half-closed connection to be gone. */
+  #departures: (() => void)[] = [];
   /** Why the last dial or connection failed. */
   lastError: Error | undefined;
 
@@ -182,7 +190,7 @@ export class Keeper implements Lane {
   /** Replaces the connection: a new one is dialed, the old one closes when its calls are answered. */
   renew(): void {
     const watch = this.#watch;
-    if (watch === undefined || this.#state !== 'up') return;
+    if (watch === undefined || this.#state !== 'up' || this.#leaving) return;
     this.#connection = undefined;
     this.#watch = undefined;
     this.#retire(watch);
@@ -255,12 +263,37 @@ export class Keeper implements Lane {
     this.#connection?.destroy(reason);
   }
 
+  /**
+   * Closes the connection as its user asks, without taking back what was given to it: calls that were written leave
+   * and are answered, no more are taken, and when the peer has closed, or after `disconnectTimeout`, the keeper ends
+   * (or, with `again`, dials by its rules). Without a connection it ends at once; with `again` nothing happens then.
+   * Resolves when the connection is gone.
+   */
+  leave(reason: Error, again = false): Promise<void> {
+    const connection = this.#connection;
+    if (connection === undefined) {
+      if (!again) this.close(reason);
+      return Promise.resolve();
+    }
+    this.#leaving ||= !again;
+    connection.halfClose(reason);
+    const limit = this.#options.disconnectTimeout ?? 2000;
+    this.#lingering ??= this.#world.after(limit, () => connection.destroy(reason));
+    return new Promise((resolve) => this.#departures.push(resolve));
+  }
+
+  /** leave(), or close() when no call is under way: the promise of the former, in a list, or an empty one. */
+  leaveIfBusy(reason: Error): Promise<void>[] {
+    if (this.load > 0 && this.#connection !== undefined) return [this.leave(reason)];
+    this.close(reason);
+    return [];
+  }
+
   /** Ends for good: at once, or once everything in flight is answered (`gently`, see `draining`). */
   close(reason: Error, gently = false): void {
     if (this.#state === 'ended') return;
     const watch = this.#watch;
-    this.#connection = undefined;
-    this.#watch = undefined;
+    this.#departed();
     this.#timer?.cancel();
     this.#become('ended', reason);
     this.#dialing?.cancel(reason);
@@ -274,7 +307,7 @@ export class Keeper implements Lane {
     const { holdWhileDown } = this.#options;
     switch (this.#state) {
       case 'up':
-        return this.#connection?.ending === true;
+        return this.#connection?.ending === true && !this.#leaving;
       case 'resting':
         return holdWhileDown;
       default:
@@ -326,10 +359,7 @@ export class Keeper implements Lane {
             return;
           }
         }
-        if (this.#connection === connection) {
-          this.#connection = undefined;
-          this.#watch = undefined;
-        }
+        if (this.#connection === connection) this.#departed();
         if (shaken) this.#lost(reason);
       },
       onPush: (push) => this.#events.onPush?.(this, push),
@@ -399,13 +429,21 @@ export class Keeper implements Lane {
     });
   }
 
+  #departed(): void {
+    this.#connection = undefined;
+    this.#watch = undefined;
+    this.#lingering?.cancel();
+    this.#lingering = undefined;
+    for (const departure of this.#departures.splice(0)) departure();
+  }
+
   #lost(reason: Error): void {
     if (this.#state === 'ended') return;
     this.lastError = errorOfNode(this.address, reason);
     this.#slow = false;
     const wasUp = this.#state === 'up';
     if (wasUp && this.#world.now() - this.#upAt >= (this.#options.steadyAfter ?? 0)) this.#times = 0;
-    const delay = this.#options.retryDelay(++this.#times);
+    const delay = this.#leaving ? null : this.#options.retryDelay(++this.#times);
     if (delay === null) {
       this.#become('ended', this.lastError);
       this.#loseQueue(this.lastError);

@@ -24,7 +24,7 @@ export interface ClientHands {
   readonly dispatcher: Dispatcher;
   /** Rejections carry the stack of the line that made the call. */
   readonly friendly: boolean;
-  /** Subscriptions have a connection of their own: not for a pipeline. */
+  /** Keys live on several nodes, and subscriptions have a connection of their own. */
   readonly cluster: boolean;
   status(): Status;
   /** Sends a call made just now, or holds it until the client is ready. */
@@ -35,13 +35,15 @@ export interface ClientHands {
   readonly submitBatch: (parcel: Parcel) => void;
   /** `host:port` of the node that is to answer; undefined while nobody knows. */
   addressFor(call: Call): string | undefined;
-  /** A call that travels inside a transaction: told before it is sent. */
-  watch(call: Call): void;
+  /** A call that travels inside a transaction, which `exec` ends: announced before it is sent. */
+  watch(call: Call, exec: Call): void;
   /** Takes the connection away from a blocking call whose caller has left, where it has one of its own. */
   release(call: Call): void;
   /** MULTI without a pipeline. */
   openTransaction(): Promise<'OK'>;
   quit(): Promise<'OK'>;
+  /** QUIT has been answered, and a callback is about to hear of it: closes what it has not closed itself. */
+  depart?(): void;
 }
 
 // The command methods are put beneath the prototype by installCommands; this gives them their types.
@@ -67,8 +69,9 @@ export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extend
     client.#batches = {
       dispatcher: hands.dispatcher,
       submit: tracedSubmit(hands.submitBatch, addressFor),
-      watch: (call) => {
-        hands.watch(call);
+      oneNode: !hands.cluster,
+      watch: (call, exec) => {
+        hands.watch(call, exec);
         traceInUnit(call, hands.addressFor(call));
       },
     };
@@ -87,13 +90,22 @@ export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extend
     return 0;
   }
 
-  /** Closes every connection now; pending commands are rejected with "Connection is closed.". */
+  /**
+   * Closes every connection without waiting for it: what was issued before leaves and is answered, as far as the
+   * server does so within `disconnectTimeout` (default 2000 ms); the rest, and what waits for a connection, is
+   * rejected with "Connection is closed.". With `reconnect` the client connects again afterwards.
+   */
   abstract disconnect(reconnect?: boolean): void;
 
   /** QUIT: what was sent before is answered first. Resolves with "OK"; later commands are rejected. */
   quit(callback?: Callback<'OK'>): Promise<'OK'> {
     const quitting = this.#hands.quit();
     if (callback !== undefined) nodeify(quitting, callback);
+    // The callback before the events, and both statuses before whoever awaits goes on.
+    quitting.then(
+      () => this.#hands.depart?.(),
+      () => undefined,
+    );
     return quitting;
   }
 

@@ -106,7 +106,7 @@ export class ClusterCore {
     return this.#loop.connect();
   }
 
-  /** Closes every socket now; pending calls are rejected. */
+  /** Closes every socket: what was written is still answered, what waits is rejected. */
   disconnect(reconnect: boolean): void {
     this.#close(new AbortError('Connection is closed.', { code: 'ERR_CLOSED' }), reconnect);
   }
@@ -168,8 +168,21 @@ export class ClusterCore {
     if (this.lifecycle.status !== 'disconnecting') this.lifecycle.become('disconnecting');
     this.#loop.abandon(reason);
     this.#readMonitor?.stop();
-    if (!reconnect) this.router.close(reason);
-    this.pool.closeAll(reason);
+    if (reconnect) this.lifecycle.pause();
+    else this.router.close(reason);
+    const leaving = this.pool.leaveAll(reason);
+    if (leaving.length === 0) {
+      this.#closed(reason, reconnect);
+      return;
+    }
+    const { epoch } = this.#loop;
+    void Promise.all(leaving).then(() => {
+      // Unless the client has been told to connect again meanwhile.
+      if (epoch === this.#loop.epoch) this.#closed(reason, reconnect);
+    });
+  }
+
+  #closed(reason: Error, reconnect: boolean): void {
     this.lifecycle.become('close');
     if (reconnect) this.#loop.tryAgain(reason);
     else this.#end(reason);

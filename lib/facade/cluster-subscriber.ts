@@ -115,7 +115,13 @@ export class ClusterSubscriber implements CallSink {
     this.#heartbeat.stop();
     this.#sharded.stop(reconnecting);
     const reason = new AbortError('Connection is closed.', { code: 'ERR_CLOSED' });
-    this.#leave(reason);
+    const keeper = this.#keeper;
+    this.#keeper = undefined;
+    if (keeper !== undefined) {
+      // What was asked just before is still confirmed.
+      void Promise.all(keeper.leaveIfBusy(reason));
+      this.#emitter.emit('-subscriber');
+    }
     if (reconnecting) return;
     for (const call of this.#waiting.splice(0)) call.fail(lossOf(call, reason));
   }

@@ -278,7 +278,8 @@ const ownFolder = new URL('.', import.meta.url).href;
 /** The stack without its message and without the frames of this folder on top. */
 function framesOfCaller(made: Error): string {
   const frames = (made.stack ?? '').split('\n').slice(1);
-  const first = frames.findIndex((frame) => !frame.includes(ownFolder));
+  // With tracing on, a frame of node:diagnostics_channel is among ours.
+  const first = frames.findIndex((frame) => !frame.includes(ownFolder) && !frame.includes('node:diagnostics_channel'));
   return frames.slice(Math.max(first, 0)).join('\n');
 }
 

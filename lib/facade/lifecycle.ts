@@ -24,6 +24,8 @@ export interface LifecycleOptions {
   readonly maxQueueLength: number;
   /** Most bytes of commands held. */
   readonly maxQueueBytes: number;
+  /** Whether a parcel is sent as soon as there is a connection, ready or not, when nothing waits. Default: none is. */
+  readonly early?: (parcel: Parcel) => boolean;
   /** Sends a parcel once the client is ready. */
   readonly send: (parcel: Parcel) => void;
   /** The first command of a lazy client. */
@@ -36,6 +38,7 @@ export class Lifecycle {
   readonly #held = new Fifo<Parcel>();
   #heldBytes = 0;
   #status: Status = 'wait';
+  #paused = false;
 
   constructor(emitter: EventEmitter, options: LifecycleOptions) {
     this.#emitter = emitter;
@@ -54,17 +57,35 @@ export class Lifecycle {
   /** Changes the status; its event fires on the next tick, with `told` and nothing else. */
   become(status: Status, ...told: readonly unknown[]): void {
     this.#status = status;
+    this.#paused = false;
     process.nextTick(() => this.#emitter.emit(status, ...told));
     if (status === 'ready') for (const parcel of this.#takeHeld()) if (!parcel.settled) this.#options.send(parcel);
   }
 
+  /** Commands are held from now on as if the client were not ready, until the status changes: its connection is closing. */
+  pause(): void {
+    this.#paused = true;
+  }
+
+  get ended(): boolean {
+    return this.#status === 'end';
+  }
+
+  get paused(): boolean {
+    return this.#paused;
+  }
+
   submit(parcel: Parcel): void {
-    if (this.#status === 'ready') {
+    if (this.#status === 'ready' && !this.#paused) {
       this.#options.send(parcel);
       return;
     }
-    if (this.#status === 'end' || this.#status === 'disconnecting') {
+    if ((this.#status === 'end' || this.#status === 'disconnecting') && !this.#paused) {
       parcel.fail(new AbortError('Connection is closed.', { code: 'ERR_CLOSED' }));
+      return;
+    }
+    if (this.#status === 'connect' && this.#isEarly(parcel)) {
+      this.#options.send(parcel);
       return;
     }
     const lazy = this.#status === 'wait';
@@ -80,6 +101,10 @@ export class Lifecycle {
     this.#held.push(parcel);
     this.#heldBytes += parcel.bytes;
     if (lazy) this.#options.wake();
+  }
+
+  #isEarly(parcel: Parcel): boolean {
+    return !this.#paused && this.#held.size === 0 && this.#options.early?.(parcel) === true;
   }
 
   #full(parcel: Parcel): string | undefined {
@@ -122,8 +147,17 @@ export class Lifecycle {
   }
 
   /** Each with an error of its own, since errors name their call. */
-  failHeld(errorOf: (parcel: Parcel) => Error): void {
+  failHeldNow(errorOf: (parcel: Parcel) => Error): void {
     for (const parcel of this.#takeHeld()) parcel.fail(errorOf(parcel));
+  }
+
+  /** As failHeldNow(), but behind the events of this tick. */
+  failHeld(errorOf: (parcel: Parcel) => Error): void {
+    const held = this.#takeHeld();
+    if (held.length === 0) return;
+    process.nextTick(() => {
+      for (const parcel of held) parcel.fail(errorOf(parcel));
+    });
   }
 
   /** `error` events never crash a process that has no listener for them. */

@@ -3,14 +3,15 @@
 
 import type { EventEmitter } from 'node:events';
 import { AbortError, MaxRetriesPerRequestError, RedisError } from '../base/errors.ts';
-import type { World } from '../base/world.ts';
+import type { Timer, World } from '../base/world.ts';
 import { Call, type Lane, ownCall, type Parcel } from '../connection/call.ts';
 import { Keeper, type KeeperState } from '../connection/keeper.ts';
 import { Subscriptions } from '../pubsub/subscriptions.ts';
 import { Deadlines } from '../router/deadlines.ts';
 import { SingleRouter, type SingleRouterOptions } from '../router/single.ts';
 import { ReplyError } from '../wire/reply.ts';
-import { ConnectionState } from './connection-state.ts';
+import { Command } from './command.ts';
+import { ConnectionState, whenDone } from './connection-state.ts';
 import { Fieldsets } from './himport.ts';
 import { Lifecycle, type Status } from './lifecycle.ts';
 import { parseMonitorLine } from './monitor.ts';
@@ -27,10 +28,15 @@ export interface NodeLink {
   readonly subscriptions: Subscriptions;
   /** Sends, or holds until there is a connection. */
   submit(parcel: Parcel): void;
+  /** A call inside a transaction that `exec` ends. */
+  watch?(call: Call, exec: Call): void;
   /** Resolves at `ready`. */
   connect(): Promise<void>;
   disconnect(reconnect: boolean): void;
+  /** Resolves when QUIT is answered, or nobody will. */
   quit(): Promise<'OK'>;
+  /** Closes after quit(): nothing is owed any more. */
+  depart(): void;
 }
 
 export const closedText = 'Connection is closed.';
@@ -55,6 +61,12 @@ export class RedisCore implements NodeLink {
   /** Milliseconds until the next attempt to connect, as the strategy has it. */
   #delay = 0;
   #waiters: { resolve: () => void; reject: (error: Error) => void }[] = [];
+  /** connect() was called in this tick. */
+  #fresh = false;
+  /** QUIT is on its way: the server will close the connection, and no other follows. */
+  #quitting = false;
+  /** Of a lazy client that was told to reconnect. */
+  #waking: Timer | undefined;
 
   constructor(client: EventEmitter, options: RedisOptions, world: World) {
     this.#client = client;
@@ -78,6 +90,7 @@ export class RedisCore implements NodeLink {
       maxQueueLength: options.maxQueueLength ?? 1_000_000,
       maxQueueBytes: options.maxQueueBytes ?? 512 * 1024 * 1024,
       send: (parcel) => this.router.send(parcel),
+      early: (parcel) => parcel instanceof Call && Command.checkFlag('HANDSHAKE_COMMANDS', parcel.name),
       wake: () => void this.connect().catch(() => undefined),
     });
     this.subscriptions = new Subscriptions(client);
@@ -102,10 +115,15 @@ export class RedisCore implements NodeLink {
     this.#deadlines?.start();
     const error = parcel instanceof Call ? this.#admit(parcel) : undefined;
     if (error === undefined) this.#lifecycle.submit(parcel);
+    else if (error === 'quit') this.#submitQuit(parcel as Call);
     else parcel.fail(error);
   }
 
-  #admit(call: Call): Error | undefined {
+  watch(call: Call, exec: Call): void {
+    this.#state.watch(call, exec);
+  }
+
+  #admit(call: Call): Error | 'quit' | undefined {
     this.#fieldsets?.watch(
       call,
       () => [this.keeper],
@@ -121,33 +139,97 @@ export class RedisCore implements NodeLink {
     }
     const ready = new Promise<void>((resolve, reject) => this.#waiters.push({ resolve, reject }));
     if (this.keeper.state === 'ended') this.keeper = this.#makeKeeper();
+    this.#waking?.cancel();
+    this.#fresh = true;
+    process.nextTick(() => {
+      this.#fresh = false;
+    });
     this.keeper.open();
     return ready;
   }
 
   disconnect(reconnect: boolean): void {
-    const reason = new AbortError(closedText, { code: 'ERR_CLOSED', node: this.keeper.address });
-    if (reconnect) {
-      this.keeper.drop(reason);
+    const { keeper, status } = this;
+    if (status === 'end') return;
+    this.#waking?.cancel();
+    if (this.#fresh) {
+      // Between the event that says connecting and the one that says end, what waits is rejected.
+      if (!reconnect) process.nextTick(queueMicrotask, () => this.#abandon(keeper));
       return;
     }
-    if (this.status === 'end') return;
-    this.#lifecycle.become('disconnecting');
-    this.keeper.close(reason);
-    this.router.close(reason);
+    if (reconnect && status === 'wait') {
+      this.#wakeLater();
+      return;
+    }
+    // The status stays what it is until the connection is closed, and what comes meanwhile waits for what is next.
+    if (keeper.state === 'up') this.#lifecycle.pause();
+    void keeper.leave(this.#reasonToClose(), reconnect);
+  }
+
+  // Left in the tick in which it was told to connect: there never was a connection to close.
+  #abandon(keeper: Keeper): void {
+    if (keeper !== this.keeper || keeper.state === 'ended') return;
+    const reason = this.#reasonToClose();
+    this.#refuseWaiters(reason);
+    this.#lifecycle.failHeldNow(() => this.#reasonToClose());
+    this.#lifecycle.become('end');
+    keeper.close(reason);
+  }
+
+  // As ioredis has it: a client that never connected closes, and connects after the first pause of its strategy.
+  #wakeLater(): void {
+    this.#lifecycle.become('close');
+    const delay = this.#retryDelay(1);
+    if (delay === null) {
+      this.keeper.close(this.#reasonToClose());
+      return;
+    }
+    this.#lifecycle.become('reconnecting', delay);
+    this.#waking = this.#world.after(delay, () => void this.connect().catch(() => undefined), true);
+  }
+
+  #reasonToClose(): AbortError {
+    return new AbortError(closedText, { code: 'ERR_CLOSED', node: this.keeper.address });
   }
 
   async quit(): Promise<'OK'> {
-    const { status, held } = this.#lifecycle;
-    if (status === 'end') throw new AbortError(closedText, { code: 'ERR_CLOSED' });
-    const { call, answer: parting } = ownCall(['quit']);
-    // Behind everything that waits; with nothing waiting there is nobody to say it to.
-    if (this.keeper.state === 'up') this.keeper.send(call);
-    else if (held > 0 && status !== 'wait') this.#lifecycle.submit(call);
-    else call.resolve('OK');
-    await parting.catch(() => undefined);
-    this.disconnect(false);
+    const { call, answer } = ownCall(['quit']);
+    const ended = this.#lifecycle.ended;
+    this.submit(call);
+    try {
+      await answer;
+    } catch (error) {
+      // Lost with its connection: then that is gone too, as it was meant to be.
+      if (ended || !this.#lifecycle.ended) throw error;
+    }
     return 'OK';
+  }
+
+  // QUIT goes behind everything that waits; with nothing waiting there is no connection to say it on.
+  #submitQuit(call: Call): void {
+    if (this.status === 'wait' && this.#lifecycle.held === 0) void this.connect().catch(() => undefined);
+    const { status, held, paused } = this.#lifecycle;
+    const connected = status === 'ready' && !paused;
+    if (connected || held > 0 || status === 'end' || this.#options.enableOfflineQueue === false) {
+      this.#quitting ||= connected;
+      whenDone(call, (error) => {
+        if (error === null) this.#onQuit();
+      });
+      this.#lifecycle.submit(call);
+      return;
+    }
+    this.disconnect(false);
+    call.settle(call.encoding === 'buffer' ? Buffer.from('OK') : 'OK');
+  }
+
+  // The server closes now. One that does not is left.
+  #onQuit(): void {
+    this.#lifecycle.pause();
+    void this.keeper.leave(this.#reasonToClose());
+  }
+
+  depart(): void {
+    if (!this.#fresh) this.keeper.close(this.#reasonToClose());
   }
 
   #makeKeeper(): Keeper {
@@ -172,30 +254,46 @@ export class RedisCore implements NodeLink {
   }
 
   #retryDelay(times: number): number | null {
-    if (this.#lifecycle.status === 'disconnecting') return null;
-    const strategy = this.#options.retryStrategy;
-    const delay = typeof strategy === 'function' ? strategy(times) : null;
+    if (this.#quitting) return null;
+    const delay = this.#askStrategy(times);
     if (typeof delay !== 'number') return null;
     this.#delay = delay;
     return delay;
   }
 
+  #askStrategy(times: number): unknown {
+    const strategy = this.#options.retryStrategy;
+    try {
+      return typeof strategy === 'function' ? strategy(times) : null;
+    } catch (thrown) {
+      // The user's mistake, which the process shall see; the connection is given up in good order.
+      process.nextTick(() => {
+        throw thrown;
+      });
+      return null;
+    }
+  }
+
   // What could not be sent: waits for the next connection, or fails where nothing will come.
   #hold(parcel: Parcel): void {
     const refusal = this.#state.refusal(parcel);
-    if (refusal === undefined) this.#lifecycle.submit(parcel);
-    else parcel.fail(refusal);
+    if (refusal !== undefined) parcel.fail(refusal);
+    // Behind the events that say so.
+    else if (this.status === 'end') process.nextTick(() => this.#lifecycle.submit(parcel));
+    else this.#lifecycle.submit(parcel);
   }
 
   #onState(state: KeeperState, reason?: Error): void {
     if (reason !== undefined) this.#refuseWaiters(reason);
     switch (state) {
       case 'dialing':
+        this.#quitting = false;
         this.#lifecycle.become('connecting');
         break;
       case 'up':
         this.#times = 0;
         this.#wasUp = true;
+        this.#state.connected();
         this.#lifecycle.become('connect');
         void this.#getReady(++this.#connections);
         break;
@@ -203,9 +301,11 @@ export class RedisCore implements NodeLink {
         this.#onResting(reason!);
         break;
       case 'ended':
+        if (this.status === 'end') break;
         this.#report(reason!);
-        this.#lifecycle.become('close');
+        if (this.status !== 'reconnecting') this.#lifecycle.become('close');
         this.#lifecycle.become('end');
+        this.router.close(reason!);
         this.#lifecycle.failHeld(() => new AbortError(closedText, { code: 'ERR_CLOSED', cause: reason }));
         break;
       default:
@@ -220,13 +320,17 @@ export class RedisCore implements NodeLink {
     if (this.#options.enableReadyCheck ?? true) {
       await waitUntilLoaded(send, this.#world, this.#options.maxLoadingRetryTime ?? 10_000);
     }
-    if (connection !== this.#connections || this.keeper.state !== 'up') return;
+    if (connection !== this.#connections || this.keeper.state !== 'up' || this.#lifecycle.paused) return;
     this.#reselect(send);
     this.#fieldsets?.prepare(this.keeper).catch((error: Error) => this.#lifecycle.reportError(error));
     if (this.#options.autoResubscribe ?? true) this.subscriptions.restore(send);
     else this.subscriptions = new Subscriptions(this.#client);
     this.#lifecycle.become('ready');
-    for (const waiter of this.#waiters.splice(0)) waiter.resolve();
+    const waiters = this.#waiters.splice(0);
+    // Behind the event.
+    process.nextTick(() => {
+      for (const { resolve } of waiters) resolve();
+    });
     if (this.#options.monitor) this.#startMonitoring(send);
   }
 
@@ -236,10 +340,8 @@ export class RedisCore implements NodeLink {
     if (db === (this.#options.db ?? 0)) return;
     const { call, answer: selected } = ownCall(['select', String(db)]);
     if (!send(call)) return;
-    selected.then(
-      () => this.#client.emit('select', db),
-      (error: Error) => this.#lifecycle.reportError(error),
-    );
+    selected.catch((error: Error) => this.#lifecycle.reportError(error));
+    this.#state.announce(db);
   }
 
   #startMonitoring(send: (call: Call) => boolean): void {
@@ -259,7 +361,10 @@ export class RedisCore implements NodeLink {
   }
 
   #onResting(reason: Error): void {
+    const { keeper } = this;
     this.#report(reason);
+    // A listener has ended the client.
+    if (keeper !== this.keeper || keeper.state !== 'resting') return;
     this.#lifecycle.become('close');
     this.#lifecycle.become('reconnecting', this.#delay);
     const { maxRetriesPerRequest: limit = 20 } = this.#options;
@@ -281,7 +386,10 @@ export class RedisCore implements NodeLink {
 
   #refuseWaiters(cause: Error): void {
     const error = new RedisError(closedText, { code: 'ERR_CLOSED', node: this.keeper.address, cause });
-    for (const waiter of this.#waiters.splice(0)) waiter.reject(error);
+    const waiters = this.#waiters.splice(0);
+    process.nextTick(() => {
+      for (const { reject } of waiters) reject(error);
+    });
   }
 
   #visitAll(visit: (parcel: Parcel) => void): void {

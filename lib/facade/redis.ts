@@ -176,11 +176,12 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
       },
       submitBatch: this.#submit,
       addressFor: () => link.keeper.address,
-      watch: () => undefined,
+      watch: (call, exec) => link.watch?.(call, exec),
       // The connection is shared with everybody else's calls: the answer comes when it comes.
       release: () => undefined,
       openTransaction: () => this.execute(wordOf('multi'), ['multi'], 'utf8') as Promise<'OK'>,
       quit: () => link.quit(),
+      depart: () => link.depart(),
     };
   }
 }

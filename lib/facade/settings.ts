@@ -27,6 +27,7 @@ export function keeperOptionsOf(
     maxQueueLength: options.maxQueueLength,
     maxQueueBytes: options.maxQueueBytes,
     socketTimeout: options.socketTimeout,
+    disconnectTimeout: options.disconnectTimeout,
     reconnectOnError: options.reconnectOnError ?? undefined,
     clientInfo: !(options.disableClientInfo ?? false),
     clientInfoTag: options.clientInfoTag,

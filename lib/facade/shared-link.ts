@@ -72,14 +72,17 @@ export class SharedLink implements NodeLink {
 
   /** The cluster dials again when it likes, whatever `reconnect` says. */
   disconnect(): void {
-    this.keeper.drop(this.#closed());
+    void this.keeper.leave(this.#closed(), true);
   }
 
   async quit(): Promise<'OK'> {
     const { call, answer } = ownCall(['quit']);
     if (this.keeper.state === 'up' && this.keeper.send(call)) await answer.catch(() => undefined);
-    this.disconnect();
     return 'OK';
+  }
+
+  depart(): void {
+    this.disconnect();
   }
 
   #closed(): AbortError {

@@ -92,4 +92,9 @@ export class BlockingLanes {
   close(reason: Error): void {
     for (const keeper of this.takeAll()) keeper.close(reason);
   }
+
+  /** As close(), but calls that were written may still be answered; gives what resolves when those lanes are closed. */
+  leave(reason: Error): Promise<void>[] {
+    return this.#lanes.splice(0).flatMap(({ keeper }) => keeper.leaveIfBusy(reason));
+  }
 }

@@ -209,6 +209,22 @@ export class NodePool {
     if (node?.keeper.state === 'ended') this.#remove(node, false);
   }
 
+  /**
+   * Lets go of every node as its user's disconnect() does: what was written leaves and is answered. Gives what
+   * resolves when the connections that owed answers are closed.
+   */
+  leaveAll(reason: Error): Promise<void>[] {
+    this.#watch?.cancel();
+    this.#watch = undefined;
+    const leaving: Promise<void>[] = [];
+    for (const node of [...this.#nodes.values()]) {
+      this.#nodes.delete(node.key);
+      leaving.push(...node.keeper.leaveIfBusy(reason), ...(node.blocking?.leave(reason) ?? []));
+      if (node.inMap) this.#options.onRemove(node);
+    }
+    return leaving;
+  }
+
   closeAll(reason: Error): void {
     this.#watch?.cancel();
     this.#watch = undefined;

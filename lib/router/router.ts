@@ -259,6 +259,11 @@ export class Router implements Dispatcher {
 
   #act(parcel: Parcel, verdict: Verdict, error: Error, from: string): void {
     parcel.lastError = error;
+    // Answered while the client closes: there is nowhere to go any more.
+    if (this.#closed !== undefined) {
+      parcel.fail(lossOf(parcel, this.#closed));
+      return;
+    }
     switch (verdict.kind) {
       case 'moved':
       case 'ask':

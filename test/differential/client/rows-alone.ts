@@ -5,7 +5,7 @@ import { RespClient } from '../../kit/resp-client.ts';
 import { type Face, type Library, outcomeOf } from './harness.ts';
 
 /** What a row gets: a library, a server of its own kind, and a way to make clients that are gone afterwards. */
-interface Alone {
+export interface Alone {
   readonly library: Library;
   readonly port: number;
   /** A client of the server with these options on top; or of elsewhere. */

@@ -6,7 +6,15 @@ describe('router/parking', () => {
   function scene(): { world: ManualWorld; parking: Parking<string>; out: string[] } {
     const world = new ManualWorld();
     const out: string[] = [];
-    return { world, out, parking: new Parking<string>(world, (item) => out.push(item), (item) => item.length) };
+    return {
+      world,
+      out,
+      parking: new Parking<string>(
+        world,
+        (item) => out.push(item),
+        (item) => item.length,
+      ),
+    };
   }
 
   it('releases each when its time comes, with one timer', () => {
@@ -53,10 +61,14 @@ describe('router/parking', () => {
   it('lets what is released park itself again', () => {
     const world = new ManualWorld();
     let rounds = 0;
-    const parking: Parking<string> = new Parking<string>(world, (item) => {
-      rounds++;
-      if (rounds < 5) parking.park(item, 10);
-    }, () => 0);
+    const parking: Parking<string> = new Parking<string>(
+      world,
+      (item) => {
+        rounds++;
+        if (rounds < 5) parking.park(item, 10);
+      },
+      () => 0,
+    );
     parking.park('stubborn', 10);
     world.forward(100);
     assert.equal(rounds, 5);
