@@ -18,11 +18,12 @@ import { parseSeeds, type Seed, type StartupNode } from '../topology/seeds.ts';
 import type { SlotMap } from '../topology/slot-map.ts';
 import { survey } from '../topology/survey.ts';
 import { merge } from '../topology/vote.ts';
+import type { LeftOut } from '../wire/left-out.ts';
 import type { Push } from '../wire/reply.ts';
 import { ConnectLoop } from './connect-loop.ts';
 import { drain, sayGoodbye } from './drain.ts';
 import type { Lifecycle } from './lifecycle.ts';
-import { ConnectTracer, redirectChannel, refreshChannel } from './observe.ts';
+import { ConnectTracer, type RefreshMessage, redirectChannel, refreshChannel } from './observe.ts';
 import type { ClusterOptions } from './options.ts';
 import { readPolicyOf } from './read-choice.ts';
 import { keeperOptionsOf, redialDelay, refreshPeriodOf, retryRulesOf } from './settings.ts';
@@ -69,6 +70,8 @@ export class ClusterCore {
   readonly #loop: ConnectLoop;
   /** Until it has been used, once. */
   #inherited: SlotMap | undefined;
+  /** What the last round left out of the replies it was given, and why. */
+  #leftOut: readonly string[] | undefined;
 
   constructor(
     seeds: readonly Seed[],
@@ -248,7 +251,11 @@ export class ClusterCore {
   #makeSurveyor(): Surveyor {
     const { natMap, slotsRefreshTimeout: timeout = 1000 } = this.#options;
     const isOver = (): boolean => this.lifecycle.status === 'end' || this.lifecycle.status === 'disconnecting';
-    return new Surveyor(this.pool, this.#world, { seeds: () => this.seeds, natMap, timeout, isOver });
+    const onLeftOut = ({ list }: LeftOut): void => {
+      this.#leftOut = list;
+    };
+    const tls = Boolean(this.#options.redisOptions?.tls) || this.seeds.some(({ options }) => options.tls);
+    return new Surveyor(this.pool, this.#world, { seeds: () => this.seeds, natMap, timeout, isOver, tls, onLeftOut });
   }
 
   #makeReadMonitor(): ReadMonitor | undefined {
@@ -284,20 +291,28 @@ export class ClusterCore {
   #makeRefresher(): Refresher {
     return new Refresher(
       {
-        ask: () => this.#survey(),
+        ask: () => {
+          this.#leftOut = undefined;
+          return this.#survey();
+        },
         publish: (seen, reason) => {
           const changed = this.#publish(seen);
-          if (refreshChannel.hasSubscribers) refreshChannel.publish({ reason, changed, error: undefined });
+          if (refreshChannel.hasSubscribers) this.#report({ reason, changed, error: undefined });
           return changed;
         },
         onFailure: (error, reason) => {
-          if (refreshChannel.hasSubscribers) refreshChannel.publish({ reason, changed: false, error });
+          if (refreshChannel.hasSubscribers) this.#report({ reason, changed: false, error });
           this.#onRefreshFailed(error);
         },
         period: refreshPeriodOf(this.#options),
       },
       this.#world,
     );
+  }
+
+  #report(message: RefreshMessage): void {
+    const leftOut = this.#leftOut;
+    refreshChannel.publish(leftOut === undefined ? message : { ...message, leftOut });
   }
 
   // A round that disconnect() broke off may be shared by the connect() that came after it: it asks again.

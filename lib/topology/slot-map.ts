@@ -24,14 +24,20 @@ export class SlotMap {
   readonly shards: readonly Shard[];
   /** slot -> index into `shards` plus one; 0 means nobody is known to own it. */
   readonly table: Uint16Array;
+  /** 1 for a slot that has an owner, says the reply this map was made of, and it could not be read who. */
+  readonly unread: Uint8Array | undefined;
 
-  private constructor(shards: readonly Shard[], table: Uint16Array) {
+  private constructor(shards: readonly Shard[], table: Uint16Array, unread?: Uint8Array) {
     this.shards = shards;
     this.table = table;
+    this.unread = unread;
   }
 
-  /** Builds a map from ranges in any order; where ranges overlap the later wins. */
-  static of(ranges: readonly OwnedRange[]): SlotMap {
+  /**
+   * Builds a map from ranges in any order; where ranges overlap the later wins. `unread`: slots that have an owner
+   * who could not be read.
+   */
+  static of(ranges: readonly OwnedRange[], unread: readonly (readonly [start: number, end: number])[] = []): SlotMap {
     const shards: Shard[] = [];
     const known = new Map<string, number>();
     const table = new Uint16Array(slotCount);
@@ -45,7 +51,7 @@ export class SlotMap {
       }
       table.fill(number, range.start, range.end + 1);
     }
-    return new SlotMap(shards, table);
+    return new SlotMap(shards, table, marks(unread));
   }
 
   shardOf(slot: number): Shard | undefined {
@@ -131,6 +137,13 @@ export class SlotMap {
     }
     return true;
   }
+}
+
+function marks(ranges: readonly (readonly [start: number, end: number])[]): Uint8Array | undefined {
+  if (ranges.length === 0) return undefined;
+  const marked = new Uint8Array(slotCount);
+  for (const [start, end] of ranges) marked.fill(1, start, end + 1);
+  return marked;
 }
 
 function promote(shards: readonly Shard[], shard: Shard, address: string): Shard[] {

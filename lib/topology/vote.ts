@@ -21,6 +21,8 @@ export interface ViewShard {
 export interface View {
   readonly from: string;
   readonly shards: readonly ViewShard[];
+  /** Slots with an owner that could not be read. */
+  readonly unread?: readonly (readonly [start: number, end: number])[];
 }
 
 /**
@@ -43,13 +45,14 @@ export function combine(lead: View, witnesses: readonly View[]): SlotMap {
       }
     }
   }
-  return SlotMap.of(rangesOf(owner, shards));
+  return SlotMap.of(rangesOf(owner, shards), lead.unread);
 }
 
 /**
  * The map to use after a survey: `seen` everywhere, but for slots whose owner we hold at a higher epoch while `seen`
  * still counts that owner among the masters. An owner we know from a view is given up as soon as `seen` knows that
- * owner's epoch as well: a node may lose a slot and have a higher epoch than the one that took it.
+ * owner's epoch as well: a node may lose a slot and have a higher epoch than the one that took it. A slot whose owner
+ * could not be read keeps the one it had.
  */
 export function merge(held: SlotMap, seen: SlotMap): SlotMap {
   const masters = new Map(seen.shards.map((shard) => [shard.master, shard.epoch]));
@@ -59,7 +62,8 @@ export function merge(held: SlotMap, seen: SlotMap): SlotMap {
   for (let slot = 0; slot < slotCount; slot++) {
     const mine = held.table[slot]! - 1;
     const theirs = seen.table[slot]! - 1;
-    if (mine >= 0 && holds(held.shards[mine]!, seen.shards[theirs], masters)) {
+    const unread = theirs < 0 && seen.unread?.[slot] === 1;
+    if (mine >= 0 && (unread || holds(held.shards[mine]!, seen.shards[theirs], masters))) {
       owner[slot] = seen.shards.length + mine;
       kept++;
     } else owner[slot] = theirs;
