@@ -27,6 +27,8 @@ export interface ClientHands {
   /** Subscriptions have a connection of their own: not for a pipeline. */
   readonly cluster: boolean;
   status(): Status;
+  /** Why a call cannot be carried out by this client, whatever the server says; asked for calls of batches. */
+  readonly refuse: (call: Call) => Error | undefined;
   /** Sends a call made just now, or holds it until the client is ready. */
   readonly submit: (call: Call) => void;
   /** As submit, for (un)subscribing calls. */
@@ -178,8 +180,8 @@ export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extend
   }
 
   #chain(transaction: boolean): Chain {
-    const { maker, cluster } = this.#hands;
-    return new Chain(this.#batches, maker, this.#scripts, transaction, cluster);
+    const { maker, cluster, refuse } = this.#hands;
+    return new Chain(this.#batches, maker, this.#scripts, transaction, cluster, refuse);
   }
 }
 

@@ -2,7 +2,7 @@
 // (cluster.ts) adds names and events; this file knows when to connect, to ask again and to give up.
 
 import { lookup } from 'node:dns';
-import { AbortError, type ClusterAllFailedError, RedisError } from '../base/errors.ts';
+import { AbortError, ClusterAllFailedError, RedisError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
 import { type Call, ownCall, type Parcel } from '../connection/call.ts';
 import type { Keeper, KeeperState } from '../connection/keeper.ts';
@@ -21,6 +21,7 @@ import { merge } from '../topology/vote.ts';
 import type { LeftOut } from '../wire/left-out.ts';
 import type { Push } from '../wire/reply.ts';
 import { ConnectLoop } from './connect-loop.ts';
+import { adoptDatabase, databaseRefusal } from './database.ts';
 import { drain, sayGoodbye } from './drain.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { ConnectTracer, type RefreshMessage, redirectChannel, refreshChannel } from './observe.ts';
@@ -133,11 +134,23 @@ export class ClusterCore {
     this.#inherited = undefined;
     const info = inherited === undefined ? undefined : await this.#askMasterOf(inherited);
     if (superseded()) return;
-    if (info === undefined) await this.refresher.refresh('connect');
+    if (info === undefined) await this.#firstMap();
     else this.#publish(inherited!);
     if (superseded()) return;
     this.lifecycle.become('connect');
     if (this.#options.enableReadyCheck ?? true) await this.#checkState(info);
+  }
+
+  // Calls do not wait for a database that no node has.
+  async #firstMap(): Promise<void> {
+    try {
+      await this.refresher.refresh('connect');
+    } catch (error) {
+      const refusal = databaseRefusal(error);
+      if (refusal === undefined) throw error;
+      this.lifecycle.failHeld((parcel) => lossOf(parcel, refusal));
+      throw new ClusterAllFailedError('Failed to refresh slots cache.', [refusal]);
+    }
   }
 
   // A map that another client holds is as good as one asked for: where it is stale, redirects tell. That a node of it
@@ -154,6 +167,7 @@ export class ClusterCore {
     const named = parseSeeds(this.#events.client.startupNodes);
     const { useSRVRecords, resolveSrv } = this.#options;
     this.seeds = useSRVRecords ? await discoverSrv(named, () => this.#world.random(), resolveSrv) : named;
+    adoptDatabase(this.#options, this.seeds);
   }
 
   // CLUSTER INFO of any node, or what one has said just now; a cluster that says `fail` is not ready yet.
@@ -209,12 +223,11 @@ export class ClusterCore {
 
   #makePool(): NodePool {
     const scaleReads = this.#options.scaleReads ?? 'master';
-    const options = this.#options.redisOptions ?? {};
     const { dnsLookup } = this.#options;
     return new NodePool(
       {
         optionsFor: (key) => ({
-          ...keeperOptionsOf(options, this.seeds.find((seed) => seed.key === key)?.options),
+          ...keeperOptionsOf(this.#options.redisOptions ?? {}, this.seeds.find((seed) => seed.key === key)?.options),
           // The system's own is what sockets use by themselves, and then they try every address of a name.
           dnsLookup: dnsLookup === lookup ? undefined : dnsLookup,
           retryDelay: (times) => redialDelay(this.#options.clusterNodeRetryStrategy, times, this.#world),

@@ -21,11 +21,12 @@ import { ClusterScanStream, keysOf, scanHostOf } from './cluster-scan.ts';
 import { type ClusterStats, statsOf } from './cluster-stats.ts';
 import { ClusterSubscriber } from './cluster-subscriber.ts';
 import { CallMaker } from './commander.ts';
+import { adoptDatabase, refusalOfSelect } from './database.ts';
 import { clusterOptionsOf, nodeOptionsOf } from './defaults.ts';
 import { Fieldsets, isHimportControl, sendToAll } from './himport.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { cacheChannel } from './observe.ts';
-import { verifyClusterOptions } from './option-checks.ts';
+import { checkClusterOptions, checkStartupNodes } from './option-checks.ts';
 import type {
   ClusterNode,
   ClusterOptions,
@@ -64,10 +65,13 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
 
   constructor(startupNodes: readonly ClusterNode[], given: ClusterOptionsWithReplyMapping<Mapping> = {}) {
     super();
-    verifyClusterOptions(given);
-    const seeds = parseSeeds(startupNodes);
-    this.startupNodes = startupNodes;
+    checkStartupNodes(startupNodes);
     const options = clusterOptionsOf(given);
+    checkClusterOptions(options);
+    // Without nodes connect() rejects, and clusterRetryStrategy may name some.
+    const seeds = startupNodes?.length ? parseSeeds(startupNodes) : [];
+    adoptDatabase(options, seeds);
+    this.startupNodes = startupNodes;
     this.options = options;
     this.#plain = options.crossSlot !== 'split' && !options.fanOut;
     if (options.himportFieldsets?.length) this.#fieldsets = new Fieldsets(options.himportFieldsets);
@@ -190,9 +194,13 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     call.moment = this.#core.router.moment;
     if ((call.flags & CallFlag.blocking) !== 0) this.#limit(call);
     this.#fieldsets?.watch(call, () => this.#masters(), this.#send);
-    if (call.slot < 0 && this.status === 'ready' && isHimportControl(call)) sendToAll(call, this.#masters());
+    const refusal = call.slot < 0 ? this.#refuse(call) : undefined;
+    if (refusal !== undefined) call.fail(refusal);
+    else if (call.slot < 0 && this.status === 'ready' && isHimportControl(call)) sendToAll(call, this.#masters());
     else this.#send(call);
   };
+
+  readonly #refuse = (call: Call): Error | undefined => refusalOfSelect(call, this.options.redisOptions?.db ?? 0);
 
   #masters(): Keeper[] {
     const nodes = [...this.#core.pool.all()].filter(({ inMap, role }) => inMap && role === 'master');
@@ -246,6 +254,7 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
       dispatcher: this.#core.router,
       friendly: showFriendlyErrorStack,
       cluster: true,
+      refuse: this.#refuse,
       status: () => this.#core.lifecycle.status,
       submit: this.#submit,
       subscribe: this.#subscribe,

@@ -25,6 +25,8 @@ export interface NodeLink {
   readonly keeper: Keeper;
   readonly status: Status;
   readonly subscriptions: Subscriptions;
+  /** Why a keyless call cannot be carried out on this connection. */
+  readonly refuse: (call: Call) => Error | undefined;
   /** Sends, or holds until there is a connection. */
   submit(parcel: Parcel): void;
   /** Resolves at `ready`. */
@@ -38,6 +40,7 @@ export const closedText = 'Connection is closed.';
 export class RedisCore implements NodeLink {
   readonly router: SingleRouter;
   subscriptions: Subscriptions;
+  readonly refuse = (): undefined => undefined;
   /** Another one after the client has ended and connects again. */
   keeper: Keeper;
   readonly #client: EventEmitter;

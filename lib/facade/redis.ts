@@ -12,7 +12,7 @@ import { Client, type ClientHands } from './client.ts';
 import { Command } from './command.ts';
 import { CallMaker, wordOf } from './commander.ts';
 import { defaultRedisOptions, redisOptionsOf } from './defaults.ts';
-import { verifyRedisOptions } from './option-checks.ts';
+import { checkRedisOptions } from './option-checks.ts';
 import type { RedisOptions, RedisOptionsWithReplyMapping, ReplyMappingFromOptions } from './options.ts';
 import { type NodeLink, RedisCore } from './redis-core.ts';
 import { ScanStream } from './scan-stream.ts';
@@ -46,7 +46,7 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
     super();
     const keeper = args[0] === sharedKeeper ? (args[1] as Keeper) : undefined;
     this.options = keeper === undefined ? redisOptionsOf(args) : (args[2] as RedisOptions);
-    if (keeper === undefined) verifyRedisOptions(this.options);
+    if (keeper === undefined) checkRedisOptions(this.options);
     this.#link =
       keeper === undefined
         ? new RedisCore(this, this.options, this.#world)
@@ -139,7 +139,7 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
     const link = this.#link;
     call.moment = link.router.moment;
     if (call instanceof Call) {
-      const refusal = this.#refusal(call);
+      const refusal = this.#refusal(call) ?? (call.slot < 0 ? link.refuse(call) : undefined);
       if (refusal !== undefined) {
         call.fail(refusal);
         return;
@@ -168,6 +168,7 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
       dispatcher: link.router,
       friendly: options.showFriendlyErrorStack ?? false,
       cluster: false,
+      refuse: link.refuse,
       status: () => link.status,
       submit: this.#submit,
       subscribe: (call) => {

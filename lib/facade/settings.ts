@@ -15,8 +15,10 @@ export function keeperOptionsOf(
   return {
     path: options.path ?? undefined,
     family: seed?.family ?? familyOf(options.family),
-    connectTimeout: options.connectTimeout,
-    keepAlive: options.keepAlive,
+    // 0: no limit, as with ioredis.
+    connectTimeout: options.connectTimeout === 0 ? Number.POSITIVE_INFINITY : options.connectTimeout,
+    // Booleans have been put right by option-checks.
+    keepAlive: options.keepAlive as number | undefined,
     noDelay: options.noDelay,
     tls: tlsOf(options.tls, seed?.tls),
     protocol: options.protocol,
@@ -38,11 +40,11 @@ export function keeperOptionsOf(
 
 // A rediss:// seed says that there is TLS; redisOptions.tls says how, or that there is (true).
 function tlsOf(
-  own: ConnectionOptions | true | null | undefined,
-  seed: ConnectionOptions | true | undefined,
+  own: ConnectionOptions | boolean | null | undefined,
+  seed: ConnectionOptions | boolean | null | undefined,
 ): ConnectionOptions | undefined {
   if (!own && !seed) return undefined;
-  return { ...(own === true ? {} : own), ...(seed === true ? {} : seed) };
+  return { ...(typeof own === 'object' ? own : {}), ...(typeof seed === 'object' ? seed : {}) };
 }
 
 function familyOf(family: unknown): number | undefined {

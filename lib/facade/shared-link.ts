@@ -8,6 +8,7 @@ import type { Keeper, KeeperState } from '../connection/keeper.ts';
 import { Subscriptions } from '../pubsub/subscriptions.ts';
 import { Deadlines } from '../router/deadlines.ts';
 import { SingleRouter } from '../router/single.ts';
+import { refusalOfSelect } from './database.ts';
 import type { Status } from './lifecycle.ts';
 import type { RedisOptions } from './options.ts';
 import { closedText, type NodeLink } from './redis-core.ts';
@@ -25,6 +26,7 @@ export class SharedLink implements NodeLink {
   readonly keeper: Keeper;
   readonly router: SingleRouter;
   readonly subscriptions: Subscriptions;
+  readonly refuse: NodeLink['refuse'];
   readonly #deadlines: Deadlines | undefined;
 
   constructor(
@@ -34,6 +36,7 @@ export class SharedLink implements NodeLink {
     world: World,
   ) {
     this.keeper = keeper;
+    this.refuse = (call) => refusalOfSelect(call, options.db ?? 0);
     this.router = new SingleRouter(keeper, world, {
       resendWritten: resendsWritten(options),
       loadingDeadline: options.maxLoadingRetryTime ?? 10_000,

@@ -61,7 +61,10 @@ export function parseRedirect(message: string): Redirect | undefined {
   const slotEnd = message.indexOf(' ', slotStart);
   if (slotEnd < 0) return undefined;
   const slot = parseDigits(message.slice(slotStart, slotEnd));
-  const address = message.slice(slotEnd + 1).trimStart().split(/\s/, 1)[0]!;
+  const address = message
+    .slice(slotEnd + 1)
+    .trimStart()
+    .split(/\s/, 1)[0]!;
   const colon = address.lastIndexOf(':');
   if (slot === undefined || slot > 16383 || colon < 0) return undefined;
   const port = parseDigits(address.slice(colon + 1));
