@@ -140,7 +140,10 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
   ): Cluster<ReplyMappingFromClusterOptions<Mapping, Override>> {
     const nodes = overrideStartupNodes.length > 0 ? overrideStartupNodes : this.startupNodes;
     const redisOptions = { ...this.options.redisOptions, ...overrideOptions?.redisOptions };
-    const options: ClusterOptions = { ...this.options, ...overrideOptions, redisOptions };
+    // It has one database, and the model's may come from another option or from a URL.
+    const db = overrideOptions?.redisOptions?.db ?? overrideOptions?.db;
+    if (db !== undefined) redisOptions.db = db;
+    const options: ClusterOptions = { ...this.options, ...overrideOptions, redisOptions, db: redisOptions.db };
     // With the same seeds and the same names for their nodes it is the same cluster, whose map is known.
     const same = nodes === this.startupNodes && options.natMap === this.options.natMap;
     if (same && this.status === 'ready') inheritedMaps.set(options, this.#core.router.map);

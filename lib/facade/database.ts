@@ -10,26 +10,36 @@ import { ReplyError } from '../wire/reply.ts';
 import type { ClusterOptions } from './options.ts';
 
 /**
- * Notes in `options.redisOptions` which database the client is for, by whichever of its names it was given. Throws
- * OptionError when two of them differ.
+ * Notes in `options.redisOptions` which database the client is for: `redisOptions.db`, `db`, or what the URLs of the
+ * startup nodes say, in this order. Throws OptionError when the options differ, or the startup nodes do.
  */
 export function adoptDatabase(options: ClusterOptions, seeds: readonly Seed[]): void {
-  const named = [
-    ...seeds.map(({ key, options: { db } }) => ({ where: `startup node ${key}`, db: Number(db || 0) })),
-    { where: 'db', db: options.db ?? 0 },
-    { where: 'redisOptions.db', db: options.redisOptions?.db ?? 0 },
-  ].filter(({ db }) => db !== 0);
+  const given = agreed([
+    { where: 'redisOptions.db', db: options.redisOptions?.db },
+    { where: 'db', db: options.db },
+  ]);
+  const db = given ?? agreed(seeds.map(({ key, options: own }) => ({ where: `startup node ${key}`, db: own.db })));
+  if (db && options.redisOptions?.db !== db) options.redisOptions = { ...options.redisOptions, db };
+}
+
+interface Named {
+  readonly where: string;
+  readonly db: number | string | null | undefined;
+}
+
+/** The database that all of them name; those that name none do not count. */
+function agreed(all: readonly Named[]): number | undefined {
+  const named = all.filter(({ db }) => db !== undefined && db !== null && db !== '');
   const [first] = named;
-  if (first === undefined) return;
-  const other = named.find(({ db }) => db !== first.db);
-  if (other !== undefined) {
-    const both = `${first.where} says ${first.db}, ${other.where} says ${other.db}`;
-    throw new OptionError('db', `Invalid option db: a cluster client has one database for all nodes, and ${both}`);
-  }
-  if (!Number.isInteger(first.db) || first.db < 0) {
+  if (first === undefined) return undefined;
+  const db = Number(first.db);
+  if (!Number.isInteger(db) || db < 0) {
     throw new OptionError('db', `Invalid option db of ${first.where}. Expected a whole number from 0`);
   }
-  if (options.redisOptions?.db !== first.db) options.redisOptions = { ...options.redisOptions, db: first.db };
+  const other = named.find((one) => Number(one.db) !== db);
+  if (other === undefined) return db;
+  const both = `${first.where} says ${first.db}, ${other.where} says ${other.db}`;
+  throw new OptionError('db', `Invalid option db: a cluster client has one database for all nodes, and ${both}`);
 }
 
 /** Why a SELECT cannot be carried out on shared connections; undefined for other calls, and for the database in use. */

@@ -269,11 +269,23 @@ describe('option checks', () => {
       new (Cluster as unknown as new (...args: readonly unknown[]) => Cluster)(...args).options.redisOptions?.db;
     assert.equal(dbOf([7000], { ...lazy, db: 3 }), 3);
     assert.equal(dbOf(['redis://h/3', 'redis://i/3', 'h:7'], lazy), 3);
-    assert.equal(dbOf([{ host: 'h', db: '3' }], { ...lazy, db: 0, redisOptions: { db: '3', password: 'p' } }), 3);
+    assert.equal(dbOf([{ host: 'h', db: '3' }], { ...lazy, redisOptions: { password: 'p' } }), 3);
+    assert.equal(dbOf(['redis://h/3'], { ...lazy, db: '4' }), 4);
+    assert.equal(dbOf(['redis://h/3'], { ...lazy, redisOptions: { db: 0 } }), 0);
+    for (const model of [
+      new Cluster([7000], { ...lazy, db: 9 }),
+      new Cluster(['redis://h/9'], lazy),
+      new Cluster([7000], { ...lazy, redisOptions: { db: 9 } }),
+    ]) {
+      assert.equal(model.duplicate().options.redisOptions?.db, 9);
+      for (const db of [0, 3]) {
+        assert.equal(model.duplicate([], { redisOptions: { db } }).options.redisOptions?.db, db);
+        assert.equal(model.duplicate([], { db }).options.redisOptions?.db, db);
+      }
+    }
     assert.equal(dbOf([7000], lazy), undefined);
     for (const args of [
       [['redis://h/3', 'redis://i/4'], lazy],
-      [['redis://h/3'], { ...lazy, db: 4 }],
       [[7000], { ...lazy, db: 3, redisOptions: { db: 4 } }],
     ] as const) {
       assert.match(
