@@ -75,7 +75,8 @@ export class Chain extends Pipeline {
 
   // Now, while the line that asked for it is on the stack: in a transaction it would be too late.
   #take(call: Call, callback: Callback<unknown> | undefined): this {
-    const refusal = call.slot < 0 ? this.#refuse(call) : undefined;
+    const special = call.slot < 0 || (call.flags & CallFlag.subscribing) !== 0;
+    const refusal = special ? this.#refuse(call) : undefined;
     if (refusal !== undefined) throw refusal;
     return this.add(call, callback);
   }

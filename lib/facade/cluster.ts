@@ -1,6 +1,7 @@
 // The drop-in face of a cluster: ioredis's names, statuses and events over the core. It owns the Redis objects that
 // nodes() hands out and the scripts; everything about slots, redirects and connections lives below.
 
+import type { EventEmitter } from 'node:events';
 import { AbortError, OptionError } from '../base/errors.ts';
 import { RealWorld } from '../base/world.ts';
 import { fanOut, mayFanOut } from '../batch/fan-out.ts';
@@ -25,6 +26,7 @@ import { adoptDatabase, refusalOfSelect } from './database.ts';
 import { clusterOptionsOf, nodeOptionsOf } from './defaults.ts';
 import { Fieldsets, isHimportControl, sendToAll } from './himport.ts';
 import { Lifecycle } from './lifecycle.ts';
+import { type Connect, NodeSubscriber } from './node-subscriber.ts';
 import { cacheChannel } from './observe.ts';
 import { checkClusterOptions, checkStartupNodes } from './option-checks.ts';
 import type {
@@ -56,6 +58,7 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
   readonly #core: ClusterCore;
   readonly #world = new RealWorld();
   readonly #faces = new Map<string, Redis<Mapping>>();
+  readonly #nodeSubscribers = new Map<string, NodeSubscriber>();
   readonly #subscriber: ClusterSubscriber;
   readonly #cache: NearCache | undefined;
   readonly #fieldsets: Fieldsets | undefined;
@@ -321,15 +324,26 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
   #faceOf(node: PooledNode): Redis<Mapping> {
     let face = this.#faces.get(node.key);
     if (face === undefined) {
-      face = new Redis<Mapping>(sharedKeeper, node.keeper, nodeOptionsOf(this.options, node));
+      face = new Redis<Mapping>(sharedKeeper, node.keeper, nodeOptionsOf(this.options, node), (client) =>
+        this.#subscriberOf(node.key, client),
+      );
       this.#faces.set(node.key, face);
     }
     return face;
   }
 
+  #subscriberOf(key: string, client: EventEmitter): NodeSubscriber {
+    const connect: Connect = (events) => this.#core.pool.keeper(key, false, events);
+    const subscriber = new NodeSubscriber(client, connect, this.options.silenceTimeout ?? 1000, this.#world);
+    this.#nodeSubscribers.set(key, subscriber);
+    return subscriber;
+  }
+
   #nodeRemoved(node: PooledNode): void {
     const face = this.#faceOf(node);
     this.#faces.delete(node.key);
+    this.#nodeSubscribers.get(node.key)?.stop(new AbortError('Node is disconnected', { node: node.key }));
+    this.#nodeSubscribers.delete(node.key);
     this.emit('-node', face, node.key);
   }
 }

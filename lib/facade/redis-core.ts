@@ -27,6 +27,8 @@ export interface NodeLink {
   readonly subscriptions: Subscriptions;
   /** Why a keyless call cannot be carried out on this connection. */
   readonly refuse: (call: Call) => Error | undefined;
+  /** Where subscriptions have a connection of their own: takes their calls. */
+  subscribe?(call: Call): void;
   /** Sends, or holds until there is a connection. */
   submit(parcel: Parcel): void;
   /** Resolves at `ready`. */

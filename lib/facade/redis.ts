@@ -12,6 +12,7 @@ import { Client, type ClientHands } from './client.ts';
 import { Command } from './command.ts';
 import { CallMaker, wordOf } from './commander.ts';
 import { defaultRedisOptions, redisOptionsOf } from './defaults.ts';
+import type { MakeSubscriber } from './node-subscriber.ts';
 import { checkRedisOptions } from './option-checks.ts';
 import type { RedisOptions, RedisOptionsWithReplyMapping, ReplyMappingFromOptions } from './options.ts';
 import { type NodeLink, RedisCore } from './redis-core.ts';
@@ -41,7 +42,7 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
   constructor(path: string);
   constructor();
   /** The cluster's way to wrap a connection of its own. */
-  constructor(shared: typeof sharedKeeper, keeper: Keeper, options: RedisOptions);
+  constructor(shared: typeof sharedKeeper, keeper: Keeper, options: RedisOptions, subscriber: MakeSubscriber);
   constructor(...args: unknown[]) {
     super();
     const keeper = args[0] === sharedKeeper ? (args[1] as Keeper) : undefined;
@@ -50,7 +51,7 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
     this.#link =
       keeper === undefined
         ? new RedisCore(this, this.options, this.#world)
-        : new SharedLink(this, keeper, this.options, this.#world);
+        : new SharedLink(keeper, (args[3] as MakeSubscriber)(this), this.options, this.#world);
     Client.equip(this, this.#hands(), this.options.scripts ?? {});
     if (keeper === undefined && !this.options.lazyConnect) this.connect().catch(() => undefined);
   }
@@ -103,8 +104,8 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
   /** What the connection is for just now. A RESP2 connection that is subscribed takes no other commands. */
   get mode(): 'normal' | 'subscriber' | 'monitor' {
     if (this.options.monitor) return 'monitor';
-    const { keeper, subscriptions } = this.#link;
-    return keeper.protocol === 2 && subscriptions.size > 0 ? 'subscriber' : 'normal';
+    const { keeper, subscriptions, subscribe } = this.#link;
+    return keeper.protocol === 2 && subscriptions.size > 0 && subscribe === undefined ? 'subscriber' : 'normal';
   }
 
   /** ioredis's older name of disconnect(). */
@@ -172,6 +173,10 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
       status: () => link.status,
       submit: this.#submit,
       subscribe: (call) => {
+        if (link.subscribe !== undefined) {
+          link.subscribe(call);
+          return;
+        }
         link.subscriptions.prepare(call);
         this.#submit(call);
       },

@@ -15,8 +15,7 @@ export function keeperOptionsOf(
   return {
     path: options.path ?? undefined,
     family: seed?.family ?? familyOf(options.family),
-    // 0: no limit, as with ioredis.
-    connectTimeout: options.connectTimeout === 0 ? Number.POSITIVE_INFINITY : options.connectTimeout,
+    connectTimeout: options.connectTimeout,
     // Booleans have been put right by option-checks.
     keepAlive: options.keepAlive as number | undefined,
     noDelay: options.noDelay,

@@ -127,10 +127,10 @@ function keyFor(
   port: number,
   answerer: string,
   natMap: NatMap | undefined,
-  leftOut: LeftOut,
+  leftOut?: LeftOut,
 ): string | undefined {
   if (host === '?') {
-    leftOut.add(`?:${port}: the node's name is not known`);
+    leftOut?.add(`?:${port}: the node's name is not known`);
     return undefined;
   }
   // The answerer was reached by an address that is already mapped.
@@ -141,7 +141,7 @@ function keyFor(
     if (natMap !== undefined) parseKey(key);
     return key;
   } catch (error) {
-    leftOut.add(`${host}:${port}: natMap: ${(error as Error).message}`);
+    leftOut?.add(`${host}:${port}: natMap: ${(error as Error).message}`);
     return undefined;
   }
 }
