@@ -22,7 +22,7 @@ import { ClusterScanStream, keysOf, scanHostOf } from './cluster-scan.ts';
 import { type ClusterStats, statsOf } from './cluster-stats.ts';
 import { ClusterSubscriber } from './cluster-subscriber.ts';
 import { CallMaker } from './commander.ts';
-import { adoptDatabase, refusalOfSelect } from './database.ts';
+import { adoptDatabase } from './database.ts';
 import { clusterOptionsOf, nodeOptionsOf } from './defaults.ts';
 import { Fieldsets, isHimportControl, sendToAll } from './himport.ts';
 import { Lifecycle } from './lifecycle.ts';
@@ -38,6 +38,7 @@ import type {
 import { readChoiceOf } from './read-choice.ts';
 import { Redis, sharedKeeper } from './redis.ts';
 import type { ScanStream } from './scan-stream.ts';
+import { refusalOnShared } from './shared-refusals.ts';
 import type { ReplyMappingMode, ScanStreamOptions } from './types.ts';
 
 /** The map that a duplicate starts from, by the options made for it: it asks the cluster for none. */
@@ -206,7 +207,7 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     else this.#send(call);
   };
 
-  readonly #refuse = (call: Call): Error | undefined => refusalOfSelect(call, this.options.redisOptions?.db ?? 0);
+  readonly #refuse = (call: Call): Error | undefined => refusalOnShared(call, this.options.redisOptions?.db ?? 0);
 
   #masters(): Keeper[] {
     const nodes = [...this.#core.pool.all()].filter(({ inMap, role }) => inMap && role === 'master');

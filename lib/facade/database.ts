@@ -4,7 +4,6 @@
 
 import { type ClusterAllFailedError, OptionError, RedisError } from '../base/errors.ts';
 import { hintOf } from '../base/hint.ts';
-import type { Call } from '../connection/call.ts';
 import type { Seed } from '../topology/seeds.ts';
 import { ReplyError } from '../wire/reply.ts';
 import type { ClusterOptions } from './options.ts';
@@ -40,21 +39,6 @@ function agreed(all: readonly Named[]): number | undefined {
   if (other === undefined) return db;
   const both = `${first.where} says ${first.db}, ${other.where} says ${other.db}`;
   throw new OptionError('db', `Invalid option db: a cluster client has one database for all nodes, and ${both}`);
-}
-
-/** Why a SELECT cannot be carried out on shared connections; undefined for other calls, and for the database in use. */
-export function refusalOfSelect(call: Call, db: number): Error | undefined {
-  const [name, wanted] = call.argv;
-  if (typeof name !== 'string' || name.length !== 6 || name.toLowerCase() !== 'select') return undefined;
-  if (Number(String(wanted)) === db) return undefined;
-  const why = 'its connections are shared and come and go';
-  const instead = `make a client for it: cluster.duplicate([], { redisOptions: { db: ${String(wanted)} } })`;
-  return new RedisError(
-    `SELECT ${String(wanted)} cannot change the database ${db} of a cluster client (${why}); ${instead}`,
-    {
-      code: 'ERR_DATABASE',
-    },
-  );
 }
 
 /** The clear form of what every node said, when that is that it has no such database. */

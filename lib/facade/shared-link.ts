@@ -8,12 +8,12 @@ import type { Keeper, KeeperState } from '../connection/keeper.ts';
 import type { Subscriptions } from '../pubsub/subscriptions.ts';
 import { Deadlines } from '../router/deadlines.ts';
 import { SingleRouter } from '../router/single.ts';
-import { refusalOfSelect } from './database.ts';
 import type { Status } from './lifecycle.ts';
 import type { NodeSubscriber } from './node-subscriber.ts';
 import type { RedisOptions } from './options.ts';
 import { closedText, type NodeLink } from './redis-core.ts';
 import { resendsWritten } from './settings.ts';
+import { refusalOnShared } from './shared-refusals.ts';
 
 const statusOf: Record<KeeperState, Status> = {
   idle: 'wait',
@@ -33,7 +33,7 @@ export class SharedLink implements NodeLink {
   constructor(keeper: Keeper, subscriber: NodeSubscriber, options: RedisOptions, world: World) {
     this.keeper = keeper;
     this.#subscriber = subscriber;
-    this.refuse = (call) => refusalOfSelect(call, options.db ?? 0) ?? refusalOfSubscribing(call);
+    this.refuse = (call) => refusalOnShared(call, options.db ?? 0) ?? refusalOfSubscribing(call);
     this.router = new SingleRouter(keeper, world, {
       resendWritten: resendsWritten(options),
       loadingDeadline: options.maxLoadingRetryTime ?? 10_000,

@@ -155,11 +155,35 @@ describe('databases of a cluster', () => {
         await assert.rejects(refused, {
           code: 'ERR_DATABASE',
           message:
-            /^SELECT [03] cannot change the database 9 of a cluster client .*cluster\.duplicate\(\[\], \{ redisOptions: \{ db: [03] \} \}\)$/,
+            /^SELECT [03] cannot change the database 9 of a cluster client; .*cluster\.duplicate\(\[\], \{ redisOptions: \{ db: [03] \} \}\)/,
         });
       }
       await cluster.set('selected', 1);
       assert.equal(await stored('selected', 9), '1');
+    });
+
+    it('neither a client nor its nodes let a shared connection become something else', async () => {
+      const cluster = client(seeds, { db: 9 });
+      await cluster.set('shared', 1);
+      const node = cluster.nodes('master')[0]!;
+      for (const words of [
+        ['monitor'],
+        ['MONITOR'],
+        ['reset'],
+        ['hello', 2],
+        ['client', 'reply', 'off'],
+        ['CLIENT', 'REPLY', 'SKIP'],
+        ['psync', '?', '-1'],
+      ] as [string, ...string[]][]) {
+        for (const one of [cluster, node]) {
+          await assert.rejects(one.call(...words) as Promise<unknown>, { code: 'ERR_SHARED_CONNECTION' });
+        }
+      }
+      assert.equal(await cluster.client('REPLY', 'ON'), 'OK');
+      assert.match(String(await cluster.hello()), /proto/);
+      const monitor = await node.monitor();
+      monitor.disconnect();
+      assert.equal(await cluster.get('shared'), '1');
     });
 
     it('a database beyond the number of them is refused', async () => {
