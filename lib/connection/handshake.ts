@@ -9,6 +9,7 @@ import { ReplyError } from '../wire/reply.ts';
 import { fieldsOf } from '../wire/reply-fields.ts';
 import { ownCall } from './call.ts';
 import type { Connection } from './connection.ts';
+import type { DialOptions } from './dial.ts';
 
 export interface HandshakeOptions {
   /** 3 asks with HELLO and falls back to 2 when that is refused for another reason than the credentials. Default 3. */
@@ -29,6 +30,8 @@ export interface HandshakeOptions {
   readonly clientInfo?: boolean | undefined;
   /** Goes with the name: `lingcache(tag)`. */
   readonly clientInfoTag?: string | undefined;
+  /** The connection is TLS. */
+  readonly tls?: DialOptions['tls'];
 }
 
 interface Step {
@@ -76,12 +79,21 @@ export async function shakeHands(connection: Connection, options: HandshakeOptio
   const outcomes = await exchange(connection, handshakeSteps(options, wanted));
   const refusal = outcomes.find((error) => error !== undefined);
   if (refusal === undefined) return wanted;
+  if (outcomes[0] === refusal && !options.tls && speaksTls(refusal)) throw withHint(refusal, tlsHint);
   const [hello] = outcomes;
   if (wanted === 2 || hello === undefined || !mayDoWithout(hello, authentication(options) !== undefined)) throw refusal;
   const older = (await exchange(connection, handshakeSteps(options, 2))).find((error) => error !== undefined);
   if (older === undefined) return 2;
   // A server that hangs up on the second try has given its reason at the first.
   throw older instanceof ReplyError ? older : refusal;
+}
+
+const tlsHint = 'the server did not answer as Redis does: if the port is for TLS, set tls: {} or use rediss://';
+
+// A TLS server hangs up on plain words; some send an alert first (a record of type 21).
+function speaksTls(error: Error): boolean {
+  const hungUp = error.message === 'Connection is closed.' || (error as { code?: unknown }).code === 'ECONNRESET';
+  return hungUp || /got "\\u0015|got "\x15/.test(error.message);
 }
 
 /** What is wrong, step by step. */

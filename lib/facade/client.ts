@@ -11,6 +11,7 @@ import { Cancellable } from './cancellable.ts';
 import { Chain, type CommandWords } from './chain.ts';
 import type { Command } from './command.ts';
 import { addScript, answer, type CallMaker, installCommands, scriptOf, takeCallback, type Word } from './commander.ts';
+import './hints.ts';
 import type { Status } from './lifecycle.ts';
 import { commandTracing, traceCommand, tracedSubmit, traceInUnit } from './observe.ts';
 import type { ScriptDefinition } from './options.ts';
