@@ -1,6 +1,8 @@
 // The client's own errors (a server's refusal is a ReplyError, lib/wire/reply). Texts follow ioredis where it has
 // one; every error says which node, slot and how many attempts, and carries what caused it.
 
+import { hintOf, withHint } from './hint.ts';
+
 export interface ErrorDetail {
   readonly code?: string;
   /** `host:port` of the node concerned. */
@@ -20,6 +22,8 @@ export class RedisError extends Error {
   declare readonly slot?: number;
   declare readonly attempts?: number;
   declare readonly writes?: number;
+  /** What may help: not part of the message, shown in `stack`. */
+  declare readonly hint?: string;
   /** The command that failed, when there is one. */
   declare command?: { name: string; args: unknown[] };
 
@@ -114,6 +118,8 @@ export class ClusterAllFailedError extends RedisError {
     this.headline = message;
     this.errors = errors;
     this.lastNodeError = last;
+    const hint = errors.map(hintOf).find((text) => text !== undefined);
+    if (hint !== undefined) withHint(this, hint);
   }
 }
 
@@ -161,5 +167,7 @@ export class OptionError extends TypeError {
 export function errorOfNode(node: string, cause: unknown): RedisError {
   const code = (cause as { code?: unknown } | null)?.code;
   const message = cause instanceof Error ? cause.message || String(code ?? cause.name) : String(cause);
-  return new RedisError(message, { node, cause, ...(typeof code === 'string' ? { code } : {}) });
+  const error = new RedisError(message, { node, cause, ...(typeof code === 'string' ? { code } : {}) });
+  const hint = hintOf(cause);
+  return hint === undefined ? error : withHint(error, hint);
 }

@@ -18,13 +18,16 @@ export interface World {
   log(line: string): void;
 }
 
+/** Milliseconds; setTimeout takes what is longer, Infinity included, for 1. */
+const longestTimer = 0x7fff_ffff;
+
 export class RealWorld implements World {
   now(): number {
     return performance.timeOrigin + performance.now();
   }
 
   after(ms: number, run: () => void, hold = false): Timer {
-    const handle = setTimeout(run, ms);
+    const handle = setTimeout(run, Math.min(ms, longestTimer));
     if (!hold) handle.unref();
     return { cancel: () => clearTimeout(handle) };
   }

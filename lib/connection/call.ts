@@ -227,6 +227,7 @@ export class Call implements Parcel {
     if (this.settled) return;
     const described = error as { command?: { name: string; args: readonly Argument[] } };
     described.command ??= { name: this.name, args: this.argv.slice(1) };
+    explain(this, error);
     this.finish(error, undefined);
   }
 
@@ -286,6 +287,13 @@ export function wordsLength(argv: readonly Argument[]): number {
 }
 
 function nothing(): void {}
+
+let explain: (call: Call, error: Error) => void = nothing;
+
+/** `add` gives the error of a call its hint; set once by the facade, which knows commands, keys and clients. */
+export function explainWith(add: (call: Call, error: Error) => void): void {
+  explain = add;
+}
 
 /** Settles a call with whatever came, for calls that nobody redirects (handshakes, probes, CLUSTER SLOTS). */
 export const directSink: CallSink = {

@@ -4,6 +4,7 @@ import { lookup as systemLookup } from 'node:dns';
 import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { RedisError } from '../base/errors.ts';
+import { withHint } from '../base/hint.ts';
 import type { World } from '../base/world.ts';
 import { openReading } from './reading.ts';
 
@@ -68,9 +69,10 @@ export function dial(options: DialOptions, world: World): Dialing {
     };
     const failed = (error: Error): void => {
       detach();
+      const hint = options.tls === undefined ? undefined : tlsHint(error, socket.connecting);
       socket.on('error', () => {});
       socket.destroy();
-      reject(error);
+      reject(hint === undefined ? error : withHint(error, hint));
     };
     const closed = (): void => failed(new RedisError('Connection is closed.', { code: 'ECONNRESET', node: address }));
     socket.on(ready, succeeded);
@@ -79,6 +81,24 @@ export function dial(options: DialOptions, world: World): Dialing {
     cancel = failed;
   });
   return { opened, cancel };
+}
+
+const untrusted: ReadonlySet<unknown> = new Set([
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+]);
+
+/** `connecting`: not even TCP has come about. */
+function tlsHint(error: Error, connecting: boolean): string | undefined {
+  const { code } = error as { code?: unknown };
+  if (untrusted.has(code)) return 'the certificate is not signed by a known authority: set tls: { ca }';
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return 'the certificate is for another name: set tls: { servername }';
+  const noTls =
+    code === 'ETIMEDOUT' || code === 'ECONNRESET' || /wrong version number|packet length/i.test(error.message);
+  if (connecting || !noTls) return undefined;
+  return 'the port takes connections and does not answer with TLS: is it a plain one? Leave tls out, or use redis://';
 }
 
 function open(options: DialOptions): Socket {

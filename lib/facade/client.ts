@@ -11,6 +11,7 @@ import { Cancellable } from './cancellable.ts';
 import { Chain, type CommandWords } from './chain.ts';
 import type { Command } from './command.ts';
 import { addScript, answer, type CallMaker, installCommands, scriptOf, takeCallback, type Word } from './commander.ts';
+import './hints.ts';
 import type { Status } from './lifecycle.ts';
 import { commandTracing, traceCommand, tracedSubmit, traceInUnit } from './observe.ts';
 import type { ScriptDefinition } from './options.ts';
@@ -27,6 +28,8 @@ export interface ClientHands {
   /** Keys live on several nodes, and subscriptions have a connection of their own. */
   readonly cluster: boolean;
   status(): Status;
+  /** Why a call cannot be carried out by this client, whatever the server says; asked for calls of batches. */
+  readonly refuse: (call: Call) => Error | undefined;
   /** Sends a call made just now, or holds it until the client is ready. */
   readonly submit: (call: Call) => void;
   /** As submit, for (un)subscribing calls. */
@@ -190,8 +193,8 @@ export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extend
   }
 
   #chain(transaction: boolean): Chain {
-    const { maker, cluster } = this.#hands;
-    return new Chain(this.#batches, maker, this.#scripts, transaction, cluster);
+    const { maker, cluster, refuse } = this.#hands;
+    return new Chain(this.#batches, maker, this.#scripts, transaction, cluster, refuse);
   }
 }
 

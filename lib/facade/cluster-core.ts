@@ -2,7 +2,7 @@
 // (cluster.ts) adds names and events; this file knows when to connect, to ask again and to give up.
 
 import { lookup } from 'node:dns';
-import { AbortError, type ClusterAllFailedError, RedisError } from '../base/errors.ts';
+import { AbortError, ClusterAllFailedError, RedisError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
 import { type Call, ownCall, type Parcel } from '../connection/call.ts';
 import type { Keeper, KeeperState } from '../connection/keeper.ts';
@@ -18,11 +18,13 @@ import { parseSeeds, type Seed, type StartupNode } from '../topology/seeds.ts';
 import type { SlotMap } from '../topology/slot-map.ts';
 import { survey } from '../topology/survey.ts';
 import { merge } from '../topology/vote.ts';
+import type { LeftOut } from '../wire/left-out.ts';
 import type { Push } from '../wire/reply.ts';
 import { ConnectLoop } from './connect-loop.ts';
+import { adoptDatabase, databaseRefusal } from './database.ts';
 import { drain, sayGoodbye } from './drain.ts';
 import type { Lifecycle } from './lifecycle.ts';
-import { ConnectTracer, redirectChannel, refreshChannel } from './observe.ts';
+import { ConnectTracer, type RefreshMessage, redirectChannel, refreshChannel } from './observe.ts';
 import type { ClusterOptions } from './options.ts';
 import { readPolicyOf } from './read-choice.ts';
 import { keeperOptionsOf, redialDelay, refreshPeriodOf, retryDeadlineOf, retryRulesOf } from './settings.ts';
@@ -69,6 +71,8 @@ export class ClusterCore {
   readonly #loop: ConnectLoop;
   /** Until it has been used, once. */
   #inherited: SlotMap | undefined;
+  /** What the last round left out of the replies it was given, and why. */
+  #leftOut: readonly string[] | undefined;
 
   constructor(
     seeds: readonly Seed[],
@@ -130,11 +134,23 @@ export class ClusterCore {
     this.#inherited = undefined;
     const info = inherited === undefined ? undefined : await this.#askMasterOf(inherited);
     if (superseded()) return;
-    if (info === undefined) await this.refresher.refresh('connect');
+    if (info === undefined) await this.#firstMap();
     else this.#publish(inherited!);
     if (superseded()) return;
     this.lifecycle.become('connect');
     if (this.#options.enableReadyCheck ?? true) await this.#checkState(info);
+  }
+
+  // Calls do not wait for a database that no node has.
+  async #firstMap(): Promise<void> {
+    try {
+      await this.refresher.refresh('connect');
+    } catch (error) {
+      const refusal = databaseRefusal(error);
+      if (refusal === undefined) throw error;
+      this.lifecycle.failHeld((parcel) => lossOf(parcel, refusal));
+      throw new ClusterAllFailedError('Failed to refresh slots cache.', [refusal]);
+    }
   }
 
   // A map that another client holds is as good as one asked for: where it is stale, redirects tell. That a node of it
@@ -151,6 +167,7 @@ export class ClusterCore {
     const named = parseSeeds(this.#events.client.startupNodes);
     const { useSRVRecords, resolveSrv } = this.#options;
     this.seeds = useSRVRecords ? await discoverSrv(named, () => this.#world.random(), resolveSrv) : named;
+    adoptDatabase(this.#options, this.seeds);
   }
 
   // CLUSTER INFO of any node, or what one has said just now; a cluster that says `fail` is not ready yet.
@@ -219,12 +236,11 @@ export class ClusterCore {
 
   #makePool(): NodePool {
     const scaleReads = this.#options.scaleReads ?? 'master';
-    const options = this.#options.redisOptions ?? {};
     const { dnsLookup } = this.#options;
     return new NodePool(
       {
         optionsFor: (key) => ({
-          ...keeperOptionsOf(options, this.seeds.find((seed) => seed.key === key)?.options),
+          ...keeperOptionsOf(this.#options.redisOptions ?? {}, this.seeds.find((seed) => seed.key === key)?.options),
           // The system's own is what sockets use by themselves, and then they try every address of a name.
           dnsLookup: dnsLookup === lookup ? undefined : dnsLookup,
           retryDelay: (times) => redialDelay(this.#options.clusterNodeRetryStrategy, times, this.#world),
@@ -263,7 +279,11 @@ export class ClusterCore {
   #makeSurveyor(): Surveyor {
     const { natMap, slotsRefreshTimeout: timeout = 1000 } = this.#options;
     const isOver = (): boolean => this.lifecycle.status === 'end' || this.lifecycle.status === 'disconnecting';
-    return new Surveyor(this.pool, this.#world, { seeds: () => this.seeds, natMap, timeout, isOver });
+    const onLeftOut = ({ list }: LeftOut): void => {
+      this.#leftOut = list;
+    };
+    const tls = Boolean(this.#options.redisOptions?.tls) || this.seeds.some(({ options }) => options.tls);
+    return new Surveyor(this.pool, this.#world, { seeds: () => this.seeds, natMap, timeout, isOver, tls, onLeftOut });
   }
 
   #makeReadMonitor(): ReadMonitor | undefined {
@@ -300,20 +320,28 @@ export class ClusterCore {
   #makeRefresher(): Refresher {
     return new Refresher(
       {
-        ask: () => this.#survey(),
+        ask: () => {
+          this.#leftOut = undefined;
+          return this.#survey();
+        },
         publish: (seen, reason) => {
           const changed = this.#publish(seen);
-          if (refreshChannel.hasSubscribers) refreshChannel.publish({ reason, changed, error: undefined });
+          if (refreshChannel.hasSubscribers) this.#report({ reason, changed, error: undefined });
           return changed;
         },
         onFailure: (error, reason) => {
-          if (refreshChannel.hasSubscribers) refreshChannel.publish({ reason, changed: false, error });
+          if (refreshChannel.hasSubscribers) this.#report({ reason, changed: false, error });
           this.#onRefreshFailed(error);
         },
         period: refreshPeriodOf(this.#options),
       },
       this.#world,
     );
+  }
+
+  #report(message: RefreshMessage): void {
+    const leftOut = this.#leftOut;
+    refreshChannel.publish(leftOut === undefined ? message : { ...message, leftOut });
   }
 
   // A round that disconnect() broke off may be shared by the connect() that came after it: it asks again.
@@ -333,7 +361,7 @@ export class ClusterCore {
     if (map.sameAs(this.router.map)) {
       this.router.adopt(map);
       // After a disconnect the pool is empty although the map is still the same.
-      this.pool.reconcile(map.addresses(), map.failed);
+      this.pool.reconcile(map.addresses(), map.facts.failed);
       return false;
     }
     this.router.setMap(map);

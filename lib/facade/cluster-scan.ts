@@ -16,6 +16,7 @@ import { ownCall } from '../connection/call.ts';
 import { type NatMap, translate } from '../topology/seeds.ts';
 import type { SlotMap } from '../topology/slot-map.ts';
 import { type NodeLine, parseNodes } from '../wire/cluster-nodes.ts';
+import { LeftOut } from '../wire/left-out.ts';
 import { ReplyError } from '../wire/reply.ts';
 import { slotCount, slotOf } from '../wire/slot.ts';
 import type { ClusterCore } from './cluster-core.ts';
@@ -212,7 +213,7 @@ class ClusterScan {
 
   async #nodesSeenBy(work: Work): Promise<NodeLine[] | undefined> {
     const text = await this.#ask(work, ['cluster', 'nodes']).catch(unlessRefused);
-    return text === undefined ? undefined : parseNodes(text);
+    return text === undefined ? undefined : parseNodes(text, new LeftOut());
   }
 
   async #refresh(): Promise<void> {

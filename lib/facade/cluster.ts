@@ -1,6 +1,7 @@
 // The drop-in face of a cluster: ioredis's names, statuses and events over the core. It owns the Redis objects that
 // nodes() hands out and the scripts; everything about slots, redirects and connections lives below.
 
+import type { EventEmitter } from 'node:events';
 import { AbortError, OptionError } from '../base/errors.ts';
 import { RealWorld } from '../base/world.ts';
 import { fanOut, mayFanOut } from '../batch/fan-out.ts';
@@ -21,11 +22,13 @@ import { ClusterScanStream, keysOf, scanHostOf } from './cluster-scan.ts';
 import { type ClusterStats, statsOf } from './cluster-stats.ts';
 import { ClusterSubscriber } from './cluster-subscriber.ts';
 import { CallMaker } from './commander.ts';
+import { adoptDatabase } from './database.ts';
 import { clusterOptionsOf, nodeOptionsOf } from './defaults.ts';
 import { Fieldsets, isHimportControl, sendToAll } from './himport.ts';
 import { Lifecycle } from './lifecycle.ts';
+import { type Connect, NodeSubscriber } from './node-subscriber.ts';
 import { cacheChannel } from './observe.ts';
-import { verifyClusterOptions } from './option-checks.ts';
+import { checkClusterOptions, checkStartupNodes } from './option-checks.ts';
 import type {
   ClusterNode,
   ClusterOptions,
@@ -35,6 +38,7 @@ import type {
 import { readChoiceOf } from './read-choice.ts';
 import { Redis, sharedKeeper } from './redis.ts';
 import type { ScanStream } from './scan-stream.ts';
+import { refusalOnShared } from './shared-refusals.ts';
 import type { ReplyMappingMode, ScanStreamOptions } from './types.ts';
 
 /** The map that a duplicate starts from, by the options made for it: it asks the cluster for none. */
@@ -55,6 +59,7 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
   readonly #core: ClusterCore;
   readonly #world = new RealWorld();
   readonly #faces = new Map<string, Redis<Mapping>>();
+  readonly #nodeSubscribers = new Map<string, NodeSubscriber>();
   readonly #subscriber: ClusterSubscriber;
   readonly #cache: NearCache | undefined;
   readonly #fieldsets: Fieldsets | undefined;
@@ -64,10 +69,13 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
 
   constructor(startupNodes: readonly ClusterNode[], given: ClusterOptionsWithReplyMapping<Mapping> = {}) {
     super();
-    verifyClusterOptions(given);
-    const seeds = parseSeeds(startupNodes);
-    this.startupNodes = startupNodes;
+    checkStartupNodes(startupNodes);
     const options = clusterOptionsOf(given);
+    checkClusterOptions(options);
+    // Without nodes connect() rejects, and clusterRetryStrategy may name some.
+    const seeds = startupNodes?.length ? parseSeeds(startupNodes) : [];
+    adoptDatabase(options, seeds);
+    this.startupNodes = startupNodes;
     this.options = options;
     this.#plain = options.crossSlot !== 'split' && !options.fanOut;
     if (options.himportFieldsets?.length) this.#fieldsets = new Fieldsets(options.himportFieldsets);
@@ -136,7 +144,10 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
   ): Cluster<ReplyMappingFromClusterOptions<Mapping, Override>> {
     const nodes = overrideStartupNodes.length > 0 ? overrideStartupNodes : this.startupNodes;
     const redisOptions = { ...this.options.redisOptions, ...overrideOptions?.redisOptions };
-    const options: ClusterOptions = { ...this.options, ...overrideOptions, redisOptions };
+    // It has one database, and the model's may come from another option or from a URL.
+    const db = overrideOptions?.redisOptions?.db ?? overrideOptions?.db;
+    if (db !== undefined) redisOptions.db = db;
+    const options: ClusterOptions = { ...this.options, ...overrideOptions, redisOptions, db: redisOptions.db };
     // With the same seeds and the same names for their nodes it is the same cluster, whose map is known.
     const same = nodes === this.startupNodes && options.natMap === this.options.natMap;
     if (same && this.status === 'ready') inheritedMaps.set(options, this.#core.router.map);
@@ -190,9 +201,13 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     call.moment = this.#core.router.moment;
     if ((call.flags & CallFlag.blocking) !== 0) this.#limit(call);
     this.#fieldsets?.watch(call, () => this.#masters(), this.#send);
-    if (call.slot < 0 && this.status === 'ready' && isHimportControl(call)) sendToAll(call, this.#masters());
+    const refusal = call.slot < 0 ? this.#refuse(call) : undefined;
+    if (refusal !== undefined) call.fail(refusal);
+    else if (call.slot < 0 && this.status === 'ready' && isHimportControl(call)) sendToAll(call, this.#masters());
     else this.#send(call);
   };
+
+  readonly #refuse = (call: Call): Error | undefined => refusalOnShared(call, this.options.redisOptions?.db ?? 0);
 
   #masters(): Keeper[] {
     const nodes = [...this.#core.pool.all()].filter(({ inMap, role }) => inMap && role === 'master');
@@ -246,6 +261,7 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
       dispatcher: this.#core.router,
       friendly: showFriendlyErrorStack,
       cluster: true,
+      refuse: this.#refuse,
       status: () => this.#core.lifecycle.status,
       submit: this.#submit,
       subscribe: this.#subscribe,
@@ -309,15 +325,26 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
   #faceOf(node: PooledNode): Redis<Mapping> {
     let face = this.#faces.get(node.key);
     if (face === undefined) {
-      face = new Redis<Mapping>(sharedKeeper, node.keeper, nodeOptionsOf(this.options, node));
+      face = new Redis<Mapping>(sharedKeeper, node.keeper, nodeOptionsOf(this.options, node), (client) =>
+        this.#subscriberOf(node.key, client),
+      );
       this.#faces.set(node.key, face);
     }
     return face;
   }
 
+  #subscriberOf(key: string, client: EventEmitter): NodeSubscriber {
+    const connect: Connect = (events) => this.#core.pool.keeper(key, false, events);
+    const subscriber = new NodeSubscriber(client, connect, this.options.silenceTimeout ?? 1000, this.#world);
+    this.#nodeSubscribers.set(key, subscriber);
+    return subscriber;
+  }
+
   #nodeRemoved(node: PooledNode): void {
     const face = this.#faceOf(node);
     this.#faces.delete(node.key);
+    this.#nodeSubscribers.get(node.key)?.stop(new AbortError('Node is disconnected', { node: node.key }));
+    this.#nodeSubscribers.delete(node.key);
     this.emit('-node', face, node.key);
   }
 }

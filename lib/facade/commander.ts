@@ -3,6 +3,7 @@
 
 import { EventEmitter } from 'node:events';
 import { RedisError } from '../base/errors.ts';
+import { hintOf } from '../base/hint.ts';
 import { type Callback, nodeify } from '../batch/pipeline.ts';
 import { argvOf } from '../command/argv.ts';
 import { firstKeyIndex } from '../command/keys.ts';
@@ -266,7 +267,9 @@ export function promiseOf(call: Call, friendly: boolean): Promise<unknown> {
     const frames = framesOfCaller(new Error());
     const { reject } = call;
     call.reject = (error) => {
-      error.stack = `${error.name}: ${error.message}\n${frames}`;
+      const hint = hintOf(error);
+      const hinted = hint === undefined ? '' : `\n    hint: ${hint}`;
+      error.stack = `${error.name}: ${error.message}${hinted}\n${frames}`;
       reject(error);
     };
   }

@@ -1,7 +1,7 @@
 // When a cluster client connects, tries again and gives up. Owns the attempts and those who wait for `ready`; what one
 // attempt does, and what becomes of the client, is told by its hooks. An attempt that was broken off changes nothing.
 
-import { ClusterAllFailedError, RedisError } from '../base/errors.ts';
+import { ClusterAllFailedError, OptionError, RedisError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
 import type { Lifecycle } from './lifecycle.ts';
 
@@ -97,7 +97,9 @@ export class ConnectLoop {
   #failed(error: Error): void {
     if (error instanceof ClusterAllFailedError) this.#lifecycle.reportError(error);
     const reasons = error instanceof ClusterAllFailedError ? error.errors : [error];
-    const unavailable = new ClusterAllFailedError('None of startup nodes is available', reasons);
+    // What is wrong with the options themselves is said as it is.
+    const unavailable =
+      error instanceof OptionError ? error : new ClusterAllFailedError('None of startup nodes is available', reasons);
     for (const waiter of this.#waiters.splice(0)) waiter.reject(unavailable);
     this.#lifecycle.become('close');
     this.tryAgain(unavailable);

@@ -124,7 +124,6 @@ export function redisOptionsOf(args: readonly unknown[]): RedisOptions {
   if (secure) fill(options, { tls: true });
   fill(options, { ...defaultRedisOptions, autoPipeliningIgnoredCommands: [] });
   options['himportFieldsets'] = fieldsetsOf(options['himportFieldsets']);
-  for (const name of ['port', 'db']) if (typeof options[name] === 'string') options[name] = Number(options[name]);
   return options as RedisOptions;
 }
 

@@ -56,6 +56,8 @@ export interface RefreshMessage {
   reason: string;
   changed: boolean;
   error: Error | undefined;
+  /** Entries and fields of the replies that could not be used, and why; absent when all could. At most nine texts. */
+  leftOut?: readonly string[];
 }
 
 /** `lingcache:cache`: the near cache dropped answers before their time, or looked a read up. */

@@ -26,10 +26,10 @@ export interface ScriptDefinition {
 export interface CommonRedisOptions {
   /** Milliseconds until a call is rejected with "Command timed out", queueing, redirects and retries included. Default: none. */
   commandTimeout?: number | undefined;
-  /** Milliseconds until a socket must be open. Default 10000. */
+  /** Milliseconds until a socket must be open; 0: no limit. Default 10000. */
   connectTimeout?: number | undefined;
-  /** Milliseconds of silence before TCP keep-alive probes; 0 turns them off. Default 30000. */
-  keepAlive?: number | undefined;
+  /** Milliseconds of silence before TCP keep-alive probes; 0 or false turns them off, true is the default. Default 30000. */
+  keepAlive?: number | boolean | undefined;
   /** Default true. */
   noDelay?: boolean | undefined;
   /** 4 or 6 forces an address family. Default 0: either. */
@@ -38,10 +38,13 @@ export interface CommonRedisOptions {
   password?: string | undefined;
   /** CLIENT SETNAME of every connection. */
   connectionName?: string | undefined;
-  /** Database; only 0 exists in a cluster. Default 0. */
+  /**
+   * Database, selected on every connection. A cluster has 0 only, unless its servers are Valkey 9 with
+   * `cluster-databases`: connecting fails with an error that says so. Default 0.
+   */
   db?: number | undefined;
-  /** TLS with these options of node:tls, or true for none; the host name of each node is its server name. */
-  tls?: ConnectionOptions | true | undefined;
+  /** TLS with these options of node:tls, or true for its defaults; false: no TLS. The host name of each node is its server name. */
+  tls?: ConnectionOptions | boolean | undefined;
   /** 3 (default) asks for RESP3 and falls back; 2 never asks. */
   protocol?: 2 | 3 | undefined;
   /**
@@ -68,7 +71,7 @@ export interface CommonRedisOptions {
   maxLoadingRetryTime?: number | undefined;
   /** Accepted for ioredis's sake: sockets are closed at once. */
   disconnectTimeout?: number | undefined;
-  /** Reconnections after which waiting commands of a single node are rejected; null: never. In a cluster deadlines count. Default 20. */
+  /** Reconnections after which waiting commands of a single node are rejected; null or Infinity: never. In a cluster deadlines count. Default 20. */
   maxRetriesPerRequest?: number | null | undefined;
   /** Do not announce the library by CLIENT SETINFO. Default false. */
   disableClientInfo?: boolean | undefined;
@@ -203,6 +206,8 @@ export interface ClusterOptions {
   redisOptions?:
     | Omit<RedisOptions, 'host' | 'port' | 'path' | 'retryStrategy' | 'readOnly' | 'himportFieldsets'>
     | undefined;
+  /** As `redisOptions.db`; the path of a startup node's URL (`redis://host/3`) is the same. Default 0. */
+  db?: number | undefined;
   lazyConnect?: boolean | undefined;
   /** Looks host names up instead of dns.lookup; may give the name back to leave it to the system. TLS keeps the name. */
   dnsLookup?: DNSLookupFunction | undefined;

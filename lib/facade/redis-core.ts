@@ -26,6 +26,10 @@ export interface NodeLink {
   readonly keeper: Keeper;
   readonly status: Status;
   readonly subscriptions: Subscriptions;
+  /** Why a keyless call cannot be carried out on this connection. */
+  readonly refuse: (call: Call) => Error | undefined;
+  /** Where subscriptions have a connection of their own: takes their calls. */
+  subscribe?(call: Call): void;
   /** Sends, or holds until there is a connection. */
   submit(parcel: Parcel): void;
   /** A call inside a transaction that `exec` ends. */
@@ -44,6 +48,7 @@ export const closedText = 'Connection is closed.';
 export class RedisCore implements NodeLink {
   readonly router: SingleRouter;
   subscriptions: Subscriptions;
+  readonly refuse = (): undefined => undefined;
   /** Another one after the client has ended and connects again. */
   keeper: Keeper;
   readonly #client: EventEmitter;

@@ -12,7 +12,8 @@ import { Client, type ClientHands } from './client.ts';
 import { Command } from './command.ts';
 import { CallMaker, wordOf } from './commander.ts';
 import { defaultRedisOptions, redisOptionsOf } from './defaults.ts';
-import { verifyRedisOptions } from './option-checks.ts';
+import type { MakeSubscriber } from './node-subscriber.ts';
+import { checkRedisOptions } from './option-checks.ts';
 import type { RedisOptions, RedisOptionsWithReplyMapping, ReplyMappingFromOptions } from './options.ts';
 import { type NodeLink, RedisCore } from './redis-core.ts';
 import { ScanStream } from './scan-stream.ts';
@@ -41,16 +42,16 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
   constructor(path: string);
   constructor();
   /** The cluster's way to wrap a connection of its own. */
-  constructor(shared: typeof sharedKeeper, keeper: Keeper, options: RedisOptions);
+  constructor(shared: typeof sharedKeeper, keeper: Keeper, options: RedisOptions, subscriber: MakeSubscriber);
   constructor(...args: unknown[]) {
     super();
     const keeper = args[0] === sharedKeeper ? (args[1] as Keeper) : undefined;
     this.options = keeper === undefined ? redisOptionsOf(args) : (args[2] as RedisOptions);
-    if (keeper === undefined) verifyRedisOptions(this.options);
+    if (keeper === undefined) checkRedisOptions(this.options);
     this.#link =
       keeper === undefined
         ? new RedisCore(this, this.options, this.#world)
-        : new SharedLink(this, keeper, this.options, this.#world);
+        : new SharedLink(keeper, (args[3] as MakeSubscriber)(this), this.options, this.#world);
     Client.equip(this, this.#hands(), this.options.scripts ?? {});
     if (keeper === undefined && !this.options.lazyConnect) this.connect().catch(() => undefined);
   }
@@ -103,8 +104,8 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
   /** What the connection is for just now. A RESP2 connection that is subscribed takes no other commands. */
   get mode(): 'normal' | 'subscriber' | 'monitor' {
     if (this.options.monitor) return 'monitor';
-    const { keeper, subscriptions } = this.#link;
-    return keeper.protocol === 2 && subscriptions.size > 0 ? 'subscriber' : 'normal';
+    const { keeper, subscriptions, subscribe } = this.#link;
+    return keeper.protocol === 2 && subscriptions.size > 0 && subscribe === undefined ? 'subscriber' : 'normal';
   }
 
   /** ioredis's older name of disconnect(). */
@@ -139,7 +140,7 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
     const link = this.#link;
     call.moment = link.router.moment;
     if (call instanceof Call) {
-      const refusal = this.#refusal(call);
+      const refusal = this.#refusal(call) ?? (call.slot < 0 ? link.refuse(call) : undefined);
       if (refusal !== undefined) {
         call.fail(refusal);
         return;
@@ -168,9 +169,14 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
       dispatcher: link.router,
       friendly: options.showFriendlyErrorStack ?? false,
       cluster: false,
+      refuse: link.refuse,
       status: () => link.status,
       submit: this.#submit,
       subscribe: (call) => {
+        if (link.subscribe !== undefined) {
+          link.subscribe(call);
+          return;
+        }
         link.subscriptions.prepare(call);
         this.#submit(call);
       },

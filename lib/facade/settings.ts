@@ -16,7 +16,8 @@ export function keeperOptionsOf(
     path: options.path ?? undefined,
     family: seed?.family ?? familyOf(options.family),
     connectTimeout: options.connectTimeout,
-    keepAlive: options.keepAlive,
+    // Booleans have been put right by option-checks.
+    keepAlive: options.keepAlive as number | undefined,
     noDelay: options.noDelay,
     tls: tlsOf(options.tls, seed?.tls),
     protocol: options.protocol,
@@ -39,11 +40,11 @@ export function keeperOptionsOf(
 
 // A rediss:// seed says that there is TLS; redisOptions.tls says how, or that there is (true).
 function tlsOf(
-  own: ConnectionOptions | true | null | undefined,
-  seed: ConnectionOptions | true | undefined,
+  own: ConnectionOptions | boolean | null | undefined,
+  seed: ConnectionOptions | boolean | null | undefined,
 ): ConnectionOptions | undefined {
   if (!own && !seed) return undefined;
-  return { ...(own === true ? {} : own), ...(seed === true ? {} : seed) };
+  return { ...(typeof own === 'object' ? own : {}), ...(typeof seed === 'object' ? seed : {}) };
 }
 
 function familyOf(family: unknown): number | undefined {

@@ -1,17 +1,19 @@
 // A cluster's own connection to one of its nodes, as a Redis of nodes() uses it: the cluster keeps it alive, so what it
-// loses is lost, and there is nothing to connect or to close but for a moment.
+// loses is lost, and there is nothing to connect or to close but for a moment. Subscriptions have another one.
 
 import { AbortError, RedisError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
-import { ownCall, type Parcel } from '../connection/call.ts';
+import { type Call, CallFlag, ownCall, type Parcel } from '../connection/call.ts';
 import type { Keeper, KeeperState } from '../connection/keeper.ts';
-import { Subscriptions } from '../pubsub/subscriptions.ts';
+import type { Subscriptions } from '../pubsub/subscriptions.ts';
 import { Deadlines } from '../router/deadlines.ts';
 import { SingleRouter } from '../router/single.ts';
 import type { Status } from './lifecycle.ts';
+import type { NodeSubscriber } from './node-subscriber.ts';
 import type { RedisOptions } from './options.ts';
 import { closedText, gaveUpOf, type NodeLink } from './redis-core.ts';
 import { maxResendsOf, resendsWritten } from './settings.ts';
+import { refusalOnShared } from './shared-refusals.ts';
 
 const statusOf: Record<KeeperState, Status> = {
   idle: 'wait',
@@ -24,16 +26,14 @@ const statusOf: Record<KeeperState, Status> = {
 export class SharedLink implements NodeLink {
   readonly keeper: Keeper;
   readonly router: SingleRouter;
-  readonly subscriptions: Subscriptions;
+  readonly refuse: NodeLink['refuse'];
+  readonly #subscriber: NodeSubscriber;
   readonly #deadlines: Deadlines | undefined;
 
-  constructor(
-    client: ConstructorParameters<typeof Subscriptions>[0],
-    keeper: Keeper,
-    options: RedisOptions,
-    world: World,
-  ) {
+  constructor(keeper: Keeper, subscriber: NodeSubscriber, options: RedisOptions, world: World) {
     this.keeper = keeper;
+    this.#subscriber = subscriber;
+    this.refuse = (call) => refusalOnShared(call, options.db ?? 0) ?? refusalOfSubscribing(call);
     this.router = new SingleRouter(keeper, world, {
       resendWritten: resendsWritten(options),
       maxResends: maxResendsOf(options),
@@ -41,13 +41,20 @@ export class SharedLink implements NodeLink {
       loadingDeadline: options.maxLoadingRetryTime ?? 10_000,
       hold: (parcel) => parcel.fail(parcel.lastError ?? this.#closed()),
     });
-    this.subscriptions = new Subscriptions(client);
     const timeout = options.commandTimeout;
     if (timeout === undefined || timeout <= 0) return;
     this.#deadlines = new Deadlines(timeout, world, (visit) => {
       this.router.forEachParked(visit);
       keeper.forEachCall(visit);
     });
+  }
+
+  get subscriptions(): Subscriptions {
+    return this.#subscriber.subscriptions;
+  }
+
+  subscribe(call: Call): void {
+    this.#subscriber.send(call);
   }
 
   get status(): Status {
@@ -88,4 +95,11 @@ export class SharedLink implements NodeLink {
   #closed(): AbortError {
     return new AbortError(closedText, { code: 'ERR_CLOSED', node: this.keeper.address });
   }
+}
+
+// As calls of their own they never come here.
+function refusalOfSubscribing(call: Call): Error | undefined {
+  if ((call.flags & CallFlag.subscribing) === 0) return undefined;
+  const why = 'cannot be part of a pipeline on a node of a cluster: subscriptions have a connection of their own';
+  return new RedisError(`${call.name} ${why}`, { code: 'ERR_INVALID_ARG' });
 }

@@ -1,5 +1,6 @@
 // Whom a survey asks, and how: the nodes at hand before the seeds, CLUSTER SLOTS and CLUSTER NODES over the pool's own
-// sockets, each question under a deadline. What the answers mean is topology's business.
+// sockets, each question under a deadline. What the answers mean is topology's business. A server that refuses CLUSTER
+// SLOTS (an ACL) is asked CLUSTER SHARDS, and its CLUSTER NODES will do as well.
 
 import { AbortError, RedisError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
@@ -8,9 +9,11 @@ import type { Keeper } from '../connection/keeper.ts';
 import type { NodePool, PooledNode } from '../router/node-pool.ts';
 import type { NatMap, Seed } from '../topology/seeds.ts';
 import type { SurveyTarget } from '../topology/survey.ts';
-import { viewOfNodes, viewOfSlots } from '../topology/view.ts';
+import { viewOfLines, viewOfNodes, viewOfShards, viewOfSlots } from '../topology/view.ts';
 import type { View } from '../topology/vote.ts';
-import { parseNodes } from '../wire/cluster-nodes.ts';
+import { type NodeLine, parseNodes } from '../wire/cluster-nodes.ts';
+import { LeftOut } from '../wire/left-out.ts';
+import { ReplyError } from '../wire/reply.ts';
 
 export interface SurveyorOptions {
   readonly seeds: () => readonly Seed[];
@@ -19,6 +22,10 @@ export interface SurveyorOptions {
   readonly timeout: number;
   /** The client is closed or closing: a survey may outlive it, and must not open nodes again. */
   readonly isOver: () => boolean;
+  /** Connections are TLS. */
+  readonly tls: boolean;
+  /** A reply had unusable entries, which were left out. */
+  readonly onLeftOut: (leftOut: LeftOut) => void;
 }
 
 export class Surveyor {
@@ -67,11 +74,37 @@ export class Surveyor {
   async #askView(key: string): Promise<View> {
     const keeper = this.#open(key);
     if (keeper.state === 'resting') keeper.open();
+    const leftOut = new LeftOut();
     const slots = this.ask(keeper, ['cluster', 'slots']);
     const nodes = this.ask(keeper, ['cluster', 'nodes'])
-      .then(parseNodes)
+      .then((reply) => parseNodes(reply, leftOut))
       .catch(() => []);
-    return viewOfSlots(await slots, await nodes, key, this.#options.natMap);
+    try {
+      return viewOfSlots(await slots, await nodes, key, this.#options.natMap, leftOut);
+    } catch (error) {
+      if (!(error instanceof ReplyError) || !isRefusal(error)) throw error;
+      return await this.#askOtherwise(keeper, await nodes, error, leftOut);
+    } finally {
+      if (leftOut.count > 0) this.#options.onLeftOut(leftOut);
+    }
+  }
+
+  // CLUSTER SHARDS names nodes as clients shall reach them, CLUSTER NODES as they reach each other.
+  async #askOtherwise(
+    keeper: Keeper,
+    nodes: readonly NodeLine[],
+    refusal: ReplyError,
+    leftOut: LeftOut,
+  ): Promise<View> {
+    const { natMap, tls } = this.#options;
+    try {
+      const reply = await this.ask(keeper, ['cluster', 'shards']);
+      return viewOfShards(reply, nodes, keeper.address, natMap, tls, leftOut);
+    } catch {
+      const view = viewOfLines(nodes, keeper.address, natMap, leftOut);
+      if (view.shards.length > 0) return view;
+      throw refusal;
+    }
   }
 
   async #askEpochs(key: string): Promise<View> {
@@ -82,4 +115,9 @@ export class Surveyor {
     if (this.#options.isOver()) throw new AbortError('Connection is closed.', { code: 'ERR_CLOSED' });
     return this.#pool.open(key).keeper;
   }
+}
+
+/** This user may not ask that, or this server does not know the question. */
+function isRefusal(error: ReplyError): boolean {
+  return error.code === 'NOPERM' || /unknown (sub)?command/i.test(error.message);
 }

@@ -140,7 +140,7 @@ export class Router implements Dispatcher {
   setMap(map: SlotMap): void {
     this.#map = map;
     this.#lanes = [];
-    this.#pool.reconcile(map.addresses(), map.failed);
+    this.#pool.reconcile(map.addresses(), map.facts.failed);
     this.#parking.releaseAll();
   }
 
@@ -185,7 +185,9 @@ export class Router implements Dispatcher {
   }
 
   forEachParked(visit: (parcel: Parcel) => void): void {
-    this.#parking.forEach(({ parcel }) => visit(parcel));
+    this.#parking.forEach(({ parcel }) => {
+      visit(parcel);
+    });
   }
 
   /** From call to reply, for calls answered by `key`; undefined when there were none. */

@@ -158,8 +158,8 @@ export class Refresher {
       const map = await this.#options.ask();
       if (this.#stopped) return;
       const changed = this.#options.publish(map, reason);
-      if (changed || map.signs !== this.#signs) this.stirred();
-      this.#signs = map.signs;
+      if (changed || map.facts.signs !== this.#signs) this.stirred();
+      this.#signs = map.facts.signs;
       this.#wait = changed ? this.#interval : Math.min(this.#wait * 2, this.#maxInterval);
     } catch (error) {
       this.#wait = this.#interval;

@@ -11,8 +11,10 @@ export interface SeedOptions {
   readonly port?: number | string | undefined;
   readonly username?: string | undefined;
   readonly password?: string | undefined;
-  readonly tls?: ConnectionOptions | undefined;
+  readonly tls?: ConnectionOptions | boolean | null | undefined;
   readonly family?: number | undefined;
+  /** The database of the whole client: a cluster of Valkey 9 may have several (`cluster-databases`). */
+  readonly db?: number | string | null | undefined;
 }
 
 /** A number is a port, a string `host:port` or a `redis://` / `rediss://` URL. */
@@ -77,7 +79,7 @@ function parseSeed(node: StartupNode, index: number): Seed {
 
 function seedOf(options: SeedOptions, where: string): Seed {
   const host = options.host || '127.0.0.1';
-  const port = options.port === undefined || options.port === '' ? 6379 : Number(options.port);
+  const port = options.port == null || options.port === '' ? 6379 : Number(options.port);
   if (!isPort(port)) {
     throw new OptionError(
       `${where}.port`,
@@ -92,10 +94,7 @@ function isPort(port: number): boolean {
 }
 
 /** A URL or `host:port` as options; `db` in a URL's path is left to the caller. */
-export function parseLocation(
-  text: string,
-  where: string,
-): SeedOptions & { readonly path?: string; readonly db?: number } {
+export function parseLocation(text: string, where: string): SeedOptions & { readonly path?: string } {
   if (/^\d+$/.test(text)) return { port: Number(text) };
   if (text.startsWith('/')) return { path: text };
   const withScheme = text.includes('://') ? text : `redis://${text}`;

@@ -20,26 +20,33 @@ export interface OwnedRange {
   readonly epoch?: number;
 }
 
-const nobody: ReadonlySet<string> = new Set();
+/** What a round of asking tells beside the owners. */
+export interface MapFacts {
+  /** Addresses of nodes that the cluster agrees have failed. */
+  readonly failed: ReadonlySet<string>;
+  /** Flags and epochs of all nodes, as one text: another text means that something is going on. */
+  readonly signs: string;
+  /** 1 for a slot that has an owner who could not be read. */
+  readonly unread: Uint8Array | undefined;
+}
+
+const noFacts: MapFacts = { failed: new Set(), signs: '', unread: undefined };
 
 export class SlotMap {
   readonly shards: readonly Shard[];
   /** slot -> index into `shards` plus one; 0 means nobody is known to own it. */
   readonly table: Uint16Array;
-  /** Addresses of nodes that the cluster agreed have failed when it was asked. */
-  readonly failed: ReadonlySet<string>;
-  /** Flags and epochs of all nodes when the cluster was asked, as one text: another text means that something is going on. */
-  readonly signs: string;
+  /** What else the cluster told when it was asked. */
+  readonly facts: MapFacts;
 
-  private constructor(shards: readonly Shard[], table: Uint16Array, failed: ReadonlySet<string>, signs: string) {
+  private constructor(shards: readonly Shard[], table: Uint16Array, facts: MapFacts) {
     this.shards = shards;
     this.table = table;
-    this.failed = failed;
-    this.signs = signs;
+    this.facts = facts;
   }
 
   /** Builds a map from ranges in any order; where ranges overlap the later wins. */
-  static of(ranges: readonly OwnedRange[], failed: ReadonlySet<string> = nobody, signs = ''): SlotMap {
+  static of(ranges: readonly OwnedRange[], facts: MapFacts = noFacts): SlotMap {
     const shards: Shard[] = [];
     const known = new Map<string, number>();
     const table = new Uint16Array(slotCount);
@@ -53,7 +60,7 @@ export class SlotMap {
       }
       table.fill(number, range.start, range.end + 1);
     }
-    return new SlotMap(shards, table, failed, signs);
+    return new SlotMap(shards, table, facts);
   }
 
   shardOf(slot: number): Shard | undefined {
@@ -121,7 +128,7 @@ export class SlotMap {
       if (table === this.table) table = table.slice();
       table[slot] = number;
     }
-    return shards === this.shards && table === this.table ? this : new SlotMap(shards, table, this.failed, this.signs);
+    return shards === this.shards && table === this.table ? this : new SlotMap(shards, table, this.facts);
   }
 
   /** Same owners and replicas for every slot, whatever the order of shards. */

@@ -1,8 +1,10 @@
-// What one node answered, CLUSTER SLOTS or CLUSTER NODES, as a view: empty hosts stand for the node that answered,
-// unknown ones are left out, and every address passes the NAT map.
+// What one node answered, CLUSTER SLOTS, SHARDS or NODES, as a view: empty hosts stand for the node that answered,
+// unknown ones are left out, and every address passes the NAT map. One unusable entry voids that entry: the others
+// count, and what was left out is noted.
 
 import { type NodeLine, parseNodes } from '../wire/cluster-nodes.ts';
-import { parseSlots, type SlotNode } from '../wire/cluster-text.ts';
+import { parseShards, parseSlots, type ShardNode, type SlotNode } from '../wire/cluster-text.ts';
+import { LeftOut } from '../wire/left-out.ts';
 import { type NatMap, parseKey, translate } from './seeds.ts';
 import type { View, ViewShard } from './vote.ts';
 
@@ -14,8 +16,9 @@ function epochsOf(nodes: readonly NodeLine[]): Map<string, number> {
 type Facts = Required<Pick<View, 'failed' | 'signs'>>;
 
 /** What CLUSTER NODES tells beside the owners. */
-function factsOf(nodes: readonly NodeLine[], keyOf: (node: NodeLine) => string | undefined): Facts {
-  const failed = nodes.filter(({ flags }) => flags.includes('fail')).map(keyOf);
+function factsOf(nodes: readonly NodeLine[], answerer: string, natMap: NatMap | undefined): Facts {
+  const known = nodes.filter(({ flags, port }) => flags.includes('fail') && !flags.includes('noaddr') && port > 0);
+  const failed = known.map(({ host, port }) => keyFor(host, port, answerer, natMap));
   // A node's own doubts (`fail?`) are not everybody's, and would make each answerer's text another one.
   const signs = nodes.map(({ id, flags, master, configEpoch }) => {
     const role = flags.includes('fail') ? 'failed' : (master ?? 'master');
@@ -24,21 +27,26 @@ function factsOf(nodes: readonly NodeLine[], keyOf: (node: NodeLine) => string |
   return { failed: failed.filter((key): key is string => key !== undefined), signs: signs.sort().join('\n') };
 }
 
-/** Throws an Error that names the bad field, or says that the view owns no slot at all. */
+/** Throws an Error when the reply is none, or names no slot with a usable owner; it says what was left out and why. */
 export function viewOfSlots(
   reply: unknown,
   nodes: readonly NodeLine[],
   from: string,
   natMap: NatMap | undefined,
+  leftOut: LeftOut = new LeftOut(),
 ): View {
   const answerer = parseKey(from).host;
   const epochs = epochsOf(nodes);
-  const keyOf = (node: SlotNode): string | undefined => keyFor(node.host, node.port, answerer, natMap);
+  const keyOf = (node: SlotNode): string | undefined => keyFor(node.host, node.port, answerer, natMap, leftOut);
   const shards = new Map<string, ViewShard & { ranges: [number, number][] }>();
-  for (const range of parseSlots(reply)) {
+  const unread: [number, number][] = [];
+  for (const range of parseSlots(reply, leftOut)) {
     const [first] = range.nodes;
     const [master, ...replicas] = range.nodes.map(keyOf);
-    if (master === undefined) continue;
+    if (master === undefined) {
+      unread.push([range.start, range.end]);
+      continue;
+    }
     const rest = replicas.filter((key): key is string => key !== undefined && key !== master);
     const identity = `${master}|${rest.join('|')}`;
     const known = shards.get(identity);
@@ -54,17 +62,67 @@ export function viewOfSlots(
       });
     }
   }
-  if (shards.size === 0) throw new Error('CLUSTER SLOTS names no slot with a reachable owner');
-  const facts = factsOf(nodes, (node) => keyFor(node.host, node.port, answerer, natMap));
-  return { from, shards: [...shards.values()], ...facts };
+  const view = { ...viewOf('CLUSTER SLOTS', from, [...shards.values()], leftOut), ...factsOf(nodes, answerer, natMap) };
+  return unread.length === 0 ? view : { ...view, unread };
+}
+
+/**
+ * The view of a server that refuses CLUSTER SLOTS and not CLUSTER SHARDS. `tls`: clients connect with TLS, and a node
+ * that has a port for it is named by that port. Throws as viewOfSlots().
+ */
+export function viewOfShards(
+  reply: unknown,
+  nodes: readonly NodeLine[],
+  from: string,
+  natMap: NatMap | undefined,
+  tls: boolean,
+  leftOut: LeftOut = new LeftOut(),
+): View {
+  const answerer = parseKey(from).host;
+  const epochs = epochsOf(nodes);
+  const keyOf = ({ endpoint, port, tlsPort }: ShardNode): string | undefined =>
+    keyFor(endpoint, (tls ? (tlsPort ?? port) : (port ?? tlsPort))!, answerer, natMap, leftOut);
+  const shards: ViewShard[] = [];
+  for (const shard of parseShards(reply, leftOut)) {
+    // A dead master may stand beside the replica that took its place.
+    const masters = shard.nodes.filter(({ role }) => role === 'master');
+    const owner = masters.find(({ health }) => health === 'online') ?? masters[0];
+    const master = owner === undefined ? undefined : keyOf(owner);
+    if (owner === undefined || master === undefined || shard.slots.length === 0) continue;
+    const others = shard.nodes.filter(({ role, health }) => role === 'replica' && health !== 'fail').map(keyOf);
+    const replicas = others.filter((key): key is string => key !== undefined && key !== master);
+    shards.push({ id: owner.id, master, replicas, epoch: epochs.get(owner.id) ?? 0, ranges: shard.slots });
+  }
+  return { ...viewOf('CLUSTER SHARDS', from, shards, leftOut), ...factsOf(nodes, answerer, natMap) };
+}
+
+function viewOf(what: string, from: string, shards: ViewShard[], leftOut: LeftOut): View {
+  if (shards.length > 0) return { from, shards };
+  throw new Error([`${what} names no slot with a reachable owner`, String(leftOut)].filter(Boolean).join('; '));
 }
 
 /** A witness's view: CLUSTER NODES alone. */
-export function viewOfNodes(reply: unknown, from: string, natMap: NatMap | undefined): View {
-  const nodes = parseNodes(reply);
+export function viewOfNodes(
+  reply: unknown,
+  from: string,
+  natMap: NatMap | undefined,
+  leftOut: LeftOut = new LeftOut(),
+): View {
+  return viewOfLines(parseNodes(reply, leftOut), from, natMap, leftOut);
+}
+
+/** As viewOfNodes(), of lines read already. */
+export function viewOfLines(
+  nodes: readonly NodeLine[],
+  from: string,
+  natMap: NatMap | undefined,
+  leftOut: LeftOut = new LeftOut(),
+): View {
   const answerer = parseKey(from).host;
   const keyOf = (node: NodeLine): string | undefined =>
-    node.flags.includes('noaddr') || node.port === 0 ? undefined : keyFor(node.host, node.port, answerer, natMap);
+    node.flags.includes('noaddr') || node.port === 0
+      ? undefined
+      : keyFor(node.host, node.port, answerer, natMap, leftOut);
   const shards: ViewShard[] = [];
   for (const node of nodes) {
     const master = keyOf(node);
@@ -75,12 +133,29 @@ export function viewOfNodes(reply: unknown, from: string, natMap: NatMap | undef
       .filter((key): key is string => key !== undefined);
     shards.push({ id: node.id, master, replicas, epoch: node.configEpoch, ranges: node.ranges });
   }
-  return { from, shards, ...factsOf(nodes, keyOf) };
+  return { from, shards, ...factsOf(nodes, answerer, natMap) };
 }
 
-function keyFor(host: string | null, port: number, answerer: string, natMap: NatMap | undefined): string | undefined {
-  if (host === '?') return undefined;
+function keyFor(
+  host: string | null,
+  port: number,
+  answerer: string,
+  natMap: NatMap | undefined,
+  leftOut?: LeftOut,
+): string | undefined {
+  if (host === '?') {
+    leftOut?.add(`?:${port}: the node's name is not known`);
+    return undefined;
+  }
   // The answerer was reached by an address that is already mapped.
   if (host === null || host === '') return `${answerer}:${port}`;
-  return translate(host, port, natMap).key;
+  try {
+    const { key } = translate(host, port, natMap);
+    // What a NAT map gives is the user's: an address that is none must not reach the pool.
+    if (natMap !== undefined) parseKey(key);
+    return key;
+  } catch (error) {
+    leftOut?.add(`${host}:${port}: natMap: ${(error as Error).message}`);
+    return undefined;
+  }
 }

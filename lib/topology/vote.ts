@@ -25,6 +25,8 @@ export interface View {
   readonly failed?: readonly string[];
   /** Everything that changes when something is going on: flags and epochs of all nodes, as one text. */
   readonly signs?: string;
+  /** Slots with an owner that could not be read. */
+  readonly unread?: readonly (readonly [start: number, end: number])[];
 }
 
 /**
@@ -47,15 +49,15 @@ export function combine(lead: View, witnesses: readonly View[]): SlotMap {
       }
     }
   }
-  const views = [lead, ...witnesses];
-  const failed = new Set(views.flatMap((view) => view.failed ?? []));
-  return SlotMap.of(rangesOf(owner, shards), failed, lead.signs);
+  const failed = new Set([lead, ...witnesses].flatMap((view) => view.failed ?? []));
+  return SlotMap.of(rangesOf(owner, shards), { failed, signs: lead.signs ?? '', unread: marks(lead.unread) });
 }
 
 /**
  * The map to use after a survey: `seen` everywhere, but for slots whose owner we hold at a higher epoch while `seen`
  * still counts that owner among the masters. An owner we know from a view is given up as soon as `seen` knows that
- * owner's epoch as well: a node may lose a slot and have a higher epoch than the one that took it.
+ * owner's epoch as well: a node may lose a slot and have a higher epoch than the one that took it. A slot whose owner
+ * could not be read keeps the one it had.
  */
 export function merge(held: SlotMap, seen: SlotMap): SlotMap {
   const masters = new Map(seen.shards.map((shard) => [shard.master, shard.epoch]));
@@ -65,12 +67,20 @@ export function merge(held: SlotMap, seen: SlotMap): SlotMap {
   for (let slot = 0; slot < slotCount; slot++) {
     const mine = held.table[slot]! - 1;
     const theirs = seen.table[slot]! - 1;
-    if (mine >= 0 && holds(held.shards[mine]!, seen.shards[theirs], masters)) {
+    const unread = theirs < 0 && seen.facts.unread?.[slot] === 1;
+    if (mine >= 0 && (unread || holds(held.shards[mine]!, seen.shards[theirs], masters))) {
       owner[slot] = seen.shards.length + mine;
       kept++;
     } else owner[slot] = theirs;
   }
-  return kept === 0 ? seen : SlotMap.of(rangesOf(owner, shards), seen.failed, seen.signs);
+  return kept === 0 ? seen : SlotMap.of(rangesOf(owner, shards), seen.facts);
+}
+
+function marks(ranges: View['unread'] = []): Uint8Array | undefined {
+  if (ranges.length === 0) return undefined;
+  const marked = new Uint8Array(slotCount);
+  for (const [start, end] of ranges) marked.fill(1, start, end + 1);
+  return marked;
 }
 
 function holds(mine: Shard, theirs: Shard | undefined, masters: ReadonlyMap<string, number>): boolean {
