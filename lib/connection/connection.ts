@@ -61,6 +61,8 @@ export class Connection {
   #closed: Error | undefined;
   #ending = false;
   #subscriber = false;
+  /** Names of a (un)subscribing call whose confirmations come in another order. */
+  #named: { readonly call: Call; readonly names: ReadonlySet<string> } | undefined;
   /** Digests of scripts that have been sent in full here. */
   readonly #scripts = new Set<string>();
   /** What the socket hands over is only lent. */
@@ -138,8 +140,14 @@ export class Connection {
     this.#unflushed++;
     call.attempts++;
     call.written = true;
-    if ((call.flags & CallFlag.subscribing) !== 0) this.#subscriber = true;
+    if ((call.flags & CallFlag.subscribing) !== 0) this.#expectPushes(call);
     return true;
+  }
+
+  // A call that is sent again is answered anew for every name; without names its maker knows how often.
+  #expectPushes(call: Call): void {
+    this.#subscriber = true;
+    if (call.argv.length > 1) call.pushes = call.argv.length - 1;
   }
 
   #schedule(): void {
@@ -277,11 +285,29 @@ export class Connection {
     if (confirmations.has(kind)) {
       const head = this.#fifo.peek();
       // A server may also unsubscribe on its own (a shard channel whose slot left).
-      if (head !== undefined && answers(push, kind, head) && --head.pushes <= 0) {
+      if (head !== undefined && this.#answers(push, kind, head) && --head.pushes <= 0) {
         this.#onReply(Number(push.items[2] ?? 0));
       }
     }
     this.#events.onPush(push);
+  }
+
+  // Whether a confirmation is about what the call asked for. Servers confirm in the order of the names, so one
+  // comparison is enough for each; a server that does not gets a look-up table, made once a call.
+  #answers(push: Push, kind: string, call: Call): boolean {
+    if ((call.flags & CallFlag.subscribing) === 0 || call.name.toLowerCase() !== kind) return false;
+    const { argv } = call;
+    const name = push.items[1];
+    if (!Buffer.isBuffer(name)) {
+      // UNSUBSCRIBE without names where there is no subscription: one answer, however many were expected.
+      if (argv.length === 1) call.pushes = 1;
+      return true;
+    }
+    if (argv.length === 1) return true;
+    const next = argv[argv.length - call.pushes];
+    if (next !== undefined && isSameText(next, name)) return true;
+    if (this.#named?.call !== call) this.#named = { call, names: new Set(argv.slice(1).map(textOfBytes)) };
+    return this.#named.names.has(name.toString('latin1'));
   }
 
   // RESP2 has no push type: in subscriber mode messages and confirmations are arrays among the replies.
@@ -304,12 +330,13 @@ export class Connection {
 
 const askingArgv = ['asking'];
 
-/** Whether a confirmation is about what the call asked for. */
-function answers(push: Push, kind: string, call: Call): boolean {
-  if ((call.flags & CallFlag.subscribing) === 0 || call.name.toLowerCase() !== kind) return false;
-  const name = push.items[1];
-  if (call.argv.length === 1 || !Buffer.isBuffer(name)) return true;
-  return call.argv.some((word, at) => at > 0 && name.equals(typeof word === 'string' ? Buffer.from(word) : word));
+function isSameText(word: Argument, name: Buffer): boolean {
+  return typeof word === 'string' ? name.toString() === word : name.equals(word);
+}
+
+/** One char a byte. */
+function textOfBytes(word: Argument): string {
+  return Buffer.from(word as string).toString('latin1');
 }
 
 function textOf(reply: unknown): unknown {

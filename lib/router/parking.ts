@@ -1,17 +1,24 @@
 // Calls that wait to be tried again: until their time comes, or until something changed that makes waiting pointless
 // (a new map, a node that is up again). One timer for all. Bounded by the deadline each call carries.
 
+import { Heap } from '../base/heap.ts';
 import type { Timer, World } from '../base/world.ts';
 
 interface Parked<T> {
   readonly item: T;
+  /** World time. */
   readonly due: number;
+  /** Counts what was ever parked. */
+  readonly order: number;
 }
 
 export class Parking<T> {
   readonly #world: World;
   readonly #release: (item: T) => void;
-  #parked: Parked<T>[] = [];
+  readonly #parked = new Heap<Parked<T>>(
+    (one, other) => one.due < other.due || (one.due === other.due && one.order < other.order),
+  );
+  #order = 0;
   #timer: Timer | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
 
@@ -21,44 +28,45 @@ export class Parking<T> {
   }
 
   get size(): number {
-    return this.#parked.length;
+    return this.#parked.size;
   }
 
   park(item: T, ms: number): void {
     const due = this.#world.now() + ms;
-    this.#parked.push({ item, due });
+    this.#parked.push({ item, due, order: this.#order++ });
     if (due < this.#timerAt) this.#arm(due);
   }
 
   /** Lets everything go now, in the order it was parked. */
   releaseAll(): void {
-    const parked = this.#parked;
-    this.#parked = [];
-    this.#disarm();
-    for (const one of parked) this.#release(one.item);
+    for (const item of this.clear()) this.#release(item);
   }
 
-  /** Takes everything out without releasing it. */
+  /** Takes everything out without releasing it, in the order it was parked. */
   clear(): T[] {
-    const parked = this.#parked;
-    this.#parked = [];
     this.#disarm();
-    return parked.map((one) => one.item);
+    return inOrder(this.#parked.drain());
   }
 
   forEach(visit: (item: T) => void): void {
-    for (const one of this.#parked) visit(one.item);
+    this.#parked.forEach(({ item }) => {
+      visit(item);
+    });
   }
 
+  // In the order of parking, whatever the exact times: calls that wait for the same thing keep their places.
   #fire(): void {
     this.#timerAt = Number.POSITIVE_INFINITY;
     const now = this.#world.now();
-    const due = this.#parked.filter((one) => one.due <= now);
-    this.#parked = this.#parked.filter((one) => one.due > now);
-    let next = Number.POSITIVE_INFINITY;
-    for (const one of this.#parked) if (one.due < next) next = one.due;
-    if (next < Number.POSITIVE_INFINITY) this.#arm(next);
-    for (const one of due) this.#release(one.item);
+    const due: Parked<T>[] = [];
+    for (let next = this.#parked.peek(); next !== undefined; next = this.#parked.peek()) {
+      if (next.due > now) {
+        this.#arm(next.due);
+        break;
+      }
+      due.push(this.#parked.pop()!);
+    }
+    for (const item of inOrder(due)) this.#release(item);
   }
 
   #arm(at: number): void {
@@ -73,4 +81,9 @@ export class Parking<T> {
     this.#timer = undefined;
     this.#timerAt = Number.POSITIVE_INFINITY;
   }
+}
+
+function inOrder<T>(parked: Parked<T>[]): T[] {
+  parked.sort((one, other) => one.order - other.order);
+  return parked.map(({ item }) => item);
 }
