@@ -3,6 +3,7 @@
 
 import { type NodeLine, parseNodes } from '../wire/cluster-nodes.ts';
 import { parseSlots, type SlotNode } from '../wire/cluster-text.ts';
+import { slotCount } from '../wire/slot.ts';
 import { type NatMap, parseKey, translate } from './seeds.ts';
 import type { View, ViewShard } from './vote.ts';
 
@@ -18,6 +19,10 @@ export function viewOfSlots(
   from: string,
   natMap: NatMap | undefined,
 ): View {
+  // More ranges than there are slots overlap: nothing that a cluster would say, and no end to the work of reading it.
+  if (Array.isArray(reply) && reply.length > slotCount) {
+    throw new Error(`CLUSTER SLOTS has ${reply.length} ranges, more than there are slots`);
+  }
   const answerer = parseKey(from).host;
   const epochs = epochsOf(nodes);
   const keyOf = (node: SlotNode): string | undefined => keyFor(node.host, node.port, answerer, natMap);
@@ -52,16 +57,28 @@ export function viewOfNodes(reply: unknown, from: string, natMap: NatMap | undef
   const keyOf = (node: NodeLine): string | undefined =>
     node.flags.includes('noaddr') || node.port === 0 ? undefined : keyFor(node.host, node.port, answerer, natMap);
   const shards: ViewShard[] = [];
+  const replicasOf = replicasByMaster(nodes);
   for (const node of nodes) {
     const master = keyOf(node);
     if (node.master !== null || node.ranges.length === 0 || master === undefined) continue;
-    const replicas = nodes
-      .filter((other) => other.master === node.id && !other.flags.includes('fail'))
+    const replicas = (replicasOf.get(node.id) ?? [])
+      .filter((other) => !other.flags.includes('fail'))
       .map(keyOf)
       .filter((key): key is string => key !== undefined);
     shards.push({ id: node.id, master, replicas, epoch: node.configEpoch, ranges: node.ranges });
   }
   return { from, shards };
+}
+
+function replicasByMaster(nodes: readonly NodeLine[]): Map<string, NodeLine[]> {
+  const replicas = new Map<string, NodeLine[]>();
+  for (const node of nodes) {
+    if (node.master === null) continue;
+    const siblings = replicas.get(node.master);
+    if (siblings === undefined) replicas.set(node.master, [node]);
+    else siblings.push(node);
+  }
+  return replicas;
 }
 
 function keyFor(host: string | null, port: number, answerer: string, natMap: NatMap | undefined): string | undefined {
