@@ -146,15 +146,13 @@ class ClusterScan {
       return;
     }
     const self = nodes?.find((node) => node.flags.includes('myself'));
+    const owned = self === undefined ? undefined : slotsOf(self);
+    const byId = new Map(nodes?.map((node) => [node.id, node]));
     for (const slot of work.slots) {
-      if (map.masterOf(slot) !== work.key || (self !== undefined && !owns(self, slot))) continue;
+      if (map.masterOf(slot) !== work.key || owned?.has(slot) === false) continue;
       const importer = self?.migrating.get(slot);
       if (importer === undefined) this.#undone.delete(slot);
-      else
-        this.#handOver(
-          slot,
-          nodes!.find((node) => node.id === importer),
-        );
+      else this.#handOver(slot, byId.get(importer));
     }
   }
 
@@ -263,8 +261,12 @@ function unlessRefused(error: unknown): undefined {
   if (!isRefusal(error)) throw error;
 }
 
-function owns(node: NodeLine, slot: number): boolean {
-  return node.flags.includes('master') && node.ranges.some(([start, end]) => slot >= start && slot <= end);
+/** The slots that a node says it owns. */
+function slotsOf({ flags, ranges }: NodeLine): ReadonlySet<number> {
+  const slots = new Set<number>();
+  if (!flags.includes('master')) return slots;
+  for (const [start, end] of ranges) for (let slot = start; slot <= end; slot++) slots.add(slot);
+  return slots;
 }
 
 /** The working parts of a cluster client as a scan needs them. */

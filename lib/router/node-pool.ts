@@ -3,7 +3,7 @@
 
 import { AbortError } from '../base/errors.ts';
 import type { Timer, World } from '../base/world.ts';
-import type { Call } from '../connection/call.ts';
+import type { Call, Parcel } from '../connection/call.ts';
 import { Keeper, type KeeperEvents, type KeeperOptions } from '../connection/keeper.ts';
 import { parseKey } from '../topology/seeds.ts';
 import { BlockingLanes } from './blocking-lanes.ts';
@@ -90,7 +90,7 @@ export class NodePool {
   }
 
   /** A connection of the node for one blocking call. */
-  blockingLane(key: string): Keeper {
+  blockingLane(key: string, parcel: Parcel): Keeper {
     const node = this.open(key);
     // One named connection a node and client, as users count them by CLIENT LIST: the shared one, lanes have no name.
     if (node.keeper.state === 'idle') node.keeper.open();
@@ -100,7 +100,7 @@ export class NodePool {
       this.#world,
       this.#options.maxBlockingConnections,
     );
-    return node.blocking.pick();
+    return node.blocking.pick(parcel);
   }
 
   /** Closes the connection that a blocking call has to itself; the server forgets the call with it. */

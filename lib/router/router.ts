@@ -312,13 +312,15 @@ export class Router implements Dispatcher {
 
   // A call that may hold its connection gets one of its own.
   #laneOn(key: string, parcel: Parcel): Keeper {
-    return (parcel.flags & CallFlag.blocking) === 0 ? this.#pool.open(key).keeper : this.#pool.blockingLane(key);
+    return (parcel.flags & CallFlag.blocking) === 0
+      ? this.#pool.open(key).keeper
+      : this.#pool.blockingLane(key, parcel);
   }
 
   #laneFor(parcel: Parcel): Keeper | undefined {
     const lane = this.#shardLane(parcel);
     if (lane === undefined || (parcel.flags & CallFlag.blocking) === 0) return lane;
-    return this.#pool.blockingLane(lane.address);
+    return this.#pool.blockingLane(lane.address, parcel);
   }
 
   #shardLane(parcel: Parcel): Keeper | undefined {
