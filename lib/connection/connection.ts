@@ -17,6 +17,8 @@ export interface ConnectionEvents {
   onClose(reason: Error): void;
   /** A push frame, or a RESP2 pub/sub message in its place. */
   onPush(push: Push): void;
+  /** The socket takes no more for now. */
+  onBehind?(): void;
   /** The socket takes writes again after backpressure. */
   onDrain(): void;
   /** Bytes came after the connection had been called silent. */
@@ -101,6 +103,11 @@ export class Connection {
   /** Bytes waiting for the socket, here and in its own buffer. */
   get pendingBytes(): number {
     return this.#encoder.size + this.#socket.writableLength;
+  }
+
+  /** Calls whose bytes the socket has not been given. */
+  get pendingCalls(): number {
+    return this.#unflushed;
   }
 
   /** Milliseconds that calls have waited without a byte from the peer; 0 when nothing is in flight. */
@@ -205,7 +212,10 @@ export class Connection {
       for (const segment of segments) room = socket.write(segment);
       socket.uncork();
     }
-    if (!room) this.#blocked = socket.writableNeedDrain;
+    if (!room && socket.writableNeedDrain) {
+      this.#blocked = true;
+      this.#events.onBehind?.();
+    }
     // The kernel has it all, as it nearly always does at once.
     if (socket.writableLength === 0) this.#encoder.rewind();
   }

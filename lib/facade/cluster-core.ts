@@ -2,6 +2,7 @@
 // (cluster.ts) adds names and events; this file knows when to connect, to ask again and to give up.
 
 import { lookup } from 'node:dns';
+import { Backlog } from '../base/backlog.ts';
 import { AbortError, type ClusterAllFailedError, RedisError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
 import { type Call, ownCall, type Parcel } from '../connection/call.ts';
@@ -55,6 +56,8 @@ export class ClusterCore {
   readonly router: Router;
   readonly refresher: Refresher;
   readonly lifecycle: Lifecycle;
+  /** Everything that waits anywhere in this client; `maxQueueLength` and `maxQueueBytes` bound it. */
+  readonly backlog: Backlog;
   /** Undefined when masters answer everything. */
   readonly reads: ReadPolicy | undefined;
   readonly #readMonitor: ReadMonitor | undefined;
@@ -74,7 +77,7 @@ export class ClusterCore {
     seeds: readonly Seed[],
     options: ClusterOptions,
     world: World,
-    lifecycle: (send: (parcel: Parcel) => void) => Lifecycle,
+    lifecycle: (send: (parcel: Parcel) => void, backlog: Backlog) => Lifecycle,
     events: CoreEvents,
   ) {
     this.seeds = seeds;
@@ -82,13 +85,14 @@ export class ClusterCore {
     this.#world = world;
     this.#events = events;
     this.#inherited = events.inherited;
+    this.backlog = new Backlog(options);
     this.pool = this.#makePool();
     this.#surveyor = this.#makeSurveyor();
     this.reads = readPolicyOf(options, (key) => this.router.usable(key), world);
     this.router = this.#makeRouter();
     this.#readMonitor = this.#makeReadMonitor();
     this.refresher = this.#makeRefresher();
-    this.lifecycle = lifecycle((parcel) => this.router.send(parcel));
+    this.lifecycle = lifecycle((parcel) => this.router.send(parcel), this.backlog);
     this.#loop = this.#makeLoop();
     const timeout = options.redisOptions?.commandTimeout;
     if (timeout !== undefined && timeout > 0) {
@@ -216,6 +220,7 @@ export class ClusterCore {
           dnsLookup: dnsLookup === lookup ? undefined : dnsLookup,
           retryDelay: (times) => redialDelay(this.#options.clusterNodeRetryStrategy, times, this.#world),
           holdWhileDown: false,
+          backlog: this.backlog,
         }),
         readFromReplicas: scaleReads !== 'master',
         onSilent: () => this.refresher.suggest('outage'),
@@ -268,6 +273,7 @@ export class ClusterCore {
         reads: this.reads,
         readChoice: this.#events.readChoice,
         natMap: options.natMap,
+        backlog: this.backlog,
       },
       this.pool,
       this.#world,

@@ -1,6 +1,7 @@
 // The drop-in face of a cluster: ioredis's names, statuses and events over the core. It owns the Redis objects that
 // nodes() hands out and the scripts; everything about slots, redirects and connections lives below.
 
+import type { Backlog } from '../base/backlog.ts';
 import { AbortError, OptionError } from '../base/errors.ts';
 import { RealWorld } from '../base/world.ts';
 import { fanOut, mayFanOut } from '../batch/fan-out.ts';
@@ -72,7 +73,7 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     this.#plain = options.crossSlot !== 'split' && !options.fanOut;
     if (options.himportFieldsets?.length) this.#fieldsets = new Fieldsets(options.himportFieldsets);
     const world = this.#world;
-    this.#core = new ClusterCore(seeds, options, world, (send) => this.#makeLifecycle(send), {
+    this.#core = new ClusterCore(seeds, options, world, (send, backlog) => this.#makeLifecycle(send, backlog), {
       readChoice: this.#readChoice(),
       inherited: inheritedMaps.get(given),
       onNodeAdded: (node) => this.emit('+node', this.#faceOf(node)),
@@ -288,12 +289,11 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     );
   }
 
-  #makeLifecycle(send: (parcel: Parcel) => void): Lifecycle {
+  #makeLifecycle(send: (parcel: Parcel) => void, backlog: Backlog): Lifecycle {
     return new Lifecycle(this, {
       offlineQueue: this.options.enableOfflineQueue ?? true,
       offlineMessage: "Cluster isn't ready and enableOfflineQueue options is false",
-      maxQueueLength: this.options.maxQueueLength ?? 1_000_000,
-      maxQueueBytes: this.options.maxQueueBytes ?? 512 * 1024 * 1024,
+      backlog,
       send,
       wake: () => void this.connect().catch(() => undefined),
     });

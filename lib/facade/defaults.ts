@@ -10,7 +10,7 @@ import type { ClusterOptions, RedisOptions } from './options.ts';
 
 const world = new RealWorld();
 
-const queueLimits = { maxQueueLength: 1_000_000, maxQueueBytes: 512 * 1024 * 1024 };
+const queueLimits = { maxQueueLength: Number.POSITIVE_INFINITY, maxQueueBytes: Number.POSITIVE_INFINITY };
 
 /** `Redis.defaultOptions`. null: nothing, as ioredis writes it. */
 export const defaultRedisOptions: Readonly<Record<string, unknown>> = {

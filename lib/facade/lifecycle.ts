@@ -2,7 +2,8 @@
 // One owner for status, offline queue and the promises that wait for ready.
 
 import type { EventEmitter } from 'node:events';
-import { AbortError, QueueFullError } from '../base/errors.ts';
+import { Backlog } from '../base/backlog.ts';
+import { AbortError } from '../base/errors.ts';
 import { Fifo } from '../base/fifo.ts';
 import type { Parcel } from '../connection/call.ts';
 
@@ -21,9 +22,8 @@ export interface LifecycleOptions {
   /** Hold commands while not ready; false rejects them with `offlineMessage`. */
   readonly offlineQueue: boolean;
   readonly offlineMessage: string;
-  readonly maxQueueLength: number;
-  /** Most bytes of commands held. */
-  readonly maxQueueBytes: number;
+  /** The client's: what is held counts there. */
+  readonly backlog: Backlog;
   /** Sends a parcel once the client is ready. */
   readonly send: (parcel: Parcel) => void;
   /** The first command of a lazy client. */
@@ -34,12 +34,13 @@ export class Lifecycle {
   readonly #emitter: EventEmitter;
   readonly #options: LifecycleOptions;
   readonly #held = new Fifo<Parcel>();
-  #heldBytes = 0;
+  readonly #backlog: Backlog;
   #status: Status = 'wait';
 
   constructor(emitter: EventEmitter, options: LifecycleOptions) {
     this.#emitter = emitter;
     this.#options = options;
+    this.#backlog = new Backlog({}, options.backlog);
   }
 
   get status(): Status {
@@ -72,25 +73,19 @@ export class Lifecycle {
       parcel.fail(new AbortError(this.#options.offlineMessage, { code: 'ERR_OFFLINE' }));
       return;
     }
-    const full = this.#full(parcel);
+    const { bytes } = parcel;
+    const full = this.#backlog.refusal(1, bytes);
     if (full !== undefined) {
-      parcel.fail(new QueueFullError(`Command queue is full: ${full} wait for the client to be ready.`));
+      parcel.fail(full);
       return;
     }
     this.#held.push(parcel);
-    this.#heldBytes += parcel.bytes;
+    this.#backlog.add(1, bytes);
     if (lazy) this.#options.wake();
   }
 
-  #full(parcel: Parcel): string | undefined {
-    const { maxQueueLength, maxQueueBytes } = this.#options;
-    if (this.#held.size >= maxQueueLength) return `${maxQueueLength} calls (maxQueueLength)`;
-    if (this.#heldBytes + parcel.bytes > maxQueueBytes) return `${this.#heldBytes} bytes (maxQueueBytes)`;
-    return undefined;
-  }
-
   #takeHeld(): Parcel[] {
-    this.#heldBytes = 0;
+    this.#backlog.clear();
     return this.#held.drain();
   }
 

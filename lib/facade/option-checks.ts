@@ -48,7 +48,7 @@ const commonRules: Record<string, Rule> = {
   enableReadyCheck: [aBoolean, 'a boolean'],
   lazyConnect: [aBoolean, 'a boolean'],
   resend: [(value) => value === 'all' || value === 'readonly', '"all" or "readonly"'],
-  maxQueueLength: [naturalNumber, 'a whole number from 0'],
+  maxQueueLength: [(value) => value === Number.POSITIVE_INFINITY || naturalNumber(value), 'a whole number from 0'],
   maxQueueBytes: [nonNegative, 'bytes'],
   maxBulkLength: [nonNegative, 'bytes'],
   scripts: [anObject, 'an object of script definitions'],

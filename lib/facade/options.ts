@@ -92,9 +92,13 @@ export interface CommonRedisOptions {
   lazyConnect?: boolean | undefined;
   /** Rejections show the line that made the call. Default false. */
   showFriendlyErrorStack?: boolean | undefined;
-  /** Most commands held while not connected, each node. Default 1000000. */
+  /**
+   * Most commands that wait: for the client to be ready, for a connection, to be tried again, for a socket that is
+   * behind. More are rejected with ERR_QUEUE_FULL. In `redisOptions` of a Cluster: for each node by itself. Default:
+   * no limit.
+   */
   maxQueueLength?: number | undefined;
-  /** Most bytes waiting for a slow socket, each node. Default 512 MiB. */
+  /** Most bytes of the commands that wait, as `maxQueueLength` counts them. Default: no limit. */
   maxQueueBytes?: number | undefined;
   /** Longest bulk accepted from a server, bytes. Default 512 MiB. */
   maxBulkLength?: number | undefined;
@@ -204,9 +208,13 @@ export interface ClusterOptions {
   enableAutoPipelining?: boolean | undefined;
   autoPipeliningIgnoredCommands?: string[] | undefined;
   scripts?: Record<string, ScriptDefinition> | undefined;
-  /** Most commands held while the cluster is not ready. Default 1000000. */
+  /**
+   * Most commands that wait anywhere in this client: for the slot map, for nodes that are being dialed, to be tried
+   * again, for sockets that are behind. More are rejected with ERR_QUEUE_FULL; a transaction counts as a whole.
+   * `redisOptions` has the bound of each node. Default: no limit.
+   */
   maxQueueLength?: number | undefined;
-  /** Most bytes of commands held while the cluster is not ready. Default 512 MiB. */
+  /** Most bytes of the commands that wait, as `maxQueueLength` counts them. Default: no limit. */
   maxQueueBytes?: number | undefined;
   /** Fieldsets that every node is told, for HIMPORT SET. Experimental: Redis 8.10. */
   himportFieldsets?: readonly HimportFieldset[] | undefined;

@@ -38,6 +38,7 @@ export class SharedLink implements NodeLink {
       resendWritten: resendsWritten(options),
       loadingDeadline: options.maxLoadingRetryTime ?? 10_000,
       hold: (parcel) => parcel.fail(parcel.lastError ?? this.#closed()),
+      backlog: keeper.backlog,
     });
     this.subscriptions = new Subscriptions(client);
     const timeout = options.commandTimeout;

@@ -1,6 +1,8 @@
 // Calls that wait to be tried again: until their time comes, or until something changed that makes waiting pointless
 // (a new map, a node that is up again). One timer for all. Bounded by the deadline each call carries.
 
+import { Backlog } from '../base/backlog.ts';
+import type { QueueFullError } from '../base/errors.ts';
 import { Heap } from '../base/heap.ts';
 import type { Timer, World } from '../base/world.ts';
 
@@ -10,19 +12,29 @@ interface Parked<T> {
   readonly due: number;
   /** Counts what was ever parked. */
   readonly order: number;
+  /** What it was counted for in the backlog. */
+  readonly bytes: number;
 }
 
-export class Parking<T> {
+/** What may be parked. */
+interface Parkable {
+  readonly bytes: number;
+}
+
+export class Parking<T extends Parkable> {
   readonly #world: World;
   readonly #release: (item: T) => void;
   readonly #parked = new Heap<Parked<T>>(
     (one, other) => one.due < other.due || (one.due === other.due && one.order < other.order),
   );
+  readonly #backlog: Backlog;
   #order = 0;
   #timer: Timer | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
 
-  constructor(world: World, release: (item: T) => void) {
+  /** `backlog`: the client's, where what is parked counts. */
+  constructor(world: World, release: (item: T) => void, backlog?: Backlog) {
+    this.#backlog = new Backlog({}, backlog);
     this.#world = world;
     this.#release = release;
   }
@@ -31,9 +43,16 @@ export class Parking<T> {
     return this.#parked.size;
   }
 
+  /** Why the client may hold no such item besides what waits already. */
+  refusal(item: T): QueueFullError | undefined {
+    return this.#backlog.refusal(1, item.bytes);
+  }
+
   park(item: T, ms: number): void {
     const due = this.#world.now() + ms;
-    this.#parked.push({ item, due, order: this.#order++ });
+    const { bytes } = item;
+    this.#backlog.add(1, bytes);
+    this.#parked.push({ item, due, order: this.#order++, bytes });
     if (due < this.#timerAt) this.#arm(due);
   }
 
@@ -45,6 +64,7 @@ export class Parking<T> {
   /** Takes everything out without releasing it, in the order it was parked. */
   clear(): T[] {
     this.#disarm();
+    this.#backlog.clear();
     return inOrder(this.#parked.drain());
   }
 
@@ -64,6 +84,7 @@ export class Parking<T> {
         this.#arm(next.due);
         break;
       }
+      this.#backlog.remove(1, next.bytes);
       due.push(this.#parked.pop()!);
     }
     for (const item of inOrder(due)) this.#release(item);

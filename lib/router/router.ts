@@ -2,6 +2,7 @@
 // Owns the slot map in use and the calls that wait to be tried again. Knows no bytes.
 // Invariant: every parcel given to send() settles, by a reply, by its deadline or by close().
 
+import type { Backlog } from '../base/backlog.ts';
 import { RedisError } from '../base/errors.ts';
 import { type Moment, Ticker } from '../base/ticker.ts';
 import type { World } from '../base/world.ts';
@@ -39,6 +40,8 @@ export interface RouterOptions extends RetryDelays {
   /** The user's own choice, instead of the policy's. */
   readonly readChoice: ReadChoice | undefined;
   readonly natMap: NatMap | undefined;
+  /** The client's: parked calls count there. */
+  readonly backlog: Backlog;
 }
 
 /** A user's own choice of node for a read: the key of one of the nodes offered (master first). */
@@ -95,7 +98,7 @@ export class Router implements Dispatcher {
     this.#events = events;
     this.#ticker = new Ticker(world);
     this.#patience = new Patience(options.retryDeadline);
-    this.#parking = new Parking<Parcel>(world, (parcel) => this.#dispatch(parcel));
+    this.#parking = new Parking<Parcel>(world, (parcel) => this.#dispatch(parcel), options.backlog);
   }
 
   get map(): SlotMap {
@@ -384,7 +387,9 @@ export class Router implements Dispatcher {
       parcel.fail(this.#gaveUp(parcel, parcel.lastError, 'ERR_RETRY_DEADLINE'));
       return;
     }
-    this.#parking.park(parcel, Math.min(ms, left));
+    const full = this.#parking.refusal(parcel);
+    if (full === undefined) this.#parking.park(parcel, Math.min(ms, left));
+    else parcel.fail(full);
   }
 
   #gaveUp(parcel: Parcel, last: Error | undefined, code: string): Error {

@@ -1,5 +1,6 @@
 // The router of one node: no slots, no redirects; only LOADING waits and lost calls go round again.
 
+import type { Backlog } from '../base/backlog.ts';
 import { type Moment, Ticker } from '../base/ticker.ts';
 import type { World } from '../base/world.ts';
 import { type Call, CallFlag, type Dispatcher, type Lane, type Parcel, type ReplySource } from '../connection/call.ts';
@@ -13,6 +14,8 @@ export interface SingleRouterOptions {
   readonly loadingDeadline: number;
   /** Takes parcels while the node is not up. */
   readonly hold: (parcel: Parcel) => void;
+  /** The client's: parked calls count there. */
+  readonly backlog?: Backlog | undefined;
 }
 
 const delays = { tryAgain: 0, clusterDown: 0, failover: 100 };
@@ -29,7 +32,7 @@ export class SingleRouter implements Dispatcher {
     this.#world = world;
     this.#ticker = new Ticker(world);
     this.#options = options;
-    this.#parking = new Parking<Parcel>(world, options.hold);
+    this.#parking = new Parking<Parcel>(world, options.hold, options.backlog);
   }
 
   get moment(): Moment {
@@ -58,7 +61,9 @@ export class SingleRouter implements Dispatcher {
     if (this.#world.now() - parcel.moment.at >= this.#options.loadingDeadline) return false;
     parcel.lastError = error;
     const verdict = judgeReply(error, delays);
-    this.#parking.park(parcel, verdict.kind === 'later' ? verdict.ms : delays.failover);
+    const full = this.#parking.refusal(parcel);
+    if (full !== undefined) parcel.fail(full);
+    else this.#parking.park(parcel, verdict.kind === 'later' ? verdict.ms : delays.failover);
     return true;
   }
 
