@@ -3,6 +3,7 @@
 // Sources: MULTI, EXEC; cluster specification on redirections inside transactions.
 
 import { RedisError } from '../base/errors.ts';
+import { hideSecrets, nameCommand } from '../base/secrets.ts';
 import { longAgo, type Moment } from '../base/ticker.ts';
 import {
   Call,
@@ -109,8 +110,14 @@ export class Transaction implements Parcel, CallSink {
     const [begun, ...rest] = this.#answers;
     const result = rest.pop();
     rest.forEach((answer, index) => {
-      if (answer instanceof ReplyError) answer.command ??= describe(this.#commands[index]!);
+      if (answer instanceof ReplyError) nameCommand(answer, this.#commands[index]!);
     });
+    if (Array.isArray(result)) {
+      result.forEach((answer, index) => {
+        const argv = this.#commands[index];
+        if (answer instanceof ReplyError && argv !== undefined) hideSecrets(answer, argv);
+      });
+    }
     const refusals = [begun, ...rest].filter((answer) => answer instanceof ReplyError);
     if (result instanceof ReplyError) {
       for (const refusal of [...refusals, result]) {
@@ -130,10 +137,6 @@ export class Transaction implements Parcel, CallSink {
     this.settled = true;
     this.#done(outcome);
   }
-}
-
-function describe([name, ...args]: readonly Argument[]): { name: string; args: unknown[] } {
-  return { name: String(name), args };
 }
 
 function resultOf(reply: unknown): readonly unknown[] | null | Error {

@@ -4,6 +4,7 @@
 
 import { AbortError, RedisError } from '../base/errors.ts';
 import { Fifo } from '../base/fifo.ts';
+import { nameCommand } from '../base/secrets.ts';
 import type { World } from '../base/world.ts';
 import { Decoder, type DecoderOptions, ProtocolError, pending } from '../wire/decoder.ts';
 import { type Argument, Encoder } from '../wire/encoder.ts';
@@ -271,6 +272,7 @@ export class Connection {
   // ioredis's reconnectOnError; CLIENT is exempt, as there.
   #judge(call: Call, error: ReplyError, reconnectOnError: (error: Error) => unknown): void {
     let wish = 0;
+    nameCommand(error, call.argv);
     try {
       if (call.name.toLowerCase() !== 'client') wish = Number(reconnectOnError(error));
     } catch (thrown) {

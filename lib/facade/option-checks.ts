@@ -1,6 +1,7 @@
 // What each option may be. A bad one throws OptionError at construction and names the option.
 
 import { OptionError } from '../base/errors.ts';
+import { shownOption } from '../base/secrets.ts';
 import type { ClusterOptions, CommonRedisOptions, RedisOptions } from './options.ts';
 
 type Check = (value: unknown) => boolean;
@@ -116,7 +117,7 @@ function verify(options: object, rules: Record<string, Rule>, prefix = ''): void
     if (value === undefined || value === null || check(value)) continue;
     throw new OptionError(
       `${prefix}${name}`,
-      `Invalid option ${prefix}${name} ${JSON.stringify(value) ?? String(value)}. Expected ${expected}`,
+      `Invalid option ${prefix}${name} ${shownOption(name, value)}. Expected ${expected}`,
     );
   }
 }
