@@ -13,6 +13,7 @@ import { ReadMonitor } from '../router/read-monitor.ts';
 import type { ReadPolicy } from '../router/read-policy.ts';
 import { type ReadChoice, Router } from '../router/router.ts';
 import { lossOf } from '../router/verdict.ts';
+import { type AddressGuard, guardOf } from '../topology/allow.ts';
 import { discoverSrv } from '../topology/discovery.ts';
 import { Refresher } from '../topology/refresher.ts';
 import { parseSeeds, type Seed, type StartupNode } from '../topology/seeds.ts';
@@ -58,6 +59,8 @@ export class ClusterCore {
   readonly lifecycle: Lifecycle;
   /** Everything that waits anywhere in this client; `maxQueueLength` and `maxQueueBytes` bound it. */
   readonly backlog: Backlog;
+  /** Which addresses that nodes name may be dialed; undefined: all. */
+  readonly guard: AddressGuard | undefined;
   /** Undefined when masters answer everything. */
   readonly reads: ReadPolicy | undefined;
   readonly #readMonitor: ReadMonitor | undefined;
@@ -86,6 +89,7 @@ export class ClusterCore {
     this.#events = events;
     this.#inherited = events.inherited;
     this.backlog = new Backlog(options);
+    this.guard = this.#makeGuard();
     this.pool = this.#makePool();
     this.#surveyor = this.#makeSurveyor();
     this.reads = readPolicyOf(options, (key) => this.router.usable(key), world);
@@ -190,6 +194,13 @@ export class ClusterCore {
     this.#events.onEnd();
   }
 
+  // Whoever made the client has named the startup nodes.
+  #makeGuard(): AddressGuard | undefined {
+    const guard = guardOf(this.#options.redirectAllow);
+    if (guard === undefined) return undefined;
+    return (host, port) => guard(host, port) || this.seeds.some((seed) => seed.host === host && seed.port === port);
+  }
+
   #makeLoop(): ConnectLoop {
     return new ConnectLoop(this.lifecycle, this.#world, {
       // null, as with ioredis: never try again.
@@ -253,7 +264,13 @@ export class ClusterCore {
   #makeSurveyor(): Surveyor {
     const { natMap, slotsRefreshTimeout: timeout = 1000 } = this.#options;
     const isOver = (): boolean => this.lifecycle.status === 'end' || this.lifecycle.status === 'disconnecting';
-    return new Surveyor(this.pool, this.#world, { seeds: () => this.seeds, natMap, timeout, isOver });
+    return new Surveyor(this.pool, this.#world, {
+      seeds: () => this.seeds,
+      natMap,
+      guard: this.guard,
+      timeout,
+      isOver,
+    });
   }
 
   #makeReadMonitor(): ReadMonitor | undefined {
@@ -273,6 +290,7 @@ export class ClusterCore {
         reads: this.reads,
         readChoice: this.#events.readChoice,
         natMap: options.natMap,
+        guard: this.guard,
         backlog: this.backlog,
       },
       this.pool,

@@ -139,7 +139,10 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     const redisOptions = { ...this.options.redisOptions, ...overrideOptions?.redisOptions };
     const options: ClusterOptions = { ...this.options, ...overrideOptions, redisOptions };
     // With the same seeds and the same names for their nodes it is the same cluster, whose map is known.
-    const same = nodes === this.startupNodes && options.natMap === this.options.natMap;
+    const same =
+      nodes === this.startupNodes &&
+      options.natMap === this.options.natMap &&
+      options.redirectAllow === this.options.redirectAllow;
     if (same && this.status === 'ready') inheritedMaps.set(options, this.#core.router.map);
     return new Cluster(nodes, options as never);
   }

@@ -97,6 +97,10 @@ const clusterRules: Record<string, Rule> = {
   enableAutoPipelining: [aBoolean, 'a boolean'],
   showFriendlyErrorStack: [aBoolean, 'a boolean'],
   natMap: [(value) => aFunction(value) || anObject(value), 'an object or a function'],
+  redirectAllow: [
+    (value) => aFunction(value) || Array.isArray(value),
+    'an array of networks and host names, or a function',
+  ],
   keyPrefix: commonRules['keyPrefix']!,
   resend: commonRules['resend']!,
   maxQueueLength: commonRules['maxQueueLength']!,

@@ -5,12 +5,13 @@ import type { ConnectionOptions } from 'node:tls';
 import type { NearCacheOptions } from '../cache/near-cache.ts';
 import type { DNSLookupFunction } from '../connection/dial.ts';
 import type { ReadScaling } from '../router/read-policy.ts';
+import type { RedirectAllow } from '../topology/allow.ts';
 import type { DNSResolveSrvFunction } from '../topology/discovery.ts';
 import type { NatMap, StartupNode } from '../topology/seeds.ts';
 import type { HimportFieldset } from './himport.ts';
 import type { ReplyMappingMode } from './types.ts';
 
-export type { DNSLookupFunction, DNSResolveSrvFunction, NatMap };
+export type { DNSLookupFunction, DNSResolveSrvFunction, NatMap, RedirectAllow };
 
 /** A startup node: port, `host:port`, URL, or an object with host, port and credentials of its own. */
 export type ClusterNode = StartupNode;
@@ -202,6 +203,13 @@ export interface ClusterOptions {
   /** Default dns.resolveSrv. */
   resolveSrv?: DNSResolveSrvFunction | undefined;
   natMap?: NatMap | undefined;
+  /**
+   * Addresses that MOVED, ASK and the slot map may lead to, after natMap: networks (`10.0.0.0/8`), addresses, host
+   * names and their suffixes (`.example.com`), or a function. A node is sent the password as soon as it is dialed, so
+   * whoever can make a server name an address can have it sent there. A redirect to any other address is not followed
+   * (ERR_REDIRECT_REFUSED), an entry of the map is left out. Startup nodes need no entry. Default: all.
+   */
+  redirectAllow?: RedirectAllow | undefined;
   keyPrefix?: string | Buffer | undefined;
   showFriendlyErrorStack?: boolean | undefined;
   /** Accepted for ioredis's sake: commands of one tick always share one write. */

@@ -6,6 +6,7 @@ import type { World } from '../base/world.ts';
 import { ownCall } from '../connection/call.ts';
 import type { Keeper } from '../connection/keeper.ts';
 import type { NodePool, PooledNode } from '../router/node-pool.ts';
+import type { AddressGuard } from '../topology/allow.ts';
 import type { NatMap, Seed } from '../topology/seeds.ts';
 import type { SurveyTarget } from '../topology/survey.ts';
 import { viewOfNodes, viewOfSlots } from '../topology/view.ts';
@@ -15,6 +16,7 @@ import { parseNodes } from '../wire/cluster-nodes.ts';
 export interface SurveyorOptions {
   readonly seeds: () => readonly Seed[];
   readonly natMap: NatMap | undefined;
+  readonly guard: AddressGuard | undefined;
   /** Milliseconds for one answer. */
   readonly timeout: number;
   /** The client is closed or closing: a survey may outlive it, and must not open nodes again. */
@@ -71,11 +73,12 @@ export class Surveyor {
     const nodes = this.ask(keeper, ['cluster', 'nodes'])
       .then(parseNodes)
       .catch(() => []);
-    return viewOfSlots(await slots, await nodes, key, this.#options.natMap);
+    return viewOfSlots(await slots, await nodes, key, this.#options.natMap, this.#options.guard);
   }
 
   async #askEpochs(key: string): Promise<View> {
-    return viewOfNodes(await this.ask(this.#open(key), ['cluster', 'nodes']), key, this.#options.natMap);
+    const { natMap, guard } = this.#options;
+    return viewOfNodes(await this.ask(this.#open(key), ['cluster', 'nodes']), key, natMap, guard);
   }
 
   #open(key: string): Keeper {

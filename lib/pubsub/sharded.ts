@@ -21,8 +21,8 @@ export interface ShardHost {
   ownerOf(slot: number): string | undefined;
   /** A connection of our own to a node. */
   connect(key: string, events: KeeperEvents): Keeper;
-  /** A MOVED came from `from`: patches the map, and asks for a new one. */
-  learn(slot: number, host: string, port: number, from: string): void;
+  /** A MOVED came from `from`: patches the map, and asks for a new one. An error: it must not be followed. */
+  learn(slot: number, host: string, port: number, from: string): Error | undefined;
   hint(reason: RefreshReason): void;
   /** Milliseconds until a (un)subscribe call is given up. */
   readonly deadline: number;
@@ -269,18 +269,19 @@ export class ShardedSubscriptions {
       }
     }
     // May change the map, and so tend to all of them.
+    let barred: Error | undefined;
     if (redirect !== undefined && mine.length > 0)
-      this.#host.learn(redirect.slot, redirect.host, redirect.port, link.key);
+      barred = this.#host.learn(redirect.slot, redirect.host, redirect.port, link.key);
     else if (again.has(error.code)) this.#host.hint('outage');
     for (const channel of mine) {
-      const final = joined && redirect === undefined && !again.has(error.code);
-      if (final && channel.wanted) this.#deny(channel, error);
+      const final = joined && (barred !== undefined || (redirect === undefined && !again.has(error.code)));
+      if (final && channel.wanted) this.#deny(channel, barred ?? error);
       else this.#tend(channel);
     }
   }
 
   // A refusal that trying again will not mend, at least not soon: whoever waits is told.
-  #deny(channel: ShardChannel, error: ReplyError): void {
+  #deny(channel: ShardChannel, error: Error): void {
     for (const waiter of waitersOf(channel)) fail(waiter, error);
     if (channel.stood) {
       this.#emitter.emit('subscriptionError', error, channel.name.toString());

@@ -15,6 +15,7 @@ import {
   type Verdict,
 } from '../connection/call.ts';
 import type { Keeper } from '../connection/keeper.ts';
+import { type AddressGuard, refusedRedirect } from '../topology/allow.ts';
 import type { RefreshReason } from '../topology/refresher.ts';
 import { type NatMap, parseKey, translate } from '../topology/seeds.ts';
 import { SlotMap } from '../topology/slot-map.ts';
@@ -40,6 +41,8 @@ export interface RouterOptions extends RetryDelays {
   /** The user's own choice, instead of the policy's. */
   readonly readChoice: ReadChoice | undefined;
   readonly natMap: NatMap | undefined;
+  /** Which addresses of redirects may be dialed; undefined: all. */
+  readonly guard: AddressGuard | undefined;
   /** The client's: parked calls count there. */
   readonly backlog: Backlog;
 }
@@ -142,11 +145,14 @@ export class Router implements Dispatcher {
     this.#dispatch(parcel);
   }
 
-  /** A MOVED that was not a call's (a subscription's) patches the map as theirs do. */
-  learn(slot: number, host: string, port: number, from: string): void {
+  /** A MOVED that was not a call's (a subscription's) patches the map as theirs do; an error: it must not be followed. */
+  learn(slot: number, host: string, port: number, from: string): Error | undefined {
     const key = this.#identify({ host, port }, from);
-    if (key !== undefined) this.#patch(slot, key);
+    const refused =
+      key !== undefined && !this.#allows(key, from) ? refusedRedirect(key, { node: from, slot }) : undefined;
+    if (key !== undefined && refused === undefined) this.#patch(slot, key);
     this.#events.onHint('moved');
+    return refused;
   }
 
   /** A node came up: what waits may find its way now. */
@@ -262,6 +268,10 @@ export class Router implements Dispatcher {
       this.#park(parcel, this.#options.clusterDown);
       return;
     }
+    if (!this.#allows(key, from)) {
+      parcel.fail(refusedRedirect(key, { node: from, slot: verdict.slot, cause: error }));
+      return;
+    }
     this.#events.onRedirect(verdict.kind, parcel, error, from, key);
     if (verdict.kind === 'ask') {
       this.counts.ask++;
@@ -279,6 +289,14 @@ export class Router implements Dispatcher {
       this.#events.onHint('outage');
       this.#park(parcel, this.#options.failover);
     }
+  }
+
+  // The host that sent the redirect has been let in already, whatever port of it is named now.
+  #allows(key: string, from: string): boolean {
+    const { guard } = this.#options;
+    if (guard === undefined || this.#pool.get(key) !== undefined) return true;
+    const { host, port } = parseKey(key);
+    return (from !== '' && host === parseKey(from).host) || guard(host, port);
   }
 
   // An empty host means "the one you asked"; an unknown one ("?") names nobody.

@@ -4,6 +4,7 @@
 import { type NodeLine, parseNodes } from '../wire/cluster-nodes.ts';
 import { parseSlots, type SlotNode } from '../wire/cluster-text.ts';
 import { slotCount } from '../wire/slot.ts';
+import type { AddressGuard } from './allow.ts';
 import { type NatMap, parseKey, translate } from './seeds.ts';
 import type { View, ViewShard } from './vote.ts';
 
@@ -18,6 +19,7 @@ export function viewOfSlots(
   nodes: readonly NodeLine[],
   from: string,
   natMap: NatMap | undefined,
+  guard?: AddressGuard,
 ): View {
   // More ranges than there are slots overlap: nothing that a cluster would say, and no end to the work of reading it.
   if (Array.isArray(reply) && reply.length > slotCount) {
@@ -25,7 +27,7 @@ export function viewOfSlots(
   }
   const answerer = parseKey(from).host;
   const epochs = epochsOf(nodes);
-  const keyOf = (node: SlotNode): string | undefined => keyFor(node.host, node.port, answerer, natMap);
+  const keyOf = (node: SlotNode): string | undefined => keyFor(node.host, node.port, answerer, natMap, guard);
   const shards = new Map<string, ViewShard & { ranges: [number, number][] }>();
   for (const range of parseSlots(reply)) {
     const [first] = range.nodes;
@@ -46,16 +48,21 @@ export function viewOfSlots(
       });
     }
   }
-  if (shards.size === 0) throw new Error('CLUSTER SLOTS names no slot with a reachable owner');
+  if (shards.size === 0) {
+    const rest = guard === undefined ? '' : ' that redirectAllow allows';
+    throw new Error(`CLUSTER SLOTS names no slot with a reachable owner${rest}`);
+  }
   return { from, shards: [...shards.values()] };
 }
 
 /** A witness's view: CLUSTER NODES alone. */
-export function viewOfNodes(reply: unknown, from: string, natMap: NatMap | undefined): View {
+export function viewOfNodes(reply: unknown, from: string, natMap: NatMap | undefined, guard?: AddressGuard): View {
   const nodes = parseNodes(reply);
   const answerer = parseKey(from).host;
   const keyOf = (node: NodeLine): string | undefined =>
-    node.flags.includes('noaddr') || node.port === 0 ? undefined : keyFor(node.host, node.port, answerer, natMap);
+    node.flags.includes('noaddr') || node.port === 0
+      ? undefined
+      : keyFor(node.host, node.port, answerer, natMap, guard);
   const shards: ViewShard[] = [];
   const replicasOf = replicasByMaster(nodes);
   for (const node of nodes) {
@@ -81,9 +88,16 @@ function replicasByMaster(nodes: readonly NodeLine[]): Map<string, NodeLine[]> {
   return replicas;
 }
 
-function keyFor(host: string | null, port: number, answerer: string, natMap: NatMap | undefined): string | undefined {
+function keyFor(
+  host: string | null,
+  port: number,
+  answerer: string,
+  natMap: NatMap | undefined,
+  guard: AddressGuard | undefined,
+): string | undefined {
   if (host === '?') return undefined;
   // The answerer was reached by an address that is already mapped.
   if (host === null || host === '') return `${answerer}:${port}`;
-  return translate(host, port, natMap).key;
+  const address = translate(host, port, natMap);
+  return guard === undefined || guard(address.host, address.port) ? address.key : undefined;
 }
