@@ -5,6 +5,8 @@
 export interface Run {
   /** Milliseconds for all items. */
   readonly ms: number;
+  /** Milliseconds that this process was at work meanwhile: what others do on the machine does not count. */
+  readonly cpu: number;
   /** Longest time that the event loop stood still, in milliseconds; undefined where nobody looked. */
   readonly stall?: number;
 }
@@ -24,8 +26,10 @@ export const thousands: readonly number[] = [1000, 10_000, 100_000];
 
 export async function timed(act: () => Promise<unknown> | unknown): Promise<Run> {
   const start = performance.now();
+  const before = process.cpuUsage();
   await act();
-  return { ms: performance.now() - start };
+  const { user, system } = process.cpuUsage(before);
+  return { ms: performance.now() - start, cpu: (user + system) / 1000 };
 }
 
 /** As timed(), with a look at the event loop every millisecond. */
@@ -39,9 +43,9 @@ export async function watched(act: () => Promise<unknown>): Promise<Run> {
   };
   const timer = setInterval(look, 1);
   try {
-    const { ms } = await timed(act);
+    const run = await timed(act);
     look();
-    return { ms, stall };
+    return { ...run, stall };
   } finally {
     clearInterval(timer);
   }
@@ -49,15 +53,16 @@ export async function watched(act: () => Promise<unknown>): Promise<Run> {
 
 export interface Figure {
   readonly size: number;
-  /** Best of the rounds. */
+  /** Best of the rounds, as are the others. */
   readonly ms: number;
+  readonly cpu: number;
   readonly stall: number | undefined;
   readonly peerMs: number | undefined;
 }
 
-/** Times as much for one item at the largest size as at the best of the others. */
+/** Times as much work for one item at the largest size as at the best of the others. */
 export function growthOf(figures: readonly Figure[]): number {
-  const perItem = figures.map(({ ms, size }) => ms / size);
+  const perItem = figures.map(({ cpu, size }) => cpu / size);
   return perItem.at(-1)! / Math.min(...perItem.slice(0, -1));
 }
 

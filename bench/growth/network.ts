@@ -58,7 +58,7 @@ export function networkCases(cluster: BenchCluster): GrowthCase[] {
       try {
         const list = String(await server.client('LIST', 'TYPE', 'PUBSUB'));
         const id = /id=(\d+)/.exec(list)![1]!;
-        return await watched(async () => {
+        const run = await watched(async () => {
           await server.client('KILL', 'ID', id);
           const last = names.at(-1)!;
           for (;;) {
@@ -66,6 +66,9 @@ export function networkCases(cluster: BenchCluster): GrowthCase[] {
             if (Number(count) === 1) return;
           }
         });
+        // Until it has read all confirmations: what it still waits for would be rejected, and nobody is there to hear.
+        await client.ping();
+        return run;
       } finally {
         server.disconnect();
       }
