@@ -2,6 +2,7 @@
 // Keys may live in any slots. A MULTI..EXEC stretch travels as one unit, in a cluster on one slot. Command methods are put on the
 // prototype by the facade; this file knows no command but `multi` and `exec`.
 
+import { AbortGroup } from '../base/abort-group.ts';
 import { RedisError } from '../base/errors.ts';
 import type { Moment } from '../base/ticker.ts';
 import { Call, type CallGroup, type Dispatcher, type Parcel } from '../connection/call.ts';
@@ -73,6 +74,11 @@ export class Pipeline {
     this.#cancel = { signal, reason };
   }
 
+  #abort(reason: () => Error): void {
+    for (const unit of this.#units) unit.settled = true;
+    for (const call of this.#calls) call.fail(reason());
+  }
+
   /** Ends an open MULTI stretch of a pipeline (then returns the chain), or sends the batch. */
   exec(callback?: Callback<BatchResult[] | null>): Promise<BatchResult[] | null> {
     if (this.#inTransaction) {
@@ -99,14 +105,17 @@ export class Pipeline {
     if (this.#executed) throw new RedisError(reused, { code: 'ERR_PIPELINE_REUSED' });
     this.#executed = true;
     const cancel = this.#cancel;
-    const abort = (): void => {
-      for (const unit of this.#units) unit.settled = true;
-      for (const call of this.#calls) call.fail(cancel!.reason());
-    };
-    if (cancel?.signal.aborted) throw cancel.reason();
-    cancel?.signal.addEventListener('abort', abort, { once: true });
+    if (cancel === undefined) return this.#resultsOf(await this.#send());
+    if (cancel.signal.aborted) throw cancel.reason();
+    const group = AbortGroup.of(cancel.signal);
+    const member = { cancel: () => this.#abort(cancel.reason) };
+    group.add(member);
     const results = await this.#send();
-    cancel?.signal.removeEventListener('abort', abort);
+    group.delete(member);
+    return this.#resultsOf(results);
+  }
+
+  #resultsOf(results: BatchResult[]): BatchResult[] | null {
     return this.#unwrap ? unwrap(results) : results;
   }
 

@@ -3,6 +3,7 @@
 // Sources: MULTI, EXEC; cluster specification on redirections inside transactions.
 
 import { RedisError } from '../base/errors.ts';
+import { hideSecrets, nameCommand } from '../base/secrets.ts';
 import { longAgo, type Moment } from '../base/ticker.ts';
 import {
   Call,
@@ -102,15 +103,25 @@ export class Transaction implements Parcel, CallSink {
     const call = new Call(argv, this.slot, 0, encoding, undefined, this);
     call.moment = this.moment;
     call.index = this.#generation;
+    call.reject = this.#refused;
     return call;
   }
+
+  // Settled by someone else than its server: a full queue refuses all or none.
+  readonly #refused = (error: Error): void => this.fail(error);
 
   #judge(from: ReplySource): void {
     const [begun, ...rest] = this.#answers;
     const result = rest.pop();
     rest.forEach((answer, index) => {
-      if (answer instanceof ReplyError) answer.command ??= describe(this.#commands[index]!);
+      if (answer instanceof ReplyError) nameCommand(answer, this.#commands[index]!);
     });
+    if (Array.isArray(result)) {
+      result.forEach((answer, index) => {
+        const argv = this.#commands[index];
+        if (answer instanceof ReplyError && argv !== undefined) hideSecrets(answer, argv);
+      });
+    }
     const refusals = [begun, ...rest].filter((answer) => answer instanceof ReplyError);
     if (result instanceof ReplyError) {
       for (const refusal of [...refusals, result]) {
@@ -130,10 +141,6 @@ export class Transaction implements Parcel, CallSink {
     this.settled = true;
     this.#done(outcome);
   }
-}
-
-function describe([name, ...args]: readonly Argument[]): { name: string; args: unknown[] } {
-  return { name: String(name), args };
 }
 
 function resultOf(reply: unknown): readonly unknown[] | null | Error {

@@ -2,6 +2,7 @@
 // record (redirects, attempts, written), never a closure. Contracts of the floors above are defined here.
 // Invariant: a call settles exactly once, whoever tries.
 
+import { nameCommand } from '../base/secrets.ts';
 import { longAgo, type Moment } from '../base/ticker.ts';
 import type { Encoding } from '../wire/decoder.ts';
 import type { Argument } from '../wire/encoder.ts';
@@ -225,8 +226,7 @@ export class Call implements Parcel {
 
   fail(error: Error): void {
     if (this.settled) return;
-    const described = error as { command?: { name: string; args: readonly Argument[] } };
-    described.command ??= { name: this.name, args: this.argv.slice(1) };
+    nameCommand(error, this.argv);
     explain(this, error);
     this.finish(error, undefined);
   }

@@ -4,6 +4,7 @@
 
 import { AbortError, BrokenStreamError, RedisError } from '../base/errors.ts';
 import { Fifo } from '../base/fifo.ts';
+import { nameCommand } from '../base/secrets.ts';
 import type { World } from '../base/world.ts';
 import { Decoder, type DecoderOptions, ProtocolError, pending } from '../wire/decoder.ts';
 import { type Argument, Encoder } from '../wire/encoder.ts';
@@ -17,6 +18,8 @@ export interface ConnectionEvents {
   onClose(reason: Error): void;
   /** A push frame, or a RESP2 pub/sub message in its place. */
   onPush(push: Push): void;
+  /** The socket takes no more for now. */
+  onBehind?(): void;
   /** The socket takes writes again after backpressure. */
   onDrain(): void;
   /** Bytes came after whoever watches had set `watched`. */
@@ -66,6 +69,8 @@ export class Connection {
   /** Half-closed for this reason: nothing is written any more, and what comes is read until the peer closes. */
   #halfClosed: Error | undefined;
   #subscriber = false;
+  /** Names of a (un)subscribing call whose confirmations come in another order. */
+  #named: { readonly call: Call; readonly names: ReadonlySet<string> } | undefined;
   /** Digests of scripts that have been sent in full here. */
   readonly #scripts = new Set<string>();
   /** What the socket hands over is only lent. */
@@ -114,6 +119,11 @@ export class Connection {
   /** Bytes waiting for the socket, here and in its own buffer. */
   get pendingBytes(): number {
     return this.#encoder.size + this.#socket.writableLength;
+  }
+
+  /** Calls whose bytes the socket has not been given. */
+  get pendingCalls(): number {
+    return this.#unflushed;
   }
 
   /**
@@ -184,8 +194,14 @@ export class Connection {
     this.#fifo.push(call);
     this.#unflushed++;
     call.put();
-    if ((call.flags & CallFlag.subscribing) !== 0) this.#subscriber = true;
+    if ((call.flags & CallFlag.subscribing) !== 0) this.#expectPushes(call);
     return true;
+  }
+
+  // A call that is sent again is answered anew for every name; without names its maker knows how often.
+  #expectPushes(call: Call): void {
+    this.#subscriber = true;
+    if (call.argv.length > 1) call.pushes = call.argv.length - 1;
   }
 
   #schedule(): void {
@@ -287,7 +303,10 @@ export class Connection {
       for (const segment of segments) room = socket.write(segment);
       socket.uncork();
     }
-    if (!room) this.#blocked = socket.writableNeedDrain;
+    if (!room && socket.writableNeedDrain) {
+      this.#blocked = true;
+      this.#events.onBehind?.();
+    }
     // The kernel has it all, as it nearly always does at once.
     if (socket.writableLength === 0) this.#encoder.rewind();
   }
@@ -336,10 +355,10 @@ export class Connection {
     // It left, whatever is behind it: its answer had begun.
     if (culprit !== undefined && this.#unflushed > this.#fifo.size) this.#unflushed = this.#fifo.size;
     this.destroy(new BrokenStreamError(this.address, error));
-    culprit?.sink.onLost(culprit, this.#named(error));
+    culprit?.sink.onLost(culprit, this.#withNode(error));
   }
 
-  #named(error: Error): Error {
+  #withNode(error: Error): Error {
     if (error instanceof ProtocolError) error.node ??= this.address;
     return error;
   }
@@ -348,7 +367,7 @@ export class Connection {
     const call = this.#fifo.shift();
     if (reply instanceof ProtocolError) {
       // Beyond a limit, and passed over: nobody else is concerned.
-      call?.sink.onLost(call, this.#named(reply));
+      call?.sink.onLost(call, this.#withNode(reply));
       return;
     }
     if (call === undefined) {
@@ -363,7 +382,7 @@ export class Connection {
   // ioredis's reconnectOnError; CLIENT is exempt, as there.
   #judge(call: Call, error: ReplyError, reconnectOnError: (error: Error) => unknown): void {
     let wish = 0;
-    error.command ??= { name: call.name, args: call.argv.slice(1) as unknown[] };
+    nameCommand(error, call.argv);
     try {
       if (call.name.toLowerCase() !== 'client') wish = Number(reconnectOnError(error));
     } catch (thrown) {
@@ -387,11 +406,29 @@ export class Connection {
     if (confirmations.has(kind)) {
       const head = this.#fifo.peek();
       // A server may also unsubscribe on its own (a shard channel whose slot left).
-      if (head !== undefined && answers(push, kind, head) && --head.pushes <= 0) {
+      if (head !== undefined && this.#answers(push, kind, head) && --head.pushes <= 0) {
         this.#onReply(Number(push.items[2] ?? 0));
       }
     }
     this.#events.onPush(push);
+  }
+
+  // Whether a confirmation is about what the call asked for. Servers confirm in the order of the names, so one
+  // comparison is enough for each; a server that does not gets a look-up table, made once a call.
+  #answers(push: Push, kind: string, call: Call): boolean {
+    if ((call.flags & CallFlag.subscribing) === 0 || call.name.toLowerCase() !== kind) return false;
+    const { argv } = call;
+    const name = push.items[1];
+    if (!Buffer.isBuffer(name)) {
+      // UNSUBSCRIBE without names where there is no subscription: one answer, however many were expected.
+      if (argv.length === 1) call.pushes = 1;
+      return true;
+    }
+    if (argv.length === 1) return true;
+    const next = argv[argv.length - call.pushes];
+    if (next !== undefined && isSameText(next, name)) return true;
+    if (this.#named?.call !== call) this.#named = { call, names: new Set(argv.slice(1).map(textOfBytes)) };
+    return this.#named.names.has(name.toString('latin1'));
   }
 
   // RESP2 has no push type: in subscriber mode messages and confirmations are arrays among the replies.
@@ -414,12 +451,13 @@ export class Connection {
 
 const askingArgv = ['asking'];
 
-/** Whether a confirmation is about what the call asked for. */
-function answers(push: Push, kind: string, call: Call): boolean {
-  if ((call.flags & CallFlag.subscribing) === 0 || call.name.toLowerCase() !== kind) return false;
-  const name = push.items[1];
-  if (call.argv.length === 1 || !Buffer.isBuffer(name)) return true;
-  return call.argv.some((word, at) => at > 0 && name.equals(typeof word === 'string' ? Buffer.from(word) : word));
+function isSameText(word: Argument, name: Buffer): boolean {
+  return typeof word === 'string' ? name.toString() === word : name.equals(word);
+}
+
+/** One char a byte. */
+function textOfBytes(word: Argument): string {
+  return Buffer.from(word as string).toString('latin1');
 }
 
 /** Stands in the queue for a call whose answer nobody waits for any more. */

@@ -5,11 +5,12 @@
 //
 // Invariant: every call given to send() either went to a connection, is in the queue, or was refused by `false`.
 
-import { AbortError, errorOfNode, QueueFullError, RedisError } from '../base/errors.ts';
+import { Backlog } from '../base/backlog.ts';
+import { AbortError, errorOfNode, RedisError } from '../base/errors.ts';
 import { Fifo } from '../base/fifo.ts';
 import type { Timer, World } from '../base/world.ts';
 import type { Push } from '../wire/reply.ts';
-import type { Call, Lane } from './call.ts';
+import { type Call, directSink, type Lane } from './call.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
 import { type Dialing, type DialOptions, dial, type Socket } from './dial.ts';
 import { type HandshakeOptions, shakeHands } from './handshake.ts';
@@ -20,10 +21,12 @@ export interface KeeperOptions extends DialOptions, HandshakeOptions, Connection
   readonly retryDelay: (times: number) => number | null;
   /** True: calls wait while the address is down (single node). False: send() refuses and the router looks elsewhere. */
   readonly holdWhileDown: boolean;
-  /** Most calls that wait for a connection; default 1,000,000. */
+  /** Most calls that wait for a connection or a slow socket; default no limit. */
   readonly maxQueueLength?: number | undefined;
-  /** Most bytes that wait for a slow socket; default 512 MiB. */
+  /** Most bytes that wait for a connection or a slow socket; default no limit. */
   readonly maxQueueBytes?: number | undefined;
+  /** The client's, where what waits here counts as well. */
+  readonly backlog?: Backlog | undefined;
   /** Milliseconds without a byte, while calls wait, after which the socket is dropped; default never. */
   readonly socketTimeout?: number | undefined;
   /** A connection lost within so many ms counts as a dial that failed: the next waits longer. Default 0. */
@@ -54,8 +57,10 @@ export class Keeper implements Lane {
   readonly #world: World;
   readonly #events: KeeperEvents;
   readonly #queue = new Fifo<Call>();
-  readonly #maxQueue: number;
-  readonly #maxBytes: number;
+  /** What waits here: in the queue, and in the memory of a socket that is behind. */
+  readonly #backlog: Backlog;
+  readonly #queued: Backlog;
+  readonly #behind: Backlog;
   #state: KeeperState = 'idle';
   #connection: Connection | undefined;
   /** Looks after `#connection`. */
@@ -86,8 +91,9 @@ export class Keeper implements Lane {
     this.#options = options;
     this.#world = world;
     this.#events = events;
-    this.#maxQueue = options.maxQueueLength ?? 1_000_000;
-    this.#maxBytes = options.maxQueueBytes ?? 512 * 1024 * 1024;
+    this.#backlog = new Backlog(options, options.backlog);
+    this.#queued = new Backlog({}, this.#backlog);
+    this.#behind = new Backlog({}, this.#backlog);
     this.#readOnly = options.readOnly ?? false;
   }
 
@@ -98,6 +104,11 @@ export class Keeper implements Lane {
   /** Calls sent and unanswered, and calls waiting for the connection. */
   get load(): number {
     return (this.#connection?.inFlight ?? 0) + this.#queue.size;
+  }
+
+  /** What waits here, beneath the client's. */
+  get backlog(): Backlog {
+    return this.#backlog;
   }
 
   get protocol(): 2 | 3 {
@@ -151,10 +162,7 @@ export class Keeper implements Lane {
     const connection = this.#connection;
     if (connection !== undefined) {
       if (this.#watch!.holds) return false;
-      if (!connection.writable && connection.pendingBytes > this.#maxBytes) {
-        call.fail(this.#full(`${connection.pendingBytes} bytes wait for a slow socket (maxQueueBytes)`));
-        return true;
-      }
+      if (!connection.writable && this.#refuses([call])) return true;
       if (connection.write(call)) return true;
     }
     return !this.#slow && this.#hold(call, false);
@@ -163,16 +171,21 @@ export class Keeper implements Lane {
   /** As send(), with ASKING before it in the same write. */
   sendAsking(call: Call): boolean {
     if (this.silent) return false;
+    if (this.#connection?.writable === false && this.#refuses([call])) return true;
     if (this.#connection?.writeAsking(call)) return true;
     return this.#hold(call, true);
   }
 
-  /** Several calls next to each other on one connection, nothing between them. */
+  /** Several calls next to each other on one connection, nothing between them; all or none are refused. */
   sendAll(calls: readonly Call[], asking: boolean): boolean {
     if (this.silent || ((this.#connection?.ending ?? true) && !this.#mayHold())) return false;
+    if (this.#connection?.writable !== true && this.#refuses(calls)) return true;
     for (let at = 0; at < calls.length; at++) {
-      if (asking && at === 0) this.sendAsking(calls[at]!);
-      else this.send(calls[at]!);
+      const call = calls[at]!;
+      const behindAsking = asking && at === 0;
+      const connection = this.#connection;
+      if (behindAsking ? connection?.writeAsking(call) : connection?.write(call)) continue;
+      if (this.#mayHold()) this.#enqueue(call, behindAsking);
     }
     return true;
   }
@@ -192,6 +205,7 @@ export class Keeper implements Lane {
     const watch = this.#watch;
     if (watch === undefined || this.#state !== 'up' || this.#leaving) return;
     this.#connection = undefined;
+    this.#behind.clear();
     this.#watch = undefined;
     this.#retire(watch);
     this.#dial();
@@ -317,18 +331,38 @@ export class Keeper implements Lane {
 
   #hold(call: Call, asking: boolean): boolean {
     if (!this.#mayHold()) return false;
-    if (this.#queue.size >= this.#maxQueue) {
-      call.fail(this.#full(`${this.#queue.size} calls wait for the connection (maxQueueLength)`));
-      return true;
-    }
-    call.asking = asking;
-    this.#queue.push(call);
-    if (this.#state === 'idle') this.#dial();
+    if (!this.#refuses([call])) this.#enqueue(call, asking);
     return true;
   }
 
-  #full(what: string): Error {
-    return new QueueFullError(`Command queue is full: ${what}.`, { node: this.address });
+  #enqueue(call: Call, asking: boolean): void {
+    call.asking = asking;
+    this.#queue.push(call);
+    if (call.sink !== directSink) this.#queued.add(1, call.bytes);
+    if (this.#state === 'idle') this.#dial();
+  }
+
+  // Calls that would have to wait, all or none. What the client itself has to ask is always let in.
+  #refuses(calls: readonly Call[]): boolean {
+    this.#noteBehind();
+    if (calls[0]!.sink === directSink) return false;
+    let bytes = 0;
+    for (const call of calls) bytes += call.bytes;
+    const full = this.#backlog.refusal(calls.length, bytes, this.address);
+    if (full !== undefined) for (const call of calls) call.fail(full);
+    return full !== undefined;
+  }
+
+  // What the socket has not taken yet; nothing while it takes what it is given.
+  #noteBehind(): void {
+    const connection = this.#connection;
+    if (connection === undefined || connection.writable) this.#behind.clear();
+    else this.#behind.set(connection.pendingCalls, connection.pendingBytes);
+  }
+
+  #takeQueue(): Call[] {
+    this.#queued.clear();
+    return this.#queue.drain();
   }
 
   #dial(): void {
@@ -363,7 +397,11 @@ export class Keeper implements Lane {
         if (shaken) this.#lost(reason);
       },
       onPush: (push) => this.#events.onPush?.(this, push),
-      onDrain: () => this.#events.onDrain?.(this),
+      onBehind: () => this.#noteBehind(),
+      onDrain: () => {
+        this.#noteBehind();
+        this.#events.onDrain?.(this);
+      },
       onHeard: () => this.#watchOf(connection)?.heard(),
       onRenew: (reason) => this.#turnOver(connection, reason),
       onStray: (reply) => this.#events.onStray?.(reply) ?? false,
@@ -410,7 +448,7 @@ export class Keeper implements Lane {
     this.lastError = undefined;
     this.#watchSocket(connection);
     this.#become('up');
-    for (const call of this.#queue.drain()) {
+    for (const call of this.#takeQueue()) {
       if (call.settled) continue;
       if (call.asking) connection.writeAsking(call);
       else connection.write(call);
@@ -432,6 +470,7 @@ export class Keeper implements Lane {
   #departed(): void {
     this.#connection = undefined;
     this.#watch = undefined;
+    this.#behind.clear();
     this.#lingering?.cancel();
     this.#lingering = undefined;
     for (const departure of this.#departures.splice(0)) departure();
@@ -455,7 +494,7 @@ export class Keeper implements Lane {
   }
 
   #loseQueue(reason: Error): void {
-    for (const call of this.#queue.drain()) call.sink.onLost(call, reason);
+    for (const call of this.#takeQueue()) call.sink.onLost(call, reason);
   }
 
   #become(state: KeeperState, reason?: Error): void {

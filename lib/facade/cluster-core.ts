@@ -2,6 +2,7 @@
 // (cluster.ts) adds names and events; this file knows when to connect, to ask again and to give up.
 
 import { lookup } from 'node:dns';
+import { Backlog } from '../base/backlog.ts';
 import { AbortError, ClusterAllFailedError, RedisError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
 import { type Call, ownCall, type Parcel } from '../connection/call.ts';
@@ -12,6 +13,7 @@ import { ReadMonitor } from '../router/read-monitor.ts';
 import type { ReadPolicy } from '../router/read-policy.ts';
 import { type ReadChoice, Router } from '../router/router.ts';
 import { lossOf } from '../router/verdict.ts';
+import { type AddressGuard, guardOf } from '../topology/allow.ts';
 import { discoverSrv } from '../topology/discovery.ts';
 import { Refresher } from '../topology/refresher.ts';
 import { parseSeeds, type Seed, type StartupNode } from '../topology/seeds.ts';
@@ -57,6 +59,10 @@ export class ClusterCore {
   readonly router: Router;
   readonly refresher: Refresher;
   readonly lifecycle: Lifecycle;
+  /** Everything that waits anywhere in this client; `maxQueueLength` and `maxQueueBytes` bound it. */
+  readonly backlog: Backlog;
+  /** Which addresses that nodes name may be dialed; undefined: all. */
+  readonly guard: AddressGuard | undefined;
   /** Undefined when masters answer everything. */
   readonly reads: ReadPolicy | undefined;
   readonly #readMonitor: ReadMonitor | undefined;
@@ -78,7 +84,7 @@ export class ClusterCore {
     seeds: readonly Seed[],
     options: ClusterOptions,
     world: World,
-    lifecycle: (send: (parcel: Parcel) => void) => Lifecycle,
+    lifecycle: (send: (parcel: Parcel) => void, backlog: Backlog) => Lifecycle,
     events: CoreEvents,
   ) {
     this.seeds = seeds;
@@ -86,13 +92,15 @@ export class ClusterCore {
     this.#world = world;
     this.#events = events;
     this.#inherited = events.inherited;
+    this.backlog = new Backlog(options);
+    this.guard = this.#makeGuard();
     this.pool = this.#makePool();
     this.#surveyor = this.#makeSurveyor();
     this.reads = readPolicyOf(options, (key) => this.router.usable(key), world);
     this.router = this.#makeRouter();
     this.#readMonitor = this.#makeReadMonitor();
     this.refresher = this.#makeRefresher();
-    this.lifecycle = lifecycle((parcel) => this.router.send(parcel));
+    this.lifecycle = lifecycle((parcel) => this.router.send(parcel), this.backlog);
     this.#loop = this.#makeLoop();
     const timeout = options.redisOptions?.commandTimeout;
     if (timeout !== undefined && timeout > 0) {
@@ -216,6 +224,13 @@ export class ClusterCore {
     this.#events.onEnd();
   }
 
+  // Whoever made the client has named the startup nodes.
+  #makeGuard(): AddressGuard | undefined {
+    const guard = guardOf(this.#options.redirectAllow);
+    if (guard === undefined) return undefined;
+    return (host, port) => guard(host, port) || this.seeds.some((seed) => seed.host === host && seed.port === port);
+  }
+
   #makeLoop(): ConnectLoop {
     return new ConnectLoop(this.lifecycle, this.#world, {
       // null, as with ioredis: never try again.
@@ -247,6 +262,7 @@ export class ClusterCore {
           holdWhileDown: false,
           identify: true,
           steadyAfter: 1000,
+          backlog: this.backlog,
         }),
         readFromReplicas: scaleReads !== 'master',
         onSilent: () => this.refresher.suggest('outage'),
@@ -283,7 +299,16 @@ export class ClusterCore {
       this.#leftOut = list;
     };
     const tls = Boolean(this.#options.redisOptions?.tls) || this.seeds.some(({ options }) => options.tls);
-    return new Surveyor(this.pool, this.#world, { seeds: () => this.seeds, natMap, timeout, isOver, tls, onLeftOut });
+    const { guard } = this;
+    return new Surveyor(this.pool, this.#world, {
+      seeds: () => this.seeds,
+      natMap,
+      guard,
+      timeout,
+      isOver,
+      tls,
+      onLeftOut,
+    });
   }
 
   #makeReadMonitor(): ReadMonitor | undefined {
@@ -303,6 +328,8 @@ export class ClusterCore {
         reads: this.reads,
         readChoice: this.#events.readChoice,
         natMap: options.natMap,
+        guard: this.guard,
+        backlog: this.backlog,
       },
       this.pool,
       this.#world,

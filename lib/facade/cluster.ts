@@ -2,6 +2,7 @@
 // nodes() hands out and the scripts; everything about slots, redirects and connections lives below.
 
 import type { EventEmitter } from 'node:events';
+import type { Backlog } from '../base/backlog.ts';
 import { AbortError, OptionError } from '../base/errors.ts';
 import { RealWorld } from '../base/world.ts';
 import { fanOut, mayFanOut } from '../batch/fan-out.ts';
@@ -80,7 +81,7 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     this.#plain = options.crossSlot !== 'split' && !options.fanOut;
     if (options.himportFieldsets?.length) this.#fieldsets = new Fieldsets(options.himportFieldsets);
     const world = this.#world;
-    this.#core = new ClusterCore(seeds, options, world, (send) => this.#makeLifecycle(send), {
+    this.#core = new ClusterCore(seeds, options, world, (send, backlog) => this.#makeLifecycle(send, backlog), {
       readChoice: this.#readChoice(),
       inherited: inheritedMaps.get(given),
       onNodeAdded: (node) => this.emit('+node', this.#faceOf(node)),
@@ -149,7 +150,10 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     if (db !== undefined) redisOptions.db = db;
     const options: ClusterOptions = { ...this.options, ...overrideOptions, redisOptions, db: redisOptions.db };
     // With the same seeds and the same names for their nodes it is the same cluster, whose map is known.
-    const same = nodes === this.startupNodes && options.natMap === this.options.natMap;
+    const same =
+      nodes === this.startupNodes &&
+      options.natMap === this.options.natMap &&
+      options.redirectAllow === this.options.redirectAllow;
     if (same && this.status === 'ready') inheritedMaps.set(options, this.#core.router.map);
     return new Cluster(nodes, options as never);
   }
@@ -304,12 +308,11 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     );
   }
 
-  #makeLifecycle(send: (parcel: Parcel) => void): Lifecycle {
+  #makeLifecycle(send: (parcel: Parcel) => void, backlog: Backlog): Lifecycle {
     return new Lifecycle(this, {
       offlineQueue: this.options.enableOfflineQueue ?? true,
       offlineMessage: "Cluster isn't ready and enableOfflineQueue options is false",
-      maxQueueLength: this.options.maxQueueLength ?? 1_000_000,
-      maxQueueBytes: this.options.maxQueueBytes ?? 512 * 1024 * 1024,
+      backlog,
       send,
       wake: () => void this.connect().catch(() => undefined),
     });

@@ -3,6 +3,7 @@
 // client's own options, so that everything behind reads the kinds that the typings promise.
 
 import { OptionError } from '../base/errors.ts';
+import { shownOption } from '../base/secrets.ts';
 import { defaultRedisOptions } from './defaults.ts';
 import { checkNames } from './option-names.ts';
 import type { ClusterNode, ClusterOptions, CommonRedisOptions, RedisOptions } from './options.ts';
@@ -184,6 +185,10 @@ const clusterRules: Rules = {
   enableAutoPipelining: flag,
   showFriendlyErrorStack: flag,
   natMap: [(value) => (isFunction(value) ? value : anObject(value)), 'an object or a function'],
+  redirectAllow: [
+    (value) => (isFunction(value) || Array.isArray(value) ? value : refused),
+    'an array of networks and host names, or a function',
+  ],
   keyPrefix: commonRules['keyPrefix']!,
   db: commonRules['db']!,
   resend: commonRules['resend']!,
@@ -211,7 +216,7 @@ function corrections(options: object, rules: Rules, prefix = ''): Record<string,
     if (used === refused) {
       throw new OptionError(
         `${prefix}${name}`,
-        `Invalid option ${prefix}${name} ${shown(value)}. Expected ${expected}`,
+        `Invalid option ${prefix}${name} ${shownOption(name, value)}. Expected ${expected}`,
       );
     }
     if (!Object.is(used, value)) corrected[name] = used;

@@ -26,8 +26,8 @@ const clusterNames: ReadonlySet<string> = new Set(
   words(`
     autoPipeliningIgnoredCommands availabilityZone clientSideCache clusterNodeRetryStrategy clusterRetryStrategy
     crossSlot db dnsLookup enableAutoPipelining enableOfflineQueue enableReadyCheck fanOut himportFieldsets keyPrefix
-    lazyConnect maxBlockingConnections maxQueueBytes maxQueueLength maxRedirections maxResends natMap redisOptions
-    replicaCheckInterval resend resolveSrv retryDeadline retryDelayOnClusterDown retryDelayOnFailover
+    lazyConnect maxBlockingConnections maxQueueBytes maxQueueLength maxRedirections maxResends natMap redirectAllow
+    redisOptions     replicaCheckInterval resend resolveSrv retryDeadline retryDelayOnClusterDown retryDelayOnFailover
     retryDelayOnMoved retryDelayOnTryAgain scaleReads scripts shardedSubscribers showFriendlyErrorStack
     silenceTimeout slotsRefreshInterval slotsRefreshTimeout useSRVRecords`),
 );

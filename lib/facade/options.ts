@@ -5,12 +5,13 @@ import type { ConnectionOptions } from 'node:tls';
 import type { NearCacheOptions } from '../cache/near-cache.ts';
 import type { DNSLookupFunction } from '../connection/dial.ts';
 import type { ReadScaling } from '../router/read-policy.ts';
+import type { RedirectAllow } from '../topology/allow.ts';
 import type { DNSResolveSrvFunction } from '../topology/discovery.ts';
 import type { NatMap, StartupNode } from '../topology/seeds.ts';
 import type { HimportFieldset } from './himport.ts';
 import type { ReplyMappingMode } from './types.ts';
 
-export type { DNSLookupFunction, DNSResolveSrvFunction, NatMap };
+export type { DNSLookupFunction, DNSResolveSrvFunction, NatMap, RedirectAllow };
 
 /** A startup node: port, `host:port`, URL, or an object with host, port and credentials of its own. */
 export type ClusterNode = StartupNode;
@@ -102,9 +103,13 @@ export interface CommonRedisOptions {
   lazyConnect?: boolean | undefined;
   /** Rejections show the line that made the call. Default false. */
   showFriendlyErrorStack?: boolean | undefined;
-  /** Most commands held while not connected, each node. Default 1000000. */
+  /**
+   * Most commands that wait: for the client to be ready, for a connection, to be tried again, for a socket that is
+   * behind. More are rejected with ERR_QUEUE_FULL. In `redisOptions` of a Cluster: for each node by itself. Default:
+   * no limit.
+   */
   maxQueueLength?: number | undefined;
-  /** Most bytes waiting for a slow socket, each node. Default 512 MiB. */
+  /** Most bytes of the commands that wait, as `maxQueueLength` counts them. Default: no limit. */
   maxQueueBytes?: number | undefined;
   /** Longest bulk accepted from a server, bytes. Default 512 MiB. */
   maxBulkLength?: number | undefined;
@@ -216,15 +221,26 @@ export interface ClusterOptions {
   /** Default dns.resolveSrv. */
   resolveSrv?: DNSResolveSrvFunction | undefined;
   natMap?: NatMap | undefined;
+  /**
+   * Addresses that MOVED, ASK and the slot map may lead to, after natMap: networks (`10.0.0.0/8`), addresses, host
+   * names and their suffixes (`.example.com`), or a function. A node is sent the password as soon as it is dialed, so
+   * whoever can make a server name an address can have it sent there. A redirect to any other address is not followed
+   * (ERR_REDIRECT_REFUSED), an entry of the map is left out. Startup nodes need no entry. Default: all.
+   */
+  redirectAllow?: RedirectAllow | undefined;
   keyPrefix?: string | Buffer | undefined;
   showFriendlyErrorStack?: boolean | undefined;
   /** Accepted for ioredis's sake: commands of one tick always share one write. */
   enableAutoPipelining?: boolean | undefined;
   autoPipeliningIgnoredCommands?: string[] | undefined;
   scripts?: Record<string, ScriptDefinition> | undefined;
-  /** Most commands held while the cluster is not ready. Default 1000000. */
+  /**
+   * Most commands that wait anywhere in this client: for the slot map, for nodes that are being dialed, to be tried
+   * again, for sockets that are behind. More are rejected with ERR_QUEUE_FULL; a transaction counts as a whole.
+   * `redisOptions` has the bound of each node. Default: no limit.
+   */
   maxQueueLength?: number | undefined;
-  /** Most bytes of commands held while the cluster is not ready. Default 512 MiB. */
+  /** Most bytes of the commands that wait, as `maxQueueLength` counts them. Default: no limit. */
   maxQueueBytes?: number | undefined;
   /** Fieldsets that every node is told, for HIMPORT SET. Experimental: Redis 8.10. */
   himportFieldsets?: readonly HimportFieldset[] | undefined;

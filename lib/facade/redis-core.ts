@@ -2,6 +2,7 @@
 // that wait for it. The public face (redis.ts) adds names; this file knows when to connect, to send and to give up.
 
 import type { EventEmitter } from 'node:events';
+import { Backlog } from '../base/backlog.ts';
 import { AbortError, MaxRetriesPerRequestError, RedisError } from '../base/errors.ts';
 import type { Timer, World } from '../base/world.ts';
 import { Call, type Lane, ownCall, type Parcel } from '../connection/call.ts';
@@ -54,6 +55,8 @@ export class RedisCore implements NodeLink {
   readonly #client: EventEmitter;
   readonly #options: RedisOptions;
   readonly #world: World;
+  /** Everything that waits anywhere in this client. */
+  readonly #backlog: Backlog;
   readonly #lifecycle: Lifecycle;
   readonly #state: ConnectionState;
   readonly #deadlines: Deadlines | undefined;
@@ -77,6 +80,7 @@ export class RedisCore implements NodeLink {
     this.#client = client;
     this.#options = options;
     this.#world = world;
+    this.#backlog = new Backlog(options);
     this.keeper = this.#makeKeeper();
     this.router = new SingleRouter(
       laneOf(() => this.keeper),
@@ -87,13 +91,13 @@ export class RedisCore implements NodeLink {
         gaveUp: gaveUpOf(options),
         loadingDeadline: options.maxLoadingRetryTime ?? 10_000,
         hold: (parcel) => this.#hold(parcel),
+        backlog: this.#backlog,
       },
     );
     this.#lifecycle = new Lifecycle(client, {
       offlineQueue: options.enableOfflineQueue ?? true,
       offlineMessage: "Stream isn't writeable and enableOfflineQueue options is false",
-      maxQueueLength: options.maxQueueLength ?? 1_000_000,
-      maxQueueBytes: options.maxQueueBytes ?? 512 * 1024 * 1024,
+      backlog: this.#backlog,
       send: (parcel) => this.router.send(parcel),
       early: (parcel) => parcel instanceof Call && Command.checkFlag('HANDSHAKE_COMMANDS', parcel.name),
       wake: () => void this.connect().catch(() => undefined),
@@ -247,6 +251,10 @@ export class RedisCore implements NodeLink {
       readOnly: this.#options.readOnly,
       retryDelay: (times: number) => this.#retryDelay(times),
       holdWhileDown: false,
+      // One node: its bounds are the client's.
+      maxQueueLength: undefined,
+      maxQueueBytes: undefined,
+      backlog: this.#backlog,
     };
     return new Keeper(path ?? `${host}:${port}`, options, this.#world, {
       onState: (keeper, state, reason) => {

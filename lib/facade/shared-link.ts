@@ -40,6 +40,7 @@ export class SharedLink implements NodeLink {
       gaveUp: gaveUpOf(options),
       loadingDeadline: options.maxLoadingRetryTime ?? 10_000,
       hold: (parcel) => parcel.fail(parcel.lastError ?? this.#closed()),
+      backlog: keeper.backlog,
     });
     const timeout = options.commandTimeout;
     if (timeout === undefined || timeout <= 0) return;

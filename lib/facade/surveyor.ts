@@ -7,6 +7,7 @@ import type { World } from '../base/world.ts';
 import { ownCall } from '../connection/call.ts';
 import type { Keeper } from '../connection/keeper.ts';
 import type { NodePool, PooledNode } from '../router/node-pool.ts';
+import type { AddressGuard } from '../topology/allow.ts';
 import type { NatMap, Seed } from '../topology/seeds.ts';
 import type { SurveyTarget } from '../topology/survey.ts';
 import { viewOfLines, viewOfNodes, viewOfShards, viewOfSlots } from '../topology/view.ts';
@@ -18,6 +19,7 @@ import { ReplyError } from '../wire/reply.ts';
 export interface SurveyorOptions {
   readonly seeds: () => readonly Seed[];
   readonly natMap: NatMap | undefined;
+  readonly guard: AddressGuard | undefined;
   /** Milliseconds for one answer. */
   readonly timeout: number;
   /** The client is closed or closing: a survey may outlive it, and must not open nodes again. */
@@ -80,7 +82,7 @@ export class Surveyor {
       .then((reply) => parseNodes(reply, leftOut))
       .catch(() => []);
     try {
-      return viewOfSlots(await slots, await nodes, key, this.#options.natMap, leftOut);
+      return viewOfSlots(await slots, await nodes, key, this.#options, leftOut);
     } catch (error) {
       if (!(error instanceof ReplyError) || !isRefusal(error)) throw error;
       return await this.#askOtherwise(keeper, await nodes, error, leftOut);
@@ -96,19 +98,18 @@ export class Surveyor {
     refusal: ReplyError,
     leftOut: LeftOut,
   ): Promise<View> {
-    const { natMap, tls } = this.#options;
     try {
       const reply = await this.ask(keeper, ['cluster', 'shards']);
-      return viewOfShards(reply, nodes, keeper.address, natMap, tls, leftOut);
+      return viewOfShards(reply, nodes, keeper.address, this.#options, this.#options.tls, leftOut);
     } catch {
-      const view = viewOfLines(nodes, keeper.address, natMap, leftOut);
+      const view = viewOfLines(nodes, keeper.address, this.#options, leftOut);
       if (view.shards.length > 0) return view;
       throw refusal;
     }
   }
 
   async #askEpochs(key: string): Promise<View> {
-    return viewOfNodes(await this.ask(this.#open(key), ['cluster', 'nodes']), key, this.#options.natMap);
+    return viewOfNodes(await this.ask(this.#open(key), ['cluster', 'nodes']), key, this.#options);
   }
 
   #open(key: string): Keeper {

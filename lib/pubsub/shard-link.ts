@@ -30,7 +30,7 @@ export interface ShardChannel {
   /** SSUBSCRIBE and SUNSUBSCRIBE sent and unanswered. */
   joining: number;
   leaving: number;
-  waiters: Waiter[];
+  readonly waiters: Set<Waiter>;
   failures: number;
   retry: Timer | undefined;
 }
@@ -51,7 +51,7 @@ export class ShardLink implements CallSink {
   readonly key: string;
   readonly keeper: Keeper;
   /** Channels that belong here. */
-  size = 0;
+  readonly channels: Set<ShardChannel> = new Set();
   /** Channels that the node says we have there. */
   count = 0;
   /** World time since when it has had no channel. */

@@ -3,7 +3,7 @@
 
 import { AbortError, SilentNodeError } from '../base/errors.ts';
 import type { Timer, World } from '../base/world.ts';
-import type { Call } from '../connection/call.ts';
+import type { Call, Parcel } from '../connection/call.ts';
 import { Keeper, type KeeperEvents, type KeeperOptions } from '../connection/keeper.ts';
 import type { SilenceLimits } from '../connection/watch.ts';
 import { parseKey } from '../topology/seeds.ts';
@@ -93,7 +93,7 @@ export class NodePool {
   }
 
   /** A connection of the node for one blocking call. */
-  blockingLane(key: string): Keeper {
+  blockingLane(key: string, parcel: Parcel): Keeper {
     const node = this.open(key);
     // Refuses, and the call can wait where it is not written.
     if (node.keeper.silent) return node.keeper;
@@ -105,7 +105,7 @@ export class NodePool {
       this.#world,
       this.#options.maxBlockingConnections,
     );
-    return node.blocking.pick();
+    return node.blocking.pick(parcel);
   }
 
   /** Closes the connection that a blocking call has to itself; the server forgets the call with it. */

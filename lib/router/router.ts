@@ -2,6 +2,7 @@
 // Owns the slot map in use and the calls that wait to be tried again. Knows no bytes.
 // Invariant: every parcel given to send() settles, by a reply, by its deadline or by close().
 
+import type { Backlog } from '../base/backlog.ts';
 import { type ErrorDetail, RedisError } from '../base/errors.ts';
 import { type Moment, Ticker } from '../base/ticker.ts';
 import type { World } from '../base/world.ts';
@@ -14,6 +15,7 @@ import {
   type Verdict,
 } from '../connection/call.ts';
 import type { Keeper } from '../connection/keeper.ts';
+import { type AddressGuard, refusedRedirect } from '../topology/allow.ts';
 import type { RefreshReason } from '../topology/refresher.ts';
 import { type NatMap, parseKey, translate } from '../topology/seeds.ts';
 import { SlotMap } from '../topology/slot-map.ts';
@@ -41,6 +43,10 @@ export interface RouterOptions extends RetryDelays {
   /** The user's own choice, instead of the policy's. */
   readonly readChoice: ReadChoice | undefined;
   readonly natMap: NatMap | undefined;
+  /** Which addresses of redirects may be dialed; undefined: all. */
+  readonly guard: AddressGuard | undefined;
+  /** The client's: parked calls count there. */
+  readonly backlog: Backlog;
 }
 
 /** A user's own choice of node for a read: the key of one of the nodes offered (master first). */
@@ -66,6 +72,7 @@ interface Waiting {
   readonly parcel: Parcel;
   readonly to: string | undefined;
   readonly asking: boolean;
+  readonly bytes: number;
 }
 
 interface ParkOptions {
@@ -117,13 +124,13 @@ export class Router implements Dispatcher {
     this.#events = events;
     this.#ticker = new Ticker(world);
     this.#patience = new Patience(options.retryDeadline);
-    const { resendWritten, maxResends, failover } = options;
+    const { resendWritten, maxResends, failover, backlog } = options;
     this.#losses = { resendWritten, maxResends, pause: failover };
     const release = ({ parcel, to, asking }: Waiting): void => {
       if (to === undefined || parcel.settled) this.#dispatch(parcel);
       else this.#sendTo(parcel, to, asking);
     };
-    this.#parking = new Parking<Waiting>(world, release, ({ parcel }) => parcel.slot);
+    this.#parking = new Parking<Waiting>(world, release, ({ parcel }) => parcel.slot, backlog);
   }
 
   get map(): SlotMap {
@@ -167,11 +174,14 @@ export class Router implements Dispatcher {
     this.#dispatch(parcel);
   }
 
-  /** A MOVED that was not a call's (a subscription's) patches the map as theirs do. */
-  learn(slot: number, host: string, port: number, from: string): void {
+  /** A MOVED that was not a call's (a subscription's) patches the map as theirs do; an error: it must not be followed. */
+  learn(slot: number, host: string, port: number, from: string): Error | undefined {
     const key = this.#identify({ host, port }, from);
-    if (key !== undefined) this.#patch(slot, key);
+    const refused =
+      key !== undefined && !this.#allows(key, from) ? refusedRedirect(key, { node: from, slot }) : undefined;
+    if (key !== undefined && refused === undefined) this.#patch(slot, key);
     this.#events.onHint('moved');
+    return refused;
   }
 
   /** A node came up: what waits may find its way now. */
@@ -298,6 +308,10 @@ export class Router implements Dispatcher {
       this.#park(parcel, this.#options.clusterDown);
       return;
     }
+    if (!this.#allows(key, from)) {
+      parcel.fail(refusedRedirect(key, { node: from, slot: verdict.slot, cause: error }));
+      return;
+    }
     this.#events.onRedirect(verdict.kind, parcel, error, from, key);
     if (verdict.kind === 'ask') {
       this.counts.ask++;
@@ -327,6 +341,14 @@ export class Router implements Dispatcher {
     if (parcel.sendOn(this.#laneOn(key, parcel), asking)) return;
     if (!asking) this.#events.onHint('outage');
     this.#park(parcel, this.#options.failover);
+  }
+
+  // The host that sent the redirect has been let in already, whatever port of it is named now.
+  #allows(key: string, from: string): boolean {
+    const { guard } = this.#options;
+    if (guard === undefined || this.#pool.get(key) !== undefined) return true;
+    const { host, port } = parseKey(key);
+    return (from !== '' && host === parseKey(from).host) || guard(host, port);
   }
 
   // An empty host means "the one you asked"; an unknown one ("?") names nobody.
@@ -363,13 +385,15 @@ export class Router implements Dispatcher {
 
   // A call that may hold its connection gets one of its own.
   #laneOn(key: string, parcel: Parcel): Keeper {
-    return (parcel.flags & CallFlag.blocking) === 0 ? this.#pool.open(key).keeper : this.#pool.blockingLane(key);
+    return (parcel.flags & CallFlag.blocking) === 0
+      ? this.#pool.open(key).keeper
+      : this.#pool.blockingLane(key, parcel);
   }
 
   #laneFor(parcel: Parcel): Keeper | undefined {
     const lane = this.#shardLane(parcel);
     if (lane === undefined || (parcel.flags & CallFlag.blocking) === 0) return lane;
-    return this.#pool.blockingLane(lane.address);
+    return this.#pool.blockingLane(lane.address, parcel);
   }
 
   #shardLane(parcel: Parcel): Keeper | undefined {
@@ -434,7 +458,10 @@ export class Router implements Dispatcher {
       parcel.fail(this.#outOfTime(parcel));
       return;
     }
-    this.#parking.park({ parcel, to, asking }, Math.min(this.#patience.pause(parcel, base, now), left), firm);
+    const waiting: Waiting = { parcel, to, asking, bytes: parcel.bytes };
+    const full = this.#parking.refusal(waiting);
+    if (full !== undefined) parcel.fail(full);
+    else this.#parking.park(waiting, Math.min(this.#patience.pause(parcel, base, now), left), firm);
   }
 
   #outOfTime(parcel: Parcel): Error {

@@ -1,5 +1,6 @@
 // The router of one node: no slots, no redirects; only LOADING waits and lost calls go round again.
 
+import type { Backlog } from '../base/backlog.ts';
 import { type Moment, Ticker } from '../base/ticker.ts';
 import type { World } from '../base/world.ts';
 import type { Call, Dispatcher, Lane, Parcel, ReplySource } from '../connection/call.ts';
@@ -17,6 +18,8 @@ export interface SingleRouterOptions {
   readonly loadingDeadline: number;
   /** Takes parcels while the node is not up. */
   readonly hold: (parcel: Parcel) => void;
+  /** The client's: parked calls count there. */
+  readonly backlog?: Backlog | undefined;
 }
 
 const delays = { tryAgain: 0, clusterDown: 0, failover: 100 };
@@ -34,7 +37,7 @@ export class SingleRouter implements Dispatcher {
     this.#ticker = new Ticker(world);
     this.#options = options;
     // One node, one order.
-    this.#parking = new Parking<Parcel>(world, options.hold, () => 0);
+    this.#parking = new Parking<Parcel>(world, options.hold, () => 0, options.backlog);
   }
 
   get moment(): Moment {
@@ -63,8 +66,14 @@ export class SingleRouter implements Dispatcher {
     if (this.#world.now() - parcel.moment.at >= this.#options.loadingDeadline) return false;
     parcel.lastError = error;
     const verdict = judgeReply(error, delays);
-    this.#parking.park(parcel, verdict.kind === 'later' ? verdict.ms : delays.failover);
+    this.#park(parcel, verdict.kind === 'later' ? verdict.ms : delays.failover);
     return true;
+  }
+
+  #park(parcel: Parcel, ms: number, firm = false): void {
+    const full = this.#parking.refusal(parcel);
+    if (full !== undefined) parcel.fail(full);
+    else this.#parking.park(parcel, ms, firm);
   }
 
   lost(parcel: Parcel, written: boolean, reason: Error): void {
@@ -74,9 +83,9 @@ export class SingleRouter implements Dispatcher {
     if (verdict.kind === 'fail') {
       const spent = parcel.losses > maxResends && !(reason instanceof ReplyError);
       parcel.fail(spent ? gaveUp(parcel, reason) : verdict.error);
-    } else if (verdict.kind === 'later' && verdict.firm) this.#parking.park(parcel, verdict.ms, true);
+    } else if (verdict.kind === 'later' && verdict.firm) this.#park(parcel, verdict.ms, true);
     // Not past those that were before it.
-    else if (this.#parking.size > 0) this.#parking.park(parcel, 0);
+    else if (this.#parking.size > 0) this.#park(parcel, 0);
     else hold(parcel);
   }
 

@@ -38,10 +38,14 @@ export function combine(lead: View, witnesses: readonly View[]): SlotMap {
   const owner = new Int32Array(slotCount).fill(-1);
   const known = new Map(lead.shards.map((shard) => [shard.id, shard]));
   for (const view of [lead, ...witnesses]) {
+    // The ranges of a node that is right do not overlap. However much one says, reading it has an end.
+    let patience = slotCount * 4;
     for (const shard of view.shards) {
       const named = shard.id === '' ? undefined : known.get(shard.id);
       const index = shards.push(named === undefined ? shard : { ...named, epoch: shard.epoch }) - 1;
       for (const [start, end] of shard.ranges) {
+        patience -= end - start + 1;
+        if (patience < 0) break;
         for (let slot = start; slot <= end; slot++) {
           const before = owner[slot]!;
           if (before < 0 || shards[before]!.epoch < shard.epoch) owner[slot] = index;
