@@ -27,7 +27,7 @@ const clusterNames: ReadonlySet<string> = new Set(
     autoPipeliningIgnoredCommands availabilityZone clientSideCache clusterNodeRetryStrategy clusterRetryStrategy
     crossSlot db dnsLookup enableAutoPipelining enableOfflineQueue enableReadyCheck fanOut himportFieldsets keyPrefix
     lazyConnect maxBlockingConnections maxQueueBytes maxQueueLength maxRedirections maxResends natMap redirectAllow
-    redisOptions     replicaCheckInterval resend resolveSrv retryDeadline retryDelayOnClusterDown retryDelayOnFailover
+    redisOptions replicaCheckInterval resend resolveSrv retryDeadline retryDelayOnClusterDown retryDelayOnFailover
     retryDelayOnMoved retryDelayOnTryAgain scaleReads scripts shardedSubscribers showFriendlyErrorStack
     silenceTimeout slotsRefreshInterval slotsRefreshTimeout useSRVRecords`),
 );
