@@ -1,6 +1,8 @@
 // Time and chance, handed in. Nothing below the facade calls Date.now, setTimeout or Math.random itself,
 // so any minute of a client's or a node's life can be played in a millisecond from a printed seed.
 
+import { Socket } from 'node:net';
+
 export interface Timer {
   cancel(): void;
 }
@@ -13,10 +15,18 @@ export interface World {
    * the user awaits depends on it (a retry, a reconnection).
    */
   after(ms: number, run: () => void, hold?: boolean): Timer;
+  /**
+   * As after(), on the clock of sockets instead of the global timer: tests that replace `setTimeout` do not move it.
+   * For what waits for the network itself; never keeps the process alive.
+   */
+  deadline(ms: number, run: () => void): Timer;
   /** Uniform in [0, 1). */
   random(): number;
   log(line: string): void;
 }
+
+/** Milliseconds; what Node's timers can count. */
+const longestTimer = 2 ** 31 - 1;
 
 export class RealWorld implements World {
   now(): number {
@@ -27,6 +37,16 @@ export class RealWorld implements World {
     const handle = setTimeout(run, ms);
     if (!hold) handle.unref();
     return { cancel: () => clearTimeout(handle) };
+  }
+
+  // A socket that is never connected: that it is idle is all there is to it.
+  deadline(ms: number, run: () => void): Timer {
+    const clock = new Socket();
+    clock.setTimeout(Math.min(ms, longestTimer), () => {
+      clock.destroy();
+      run();
+    });
+    return { cancel: () => void clock.destroy() };
   }
 
   random(): number {
@@ -69,6 +89,10 @@ export class ManualWorld implements World {
         this.#entries = this.#entries.filter((other) => other !== entry);
       },
     };
+  }
+
+  deadline(ms: number, run: () => void): Timer {
+    return this.after(ms, run);
   }
 
   random(): number {

@@ -284,12 +284,13 @@ export class Keeper implements Lane {
       onStray: (reply) => this.#events.onStray?.(reply) ?? false,
     });
     this.#young = connection;
-    const deadline = this.#world.after(this.#options.connectTimeout ?? 10_000, () =>
-      connection.destroy(new RedisError('connect ETIMEDOUT', { code: 'ETIMEDOUT', node: this.address })),
-    );
+    const limit = this.#options.connectTimeout ?? 10_000;
+    const late = (): void =>
+      connection.destroy(new RedisError('connect ETIMEDOUT', { code: 'ETIMEDOUT', node: this.address }));
+    const deadline = limit > 0 ? this.#world.deadline(limit, late) : undefined;
     shakeHands(connection, { ...this.#options, readOnly: this.#readOnly }).then(
       (protocol) => {
-        deadline.cancel();
+        deadline?.cancel();
         this.#young = undefined;
         shaken = true;
         if (this.#state !== 'dialing')
@@ -299,7 +300,7 @@ export class Keeper implements Lane {
         else this.#up(connection, protocol);
       },
       (error: Error) => {
-        deadline.cancel();
+        deadline?.cancel();
         this.#young = undefined;
         connection.destroy(error);
         if (this.#state === 'dialing') this.#lost(error);

@@ -20,6 +20,7 @@ import { allSamples, world as loud } from './fuzz-samples.ts';
 const world: World = {
   now: () => loud.now(),
   after: (ms, run) => loud.after(ms, run),
+  deadline: (ms, run) => loud.deadline(ms, run),
   random: () => loud.random(),
   log: () => undefined,
 };

@@ -66,6 +66,7 @@ export class SimulatedTime {
     return {
       now: () => this.now,
       after: (ms, run) => this.after(ms, run),
+      deadline: (ms, run) => this.after(ms, run),
       random: () => this.random(),
       log: () => undefined,
     };
