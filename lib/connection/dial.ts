@@ -51,7 +51,9 @@ export function dial(options: DialOptions, world: World): Dialing {
     const ready = options.tls === undefined ? 'connect' : 'secureConnect';
     const timer =
       timeout > 0
-        ? world.deadline(timeout, () => failed(new RedisError('connect ETIMEDOUT', { code: 'ETIMEDOUT', node: address })))
+        ? world.deadline(timeout, () =>
+            failed(new RedisError('connect ETIMEDOUT', { code: 'ETIMEDOUT', node: address })),
+          )
         : undefined;
     const detach = (): void => {
       timer?.cancel();

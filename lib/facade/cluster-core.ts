@@ -20,7 +20,7 @@ import { survey } from '../topology/survey.ts';
 import { merge } from '../topology/vote.ts';
 import type { Push } from '../wire/reply.ts';
 import { ConnectLoop } from './connect-loop.ts';
-import { drain, sayGoodbye } from './drain.ts';
+import { awaitedBy, defaultQuitTimeout, drain, outlasts, quitTimeoutError, sayGoodbye } from './drain.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { ConnectTracer, redirectChannel, refreshChannel } from './observe.ts';
 import type { ClusterOptions } from './options.ts';
@@ -111,16 +111,30 @@ export class ClusterCore {
     this.#close(new AbortError('Connection is closed.', { code: 'ERR_CLOSED' }), reconnect);
   }
 
-  /** Everything submitted before is answered first, and `others` are done; then closes. */
+  /**
+   * Everything submitted before is answered first, and `others` are done; then closes. What has no answer after
+   * `quitTimeout` is rejected with an error that says what was waited for.
+   */
   async quit(others: () => Promise<void>): Promise<void> {
-    const { status } = this.lifecycle;
-    if (this.lifecycle.held > 0 && status !== 'wait') await this.#loop.nextOutcome();
     if (this.lifecycle.status === 'end') return;
+    const limit = this.#options.quitTimeout ?? this.#options.redisOptions?.quitTimeout ?? defaultQuitTimeout;
+    let late = false;
+    const parting = this.#part(others, () => late || this.lifecycle.status === 'end');
+    late = await outlasts(parting, limit, this.#world);
+    const reason = late
+      ? quitTimeoutError(limit, awaitedBy(this.pool, this.router.parked, this.lifecycle.held))
+      : new AbortError('Connection is closed.', { code: 'ERR_CLOSED' });
+    this.#close(reason, false);
+  }
+
+  async #part(others: () => Promise<void>, over: () => boolean): Promise<void> {
+    if (this.lifecycle.held > 0 && this.lifecycle.status !== 'wait') await this.#loop.nextOutcome();
+    if (over()) return;
     this.lifecycle.become('disconnecting');
-    await drain(this.pool, () => this.router.parked, this.#world);
+    await drain(this.pool, () => this.router.parked, this.#world, over);
+    if (over()) return;
     await others();
     await sayGoodbye(this.pool);
-    this.#close(new AbortError('Connection is closed.', { code: 'ERR_CLOSED' }), false);
   }
 
   async #connectOnce(superseded: () => boolean): Promise<void> {

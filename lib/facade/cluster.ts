@@ -1,7 +1,7 @@
 // The drop-in face of a cluster: ioredis's names, statuses and events over the core. It owns the Redis objects that
 // nodes() hands out and the scripts; everything about slots, redirects and connections lives below.
 
-import { AbortError, OptionError } from '../base/errors.ts';
+import { OptionError } from '../base/errors.ts';
 import { RealWorld } from '../base/world.ts';
 import { fanOut, mayFanOut } from '../batch/fan-out.ts';
 import { splitByKeys } from '../batch/multi-key.ts';
@@ -261,7 +261,6 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
   }
 
   async #quit(): Promise<'OK'> {
-    if (this.status === 'end') throw new AbortError('Connection is closed.', { code: 'ERR_CLOSED' });
     await this.#core.quit(() => this.#subscriber.settled());
     return 'OK';
   }

@@ -9,8 +9,10 @@ import { Keeper, type KeeperState } from '../connection/keeper.ts';
 import { Subscriptions } from '../pubsub/subscriptions.ts';
 import { Deadlines } from '../router/deadlines.ts';
 import { SingleRouter } from '../router/single.ts';
+import { lossOf } from '../router/verdict.ts';
 import { ReplyError } from '../wire/reply.ts';
 import { ConnectionState } from './connection-state.ts';
+import { defaultQuitTimeout, outlasts, quitTimeoutError } from './drain.ts';
 import { Fieldsets } from './himport.ts';
 import { Lifecycle, type Status } from './lifecycle.ts';
 import { parseMonitorLine } from './monitor.ts';
@@ -54,6 +56,8 @@ export class RedisCore implements NodeLink {
   #connections = 0;
   /** Milliseconds until the next attempt to connect, as the strategy has it. */
   #delay = 0;
+  /** While the client is closed because quit() has waited too long. */
+  #quitLate: Error | undefined;
   #waiters: { resolve: () => void; reject: (error: Error) => void }[] = [];
 
   constructor(client: EventEmitter, options: RedisOptions, world: World) {
@@ -143,9 +147,24 @@ export class RedisCore implements NodeLink {
     if (this.keeper.state === 'up') this.keeper.send(call);
     else if (held > 0 && status !== 'wait') this.#lifecycle.submit(call);
     else call.resolve('OK');
-    await parting.catch(() => undefined);
-    this.disconnect(false);
+    const limit = this.#options.quitTimeout ?? defaultQuitTimeout;
+    if (await outlasts(parting, limit, this.#world)) this.#closeLate(limit);
+    else this.disconnect(false);
     return 'OK';
+  }
+
+  // quit() has waited long enough: what has no answer is told so.
+  #closeLate(limit: number): void {
+    if (this.status === 'end') return;
+    const { keeper } = this;
+    const { held } = this.#lifecycle;
+    const awaited = keeper.load > 0 ? `${keeper.address} (${keeper.load} unanswered)` : `a connection (${held} held)`;
+    const reason = quitTimeoutError(limit, awaited, keeper.address);
+    this.#lifecycle.become('disconnecting');
+    this.#quitLate = reason;
+    keeper.close(reason);
+    this.router.close(reason);
+    this.#quitLate = undefined;
   }
 
   #makeKeeper(): Keeper {
@@ -180,7 +199,7 @@ export class RedisCore implements NodeLink {
 
   // What could not be sent: waits for the next connection, or fails where nothing will come.
   #hold(parcel: Parcel): void {
-    const refusal = this.#state.refusal(parcel);
+    const refusal = this.#quitLate === undefined ? this.#state.refusal(parcel) : lossOf(parcel, this.#quitLate);
     if (refusal === undefined) this.#lifecycle.submit(parcel);
     else parcel.fail(refusal);
   }
@@ -204,7 +223,7 @@ export class RedisCore implements NodeLink {
         this.#report(reason!);
         this.#lifecycle.become('close');
         this.#lifecycle.become('end');
-        this.#lifecycle.failHeld(() => new AbortError(closedText, { code: 'ERR_CLOSED', cause: reason }));
+        this.#lifecycle.failHeld((parcel) => endOf(parcel, reason!));
         break;
       default:
     }
@@ -292,6 +311,12 @@ export class RedisCore implements NodeLink {
 /** The server's own word in the reason of a loss: of the handshake, or one that reconnectOnError took for a reason. */
 function refusalIn({ cause }: Error): ReplyError | undefined {
   return cause instanceof ReplyError ? cause : undefined;
+}
+
+/** What a call is told that was still held when the client ended. */
+function endOf(parcel: Parcel, reason: Error): Error {
+  if ((reason as { code?: unknown }).code === 'ERR_QUIT_TIMEOUT') return lossOf(parcel, reason);
+  return new AbortError(closedText, { code: 'ERR_CLOSED', cause: reason });
 }
 
 /** Sends on whatever keeper there is just now. */

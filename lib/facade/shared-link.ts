@@ -8,6 +8,7 @@ import type { Keeper, KeeperState } from '../connection/keeper.ts';
 import { Subscriptions } from '../pubsub/subscriptions.ts';
 import { Deadlines } from '../router/deadlines.ts';
 import { SingleRouter } from '../router/single.ts';
+import { defaultQuitTimeout, outlasts, quitTimeoutError } from './drain.ts';
 import type { Status } from './lifecycle.ts';
 import type { RedisOptions } from './options.ts';
 import { closedText, type NodeLink } from './redis-core.ts';
@@ -26,6 +27,9 @@ export class SharedLink implements NodeLink {
   readonly router: SingleRouter;
   readonly subscriptions: Subscriptions;
   readonly #deadlines: Deadlines | undefined;
+  readonly #world: World;
+  /** Milliseconds. */
+  readonly #quitTimeout: number;
 
   constructor(
     client: ConstructorParameters<typeof Subscriptions>[0],
@@ -34,6 +38,8 @@ export class SharedLink implements NodeLink {
     world: World,
   ) {
     this.keeper = keeper;
+    this.#world = world;
+    this.#quitTimeout = options.quitTimeout ?? defaultQuitTimeout;
     this.router = new SingleRouter(keeper, world, {
       resendWritten: resendsWritten(options),
       loadingDeadline: options.maxLoadingRetryTime ?? 10_000,
@@ -75,8 +81,13 @@ export class SharedLink implements NodeLink {
 
   async quit(): Promise<'OK'> {
     const { call, answer } = ownCall(['quit']);
-    if (this.keeper.state === 'up' && this.keeper.send(call)) await answer.catch(() => undefined);
-    this.disconnect();
+    let late = false;
+    if (this.keeper.state === 'up' && this.keeper.send(call)) {
+      late = await outlasts(answer, this.#quitTimeout, this.#world);
+    }
+    // What others sent on the cluster's connection goes round again; their limits are the cluster's.
+    const awaited = `${this.keeper.address} (${this.keeper.load} unanswered)`;
+    this.keeper.drop(late ? quitTimeoutError(this.#quitTimeout, awaited, this.keeper.address) : this.#closed());
     return 'OK';
   }
 

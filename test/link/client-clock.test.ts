@@ -41,7 +41,7 @@ class FakeClock {
 
 describe('client: the global clock and the time to connect', () => {
   const clock = new FakeClock();
-  let closing: (() => unknown)[] = [];
+  const closing: (() => unknown)[] = [];
 
   afterEach(async () => {
     clock.restore();
