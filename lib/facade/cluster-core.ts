@@ -2,7 +2,7 @@
 // (cluster.ts) adds names and events; this file knows when to connect, to ask again and to give up.
 
 import { lookup } from 'node:dns';
-import { AbortError, type ClusterAllFailedError, RedisError } from '../base/errors.ts';
+import { AbortError, ClusterAllFailedError, errorOfNode, RedisError, reasonsOf } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
 import { type Call, ownCall, type Parcel } from '../connection/call.ts';
 import type { Keeper, KeeperState } from '../connection/keeper.ts';
@@ -15,7 +15,7 @@ import { lossOf } from '../router/verdict.ts';
 import { discoverSrv } from '../topology/discovery.ts';
 import { Refresher } from '../topology/refresher.ts';
 import { parseSeeds, type Seed, type StartupNode } from '../topology/seeds.ts';
-import type { SlotMap } from '../topology/slot-map.ts';
+import { SlotMap } from '../topology/slot-map.ts';
 import { survey } from '../topology/survey.ts';
 import { merge } from '../topology/vote.ts';
 import type { Push } from '../wire/reply.ts';
@@ -25,7 +25,7 @@ import type { Lifecycle } from './lifecycle.ts';
 import { ConnectTracer, redirectChannel, refreshChannel } from './observe.ts';
 import type { ClusterOptions } from './options.ts';
 import { readPolicyOf } from './read-choice.ts';
-import { keeperOptionsOf, redialDelay, refreshPeriodOf, retryRulesOf } from './settings.ts';
+import { defaultRetryDeadline, keeperOptionsOf, redialDelay, refreshPeriodOf, retryRulesOf } from './settings.ts';
 import { Surveyor } from './surveyor.ts';
 
 export interface CoreEvents {
@@ -66,6 +66,8 @@ export class ClusterCore {
   readonly #events: CoreEvents;
   readonly #surveyor: Surveyor;
   readonly #deadlines: Deadlines | undefined;
+  /** Of calls held until the client is ready. */
+  readonly #heldDeadlines: Deadlines;
   readonly #loop: ConnectLoop;
   /** Until it has been used, once. */
   #inherited: SlotMap | undefined;
@@ -90,15 +92,23 @@ export class ClusterCore {
     this.refresher = this.#makeRefresher();
     this.lifecycle = lifecycle((parcel) => this.router.send(parcel));
     this.#loop = this.#makeLoop();
+    this.#heldDeadlines = this.#makeHeldDeadlines();
     const timeout = options.redisOptions?.commandTimeout;
     if (timeout !== undefined && timeout > 0) {
-      this.#deadlines = new Deadlines(timeout, world, (visit) => this.#visitAll(visit));
+      this.#deadlines = new Deadlines(timeout, world, (visit) => this.#visitAll(visit), {
+        swept: () => this.lifecycle.forgetSettled(),
+      });
     }
   }
 
   submit(parcel: Parcel): void {
     this.#deadlines?.start();
     this.lifecycle.submit(parcel);
+  }
+
+  /** A call has to wait until the client is ready: no longer than `retryDeadline`. */
+  watchHeld(): void {
+    this.#heldDeadlines.start();
   }
 
   /** Resolves at `ready`; rejects when this round fails (reconnection goes on by clusterRetryStrategy). */
@@ -164,7 +174,11 @@ export class ClusterCore {
   async #locateSeeds(): Promise<void> {
     const named = parseSeeds(this.#events.client.startupNodes);
     const { useSRVRecords, resolveSrv } = this.#options;
-    this.seeds = useSRVRecords ? await discoverSrv(named, () => this.#world.random(), resolveSrv) : named;
+    const seeds = useSRVRecords ? await discoverSrv(named, () => this.#world.random(), resolveSrv) : named;
+    const replaced = seeds.every(({ key }) => !this.seeds.some((seed) => seed.key === key));
+    this.seeds = seeds;
+    // Startup nodes that are all others name another cluster: what is known of the old one must not be asked, or believed.
+    if (replaced) this.router.setMap(SlotMap.of([]));
   }
 
   // CLUSTER INFO of any node, or what one has said just now; a cluster that says `fail` is not ready yet.
@@ -193,6 +207,7 @@ export class ClusterCore {
     this.#readMonitor?.stop();
     this.refresher.stop();
     this.#deadlines?.stop();
+    this.#heldDeadlines.stop();
     this.router.close(reason);
     this.pool.closeAll(reason);
     this.lifecycle.become('end');
@@ -216,6 +231,30 @@ export class ClusterCore {
       },
       gaveUp: (reason) => this.#end(reason),
     });
+  }
+
+  #makeHeldDeadlines(): Deadlines {
+    const limit = retryRulesOf(this.#options).retryDeadline || defaultRetryDeadline;
+    return new Deadlines(limit, this.#world, (visit) => this.lifecycle.forEachHeld(visit), {
+      expire: (parcel) => {
+        const reasons = this.#unreadyReasons();
+        const message = `None of startup nodes is available within ${limit}ms (retryDeadline): ${reasonsOf(reasons)}`;
+        parcel.fail(new ClusterAllFailedError(message, reasons, { code: 'ERR_RETRY_DEADLINE', slot: parcel.slot }));
+      },
+      swept: () => this.lifecycle.forgetSettled(),
+      maxPeriod: 250,
+    });
+  }
+
+  // What each startup node said last, or that it has said nothing.
+  #unreadyReasons(): Error[] {
+    const said = new Map(this.#loop.reasons.map((error) => [(error as { node?: string }).node ?? '', error]));
+    for (const { key } of this.seeds) {
+      if (said.has(key)) continue;
+      const keeper = this.pool.get(key)?.keeper;
+      said.set(key, keeper?.lastError ?? errorOfNode(key, `no answer yet (${keeper?.state ?? 'not dialed'})`));
+    }
+    return [...said.values()];
   }
 
   #makePool(): NodePool {
@@ -262,7 +301,15 @@ export class ClusterCore {
   #makeSurveyor(): Surveyor {
     const { natMap, slotsRefreshTimeout: timeout = 1000 } = this.#options;
     const isOver = (): boolean => this.lifecycle.status === 'end' || this.lifecycle.status === 'disconnecting';
-    return new Surveyor(this.pool, this.#world, { seeds: () => this.seeds, natMap, timeout, isOver });
+    return new Surveyor(this.pool, this.#world, {
+      seeds: () => this.seeds,
+      natMap,
+      timeout,
+      isOver,
+      onRefused: (error, key) => {
+        if (!isOver()) this.#events.onNodeError(error, key);
+      },
+    });
   }
 
   #makeReadMonitor(): ReadMonitor | undefined {

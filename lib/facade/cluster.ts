@@ -295,6 +295,8 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
       maxQueueBytes: this.options.maxQueueBytes ?? 512 * 1024 * 1024,
       send,
       wake: () => void this.connect().catch(() => undefined),
+      onHeld: () => this.#core.watchHeld(),
+      log: (line) => this.#world.log(line),
     });
   }
 

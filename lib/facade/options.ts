@@ -181,7 +181,11 @@ export interface ClusterOptions {
   retryDelayOnClusterDown?: number | undefined;
   /** Default 100. */
   retryDelayOnTryAgain?: number | undefined;
-  /** Milliseconds from a call's start (a blocking one's: from its first trouble) until a refused call is no longer tried. Default 15000. */
+  /**
+   * Milliseconds from a call's start (a blocking one's: from its first trouble) until a refused call is no longer tried,
+   * or one that waits for the first map, for a reconnection or for a subscription is given up. Its error says what it
+   * waited for. Default 15000.
+   */
   retryDeadline?: number | undefined;
   /** As in `redisOptions`, for the cluster's own quit(). Default: that of `redisOptions`, or 3000. */
   quitTimeout?: number | undefined;

@@ -81,6 +81,7 @@ export class RedisCore implements NodeLink {
       maxQueueBytes: options.maxQueueBytes ?? 512 * 1024 * 1024,
       send: (parcel) => this.router.send(parcel),
       wake: () => void this.connect().catch(() => undefined),
+      log: (line) => world.log(line),
     });
     this.subscriptions = new Subscriptions(client);
     this.#state = new ConnectionState(
@@ -90,7 +91,9 @@ export class RedisCore implements NodeLink {
     );
     const timeout = options.commandTimeout;
     if (timeout !== undefined && timeout > 0) {
-      this.#deadlines = new Deadlines(timeout, world, (visit) => this.#visitAll(visit));
+      this.#deadlines = new Deadlines(timeout, world, (visit) => this.#visitAll(visit), {
+        swept: () => this.#lifecycle.forgetSettled(),
+      });
     }
     if (options.himportFieldsets?.length) this.#fieldsets = new Fieldsets(options.himportFieldsets);
     if (options.lazyConnect) this.#lifecycle.become('wait');

@@ -56,6 +56,9 @@ export function resendsWritten(options: CommonRedisOptions): boolean {
   return options.resend === undefined ? (options.autoResendUnfulfilledCommands ?? true) : options.resend === 'all';
 }
 
+/** Milliseconds; `retryDeadline` where nobody says otherwise. */
+export const defaultRetryDeadline = 15_000;
+
 /** How long, how often and after which pauses a cluster's router tries a call again. */
 export function retryRulesOf(
   options: ClusterOptions,
@@ -66,7 +69,7 @@ export function retryRulesOf(
   const { redisOptions = {} } = options;
   return {
     maxRedirections: options.maxRedirections ?? 16,
-    retryDeadline: options.retryDeadline ?? redisOptions.commandTimeout ?? 15_000,
+    retryDeadline: options.retryDeadline ?? redisOptions.commandTimeout ?? defaultRetryDeadline,
     moved: options.retryDelayOnMoved ?? 0,
     tryAgain: options.retryDelayOnTryAgain ?? 100,
     clusterDown: options.retryDelayOnClusterDown ?? 100,

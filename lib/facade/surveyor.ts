@@ -11,6 +11,7 @@ import type { SurveyTarget } from '../topology/survey.ts';
 import { viewOfNodes, viewOfSlots } from '../topology/view.ts';
 import type { View } from '../topology/vote.ts';
 import { parseNodes } from '../wire/cluster-nodes.ts';
+import { ReplyError } from '../wire/reply.ts';
 
 export interface SurveyorOptions {
   readonly seeds: () => readonly Seed[];
@@ -19,6 +20,8 @@ export interface SurveyorOptions {
   readonly timeout: number;
   /** The client is closed or closing: a survey may outlive it, and must not open nodes again. */
   readonly isOver: () => boolean;
+  /** A node that can be reached did not give its map: it refused, or did not answer in time. */
+  readonly onRefused: (error: Error, key: string) => void;
 }
 
 export class Surveyor {
@@ -71,7 +74,18 @@ export class Surveyor {
     const nodes = this.ask(keeper, ['cluster', 'nodes'])
       .then(parseNodes)
       .catch(() => []);
-    return viewOfSlots(await slots, await nodes, key, this.#options.natMap);
+    return viewOfSlots(await this.#answerOf(slots, keeper), await nodes, key, this.#options.natMap);
+  }
+
+  // The loss of a connection is told by its own event.
+  async #answerOf(slots: Promise<unknown>, keeper: Keeper): Promise<unknown> {
+    try {
+      return await slots;
+    } catch (error) {
+      const refused = error instanceof ReplyError || (error as { code?: unknown }).code === 'ETIMEDOUT';
+      if (refused && keeper.state === 'up') this.#options.onRefused(error as Error, keeper.address);
+      throw error;
+    }
   }
 
   async #askEpochs(key: string): Promise<View> {

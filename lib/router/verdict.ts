@@ -52,7 +52,7 @@ export function judgeLoss(written: boolean, resendWritten: boolean, reason: Erro
 
 /** What a call is told that was lost for good with its socket: an error of its own, since each names its call. */
 export function lossOf(parcel: Parcel, reason: Error): Error {
-  if (reason instanceof ClusterAllFailedError) return new ClusterAllFailedError(reason.headline, reason.errors);
+  if (reason instanceof ClusterAllFailedError) return new ClusterAllFailedError(reason.message, reason.errors);
   if (reason instanceof ProtocolError) return new ProtocolError(reason.message, { cause: reason });
   const { code, node } = reason as { code?: string; node?: string };
   const detail = { node, slot: parcel.slot, attempts: parcel.attempts, cause: reason, ...(code ? { code } : {}) };
