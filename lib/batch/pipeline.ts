@@ -4,7 +4,7 @@
 
 import { RedisError } from '../base/errors.ts';
 import type { Moment } from '../base/ticker.ts';
-import { Call, type Dispatcher, type Parcel } from '../connection/call.ts';
+import { Call, CallFlag, type Dispatcher, type Parcel } from '../connection/call.ts';
 import { type BatchResult, Scatter } from './scatter.ts';
 import { Transaction, type TransactionOutcome } from './transaction.ts';
 
@@ -54,6 +54,8 @@ export class Pipeline {
     if (this.#executed) throw new RedisError(reused, { code: 'ERR_PIPELINE_REUSED' });
     if (callback !== undefined) this.#callbacks.set(this.#calls.length, callback);
     call.index = this.#calls.length;
+    // ioredis: a call that blocks keeps its place, before what was added after it.
+    call.flags |= CallFlag.inOrder;
     this.#calls.push(call);
     return this;
   }

@@ -44,6 +44,7 @@ export class Transaction implements Parcel, CallSink {
   /** The try under way; answers to an earlier one no longer count. */
   #generation = 0;
   #calls: readonly Call[] = [];
+  readonly #giveUp = (error: Error): void => this.fail(error);
   #answers: unknown[] = [];
 
   constructor(
@@ -98,6 +99,8 @@ export class Transaction implements Parcel, CallSink {
     const call = new Call(argv, this.slot, 0, encoding, undefined, this);
     call.moment = this.moment;
     call.index = this.#generation;
+    // Given up on its own (commandTimeout, a full queue): there is no transaction without it.
+    call.reject = this.#giveUp;
     return call;
   }
 

@@ -4,9 +4,9 @@
 import { lookup } from 'node:dns';
 import { AbortError, ClusterAllFailedError, errorOfNode, RedisError, reasonsOf } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
-import { type Call, ownCall, type Parcel } from '../connection/call.ts';
+import { type Call, ownCall, type Parcel, wantsOwnConnection } from '../connection/call.ts';
 import type { Keeper, KeeperState } from '../connection/keeper.ts';
-import { Deadlines } from '../router/deadlines.ts';
+import { Deadlines, failAsTimedOut } from '../router/deadlines.ts';
 import { NodePool, type PooledNode } from '../router/node-pool.ts';
 import { ReadMonitor } from '../router/read-monitor.ts';
 import type { ReadPolicy } from '../router/read-policy.ts';
@@ -96,6 +96,11 @@ export class ClusterCore {
     const timeout = options.redisOptions?.commandTimeout;
     if (timeout !== undefined && timeout > 0) {
       this.#deadlines = new Deadlines(timeout, world, (visit) => this.#visitAll(visit), {
+        expire: (parcel) => {
+          failAsTimedOut(parcel);
+          // Left armed on the server it would swallow the next element.
+          if (wantsOwnConnection(parcel)) this.pool.release(parcel as Call);
+        },
         swept: () => this.lifecycle.forgetSettled(),
       });
     }

@@ -35,6 +35,7 @@ import type {
 import { readChoiceOf } from './read-choice.ts';
 import { Redis, sharedKeeper } from './redis.ts';
 import type { ScanStream } from './scan-stream.ts';
+import { sendFromTail } from './stream-tail.ts';
 import type { ReplyMappingMode, ScanStreamOptions } from './types.ts';
 
 /** The map that a duplicate starts from, by the options made for it: it asks the cluster for none. */
@@ -188,7 +189,10 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
 
   readonly #submit = (call: Call): void => {
     call.moment = this.#core.router.moment;
-    if ((call.flags & CallFlag.blocking) !== 0) this.#limit(call);
+    if ((call.flags & CallFlag.blocking) !== 0) {
+      this.#limit(call);
+      if (sendFromTail(call, this.#core.router, this.#send)) return;
+    }
     this.#fieldsets?.watch(call, () => this.#masters(), this.#send);
     if (call.slot < 0 && this.status === 'ready' && isHimportControl(call)) sendToAll(call, this.#masters());
     else this.#send(call);

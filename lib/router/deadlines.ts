@@ -3,6 +3,7 @@
 // owner's to say.
 
 import { TimeoutError } from '../base/errors.ts';
+import { longAgo } from '../base/ticker.ts';
 import type { Timer, World } from '../base/world.ts';
 import type { Parcel } from '../connection/call.ts';
 
@@ -49,7 +50,8 @@ export class Deadlines {
     const late: Parcel[] = [];
     let waiting = false;
     this.#visitAll((parcel) => {
-      if (parcel.settled) return;
+      // A call of the client's own (a question about the map, a PING) has no time of birth: whoever asks has a limit.
+      if (parcel.settled || parcel.moment === longAgo) return;
       if (parcel.moment.at > limit) waiting = true;
       else late.push(parcel);
     });

@@ -9,9 +9,11 @@ import {
   type Call,
   CallFlag,
   type Dispatcher,
+  ownCall,
   type Parcel,
   type ReplySource,
   type Verdict,
+  wantsOwnConnection,
 } from '../connection/call.ts';
 import type { Keeper } from '../connection/keeper.ts';
 import type { RefreshReason } from '../topology/refresher.ts';
@@ -76,6 +78,8 @@ export class Router implements Dispatcher {
   #lanes: (Keeper | undefined)[] = [];
   readonly #ticker: Ticker;
   #closed: Error | undefined;
+  /** Calls that wait until their node has answered what was sent before them. */
+  readonly #behindEarlier = new Set<Parcel>();
   /** What MOVED replies of this tick told. */
   #moves: [slot: number, key: string][] = [];
   readonly #applyMoves = (): void => {
@@ -136,7 +140,24 @@ export class Router implements Dispatcher {
   }
 
   send(parcel: Parcel): void {
-    this.#dispatch(parcel);
+    if (!wantsOwnConnection(parcel) || !this.#waitForEarlier(parcel)) this.#dispatch(parcel);
+  }
+
+  // A call with a connection of its own must not overtake what was sent to its node before it (RPUSH, then BLPOP): while
+  // there is any on the shared connection, the answer to a PING behind it says that the server has had it all.
+  #waitForEarlier(parcel: Parcel): boolean {
+    if (this.#closed !== undefined) return false;
+    const shared = this.#shardLane(parcel);
+    if (shared === undefined || shared.load === 0) return false;
+    const { call, answer } = ownCall(['ping']);
+    if (!shared.send(call)) return false;
+    this.#behindEarlier.add(parcel);
+    const go = (): void => {
+      this.#behindEarlier.delete(parcel);
+      this.#dispatch(parcel);
+    };
+    answer.then(go, go);
+    return true;
   }
 
   /** A MOVED that was not a call's (a subscription's) patches the map as theirs do. */
@@ -158,6 +179,7 @@ export class Router implements Dispatcher {
 
   forEachParked(visit: (parcel: Parcel) => void): void {
     this.#parking.forEach(visit);
+    for (const parcel of this.#behindEarlier) visit(parcel);
   }
 
   /** From call to reply, for calls answered by `key`; undefined when there were none. */
@@ -312,12 +334,12 @@ export class Router implements Dispatcher {
 
   // A call that may hold its connection gets one of its own.
   #laneOn(key: string, parcel: Parcel): Keeper {
-    return (parcel.flags & CallFlag.blocking) === 0 ? this.#pool.open(key).keeper : this.#pool.blockingLane(key);
+    return wantsOwnConnection(parcel) ? this.#pool.blockingLane(key) : this.#pool.open(key).keeper;
   }
 
   #laneFor(parcel: Parcel): Keeper | undefined {
     const lane = this.#shardLane(parcel);
-    if (lane === undefined || (parcel.flags & CallFlag.blocking) === 0) return lane;
+    if (lane === undefined || !wantsOwnConnection(parcel)) return lane;
     return this.#pool.blockingLane(lane.address);
   }
 
