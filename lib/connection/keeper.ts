@@ -62,6 +62,8 @@ export class Keeper implements Lane {
   #slow = false;
   #timer: Timer | undefined;
   #readOnly: boolean;
+  /** Connections it has had so far, the one of now included. */
+  generation = 0;
   /** Why the last dial or connection failed. */
   lastError: Error | undefined;
 
@@ -311,6 +313,7 @@ export class Keeper implements Lane {
   #up(connection: Connection, protocol: 2 | 3): void {
     connection.protocol = protocol;
     this.#connection = connection;
+    this.generation++;
     this.#times = 0;
     this.#slow = false;
     this.lastError = undefined;

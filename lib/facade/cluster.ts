@@ -209,7 +209,8 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
   }
 
   #limit(call: Call): void {
-    limitBlocking(call, this.options.redisOptions ?? {}, this.#world, (late) => this.#core.pool.release(late));
+    const ready = this.status === 'ready';
+    limitBlocking(call, this.options.redisOptions ?? {}, this.#world, ready, (late) => this.#core.pool.release(late));
   }
 
   readonly #direct = (parcel: Parcel): void => {

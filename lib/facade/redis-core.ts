@@ -4,10 +4,10 @@
 import type { EventEmitter } from 'node:events';
 import { AbortError, MaxRetriesPerRequestError, RedisError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
-import { Call, type Lane, ownCall, type Parcel } from '../connection/call.ts';
+import { Call, CallFlag, type Lane, ownCall, type Parcel } from '../connection/call.ts';
 import { Keeper, type KeeperState } from '../connection/keeper.ts';
 import { Subscriptions } from '../pubsub/subscriptions.ts';
-import { Deadlines } from '../router/deadlines.ts';
+import { Deadlines, failAsTimedOut } from '../router/deadlines.ts';
 import { SingleRouter } from '../router/single.ts';
 import { lossOf } from '../router/verdict.ts';
 import { ReplyError } from '../wire/reply.ts';
@@ -20,6 +20,7 @@ import { ConnectTracer } from './observe.ts';
 import type { RedisOptions } from './options.ts';
 import { waitUntilLoaded } from './ready-check.ts';
 import { keeperOptionsOf, resendsWritten } from './settings.ts';
+import { limitsBlocking, secondOf, Unblocker } from './unblock.ts';
 
 /** What a Redis needs of its connection, whoever owns that. */
 export interface NodeLink {
@@ -33,6 +34,10 @@ export interface NodeLink {
   connect(): Promise<void>;
   disconnect(reconnect: boolean): void;
   quit(): Promise<'OK'>;
+  /** A blocking call is about to be sent whose caller may leave it. */
+  note(call: Call): void;
+  /** The caller of a blocking call has left. */
+  release(call: Call): void;
 }
 
 export const closedText = 'Connection is closed.';
@@ -50,6 +55,9 @@ export class RedisCore implements NodeLink {
   readonly #deadlines: Deadlines | undefined;
   readonly #fieldsets: Fieldsets | undefined;
   readonly #connects = new ConnectTracer();
+  readonly #unblocker: Unblocker;
+  /** Blocking calls may be given up by a limit of the options. */
+  readonly #mayGiveUp: boolean;
   #times = 0;
   /** The connection of now, or the one just lost, has been through its handshake. */
   #wasUp = false;
@@ -65,6 +73,12 @@ export class RedisCore implements NodeLink {
     this.#options = options;
     this.#world = world;
     this.keeper = this.#makeKeeper();
+    this.#unblocker = new Unblocker(
+      () => this.keeper,
+      secondOf(() => this.keeper, options, world),
+      world,
+    );
+    this.#mayGiveUp = limitsBlocking(options);
     this.router = new SingleRouter(
       laneOf(() => this.keeper),
       world,
@@ -79,7 +93,7 @@ export class RedisCore implements NodeLink {
       offlineMessage: "Stream isn't writeable and enableOfflineQueue options is false",
       maxQueueLength: options.maxQueueLength ?? 1_000_000,
       maxQueueBytes: options.maxQueueBytes ?? 512 * 1024 * 1024,
-      send: (parcel) => this.router.send(parcel),
+      send: (parcel) => this.#send(parcel),
       wake: () => void this.connect().catch(() => undefined),
       log: (line) => world.log(line),
     });
@@ -92,6 +106,10 @@ export class RedisCore implements NodeLink {
     const timeout = options.commandTimeout;
     if (timeout !== undefined && timeout > 0) {
       this.#deadlines = new Deadlines(timeout, world, (visit) => this.#visitAll(visit), {
+        expire: (parcel) => {
+          failAsTimedOut(parcel);
+          if ((parcel.flags & CallFlag.blocking) !== 0) this.release(parcel as Call);
+        },
         swept: () => this.#lifecycle.forgetSettled(),
       });
     }
@@ -108,6 +126,19 @@ export class RedisCore implements NodeLink {
     const error = parcel instanceof Call ? this.#admit(parcel) : undefined;
     if (error === undefined) this.#lifecycle.submit(parcel);
     else parcel.fail(error);
+  }
+
+  note(call: Call): void {
+    this.#unblocker.note(call);
+  }
+
+  release(call: Call): void {
+    this.#unblocker.release(call);
+  }
+
+  #send(parcel: Parcel): void {
+    if (this.#mayGiveUp && (parcel.flags & CallFlag.blocking) !== 0) this.#unblocker.note(parcel as Call);
+    this.router.send(parcel);
   }
 
   #admit(call: Call): Error | undefined {

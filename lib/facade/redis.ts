@@ -144,7 +144,8 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
         call.fail(refusal);
         return;
       }
-      if ((call.flags & CallFlag.blocking) !== 0) limitBlocking(call, this.options, this.#world);
+      if ((call.flags & CallFlag.blocking) !== 0)
+        limitBlocking(call, this.options, this.#world, this.status === 'ready', (late) => link.release(late));
     }
     link.submit(call);
   };
@@ -177,8 +178,8 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
       submitBatch: this.#submit,
       addressFor: () => link.keeper.address,
       watch: () => undefined,
-      // The connection is shared with everybody else's calls: the answer comes when it comes.
-      release: () => undefined,
+      mayRelease: (call) => link.note(call),
+      release: (call) => link.release(call),
       openTransaction: () => this.execute(wordOf('multi'), ['multi'], 'utf8') as Promise<'OK'>,
       quit: () => link.quit(),
     };

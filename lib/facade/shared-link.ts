@@ -3,16 +3,17 @@
 
 import { AbortError, RedisError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
-import { ownCall, type Parcel } from '../connection/call.ts';
+import { type Call, CallFlag, ownCall, type Parcel } from '../connection/call.ts';
 import type { Keeper, KeeperState } from '../connection/keeper.ts';
 import { Subscriptions } from '../pubsub/subscriptions.ts';
-import { Deadlines } from '../router/deadlines.ts';
+import { Deadlines, failAsTimedOut, type VisitParcels } from '../router/deadlines.ts';
 import { SingleRouter } from '../router/single.ts';
 import { defaultQuitTimeout, outlasts, quitTimeoutError } from './drain.ts';
 import type { Status } from './lifecycle.ts';
 import type { RedisOptions } from './options.ts';
 import { closedText, type NodeLink } from './redis-core.ts';
 import { resendsWritten } from './settings.ts';
+import { limitsBlocking, secondOf, Unblocker } from './unblock.ts';
 
 const statusOf: Record<KeeperState, Status> = {
   idle: 'wait',
@@ -28,6 +29,9 @@ export class SharedLink implements NodeLink {
   readonly subscriptions: Subscriptions;
   readonly #deadlines: Deadlines | undefined;
   readonly #world: World;
+  readonly #unblocker: Unblocker;
+  /** Blocking calls may be given up by a limit of the options. */
+  readonly #mayGiveUp: boolean;
   /** Milliseconds. */
   readonly #quitTimeout: number;
 
@@ -39,6 +43,12 @@ export class SharedLink implements NodeLink {
   ) {
     this.keeper = keeper;
     this.#world = world;
+    this.#unblocker = new Unblocker(
+      () => keeper,
+      secondOf(() => keeper, options, world),
+      world,
+    );
+    this.#mayGiveUp = limitsBlocking(options);
     this.#quitTimeout = options.quitTimeout ?? defaultQuitTimeout;
     this.router = new SingleRouter(keeper, world, {
       resendWritten: resendsWritten(options),
@@ -48,9 +58,15 @@ export class SharedLink implements NodeLink {
     this.subscriptions = new Subscriptions(client);
     const timeout = options.commandTimeout;
     if (timeout === undefined || timeout <= 0) return;
-    this.#deadlines = new Deadlines(timeout, world, (visit) => {
+    const visitAll: VisitParcels = (visit) => {
       this.router.forEachParked(visit);
       keeper.forEachCall(visit);
+    };
+    this.#deadlines = new Deadlines(timeout, world, visitAll, {
+      expire: (parcel) => {
+        failAsTimedOut(parcel);
+        if ((parcel.flags & CallFlag.blocking) !== 0) this.release(parcel as Call);
+      },
     });
   }
 
@@ -58,8 +74,17 @@ export class SharedLink implements NodeLink {
     return statusOf[this.keeper.state];
   }
 
+  note(call: Call): void {
+    this.#unblocker.note(call);
+  }
+
+  release(call: Call): void {
+    this.#unblocker.release(call);
+  }
+
   submit(parcel: Parcel): void {
     this.#deadlines?.start();
+    if (this.#mayGiveUp && (parcel.flags & CallFlag.blocking) !== 0) this.note(parcel as Call);
     this.router.send(parcel);
   }
 
