@@ -78,6 +78,11 @@ export function retryRulesOf(
   };
 }
 
+/** The name of a connection that carries messages: ioredis's form, so that CLIENT LIST can be told apart. */
+export function subscriberName(part: 'subscriber' | 'ssubscriber', connectionName: string | null | undefined): string {
+  return connectionName ? `lingcache-cluster(${part}):${connectionName}` : `lingcache-cluster(${part})`;
+}
+
 /** Milliseconds before a cluster dials a node again for the `times`-th time; null: not any more. */
 export function redialDelay(
   strategy: ClusterOptions['clusterNodeRetryStrategy'],

@@ -10,6 +10,11 @@ type Kind = 'subscribe' | 'psubscribe' | 'ssubscribe';
 
 const kinds: readonly Kind[] = ['subscribe', 'psubscribe', 'ssubscribe'];
 
+/** Names a channel or pattern among those of all kinds. */
+function idOf(kind: Kind, name: string): string {
+  return `${kind} ${name}`;
+}
+
 export class Subscriptions {
   readonly #emitter: EventEmitter;
   readonly #wanted: Record<Kind, Set<string>> = { subscribe: new Set(), psubscribe: new Set(), ssubscribe: new Set() };
@@ -39,10 +44,28 @@ export class Subscriptions {
     }
   }
 
-  /** Subscribes a fresh connection to everything wanted. */
-  restore(send: (call: Call) => boolean): void {
+  /** What a subscribing call asks for that nobody wants yet, as ids; nothing for one that unsubscribes. */
+  newIn(call: Call): string[] {
+    const kind = call.name.toLowerCase() as Kind;
+    const wanted = this.#wanted[kind];
+    if (wanted === undefined) return [];
+    const names = call.argv.slice(1).map((argument) => Buffer.from(argument as string).toString('latin1'));
+    return names.filter((name) => !wanted.has(name)).map((name) => idOf(kind, name));
+  }
+
+  /** Wants these no longer. */
+  drop(ids: readonly string[]): void {
+    for (const id of ids) {
+      const space = id.indexOf(' ');
+      this.#wanted[id.slice(0, space) as Kind].delete(id.slice(space + 1));
+    }
+  }
+
+  /** Subscribes a fresh connection to everything wanted, but for what is asked for by others (`skip`, by id). */
+  restore(send: (call: Call) => boolean, skip?: (id: string) => boolean): void {
     for (const kind of kinds) {
-      const names = [...this.#wanted[kind]].map((name) => Buffer.from(name, 'latin1'));
+      const wanted = [...this.#wanted[kind]].filter((name) => skip === undefined || !skip(idOf(kind, name)));
+      const names = wanted.map((name) => Buffer.from(name, 'latin1'));
       // Shard channels of several slots may not share a command.
       const batches = kind === 'ssubscribe' ? names.map((name) => [name]) : names.length > 0 ? [names] : [];
       for (const batch of batches) {
