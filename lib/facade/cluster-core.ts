@@ -41,7 +41,7 @@ export interface CoreEvents {
   readonly client: { readonly startupNodes: readonly StartupNode[] };
   onReady(): void;
   /** A node's connection changed: told first of all, before anything is sent on it. */
-  onKeeperState(keeper: Keeper, state: KeeperState): void;
+  onKeeperState(keeper: Keeper, state: KeeperState, reason: Error | undefined): void;
   onSilence(keeper: Keeper, silent: boolean): void;
   onPush(keeper: Keeper, push: Push): void;
   /** Every socket takes writes again. */
@@ -280,11 +280,14 @@ export class ClusterCore {
         silenceTimeout: this.#options.silenceTimeout ?? 1000,
         maxBlockingConnections: this.#options.maxBlockingConnections ?? 64,
         roleCall: (argv) => ownCallOf(argv),
-        onAdd: (node) => this.#events.onNodeAdded(node),
+        onAdd: (node) => {
+          if (options.lazyConnect === false) node.keeper.open();
+          this.#show(node, true);
+        },
         onRemove: (node) => {
           this.reads?.forget(node.key);
           this.router.forgetLatencies(node.key);
-          this.#events.onNodeRemoved(node);
+          this.#show(node, false);
         },
       },
       this.#world,
@@ -392,9 +395,13 @@ export class ClusterCore {
   }
 
   #onNodeState(keeper: Keeper, state: KeeperState, reason: Error | undefined): void {
-    this.#events.onKeeperState(keeper, state);
+    this.#events.onKeeperState(keeper, state, reason);
     this.#connects.onState(keeper, state, reason);
-    if (state === 'up') this.router.retryParked();
+    if (state === 'up') {
+      const node = this.pool.get(keeper.address);
+      if (node?.inMap) this.#show(node, true);
+      this.router.retryParked();
+    }
     if (state === 'ended') {
       this.pool.forget(keeper.address);
       this.router.forgetLanes();
@@ -403,6 +410,23 @@ export class ClusterCore {
       this.#events.onNodeError(reason, keeper.address);
       if (this.lifecycle.status === 'ready') this.refresher.suggest('outage');
     }
+    if (state === 'resting' && this.#forgetsLostNodes) {
+      const node = this.pool.get(keeper.address);
+      if (node?.keeper === keeper) this.#show(node, false);
+    }
+  }
+
+  // ioredis gives up a node whose socket ended, unless clusterNodeRetryStrategy says otherwise. Here it is dialed all the
+  // same, for calls to find it at once when it is back; what users are told and shown is ioredis's.
+  get #forgetsLostNodes(): boolean {
+    return typeof this.#options.clusterNodeRetryStrategy !== 'function';
+  }
+
+  #show(node: PooledNode, shown: boolean): void {
+    if (node.shown === shown) return;
+    node.shown = shown;
+    if (shown) this.#events.onNodeAdded(node);
+    else this.#events.onNodeRemoved(node);
   }
 
   // Ready, and yet nobody answers any more: start over from the seeds.

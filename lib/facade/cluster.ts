@@ -33,7 +33,7 @@ import type {
   ReplyMappingFromClusterOptions,
 } from './options.ts';
 import { readChoiceOf } from './read-choice.ts';
-import { Redis, sharedKeeper } from './redis.ts';
+import { Redis, sharedKeeper, tellEnd, tellState } from './redis.ts';
 import type { ScanStream } from './scan-stream.ts';
 import { sendFromTail } from './stream-tail.ts';
 import type { ReplyMappingMode, ScanStreamOptions } from './types.ts';
@@ -87,7 +87,9 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
       client: this,
       onDrain: () => this.emit('drain'),
       onReady: () => this.#subscriber.start(),
-      onKeeperState: (keeper, state) => {
+      onKeeperState: (keeper, state, reason) => {
+        const face = this.#faces.get(keeper.address);
+        if (face !== undefined) tellState(face, keeper, state, reason);
         if (state === 'up') this.#prepare(keeper);
         this.#cache?.nodeState(keeper, state);
       },
@@ -149,7 +151,7 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     if (role !== 'all' && role !== 'master' && role !== 'slave') {
       throw new OptionError('role', `Invalid role "${String(role)}". Expected "all", "master" or "slave"`);
     }
-    const nodes = [...this.#core.pool.all()].filter((node) => node.inMap && (role === 'all' || node.role === role));
+    const nodes = [...this.#core.pool.all()].filter((node) => node.shown && (role === 'all' || node.role === role));
     return nodes.map((node) => this.#faceOf(node));
   }
 
@@ -324,6 +326,7 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
   #nodeRemoved(node: PooledNode): void {
     const face = this.#faceOf(node);
     this.#faces.delete(node.key);
+    tellEnd(face);
     this.emit('-node', face, node.key);
   }
 }

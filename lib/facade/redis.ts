@@ -6,7 +6,7 @@ import { RealWorld } from '../base/world.ts';
 import { type Callback, nodeify } from '../batch/pipeline.ts';
 import type { BatchResult } from '../batch/scatter.ts';
 import { Call, CallFlag, type Parcel } from '../connection/call.ts';
-import type { Keeper } from '../connection/keeper.ts';
+import type { Keeper, KeeperState } from '../connection/keeper.ts';
 import { limitBlocking } from './blocking-timeout.ts';
 import { Client, type ClientHands } from './client.ts';
 import { Command } from './command.ts';
@@ -21,6 +21,20 @@ import type { ReplyMappingMode, ScanStreamOptions } from './types.ts';
 
 /** Marks the constructor call that wraps a cluster's own connection. */
 export const sharedKeeper: unique symbol = Symbol('shared keeper');
+
+/** Of those that the cluster's nodes() gives. */
+const sharedLinks = new WeakMap<object, SharedLink>();
+
+/** A cluster's connection has changed: its Redis emits what ioredis's would. */
+export function tellState(redis: object, keeper: Keeper, state: KeeperState, reason: Error | undefined): void {
+  const link = sharedLinks.get(redis);
+  if (link?.keeper === keeper) link.onState(state, reason);
+}
+
+/** The cluster has let go of the node. */
+export function tellEnd(redis: object): void {
+  sharedLinks.get(redis)?.onEnd();
+}
 
 export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<Mapping> {
   /** What options are when the constructor is not told; ioredis's, with null for nothing. */
@@ -47,12 +61,15 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
     const keeper = args[0] === sharedKeeper ? (args[1] as Keeper) : undefined;
     this.options = keeper === undefined ? redisOptionsOf(args) : (args[2] as RedisOptions);
     if (keeper === undefined) verifyRedisOptions(this.options);
-    this.#link =
-      keeper === undefined
-        ? new RedisCore(this, this.options, this.#world)
-        : new SharedLink(this, keeper, this.options, this.#world);
+    this.#link = keeper === undefined ? new RedisCore(this, this.options, this.#world) : this.#share(keeper);
     Client.equip(this, this.#hands(), this.options.scripts ?? {});
     if (keeper === undefined && !this.options.lazyConnect) this.connect().catch(() => undefined);
+  }
+
+  #share(keeper: Keeper): SharedLink {
+    const link = new SharedLink(this, keeper, this.options, this.#world);
+    sharedLinks.set(this, link);
+    return link;
   }
 
   /** Resolves at `ready`; rejects when the first attempt fails (reconnection goes on by retryStrategy). */

@@ -1,6 +1,7 @@
 // A cluster's own connection to one of its nodes, as a Redis of nodes() uses it: the cluster keeps it alive, so what it
 // loses is lost, and there is nothing to connect or to close but for a moment.
 
+import type { EventEmitter } from 'node:events';
 import { AbortError, RedisError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
 import { type Call, CallFlag, ownCall, type Parcel } from '../connection/call.ts';
@@ -25,6 +26,9 @@ const statusOf: Record<KeeperState, Status> = {
 
 export class SharedLink implements NodeLink {
   readonly keeper: Keeper;
+  readonly #client: EventEmitter;
+  /** Lost, as ioredis sees it: what comes after belongs to another Redis. */
+  #over = false;
   readonly router: SingleRouter;
   readonly subscriptions: Subscriptions;
   readonly #deadlines: Deadlines | undefined;
@@ -32,17 +36,15 @@ export class SharedLink implements NodeLink {
   readonly #unblocker: Unblocker;
   /** Blocking calls may be given up by a limit of the options. */
   readonly #mayGiveUp: boolean;
+  readonly #retryStrategy: RedisOptions['retryStrategy'];
   /** Milliseconds. */
   readonly #quitTimeout: number;
 
-  constructor(
-    client: ConstructorParameters<typeof Subscriptions>[0],
-    keeper: Keeper,
-    options: RedisOptions,
-    world: World,
-  ) {
+  constructor(client: EventEmitter, keeper: Keeper, options: RedisOptions, world: World) {
     this.keeper = keeper;
+    this.#client = client;
     this.#world = world;
+    this.#retryStrategy = options.retryStrategy;
     this.#unblocker = new Unblocker(
       () => keeper,
       secondOf(() => keeper, options, world),
@@ -71,7 +73,32 @@ export class SharedLink implements NodeLink {
   }
 
   get status(): Status {
-    return statusOf[this.keeper.state];
+    return this.#over ? 'end' : statusOf[this.keeper.state];
+  }
+
+  /** The keeper's state as the events of a Redis, each on the next tick as with one of its own. */
+  onState(state: KeeperState, reason: Error | undefined): void {
+    if (this.#over) return;
+    if (state === 'dialing') this.#emit('connecting');
+    else if (state === 'up') this.#emit('connect', 'ready');
+    else if (state === 'resting') {
+      if (reason !== undefined && this.#client.listenerCount('error') > 0) this.#client.emit('error', reason);
+      this.#emit('close');
+      if (typeof this.#retryStrategy === 'function') this.#emit('reconnecting');
+    } else if (state === 'ended') this.#emit('close');
+  }
+
+  onEnd(): void {
+    if (this.#over) return;
+    if (this.keeper.state === 'idle') this.#emit('close');
+    this.#over = true;
+    this.#emit('end');
+  }
+
+  #emit(...events: readonly string[]): void {
+    process.nextTick(() => {
+      for (const event of events) this.#client.emit(event);
+    });
   }
 
   note(call: Call): void {

@@ -18,6 +18,8 @@ export interface PooledNode {
   blocking: BlockingLanes | undefined;
   /** Named by the map, not only by a redirect or a seed. */
   inMap: boolean;
+  /** Users know of it: told of by onAdd, and not taken back since. Set by whoever tells them. */
+  shown: boolean;
 }
 
 export interface PoolOptions {
@@ -77,7 +79,7 @@ export class NodePool {
       this.#world,
       this.#events,
     );
-    const node: PooledNode = { key, keeper, role, blocking: undefined, inMap: false };
+    const node: PooledNode = { key, keeper, role, blocking: undefined, inMap: false, shown: false };
     this.#nodes.set(key, node);
     return node;
   }
