@@ -2,9 +2,9 @@
 // (cluster.ts) adds names and events; this file knows when to connect, to ask again and to give up.
 
 import { lookup } from 'node:dns';
-import { AbortError, ClusterAllFailedError, errorOfNode, RedisError, reasonsOf } from '../base/errors.ts';
+import { AbortError, type ClusterAllFailedError, RedisError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
-import { type Call, ownCall, type Parcel, wantsOwnConnection } from '../connection/call.ts';
+import { type Call, CallFlag, ownCall, type Parcel } from '../connection/call.ts';
 import type { Keeper, KeeperState } from '../connection/keeper.ts';
 import { Deadlines, failAsTimedOut } from '../router/deadlines.ts';
 import { NodePool, type PooledNode } from '../router/node-pool.ts';
@@ -19,8 +19,11 @@ import { SlotMap } from '../topology/slot-map.ts';
 import { survey } from '../topology/survey.ts';
 import { merge } from '../topology/vote.ts';
 import type { Push } from '../wire/reply.ts';
+import { AbandonedCalls } from './abandoned.ts';
 import { ConnectLoop } from './connect-loop.ts';
+import { defaultClusterRetryStrategy } from './defaults.ts';
 import { awaitedBy, defaultQuitTimeout, drain, outlasts, quitTimeoutError, sayGoodbye } from './drain.ts';
+import { heldDeadlines, unreadyReasons } from './held-deadline.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { ConnectTracer, redirectChannel, refreshChannel } from './observe.ts';
 import type { ClusterOptions } from './options.ts';
@@ -66,6 +69,7 @@ export class ClusterCore {
   readonly #events: CoreEvents;
   readonly #surveyor: Surveyor;
   readonly #deadlines: Deadlines | undefined;
+  readonly #abandoned: AbandonedCalls;
   /** Of calls held until the client is ready. */
   readonly #heldDeadlines: Deadlines;
   readonly #loop: ConnectLoop;
@@ -92,14 +96,19 @@ export class ClusterCore {
     this.refresher = this.#makeRefresher();
     this.lifecycle = lifecycle((parcel) => this.router.send(parcel));
     this.#loop = this.#makeLoop();
-    this.#heldDeadlines = this.#makeHeldDeadlines();
+    this.#heldDeadlines = heldDeadlines(
+      retryRulesOf(options).retryDeadline || defaultRetryDeadline,
+      world,
+      () => this.lifecycle,
+      () => unreadyReasons(this.#loop.reasons, this.seeds, this.pool),
+    );
+    this.#abandoned = new AbandonedCalls(this.pool, world);
     const timeout = options.redisOptions?.commandTimeout;
     if (timeout !== undefined && timeout > 0) {
       this.#deadlines = new Deadlines(timeout, world, (visit) => this.#visitAll(visit), {
         expire: (parcel) => {
           failAsTimedOut(parcel);
-          // Left armed on the server it would swallow the next element.
-          if (wantsOwnConnection(parcel)) this.pool.release(parcel as Call);
+          if ((parcel.flags & CallFlag.blocking) !== 0) this.#abandoned.release(parcel);
         },
         swept: () => this.lifecycle.forgetSettled(),
       });
@@ -107,8 +116,15 @@ export class ClusterCore {
   }
 
   submit(parcel: Parcel): void {
-    this.#deadlines?.start();
+    if (this.#deadlines !== undefined) {
+      this.#deadlines.start();
+      if ((parcel.flags & CallFlag.blocking) !== 0) this.#noteBlocking(parcel);
+    }
     this.lifecycle.submit(parcel);
+  }
+
+  #noteBlocking(parcel: Parcel): void {
+    if (this.lifecycle.status === 'ready') this.#abandoned.note(parcel, this.router.map.masterOf(parcel.slot));
   }
 
   /** A call has to wait until the client is ready: no longer than `retryDeadline`. */
@@ -222,8 +238,7 @@ export class ClusterCore {
 
   #makeLoop(): ConnectLoop {
     return new ConnectLoop(this.lifecycle, this.#world, {
-      // null, as with ioredis: never try again.
-      delay: (times, reason) => this.#options.clusterRetryStrategy?.call(this.#events.client as never, times, reason),
+      delay: (times, reason) => this.#retryDelay(times, reason),
       prepare: () => {
         this.router.reopen();
         this.pool.watch();
@@ -238,28 +253,13 @@ export class ClusterCore {
     });
   }
 
-  #makeHeldDeadlines(): Deadlines {
-    const limit = retryRulesOf(this.#options).retryDeadline || defaultRetryDeadline;
-    return new Deadlines(limit, this.#world, (visit) => this.lifecycle.forEachHeld(visit), {
-      expire: (parcel) => {
-        const reasons = this.#unreadyReasons();
-        const message = `None of startup nodes is available within ${limit}ms (retryDeadline): ${reasonsOf(reasons)}`;
-        parcel.fail(new ClusterAllFailedError(message, reasons, { code: 'ERR_RETRY_DEADLINE', slot: parcel.slot }));
-      },
-      swept: () => this.lifecycle.forgetSettled(),
-      maxPeriod: 250,
-    });
-  }
-
-  // What each startup node said last, or that it has said nothing.
-  #unreadyReasons(): Error[] {
-    const said = new Map(this.#loop.reasons.map((error) => [(error as { node?: string }).node ?? '', error]));
-    for (const { key } of this.seeds) {
-      if (said.has(key)) continue;
-      const keeper = this.pool.get(key)?.keeper;
-      said.set(key, keeper?.lastError ?? errorOfNode(key, `no answer yet (${keeper?.state ?? 'not dialed'})`));
-    }
-    return [...said.values()];
+  // null, as with ioredis: never try again. Many clients lose a cluster at once, so they are kept from coming back as one;
+  // a strategy of the user's own is followed to the letter.
+  #retryDelay(times: number, reason: Error): unknown {
+    const { clusterRetryStrategy: strategy } = this.#options;
+    const delay = strategy?.call(this.#events.client as never, times, reason);
+    if (strategy !== defaultClusterRetryStrategy || typeof delay !== 'number') return delay;
+    return delay * (1 + this.#world.random() * 0.25);
   }
 
   #makePool(): NodePool {

@@ -193,7 +193,7 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     call.moment = this.#core.router.moment;
     if ((call.flags & CallFlag.blocking) !== 0) {
       this.#limit(call);
-      if (sendFromTail(call, this.#core.router, this.#send)) return;
+      if (sendFromTail(call, this.#core.router, this.#ask, this.#send)) return;
     }
     this.#fieldsets?.watch(call, () => this.#masters(), this.#send);
     if (call.slot < 0 && this.status === 'ready' && isHimportControl(call)) sendToAll(call, this.#masters());
@@ -214,6 +214,8 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     const ready = this.status === 'ready';
     limitBlocking(call, this.options.redisOptions ?? {}, this.#world, ready, (late) => this.#core.pool.release(late));
   }
+
+  readonly #ask = (call: Call): void => this.#core.submit(call);
 
   readonly #direct = (parcel: Parcel): void => {
     const cache = this.#cache;

@@ -24,14 +24,19 @@ function tailsOf(call: Call): { key: number; id: number }[] | undefined {
 
 /**
  * Sends `call` once the ends of its streams are known, and gives true; false when it names no end (then nothing was
- * done). A server that does not tell them gets the call as it is.
+ * done). A server that does not tell them gets the call as it is. `ask` sends past every cache.
  */
-export function sendFromTail(call: Call, dispatcher: Dispatcher, send: (call: Call) => void): boolean {
+export function sendFromTail(
+  call: Call,
+  dispatcher: Dispatcher,
+  ask: (call: Call) => void,
+  send: (call: Call) => void,
+): boolean {
   const tails = tailsOf(call);
   if (tails === undefined) return false;
   const argv = [...call.argv];
   const asked = tails.map(({ key, id }) =>
-    lastIdOf(argv[key]!, call, dispatcher, send).then((last) => {
+    lastIdOf(argv[key]!, call, dispatcher, ask).then((last) => {
       argv[id] = last;
     }),
   );
@@ -45,13 +50,13 @@ export function sendFromTail(call: Call, dispatcher: Dispatcher, send: (call: Ca
   return true;
 }
 
-function lastIdOf(key: Argument, reader: Call, dispatcher: Dispatcher, send: (call: Call) => void): Promise<string> {
+function lastIdOf(key: Argument, reader: Call, dispatcher: Dispatcher, ask: (call: Call) => void): Promise<string> {
   const call = new Call(['xinfo', 'stream', key], reader.slot, CallFlag.inOrder, 'utf8', undefined, dispatcher);
   call.moment = reader.moment;
   return new Promise<unknown>((resolve, reject) => {
     call.resolve = resolve;
     call.reject = reject;
-    send(call);
+    ask(call);
   }).then(idIn, (error: unknown) => {
     if (error instanceof ReplyError && /no such key/i.test(error.message)) return beginning;
     throw error;

@@ -137,6 +137,19 @@ describe('client: calls that block, on a real cluster', () => {
     }
   });
 
+  it('given up by commandTimeout inside a pipeline, it holds up nobody and leaves the next element to others', async () => {
+    const client = cluster({ redisOptions: { commandTimeout: 200 } });
+    await client.ping();
+    for (const key of ['first', 'second']) {
+      const results = await client.pipeline().set(`{${key}}x`, '1').blpop(key, 0).exec();
+      assert.equal(results![0]![1], 'OK');
+      assert.match(results![1]![0]!.message, /Command timed out/);
+      await untilNobodyBlocks();
+      await client.rpush(key, 'kept');
+      assert.equal(await client.llen(key), 1);
+    }
+  });
+
   it('given up by a signal, it leaves the next element to others', async () => {
     const client = cluster();
     const control = new AbortController();
