@@ -5,7 +5,7 @@
 import { AbortGroup } from '../base/abort-group.ts';
 import { RedisError } from '../base/errors.ts';
 import type { Moment } from '../base/ticker.ts';
-import { Call, type CallGroup, type Dispatcher, type Parcel } from '../connection/call.ts';
+import { Call, CallFlag, type CallGroup, type Dispatcher, type Parcel } from '../connection/call.ts';
 import { type BatchResult, Scatter } from './scatter.ts';
 import { Transaction, type TransactionOutcome } from './transaction.ts';
 
@@ -59,6 +59,8 @@ export class Pipeline {
     if (this.#executed) throw new RedisError(reused, { code: 'ERR_PIPELINE_REUSED' });
     if (callback !== undefined) this.#callbacks.set(this.#calls.length, callback);
     call.index = this.#calls.length;
+    // ioredis: a call that blocks keeps its place, before what was added after it.
+    call.flags |= CallFlag.inOrder;
     this.#calls.push(call);
     return this;
   }

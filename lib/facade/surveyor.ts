@@ -28,6 +28,8 @@ export interface SurveyorOptions {
   readonly tls: boolean;
   /** A reply had unusable entries, which were left out. */
   readonly onLeftOut: (leftOut: LeftOut) => void;
+  /** A node that can be reached did not give its map: it refused, or did not answer in time. */
+  readonly onRefused: (error: Error, key: string) => void;
 }
 
 export class Surveyor {
@@ -84,7 +86,7 @@ export class Surveyor {
     try {
       return viewOfSlots(await slots, await nodes, key, this.#options, leftOut);
     } catch (error) {
-      if (!(error instanceof ReplyError) || !isRefusal(error)) throw error;
+      if (!(error instanceof ReplyError) || !isRefusal(error)) throw this.#told(error, keeper);
       return await this.#askOtherwise(keeper, await nodes, error, leftOut);
     } finally {
       if (leftOut.count > 0) this.#options.onLeftOut(leftOut);
@@ -104,8 +106,15 @@ export class Surveyor {
     } catch {
       const view = viewOfLines(nodes, keeper.address, this.#options, leftOut);
       if (view.shards.length > 0) return view;
-      throw refusal;
+      throw this.#told(refusal, keeper);
     }
+  }
+
+  // The loss of a connection is told by its own event.
+  #told(error: unknown, keeper: Keeper): unknown {
+    const refused = error instanceof ReplyError || (error as { code?: unknown }).code === 'ETIMEDOUT';
+    if (refused && keeper.state === 'up') this.#options.onRefused(error as Error, keeper.address);
+    return error;
   }
 
   async #askEpochs(key: string): Promise<View> {
