@@ -17,6 +17,10 @@ export interface BatchHost {
   submit(parcel: Parcel): void;
   /** A call that travels inside a transaction: told before it is sent. */
   watch?(call: Call): void;
+  /** A call that blocks is about to be sent, and may be given up: told before it is sent. */
+  mayRelease?(call: Call): void;
+  /** It was given up. */
+  release?(call: Call): void;
 }
 
 const reused = 'Pipeline cannot be used to send any commands when the `exec()` has been called on it.';
@@ -99,7 +103,11 @@ export class Pipeline {
     const cancel = this.#cancel;
     const abort = (): void => {
       for (const unit of this.#units) unit.settled = true;
-      for (const call of this.#calls) call.fail(cancel!.reason());
+      for (const call of this.#calls) {
+        const armed = (call.flags & CallFlag.blocking) !== 0 && !call.settled;
+        call.fail(cancel!.reason());
+        if (armed) this.#host.release?.(call);
+      }
     };
     if (cancel?.signal.aborted) throw cancel.reason();
     cancel?.signal.addEventListener('abort', abort, { once: true });
@@ -122,6 +130,7 @@ export class Pipeline {
         call.group = scatter;
         call.moment = moment;
         if (call.name !== 'multi') {
+          if (this.#cancel !== undefined && (call.flags & CallFlag.blocking) !== 0) this.#host.mayRelease?.(call);
           this.#host.submit(call);
           continue;
         }

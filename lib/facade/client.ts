@@ -69,6 +69,8 @@ export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extend
     client.#batches = {
       dispatcher: hands.dispatcher,
       submit: tracedSubmit(hands.submitBatch, addressFor),
+      mayRelease: (call) => hands.mayRelease?.(call),
+      release: (call) => hands.release(call),
       watch: (call) => {
         hands.watch(call);
         traceInUnit(call, hands.addressFor(call));

@@ -118,12 +118,18 @@ export class ClusterCore {
   submit(parcel: Parcel): void {
     if (this.#deadlines !== undefined) {
       this.#deadlines.start();
-      if ((parcel.flags & CallFlag.blocking) !== 0) this.#noteBlocking(parcel);
+      if ((parcel.flags & CallFlag.blocking) !== 0) this.mayRelease(parcel);
     }
     this.lifecycle.submit(parcel);
   }
 
-  #noteBlocking(parcel: Parcel): void {
+  /** The caller of a blocking call has left: the server is not to go on with it. */
+  release(call: Call): void {
+    this.#abandoned.release(call);
+  }
+
+  /** A call that blocks is about to be sent, and may be given up. */
+  mayRelease(parcel: Parcel): void {
     if (this.lifecycle.status === 'ready') this.#abandoned.note(parcel, this.router.map.masterOf(parcel.slot));
   }
 

@@ -61,8 +61,7 @@ export class Surveyor {
       () => call.fail(new RedisError('timeout', { code: 'ETIMEDOUT', node: keeper.address })),
       true,
     );
-    if (!keeper.send(call))
-      call.fail(keeper.lastError ?? new AbortError('Connection is closed.', { node: keeper.address }));
+    if (!keeper.send(call)) call.fail(keeper.lastError ?? whyNot(keeper));
     return answer.finally(() => timer.cancel());
   }
 
@@ -96,4 +95,11 @@ export class Surveyor {
     if (this.#options.isOver()) throw new AbortError('Connection is closed.', { code: 'ERR_CLOSED' });
     return this.#pool.open(key).keeper;
   }
+}
+
+// A node that has been dialed for long takes no calls either.
+function whyNot(keeper: Keeper): RedisError {
+  const detail = { node: keeper.address };
+  if (keeper.state === 'dialing') return new RedisError('timeout', { ...detail, code: 'ETIMEDOUT' });
+  return new AbortError('Connection is closed.', detail);
 }
