@@ -15,6 +15,8 @@ import { ReplyError } from '../wire/reply.ts';
 
 export interface SurveyorOptions {
   readonly seeds: () => readonly Seed[];
+  /** Nodes to be asked after all others. */
+  readonly last: (key: string) => boolean;
   readonly natMap: NatMap | undefined;
   /** Milliseconds for one answer. */
   readonly timeout: number;
@@ -45,7 +47,9 @@ export class Surveyor {
     for (const seed of this.#options.seeds()) keys.add(seed.key);
     for (const node of this.#pool.all()) keys.add(node.key);
     const atHand = new Set(up.map(({ key }) => key));
-    return [...keys].map((key) => ({
+    const { last } = this.#options;
+    const inOrder = [...keys].filter((key) => !last(key)).concat([...keys].filter(last));
+    return inOrder.map((key) => ({
       address: key,
       atHand: atHand.has(key),
       lead: () => this.#askView(key),
@@ -82,7 +86,8 @@ export class Surveyor {
       return await slots;
     } catch (error) {
       const refused = error instanceof ReplyError || (error as { code?: unknown }).code === 'ETIMEDOUT';
-      if (refused && keeper.state === 'up') this.#options.onRefused(error as Error, keeper.address);
+      if (refused && (keeper.state === 'up' || keeper.state === 'dialing'))
+        this.#options.onRefused(error as Error, keeper.address);
       throw error;
     }
   }

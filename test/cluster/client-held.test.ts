@@ -199,6 +199,18 @@ describe('client: what clusterRetryStrategy and events are told', () => {
     );
   });
 
+  it('a startup node on the wrong side of a cut does not keep others from being asked', async () => {
+    const down: FakeNode = await FakeNode.start((argv) =>
+      argv[0] === 'cluster' && argv[1]!.toLowerCase() === 'info' ? bulk('cluster_state:fail\r\n') : whole(argv, down),
+    );
+    const good: FakeNode = await FakeNode.start((argv) => whole(argv, good));
+    nodes.push(down, good);
+    const client = new Cluster([down.port, good.port], { clusterRetryStrategy: () => 1 });
+    clients.push(client);
+    assert.equal(await client.get('k'), 'get k');
+    assert.equal(good.count('get'), 1);
+  });
+
   it("a name that cannot be looked up is told in the look-up's own words, as with ioredis", async () => {
     const reasons: unknown[] = [];
     const client = new Cluster([{ host: 'nowhere.test', port: 1 }], {
