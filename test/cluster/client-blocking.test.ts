@@ -272,4 +272,16 @@ describe('client: calls that block, on a scripted node', () => {
     await client.refreshSlotsCache();
     assert.equal(await slow, 'slow');
   });
+
+  it('a blocking call whose node lets nobody in any more is given up by retryDeadline', async () => {
+    client = new Cluster([node.port], { retryDeadline: 1500, redisOptions: { connectTimeout: 1100 } });
+    client.on('error', () => {});
+    await client.set('k', 'v');
+    node.shy = true;
+    const calls = [client.blpop('k', 0), client.pipeline().blpop('k', 0).exec()];
+    node.cut();
+    await assert.rejects(calls[0] as Promise<unknown>, { code: 'ERR_RETRY_DEADLINE' });
+    const [[error]] = (await calls[1]) as [[Error & { code: string }, unknown]];
+    assert.equal(error.code, 'ERR_RETRY_DEADLINE');
+  });
 });

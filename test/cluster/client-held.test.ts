@@ -100,6 +100,18 @@ describe('client: calls held before the first map', () => {
     assert.match(error.message, /CLUSTERDOWN/);
   });
 
+  it('a scan that waits for the first map is given up as well', async () => {
+    const client = cluster([await deadPort()], { retryDeadline: 300 });
+    client.on('error', () => {});
+    const ended = new Promise((_resolve, reject) =>
+      client
+        .scanStream()
+        .on('data', () => {})
+        .on('error', reject),
+    );
+    assert.equal((await failure(ended)).code, 'ERR_RETRY_DEADLINE');
+  });
+
   it('take no room in the queue once they are given up', async () => {
     const port = await deadPort();
     const client = cluster([port], { retryDeadline: 100, maxQueueLength: 2 });
