@@ -75,6 +75,8 @@ export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extend
       dispatcher: hands.dispatcher,
       submit: tracedSubmit(hands.submitBatch, addressFor),
       oneNode: !hands.cluster,
+      mayRelease: (call) => hands.mayRelease?.(call),
+      release: (call) => hands.release(call),
       watch: (call, exec) => {
         hands.watch(call, exec);
         traceInUnit(call, hands.addressFor(call));

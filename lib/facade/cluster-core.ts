@@ -85,6 +85,8 @@ export class ClusterCore {
   readonly #surveyor: Surveyor;
   readonly #deadlines: Deadlines | undefined;
   readonly #abandoned: AbandonedCalls;
+  /** Nodes whose cluster is down (perhaps only on their side of a cut): others are asked first at the next attempt. */
+  readonly #saidDown = new Set<string>();
   /** Of calls held until the client is ready. */
   readonly #heldDeadlines: Deadlines;
   readonly #loop: ConnectLoop;
@@ -137,12 +139,18 @@ export class ClusterCore {
   submit(parcel: Parcel): void {
     if (this.#deadlines !== undefined) {
       this.#deadlines.start();
-      if ((parcel.flags & CallFlag.blocking) !== 0) this.#noteBlocking(parcel);
+      if ((parcel.flags & CallFlag.blocking) !== 0) this.mayRelease(parcel);
     }
     this.lifecycle.submit(parcel);
   }
 
-  #noteBlocking(parcel: Parcel): void {
+  /** The caller of a blocking call has left: the server is not to go on with it. */
+  release(call: Call): void {
+    this.#abandoned.release(call);
+  }
+
+  /** A call that blocks is about to be sent, and may be given up. */
+  mayRelease(parcel: Parcel): void {
     if (this.lifecycle.status === 'ready') this.#abandoned.note(parcel, this.router.map.masterOf(parcel.slot));
   }
 
@@ -234,10 +242,12 @@ export class ClusterCore {
 
   // CLUSTER INFO of any node, or what one has said just now; a cluster that says `fail` is not ready yet.
   async #checkState(said: string | undefined): Promise<void> {
-    const keeper = [...this.pool.all()].map((node) => node.keeper).find((one) => one.state === 'up');
+    const up = [...this.pool.all()].map((node) => node.keeper).filter((one) => one.state === 'up');
+    const keeper = up.find(({ address }) => !this.#saidDown.has(address)) ?? up[0];
     if (keeper === undefined) return;
     const info = said ?? (await this.#surveyor.ask(keeper, ['cluster', 'info']).catch(() => undefined));
     if (typeof info === 'string' && /cluster_state:fail/.test(info)) {
+      this.#saidDown.add(keeper.address);
       throw new RedisError('CLUSTERDOWN The cluster is down', { code: 'CLUSTERDOWN', node: keeper.address });
     }
   }
@@ -308,6 +318,7 @@ export class ClusterCore {
       },
       attempt: (superseded) => this.#connectOnce(superseded),
       succeeded: () => {
+        this.#saidDown.clear();
         this.#events.onReady();
         this.#readMonitor?.start();
       },
@@ -383,6 +394,7 @@ export class ClusterCore {
     const { guard } = this;
     return new Surveyor(this.pool, this.#world, {
       seeds: () => this.seeds,
+      last: (key) => this.#saidDown.has(key),
       natMap,
       guard,
       timeout,

@@ -231,7 +231,7 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
 
   #limit(call: Call): void {
     const ready = this.status === 'ready';
-    limitBlocking(call, this.options.redisOptions ?? {}, this.#world, ready, (late) => this.#core.pool.release(late));
+    limitBlocking(call, this.options.redisOptions ?? {}, this.#world, ready, (late) => this.#core.release(late));
   }
 
   readonly #ask = (call: Call): void => this.#core.submit(call);
@@ -281,7 +281,8 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
       submitBatch: this.#send,
       addressFor: ({ slot }) => (slot < 0 ? undefined : this.#core.router.map.masterOf(slot)),
       watch: (call) => this.#cache?.watch(call),
-      release: (call) => this.#core.pool.release(call),
+      mayRelease: (call) => this.#core.mayRelease(call),
+      release: (call) => this.#core.release(call),
       openTransaction: () => {
         throw new OptionError('pipeline', 'multi({ pipeline: false }) needs one connection; use it on one of nodes()');
       },

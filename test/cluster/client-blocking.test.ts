@@ -162,6 +162,28 @@ describe('client: calls that block, on a real cluster', () => {
     assert.equal(await client.llen('k'), 1);
   });
 
+  it('given up by a signal inside a pipeline, it leaves the next element to others', async () => {
+    const client = cluster();
+    await client.ping();
+    const control = new AbortController();
+    const results = client.withAbortSignal(control.signal).pipeline().blpop('k', 0).exec();
+    await until('it blocks', async () => (await blocked()) === 1);
+    control.abort();
+    assert.match((await results)![0]![0]!.message, /AbortSignal/);
+    await untilNobodyBlocks();
+    await client.rpush('k', 'kept');
+    assert.equal(await client.llen('k'), 1);
+  });
+
+  it('one that waits for earlier calls when its client quits is rejected', async () => {
+    const client = cluster();
+    await client.ping();
+    const calls = [client.set('k', 'v'), client.blpop('{k}2', 0)];
+    assert.equal(await client.quit(), 'OK');
+    assert.equal(await calls[0], 'OK');
+    await assert.rejects(calls[1]!, { message: 'Connection is closed.' });
+  });
+
   async function blocked(): Promise<number> {
     const infos = await Promise.all(real.masters.map((node) => node.ask('info', 'clients')));
     return infos.reduce<number>((sum, info) => sum + Number(/blocked_clients:(\d+)/.exec(String(info))![1]), 0);
@@ -249,5 +271,17 @@ describe('client: calls that block, on a scripted node', () => {
     const slow = client.call('slow');
     await client.refreshSlotsCache();
     assert.equal(await slow, 'slow');
+  });
+
+  it('a blocking call whose node lets nobody in any more is given up by retryDeadline', async () => {
+    client = new Cluster([node.port], { retryDeadline: 1500, redisOptions: { connectTimeout: 1100 } });
+    client.on('error', () => {});
+    await client.set('k', 'v');
+    node.shy = true;
+    const calls = [client.blpop('k', 0), client.pipeline().blpop('k', 0).exec()];
+    node.cut();
+    await assert.rejects(calls[0] as Promise<unknown>, { code: 'ERR_RETRY_DEADLINE' });
+    const [[error]] = (await calls[1]) as [[Error & { code: string }, unknown]];
+    assert.equal(error.code, 'ERR_RETRY_DEADLINE');
   });
 });

@@ -100,6 +100,18 @@ describe('client: calls held before the first map', () => {
     assert.match(error.message, /CLUSTERDOWN/);
   });
 
+  it('a scan that waits for the first map is given up as well', async () => {
+    const client = cluster([await deadPort()], { retryDeadline: 300 });
+    client.on('error', () => {});
+    const ended = new Promise((_resolve, reject) =>
+      client
+        .scanStream()
+        .on('data', () => {})
+        .on('error', reject),
+    );
+    assert.equal((await failure(ended)).code, 'ERR_RETRY_DEADLINE');
+  });
+
   it('take no room in the queue once they are given up', async () => {
     const port = await deadPort();
     const client = cluster([port], { retryDeadline: 100, maxQueueLength: 2 });
@@ -197,6 +209,18 @@ describe('client: what clusterRetryStrategy and events are told', () => {
       client.nodes().map(({ options }) => options.port),
       [good.port],
     );
+  });
+
+  it('a startup node on the wrong side of a cut does not keep others from being asked', async () => {
+    const down: FakeNode = await FakeNode.start((argv) =>
+      argv[0] === 'cluster' && argv[1]!.toLowerCase() === 'info' ? bulk('cluster_state:fail\r\n') : whole(argv, down),
+    );
+    const good: FakeNode = await FakeNode.start((argv) => whole(argv, good));
+    nodes.push(down, good);
+    const client = new Cluster([down.port, good.port], { clusterRetryStrategy: () => 1 });
+    clients.push(client);
+    assert.equal(await client.get('k'), 'get k');
+    assert.equal(good.count('get'), 1);
   });
 
   it("a name that cannot be looked up is told in the look-up's own words, as with ioredis", async () => {
