@@ -73,11 +73,13 @@ export class Chain extends Pipeline {
     return this.#take(this.#maker.make(word, words, encoding), callback);
   }
 
-  // Now, while the line that asked for it is on the stack: in a transaction it would be too late.
+  // In a pipeline a refused call fails by itself when its turn comes; in a transaction that would be too late.
   #take(call: Call, callback: Callback<unknown> | undefined): this {
-    const special = call.slot < 0 || (call.flags & CallFlag.subscribing) !== 0;
-    const refusal = special ? this.#refuse(call) : undefined;
-    if (refusal !== undefined) throw refusal;
+    const subscribing = (call.flags & CallFlag.subscribing) !== 0;
+    if (subscribing || (call.slot < 0 && (this.#transaction || this.nested))) {
+      const refusal = this.#refuse(call);
+      if (refusal !== undefined) throw refusal;
+    }
     return this.add(call, callback);
   }
 

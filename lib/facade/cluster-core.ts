@@ -166,7 +166,7 @@ export class ClusterCore {
   async #locateSeeds(): Promise<void> {
     const named = parseSeeds(this.#events.client.startupNodes);
     const { useSRVRecords, resolveSrv } = this.#options;
-    this.seeds = useSRVRecords ? await discoverSrv(named, () => this.#world.random(), resolveSrv) : named;
+    this.seeds = useSRVRecords ? await discoverSrv(named, () => this.#world.random(), resolveSrv ?? undefined) : named;
     adoptDatabase(this.#options, this.seeds);
   }
 
@@ -229,7 +229,7 @@ export class ClusterCore {
         optionsFor: (key) => ({
           ...keeperOptionsOf(this.#options.redisOptions ?? {}, this.seeds.find((seed) => seed.key === key)?.options),
           // The system's own is what sockets use by themselves, and then they try every address of a name.
-          dnsLookup: dnsLookup === lookup ? undefined : dnsLookup,
+          dnsLookup: dnsLookup === lookup ? undefined : (dnsLookup ?? undefined),
           retryDelay: (times) => redialDelay(this.#options.clusterNodeRetryStrategy, times, this.#world),
           holdWhileDown: false,
         }),

@@ -237,6 +237,12 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     if (this.#plain || !(parcel instanceof Call) || !this.#divide(parcel)) this.#direct(parcel);
   };
 
+  readonly #sendOfBatch = (parcel: Parcel): void => {
+    const refusal = parcel.slot < 0 && parcel instanceof Call ? this.#refuse(parcel) : undefined;
+    if (refusal === undefined) this.#send(parcel);
+    else parcel.fail(refusal);
+  };
+
   #divide(call: Call): boolean {
     if (call.slot >= 0) return this.options.crossSlot === 'split' && splitByKeys(call, this.#direct);
     if (!this.options.fanOut || !mayFanOut(call.argv)) return false;
@@ -265,7 +271,7 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
       status: () => this.#core.lifecycle.status,
       submit: this.#submit,
       subscribe: this.#subscribe,
-      submitBatch: this.#send,
+      submitBatch: this.#sendOfBatch,
       addressFor: ({ slot }) => (slot < 0 ? undefined : this.#core.router.map.masterOf(slot)),
       watch: (call) => this.#cache?.watch(call),
       release: (call) => this.#core.pool.release(call),

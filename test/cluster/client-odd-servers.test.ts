@@ -153,6 +153,46 @@ describe('odd servers', function () {
     }
   });
 
+  for (const nothing of [null, undefined, false, '']) {
+    it(`options that are all ${JSON.stringify(nothing)} are those that were not given`, async () => {
+      const node = await fake((subcommand, self) =>
+        subcommand === 'slots' ? slotsReply([{ start: 0, end: 16_383, nodes: [self] }]) : refused,
+      );
+      const filled = (names: readonly string[]): object => Object.fromEntries(names.map((name) => [name, nothing]));
+      const forNodes = Object.keys(Redis.defaultOptions)
+        .concat([
+          'commandTimeout',
+          'socketTimeout',
+          'blockingTimeout',
+          'clientInfoTag',
+          'tls',
+          'path',
+          'scripts',
+          'monitor',
+        ])
+        .filter(
+          (name) =>
+            name !== 'port' &&
+            name !== 'enableOfflineQueue' &&
+            name !== 'retryStrategy' &&
+            name !== 'autoPipeliningIgnoredCommands',
+        );
+      const forCluster = Object.keys(new Cluster([1], { lazyConnect: true }).options).filter(
+        (name) =>
+          !['redisOptions', 'himportFieldsets', 'enableOfflineQueue', 'autoPipeliningIgnoredCommands'].includes(name),
+      );
+      const options = { ...filled(forCluster), ...(nothing === false ? { scaleReads: 'master' } : {}) };
+      if (nothing === '') Object.assign(options, { scaleReads: undefined });
+      const cluster = connect([node.port], { ...options, redisOptions: filled(forNodes) } as ClusterOptions);
+      assert.equal(await cluster.get('a'), String(node.port));
+      assert.deepEqual(await cluster.pipeline().get('a').exec(), [[null, String(node.port)]]);
+      const redis = new Redis({ ...filled(forNodes), port: node.port } as object);
+      redis.on('error', () => undefined);
+      clients.push(redis);
+      assert.equal(await redis.get('a'), String(node.port));
+    });
+  }
+
   describe('users who may do little', () => {
     let real: RealCluster;
     const users: Readonly<Record<string, string>> = {
