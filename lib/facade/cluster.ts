@@ -207,7 +207,9 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     else this.#send(call);
   };
 
-  readonly #refuse = (call: Call): Error | undefined => refusalOnShared(call, this.options.redisOptions?.db ?? 0);
+  readonly #refuse = (call: Call): Error | undefined => refusalOnShared(call, this.#database());
+
+  readonly #database = (): number => this.options.redisOptions?.db ?? 0;
 
   #masters(): Keeper[] {
     const nodes = [...this.#core.pool.all()].filter(({ inMap, role }) => inMap && role === 'master');
@@ -273,6 +275,7 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
       subscribe: this.#subscribe,
       submitBatch: this.#sendOfBatch,
       addressFor: ({ slot }) => (slot < 0 ? undefined : this.#core.router.map.masterOf(slot)),
+      database: this.#database,
       watch: (call) => this.#cache?.watch(call),
       release: (call) => this.#core.pool.release(call),
       openTransaction: () => {

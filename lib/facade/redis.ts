@@ -182,6 +182,7 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
       },
       submitBatch: this.#submit,
       addressFor: () => link.keeper.address,
+      database: () => link.db,
       watch: () => undefined,
       // The connection is shared with everybody else's calls: the answer comes when it comes.
       release: () => undefined,

@@ -27,13 +27,15 @@ export class SharedLink implements NodeLink {
   readonly keeper: Keeper;
   readonly router: SingleRouter;
   readonly refuse: NodeLink['refuse'];
+  readonly db: number;
   readonly #subscriber: NodeSubscriber;
   readonly #deadlines: Deadlines | undefined;
 
   constructor(keeper: Keeper, subscriber: NodeSubscriber, options: RedisOptions, world: World) {
     this.keeper = keeper;
     this.#subscriber = subscriber;
-    this.refuse = (call) => refusalOnShared(call, options.db ?? 0) ?? refusalOfSubscribing(call);
+    this.db = options.db ?? 0;
+    this.refuse = (call) => refusalOnShared(call, this.db) ?? refusalOfSubscribing(call);
     this.router = new SingleRouter(keeper, world, {
       resendWritten: resendsWritten(options),
       loadingDeadline: options.maxLoadingRetryTime ?? 10_000,

@@ -2,6 +2,7 @@
 // and what cannot be had is refused in words that say so.
 
 import assert from 'node:assert/strict';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { Cluster, type ClusterOptions, type Redis } from '../../lib/index.ts';
 import { slotOf } from '../../lib/wire/slot.ts';
 import { type RealCluster, type RealNode, startRealCluster } from '../kit/real-cluster.ts';
@@ -167,6 +168,30 @@ describe('databases of a cluster', () => {
       }
       await cluster.set('selected', 1);
       assert.equal(await stored('selected', 9), '1');
+    });
+
+    it('observers are told the database', async () => {
+      const seen: unknown[] = [];
+      const note = (context: unknown): void => void seen.push((context as { database: number }).database);
+      const channels = [
+        'tracing:ioredis:command:start',
+        'tracing:ioredis:batch:start',
+        'tracing:lingcache:batch:start',
+      ];
+      const cluster = client(seeds, { db: 9 });
+      await cluster.ping();
+      const node = cluster.nodes('master')[0]!;
+      for (const channel of channels) subscribe(channel, note);
+      try {
+        await cluster.get('a');
+        await cluster.pipeline().get('a').exec();
+        await cluster.multi().get('a').exec();
+        await node.ping();
+      } finally {
+        for (const channel of channels) unsubscribe(channel, note);
+      }
+      assert.ok(seen.length >= 6);
+      assert.deepEqual(new Set(seen), new Set([9]));
     });
 
     it('neither a client nor its nodes let a shared connection become something else', async () => {
