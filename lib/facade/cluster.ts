@@ -25,6 +25,7 @@ import { CallMaker } from './commander.ts';
 import { adoptDatabase } from './database.ts';
 import { clusterOptionsOf, nodeOptionsOf } from './defaults.ts';
 import { Fieldsets, isHimportControl, sendToAll } from './himport.ts';
+import { warnOfKeyspaceChannels } from './keyspace-warning.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { type Connect, NodeSubscriber } from './node-subscriber.ts';
 import { cacheChannel } from './observe.ts';
@@ -258,6 +259,7 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
 
   readonly #subscribe = (call: Call): void => {
     call.moment = this.#core.router.moment;
+    warnOfKeyspaceChannels(call);
     if (this.status === 'ready') this.#subscriber.send(call);
     else this.#core.lifecycle.whenReady(() => this.#subscriber.send(call), call);
   };

@@ -5,7 +5,7 @@
 import { type NodeLine, parseNodes } from '../wire/cluster-nodes.ts';
 import { parseShards, parseSlots, type ShardNode, type SlotNode } from '../wire/cluster-text.ts';
 import { LeftOut } from '../wire/left-out.ts';
-import { type NatMap, parseKey, translate } from './seeds.ts';
+import { keyThrough, type NatMap, parseKey } from './seeds.ts';
 import type { View, ViewShard } from './vote.ts';
 
 /** Epochs by node id, out of a CLUSTER NODES reply; empty when the server would not say. */
@@ -136,12 +136,9 @@ function keyFor(
   // The answerer was reached by an address that is already mapped.
   if (host === null || host === '') return `${answerer}:${port}`;
   try {
-    const { key } = translate(host, port, natMap);
-    // What a NAT map gives is the user's: an address that is none must not reach the pool.
-    if (natMap !== undefined) parseKey(key);
-    return key;
+    return keyThrough(natMap, host, port);
   } catch (error) {
-    leftOut?.add(`${host}:${port}: natMap: ${(error as Error).message}`);
+    leftOut?.add(error);
     return undefined;
   }
 }

@@ -132,6 +132,26 @@ describe('odd servers', function () {
     assert.equal(await connect([node.port]).get('foo'), String(second.port));
   });
 
+  it('a NAT map that throws for the address of a redirect costs that call its way, not the connection', async () => {
+    let asked = 0;
+    const node: FakeNode = await FakeNode.start(([name, key]) => {
+      if (name === 'get' && key === 'foo' && asked++ < 2) return '-MOVED 12182 10.0.0.1:1\r\n';
+      if (name !== 'cluster') return bulk(String(node.port));
+      if (key === 'info') return clusterOk;
+      return key === 'slots' ? slotsReply([{ start: 0, end: 16_383, nodes: [node] }]) : refused;
+    });
+    fakes.push(node);
+    const cluster = connect([node.port], {
+      natMap: (key) => {
+        if (key.startsWith('10.')) throw new Error('no such node');
+        return null;
+      },
+    });
+    const answers = await Promise.all(['foo', 'a', 'b'].map((key) => cluster.get(key)));
+    assert.deepEqual(answers, [node.port, node.port, node.port].map(String));
+    assert.equal(node.connections, 1);
+  });
+
   it('clusterRetryStrategy may name the startup nodes of a client made with none', async () => {
     const node = await fake((subcommand, self) =>
       subcommand === 'slots' ? slotsReply([{ start: 0, end: 16_383, nodes: [self] }]) : refused,
