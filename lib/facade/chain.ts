@@ -14,28 +14,29 @@ import type { ChainableCommander, RedisCommander } from './surface.generated/ind
 /** A command as `[name, ...arguments]`. */
 export type CommandWords = readonly [name: string, ...args: unknown[]];
 
+/** What a chain needs of the client that made it. */
+export interface ChainClient {
+  readonly maker: CallMaker;
+  /** Subscriptions have a connection of their own: not for a pipeline. */
+  readonly cluster: boolean;
+  /** Why a call cannot be carried out, whatever the server says. */
+  readonly refuse: (call: Call) => Error | undefined;
+  readonly database: () => number;
+}
+
 export interface Chain extends RedisCommander<{ type: 'pipeline'; chain: ChainableCommander }> {}
 
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the methods come from installCommands, users may merge their own
 export class Chain extends Pipeline {
   readonly #maker: CallMaker;
-  readonly #cluster: boolean;
+  readonly #client: ChainClient;
   readonly #transaction: boolean;
-  readonly #refuse: (call: Call) => Error | undefined;
 
-  constructor(
-    host: BatchHost,
-    maker: CallMaker,
-    scripts: ReadonlyMap<string, Script>,
-    transaction: boolean,
-    cluster: boolean,
-    refuse: (call: Call) => Error | undefined,
-  ) {
+  constructor(host: BatchHost, client: ChainClient, scripts: ReadonlyMap<string, Script>, transaction: boolean) {
     super(host, transaction);
-    this.#maker = maker;
-    this.#cluster = cluster;
+    this.#maker = client.maker;
+    this.#client = client;
     this.#transaction = transaction;
-    this.#refuse = refuse;
     for (const [name, script] of scripts) addScript(this, name, script);
   }
 
@@ -45,7 +46,7 @@ export class Chain extends Pipeline {
     const [mode, size] = this.#transaction
       ? (['MULTI', this.length - 1] as const)
       : (['PIPELINE', this.length] as const);
-    return traceBatch(mode, size, () => super.exec(callback));
+    return traceBatch(mode, size, this.#client.database, () => super.exec(callback));
   }
 
   /** `[['set', 'a', 1], ['get', 'a']]`, as given to pipeline(commands). */
@@ -65,7 +66,7 @@ export class Chain extends Pipeline {
   }
 
   execute(word: Word, words: unknown[], encoding: Encoding): this {
-    if (this.#cluster && (word.flags & CallFlag.subscribing) !== 0) {
+    if (this.#client.cluster && (word.flags & CallFlag.subscribing) !== 0) {
       const why = 'cannot be part of a pipeline on a cluster: subscriptions have a connection of their own';
       throw new RedisError(`${word.name} ${why}`, { code: 'ERR_INVALID_ARG' });
     }
@@ -73,11 +74,13 @@ export class Chain extends Pipeline {
     return this.#take(this.#maker.make(word, words, encoding), callback);
   }
 
-  // Now, while the line that asked for it is on the stack: in a transaction it would be too late.
+  // In a pipeline a refused call fails by itself when its turn comes; in a transaction that would be too late.
   #take(call: Call, callback: Callback<unknown> | undefined): this {
-    const special = call.slot < 0 || (call.flags & CallFlag.subscribing) !== 0;
-    const refusal = special ? this.#refuse(call) : undefined;
-    if (refusal !== undefined) throw refusal;
+    const subscribing = (call.flags & CallFlag.subscribing) !== 0;
+    if (subscribing || (call.slot < 0 && (this.#transaction || this.nested))) {
+      const refusal = this.#client.refuse(call);
+      if (refusal !== undefined) throw refusal;
+    }
     return this.add(call, callback);
   }
 

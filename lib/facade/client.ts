@@ -13,7 +13,7 @@ import type { Command } from './command.ts';
 import { addScript, answer, type CallMaker, installCommands, scriptOf, takeCallback, type Word } from './commander.ts';
 import './hints.ts';
 import type { Status } from './lifecycle.ts';
-import { commandTracing, traceCommand, tracedSubmit, traceInUnit } from './observe.ts';
+import { commandTracing, type Destination, traceCommand, tracedSubmit, traceInUnit } from './observe.ts';
 import type { ScriptDefinition } from './options.ts';
 import { installScanStreams, type KeyScanStreams } from './scan-stream.ts';
 import type { ChainableCommander, RedisCommander } from './surface.generated/index.ts';
@@ -38,6 +38,8 @@ export interface ClientHands {
   readonly submitBatch: (parcel: Parcel) => void;
   /** `host:port` of the node that is to answer; undefined while nobody knows. */
   addressFor(call: Call): string | undefined;
+  /** The database that calls go to. */
+  readonly database: () => number;
   /** A call that travels inside a transaction, which `exec` ends: announced before it is sent. */
   watch(call: Call, exec: Call): void;
   /** A blocking call is about to be submitted whose caller may leave it. */
@@ -70,16 +72,19 @@ export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extend
   ): void {
     const client = self as Client;
     client.#hands = hands;
-    const addressFor = (call: Call): string | undefined => hands.addressFor(call);
+    const destinationOf = (call: Call): Destination => ({
+      address: hands.addressFor(call),
+      database: hands.database(),
+    });
     client.#batches = {
       dispatcher: hands.dispatcher,
-      submit: tracedSubmit(hands.submitBatch, addressFor),
+      submit: tracedSubmit(hands.submitBatch, destinationOf),
       oneNode: !hands.cluster,
       mayRelease: (call) => hands.mayRelease?.(call),
       release: (call) => hands.release(call),
       watch: (call, exec) => {
         hands.watch(call, exec);
-        traceInUnit(call, hands.addressFor(call));
+        if (commandTracing.hasSubscribers) traceInUnit(call, destinationOf(call));
       },
     };
     for (const [name, script] of Object.entries(scripts)) client.defineCommand(name, script);
@@ -196,24 +201,24 @@ export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extend
   #answer(call: Call, callback: Callback<unknown> | undefined, submit: (call: Call) => void): Promise<unknown> {
     const { friendly } = this.#hands;
     if (!commandTracing.hasSubscribers) return answer(call, callback, friendly, submit);
-    return traceAnswer(call, this.#hands.addressFor(call), callback, friendly, submit);
+    const to = { address: this.#hands.addressFor(call), database: this.#hands.database() };
+    return traceAnswer(call, to, callback, friendly, submit);
   }
 
   #chain(transaction: boolean): Chain {
-    const { maker, cluster, refuse } = this.#hands;
-    return new Chain(this.#batches, maker, this.#scripts, transaction, cluster, refuse);
+    return new Chain(this.#batches, this.#hands, this.#scripts, transaction);
   }
 }
 
 // Apart from #answer, which would take memory for the closure at every call, traced or not.
 function traceAnswer(
   call: Call,
-  address: string | undefined,
+  to: Destination,
   callback: Callback<unknown> | undefined,
   friendly: boolean,
   submit: (call: Call) => void,
 ): Promise<unknown> {
-  return traceCommand(call, address, () => answer(call, callback, friendly, submit));
+  return traceCommand(call, to, () => answer(call, callback, friendly, submit));
 }
 
 installCommands(Client.prototype);

@@ -232,7 +232,8 @@ export class ClusterCore {
   async #locateSeeds(): Promise<void> {
     const named = parseSeeds(this.#events.client.startupNodes);
     const { useSRVRecords, resolveSrv } = this.#options;
-    const seeds = useSRVRecords ? await discoverSrv(named, () => this.#world.random(), resolveSrv) : named;
+    const chance = (): number => this.#world.random();
+    const seeds = useSRVRecords ? await discoverSrv(named, chance, resolveSrv ?? undefined) : named;
     const replaced = seeds.every(({ key }) => !this.seeds.some((seed) => seed.key === key));
     this.seeds = seeds;
     adoptDatabase(this.#options, seeds);
@@ -343,7 +344,7 @@ export class ClusterCore {
         optionsFor: (key) => ({
           ...keeperOptionsOf(this.#options.redisOptions ?? {}, this.seeds.find((seed) => seed.key === key)?.options),
           // The system's own is what sockets use by themselves, and then they try every address of a name.
-          dnsLookup: dnsLookup === lookup ? undefined : dnsLookup,
+          dnsLookup: dnsLookup === lookup ? undefined : (dnsLookup ?? undefined),
           retryDelay: (times) => redialDelay(this.#options.clusterNodeRetryStrategy, times, this.#world),
           holdWhileDown: false,
           identify: true,

@@ -26,6 +26,7 @@ import { CallMaker } from './commander.ts';
 import { adoptDatabase } from './database.ts';
 import { clusterOptionsOf, nodeOptionsOf } from './defaults.ts';
 import { Fieldsets, isHimportControl, sendToAll } from './himport.ts';
+import { warnOfKeyspaceChannels } from './keyspace-warning.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { type Connect, NodeSubscriber } from './node-subscriber.ts';
 import { cacheChannel } from './observe.ts';
@@ -217,7 +218,9 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     else this.#send(call);
   };
 
-  readonly #refuse = (call: Call): Error | undefined => refusalOnShared(call, this.options.redisOptions?.db ?? 0);
+  readonly #refuse = (call: Call): Error | undefined => refusalOnShared(call, this.#database());
+
+  readonly #database = (): number => this.options.redisOptions?.db ?? 0;
 
   #masters(): Keeper[] {
     const nodes = [...this.#core.pool.all()].filter(({ inMap, role }) => inMap && role === 'master');
@@ -250,6 +253,12 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     if (this.#plain || !(parcel instanceof Call) || !this.#divide(parcel)) this.#direct(parcel);
   };
 
+  readonly #sendOfBatch = (parcel: Parcel): void => {
+    const refusal = parcel.slot < 0 && parcel instanceof Call ? this.#refuse(parcel) : undefined;
+    if (refusal === undefined) this.#send(parcel);
+    else parcel.fail(refusal);
+  };
+
   #divide(call: Call): boolean {
     if (call.slot >= 0) return this.options.crossSlot === 'split' && splitByKeys(call, this.#direct);
     if (!this.options.fanOut || !mayFanOut(call.argv)) return false;
@@ -263,6 +272,7 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
 
   readonly #subscribe = (call: Call): void => {
     call.moment = this.#core.router.moment;
+    warnOfKeyspaceChannels(call);
     if (this.status === 'ready') this.#subscriber.send(call);
     else this.#core.lifecycle.whenReady(() => this.#subscriber.send(call), call);
   };
@@ -278,8 +288,9 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
       status: () => this.#core.lifecycle.status,
       submit: this.#submit,
       subscribe: this.#subscribe,
-      submitBatch: this.#send,
+      submitBatch: this.#sendOfBatch,
       addressFor: ({ slot }) => (slot < 0 ? undefined : this.#core.router.map.masterOf(slot)),
+      database: this.#database,
       watch: (call) => this.#cache?.watch(call),
       mayRelease: (call) => this.#core.mayRelease(call),
       release: (call) => this.#core.release(call),

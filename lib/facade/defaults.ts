@@ -78,12 +78,16 @@ function fill(target: Record<string, unknown>, source: object): void {
   for (const [name, value] of Object.entries(source)) if (target[name] === undefined) target[name] = value;
 }
 
+export function fillClusterDefaults(options: ClusterOptions): void {
+  fill(options as Record<string, unknown>, { ...defaultClusterOptions, autoPipeliningIgnoredCommands: [] });
+}
+
 /** The options of `new Cluster(nodes, options)`. `keyPrefix` may come from `redisOptions`. */
 export function clusterOptionsOf(given: ClusterOptions): ClusterOptions {
   const options: Record<string, unknown> = { ...given };
   for (const name of ['redisOptions', 'clientSideCache', 'natMap', 'availabilityZone', 'scripts'])
     options[name] ??= undefined;
-  fill(options, { ...defaultClusterOptions, autoPipeliningIgnoredCommands: [] });
+  fillClusterDefaults(options);
   options['himportFieldsets'] = fieldsetsOf(given.himportFieldsets);
   const prefix = given.redisOptions?.keyPrefix;
   if (prefix && !options['keyPrefix']) options['keyPrefix'] = prefix;

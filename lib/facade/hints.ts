@@ -41,6 +41,14 @@ const redirected: Hint = (call, { message }) => {
 const where = (option: string): string =>
   `new Redis({ ${option} }), new Cluster(nodes, { redisOptions: { ${option} } })`;
 
+/** Refusals that have no code of their own, by their beginnings. */
+const texts: Readonly<Record<string, string>> = {
+  'ERR This instance has cluster support disabled':
+    'this server is no cluster: use new Redis({ host, port }), or start it with cluster-enabled yes',
+  "ERR wrong number of arguments for 'auth' command":
+    'servers before Redis 6 know no user names: leave username out, the password is enough',
+};
+
 const hints: Readonly<Record<string, Hint>> = {
   CROSSSLOT: crossSlot,
   MOVED: redirected,
@@ -51,10 +59,7 @@ const hints: Readonly<Record<string, Hint>> = {
     sink instanceof SingleRouter
       ? 'this is a replica: connect to its master, or use Cluster, which finds it'
       : undefined,
-  ERR: (_call, { message }) =>
-    message === 'ERR This instance has cluster support disabled'
-      ? 'this server is no cluster: use new Redis({ host, port }), or start it with cluster-enabled yes'
-      : undefined,
+  ERR: (_call, { message }) => Object.entries(texts).find(([text]) => message.startsWith(text))?.[1],
 };
 
 explainWith((call, error) => {

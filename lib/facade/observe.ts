@@ -123,24 +123,31 @@ function serverOf(address: string | undefined): Pick<CommandContext, 'serverAddr
   return { serverAddress: host, serverPort: port };
 }
 
-function contextOf(call: Call, address: string | undefined): CommandContext {
+/** Where a command goes. */
+export interface Destination {
+  /** `host:port`; undefined while nobody knows. */
+  readonly address: string | undefined;
+  readonly database: number;
+}
+
+function contextOf(call: Call, { address, database }: Destination): CommandContext {
   const { name, argv } = call;
-  return { command: name, args: sanitizeArgs(name, argv.slice(1)), database: 0, ...serverOf(address) };
+  return { command: name, args: sanitizeArgs(name, argv.slice(1)), database, ...serverOf(address) };
 }
 
 /** Traces a call with a promise of its own; only to be used when commandTracing.hasSubscribers. */
-export function traceCommand(call: Call, address: string | undefined, run: () => Promise<unknown>): Promise<unknown> {
-  return commandTracing.tracePromise(run, contextOf(call, address));
+export function traceCommand(call: Call, to: Destination, run: () => Promise<unknown>): Promise<unknown> {
+  return commandTracing.tracePromise(run, contextOf(call, to));
 }
 
 /** Traces a call of a batch, which settles through its group; `run` sends it. */
-function traceGrouped(call: Call, address: string | undefined, run: () => void): void {
+function traceGrouped(call: Call, to: Destination, run: () => void): void {
   const settling = (): Promise<unknown> =>
     new Promise((resolve, reject) => {
       call.group = tracedGroup(call.group, resolve, reject);
       run();
     });
-  commandTracing.tracePromise(settling, contextOf(call, address)).catch(() => undefined);
+  commandTracing.tracePromise(settling, contextOf(call, to)).catch(() => undefined);
 }
 
 function tracedGroup(
@@ -160,24 +167,29 @@ function tracedGroup(
 /** How a batch sends its calls: each traced when somebody listens. */
 export function tracedSubmit(
   submit: (parcel: Parcel) => void,
-  addressOf: (call: Call) => string | undefined,
+  destinationOf: (call: Call) => Destination,
 ): (parcel: Parcel) => void {
   return (parcel) => {
     if (!commandTracing.hasSubscribers || !(parcel instanceof Call)) submit(parcel);
-    else traceGrouped(parcel, addressOf(parcel), () => submit(parcel));
+    else traceGrouped(parcel, destinationOf(parcel), () => submit(parcel));
   };
 }
 
 /** Traces a call inside a transaction, which travels with its unit; its answer is QUEUED. */
-export function traceInUnit(call: Call, address: string | undefined): void {
-  if (commandTracing.hasSubscribers) traceGrouped(call, address, () => {});
+export function traceInUnit(call: Call, to: Destination): void {
+  if (commandTracing.hasSubscribers) traceGrouped(call, to, () => {});
 }
 
 /** Traces exec() when somebody listens. */
-export function traceBatch<T>(mode: BatchContext['batchMode'], size: number, run: () => Promise<T>): Promise<T> {
+export function traceBatch<T>(
+  mode: BatchContext['batchMode'],
+  size: number,
+  database: () => number,
+  run: () => Promise<T>,
+): Promise<T> {
   const tracing = mode === 'MULTI' ? batchTracing : pipelineTracing;
   if (!tracing.hasSubscribers) return run();
-  const context: BatchContext = { batchMode: mode, batchSize: size, database: 0, ...serverOf(undefined) };
+  const context: BatchContext = { batchMode: mode, batchSize: size, database: database(), ...serverOf(undefined) };
   return tracing.tracePromise(run, context) as Promise<T>;
 }
 

@@ -4,7 +4,7 @@
 
 import { OptionError } from '../base/errors.ts';
 import { shownOption } from '../base/secrets.ts';
-import { defaultRedisOptions } from './defaults.ts';
+import { defaultRedisOptions, fillClusterDefaults } from './defaults.ts';
 import { checkNames } from './option-names.ts';
 import type { ClusterNode, ClusterOptions, CommonRedisOptions, RedisOptions } from './options.ts';
 
@@ -34,8 +34,12 @@ const natural = (value: number): boolean => Number.isInteger(value) && value >= 
 const nonNegative: Reader = (value) => (value === false || value === 'false' ? 0 : numeric(amount)(value));
 /** Infinity is no limit; as 0, which means the same, it never meets a timer. */
 const timeLimit: Reader = (value) => (value === Number.POSITIVE_INFINITY ? 0 : nonNegative(value));
-const counted = numeric((value) => natural(value) || value === Number.POSITIVE_INFINITY);
-const countLimit: Reader = (value) => (value === false ? 0 : counted(value));
+/** false: no bound of one's own, so the default. */
+const bound =
+  (read: Reader): Reader =>
+  (value) =>
+    value === false || value === 'false' ? undefined : read(value);
+const countLimit: Reader = bound(numeric((value) => natural(value) || value === Number.POSITIVE_INFINITY));
 const aNumber: Reader = numeric((value) => !Number.isNaN(value));
 const portNumber: Reader = numeric((value) => Number.isInteger(value) && value >= 1 && value <= 65_535);
 
@@ -94,6 +98,8 @@ const hostName: Reader = (value) => (isNone(value) ? undefined : typeof value ==
 const retries: Reader = (value) =>
   value === false || value === 'false' || value === Number.POSITIVE_INFINITY ? null : numeric(natural)(value);
 
+const keepNull: ReadonlySet<Reader> = new Set([aText, aFunction, anObject, tls, retries]);
+
 type Rule = readonly [read: Reader, expected: string];
 type Rules = Readonly<Record<string, Rule>>;
 
@@ -102,7 +108,9 @@ const flag: Rule = [aBoolean, 'a boolean'];
 const text: Rule = [aText, 'a string'];
 const callable: Rule = [aFunction, 'a function'];
 const count: Rule = [countLimit, 'a whole number from 0'];
-const bytes: Rule = [nonNegative, 'bytes'];
+const bytes: Rule = [bound(numeric(amount)), 'bytes'];
+/** Milliseconds that something must be waited for: it cannot be turned off. */
+const patience: Rule = [bound(numeric(amount)), 'milliseconds'];
 
 const commonRules: Rules = {
   commandTimeout: milliseconds,
@@ -123,10 +131,10 @@ const commonRules: Rules = {
   keyPrefix: [(value) => (Buffer.isBuffer(value) ? value : aText(value)), 'a string or Buffer'],
   socketTimeout: milliseconds,
   blockingTimeout: [(value) => (isNone(value) ? 0 : aNumber(value)), 'milliseconds'],
-  blockingTimeoutGrace: [nonNegative, 'milliseconds'],
+  blockingTimeoutGrace: patience,
   reconnectOnError: callable,
-  maxLoadingRetryTime: [nonNegative, 'milliseconds'],
-  disconnectTimeout: [nonNegative, 'milliseconds'],
+  maxLoadingRetryTime: patience,
+  disconnectTimeout: patience,
   quitTimeout: milliseconds,
   maxRetriesPerRequest: [retries, 'a whole number from 0, Infinity or null'],
   disableClientInfo: flag,
@@ -174,11 +182,11 @@ const clusterRules: Rules = {
   retryDelayOnFailover: [nonNegative, 'milliseconds'],
   retryDelayOnClusterDown: [nonNegative, 'milliseconds'],
   retryDelayOnTryAgain: [nonNegative, 'milliseconds'],
-  retryDeadline: [nonNegative, 'milliseconds'],
+  retryDeadline: patience,
   quitTimeout: milliseconds,
   silenceTimeout: milliseconds,
   maxBlockingConnections: [numeric((value) => natural(value) && value >= 1), 'a whole number from 1'],
-  slotsRefreshTimeout: [nonNegative, 'milliseconds'],
+  slotsRefreshTimeout: patience,
   slotsRefreshInterval: milliseconds,
   redisOptions: [anObject, 'an object'],
   dnsLookup: callable,
@@ -211,10 +219,11 @@ function corrections(options: object, rules: Rules, prefix = ''): Record<string,
   const corrected: Record<string, unknown> = {};
   for (const [name, [read, expected]] of Object.entries(rules)) {
     const value = (options as Record<string, unknown>)[name];
-    // ioredis's own defaults are null here and there.
-    if (value === undefined || value === null) continue;
-    // What a variable of the environment gives that is not set.
-    const used = value === '' && read !== aText && name !== 'keyPrefix' ? undefined : read(value);
+    // ioredis's own defaults are null here and there; where that means nothing of its own, it is the default.
+    if (value === undefined || (value === null && keepNull.has(read))) continue;
+    // Text is empty where a variable of the environment is not set.
+    const used =
+      value === null ? undefined : value === '' && read !== aText && name !== 'keyPrefix' ? undefined : read(value);
     if (used === refused) {
       throw new OptionError(
         `${prefix}${name}`,
@@ -238,6 +247,8 @@ export function checkClusterOptions(options: ClusterOptions): void {
   checkNames(options, 'cluster');
   checkNodeOptions(options);
   Object.assign(options, corrections(options, clusterRules));
+  options.availabilityZone ??= undefined;
+  fillClusterDefaults(options);
   if (options.clientSideCache) {
     const cache = corrections(options.clientSideCache, cacheRules, 'clientSideCache.');
     if (cache !== undefined) options.clientSideCache = { ...options.clientSideCache, ...cache };

@@ -29,6 +29,8 @@ export interface NodeLink {
   readonly router: SingleRouter;
   readonly keeper: Keeper;
   readonly status: Status;
+  /** The database in use. */
+  readonly db: number;
   readonly subscriptions: Subscriptions;
   /** Why a keyless call cannot be carried out on this connection. */
   readonly refuse: (call: Call) => Error | undefined;
@@ -143,6 +145,10 @@ export class RedisCore implements NodeLink {
 
   get status(): Status {
     return this.#lifecycle.status;
+  }
+
+  get db(): number {
+    return this.#state.db;
   }
 
   submit(parcel: Parcel): void {

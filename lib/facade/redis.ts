@@ -203,6 +203,7 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
       },
       submitBatch: this.#submit,
       addressFor: () => link.keeper.address,
+      database: () => link.db,
       watch: (call, exec) => link.watch?.(call, exec),
       mayRelease: (call) => link.note(call),
       release: (call) => link.release(call),

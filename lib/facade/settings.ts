@@ -13,7 +13,7 @@ export function keeperOptionsOf(
   seed: SeedOptions | undefined,
 ): Omit<KeeperOptions, 'host' | 'port' | 'retryDelay' | 'holdWhileDown'> {
   return {
-    path: options.path ?? undefined,
+    path: options.path || undefined,
     family: seed?.family ?? familyOf(options.family),
     connectTimeout: options.connectTimeout,
     // Booleans have been put right by option-checks.

@@ -33,6 +33,7 @@ export class SharedLink implements NodeLink {
   #over = false;
   readonly router: SingleRouter;
   readonly refuse: NodeLink['refuse'];
+  readonly db: number;
   readonly #subscriber: NodeSubscriber;
   readonly #deadlines: Deadlines | undefined;
   readonly #world: World;
@@ -46,7 +47,8 @@ export class SharedLink implements NodeLink {
   constructor(client: EventEmitter, keeper: Keeper, subscriber: NodeSubscriber, options: RedisOptions, world: World) {
     this.keeper = keeper;
     this.#subscriber = subscriber;
-    this.refuse = (call) => refusalOnShared(call, options.db ?? 0) ?? refusalOfSubscribing(call);
+    this.db = options.db ?? 0;
+    this.refuse = (call) => refusalOnShared(call, this.db) ?? refusalOfSubscribing(call);
     this.#client = client;
     this.#world = world;
     this.#retryStrategy = options.retryStrategy;

@@ -19,7 +19,7 @@ import {
 import type { Keeper } from '../connection/keeper.ts';
 import { type AddressGuard, refusedRedirect } from '../topology/allow.ts';
 import type { RefreshReason } from '../topology/refresher.ts';
-import { type NatMap, parseKey, translate } from '../topology/seeds.ts';
+import { keyThrough, type NatMap, parseKey } from '../topology/seeds.ts';
 import { SlotMap } from '../topology/slot-map.ts';
 import { ReplyError } from '../wire/reply.ts';
 import { Histogram, type Latencies } from './latency.ts';
@@ -387,7 +387,11 @@ export class Router implements Dispatcher {
   #identify(verdict: { host: string; port: number }, from: string): string | undefined {
     if (verdict.host === '?' || (verdict.host === '' && from === '')) return undefined;
     if (verdict.host === '') return `${parseKey(from).host}:${verdict.port}`;
-    return translate(verdict.host, verdict.port, this.#options.natMap).key;
+    try {
+      return keyThrough(this.#options.natMap, verdict.host, verdict.port);
+    } catch {
+      return undefined;
+    }
   }
 
   // The moves of one tick are applied at once: a batch whose slots have all moved costs one copy of the map. The

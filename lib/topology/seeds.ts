@@ -57,6 +57,21 @@ export function translate(host: string, port: number, natMap: NatMap | undefined
   return mapped ? addressOf(mapped.host, mapped.port) : { key, host, port };
 }
 
+/**
+ * As translate(), for the key alone. A NAT map is the user's: what it throws, or gives that is no address, is an Error
+ * that says so, and never an address that the pool cannot take.
+ */
+export function keyThrough(natMap: NatMap | undefined, host: string, port: number): string {
+  if (natMap === undefined) return `${host}:${port}`;
+  try {
+    const { key } = translate(host, port, natMap);
+    parseKey(key);
+    return key;
+  } catch (error) {
+    throw new Error(`natMap of ${host}:${port}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
 /** Reads the startup nodes; throws OptionError that names the entry. */
 export function parseSeeds(nodes: readonly StartupNode[]): Seed[] {
   if (!Array.isArray(nodes) || nodes.length === 0) {

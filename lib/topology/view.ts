@@ -7,7 +7,7 @@ import { parseShards, parseSlots, type ShardNode, type SlotNode } from '../wire/
 import { LeftOut } from '../wire/left-out.ts';
 import { slotCount } from '../wire/slot.ts';
 import type { AddressGuard } from './allow.ts';
-import { type NatMap, parseKey, translate } from './seeds.ts';
+import { keyThrough, type NatMap, parseKey } from './seeds.ts';
 import type { View, ViewShard } from './vote.ts';
 
 /** How the addresses that a node names become those that are dialed. */
@@ -43,13 +43,14 @@ class Namer {
     if (host === null || host === '') return `${this.#answerer}:${port}`;
     const { natMap, guard } = this.#addressing;
     try {
-      const address = translate(host, port, natMap);
-      // What a NAT map gives is the user's: an address that is none must not reach the pool.
-      if (natMap !== undefined) parseKey(address.key);
-      if (guard === undefined || guard(address.host, address.port)) return address.key;
+      const key = keyThrough(natMap, host, port);
+      if (guard === undefined) return key;
+      const address = parseKey(key);
+      if (guard(address.host, address.port)) return key;
       return this.#leave(host, port, 'redirectAllow does not allow it');
     } catch (error) {
-      return this.#leave(host, port, `natMap: ${(error as Error).message}`);
+      this.#leftOut.add(error);
+      return undefined;
     }
   }
 

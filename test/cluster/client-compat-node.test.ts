@@ -166,7 +166,7 @@ describe('client: one scripted node', () => {
     [{ replyMapping: 'resp3', protocol: 2 }, /The "resp3" replyMapping is only supported with protocol 3/],
     [{ reconnectOnError: 1 as never }, /reconnectOnError.*a function/],
     [{ socketTimeout: -1 }, /socketTimeout.*milliseconds/],
-    [{ blockingTimeout: '1' as never }, /blockingTimeout.*milliseconds/],
+    [{ blockingTimeout: 'soon' as never }, /blockingTimeout.*milliseconds/],
     [{ sentinels: [] } as never, /[Ss]entinel/],
   ];
   for (const [options, pattern] of bad) {

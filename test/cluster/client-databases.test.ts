@@ -2,6 +2,7 @@
 // and what cannot be had is refused in words that say so.
 
 import assert from 'node:assert/strict';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { Cluster, type ClusterOptions, type Redis } from '../../lib/index.ts';
 import { slotOf } from '../../lib/wire/slot.ts';
 import { type RealCluster, type RealNode, startRealCluster } from '../kit/real-cluster.ts';
@@ -148,18 +149,49 @@ describe('databases of a cluster', () => {
         () => cluster.select(3),
         () => cluster.call('SELECT', '3'),
         () => cluster.nodes('master')[0]!.select(0),
-        async () => cluster.pipeline().set('{s}a', 1).select(3),
+        async () => {
+          const results = await cluster.pipeline().set('{s}a', 1).select(3).exec();
+          assert.equal(results![0]![0], null);
+          throw results![1]![0];
+        },
         async () => cluster.multi([['select', 3]]),
         async () => cluster.nodes('master')[0]!.multi().select(3),
       ]) {
-        await assert.rejects(refused, {
-          code: 'ERR_DATABASE',
-          message:
-            /^SELECT [03] cannot change the database 9 of a cluster client; .*cluster\.duplicate\(\[\], \{ redisOptions: \{ db: [03] \} \}\)/,
+        await assert.rejects(refused, (error: Error & { hint?: string }) => {
+          assert.equal(error.message, 'ERR SELECT is not allowed in cluster mode');
+          assert.match(
+            String(error.hint),
+            /one database for all its connections, this one 9; .*cluster\.duplicate\(\[\], \{ redisOptions: \{ db: [03] \} \}\)$/,
+          );
+          return true;
         });
       }
       await cluster.set('selected', 1);
       assert.equal(await stored('selected', 9), '1');
+    });
+
+    it('observers are told the database', async () => {
+      const seen: unknown[] = [];
+      const note = (context: unknown): void => void seen.push((context as { database: number }).database);
+      const channels = [
+        'tracing:ioredis:command:start',
+        'tracing:ioredis:batch:start',
+        'tracing:lingcache:batch:start',
+      ];
+      const cluster = client(seeds, { db: 9 });
+      await cluster.ping();
+      const node = cluster.nodes('master')[0]!;
+      for (const channel of channels) subscribe(channel, note);
+      try {
+        await cluster.get('a');
+        await cluster.pipeline().get('a').exec();
+        await cluster.multi().get('a').exec();
+        await node.ping();
+      } finally {
+        for (const channel of channels) unsubscribe(channel, note);
+      }
+      assert.ok(seen.length >= 6);
+      assert.deepEqual(new Set(seen), new Set([9]));
     });
 
     it('neither a client nor its nodes let a shared connection become something else', async () => {
@@ -221,7 +253,7 @@ describe('databases of a cluster', () => {
         it('select(0) is OK, another is refused', async () => {
           const cluster = client(one!.seeds);
           assert.equal(await cluster.select(0), 'OK');
-          await assert.rejects(cluster.select(3), { code: 'ERR_DATABASE' });
+          await assert.rejects(cluster.select(3), { message: 'ERR SELECT is not allowed in cluster mode' });
         });
       });
     }

@@ -338,7 +338,7 @@ describe('client: lifecycle', () => {
     [{ clusterRetryStrategy: 5 }, 'clusterRetryStrategy'],
     [{ natMap: 'x' }, 'natMap'],
     [{ redisOptions: { protocol: 4 } }, 'redisOptions.protocol'],
-    [{ redisOptions: { db: 2 } }, 'redisOptions.db'],
+    [{ redisOptions: { db: -2 } }, 'redisOptions.db'],
     [{ redisOptions: { commandTimeout: Number.NaN } }, 'redisOptions.commandTimeout'],
   ];
   for (const [options, name] of badOptions) {
@@ -351,7 +351,7 @@ describe('client: lifecycle', () => {
   }
 
   it('throws for bad startup nodes and roles', () => {
-    assert.throws(() => new Cluster([]), /startupNodes/);
+    assert.throws(() => new Cluster('h:1' as never), /startupNodes/);
     assert.throws(() => cluster([node.key]).nodes('both' as 'all'), /Invalid role "both"/);
   });
 

@@ -83,6 +83,21 @@ describe('subscriptions on nodes of a cluster', function () {
     assert.equal(await nodes[0]!.psubscribe('third'), 3);
   });
 
+  it('on the Cluster itself they would come from one node: that is warned of, once', async () => {
+    const warnings: string[] = [];
+    const note = (warning: Error): void => void warnings.push(warning.message);
+    process.on('warning', note);
+    const cluster = await connect();
+    await cluster.subscribe('news');
+    await cluster.psubscribe('__keyspace@0__:*');
+    await cluster.psubscribe(Buffer.from('__keyevent@0__:*'));
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off('warning', note);
+    assert.deepEqual(warnings, [
+      "Keyspace notifications come from the node that holds the key: subscribe on each of cluster.nodes('master').",
+    ]);
+  });
+
   it('ends with the cluster, and a batch on a node cannot subscribe', async () => {
     const cluster = await connect();
     const [node] = cluster.nodes('master');

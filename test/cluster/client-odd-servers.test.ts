@@ -132,6 +132,26 @@ describe('odd servers', function () {
     assert.equal(await connect([node.port]).get('foo'), String(second.port));
   });
 
+  it('a NAT map that throws for the address of a redirect costs that call its way, not the connection', async () => {
+    let asked = 0;
+    const node: FakeNode = await FakeNode.start(([name, key]) => {
+      if (name === 'get' && key === 'foo' && asked++ < 2) return '-MOVED 12182 10.0.0.1:1\r\n';
+      if (name !== 'cluster') return bulk(String(node.port));
+      if (key === 'info') return clusterOk;
+      return key === 'slots' ? slotsReply([{ start: 0, end: 16_383, nodes: [node] }]) : refused;
+    });
+    fakes.push(node);
+    const cluster = connect([node.port], {
+      natMap: (key) => {
+        if (key.startsWith('10.')) throw new Error('no such node');
+        return null;
+      },
+    });
+    const answers = await Promise.all(['foo', 'a', 'b'].map((key) => cluster.get(key)));
+    assert.deepEqual(answers, [node.port, node.port, node.port].map(String));
+    assert.equal(node.connections, 1);
+  });
+
   it('clusterRetryStrategy may name the startup nodes of a client made with none', async () => {
     const node = await fake((subcommand, self) =>
       subcommand === 'slots' ? slotsReply([{ start: 0, end: 16_383, nodes: [self] }]) : refused,
@@ -152,6 +172,46 @@ describe('odd servers', function () {
       assert.deepEqual(reasons, ['`startupNodes` should contain at least one node.']);
     }
   });
+
+  for (const nothing of [null, undefined, false, '']) {
+    it(`options that are all ${JSON.stringify(nothing)} are those that were not given`, async () => {
+      const node = await fake((subcommand, self) =>
+        subcommand === 'slots' ? slotsReply([{ start: 0, end: 16_383, nodes: [self] }]) : refused,
+      );
+      const filled = (names: readonly string[]): object => Object.fromEntries(names.map((name) => [name, nothing]));
+      const forNodes = Object.keys(Redis.defaultOptions)
+        .concat([
+          'commandTimeout',
+          'socketTimeout',
+          'blockingTimeout',
+          'clientInfoTag',
+          'tls',
+          'path',
+          'scripts',
+          'monitor',
+        ])
+        .filter(
+          (name) =>
+            name !== 'port' &&
+            name !== 'enableOfflineQueue' &&
+            name !== 'retryStrategy' &&
+            name !== 'autoPipeliningIgnoredCommands',
+        );
+      const forCluster = Object.keys(new Cluster([1], { lazyConnect: true }).options).filter(
+        (name) =>
+          !['redisOptions', 'himportFieldsets', 'enableOfflineQueue', 'autoPipeliningIgnoredCommands'].includes(name),
+      );
+      const options = { ...filled(forCluster), ...(nothing === false ? { scaleReads: 'master' } : {}) };
+      if (nothing === '') Object.assign(options, { scaleReads: undefined });
+      const cluster = connect([node.port], { ...options, redisOptions: filled(forNodes) } as ClusterOptions);
+      assert.equal(await cluster.get('a'), String(node.port));
+      assert.deepEqual(await cluster.pipeline().get('a').exec(), [[null, String(node.port)]]);
+      const redis = new Redis({ ...filled(forNodes), port: node.port } as object);
+      redis.on('error', () => undefined);
+      clients.push(redis);
+      assert.equal(await redis.get('a'), String(node.port));
+    });
+  }
 
   describe('users who may do little', () => {
     let real: RealCluster;

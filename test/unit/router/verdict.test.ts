@@ -16,6 +16,9 @@ describe('router/verdict', () => {
     ['MOVED 1 [::1]:7000', { kind: 'moved', slot: 1, host: '::1', port: 7000 }],
     ['MOVED 1 :7000', { kind: 'moved', slot: 1, host: '', port: 7000 }],
     ['MOVED 1 ?:7000', { kind: 'moved', slot: 1, host: '?', port: 7000 }],
+    ['MOVED 1 h:7000 since=1 [x] y:2', { kind: 'moved', slot: 1, host: 'h', port: 7000 }],
+    ['ASK 1  [fe80::1%eth0]:7000\t?', { kind: 'ask', slot: 1, host: 'fe80::1%eth0', port: 7000 }],
+    ['MOVED 1 :7000 more', { kind: 'moved', slot: 1, host: '', port: 7000 }],
     ['TRYAGAIN Multiple keys request during rehashing of slot', { kind: 'later', ms: 1, refresh: false }],
     ['CLUSTERDOWN The cluster is down', { kind: 'later', ms: 2, refresh: true }],
     ['LOADING Redis is loading the dataset in memory', { kind: 'later', ms: 3, refresh: true }],
@@ -33,6 +36,8 @@ describe('router/verdict', () => {
     ['MOVED 1 h:0', { kind: 'settle' }],
     ['MOVED 1 h:65536', { kind: 'settle' }],
     ['MOVED 1 nonsense', { kind: 'settle' }],
+    ['MOVED 1 ', { kind: 'settle' }],
+    ['MOVED 1 words and h:1', { kind: 'settle' }],
     ['ASKING is no redirect', { kind: 'settle' }],
   ];
   for (const [message, verdict] of table) {
