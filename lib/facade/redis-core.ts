@@ -59,6 +59,8 @@ export class RedisCore implements NodeLink {
   /** Blocking calls may be given up by a limit of the options. */
   readonly #mayGiveUp: boolean;
   #times = 0;
+  /** Attempts to connect since it was last ready. */
+  #retries = 0;
   /** The connection of now, or the one just lost, has been through its handshake. */
   #wasUp = false;
   #connections = 0;
@@ -209,7 +211,7 @@ export class RedisCore implements NodeLink {
       host,
       port,
       readOnly: this.#options.readOnly,
-      retryDelay: (times: number) => this.#retryDelay(times),
+      retryDelay: () => this.#retryDelay(),
       holdWhileDown: false,
     };
     return new Keeper(path ?? `${host}:${port}`, options, this.#world, {
@@ -222,10 +224,11 @@ export class RedisCore implements NodeLink {
     });
   }
 
-  #retryDelay(times: number): number | null {
+  // Counted until ready, as ioredis does: a server that lets us in and cuts us off is none that can be used.
+  #retryDelay(): number | null {
     if (this.#lifecycle.status === 'disconnecting') return null;
     const strategy = this.#options.retryStrategy;
-    const delay = typeof strategy === 'function' ? strategy(times) : null;
+    const delay = typeof strategy === 'function' ? strategy(++this.#retries) : null;
     if (typeof delay !== 'number') return null;
     this.#delay = delay;
     return delay;
@@ -245,7 +248,6 @@ export class RedisCore implements NodeLink {
         this.#lifecycle.become('connecting');
         break;
       case 'up':
-        this.#times = 0;
         this.#wasUp = true;
         this.#lifecycle.become('connect');
         void this.#getReady(++this.#connections);
@@ -269,16 +271,27 @@ export class RedisCore implements NodeLink {
     // Not within the keeper's own event: it is still putting its affairs in order.
     await undefined;
     if (this.#options.enableReadyCheck ?? true) {
-      await waitUntilLoaded(send, this.#world, this.#options.maxLoadingRetryTime ?? 10_000);
+      const { maxLoadingRetryTime = 10_000, connectTimeout = 10_000 } = this.#options;
+      const late = (): void => this.#dropUnready(connection);
+      await waitUntilLoaded(send, this.#world, maxLoadingRetryTime, connectTimeout, late);
     }
     if (connection !== this.#connections || this.keeper.state !== 'up') return;
     this.#reselect(send);
     this.#fieldsets?.prepare(this.keeper).catch((error: Error) => this.#lifecycle.reportError(error));
     if (this.#options.autoResubscribe ?? true) this.subscriptions.restore(send);
     else this.subscriptions = new Subscriptions(this.#client);
+    this.#times = 0;
+    this.#retries = 0;
     this.#lifecycle.become('ready');
     for (const waiter of this.#waiters.splice(0)) waiter.resolve();
     if (this.#options.monitor) this.#startMonitoring(send);
+  }
+
+  // It let us in and says nothing: no better than one that lets nobody in.
+  #dropUnready(connection: number): void {
+    if (connection !== this.#connections) return;
+    const { address } = this.keeper;
+    this.keeper.drop(new RedisError('connect ETIMEDOUT', { code: 'ETIMEDOUT', node: address }));
   }
 
   // The handshake selects the database of the options; commands may have changed it since.
