@@ -4,11 +4,21 @@ import type { World } from '../base/world.ts';
 import { type Call, ownCall } from '../connection/call.ts';
 import { ReplyError } from '../wire/reply.ts';
 
-/** Resolves when INFO no longer says loading. `maxWait`: most milliseconds between two looks. */
-export async function waitUntilLoaded(send: (call: Call) => boolean, world: World, maxWait: number): Promise<void> {
+/**
+ * Resolves when INFO no longer says loading. `maxWait`: most milliseconds between two looks. `late` is called when an
+ * answer takes longer than `limit` milliseconds (0: never).
+ */
+export async function waitUntilLoaded(
+  send: (call: Call) => boolean,
+  world: World,
+  maxWait: number,
+  limit: number,
+  late: () => void,
+): Promise<void> {
   for (;;) {
     const { call, answer } = ownCall(['info', 'persistence']);
     if (!send(call)) return;
+    const timer = limit > 0 ? world.deadline(limit, late) : undefined;
     let info: string;
     try {
       info = String(await answer);
@@ -16,6 +26,8 @@ export async function waitUntilLoaded(send: (call: Call) => boolean, world: Worl
       // Who may not ask cannot know better; a lost connection is told by its own event.
       if (error instanceof ReplyError && error.code === 'LOADING') info = 'loading:1';
       else return;
+    } finally {
+      timer?.cancel();
     }
     if (!/^loading:1/m.test(info)) return;
     const seconds = Number(/^loading_eta_seconds:(\d+)/m.exec(info)?.[1] ?? 1) || 1;

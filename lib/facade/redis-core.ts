@@ -75,6 +75,8 @@ export class RedisCore implements NodeLink {
   /** Blocking calls may be given up by a limit of the options. */
   readonly #mayGiveUp: boolean;
   #times = 0;
+  /** Attempts to connect since it was last ready. */
+  #retries = 0;
   /** The connection of now, or the one just lost, has been through its handshake. */
   #wasUp = false;
   #connections = 0;
@@ -232,7 +234,7 @@ export class RedisCore implements NodeLink {
   // As ioredis has it: a client that never connected closes, and connects after the first pause of its strategy.
   #wakeLater(): void {
     this.#lifecycle.become('close');
-    const delay = this.#retryDelay(1);
+    const delay = this.#retryDelay();
     if (delay === null) {
       this.keeper.close(this.#reasonToClose());
       return;
@@ -309,7 +311,7 @@ export class RedisCore implements NodeLink {
       host,
       port,
       readOnly: this.#options.readOnly,
-      retryDelay: (times: number) => this.#retryDelay(times),
+      retryDelay: () => this.#retryDelay(),
       holdWhileDown: false,
       // One node: its bounds are the client's.
       maxQueueLength: undefined,
@@ -326,9 +328,10 @@ export class RedisCore implements NodeLink {
     });
   }
 
-  #retryDelay(times: number): number | null {
+  // Counted until ready, as ioredis does: a server that lets us in and cuts us off is none that can be used.
+  #retryDelay(): number | null {
     if (this.#quitting) return null;
-    const delay = this.#askStrategy(times);
+    const delay = this.#askStrategy(++this.#retries);
     if (typeof delay !== 'number') return null;
     this.#delay = delay;
     return delay;
@@ -365,7 +368,6 @@ export class RedisCore implements NodeLink {
         this.#lifecycle.become('connecting');
         break;
       case 'up':
-        this.#times = 0;
         this.#wasUp = true;
         this.#state.connected();
         this.#lifecycle.become('connect');
@@ -392,13 +394,17 @@ export class RedisCore implements NodeLink {
     // Not within the keeper's own event: it is still putting its affairs in order.
     await undefined;
     if (this.#options.enableReadyCheck ?? true) {
-      await waitUntilLoaded(send, this.#world, this.#options.maxLoadingRetryTime ?? 10_000);
+      const { maxLoadingRetryTime = 10_000, connectTimeout = 10_000 } = this.#options;
+      const late = (): void => this.#dropUnready(connection);
+      await waitUntilLoaded(send, this.#world, maxLoadingRetryTime, connectTimeout, late);
     }
     if (connection !== this.#connections || this.keeper.state !== 'up' || this.#lifecycle.paused) return;
     this.#reselect(send);
     this.#fieldsets?.prepare(this.keeper).catch((error: Error) => this.#lifecycle.reportError(error));
     if (this.#options.autoResubscribe ?? true) this.subscriptions.restore(send);
     else this.subscriptions = new Subscriptions(this.#client);
+    this.#times = 0;
+    this.#retries = 0;
     this.#lifecycle.become('ready');
     const waiters = this.#waiters.splice(0);
     // Behind the event.
@@ -406,6 +412,13 @@ export class RedisCore implements NodeLink {
       for (const { resolve } of waiters) resolve();
     });
     if (this.#options.monitor) this.#startMonitoring(send);
+  }
+
+  // It let us in and says nothing: no better than one that lets nobody in.
+  #dropUnready(connection: number): void {
+    if (connection !== this.#connections) return;
+    const { address } = this.keeper;
+    this.keeper.drop(new RedisError('connect ETIMEDOUT', { code: 'ETIMEDOUT', node: address }));
   }
 
   // The handshake selects the database of the options; commands may have changed it since.

@@ -65,11 +65,11 @@ function lastIdOf(key: Argument, reader: Call, dispatcher: Dispatcher, ask: (cal
 
 // A flat array, or an object where RESP3's own shapes are asked for.
 function idIn(info: unknown): string {
-  const fields = Array.isArray(info)
+  const id = Array.isArray(info)
     ? info[info.indexOf('last-generated-id') + 1]
     : (info as Record<string, unknown>)['last-generated-id'];
-  if (typeof fields !== 'string' || !/^\d+-\d+$/.test(fields)) throw new Error('XINFO STREAM gave no last id');
-  return fields;
+  if (typeof id !== 'string' || !/^\d+-\d+$/.test(id)) throw new Error('XINFO STREAM gave no last id');
+  return id;
 }
 
 function textOf(argument: Argument): string {

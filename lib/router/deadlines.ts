@@ -50,7 +50,7 @@ export class Deadlines {
     const late: Parcel[] = [];
     let waiting = false;
     this.#visitAll((parcel) => {
-      // A call of the client's own (a question about the map, a PING) has no time of birth: whoever asks has a limit.
+      // A call of the client's own (CLUSTER SLOTS, PING) is not stamped: whoever sends it has a limit of its own.
       if (parcel.settled || parcel.moment === longAgo) return;
       if (parcel.moment.at > limit) waiting = true;
       else late.push(parcel);

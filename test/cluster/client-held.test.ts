@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import type { Socket } from 'node:net';
 import { Cluster, ClusterAllFailedError, type ClusterOptions, Redis } from '../../lib/index.ts';
 import { bulk, clusterOk, FakeNode, slotsReply } from '../kit/fake-node.ts';
 import { until } from '../kit/until.ts';
@@ -151,6 +152,34 @@ describe('client: calls held before the first map', () => {
     const calls: Promise<unknown>[] = [client.get('k'), client.blpop('k', 0), client.subscribe('news')];
     for (const call of calls) assert.equal((await failure(call)).name, 'MaxRetriesPerRequestError');
   });
+
+  for (const [what, answer] of [
+    ['cuts everybody off after the handshake', (socket: Socket) => socket.destroy()],
+    ['says nothing after the handshake', () => undefined],
+  ] as const) {
+    it(`on a single Redis, also when the server ${what}`, async () => {
+      const node = await FakeNode.start((_argv, socket) => {
+        answer(socket);
+        return undefined;
+      });
+      nodes.push(node);
+      const times: number[] = [];
+      const client = new Redis({
+        host: '127.0.0.1',
+        port: node.port,
+        maxRetriesPerRequest: 2,
+        connectTimeout: 100,
+        retryStrategy: (count) => {
+          times.push(count);
+          return 5;
+        },
+      });
+      clients.push(client);
+      client.on('error', () => {});
+      assert.equal((await failure(client.get('k'))).name, 'MaxRetriesPerRequestError');
+      assert.deepEqual(times.slice(0, 3), [1, 2, 3]);
+    });
+  }
 
   describe('what goes wrong meanwhile', () => {
     /** stderr of a program that meets no server; `listen`: it has an error listener. */
