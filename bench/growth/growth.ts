@@ -12,7 +12,7 @@ import { roomCases } from './rooms.ts';
 export interface GrowthResult {
   readonly name: string;
   readonly figures: readonly Figure[];
-  /** Times as much work for one item at the largest size as at the best of the others. */
+  /** Times as much work for one item at the largest size as at the one before it. */
   readonly growth: number;
   readonly missed: readonly string[];
 }
