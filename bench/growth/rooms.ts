@@ -160,7 +160,7 @@ export function roomCases(): GrowthCase[] {
         let released = 0;
         const parking = new Parking<{ readonly bytes: number }>(world, () => released++);
         return timed(() => {
-          for (let at = 0; at < size; at++) parking.park({ bytes: 10 }, 1 + at / 100 + ((at * 7919) % 100));
+          for (let at = 0; at < size; at++) parking.park({ bytes: 10 }, 1 + Math.floor(at / 100) + ((at * 7919) % 100));
           world.forward(size / 100 + 200);
           if (released !== size) throw new Error('calls are missing');
         });
