@@ -53,8 +53,9 @@ export async function watched(act: () => Promise<unknown>): Promise<Run> {
 
 export interface Figure {
   readonly size: number;
-  /** Best of the rounds, as are the others. */
+  /** Best of the rounds. */
   readonly ms: number;
+  /** Median of the rounds. */
   readonly cpu: number;
   readonly stall: number | undefined;
   readonly peerMs: number | undefined;
