@@ -66,7 +66,12 @@ async function measure(options: BenchOptions, cluster: BenchCluster, cores: Core
   }
   if (options.suite.kind === 'growth') {
     const results = await runGrowth(cluster, options, progress);
-    const lines = [...machineLines(machine), `best of ${options.rounds} rounds`, '', ...growthTables(results)];
+    const lines = [
+      ...machineLines(machine),
+      `${options.rounds} rounds; times are the best, CPU the median`,
+      '',
+      ...growthTables(results),
+    ];
     report(options, 'growth', { machine, settings, results }, undefined, lines);
     if (results.some(({ missed }) => missed.length > 0)) process.exitCode = 1;
     return;

@@ -68,7 +68,7 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
     throw new UsageError(`--label ${values.label}: letters, digits, - _ . only`);
   const suite = suiteOf(positionals);
   // A round of the redirect suite takes each client through everything, about a minute.
-  const usual = suite.kind === 'redirect' || suite.kind === 'growth' ? 3 : 5;
+  const usual = suite.kind === 'redirect' ? 3 : 5;
   const fewest = suite.kind === 'redirect' ? 1 : 2;
   return {
     suite,

@@ -140,8 +140,7 @@ export function roomCases(): GrowthCase[] {
     },
     {
       name: 'near cache: n fields of one key read while it changes',
-      // All are under way at once, and what lives longer costs the collector more: from where all sizes outlive their youth.
-      sizes: [10_000, 30_000, 100_000],
+      sizes: thousands,
       run: (size) => {
         const { cache, answer } = cacheScene();
         return timed(() => {
@@ -165,8 +164,8 @@ export function roomCases(): GrowthCase[] {
           () => 0,
         );
         return timed(() => {
-          for (let at = 0; at < size; at++) parking.park({ bytes: 10 }, 1 + ((at * 7919) % size));
-          world.forward(size + 1);
+          for (let at = 0; at < size; at++) parking.park({ bytes: 10 }, 1 + Math.floor(at / 100) + ((at * 7919) % 100));
+          world.forward(size / 100 + 200);
           if (released !== size) throw new Error('calls are missing');
         });
       },

@@ -17,12 +17,20 @@ export class Backlog {
   readonly #above: Backlog | undefined;
   readonly #maxCalls: number;
   readonly #maxBytes: number;
+  /** For a place whose figure changes by itself: sets it anew. */
+  readonly #recount: (() => void) | undefined;
+  /** Such places beneath this one where something waits. */
+  readonly #moving = new Set<Backlog>();
   #calls = 0;
   #bytes = 0;
 
-  /** A place of its own beneath `above`, whose limits hold as well. */
-  constructor({ maxQueueLength, maxQueueBytes }: BacklogLimits = {}, above?: Backlog) {
+  /**
+   * A place of its own beneath `above`, whose limits hold as well. `recount` is for one that is emptied by others, as
+   * a socket's memory is: before anything is refused because of it, it is asked to set() its figure anew.
+   */
+  constructor({ maxQueueLength, maxQueueBytes }: BacklogLimits = {}, above?: Backlog, recount?: () => void) {
     this.#above = above;
+    this.#recount = recount;
     this.#maxCalls = maxQueueLength ?? Number.POSITIVE_INFINITY;
     this.#maxBytes = maxQueueBytes ?? Number.POSITIVE_INFINITY;
   }
@@ -37,7 +45,11 @@ export class Backlog {
 
   /** Why `calls` more of `bytes` in all may not wait: here, or in all. Undefined: they may. */
   refusal(calls: number, bytes: number, node?: string): QueueFullError | undefined {
-    const why = this.#lack(calls, bytes);
+    let why = this.#lack(calls, bytes);
+    if (why !== undefined && this.#moving.size > 0) {
+      for (const place of [...this.#moving]) place.#recount!();
+      why = this.#lack(calls, bytes);
+    }
     if (why !== undefined) return new QueueFullError(why, { node });
     return this.#above?.refusal(calls, bytes, node);
   }
@@ -55,7 +67,14 @@ export class Backlog {
 
   /** Another figure for everything that waits here. */
   set(calls: number, bytes: number): void {
-    if (calls !== this.#calls || bytes !== this.#bytes) this.add(calls - this.#calls, bytes - this.#bytes);
+    if (calls === this.#calls && bytes === this.#bytes) return;
+    this.add(calls - this.#calls, bytes - this.#bytes);
+    if (this.#recount === undefined) return;
+    const moves = calls !== 0 || bytes !== 0;
+    for (let above = this.#above; above !== undefined; above = above.#above) {
+      if (moves) above.#moving.add(this);
+      else above.#moving.delete(this);
+    }
   }
 
   /** Nothing waits here any more. */

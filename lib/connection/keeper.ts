@@ -95,7 +95,7 @@ export class Keeper implements Lane {
     this.#events = events;
     this.#backlog = new Backlog(options, options.backlog);
     this.#queued = new Backlog({}, this.#backlog);
-    this.#behind = new Backlog({}, this.#backlog);
+    this.#behind = new Backlog({}, this.#backlog, () => this.#noteBehind());
     this.#readOnly = options.readOnly ?? false;
   }
 

@@ -2,7 +2,7 @@
 // let go of (its reply is read and thrown away), and a blocking call gives its connection up, so that the server
 // hands it nothing any more.
 
-import { AbortGroup } from '../base/abort-group.ts';
+import { AbortGroup, type Cancelled } from '../base/abort-group.ts';
 import { cancelledBy } from '../base/errors.ts';
 import { type Callback, nodeify } from '../batch/pipeline.ts';
 import type { Script } from '../command/script.ts';
@@ -13,12 +13,12 @@ import { addScript, type CallMaker, installCommands, promiseOf, takeCallback, ty
 import type { ChainableCommander, RedisCommander } from './surface.generated/index.ts';
 
 /** What the view needs of the client it belongs to. */
-interface CancelHost {
+export interface CancelHost {
   readonly maker: CallMaker;
   readonly scripts: ReadonlyMap<string, Script>;
   submit(call: Call): void;
   /** Takes the connection away from a blocking call that is under way. */
-  release(call: Call): void;
+  release(call: Call, signal: AbortSignal): void;
   chain(transaction: boolean): Chain;
 }
 
@@ -67,12 +67,7 @@ export class Cancellable {
     if (this.#signal.aborted) call.fail(cancelledBy(this.#signal));
     else {
       const group = AbortGroup.of(this.#signal);
-      const member = {
-        cancel: () => {
-          this.#host.release(call);
-          call.fail(cancelledBy(this.#signal));
-        },
-      };
+      const member = new Cancelling(this.#host, call, this.#signal);
       group.add(member);
       const forget = (): void => group.delete(member);
       promise.then(forget, forget);
@@ -80,6 +75,24 @@ export class Cancellable {
     }
     if (callback !== undefined) nodeify(promise, callback);
     return promise;
+  }
+}
+
+/** A call that its signal may take back. */
+class Cancelling implements Cancelled {
+  readonly #host: CancelHost;
+  readonly #call: Call;
+  readonly #signal: AbortSignal;
+
+  constructor(host: CancelHost, call: Call, signal: AbortSignal) {
+    this.#host = host;
+    this.#call = call;
+    this.#signal = signal;
+  }
+
+  cancel(): void {
+    this.#host.release(this.#call, this.#signal);
+    this.#call.fail(cancelledBy(this.#signal));
   }
 }
 

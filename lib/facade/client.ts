@@ -7,7 +7,7 @@ import { type BatchHost, type Callback, nodeify } from '../batch/pipeline.ts';
 import type { Script } from '../command/script.ts';
 import { type Call, CallFlag, type Dispatcher, type Parcel } from '../connection/call.ts';
 import type { Encoding } from '../wire/decoder.ts';
-import { Cancellable } from './cancellable.ts';
+import { type CancelHost, Cancellable } from './cancellable.ts';
 import { Chain, type CommandWords } from './chain.ts';
 import type { Command } from './command.ts';
 import { addScript, answer, type CallMaker, installCommands, scriptOf, takeCallback, type Word } from './commander.ts';
@@ -62,6 +62,8 @@ export interface Client<Mapping extends ReplyMappingMode = 'legacy'>
 export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extends EventEmitter {
   readonly #scripts = new Map<string, Script>();
   #hands!: ClientHands;
+  /** Made with the first signal, for all of them. */
+  #cancelHost: CancelHost | undefined;
   #batches!: BatchHost;
 
   /** Second half of construction: the hands need the client, and the client its hands. */
@@ -141,23 +143,8 @@ export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extend
 
   /** The same commands, cancelled together when `signal` fires: `client.withAbortSignal(signal).get('k')`. */
   withAbortSignal(signal: AbortSignal): Cancellable {
-    const { maker } = this.#hands;
-    const host = {
-      maker,
-      scripts: this.#scripts,
-      submit: (call: Call) => {
-        if ((call.flags & CallFlag.blocking) !== 0) this.#hands.mayRelease?.(call);
-        this.#hands.submit(call);
-      },
-      release: (call: Call) => {
-        if ((call.flags & CallFlag.blocking) === 0) return;
-        // Settled first, so that its loss does not send it again.
-        call.fail(cancelledBy(signal));
-        this.#hands.release(call);
-      },
-      chain: (transaction: boolean) => this.#chain(transaction),
-    };
-    return new Cancellable(host, signal);
+    this.#cancelHost ??= this.#makeCancelHost();
+    return new Cancellable(this.#cancelHost, signal);
   }
 
   /** Adds `name` and `nameBuffer`: EVALSHA of the script, with EVAL where a server does not know it. */
@@ -203,6 +190,24 @@ export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extend
     if (!commandTracing.hasSubscribers) return answer(call, callback, friendly, submit);
     const to = { address: this.#hands.addressFor(call), database: this.#hands.database() };
     return traceAnswer(call, to, callback, friendly, submit);
+  }
+
+  #makeCancelHost(): CancelHost {
+    return {
+      maker: this.#hands.maker,
+      scripts: this.#scripts,
+      submit: (call) => {
+        if ((call.flags & CallFlag.blocking) !== 0) this.#hands.mayRelease?.(call);
+        this.#hands.submit(call);
+      },
+      release: (call, signal) => {
+        if ((call.flags & CallFlag.blocking) === 0) return;
+        // Settled first, so that its loss does not send it again.
+        call.fail(cancelledBy(signal));
+        this.#hands.release(call);
+      },
+      chain: (transaction) => this.#chain(transaction),
+    };
   }
 
   #chain(transaction: boolean): Chain {

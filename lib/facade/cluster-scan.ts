@@ -302,11 +302,40 @@ export function scanHostOf(core: ClusterCore, emitter: EventEmitter, options: Cl
       }
       return answer;
     },
-    onMap: (act) => {
-      emitter.on('refresh', act);
-      return () => emitter.off('refresh', act);
-    },
+    onMap: (act) => watchMap(emitter, act),
   };
+}
+
+/** What is run at each change of a client's map: one listener a client, however many scans are under way. */
+class MapWatch {
+  readonly #emitter: EventEmitter;
+  readonly #acts = new Set<() => void>();
+  readonly #changed = (): void => {
+    for (const act of [...this.#acts]) act();
+  };
+
+  constructor(emitter: EventEmitter) {
+    this.#emitter = emitter;
+  }
+
+  add(act: () => void): () => void {
+    if (this.#acts.size === 0) this.#emitter.on('refresh', this.#changed);
+    this.#acts.add(act);
+    return () => {
+      if (this.#acts.delete(act) && this.#acts.size === 0) this.#emitter.off('refresh', this.#changed);
+    };
+  }
+}
+
+const mapWatches = new WeakMap<EventEmitter, MapWatch>();
+
+function watchMap(emitter: EventEmitter, act: () => void): () => void {
+  let watch = mapWatches.get(emitter);
+  if (watch === undefined) {
+    watch = new MapWatch(emitter);
+    mapWatches.set(emitter, watch);
+  }
+  return watch.add(act);
 }
 
 /** The pages of a ClusterScan as a stream. */

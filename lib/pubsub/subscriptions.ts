@@ -5,6 +5,7 @@
 
 import type { EventEmitter } from 'node:events';
 import { Call, CallFlag, directSink } from '../connection/call.ts';
+import type { Argument } from '../wire/encoder.ts';
 import { type Push, ReplyError } from '../wire/reply.ts';
 import { emitMessage } from './messages.ts';
 
@@ -55,7 +56,7 @@ export class Subscriptions {
     const left = this.#restoring?.left[kind];
     if (call.argv.length > 1) {
       for (let at = 1; at < call.argv.length; at++) {
-        const one = Buffer.from(call.argv[at] as string).toString('latin1');
+        const one = idOf(call.argv[at]!);
         // The call itself tells the server: the connection's own round need not.
         left?.delete(one);
         if (leaving) wanted.delete(one);
@@ -123,7 +124,7 @@ export class Subscriptions {
     }
   }
 
-  #ask(restoring: Restoring, kind: Kind, names: readonly Buffer[]): boolean {
+  #ask(restoring: Restoring, kind: Kind, names: readonly Argument[]): boolean {
     const call = new Call([kind, ...names], -1, CallFlag.subscribing, 'utf8', undefined, directSink);
     const done = (): void => {
       restoring.open -= names.length;
@@ -141,19 +142,32 @@ export class Subscriptions {
   }
 }
 
-function nextBatch({ left, next }: Restoring): { kind: Kind; names: Buffer[] } | undefined {
+function nextBatch({ left, next }: Restoring): { kind: Kind; names: Argument[] } | undefined {
   for (const kind of kinds) {
     if (left[kind].size === 0) continue;
     // Shard channels of several slots may not share a command.
     const limit = kind === 'ssubscribe' ? 1 : batchLimit;
-    const names: Buffer[] = [];
+    const names: Argument[] = [];
     while (names.length < limit) {
       const { value, done } = next[kind].next();
       if (done) break;
       left[kind].delete(value);
-      names.push(Buffer.from(value, 'latin1'));
+      names.push(wordOf(value));
     }
     if (names.length > 0) return { kind, names };
   }
   return undefined;
+}
+
+const beyondAscii = /[^\0-\x7f]/;
+
+/** A name under which it is known here: one char a byte. */
+function idOf(word: Argument): string {
+  if (typeof word === 'string' && !beyondAscii.test(word)) return word;
+  return Buffer.from(word as string).toString('latin1');
+}
+
+/** What names it to the server; text where it is the same. */
+function wordOf(id: string): Argument {
+  return beyondAscii.test(id) ? Buffer.from(id, 'latin1') : id;
 }

@@ -126,6 +126,43 @@ describe('client: one abort listener a signal', () => {
   });
 });
 
+describe('client: many scans at once', () => {
+  it('have one listener for changes of the map, and none when they are over', async () => {
+    const node = await FakeNode.start((argv) => {
+      if (argv[0] === 'cluster') {
+        const word = argv[1]!.toLowerCase();
+        if (word === 'slots') return slotsReply([{ start: 0, end: 16383, nodes: [node] }]);
+        return word === 'nodes'
+          ? bulk(`${'1'.repeat(40)} ${node.key}@1 myself,master - 0 0 1 connected 0-16383\n`)
+          : clusterOk;
+      }
+      if (argv[0] === 'info') return bulk('run_id:abc\r\n');
+      return argv[0] === 'scan' ? `*2\r\n${bulk('0')}*1\r\n${bulk('key')}` : '+OK\r\n';
+    });
+    const client = new Cluster([node.key]);
+    try {
+      let most = 0;
+      const look = setInterval(() => {
+        most = Math.max(most, client.listenerCount('refresh'));
+      }, 0);
+      const scan = async (): Promise<string[]> => {
+        const keys: string[] = [];
+        for await (const key of client.scanKeys()) keys.push(key);
+        most = Math.max(most, client.listenerCount('refresh'));
+        return keys;
+      };
+      const found = await Promise.all(Array.from({ length: 50 }, scan));
+      clearInterval(look);
+      assert.ok(found.every((keys) => keys.length === 1));
+      assert.equal(most, 1);
+      assert.equal(client.listenerCount('refresh'), 0);
+    } finally {
+      client.disconnect();
+      await node.close();
+    }
+  });
+});
+
 describe('client: many channels on redis-server', () => {
   let server: RealNode;
   const clients: Redis[] = [];

@@ -23,6 +23,31 @@ describe('base/backlog', () => {
     assert.equal(message(1, 1), 'Command queue is full: 3 calls wait, maxQueueLength is 3.');
   });
 
+  it('asks places that are emptied by others before it refuses anything because of them', () => {
+    const all = new Backlog({ maxQueueBytes: 100 });
+    let left = 90;
+    let counted = 0;
+    const socket: Backlog = new Backlog({}, new Backlog({}, all), () => {
+      counted++;
+      socket.set(left > 0 ? 1 : 0, left);
+    });
+    const other = new Backlog({}, all);
+    socket.set(1, left);
+    assert.equal(other.refusal(1, 10), undefined);
+    assert.equal(counted, 0);
+    assert.equal(other.refusal(1, 20)?.code, 'ERR_QUEUE_FULL');
+    assert.equal(counted, 1);
+    left = 50;
+    assert.equal(other.refusal(1, 20), undefined);
+    assert.equal(all.bytes, 50);
+    left = 0;
+    assert.equal(other.refusal(1, 100), undefined);
+    assert.deepEqual([all.calls, all.bytes], [0, 0]);
+    counted = 0;
+    assert.equal(other.refusal(1, 101)?.code, 'ERR_QUEUE_FULL');
+    assert.equal(counted, 0);
+  });
+
   it('has no bound unless it is given one', () => {
     const backlog = new Backlog();
     backlog.add(1e9, 1e15);

@@ -106,4 +106,17 @@ describe('pubsub/subscriptions', () => {
     assert.equal(errors.length, 1);
     assert.deepEqual(wire.asked, names(20_000));
   });
+
+  it('keeps names in any text and in bytes', () => {
+    const subscriptions = new Subscriptions(new EventEmitter());
+    const bytes = Buffer.from([0, 128, 255]);
+    subscriptions.prepare(callOf('subscribe', 'plain', 'grüße', '\u{1f600}', 'a\u0000b'));
+    const call = new Call(['subscribe', bytes], -1, CallFlag.subscribing, 'utf8', undefined, directSink);
+    subscriptions.prepare(call);
+    subscriptions.prepare(callOf('unsubscribe', '\u{1f600}'));
+    const wire = new Wire();
+    subscriptions.restore(wire.send);
+    const asked = wire.sent.flatMap(({ argv }) => argv.slice(1).map((word) => Buffer.from(word as string)));
+    assert.deepEqual(asked, [Buffer.from('plain'), Buffer.from('grüße'), Buffer.from('a\u0000b'), bytes]);
+  });
 });
