@@ -173,6 +173,7 @@ describe('client: how often a lost call is sent', function () {
     it(`${kind}: a half-answered transaction (QUEUED came, the socket went) follows the same rule`, async () => {
       const node = await startNode(([name], cut) => {
         if (name === 'multi') return '+OK\r\n';
+        if (name === 'exec') return 'mute';
         if (name !== 'incr') return undefined;
         setImmediate(cut);
         return '+QUEUED\r\n';
@@ -267,7 +268,7 @@ return t`;
   for (const kind of kinds) {
     const at = (): RealNode => (kind === 'Cluster' ? server : alone);
     for (const protocol of [2, 3] as const) {
-      it(`${kind}, RESP${protocol}: a script whose reply is nested too deep runs once; its neighbours get their replies`, async () => {
+      it(`${kind}, RESP${protocol}: a script whose reply is nested deeply runs once; its neighbours get their replies`, async () => {
         const client = connectTo(kind, at(), {}, { protocol });
         await client.del('{d}runs', '{d}n');
         const began = performance.now();
@@ -279,7 +280,7 @@ return t`;
         ]);
         assert.ok(performance.now() - began < 3000);
         assert.deepEqual(before, { status: 'fulfilled', value: 1 });
-        assert.equal(culprit.status, 'rejected');
+        assert.equal(culprit.status, 'fulfilled', '140 levels are no more than the peer reads');
         assert.deepEqual(after, { status: 'fulfilled', value: 2 });
         assert.deepEqual(read, { status: 'fulfilled', value: '2' });
         assert.equal(await client.get('{d}runs'), '1');
