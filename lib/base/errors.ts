@@ -99,28 +99,46 @@ export class QueueFullError extends RedisError {
 }
 
 /**
- * No node gave a usable slot map. `errors` holds one entry per node asked (its `node` names it), `lastNodeError`
- * the last of them, and the message lists them all.
+ * No node gave a usable slot map. `errors` holds one entry per node asked (its `node` names it), `lastNodeError` the
+ * last of them, and `hint` is what they say in one line; the message is ioredis's own.
  */
 export class ClusterAllFailedError extends RedisError {
   readonly errors: readonly Error[];
   readonly lastNodeError: Error | undefined;
-  /** The message without the reasons. */
-  readonly headline: string;
+  declare readonly hint: string;
 
-  constructor(message: string, errors: readonly Error[]) {
-    const reasons = errors.map((error) => `${(error as { node?: string }).node ?? 'node'}: ${error.message}`);
+  constructor(message: string, errors: readonly Error[], detail: ErrorDetail = {}) {
     const last = errors.at(-1);
-    super(reasons.length === 0 ? message : `${message} ${reasons.join('; ')}`, {
-      code: 'ERR_CLUSTER_ALL_FAILED',
-      cause: last,
-    });
-    this.headline = message;
+    super(message, { code: 'ERR_CLUSTER_ALL_FAILED', cause: last, ...detail });
     this.errors = errors;
     this.lastNodeError = last;
-    const hint = errors.map(hintOf).find((text) => text !== undefined);
-    if (hint !== undefined) withHint(this, hint);
+    // What the nodes said, and what may help against it.
+    const help = errors.map(hintOf).find((text) => text !== undefined);
+    withHint(this, [reasonsOf(errors) || 'no node to ask', ...(help === undefined ? [] : [help])].join('; hint: '));
   }
+}
+
+const lookupFailures = new WeakSet<Error>();
+
+/** Notes that an error is that of a name that could not be looked up. */
+export function lookupFailure<Failure extends Error>(error: Failure): Failure {
+  lookupFailures.add(error);
+  return error;
+}
+
+/** The look-up's own error among the causes of what the nodes said, if a name was the trouble. */
+export function lookupFailureIn(reasons: readonly Error[]): Error | undefined {
+  for (const reason of reasons) {
+    for (let error: unknown = reason; error instanceof Error; error = error.cause) {
+      if ((error as { syscall?: unknown }).syscall === 'getaddrinfo' || lookupFailures.has(error)) return error;
+    }
+  }
+  return undefined;
+}
+
+/** What every node said, in one line. */
+export function reasonsOf(errors: readonly Error[]): string {
+  return errors.map((error) => `${(error as { node?: string }).node ?? 'node'}: ${error.message}`).join('; ');
 }
 
 export interface PartOutcome {

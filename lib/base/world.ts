@@ -1,6 +1,8 @@
 // Time and chance, handed in. Nothing below the facade calls Date.now, setTimeout or Math.random itself,
 // so any minute of a client's or a node's life can be played in a millisecond from a printed seed.
 
+import { Socket } from 'node:net';
+
 import { Heap } from './heap.ts';
 
 export interface Timer {
@@ -20,6 +22,11 @@ export interface World {
    * the user awaits depends on it (a retry, a reconnection).
    */
   after(ms: number, run: () => void, hold?: boolean): Timer;
+  /**
+   * As after(), on the clock of sockets instead of the global timer: tests that replace `setTimeout` do not move it.
+   * For what waits for the network itself; never keeps the process alive.
+   */
+  deadline(ms: number, run: () => void): Timer;
   /** Uniform in [0, 1). */
   random(): number;
   log(line: string): void;
@@ -57,6 +64,16 @@ export class RealWorld implements World {
     const handle = setTimeout(run, Math.min(ms, longestTimer));
     if (!hold) handle.unref();
     return { cancel: () => clearTimeout(handle) };
+  }
+
+  // A socket that is never connected: that it is idle is all there is to it.
+  deadline(ms: number, run: () => void): Timer {
+    const clock = new Socket();
+    clock.setTimeout(Math.min(ms, longestTimer), () => {
+      clock.destroy();
+      run();
+    });
+    return { cancel: () => void clock.destroy() };
   }
 
   random(): number {
@@ -116,6 +133,10 @@ export class ManualWorld implements World {
         entry.cancelled = true;
       },
     };
+  }
+
+  deadline(ms: number, run: () => void): Timer {
+    return this.after(ms, run);
   }
 
   random(): number {

@@ -5,7 +5,7 @@
 import { AbortGroup } from '../base/abort-group.ts';
 import { RedisError } from '../base/errors.ts';
 import type { Moment } from '../base/ticker.ts';
-import { Call, type CallGroup, type Dispatcher, type Parcel } from '../connection/call.ts';
+import { Call, CallFlag, type CallGroup, type Dispatcher, type Parcel } from '../connection/call.ts';
 import { type BatchResult, Scatter } from './scatter.ts';
 import { Transaction, type TransactionOutcome } from './transaction.ts';
 
@@ -20,6 +20,10 @@ export interface BatchHost {
   readonly oneNode?: boolean;
   /** A call that travels inside a transaction, which `exec` ends: announced before it is sent. */
   watch?(call: Call, exec: Call): void;
+  /** A call that blocks is about to be sent, and may be given up: told before it is sent. */
+  mayRelease?(call: Call): void;
+  /** It was given up. */
+  release?(call: Call): void;
 }
 
 const reused = 'Pipeline cannot be used to send any commands when the `exec()` has been called on it.';
@@ -59,6 +63,8 @@ export class Pipeline {
     if (this.#executed) throw new RedisError(reused, { code: 'ERR_PIPELINE_REUSED' });
     if (callback !== undefined) this.#callbacks.set(this.#calls.length, callback);
     call.index = this.#calls.length;
+    // ioredis: a call that blocks keeps its place, before what was added after it.
+    call.flags |= CallFlag.inOrder;
     this.#calls.push(call);
     return this;
   }
@@ -76,7 +82,11 @@ export class Pipeline {
 
   #abort(reason: () => Error): void {
     for (const unit of this.#units) unit.settled = true;
-    for (const call of this.#calls) call.fail(reason());
+    for (const call of this.#calls) {
+      const armed = (call.flags & CallFlag.blocking) !== 0 && !call.settled;
+      call.fail(reason());
+      if (armed) this.#host.release?.(call);
+    }
   }
 
   /** Ends an open MULTI stretch of a pipeline (then returns the chain), or sends the batch. */
@@ -129,6 +139,7 @@ export class Pipeline {
         call.group = scatter;
         call.moment = moment;
         if (call.name !== 'multi') {
+          if (this.#cancel !== undefined && (call.flags & CallFlag.blocking) !== 0) this.#host.mayRelease?.(call);
           this.#host.submit(call);
           continue;
         }

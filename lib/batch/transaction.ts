@@ -47,6 +47,7 @@ export class Transaction implements Parcel, CallSink {
   /** The try under way; answers to an earlier one no longer count. */
   #generation = 0;
   #calls: readonly Call[] = [];
+  readonly #giveUp = (error: Error): void => this.fail(error);
   #answers: unknown[] = [];
 
   constructor(
@@ -103,12 +104,10 @@ export class Transaction implements Parcel, CallSink {
     const call = new Call(argv, this.slot, 0, encoding, undefined, this);
     call.moment = this.moment;
     call.index = this.#generation;
-    call.reject = this.#refused;
+    // Given up on its own (commandTimeout, a full queue): there is no transaction without it.
+    call.reject = this.#giveUp;
     return call;
   }
-
-  // Settled by someone else than its server: a full queue refuses all or none.
-  readonly #refused = (error: Error): void => this.fail(error);
 
   #judge(from: ReplySource): void {
     const [begun, ...rest] = this.#answers;

@@ -18,7 +18,17 @@ export const CallFlag = {
   subscribing: 4,
   /** May rightly be without an answer for long while its server is well (scripts, functions, WAIT, modules' commands). */
   slow: 8,
+  /**
+   * Its place among the calls of its connection is part of what it means (a call of a batch, WAIT): a blocking one gets
+   * no connection of its own, and holds the one it shares.
+   */
+  inOrder: 16,
 } as const;
+
+/** Whether a call is to have a connection of its own, so that it holds up nobody. */
+export function wantsOwnConnection({ flags }: { readonly flags: number }): boolean {
+  return (flags & (CallFlag.blocking | CallFlag.inOrder)) === CallFlag.blocking;
+}
 
 /** What to do with a reply or a loss. Made by router/verdict, acted on in one loop. */
 export type Verdict =
@@ -77,7 +87,7 @@ export class Call implements Parcel {
   fallback: readonly Argument[] | undefined = undefined;
   /** 0-16383, or -1 for a command without keys. */
   readonly slot: number;
-  readonly flags: number;
+  flags: number;
   readonly encoding: Encoding;
   readonly shape: ReplyShape | undefined;
   sink: CallSink;

@@ -77,6 +77,8 @@ export class Keeper implements Lane {
   #slow = false;
   #timer: Timer | undefined;
   #readOnly: boolean;
+  /** Connections it has had so far, the one of now included. */
+  generation = 0;
   /** The connection is half-closed and the last one: the keeper ends with it. */
   #leaving = false;
   /** Runs out when the peer of a half-closed connection does not close it. */
@@ -407,12 +409,13 @@ export class Keeper implements Lane {
       onStray: (reply) => this.#events.onStray?.(reply) ?? false,
     });
     this.#young = connection;
-    const deadline = this.#world.after(this.#options.connectTimeout ?? 10_000, () =>
-      connection.destroy(new RedisError('connect ETIMEDOUT', { code: 'ETIMEDOUT', node: this.address })),
-    );
+    const limit = this.#options.connectTimeout ?? 10_000;
+    const late = (): void =>
+      connection.destroy(new RedisError('connect ETIMEDOUT', { code: 'ETIMEDOUT', node: this.address }));
+    const deadline = limit > 0 ? this.#world.deadline(limit, late) : undefined;
     shakeHands(connection, { ...this.#options, readOnly: this.#readOnly }).then(
       (protocol) => {
-        deadline.cancel();
+        deadline?.cancel();
         this.#young = undefined;
         shaken = true;
         if (this.#state !== 'dialing')
@@ -422,7 +425,7 @@ export class Keeper implements Lane {
         else this.#up(connection, protocol);
       },
       (error: Error) => {
-        deadline.cancel();
+        deadline?.cancel();
         this.#young = undefined;
         connection.destroy(error);
         if (this.#state === 'dialing') this.#lost(error);
@@ -439,6 +442,7 @@ export class Keeper implements Lane {
   #up(connection: Connection, protocol: 2 | 3): void {
     connection.protocol = protocol;
     this.#connection = connection;
+    this.generation++;
     const watch = new Watch(connection, this.#options, this.#world, (held) => {
       if (this.#watch === watch) this.#events.onSilence?.(this, held);
     });

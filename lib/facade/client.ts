@@ -40,7 +40,9 @@ export interface ClientHands {
   addressFor(call: Call): string | undefined;
   /** A call that travels inside a transaction, which `exec` ends: announced before it is sent. */
   watch(call: Call, exec: Call): void;
-  /** Takes the connection away from a blocking call whose caller has left, where it has one of its own. */
+  /** A blocking call is about to be submitted whose caller may leave it. */
+  mayRelease?(call: Call): void;
+  /** Ends a blocking call on the server whose caller has left. */
   release(call: Call): void;
   /** MULTI without a pipeline. */
   openTransaction(): Promise<'OK'>;
@@ -73,6 +75,8 @@ export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extend
       dispatcher: hands.dispatcher,
       submit: tracedSubmit(hands.submitBatch, addressFor),
       oneNode: !hands.cluster,
+      mayRelease: (call) => hands.mayRelease?.(call),
+      release: (call) => hands.release(call),
       watch: (call, exec) => {
         hands.watch(call, exec);
         traceInUnit(call, hands.addressFor(call));
@@ -136,7 +140,10 @@ export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extend
     const host = {
       maker,
       scripts: this.#scripts,
-      submit: this.#hands.submit,
+      submit: (call: Call) => {
+        if ((call.flags & CallFlag.blocking) !== 0) this.#hands.mayRelease?.(call);
+        this.#hands.submit(call);
+      },
       release: (call: Call) => {
         if ((call.flags & CallFlag.blocking) === 0) return;
         // Settled first, so that its loss does not send it again.

@@ -5,9 +5,9 @@ import { lookup } from 'node:dns';
 import { Backlog } from '../base/backlog.ts';
 import { AbortError, ClusterAllFailedError, RedisError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
-import { type Call, ownCall, type Parcel } from '../connection/call.ts';
+import { type Call, CallFlag, ownCall, type Parcel } from '../connection/call.ts';
 import type { Keeper, KeeperState } from '../connection/keeper.ts';
-import { Deadlines } from '../router/deadlines.ts';
+import { Deadlines, failAsTimedOut } from '../router/deadlines.ts';
 import { NodePool, type PooledNode } from '../router/node-pool.ts';
 import { ReadMonitor } from '../router/read-monitor.ts';
 import type { ReadPolicy } from '../router/read-policy.ts';
@@ -17,19 +17,29 @@ import { type AddressGuard, guardOf } from '../topology/allow.ts';
 import { discoverSrv } from '../topology/discovery.ts';
 import { Refresher } from '../topology/refresher.ts';
 import { parseSeeds, type Seed, type StartupNode } from '../topology/seeds.ts';
-import type { SlotMap } from '../topology/slot-map.ts';
+import { SlotMap } from '../topology/slot-map.ts';
 import { survey } from '../topology/survey.ts';
 import { merge } from '../topology/vote.ts';
 import type { LeftOut } from '../wire/left-out.ts';
 import type { Push } from '../wire/reply.ts';
+import { AbandonedCalls } from './abandoned.ts';
 import { ConnectLoop } from './connect-loop.ts';
 import { adoptDatabase, databaseRefusal } from './database.ts';
-import { drain, sayGoodbye } from './drain.ts';
+import { defaultClusterRetryStrategy } from './defaults.ts';
+import { awaitedBy, defaultQuitTimeout, drain, outlasts, quitTimeoutError, sayGoodbye } from './drain.ts';
+import { heldDeadlines, unreadyReasons } from './held-deadline.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { ConnectTracer, type RefreshMessage, redirectChannel, refreshChannel } from './observe.ts';
 import type { ClusterOptions } from './options.ts';
 import { readPolicyOf } from './read-choice.ts';
-import { keeperOptionsOf, redialDelay, refreshPeriodOf, retryDeadlineOf, retryRulesOf } from './settings.ts';
+import {
+  keeperOptionsOf,
+  redialDelay,
+  refreshPeriodOf,
+  retryDeadlineOf,
+  retryRulesOf,
+  waitDeadlineOf,
+} from './settings.ts';
 import { Surveyor } from './surveyor.ts';
 
 export interface CoreEvents {
@@ -45,7 +55,7 @@ export interface CoreEvents {
   readonly client: { readonly startupNodes: readonly StartupNode[] };
   onReady(): void;
   /** A node's connection changed: told first of all, before anything is sent on it. */
-  onKeeperState(keeper: Keeper, state: KeeperState): void;
+  onKeeperState(keeper: Keeper, state: KeeperState, reason: Error | undefined): void;
   onSilence(keeper: Keeper, silent: boolean): void;
   onPush(keeper: Keeper, push: Push): void;
   /** Every socket takes writes again. */
@@ -74,6 +84,11 @@ export class ClusterCore {
   readonly #events: CoreEvents;
   readonly #surveyor: Surveyor;
   readonly #deadlines: Deadlines | undefined;
+  readonly #abandoned: AbandonedCalls;
+  /** Nodes whose cluster is down (perhaps only on their side of a cut): others are asked first at the next attempt. */
+  readonly #saidDown = new Set<string>();
+  /** Of calls held until the client is ready. */
+  readonly #heldDeadlines: Deadlines;
   readonly #loop: ConnectLoop;
   /** Until it has been used, once. */
   #inherited: SlotMap | undefined;
@@ -102,15 +117,46 @@ export class ClusterCore {
     this.refresher = this.#makeRefresher();
     this.lifecycle = lifecycle((parcel) => this.router.send(parcel), this.backlog);
     this.#loop = this.#makeLoop();
+    this.#heldDeadlines = heldDeadlines(
+      waitDeadlineOf(options),
+      world,
+      () => this.lifecycle,
+      () => unreadyReasons(this.#loop.reasons, this.seeds, this.pool),
+    );
+    this.#abandoned = new AbandonedCalls(this.pool, world);
     const timeout = options.redisOptions?.commandTimeout;
     if (timeout !== undefined && timeout > 0) {
-      this.#deadlines = new Deadlines(timeout, world, (visit) => this.#visitAll(visit));
+      this.#deadlines = new Deadlines(timeout, world, (visit) => this.#visitAll(visit), {
+        expire: (parcel) => {
+          failAsTimedOut(parcel);
+          if ((parcel.flags & CallFlag.blocking) !== 0) this.#abandoned.release(parcel);
+        },
+        swept: () => this.lifecycle.forgetSettled(),
+      });
     }
   }
 
   submit(parcel: Parcel): void {
-    this.#deadlines?.start();
+    if (this.#deadlines !== undefined) {
+      this.#deadlines.start();
+      if ((parcel.flags & CallFlag.blocking) !== 0) this.mayRelease(parcel);
+    }
     this.lifecycle.submit(parcel);
+  }
+
+  /** The caller of a blocking call has left: the server is not to go on with it. */
+  release(call: Call): void {
+    this.#abandoned.release(call);
+  }
+
+  /** A call that blocks is about to be sent, and may be given up. */
+  mayRelease(parcel: Parcel): void {
+    if (this.lifecycle.status === 'ready') this.#abandoned.note(parcel, this.router.map.masterOf(parcel.slot));
+  }
+
+  /** A call has to wait until the client is ready: no longer than `retryDeadline`. */
+  watchHeld(): void {
+    this.#heldDeadlines.start();
   }
 
   /** Resolves at `ready`; rejects when this round fails (reconnection goes on by clusterRetryStrategy). */
@@ -123,16 +169,28 @@ export class ClusterCore {
     this.#close(new AbortError('Connection is closed.', { code: 'ERR_CLOSED' }), reconnect);
   }
 
-  /** Everything submitted before is answered first, and `others` are done; then closes. */
+  /**
+   * Everything submitted before is answered first, and `others` are done; then closes. What has no answer after
+   * `quitTimeout` is rejected with an error that says what was waited for.
+   */
   async quit(others: () => Promise<void>): Promise<void> {
-    const { status } = this.lifecycle;
-    if (this.lifecycle.held > 0 && status !== 'wait') await this.#loop.nextOutcome();
     if (this.lifecycle.status === 'end') return;
-    this.lifecycle.become('disconnecting');
-    await drain(this.pool, () => this.router.parked, this.#world);
+    const limit = this.#options.quitTimeout ?? this.#options.redisOptions?.quitTimeout ?? defaultQuitTimeout;
+    let late = false;
+    const parting = this.#part(others, () => late || this.lifecycle.status === 'end');
+    late = await outlasts(parting, limit, this.#world);
+    if (late) this.#closeAtOnce(quitTimeoutError(limit, awaitedBy(this.pool, this.router.parked, this.lifecycle.held)));
+    else this.disconnect(false);
+  }
+
+  async #part(others: () => Promise<void>, over: () => boolean): Promise<void> {
+    if (this.lifecycle.held > 0 && this.lifecycle.status !== 'wait') await this.#loop.nextOutcome();
+    if (over()) return;
+    if (this.lifecycle.status !== 'disconnecting') this.lifecycle.become('disconnecting');
+    await drain(this.pool, () => this.router.parked, this.#world, over);
+    if (over()) return;
     await others();
     await sayGoodbye(this.pool);
-    this.#close(new AbortError('Connection is closed.', { code: 'ERR_CLOSED' }), false);
   }
 
   async #connectOnce(superseded: () => boolean): Promise<void> {
@@ -174,25 +232,43 @@ export class ClusterCore {
   async #locateSeeds(): Promise<void> {
     const named = parseSeeds(this.#events.client.startupNodes);
     const { useSRVRecords, resolveSrv } = this.#options;
-    this.seeds = useSRVRecords ? await discoverSrv(named, () => this.#world.random(), resolveSrv) : named;
-    adoptDatabase(this.#options, this.seeds);
+    const seeds = useSRVRecords ? await discoverSrv(named, () => this.#world.random(), resolveSrv) : named;
+    const replaced = seeds.every(({ key }) => !this.seeds.some((seed) => seed.key === key));
+    this.seeds = seeds;
+    adoptDatabase(this.#options, seeds);
+    // Startup nodes that are all others name another cluster: what is known of the old one must not be asked, or believed.
+    if (replaced) this.router.setMap(SlotMap.of([]));
   }
 
   // CLUSTER INFO of any node, or what one has said just now; a cluster that says `fail` is not ready yet.
   async #checkState(said: string | undefined): Promise<void> {
-    const keeper = [...this.pool.all()].map((node) => node.keeper).find((one) => one.state === 'up');
+    const up = [...this.pool.all()].map((node) => node.keeper).filter((one) => one.state === 'up');
+    const keeper = up.find(({ address }) => !this.#saidDown.has(address)) ?? up[0];
     if (keeper === undefined) return;
     const info = said ?? (await this.#surveyor.ask(keeper, ['cluster', 'info']).catch(() => undefined));
     if (typeof info === 'string' && /cluster_state:fail/.test(info)) {
+      this.#saidDown.add(keeper.address);
       throw new RedisError('CLUSTERDOWN The cluster is down', { code: 'CLUSTERDOWN', node: keeper.address });
     }
   }
 
-  #close(reason: Error, reconnect: boolean): void {
-    if (this.lifecycle.status === 'end') return;
+  // What is owed has been waited for long enough.
+  #closeAtOnce(reason: Error): void {
+    if (!this.#beginToClose(reason)) return;
+    this.router.close(reason);
+    this.#closed(reason, false);
+  }
+
+  #beginToClose(reason: Error): boolean {
+    if (this.lifecycle.status === 'end') return false;
     if (this.lifecycle.status !== 'disconnecting') this.lifecycle.become('disconnecting');
     this.#loop.abandon(reason);
     this.#readMonitor?.stop();
+    return true;
+  }
+
+  #close(reason: Error, reconnect: boolean): void {
+    if (!this.#beginToClose(reason)) return;
     if (reconnect) this.lifecycle.pause();
     else this.router.close(reason);
     const leaving = this.pool.leaveAll(reason);
@@ -217,6 +293,7 @@ export class ClusterCore {
     this.#readMonitor?.stop();
     this.refresher.stop();
     this.#deadlines?.stop();
+    this.#heldDeadlines.stop();
     this.router.close(reason);
     this.pool.closeAll(reason);
     this.lifecycle.become('end');
@@ -233,8 +310,7 @@ export class ClusterCore {
 
   #makeLoop(): ConnectLoop {
     return new ConnectLoop(this.lifecycle, this.#world, {
-      // null, as with ioredis: never try again.
-      delay: (times, reason) => this.#options.clusterRetryStrategy?.call(this.#events.client as never, times, reason),
+      delay: (times, reason) => this.#retryDelay(times, reason),
       prepare: () => {
         this.router.reopen();
         this.pool.watch();
@@ -242,11 +318,21 @@ export class ClusterCore {
       },
       attempt: (superseded) => this.#connectOnce(superseded),
       succeeded: () => {
+        this.#saidDown.clear();
         this.#events.onReady();
         this.#readMonitor?.start();
       },
       gaveUp: (reason) => this.#end(reason),
     });
+  }
+
+  // null, as with ioredis: never try again. Many clients lose a cluster at once, so they are kept from coming back as one;
+  // a strategy of the user's own is followed to the letter.
+  #retryDelay(times: number, reason: Error): unknown {
+    const { clusterRetryStrategy: strategy } = this.#options;
+    const delay = strategy?.call(this.#events.client as never, times, reason);
+    if (strategy !== defaultClusterRetryStrategy || typeof delay !== 'number') return delay;
+    return delay * (1 + this.#world.random() * 0.25);
   }
 
   #makePool(): NodePool {
@@ -269,11 +355,14 @@ export class ClusterCore {
         limits: { silence: this.#options.silenceTimeout ?? 1000, deadline: retryDeadlineOf(this.#options) },
         maxBlockingConnections: this.#options.maxBlockingConnections ?? 64,
         roleCall: (argv) => ownCallOf(argv),
-        onAdd: (node) => this.#events.onNodeAdded(node),
+        onAdd: (node) => {
+          if (this.#options.redisOptions?.lazyConnect === false) node.keeper.open();
+          this.#show(node, true);
+        },
         onRemove: (node) => {
           this.reads?.forget(node.key);
           this.router.forgetLatencies(node.key);
-          this.#events.onNodeRemoved(node);
+          this.#show(node, false);
         },
       },
       this.#world,
@@ -298,16 +387,21 @@ export class ClusterCore {
     const onLeftOut = ({ list }: LeftOut): void => {
       this.#leftOut = list;
     };
+    const onRefused = (error: Error, key: string): void => {
+      if (!isOver()) this.#events.onNodeError(error, key);
+    };
     const tls = Boolean(this.#options.redisOptions?.tls) || this.seeds.some(({ options }) => options.tls);
     const { guard } = this;
     return new Surveyor(this.pool, this.#world, {
       seeds: () => this.seeds,
+      last: (key) => this.#saidDown.has(key),
       natMap,
       guard,
       timeout,
       isOver,
       tls,
       onLeftOut,
+      onRefused,
     });
   }
 
@@ -397,9 +491,11 @@ export class ClusterCore {
   }
 
   #onNodeState(keeper: Keeper, state: KeeperState, reason: Error | undefined): void {
-    this.#events.onKeeperState(keeper, state);
+    this.#events.onKeeperState(keeper, state, reason);
     this.#connects.onState(keeper, state, reason);
     if (state === 'up') {
+      const node = this.pool.get(keeper.address);
+      if (node?.inMap) this.#show(node, true);
       this.refresher.stirred();
       this.router.retryParked();
     }
@@ -411,6 +507,23 @@ export class ClusterCore {
       this.#events.onNodeError(reason, keeper.address);
       if (this.lifecycle.status === 'ready') this.refresher.suggest('outage');
     }
+    if (state === 'resting' && this.#forgetsLostNodes) {
+      const node = this.pool.get(keeper.address);
+      if (node?.keeper === keeper) this.#show(node, false);
+    }
+  }
+
+  // ioredis gives up a node whose socket ended, unless clusterNodeRetryStrategy says otherwise. Here it is dialed all the
+  // same, for calls to find it at once when it is back; what users are told and shown is ioredis's.
+  get #forgetsLostNodes(): boolean {
+    return typeof this.#options.clusterNodeRetryStrategy !== 'function';
+  }
+
+  #show(node: PooledNode, shown: boolean): void {
+    if (node.shown === shown) return;
+    node.shown = shown;
+    if (shown) this.#events.onNodeAdded(node);
+    else this.#events.onNodeRemoved(node);
   }
 
   // Ready, and yet nobody answers any more: start over from the seeds.

@@ -288,6 +288,8 @@ export function scanHostOf(core: ClusterCore, emitter: EventEmitter, options: Cl
     map: () => core.router.map,
     ready: async () => {
       const { call, answer } = ownCall(['scan']);
+      // Held no longer than a call of the user's.
+      call.moment = core.router.moment;
       core.lifecycle.whenReady(() => call.settle(undefined), call);
       await answer;
     },

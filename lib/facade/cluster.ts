@@ -37,9 +37,10 @@ import type {
   ReplyMappingFromClusterOptions,
 } from './options.ts';
 import { readChoiceOf } from './read-choice.ts';
-import { Redis, sharedKeeper } from './redis.ts';
+import { Redis, sharedKeeper, tellEnd, tellState } from './redis.ts';
 import type { ScanStream } from './scan-stream.ts';
 import { refusalOnShared } from './shared-refusals.ts';
+import { sendFromTail } from './stream-tail.ts';
 import type { ReplyMappingMode, ScanStreamOptions } from './types.ts';
 
 /** The map that a duplicate starts from, by the options made for it: it asks the cluster for none. */
@@ -95,7 +96,9 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
       client: this,
       onDrain: () => this.emit('drain'),
       onReady: () => this.#subscriber.start(),
-      onKeeperState: (keeper, state) => {
+      onKeeperState: (keeper, state, reason) => {
+        const face = this.#faces.get(keeper.address);
+        if (face !== undefined) tellState(face, keeper, state, reason);
         if (state === 'up') this.#prepare(keeper);
         this.#cache?.nodeState(keeper, state);
       },
@@ -163,7 +166,7 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     if (role !== 'all' && role !== 'master' && role !== 'slave') {
       throw new OptionError('role', `Invalid role "${String(role)}". Expected "all", "master" or "slave"`);
     }
-    const nodes = [...this.#core.pool.all()].filter((node) => node.inMap && (role === 'all' || node.role === role));
+    const nodes = [...this.#core.pool.all()].filter((node) => node.shown && (role === 'all' || node.role === role));
     return nodes.map((node) => this.#faceOf(node));
   }
 
@@ -203,7 +206,10 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
 
   readonly #submit = (call: Call): void => {
     call.moment = this.#core.router.moment;
-    if ((call.flags & CallFlag.blocking) !== 0) this.#limit(call);
+    if ((call.flags & CallFlag.blocking) !== 0) {
+      this.#limit(call);
+      if (sendFromTail(call, this.#core.router, this.#ask, this.#send)) return;
+    }
     this.#fieldsets?.watch(call, () => this.#masters(), this.#send);
     const refusal = call.slot < 0 ? this.#refuse(call) : undefined;
     if (refusal !== undefined) call.fail(refusal);
@@ -224,8 +230,11 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
   }
 
   #limit(call: Call): void {
-    limitBlocking(call, this.options.redisOptions ?? {}, this.#world, (late) => this.#core.pool.release(late));
+    const ready = this.status === 'ready';
+    limitBlocking(call, this.options.redisOptions ?? {}, this.#world, ready, (late) => this.#core.release(late));
   }
+
+  readonly #ask = (call: Call): void => this.#core.submit(call);
 
   readonly #direct = (parcel: Parcel): void => {
     const cache = this.#cache;
@@ -272,7 +281,8 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
       submitBatch: this.#send,
       addressFor: ({ slot }) => (slot < 0 ? undefined : this.#core.router.map.masterOf(slot)),
       watch: (call) => this.#cache?.watch(call),
-      release: (call) => this.#core.pool.release(call),
+      mayRelease: (call) => this.#core.mayRelease(call),
+      release: (call) => this.#core.release(call),
       openTransaction: () => {
         throw new OptionError('pipeline', 'multi({ pipeline: false }) needs one connection; use it on one of nodes()');
       },
@@ -281,7 +291,6 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
   }
 
   async #quit(): Promise<'OK'> {
-    if (this.status === 'end') throw new AbortError('Connection is closed.', { code: 'ERR_CLOSED' });
     await this.#core.quit(() => this.#subscriber.settled());
     return 'OK';
   }
@@ -315,6 +324,8 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
       backlog,
       send,
       wake: () => void this.connect().catch(() => undefined),
+      onHeld: () => this.#core.watchHeld(),
+      log: (line) => this.#world.log(line),
     });
   }
 
@@ -348,6 +359,7 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     this.#faces.delete(node.key);
     this.#nodeSubscribers.get(node.key)?.stop(new AbortError('Node is disconnected', { node: node.key }));
     this.#nodeSubscribers.delete(node.key);
+    tellEnd(face);
     this.emit('-node', face, node.key);
   }
 }

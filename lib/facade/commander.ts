@@ -52,6 +52,7 @@ export function wordOf(name: string): Word {
   let flags = 0;
   if (row !== undefined && (row.flags & Flag.readonly) !== 0) flags |= CallFlag.readOnly;
   if (row !== undefined && (row.flags & Flag.blocking) !== 0) flags |= CallFlag.blocking;
+  if (lower === 'wait' || lower === 'waitaof') flags |= CallFlag.blocking | CallFlag.inOrder;
   if (confirmations.has(lower)) flags |= CallFlag.subscribing;
   if (row === undefined || slowCommands.has(lower)) flags |= CallFlag.slow;
   const word: Word = { name, row, flags, shape: shapeOf(name) };

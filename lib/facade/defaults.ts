@@ -47,8 +47,13 @@ export const defaultRedisOptions: Readonly<Record<string, unknown>> = {
   ...queueLimits,
 };
 
+/** Milliseconds before attempt `times`, as ioredis has it; the connect loop adds jitter. */
+export function defaultClusterRetryStrategy(times: number): number {
+  return Math.min(100 + times * 2, 2000);
+}
+
 const defaultClusterOptions: Readonly<Record<string, unknown>> = {
-  clusterRetryStrategy: (times: number): number => Math.min(100 + times * 2, 2000),
+  clusterRetryStrategy: defaultClusterRetryStrategy,
   clusterNodeRetryStrategy: null,
   enableOfflineQueue: true,
   enableReadyCheck: true,

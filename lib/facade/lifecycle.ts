@@ -30,6 +30,10 @@ export interface LifecycleOptions {
   readonly send: (parcel: Parcel) => void;
   /** The first command of a lazy client. */
   readonly wake: () => void;
+  /** A parcel has to wait until the client is ready. */
+  readonly onHeld?: () => void;
+  /** Prints a line, for errors that nobody listens to. */
+  readonly log: (line: string) => void;
 }
 
 export class Lifecycle {
@@ -102,6 +106,7 @@ export class Lifecycle {
     }
     this.#held.push(parcel);
     this.#backlog.add(1, bytes);
+    this.#options.onHeld?.();
     if (lazy) this.#options.wake();
   }
 
@@ -141,6 +146,15 @@ export class Lifecycle {
     this.#held.forEach(visit);
   }
 
+  /** Lets go of what was settled while it was held (by a deadline, or a signal): it takes no room in the queue. */
+  forgetSettled(): void {
+    for (const parcel of this.#takeHeld()) {
+      if (parcel.settled) continue;
+      this.#held.push(parcel);
+      this.#backlog.add(1, parcel.bytes);
+    }
+  }
+
   /** Each with an error of its own, since errors name their call. */
   failHeldNow(errorOf: (parcel: Parcel) => Error): void {
     for (const parcel of this.#takeHeld()) parcel.fail(errorOf(parcel));
@@ -155,8 +169,15 @@ export class Lifecycle {
     });
   }
 
-  /** `error` events never crash a process that has no listener for them. */
+  /** `error` events never crash a process that has no listener for them: they are printed, as ioredis does. */
   reportError(error: Error): void {
-    if (this.#emitter.listenerCount('error') > 0) this.#emitter.emit('error', error);
+    if (this.#emitter.listenerCount('error') > 0) {
+      this.#emitter.emit('error', error);
+      return;
+    }
+    // What a client that is being closed meets on its way is no news. The stack alone: an error's other properties
+    // (the command and its arguments) may hold what is secret.
+    if (this.#status === 'disconnecting' || this.#status === 'end') return;
+    this.#options.log(`[lingcache] Unhandled error event: ${error.stack ?? String(error)}`);
   }
 }

@@ -72,6 +72,11 @@ export interface CommonRedisOptions {
   maxLoadingRetryTime?: number | undefined;
   /** Accepted for ioredis's sake: sockets are closed at once. */
   disconnectTimeout?: number | undefined;
+  /**
+   * Milliseconds that quit() waits for the answers to what was sent before; then it closes all the same, and what has no
+   * answer is rejected with an AbortError whose `code` is ERR_QUIT_TIMEOUT. 0: as long as it takes. Default 3000.
+   */
+  quitTimeout?: number | undefined;
   /** Reconnections after which waiting commands of a single node are rejected; null or Infinity: never. In a cluster deadlines count. Default 20. */
   maxRetriesPerRequest?: number | null | undefined;
   /** Do not announce the library by CLIENT SETINFO. Default false. */
@@ -194,8 +199,14 @@ export interface ClusterOptions {
   retryDelayOnClusterDown?: number | undefined;
   /** Default 100. */
   retryDelayOnTryAgain?: number | undefined;
-  /** Milliseconds from a call's start (a blocking one's: from its first trouble) until a refused call is no longer tried. Default 15000. */
+  /**
+   * Milliseconds from a call's start (a blocking one's: from its first trouble) until a refused call is no longer tried,
+   * or one that waits for the first map, for a reconnection or for a subscription is given up. Its error says what it
+   * waited for. Default 15000.
+   */
   retryDeadline?: number | undefined;
+  /** As in `redisOptions`, for the cluster's own quit(). Default: that of `redisOptions`, or 3000. */
+  quitTimeout?: number | undefined;
   /**
    * Milliseconds without a sign of life, while calls wait, after which a node is asked over a second connection and, until
    * it answers, given no new calls; others are asked for the map. What was sent stays where it is. 0 = never. Default 1000.

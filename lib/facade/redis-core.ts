@@ -5,14 +5,16 @@ import type { EventEmitter } from 'node:events';
 import { Backlog } from '../base/backlog.ts';
 import { AbortError, MaxRetriesPerRequestError, RedisError } from '../base/errors.ts';
 import type { Timer, World } from '../base/world.ts';
-import { Call, type Lane, ownCall, type Parcel } from '../connection/call.ts';
+import { Call, CallFlag, type Lane, ownCall, type Parcel } from '../connection/call.ts';
 import { Keeper, type KeeperState } from '../connection/keeper.ts';
 import { Subscriptions } from '../pubsub/subscriptions.ts';
-import { Deadlines } from '../router/deadlines.ts';
+import { Deadlines, failAsTimedOut } from '../router/deadlines.ts';
 import { SingleRouter, type SingleRouterOptions } from '../router/single.ts';
+import { lossOf } from '../router/verdict.ts';
 import { ReplyError } from '../wire/reply.ts';
 import { Command } from './command.ts';
 import { ConnectionState, whenDone } from './connection-state.ts';
+import { defaultQuitTimeout, quitTimeoutError } from './drain.ts';
 import { Fieldsets } from './himport.ts';
 import { Lifecycle, type Status } from './lifecycle.ts';
 import { parseMonitorLine } from './monitor.ts';
@@ -20,6 +22,7 @@ import { ConnectTracer } from './observe.ts';
 import type { RedisOptions } from './options.ts';
 import { waitUntilLoaded } from './ready-check.ts';
 import { keeperOptionsOf, maxResendsOf, resendsWritten } from './settings.ts';
+import { limitsBlocking, secondOf, Unblocker } from './unblock.ts';
 
 /** What a Redis needs of its connection, whoever owns that. */
 export interface NodeLink {
@@ -42,6 +45,10 @@ export interface NodeLink {
   quit(): Promise<'OK'>;
   /** Closes after quit(): nothing is owed any more. */
   depart(): void;
+  /** A blocking call is about to be sent whose caller may leave it. */
+  note(call: Call): void;
+  /** The caller of a blocking call has left. */
+  release(call: Call): void;
 }
 
 export const closedText = 'Connection is closed.';
@@ -62,12 +69,17 @@ export class RedisCore implements NodeLink {
   readonly #deadlines: Deadlines | undefined;
   readonly #fieldsets: Fieldsets | undefined;
   readonly #connects = new ConnectTracer();
+  readonly #unblocker: Unblocker;
+  /** Blocking calls may be given up by a limit of the options. */
+  readonly #mayGiveUp: boolean;
   #times = 0;
   /** The connection of now, or the one just lost, has been through its handshake. */
   #wasUp = false;
   #connections = 0;
   /** Milliseconds until the next attempt to connect, as the strategy has it. */
   #delay = 0;
+  /** The client was closed because quit() has waited too long. */
+  #quitLate: Error | undefined;
   #waiters: { resolve: () => void; reject: (error: Error) => void }[] = [];
   /** connect() was called in this tick. */
   #fresh = false;
@@ -82,6 +94,12 @@ export class RedisCore implements NodeLink {
     this.#world = world;
     this.#backlog = new Backlog(options);
     this.keeper = this.#makeKeeper();
+    this.#unblocker = new Unblocker(
+      () => this.keeper,
+      secondOf(() => this.keeper, options, world),
+      world,
+    );
+    this.#mayGiveUp = limitsBlocking(options);
     this.router = new SingleRouter(
       laneOf(() => this.keeper),
       world,
@@ -98,9 +116,10 @@ export class RedisCore implements NodeLink {
       offlineQueue: options.enableOfflineQueue ?? true,
       offlineMessage: "Stream isn't writeable and enableOfflineQueue options is false",
       backlog: this.#backlog,
-      send: (parcel) => this.router.send(parcel),
+      send: (parcel) => this.#send(parcel),
       early: (parcel) => parcel instanceof Call && Command.checkFlag('HANDSHAKE_COMMANDS', parcel.name),
       wake: () => void this.connect().catch(() => undefined),
+      log: (line) => world.log(line),
     });
     this.subscriptions = new Subscriptions(client);
     this.#state = new ConnectionState(
@@ -110,7 +129,13 @@ export class RedisCore implements NodeLink {
     );
     const timeout = options.commandTimeout;
     if (timeout !== undefined && timeout > 0) {
-      this.#deadlines = new Deadlines(timeout, world, (visit) => this.#visitAll(visit));
+      this.#deadlines = new Deadlines(timeout, world, (visit) => this.#visitAll(visit), {
+        expire: (parcel) => {
+          failAsTimedOut(parcel);
+          if ((parcel.flags & CallFlag.blocking) !== 0) this.release(parcel as Call);
+        },
+        swept: () => this.#lifecycle.forgetSettled(),
+      });
     }
     if (options.himportFieldsets?.length) this.#fieldsets = new Fieldsets(options.himportFieldsets);
     if (options.lazyConnect) this.#lifecycle.become('wait');
@@ -130,6 +155,19 @@ export class RedisCore implements NodeLink {
 
   watch(call: Call, exec: Call): void {
     this.#state.watch(call, exec);
+  }
+
+  note(call: Call): void {
+    this.#unblocker.note(call);
+  }
+
+  release(call: Call): void {
+    this.#unblocker.release(call);
+  }
+
+  #send(parcel: Parcel): void {
+    if (this.#mayGiveUp && (parcel.flags & CallFlag.blocking) !== 0) this.#unblocker.note(parcel as Call);
+    this.router.send(parcel);
   }
 
   #admit(call: Call): Error | 'quit' | undefined {
@@ -221,7 +259,9 @@ export class RedisCore implements NodeLink {
     const connected = status === 'ready' && !paused;
     if (connected || held > 0 || status === 'end' || this.#options.enableOfflineQueue === false) {
       this.#quitting ||= connected;
+      const patience = this.#limitQuit();
       whenDone(call, (error) => {
+        patience?.cancel();
         if (error === null) this.#onQuit();
       });
       this.#lifecycle.submit(call);
@@ -231,16 +271,30 @@ export class RedisCore implements NodeLink {
     call.settle(call.encoding === 'buffer' ? Buffer.from('OK') : 'OK');
   }
 
+  #limitQuit(): Timer | undefined {
+    const limit = this.#options.quitTimeout ?? defaultQuitTimeout;
+    return limit > 0 ? this.#world.after(limit, () => this.#closeLate(limit), true) : undefined;
+  }
+
   // The server closes now. One that does not is left.
   #onQuit(): void {
     this.#lifecycle.pause();
     void this.keeper.leave(this.#reasonToClose());
   }
 
+  // quit() has waited long enough: what has no answer is told so.
+  #closeLate(limit: number): void {
+    if (this.status === 'end') return;
+    const { keeper } = this;
+    const { held } = this.#lifecycle;
+    const awaited = keeper.load > 0 ? `${keeper.address} (${keeper.load} unanswered)` : `a connection (${held} held)`;
+    this.#quitLate = quitTimeoutError(limit, awaited, keeper.address);
+    keeper.close(this.#quitLate);
+  }
+
   depart(): void {
     if (!this.#fresh) this.keeper.close(this.#reasonToClose());
   }
-
   #makeKeeper(): Keeper {
     const { path } = this.#options;
     const [host, port] = [this.#options.host ?? 'localhost', this.#options.port ?? 6379];
@@ -289,7 +343,7 @@ export class RedisCore implements NodeLink {
 
   // What could not be sent: waits for the next connection, or fails where nothing will come.
   #hold(parcel: Parcel): void {
-    const refusal = this.#state.refusal(parcel);
+    const refusal = this.#quitLate === undefined ? this.#state.refusal(parcel) : lossOf(parcel, this.#quitLate);
     if (refusal !== undefined) parcel.fail(refusal);
     // Behind the events that say so.
     else if (this.status === 'end') process.nextTick(() => this.#lifecycle.submit(parcel));
@@ -301,6 +355,7 @@ export class RedisCore implements NodeLink {
     switch (state) {
       case 'dialing':
         this.#quitting = false;
+        this.#quitLate = undefined;
         this.#lifecycle.become('connecting');
         break;
       case 'up':
@@ -319,7 +374,7 @@ export class RedisCore implements NodeLink {
         if (this.status !== 'reconnecting') this.#lifecycle.become('close');
         this.#lifecycle.become('end');
         this.router.close(reason!);
-        this.#lifecycle.failHeld(() => new AbortError(closedText, { code: 'ERR_CLOSED', cause: reason }));
+        this.#lifecycle.failHeld((parcel) => endOf(parcel, reason!));
         break;
       default:
     }
@@ -393,7 +448,8 @@ export class RedisCore implements NodeLink {
 
   /** The error event is for failures: not for a connection that was closedText, by whichever side and for whatever reply. */
   #report(reason: Error): void {
-    if (reason.message === closedText || (this.#wasUp && refusalIn(reason) !== undefined)) return;
+    if (reason.message === closedText || reason === this.#quitLate || (this.#wasUp && refusalIn(reason) !== undefined))
+      return;
     this.#lifecycle.reportError(reason);
   }
 
@@ -428,6 +484,12 @@ export function gaveUpOf({ maxResends, maxRetriesPerRequest }: RedisOptions): Si
     const text = `The connection was lost ${losses} times while the command waited for its answer (maxResends).`;
     return new AbortError(text, { ...detail, code: 'ERR_MAX_RESENDS' });
   };
+}
+
+/** What a call is told that was still held when the client ended. */
+function endOf(parcel: Parcel, reason: Error): Error {
+  if ((reason as { code?: unknown }).code === 'ERR_QUIT_TIMEOUT') return lossOf(parcel, reason);
+  return new AbortError(closedText, { code: 'ERR_CLOSED', cause: reason });
 }
 
 /** Sends on whatever keeper there is just now. */

@@ -93,9 +93,21 @@ export function retryRulesOf(
   };
 }
 
+const defaultRetryDeadline = 15_000;
+
 /** Milliseconds that a cluster's call may go on being refused or lost, and a node without a sign of life. */
 export function retryDeadlineOf({ retryDeadline, redisOptions }: ClusterOptions): number {
-  return retryDeadline ?? redisOptions?.commandTimeout ?? 15_000;
+  return retryDeadline ?? redisOptions?.commandTimeout ?? defaultRetryDeadline;
+}
+
+/** Milliseconds that a call waits to be sent at all. 0 of `retryDeadline` forbids further tries, not the first. */
+export function waitDeadlineOf(options: ClusterOptions): number {
+  return retryDeadlineOf(options) || defaultRetryDeadline;
+}
+
+/** The name of a connection that carries messages: ioredis's form, so that CLIENT LIST can be told apart. */
+export function subscriberName(part: 'subscriber' | 'ssubscriber', connectionName: string | null | undefined): string {
+  return connectionName ? `lingcache-cluster(${part}):${connectionName}` : `lingcache-cluster(${part})`;
 }
 
 /** Milliseconds before a cluster dials a node again for the `times`-th time; null: not any more. */

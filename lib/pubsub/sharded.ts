@@ -37,8 +37,11 @@ interface ChannelsOfSlot {
 }
 
 const again = new Set(['CLUSTERDOWN', 'TRYAGAIN', 'LOADING', 'MASTERDOWN', 'READONLY', 'ASK']);
-/** Milliseconds until a node must have acknowledged; then its connection is replaced. */
+/** Milliseconds until a node must have acknowledged; then its connection is replaced. Doubles each time in a row. */
 const acknowledgeLimit = 3000;
+const mostDoublings = 4;
+/** Most reasons that one error lists. */
+const mostReasons = 5;
 /** Milliseconds that a connection without channels is kept. */
 const emptyLimit = 1000;
 const crossSlot = 'Possible CROSSSLOT error: All channels must hash to the same slot';
@@ -134,6 +137,7 @@ export class ShardedSubscriptions {
       leaving: 0,
       waiters: new Set(),
       failures: 0,
+      refusal: undefined,
       retry: undefined,
     };
     this.#channels.set(id, channel);
@@ -259,6 +263,7 @@ export class ShardedSubscriptions {
       if (joined) channel.joining = Math.max(0, channel.joining - 1);
       else channel.leaving = Math.max(0, channel.leaving - 1);
       if (joined) channel.asked = false;
+      channel.refusal = error;
     }
     // One MOVED is followed at once; two nodes that name each other are not.
     if (redirect !== undefined || again.has(error.code)) {
@@ -315,9 +320,14 @@ export class ShardedSubscriptions {
   #expire(waiter: Waiter, channels: ReadonlySet<ShardChannel>): void {
     fail(
       waiter,
-      new RedisError(`No answer to ${waiter.call.name} within ${this.#host.deadline}ms.`, {
-        code: 'ERR_RETRY_DEADLINE',
-      }),
+      new RedisError(
+        `No answer to ${waiter.call.name} within ${this.#host.deadline}ms (retryDeadline). ${storyOf(channels)}`,
+        {
+          code: 'ERR_RETRY_DEADLINE',
+          slot: waiter.call.slot,
+          cause: [...channels].find(({ refusal }) => refusal)?.refusal,
+        },
+      ),
     );
     for (const channel of channels) {
       channel.waiters.delete(waiter);
@@ -345,7 +355,11 @@ export class ShardedSubscriptions {
         this.#close(link, new AbortError('Connection is closed.', { node: link.key }));
       } else {
         this.#heartbeat.check(link.keeper);
-        if (link.overdue(acknowledgeLimit)) link.keeper.drop(overdueError(link, acknowledgeLimit));
+        const limit = acknowledgeLimit * 2 ** Math.min(link.drops, mostDoublings);
+        if (link.overdue(limit)) {
+          link.drops++;
+          link.keeper.drop(overdueError(link, limit));
+        }
       }
     }
     return this.#links.size > 0;
@@ -358,6 +372,21 @@ function waitersOf(channel: ShardChannel): Waiter[] {
   const waiters = [...channel.waiters];
   channel.waiters.clear();
   return waiters;
+}
+
+/** What each channel waits for, in words. */
+function storyOf(channels: ReadonlySet<ShardChannel>): string {
+  const reasons = new Set<string>();
+  for (const { link, slot, refusal } of channels) {
+    if (reasons.size === mostReasons) break;
+    if (link === undefined) reasons.add(`slot ${slot}: ${refusal?.message ?? 'no owner known'}`);
+    else {
+      const { state, lastError } = link.keeper;
+      const standing = state === 'up' ? 'no answer yet' : `being dialed (${state})`;
+      reasons.add(`${link.key}: ${refusal?.message ?? lastError?.message ?? standing}`);
+    }
+  }
+  return [...reasons].join('; ');
 }
 
 function fail(waiter: Waiter, error: Error): void {

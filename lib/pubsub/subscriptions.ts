@@ -12,6 +12,11 @@ type Kind = 'subscribe' | 'psubscribe' | 'ssubscribe';
 
 const kinds: readonly Kind[] = ['subscribe', 'psubscribe', 'ssubscribe'];
 
+/** Names a channel or pattern among those of all kinds. */
+function idOf(kind: Kind, name: string): string {
+  return `${kind} ${name}`;
+}
+
 /** Most names of one SUBSCRIBE or PSUBSCRIBE when a connection is subscribed again. */
 const batchLimit = 1000;
 /** Names asked for and not yet confirmed from which on no more are asked for. */
@@ -65,10 +70,35 @@ export class Subscriptions {
     }
   }
 
-  /** Subscribes a fresh connection to everything wanted. What was begun on another one is left. */
-  restore(send: (call: Call) => boolean): void {
-    const { subscribe, psubscribe, ssubscribe } = this.#wanted;
-    const left = { subscribe: new Set(subscribe), psubscribe: new Set(psubscribe), ssubscribe: new Set(ssubscribe) };
+  /** What a subscribing call asks for that nobody wants yet, as ids; nothing for one that unsubscribes. */
+  newIn(call: Call): string[] {
+    const kind = call.name.toLowerCase() as Kind;
+    const wanted = this.#wanted[kind];
+    if (wanted === undefined) return [];
+    const names = call.argv.slice(1).map((argument) => Buffer.from(argument as string).toString('latin1'));
+    return names.filter((name) => !wanted.has(name)).map((name) => idOf(kind, name));
+  }
+
+  /** Wants these no longer. */
+  drop(ids: readonly string[]): void {
+    for (const id of ids) {
+      const space = id.indexOf(' ');
+      const [kind, name] = [id.slice(0, space) as Kind, id.slice(space + 1)];
+      this.#wanted[kind].delete(name);
+      this.#restoring?.left[kind].delete(name);
+    }
+  }
+
+  /**
+   * Subscribes a fresh connection to everything wanted, but for what is asked for by others (`skip`, by id). What was
+   * begun on another one is left.
+   */
+  restore(send: (call: Call) => boolean, skip?: (id: string) => boolean): void {
+    const leftOf = (kind: Kind): Set<string> => {
+      const wanted = this.#wanted[kind];
+      return new Set(skip === undefined ? wanted : [...wanted].filter((name) => !skip(idOf(kind, name))));
+    };
+    const left = { subscribe: leftOf('subscribe'), psubscribe: leftOf('psubscribe'), ssubscribe: leftOf('ssubscribe') };
     const next = {
       subscribe: left.subscribe.values(),
       psubscribe: left.psubscribe.values(),

@@ -19,6 +19,8 @@ export interface PooledNode {
   blocking: BlockingLanes | undefined;
   /** Named by the map, not only by a redirect or a seed. */
   inMap: boolean;
+  /** Users know of it: told of by onAdd, and not taken back since. Set by whoever tells them. */
+  shown: boolean;
 }
 
 export interface PoolOptions {
@@ -80,7 +82,7 @@ export class NodePool {
       this.#world,
       this.#events,
     );
-    const node: PooledNode = { key, keeper, role, blocking: undefined, inMap: false };
+    const node: PooledNode = { key, keeper, role, blocking: undefined, inMap: false, shown: false };
     this.#nodes.set(key, node);
     return node;
   }

@@ -12,6 +12,8 @@ const longestPause = 250;
 interface Trouble {
   since: number;
   last: number;
+  /** How often it had been sent by then. */
+  attempts: number;
 }
 
 export class Patience {
@@ -27,13 +29,16 @@ export class Patience {
   trouble(parcel: Parcel, sent: boolean, now: number): void {
     if ((parcel.flags & CallFlag.blocking) === 0) return;
     const known = this.#troubles.get(parcel);
-    if (known === undefined) this.#troubles.set(parcel, { since: sent ? now : parcel.moment.at, last: now });
+    const { attempts } = parcel;
+    if (known === undefined) this.#troubles.set(parcel, { since: sent ? now : parcel.moment.at, last: now, attempts });
     else {
-      if (sent && now - known.last > inPeace) {
+      // Lost while it waited for a connection: nobody has had it since.
+      if (sent && attempts !== known.attempts && now - known.last > inPeace) {
         known.since = now;
         parcel.losses = 0;
       }
       known.last = now;
+      known.attempts = attempts;
     }
   }
 

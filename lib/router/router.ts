@@ -2,7 +2,7 @@
 // Owns the slot map in use and the calls that wait to be tried again. Knows no bytes.
 // Invariant: every parcel given to send() settles, by a reply, by its deadline or by close().
 
-import type { Backlog } from '../base/backlog.ts';
+import { Backlog } from '../base/backlog.ts';
 import { type ErrorDetail, RedisError } from '../base/errors.ts';
 import { type Moment, Ticker } from '../base/ticker.ts';
 import type { World } from '../base/world.ts';
@@ -10,9 +10,11 @@ import {
   type Call,
   CallFlag,
   type Dispatcher,
+  ownCall,
   type Parcel,
   type ReplySource,
   type Verdict,
+  wantsOwnConnection,
 } from '../connection/call.ts';
 import type { Keeper } from '../connection/keeper.ts';
 import { type AddressGuard, refusedRedirect } from '../topology/allow.ts';
@@ -105,6 +107,9 @@ export class Router implements Dispatcher {
   #lanes: (Keeper | undefined)[] = [];
   readonly #ticker: Ticker;
   #closed: Error | undefined;
+  /** Calls that wait until their node has answered what was sent before them. */
+  readonly #behindEarlier = new Set<Parcel>();
+  readonly #waitingBehind: Backlog;
   /** What MOVED replies of this tick told. */
   #moves: [slot: number, key: string][] = [];
   readonly #applyMoves = (): void => {
@@ -126,6 +131,7 @@ export class Router implements Dispatcher {
     this.#patience = new Patience(options.retryDeadline);
     const { resendWritten, maxResends, failover, backlog } = options;
     this.#losses = { resendWritten, maxResends, pause: failover };
+    this.#waitingBehind = new Backlog({}, backlog);
     const release = ({ parcel, to, asking }: Waiting): void => {
       if (to === undefined || parcel.settled) this.#dispatch(parcel);
       else this.#sendTo(parcel, to, asking);
@@ -171,7 +177,32 @@ export class Router implements Dispatcher {
   }
 
   send(parcel: Parcel): void {
-    this.#dispatch(parcel);
+    if (!wantsOwnConnection(parcel) || !this.#waitForEarlier(parcel)) this.#dispatch(parcel);
+  }
+
+  // A call with a connection of its own must not overtake what was sent to its node before it (RPUSH, then BLPOP): while
+  // there is any on the shared connection, the answer to a PING behind it says that the server has had it all.
+  #waitForEarlier(parcel: Parcel): boolean {
+    if (this.#closed !== undefined) return false;
+    const shared = this.#shardLane(parcel);
+    if (shared === undefined || shared.load === 0) return false;
+    const { bytes } = parcel;
+    const full = this.#waitingBehind.refusal(1, bytes, shared.address);
+    if (full !== undefined) {
+      parcel.fail(full);
+      return true;
+    }
+    const { call, answer } = ownCall(['ping']);
+    if (!shared.send(call)) return false;
+    this.#behindEarlier.add(parcel);
+    this.#waitingBehind.add(1, bytes);
+    const go = (): void => {
+      this.#behindEarlier.delete(parcel);
+      this.#waitingBehind.remove(1, bytes);
+      this.#dispatch(parcel);
+    };
+    answer.then(go, go);
+    return true;
   }
 
   /** A MOVED that was not a call's (a subscription's) patches the map as theirs do; an error: it must not be followed. */
@@ -198,6 +229,7 @@ export class Router implements Dispatcher {
     this.#parking.forEach(({ parcel }) => {
       visit(parcel);
     });
+    for (const parcel of this.#behindEarlier) visit(parcel);
   }
 
   /** From call to reply, for calls answered by `key`; undefined when there were none. */
@@ -385,14 +417,12 @@ export class Router implements Dispatcher {
 
   // A call that may hold its connection gets one of its own.
   #laneOn(key: string, parcel: Parcel): Keeper {
-    return (parcel.flags & CallFlag.blocking) === 0
-      ? this.#pool.open(key).keeper
-      : this.#pool.blockingLane(key, parcel);
+    return wantsOwnConnection(parcel) ? this.#pool.blockingLane(key, parcel) : this.#pool.open(key).keeper;
   }
 
   #laneFor(parcel: Parcel): Keeper | undefined {
     const lane = this.#shardLane(parcel);
-    if (lane === undefined || (parcel.flags & CallFlag.blocking) === 0) return lane;
+    if (lane === undefined || !wantsOwnConnection(parcel)) return lane;
     return this.#pool.blockingLane(lane.address, parcel);
   }
 

@@ -80,7 +80,7 @@ export function judgeLoss(parcel: Parcel, written: boolean, reason: Error, rules
 
 /** What a call is told that was lost for good with its socket: an error of its own, since each names its call. */
 export function lossOf(parcel: Parcel, reason: Error): Error {
-  if (reason instanceof ClusterAllFailedError) return new ClusterAllFailedError(reason.headline, reason.errors);
+  if (reason instanceof ClusterAllFailedError) return new ClusterAllFailedError(reason.message, reason.errors);
   if (reason instanceof ProtocolError) return unreadable(parcel, reason);
   const { code, node } = reason as { code?: string; node?: string };
   const { slot, attempts, writes } = parcel;

@@ -21,6 +21,7 @@ const world: World = {
   now: () => loud.now(),
   wallClock: () => loud.wallClock(),
   after: (ms, run) => loud.after(ms, run),
+  deadline: (ms, run) => loud.deadline(ms, run),
   random: () => loud.random(),
   log: () => undefined,
 };

@@ -123,7 +123,8 @@ const common: Act[] = [
     name: 'duplicate and connect',
     budget: 2 * limit,
     run: (client) => {
-      const twin = (client as Redis).duplicate({ lazyConnect: true } as RedisOptions);
+      const options = { lazyConnect: true };
+      const twin = client instanceof Redis ? client.duplicate(options) : client.duplicate([], options);
       twin.on('error', () => undefined);
       return twin.connect().finally(() => twin.disconnect());
     },

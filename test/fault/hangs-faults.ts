@@ -85,8 +85,13 @@ class Pair {
     }
   }
 
+  /** Whoever comes while the nodes close is cut off too. */
   async stop(): Promise<void> {
+    const cutting = setInterval(() => {
+      for (const node of this.nodes) node.cut();
+    }, 20);
     await Promise.all(this.nodes.map((node) => node.close()));
+    clearInterval(cutting);
   }
 }
 
@@ -194,8 +199,13 @@ function bare(name: string, onSocket: (socket: Socket) => void): HangFault {
         sick: at,
         strike: () => undefined,
         async stop() {
-          for (const socket of sockets) socket.destroy();
-          await new Promise((resolve) => server.close(resolve));
+          const closed = once(server, 'close');
+          server.close();
+          const cutting = setInterval(() => {
+            for (const socket of sockets) socket.destroy();
+          }, 20);
+          await closed;
+          clearInterval(cutting);
         },
       };
     },

@@ -1,7 +1,10 @@
 // The matrix of the hang proof: every act under every fault, each with a client of its own. Used by hangs.ts (all) and
 // hangs.test.ts (some).
 
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { type Act, acts, type Kind, makeClient, whenReady } from './hangs-acts.ts';
 import { type HangFault, hangFaults } from './hangs-faults.ts';
 
@@ -65,3 +68,35 @@ export function describeCell({ kind, fault, act, budget, ms, outcome }: Cell): s
 }
 
 export { acts, hangFaults };
+
+export interface FaultReport {
+  readonly cells: readonly Cell[];
+  readonly unhandled: readonly string[];
+  /** Why there are no cells: the process had to be killed, or ended. */
+  readonly trouble: string | undefined;
+}
+
+/** Longest time for all acts of one fault, ms. */
+const wholeFault = 40_000;
+
+/** The same in a child process, which is killed when its event loop does not turn any more. */
+export async function inChild(kind: Kind, fault: string, act?: string): Promise<FaultReport> {
+  const args = [kind, fault, ...(act === undefined ? [] : [act])];
+  const child = fork(fileURLToPath(new URL('./hangs-child.js', import.meta.url)), args, {
+    stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+  });
+  let printed = '';
+  child.stderr!.on('data', (chunk: Buffer) => {
+    printed += chunk;
+  });
+  let report: Omit<FaultReport, 'trouble'> | undefined;
+  child.on('message', (message) => {
+    report = message as Omit<FaultReport, 'trouble'>;
+  });
+  const timer = setTimeout(() => child.kill('SIGKILL'), wholeFault);
+  await once(child, 'close');
+  clearTimeout(timer);
+  if (report !== undefined) return { ...report, trouble: undefined };
+  const how = child.signalCode === null ? `ended with ${child.exitCode}` : 'stood still: its event loop is blocked';
+  return { cells: [], unhandled: [], trouble: `${kind}, ${fault}: the process ${how} ${printed.slice(-600)}` };
+}

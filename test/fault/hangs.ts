@@ -6,7 +6,7 @@
 
 import { parseArgs } from 'node:util';
 import type { Kind } from './hangs-acts.ts';
-import { acts, type Cell, describeCell, hangFaults, underFault } from './hangs-run.ts';
+import { acts, type Cell, describeCell, hangFaults, inChild } from './hangs-run.ts';
 
 function row(name: string, cells: readonly (Cell | undefined)[]): string {
   const texts = cells.map((cell) => {
@@ -21,16 +21,20 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: { kind: { type: 'string' }, fault: { type: 'string' }, act: { type: 'string' } },
   });
-  process.on('unhandledRejection', (reason) => {
-    console.log(`UNHANDLED ${String(reason)}`);
-    process.exitCode = 1;
-  });
+  const trouble: string[] = [];
   const cells: Cell[] = [];
   for (const kind of ['Cluster', 'Redis'] as const satisfies readonly Kind[]) {
     if (values.kind !== undefined && values.kind !== kind) continue;
     const faults = hangFaults.filter(({ name }) => values.fault === undefined || values.fault === name);
     const own: Cell[] = [];
-    for (const fault of faults) own.push(...(await underFault(kind, fault, values.act ? [values.act] : undefined)));
+    for (const fault of faults) {
+      const report = await inChild(kind, fault.name, values.act);
+      trouble.push(...report.unhandled.map((reason) => `${kind}, ${fault.name}: unhandled rejection: ${reason}`));
+      if (report.trouble !== undefined) trouble.push(report.trouble);
+      const bad = report.cells.filter(({ inTime }) => !inTime).length;
+      console.log(report.trouble ?? `${kind}, ${fault.name}: ${report.cells.length} promises, ${bad} late or open`);
+      own.push(...report.cells);
+    }
     cells.push(...own);
     console.log(`\n${row(kind, [])}${faults.map(({ name }) => ` ${name} |`).join('')}`);
     console.log(`| --- |${faults.map(() => ' --- |').join('')}`);
@@ -41,10 +45,11 @@ async function main(): Promise<void> {
   }
   const late = cells.filter(({ inTime }) => !inTime);
   for (const cell of late) console.log(`LATE ${describeCell(cell)}`);
+  for (const line of trouble) console.log(`TROUBLE ${line}`);
   console.log(
-    `\n${cells.length} promises, ${cells.filter(({ ms }) => ms === undefined).length} open, ${late.length} late or open`,
+    `\n${cells.length} promises, ${cells.filter(({ ms }) => ms === undefined).length} open, ${late.length} late or open, ${trouble.length} faults with other trouble`,
   );
-  process.exit(late.length === 0 ? (process.exitCode ?? 0) : 1);
+  process.exit(late.length + trouble.length === 0 ? 0 : 1);
 }
 
 await main();

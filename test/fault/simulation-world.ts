@@ -67,6 +67,7 @@ export class SimulatedTime {
       now: () => this.now,
       wallClock: () => this.now,
       after: (ms, run) => this.after(ms, run),
+      deadline: (ms, run) => this.after(ms, run),
       random: () => this.random(),
       log: () => undefined,
     };
