@@ -4,7 +4,7 @@ import { cancelledBy, RedisError } from '../base/errors.ts';
 import { type BatchHost, type Callback, Pipeline } from '../batch/pipeline.ts';
 import type { BatchResult } from '../batch/scatter.ts';
 import type { Script } from '../command/script.ts';
-import { CallFlag } from '../connection/call.ts';
+import { type Call, CallFlag } from '../connection/call.ts';
 import type { Encoding } from '../wire/decoder.ts';
 import type { Command } from './command.ts';
 import { addScript, type CallMaker, installCommands, takeCallback, type Word, wordOf } from './commander.ts';
@@ -21,6 +21,7 @@ export class Chain extends Pipeline {
   readonly #maker: CallMaker;
   readonly #cluster: boolean;
   readonly #transaction: boolean;
+  readonly #refuse: (call: Call) => Error | undefined;
 
   constructor(
     host: BatchHost,
@@ -28,11 +29,13 @@ export class Chain extends Pipeline {
     scripts: ReadonlyMap<string, Script>,
     transaction: boolean,
     cluster: boolean,
+    refuse: (call: Call) => Error | undefined,
   ) {
     super(host, transaction);
     this.#maker = maker;
     this.#cluster = cluster;
     this.#transaction = transaction;
+    this.#refuse = refuse;
     for (const [name, script] of scripts) addScript(this, name, script);
   }
 
@@ -67,13 +70,21 @@ export class Chain extends Pipeline {
       throw new RedisError(`${word.name} ${why}`, { code: 'ERR_INVALID_ARG' });
     }
     const callback = takeCallback(words);
-    return this.add(this.#maker.make(word, words, encoding), callback);
+    return this.#take(this.#maker.make(word, words, encoding), callback);
+  }
+
+  // Now, while the line that asked for it is on the stack: in a transaction it would be too late.
+  #take(call: Call, callback: Callback<unknown> | undefined): this {
+    const special = call.slot < 0 || (call.flags & CallFlag.subscribing) !== 0;
+    const refusal = special ? this.#refuse(call) : undefined;
+    if (refusal !== undefined) throw refusal;
+    return this.add(call, callback);
   }
 
   /** Adds a Command made by hand; its promise settles with the batch. */
   sendCommand(command: Command): this {
     command.promise.catch(() => undefined);
-    return this.add(command.toGroupCall(this.#maker), command.settled);
+    return this.#take(command.toGroupCall(this.#maker), command.settled);
   }
 
   executeScript(script: Script, args: unknown[], encoding: Encoding): this {
