@@ -37,6 +37,11 @@ export class ConnectionState {
     return this.#db;
   }
 
+  /** The database that commands issued now will find. */
+  get intended(): number {
+    return this.#announced;
+  }
+
   /** A new connection: its handshake has selected the database of the options. */
   connected(): void {
     this.#announced = this.#first;

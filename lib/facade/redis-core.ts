@@ -68,6 +68,8 @@ export class RedisCore implements NodeLink {
   readonly #backlog: Backlog;
   readonly #lifecycle: Lifecycle;
   readonly #state: ConnectionState;
+  /** Of calls that are to be sent again. */
+  readonly #databases = new WeakMap<Parcel, number>();
   readonly #deadlines: Deadlines | undefined;
   readonly #fieldsets: Fieldsets | undefined;
   readonly #connects = new ConnectTracer();
@@ -112,6 +114,7 @@ export class RedisCore implements NodeLink {
         maxResends: maxResendsOf(options),
         gaveUp: gaveUpOf(options),
         loadingDeadline: options.maxLoadingRetryTime ?? 10_000,
+        again: (parcel) => this.#databases.set(parcel, this.#state.db),
         hold: (parcel) => this.#hold(parcel),
         backlog: this.#backlog,
       },
@@ -356,7 +359,24 @@ export class RedisCore implements NodeLink {
     if (refusal !== undefined) parcel.fail(refusal);
     // Behind the events that say so.
     else if (this.status === 'end') process.nextTick(() => this.#lifecycle.submit(parcel));
-    else this.#lifecycle.submit(parcel);
+    else {
+      this.#returnTo(parcel);
+      this.#lifecycle.submit(parcel);
+    }
+  }
+
+  // A command that is sent again runs in the database it was issued for, also when its handler has selected another. The
+  // connection stays there, as with ioredis.
+  #returnTo(parcel: Parcel): void {
+    const db = this.#databases.get(parcel);
+    if (db === undefined) return;
+    this.#databases.delete(parcel);
+    if (db === this.#state.intended) return;
+    // As a user's own: held and sent again like what comes behind it.
+    const call = new Call(['select', String(db)], -1, 0, 'utf8', undefined, this.router);
+    call.moment = parcel.moment;
+    call.reject = (error) => this.#lifecycle.reportError(error);
+    this.submit(call);
   }
 
   #onState(state: KeeperState, reason?: Error): void {

@@ -16,6 +16,8 @@ export interface SingleRouterOptions {
   readonly gaveUp: (parcel: Parcel, reason: Error) => Error;
   /** Milliseconds from a call's start until LOADING is no longer waited for; default 10000 (maxLoadingRetryTime). */
   readonly loadingDeadline: number;
+  /** The user's reconnectOnError wants a refused parcel sent again. */
+  readonly again?: (parcel: Parcel) => void;
   /** Takes parcels while the node is not up. */
   readonly hold: (parcel: Parcel) => void;
   /** The client's: parked calls count there. */
@@ -80,6 +82,7 @@ export class SingleRouter implements Dispatcher {
     const { resendWritten, maxResends, hold, gaveUp } = this.#options;
     const verdict = judgeLoss(parcel, written, reason, { resendWritten, maxResends, pause: delays.failover });
     parcel.lastError = reason;
+    if (verdict.kind !== 'fail' && reason instanceof ReplyError) this.#options.again?.(parcel);
     if (verdict.kind === 'fail') {
       const spent = parcel.losses > maxResends && !(reason instanceof ReplyError);
       parcel.fail(spent ? gaveUp(parcel, reason) : verdict.error);

@@ -28,7 +28,7 @@ export interface LossRules {
 }
 
 /** The longest pause before a lost call is sent again. */
-const longestPause = 1000;
+const longestPause = 2000;
 
 const settle: Verdict = { kind: 'settle' };
 
@@ -74,7 +74,7 @@ export function judgeLoss(parcel: Parcel, written: boolean, reason: Error, rules
   if (!harmless && (ours || !rules.resendWritten)) return { kind: 'fail', error: lossOf(parcel, reason) };
   // The first time as soon as there is a connection; one that is lost again and again is left alone for longer.
   const firm = parcel.losses > 1;
-  const ms = firm ? Math.min(rules.pause * 2 ** (parcel.losses - 2), longestPause) : rules.pause;
+  const ms = firm ? Math.min(rules.pause * 1.3 ** (parcel.losses - 2), longestPause) : rules.pause;
   return { kind: 'later', ms, refresh: true, firm };
 }
 

@@ -74,6 +74,11 @@ export class Refresher {
   suggest(reason: RefreshReason): void {
     if (this.#stopped) return;
     if (reason === 'outage') this.#noteOutage();
+    else if (reason === 'moved' && this.#inOutage) {
+      // Somebody knows another owner: the outage may be over.
+      this.stirred();
+      reason = 'outage';
+    }
     if (this.#running !== undefined) {
       // The answer on its way may be older than this hint; look once more when the bucket allows.
       if (this.#again !== 'outage') this.#again = reason;
@@ -103,9 +108,12 @@ export class Refresher {
 
   // The first hint after a quiet time begins an outage.
   #noteOutage(): void {
-    const now = this.#world.now();
-    if (now - this.#outageAskedAt > longestPause * 2) this.stirred();
-    this.#outageAskedAt = now;
+    if (!this.#inOutage) this.stirred();
+    this.#outageAskedAt = this.#world.now();
+  }
+
+  get #inOutage(): boolean {
+    return this.#world.now() - this.#outageAskedAt <= longestPause * 2;
   }
 
   #growOutageWait(): void {

@@ -52,7 +52,7 @@ describe('fault: silence is no loss', function () {
       startRealCluster({
         masters: 1,
         replicas: 0,
-        config: { 'cluster-node-timeout': '15000', 'enable-debug-command': 'yes' },
+        config: { 'cluster-node-timeout': '15000', 'enable-debug-command': 'yes', 'cluster-announce-ip': '127.0.0.1' },
       }),
       startRealNode(),
     ]);
@@ -217,6 +217,7 @@ describe('fault: silence is no loss', function () {
         line.rate = 5_000_000;
         const size = 20_000_000;
         assert.equal(await client.set('large', Buffer.alloc(size, 'x')), 'OK');
+        assert.ok(line.upBytes >= size, 'the value did not pass the line');
         assert.ok(line.upBytes < 1.2 * size, `${line.upBytes} bytes left`);
         line.rate = Number.POSITIVE_INFINITY;
         assert.equal(await client.strlen('large'), size);
@@ -237,8 +238,10 @@ describe('fault: silence is no loss', function () {
         await client.set('ready', '1');
         line.rate = 1_000_000;
         const dialled = line.connections;
+        const began = performance.now();
         const script = "redis.call('INCR', KEYS[1]); return string.rep('x', 3000000)";
         assert.equal(String(await client.eval(script, 1, 'runs')).length, 3_000_000);
+        assert.ok(performance.now() - began > 2000, 'the line was not slow');
         assert.equal(await counted(port, 'runs'), 1);
         assert.ok(line.connections - dialled <= 3, `${line.connections - dialled} connections`);
       } finally {
@@ -258,9 +261,11 @@ describe('fault: silence is no loss', function () {
         await client.set('ready', '1');
         const calls = Array.from({ length: 6 }, () => client.incr('counter'));
         await until('the server has counted', async () => (await counted(port, 'counter')) > 0);
+        const began = performance.now();
         line.stall(3000);
         calls.push(client.incr('counter'));
         await Promise.all(calls);
+        assert.ok(performance.now() - began > 2500, 'the line did not stall');
         assert.equal(await counted(port, 'counter'), 7);
       } finally {
         client.disconnect();

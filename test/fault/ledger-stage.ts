@@ -8,7 +8,7 @@ import { Cluster, Redis, slotOf } from '../../lib/index.ts';
 import { type Harm, harms, Line, natMapOf } from '../kit/line.ts';
 import { type NodeProcess, startNodeProcess } from '../kit/node-process.ts';
 import { freePort } from '../kit/ports.ts';
-import { type RealCluster, startRealCluster } from '../kit/real-cluster.ts';
+import { moveSlotBetween, type RealCluster, startRealCluster } from '../kit/real-cluster.ts';
 import { until } from '../kit/until.ts';
 import { agreement } from './agreement.ts';
 import { type Held, type LedgerName, ledgers } from './ledger-book.ts';
@@ -241,7 +241,7 @@ export class ClusterStage extends Stage {
     const others = this.nodes.filter((node) => masters.includes(node) && node !== from);
     const to = others[Math.floor(this.random() * others.length)]!;
     this.noteOwner(tag, to);
-    await this.cluster.moveSlot(slot, to);
+    await moveSlotBetween(slot, this.nodes.find((node) => node === from)!, to);
     await agreement(this.nodes);
   }
 

@@ -78,7 +78,7 @@ describe('router/verdict', () => {
       assert.deepEqual(pauses, [
         [100, false],
         [100, true],
-        [200, true],
+        [130, true],
       ]);
       one.put();
       const verdict = judgeLoss(one, true, cut, rules);
