@@ -267,7 +267,8 @@ export class ClusterCore {
     const onLeftOut = ({ list }: LeftOut): void => {
       this.#leftOut = list;
     };
-    const tls = Boolean(this.#options.redisOptions?.tls) || this.seeds.some(({ options }) => options.tls);
+    const tls = (): boolean =>
+      Boolean(this.#options.redisOptions?.tls) || this.seeds.some(({ options }) => options.tls);
     return new Surveyor(this.pool, this.#world, { seeds: () => this.seeds, natMap, timeout, isOver, tls, onLeftOut });
   }
 

@@ -23,7 +23,7 @@ export interface SurveyorOptions {
   /** The client is closed or closing: a survey may outlive it, and must not open nodes again. */
   readonly isOver: () => boolean;
   /** Connections are TLS. */
-  readonly tls: boolean;
+  readonly tls: () => boolean;
   /** A reply had unusable entries, which were left out. */
   readonly onLeftOut: (leftOut: LeftOut) => void;
 }
@@ -99,7 +99,7 @@ export class Surveyor {
     const { natMap, tls } = this.#options;
     try {
       const reply = await this.ask(keeper, ['cluster', 'shards']);
-      return viewOfShards(reply, nodes, keeper.address, natMap, tls, leftOut);
+      return viewOfShards(reply, nodes, keeper.address, natMap, tls(), leftOut);
     } catch {
       const view = viewOfLines(nodes, keeper.address, natMap, leftOut);
       if (view.shards.length > 0) return view;

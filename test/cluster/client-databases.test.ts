@@ -250,6 +250,19 @@ describe('databases of a cluster', () => {
           });
         });
 
+        it('also where some of the startup nodes are not there, or the user may not select', async () => {
+          const dead = { host: '127.0.0.1', port: 1 };
+          const message = /: database 3 was asked for /;
+          const cluster = client([dead, ...one!.seeds], { db: 3, lazyConnect: true });
+          await assert.rejects(cluster.get('a'), { code: 'ERR_DATABASE', message });
+          for (const node of one!.nodes) await node.ask('acl', 'setuser', 'u', 'on', '>p', '~*', '+@all', '-select');
+          const user = client(one!.seeds, { lazyConnect: true, redisOptions: { db: 3, username: 'u', password: 'p' } });
+          await assert.rejects(user.get('a'), {
+            code: 'ERR_DATABASE',
+            message: /^NOPERM .*select.*: the database asked for cannot be selected/,
+          });
+        });
+
         it('select(0) is OK, another is refused', async () => {
           const cluster = client(one!.seeds);
           assert.equal(await cluster.select(0), 'OK');
