@@ -1,10 +1,11 @@
 // The chain behind pipeline() and multi(): collects commands, sends them as one batch, gives results in call order.
-// Keys may live in any slots. A MULTI..EXEC stretch travels as one unit on one slot. Command methods are put on the
+// Keys may live in any slots. A MULTI..EXEC stretch travels as one unit, in a cluster on one slot. Command methods are put on the
 // prototype by the facade; this file knows no command but `multi` and `exec`.
 
+import { AbortGroup } from '../base/abort-group.ts';
 import { RedisError } from '../base/errors.ts';
 import type { Moment } from '../base/ticker.ts';
-import { Call, type Dispatcher, type Parcel } from '../connection/call.ts';
+import { Call, CallFlag, type CallGroup, type Dispatcher, type Parcel } from '../connection/call.ts';
 import { type BatchResult, Scatter } from './scatter.ts';
 import { Transaction, type TransactionOutcome } from './transaction.ts';
 
@@ -15,11 +16,19 @@ export interface BatchHost {
   readonly dispatcher: Dispatcher;
   /** Sends a parcel, or holds it until the client is ready. */
   submit(parcel: Parcel): void;
-  /** A call that travels inside a transaction: told before it is sent. */
-  watch?(call: Call): void;
+  /** One node takes everything: the keys of a transaction may be in any slots. Default false. */
+  readonly oneNode?: boolean;
+  /** A call that travels inside a transaction, which `exec` ends: announced before it is sent. */
+  watch?(call: Call, exec: Call): void;
+  /** A call that blocks is about to be sent, and may be given up: told before it is sent. */
+  mayRelease?(call: Call): void;
+  /** It was given up. */
+  release?(call: Call): void;
 }
 
 const reused = 'Pipeline cannot be used to send any commands when the `exec()` has been called on it.';
+
+const noSlots: ReadonlySet<number> = new Set();
 
 export class Pipeline {
   readonly isPipeline = true;
@@ -54,6 +63,8 @@ export class Pipeline {
     if (this.#executed) throw new RedisError(reused, { code: 'ERR_PIPELINE_REUSED' });
     if (callback !== undefined) this.#callbacks.set(this.#calls.length, callback);
     call.index = this.#calls.length;
+    // ioredis: a call that blocks keeps its place, before what was added after it.
+    call.flags |= CallFlag.inOrder;
     this.#calls.push(call);
     return this;
   }
@@ -67,6 +78,15 @@ export class Pipeline {
   /** Rejects every call of the batch that has no answer yet with what `reason` gives, when `signal` fires. */
   protected cancelOn(signal: AbortSignal, reason: () => Error): void {
     this.#cancel = { signal, reason };
+  }
+
+  #abort(reason: () => Error): void {
+    for (const unit of this.#units) unit.settled = true;
+    for (const call of this.#calls) {
+      const armed = (call.flags & CallFlag.blocking) !== 0 && !call.settled;
+      call.fail(reason());
+      if (armed) this.#host.release?.(call);
+    }
   }
 
   /** Ends an open MULTI stretch of a pipeline (then returns the chain), or sends the batch. */
@@ -95,31 +115,31 @@ export class Pipeline {
     if (this.#executed) throw new RedisError(reused, { code: 'ERR_PIPELINE_REUSED' });
     this.#executed = true;
     const cancel = this.#cancel;
-    const abort = (): void => {
-      for (const unit of this.#units) unit.settled = true;
-      for (const call of this.#calls) call.fail(cancel!.reason());
-    };
-    if (cancel?.signal.aborted) throw cancel.reason();
-    cancel?.signal.addEventListener('abort', abort, { once: true });
+    if (cancel === undefined) return this.#resultsOf(await this.#send());
+    if (cancel.signal.aborted) throw cancel.reason();
+    const group = AbortGroup.of(cancel.signal);
+    const member = { cancel: () => this.#abort(cancel.reason) };
+    group.add(member);
     const results = await this.#send();
-    cancel?.signal.removeEventListener('abort', abort);
-    for (const [index, callback] of this.#callbacks) {
-      // A failed command's callback gets the error alone.
-      process.nextTick(callback, ...results[index]!);
-    }
+    group.delete(member);
+    return this.#resultsOf(results);
+  }
+
+  #resultsOf(results: BatchResult[]): BatchResult[] | null {
     return this.#unwrap ? unwrap(results) : results;
   }
 
   #send(): Promise<BatchResult[]> {
     return new Promise((resolve) => {
       const calls = this.#calls;
-      const scatter = new Scatter(calls.length, resolve);
+      const scatter: CallGroup = withCallbacks(new Scatter(calls.length, resolve), this.#callbacks);
       const { moment } = this.#host.dispatcher;
       for (let at = 0; at < calls.length; at++) {
         const call = calls[at]!;
         call.group = scatter;
         call.moment = moment;
         if (call.name !== 'multi') {
+          if (this.#cancel !== undefined && (call.flags & CallFlag.blocking) !== 0) this.#host.mayRelease?.(call);
           this.#host.submit(call);
           continue;
         }
@@ -138,13 +158,14 @@ export class Pipeline {
 
   #sendUnit(unit: readonly Call[], moment: Moment): void {
     const commands = unit.slice(1, -1);
-    const slots = new Set(commands.map((call) => call.slot).filter((slot) => slot >= 0));
+    const slots = this.#host.oneNode ? noSlots : new Set(commands.map((call) => call.slot).filter((slot) => slot >= 0));
     if (slots.size > 1) {
       const why = 'All the keys in a transaction should belong to the same slot';
       for (const call of unit) call.fail(new RedisError(why, { code: 'CROSSSLOT' }));
       return;
     }
-    if (this.#host.watch !== undefined) for (const call of commands) this.#host.watch(call);
+    const exec = unit.at(-1)!;
+    if (this.#host.watch !== undefined) for (const call of commands) this.#host.watch(call, exec);
     const [slot = -1] = slots;
     const buffers = commands.some((call) => call.encoding === 'buffer');
     const transaction = new Transaction(
@@ -158,6 +179,18 @@ export class Pipeline {
     this.#units.push(transaction);
     this.#host.submit(transaction);
   }
+}
+
+/** Calls back as the answers come, in the turn in which a promise of the call would have been settled. */
+function withCallbacks(group: CallGroup, callbacks: ReadonlyMap<number, Callback<unknown>>): CallGroup {
+  if (callbacks.size === 0) return group;
+  return {
+    settled: (call, error, value) => {
+      const callback = callbacks.get(call.index);
+      if (callback !== undefined) queueMicrotask(() => callBack(callback, error, value));
+      group.settled(call, error, value);
+    },
+  };
 }
 
 function settleUnit(unit: readonly Call[], outcome: TransactionOutcome, buffers: boolean): void {
@@ -195,10 +228,23 @@ function unwrap(results: readonly BatchResult[]): BatchResult[] | null {
   return (values as unknown[]).map((value) => (value instanceof Error ? [value] : [null, value]) as BatchResult);
 }
 
-/** Calls back outside the promise chain, so that a throwing callback is the process's error, not ours. */
+/** Calls back in the promise's turn, so that callbacks and promises of neighbouring calls keep the order of replies. */
 export function nodeify<T>(promise: Promise<T>, callback: Callback<T>): void {
   promise.then(
-    (value) => process.nextTick(callback, null, value),
-    (error: Error) => process.nextTick(callback, error),
+    (value) => callBack(callback, null, value),
+    (error: Error) => callBack(callback, error),
   );
+}
+
+/** A callback that throws is the process's error, not ours. */
+function callBack<T>(callback: Callback<T>, error: Error | null, value?: T): void {
+  try {
+    // As with ioredis, there is no second argument without a value.
+    if (value === undefined) callback(error);
+    else callback(error, value);
+  } catch (thrown) {
+    process.nextTick(() => {
+      throw thrown;
+    });
+  }
 }

@@ -3,7 +3,7 @@
 import { lookup as systemLookup } from 'node:dns';
 import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
-import { RedisError } from '../base/errors.ts';
+import { lookupFailure, RedisError } from '../base/errors.ts';
 import { withHint } from '../base/hint.ts';
 import type { World } from '../base/world.ts';
 import { openReading } from './reading.ts';
@@ -52,7 +52,9 @@ export function dial(options: DialOptions, world: World): Dialing {
     const ready = options.tls === undefined ? 'connect' : 'secureConnect';
     const timer =
       timeout > 0
-        ? world.after(timeout, () => failed(new RedisError('connect ETIMEDOUT', { code: 'ETIMEDOUT', node: address })))
+        ? world.deadline(timeout, () =>
+            failed(new RedisError('connect ETIMEDOUT', { code: 'ETIMEDOUT', node: address })),
+          )
         : undefined;
     const detach = (): void => {
       timer?.cancel();
@@ -121,7 +123,7 @@ function lookupForSockets(lookup: DNSLookupFunction): LookupFunction {
   return (hostname, options, callback) => {
     const answer = (error: NodeJS.ErrnoException | null | undefined, address: string): void => {
       const family = isIP(address);
-      if (error) callback(error, '', 0);
+      if (error) callback(lookupFailure(error), '', 0);
       // Both have one callback for one address and for all of them, which their types cannot say.
       else if (family === 0) systemLookup(address, options, callback as never);
       else if (options.all) callback(null, [{ address, family }]);
@@ -130,7 +132,7 @@ function lookupForSockets(lookup: DNSLookupFunction): LookupFunction {
     try {
       lookup(hostname, answer);
     } catch (error) {
-      callback(error as NodeJS.ErrnoException, '', 0);
+      callback(lookupFailure(error as NodeJS.ErrnoException), '', 0);
     }
   };
 }

@@ -28,6 +28,8 @@ export interface HandshakeOptions {
   readonly inStep?: boolean | undefined;
   /** Announce the library's name with CLIENT SETINFO. Default true. */
   readonly clientInfo?: boolean | undefined;
+  /** Learn the server's number for the connection where HELLO does not tell it. Default false. */
+  readonly identify?: boolean | undefined;
   /** Goes with the name: `lingcache(tag)`. */
   readonly clientInfoTag?: string | undefined;
   /** The connection is TLS. */
@@ -40,6 +42,8 @@ interface Step {
   readonly required: boolean;
   /** What is wrong with an answer that is no error. */
   readonly judge?: (answer: unknown) => Error | undefined;
+  /** The answer tells the server's number for the connection. */
+  readonly identifies?: boolean;
   /** Says more about a refusal. */
   readonly hint?: string;
 }
@@ -58,7 +62,7 @@ function handshakeSteps(options: HandshakeOptions, protocol: 2 | 3): Step[] {
   if (protocol === 3) {
     const hello = ['hello', '3'];
     if (auth !== undefined) hello.push('AUTH', options.username || 'default', options.password!);
-    steps.push({ argv: hello, required: true, judge: judgeHello });
+    steps.push({ argv: hello, required: true, judge: judgeHello, identifies: true });
   } else if (auth !== undefined) steps.push({ argv: auth, required: true });
   if (options.connectionName) steps.push({ argv: ['client', 'setname', options.connectionName], required: false });
   if (options.db) steps.push({ argv: ['select', String(options.db)], required: true, hint: selectHint(options.db) });
@@ -66,6 +70,7 @@ function handshakeSteps(options: HandshakeOptions, protocol: 2 | 3): Step[] {
   if (options.readOnly && options.inStep) {
     steps.push({ argv: ['info', 'replication'], required: false, judge: judgeReplica });
   }
+  if (options.identify && protocol === 2) steps.push({ argv: ['client', 'id'], required: false, identifies: true });
   if (options.clientInfo ?? true) {
     const name = options.clientInfoTag ? `${libraryName}(${options.clientInfoTag})` : libraryName;
     steps.push({ argv: ['client', 'setinfo', 'LIB-NAME', name], required: false });
@@ -102,7 +107,10 @@ function exchange(connection: Connection, steps: readonly Step[]): Promise<(Erro
     const { call, answer } = ownCall(step.argv);
     connection.write(call);
     return answer.then(
-      (reply) => step.judge?.(reply),
+      (reply) => {
+        if (step.identifies) connection.clientId = clientIdIn(reply);
+        return step.judge?.(reply);
+      },
       (error: Error) => {
         if (!(error instanceof ReplyError)) return error;
         if (!step.required || (step.argv[0] === 'auth' && asksForNoPassword(error))) return undefined;
@@ -126,6 +134,16 @@ function judgeHello(answer: unknown): Error | undefined {
     // No map: no answer to HELLO.
   }
   return new ReplyError('NOPROTO HELLO was answered with something else');
+}
+
+/** CLIENT ID answers a number; HELLO a map, in whatever form maps come. */
+function clientIdIn(reply: unknown): number | undefined {
+  let id: unknown = reply;
+  if (Array.isArray(reply)) id = reply[reply.indexOf('id') + 1];
+  else if (reply instanceof Map) id = reply.get('id');
+  else if (typeof reply === 'object' && reply !== null) id = (reply as { id?: unknown }).id;
+  const number = typeof id === 'number' || typeof id === 'string' ? Number(id) : Number.NaN;
+  return Number.isSafeInteger(number) && number > 0 ? number : undefined;
 }
 
 // Source: INFO replication. A master has no such line.

@@ -25,7 +25,7 @@ export interface ClientHands {
   readonly dispatcher: Dispatcher;
   /** Rejections carry the stack of the line that made the call. */
   readonly friendly: boolean;
-  /** Subscriptions have a connection of their own: not for a pipeline. */
+  /** Keys live on several nodes, and subscriptions have a connection of their own. */
   readonly cluster: boolean;
   status(): Status;
   /** Why a call cannot be carried out by this client, whatever the server says; asked for calls of batches. */
@@ -40,13 +40,17 @@ export interface ClientHands {
   addressFor(call: Call): string | undefined;
   /** The database that calls go to. */
   readonly database: () => number;
-  /** A call that travels inside a transaction: told before it is sent. */
-  watch(call: Call): void;
-  /** Takes the connection away from a blocking call whose caller has left, where it has one of its own. */
+  /** A call that travels inside a transaction, which `exec` ends: announced before it is sent. */
+  watch(call: Call, exec: Call): void;
+  /** A blocking call is about to be submitted whose caller may leave it. */
+  mayRelease?(call: Call): void;
+  /** Ends a blocking call on the server whose caller has left. */
   release(call: Call): void;
   /** MULTI without a pipeline. */
   openTransaction(): Promise<'OK'>;
   quit(): Promise<'OK'>;
+  /** QUIT has been answered, and a callback is about to hear of it: closes what it has not closed itself. */
+  depart?(): void;
 }
 
 // The command methods are put beneath the prototype by installCommands; this gives them their types.
@@ -75,8 +79,11 @@ export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extend
     client.#batches = {
       dispatcher: hands.dispatcher,
       submit: tracedSubmit(hands.submitBatch, destinationOf),
-      watch: (call) => {
-        hands.watch(call);
+      oneNode: !hands.cluster,
+      mayRelease: (call) => hands.mayRelease?.(call),
+      release: (call) => hands.release(call),
+      watch: (call, exec) => {
+        hands.watch(call, exec);
         if (commandTracing.hasSubscribers) traceInUnit(call, destinationOf(call));
       },
     };
@@ -95,13 +102,22 @@ export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extend
     return 0;
   }
 
-  /** Closes every connection now; pending commands are rejected with "Connection is closed.". */
+  /**
+   * Closes every connection without waiting for it: what was issued before leaves and is answered, as far as the
+   * server does so within `disconnectTimeout` (default 2000 ms); the rest, and what waits for a connection, is
+   * rejected with "Connection is closed.". With `reconnect` the client connects again afterwards.
+   */
   abstract disconnect(reconnect?: boolean): void;
 
   /** QUIT: what was sent before is answered first. Resolves with "OK"; later commands are rejected. */
   quit(callback?: Callback<'OK'>): Promise<'OK'> {
     const quitting = this.#hands.quit();
     if (callback !== undefined) nodeify(quitting, callback);
+    // The callback before the events, and both statuses before whoever awaits goes on.
+    quitting.then(
+      () => this.#hands.depart?.(),
+      () => undefined,
+    );
     return quitting;
   }
 
@@ -129,7 +145,10 @@ export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extend
     const host = {
       maker,
       scripts: this.#scripts,
-      submit: this.#hands.submit,
+      submit: (call: Call) => {
+        if ((call.flags & CallFlag.blocking) !== 0) this.#hands.mayRelease?.(call);
+        this.#hands.submit(call);
+      },
       release: (call: Call) => {
         if ((call.flags & CallFlag.blocking) === 0) return;
         // Settled first, so that its loss does not send it again.

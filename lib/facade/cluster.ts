@@ -2,6 +2,7 @@
 // nodes() hands out and the scripts; everything about slots, redirects and connections lives below.
 
 import type { EventEmitter } from 'node:events';
+import type { Backlog } from '../base/backlog.ts';
 import { AbortError, OptionError } from '../base/errors.ts';
 import { RealWorld } from '../base/world.ts';
 import { fanOut, mayFanOut } from '../batch/fan-out.ts';
@@ -37,9 +38,10 @@ import type {
   ReplyMappingFromClusterOptions,
 } from './options.ts';
 import { readChoiceOf } from './read-choice.ts';
-import { Redis, sharedKeeper } from './redis.ts';
+import { Redis, sharedKeeper, tellEnd, tellState } from './redis.ts';
 import type { ScanStream } from './scan-stream.ts';
 import { refusalOnShared } from './shared-refusals.ts';
+import { sendFromTail } from './stream-tail.ts';
 import type { ReplyMappingMode, ScanStreamOptions } from './types.ts';
 
 /** The map that a duplicate starts from, by the options made for it: it asks the cluster for none. */
@@ -81,7 +83,7 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     this.#plain = options.crossSlot !== 'split' && !options.fanOut;
     if (options.himportFieldsets?.length) this.#fieldsets = new Fieldsets(options.himportFieldsets);
     const world = this.#world;
-    this.#core = new ClusterCore(seeds, options, world, (send) => this.#makeLifecycle(send), {
+    this.#core = new ClusterCore(seeds, options, world, (send, backlog) => this.#makeLifecycle(send, backlog), {
       readChoice: this.#readChoice(),
       inherited: inheritedMaps.get(given),
       onNodeAdded: (node) => this.emit('+node', this.#faceOf(node)),
@@ -95,7 +97,9 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
       client: this,
       onDrain: () => this.emit('drain'),
       onReady: () => this.#subscriber.start(),
-      onKeeperState: (keeper, state) => {
+      onKeeperState: (keeper, state, reason) => {
+        const face = this.#faces.get(keeper.address);
+        if (face !== undefined) tellState(face, keeper, state, reason);
         if (state === 'up') this.#prepare(keeper);
         this.#cache?.nodeState(keeper, state);
       },
@@ -153,7 +157,10 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     if (db !== undefined) redisOptions.db = db;
     const options: ClusterOptions = { ...this.options, ...overrideOptions, redisOptions, db: redisOptions.db };
     // With the same seeds and the same names for their nodes it is the same cluster, whose map is known.
-    const same = nodes === this.startupNodes && options.natMap === this.options.natMap;
+    const same =
+      nodes === this.startupNodes &&
+      options.natMap === this.options.natMap &&
+      options.redirectAllow === this.options.redirectAllow;
     if (same && this.status === 'ready') inheritedMaps.set(options, this.#core.router.map);
     return new Cluster(nodes, options as never);
   }
@@ -163,7 +170,7 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     if (role !== 'all' && role !== 'master' && role !== 'slave') {
       throw new OptionError('role', `Invalid role "${String(role)}". Expected "all", "master" or "slave"`);
     }
-    const nodes = [...this.#core.pool.all()].filter((node) => node.inMap && (role === 'all' || node.role === role));
+    const nodes = [...this.#core.pool.all()].filter((node) => node.shown && (role === 'all' || node.role === role));
     return nodes.map((node) => this.#faceOf(node));
   }
 
@@ -203,7 +210,10 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
 
   readonly #submit = (call: Call): void => {
     call.moment = this.#core.router.moment;
-    if ((call.flags & CallFlag.blocking) !== 0) this.#limit(call);
+    if ((call.flags & CallFlag.blocking) !== 0) {
+      this.#limit(call);
+      if (sendFromTail(call, this.#core.router, this.#ask, this.#send)) return;
+    }
     this.#fieldsets?.watch(call, () => this.#masters(), this.#send);
     const refusal = call.slot < 0 ? this.#refuse(call) : undefined;
     if (refusal !== undefined) call.fail(refusal);
@@ -226,8 +236,11 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
   }
 
   #limit(call: Call): void {
-    limitBlocking(call, this.options.redisOptions ?? {}, this.#world, (late) => this.#core.pool.release(late));
+    const ready = this.status === 'ready';
+    limitBlocking(call, this.options.redisOptions ?? {}, this.#world, ready, (late) => this.#core.release(late));
   }
+
+  readonly #ask = (call: Call): void => this.#core.submit(call);
 
   readonly #direct = (parcel: Parcel): void => {
     const cache = this.#cache;
@@ -282,7 +295,8 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
       addressFor: ({ slot }) => (slot < 0 ? undefined : this.#core.router.map.masterOf(slot)),
       database: this.#database,
       watch: (call) => this.#cache?.watch(call),
-      release: (call) => this.#core.pool.release(call),
+      mayRelease: (call) => this.#core.mayRelease(call),
+      release: (call) => this.#core.release(call),
       openTransaction: () => {
         throw new OptionError('pipeline', 'multi({ pipeline: false }) needs one connection; use it on one of nodes()');
       },
@@ -291,7 +305,6 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
   }
 
   async #quit(): Promise<'OK'> {
-    if (this.status === 'end') throw new AbortError('Connection is closed.', { code: 'ERR_CLOSED' });
     await this.#core.quit(() => this.#subscriber.settled());
     return 'OK';
   }
@@ -318,14 +331,15 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     );
   }
 
-  #makeLifecycle(send: (parcel: Parcel) => void): Lifecycle {
+  #makeLifecycle(send: (parcel: Parcel) => void, backlog: Backlog): Lifecycle {
     return new Lifecycle(this, {
       offlineQueue: this.options.enableOfflineQueue ?? true,
       offlineMessage: "Cluster isn't ready and enableOfflineQueue options is false",
-      maxQueueLength: this.options.maxQueueLength ?? 1_000_000,
-      maxQueueBytes: this.options.maxQueueBytes ?? 512 * 1024 * 1024,
+      backlog,
       send,
       wake: () => void this.connect().catch(() => undefined),
+      onHeld: () => this.#core.watchHeld(),
+      log: (line) => this.#world.log(line),
     });
   }
 
@@ -359,6 +373,7 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     this.#faces.delete(node.key);
     this.#nodeSubscribers.get(node.key)?.stop(new AbortError('Node is disconnected', { node: node.key }));
     this.#nodeSubscribers.delete(node.key);
+    tellEnd(face);
     this.emit('-node', face, node.key);
   }
 }

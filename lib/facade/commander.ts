@@ -25,6 +25,12 @@ import type { CommonRedisOptions, ScriptDefinition } from './options.ts';
 
 const confirmations = new Set(['subscribe', 'unsubscribe', 'psubscribe', 'punsubscribe', 'ssubscribe', 'sunsubscribe']);
 
+/** Commands that may hold their connection for as long as it takes; besides these, all that nobody has told us about. */
+const slowCommands = new Set(
+  `eval evalsha eval_ro evalsha_ro fcall fcall_ro script function wait waitaof debug sort sort_ro keys flushall flushdb
+  save migrate restore`.split(/\s+/),
+);
+
 /** What is known of a command once its name is: looked up once per name, kept by the method. */
 export interface Word {
   readonly name: string;
@@ -46,7 +52,9 @@ export function wordOf(name: string): Word {
   let flags = 0;
   if (row !== undefined && (row.flags & Flag.readonly) !== 0) flags |= CallFlag.readOnly;
   if (row !== undefined && (row.flags & Flag.blocking) !== 0) flags |= CallFlag.blocking;
+  if (lower === 'wait' || lower === 'waitaof') flags |= CallFlag.blocking | CallFlag.inOrder;
   if (confirmations.has(lower)) flags |= CallFlag.subscribing;
+  if (row === undefined || slowCommands.has(lower)) flags |= CallFlag.slow;
   const word: Word = { name, row, flags, shape: shapeOf(name) };
   if (words.size < maxWords) words.set(name, word);
   return word;
@@ -101,7 +109,8 @@ export class CallMaker {
     const count = script.numberOfKeys === undefined ? [] : [script.numberOfKeys];
     let argv = argvOf(['evalsha', script.sha, ...count, ...args]);
     if (this.#prefix !== undefined) argv = prefixKeys(argv, this.#prefix);
-    const call = this.#place(argv, evalsha, script.readOnly ? CallFlag.readOnly : 0, encoding, undefined);
+    const flags = CallFlag.slow | (script.readOnly ? CallFlag.readOnly : 0);
+    const call = this.#place(argv, evalsha, flags, encoding, undefined);
     call.fallback = ['eval', script.lua, ...argv.slice(2)];
     return call;
   }
@@ -273,7 +282,8 @@ const ownFolder = new URL('.', import.meta.url).href;
 /** The stack without its message and without the frames of this folder on top. */
 function framesOfCaller(made: Error): string {
   const frames = (made.stack ?? '').split('\n').slice(1);
-  const first = frames.findIndex((frame) => !frame.includes(ownFolder));
+  // With tracing on, a frame of node:diagnostics_channel is among ours.
+  const first = frames.findIndex((frame) => !frame.includes(ownFolder) && !frame.includes('node:diagnostics_channel'));
   return frames.slice(Math.max(first, 0)).join('\n');
 }
 

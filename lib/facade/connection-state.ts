@@ -11,18 +11,23 @@ interface OpenTransaction {
   connection: number | undefined;
 }
 
-const words = new Set(['select', 'multi', 'exec', 'discard'].flatMap((word) => [word, word.toUpperCase()]));
+const words = new Set(['select', 'multi', 'exec', 'discard', 'quit'].flatMap((word) => [word, word.toUpperCase()]));
 
 export class ConnectionState {
   /** Counts connections: the number of the one in use. */
   readonly #connection: () => number;
   readonly #onSelect: (db: number) => void;
+  readonly #first: number;
   #db: number;
+  /** What the `select` event has told last; ioredis tells it when SELECT is sent, not when it is answered. */
+  #announced: number;
   #open: OpenTransaction | undefined;
   readonly #parts = new WeakMap<Parcel, OpenTransaction>();
 
   constructor(db: number, connection: () => number, onSelect: (db: number) => void) {
+    this.#first = db;
     this.#db = db;
+    this.#announced = db;
     this.#connection = connection;
     this.#onSelect = onSelect;
   }
@@ -32,11 +37,28 @@ export class ConnectionState {
     return this.#db;
   }
 
-  /** Notes a call before it is sent for the first time; an error: it must not be. */
-  admit(call: Call): Error | undefined {
+  /** The database that commands issued now will find. */
+  get intended(): number {
+    return this.#announced;
+  }
+
+  /** A new connection: its handshake has selected the database of the options. */
+  connected(): void {
+    this.#announced = this.#first;
+  }
+
+  announce(db: number): void {
+    if (db === this.#announced) return;
+    this.#announced = db;
+    this.#onSelect(db);
+  }
+
+  /** Notes a call before it is sent for the first time. An error: it must not be; `quit`: it ends the connection. */
+  admit(call: Call): Error | 'quit' | undefined {
     if (this.#open === undefined && !words.has(call.name)) return undefined;
     const name = call.name.toLowerCase();
-    if (name === 'select') this.#followSelect(call);
+    if (name === 'quit') return 'quit';
+    if (name === 'select') this.#followSelect(call, call);
     else if (name === 'multi') this.#followMulti(call);
     else if (this.#open !== undefined) {
       const open = this.#open;
@@ -52,13 +74,17 @@ export class ConnectionState {
     return this.#parts.get(parcel)?.connection === undefined ? undefined : aborted();
   }
 
-  #followSelect(call: Call): void {
+  /** Notes a call inside a transaction: what it does is done once `exec` is answered with results. */
+  watch(call: Call, exec: Call): void {
+    if (call.name.toLowerCase() === 'select') this.#followSelect(call, exec);
+  }
+
+  #followSelect(call: Call, decisive: Call): void {
     const db = Number(call.argv[1]);
     if (!Number.isInteger(db)) return;
-    whenDone(call, (error) => {
-      if (error !== null || db === this.#db) return;
-      this.#db = db;
-      this.#onSelect(db);
+    this.announce(db);
+    whenDone(decisive, (error, value) => {
+      if (error === null && value !== null) this.#db = db;
     });
   }
 
@@ -78,24 +104,24 @@ function aborted(): Error {
 }
 
 /** Tells the outcome of a call before its caller hears of it. */
-function whenDone(call: Call, done: (error: Error | null) => void): void {
+export function whenDone(call: Call, done: (error: Error | null, value: unknown) => void): void {
   const group: CallGroup | null = call.group;
   const { resolve, reject } = call;
   if (group !== null) {
     call.group = {
       settled: (settled, error, value) => {
-        done(error);
+        done(error, value);
         group.settled(settled, error, value);
       },
     };
     return;
   }
   call.resolve = (value) => {
-    done(null);
+    done(null, value);
     resolve(value);
   };
   call.reject = (error) => {
-    done(error);
+    done(error, undefined);
     reject(error);
   };
 }

@@ -45,6 +45,10 @@ export interface RedirectMessage {
   /** Where MOVED or ASK sent it. */
   to: string | undefined;
   error: Error;
+  /** How often the call has been put on a connection. */
+  attempts: number;
+  /** How often its bytes have left for a server. */
+  writes: number;
 }
 
 /** `lingcache:refresh`: a round of asking for the slot map is over. */

@@ -3,6 +3,7 @@
 // client's own options, so that everything behind reads the kinds that the typings promise.
 
 import { OptionError } from '../base/errors.ts';
+import { shownOption } from '../base/secrets.ts';
 import { defaultRedisOptions, fillClusterDefaults } from './defaults.ts';
 import { checkNames } from './option-names.ts';
 import type { ClusterNode, ClusterOptions, CommonRedisOptions, RedisOptions } from './options.ts';
@@ -134,6 +135,7 @@ const commonRules: Rules = {
   reconnectOnError: callable,
   maxLoadingRetryTime: patience,
   disconnectTimeout: patience,
+  quitTimeout: milliseconds,
   maxRetriesPerRequest: [retries, 'a whole number from 0, Infinity or null'],
   disableClientInfo: flag,
   clientInfoTag: text,
@@ -146,6 +148,7 @@ const commonRules: Rules = {
   enableReadyCheck: flag,
   lazyConnect: flag,
   resend: [oneOf('all', 'readonly'), '"all" or "readonly"'],
+  maxResends: count,
   maxQueueLength: count,
   maxQueueBytes: bytes,
   maxBulkLength: bytes,
@@ -180,6 +183,7 @@ const clusterRules: Rules = {
   retryDelayOnClusterDown: [nonNegative, 'milliseconds'],
   retryDelayOnTryAgain: [nonNegative, 'milliseconds'],
   retryDeadline: patience,
+  quitTimeout: milliseconds,
   silenceTimeout: milliseconds,
   maxBlockingConnections: [numeric((value) => natural(value) && value >= 1), 'a whole number from 1'],
   slotsRefreshTimeout: patience,
@@ -191,9 +195,14 @@ const clusterRules: Rules = {
   enableAutoPipelining: flag,
   showFriendlyErrorStack: flag,
   natMap: [(value) => (isFunction(value) ? value : anObject(value)), 'an object or a function'],
+  redirectAllow: [
+    (value) => (isFunction(value) || Array.isArray(value) ? value : refused),
+    'an array of networks and host names, or a function',
+  ],
   keyPrefix: commonRules['keyPrefix']!,
   db: commonRules['db']!,
   resend: commonRules['resend']!,
+  maxResends: count,
   maxQueueLength: count,
   maxQueueBytes: bytes,
   scripts: commonRules['scripts']!,
@@ -218,17 +227,12 @@ function corrections(options: object, rules: Rules, prefix = ''): Record<string,
     if (used === refused) {
       throw new OptionError(
         `${prefix}${name}`,
-        `Invalid option ${prefix}${name} ${shown(value)}. Expected ${expected}`,
+        `Invalid option ${prefix}${name} ${shownOption(name, value)}. Expected ${expected}`,
       );
     }
     if (!Object.is(used, value)) corrected[name] = used;
   }
   return Object.keys(corrected).length === 0 ? undefined : corrected;
-}
-
-function shown(value: unknown): string {
-  if (typeof value === 'number' || typeof value === 'bigint') return String(value);
-  return JSON.stringify(value) ?? String(value);
 }
 
 const scalings = ['master', 'slave', 'all', 'nearest'];
@@ -280,7 +284,7 @@ export function checkRedisOptions(options: RedisOptions): void {
 export function checkStartupNodes(nodes: unknown): void {
   if (nodes === undefined || nodes === null) return;
   if (!Array.isArray(nodes)) {
-    const why = `\`startupNodes\` should be an array: new Cluster([${shown(nodes)}])`;
+    const why = `\`startupNodes\` should be an array: new Cluster([${shownOption('startupNodes', nodes)}])`;
     throw new OptionError('startupNodes', why);
   }
   for (const node of nodes as ClusterNode[]) if (typeof node === 'object' && node !== null) checkNames(node, 'node');

@@ -13,8 +13,8 @@ const nodeNames: ReadonlySet<string> = new Set(
     clientInfoTag commandQueue commandTimeout connectTimeout connectionName Connector db disableClientInfo
     disconnectTimeout enableAutoPipelining enableOfflineQueue enableReadyCheck enableTLSForSentinelMode
     failoverDetector family himportFieldsets host keepAlive keyPrefix lazyConnect maxBulkLength maxLoadingRetryTime
-    maxQueueBytes maxQueueLength maxRetriesPerRequest monitor name natMap noDelay offlineQueue password path port
-    preferredSlaves protocol readOnly reconnectOnError replyMapping resend retryStrategy role scripts
+    maxQueueBytes maxQueueLength maxResends maxRetriesPerRequest monitor name natMap noDelay offlineQueue password path port
+    preferredSlaves protocol quitTimeout readOnly reconnectOnError replyMapping resend retryStrategy role scripts
     sentinelCommandTimeout sentinelMaxConnections sentinelPassword sentinelReconnectStrategy sentinelRetryStrategy
     sentinelTLS sentinelUsername sentinels showFriendlyErrorStack socketTimeout stringNumbers tls updateSentinels
     username
@@ -26,8 +26,8 @@ const clusterNames: ReadonlySet<string> = new Set(
   words(`
     autoPipeliningIgnoredCommands availabilityZone clientSideCache clusterNodeRetryStrategy clusterRetryStrategy
     crossSlot db dnsLookup enableAutoPipelining enableOfflineQueue enableReadyCheck fanOut himportFieldsets keyPrefix
-    lazyConnect maxBlockingConnections maxQueueBytes maxQueueLength maxRedirections natMap redisOptions
-    replicaCheckInterval resend resolveSrv retryDeadline retryDelayOnClusterDown retryDelayOnFailover
+    lazyConnect maxBlockingConnections maxQueueBytes maxQueueLength maxRedirections maxResends natMap quitTimeout
+    redirectAllow redisOptions replicaCheckInterval resend resolveSrv retryDeadline retryDelayOnClusterDown retryDelayOnFailover
     retryDelayOnMoved retryDelayOnTryAgain scaleReads scripts shardedSubscribers showFriendlyErrorStack
     silenceTimeout slotsRefreshInterval slotsRefreshTimeout useSRVRecords`),
 );

@@ -2,22 +2,27 @@
 // that wait for it. The public face (redis.ts) adds names; this file knows when to connect, to send and to give up.
 
 import type { EventEmitter } from 'node:events';
+import { Backlog } from '../base/backlog.ts';
 import { AbortError, MaxRetriesPerRequestError, RedisError } from '../base/errors.ts';
-import type { World } from '../base/world.ts';
-import { Call, type Lane, ownCall, type Parcel } from '../connection/call.ts';
+import type { Timer, World } from '../base/world.ts';
+import { Call, CallFlag, type Lane, ownCall, type Parcel } from '../connection/call.ts';
 import { Keeper, type KeeperState } from '../connection/keeper.ts';
 import { Subscriptions } from '../pubsub/subscriptions.ts';
-import { Deadlines } from '../router/deadlines.ts';
-import { SingleRouter } from '../router/single.ts';
+import { Deadlines, failAsTimedOut } from '../router/deadlines.ts';
+import { SingleRouter, type SingleRouterOptions } from '../router/single.ts';
+import { lossOf } from '../router/verdict.ts';
 import { ReplyError } from '../wire/reply.ts';
-import { ConnectionState } from './connection-state.ts';
+import { Command } from './command.ts';
+import { ConnectionState, whenDone } from './connection-state.ts';
+import { defaultQuitTimeout, quitTimeoutError } from './drain.ts';
 import { Fieldsets } from './himport.ts';
 import { Lifecycle, type Status } from './lifecycle.ts';
 import { parseMonitorLine } from './monitor.ts';
 import { ConnectTracer } from './observe.ts';
 import type { RedisOptions } from './options.ts';
 import { waitUntilLoaded } from './ready-check.ts';
-import { keeperOptionsOf, resendsWritten } from './settings.ts';
+import { keeperOptionsOf, maxResendsOf, resendsWritten } from './settings.ts';
+import { limitsBlocking, secondOf, Unblocker } from './unblock.ts';
 
 /** What a Redis needs of its connection, whoever owns that. */
 export interface NodeLink {
@@ -33,10 +38,19 @@ export interface NodeLink {
   subscribe?(call: Call): void;
   /** Sends, or holds until there is a connection. */
   submit(parcel: Parcel): void;
+  /** A call inside a transaction that `exec` ends. */
+  watch?(call: Call, exec: Call): void;
   /** Resolves at `ready`. */
   connect(): Promise<void>;
   disconnect(reconnect: boolean): void;
+  /** Resolves when QUIT is answered, or nobody will. */
   quit(): Promise<'OK'>;
+  /** Closes after quit(): nothing is owed any more. */
+  depart(): void;
+  /** A blocking call is about to be sent whose caller may leave it. */
+  note(call: Call): void;
+  /** The caller of a blocking call has left. */
+  release(call: Call): void;
 }
 
 export const closedText = 'Connection is closed.';
@@ -50,40 +64,67 @@ export class RedisCore implements NodeLink {
   readonly #client: EventEmitter;
   readonly #options: RedisOptions;
   readonly #world: World;
+  /** Everything that waits anywhere in this client. */
+  readonly #backlog: Backlog;
   readonly #lifecycle: Lifecycle;
   readonly #state: ConnectionState;
+  /** Of calls that are to be sent again. */
+  readonly #databases = new WeakMap<Parcel, number>();
   readonly #deadlines: Deadlines | undefined;
   readonly #fieldsets: Fieldsets | undefined;
   readonly #connects = new ConnectTracer();
+  readonly #unblocker: Unblocker;
+  /** Blocking calls may be given up by a limit of the options. */
+  readonly #mayGiveUp: boolean;
   #times = 0;
   /** The connection of now, or the one just lost, has been through its handshake. */
   #wasUp = false;
   #connections = 0;
   /** Milliseconds until the next attempt to connect, as the strategy has it. */
   #delay = 0;
+  /** The client was closed because quit() has waited too long. */
+  #quitLate: Error | undefined;
   #waiters: { resolve: () => void; reject: (error: Error) => void }[] = [];
+  /** connect() was called in this tick. */
+  #fresh = false;
+  /** QUIT is on its way: the server will close the connection, and no other follows. */
+  #quitting = false;
+  /** Of a lazy client that was told to reconnect. */
+  #waking: Timer | undefined;
 
   constructor(client: EventEmitter, options: RedisOptions, world: World) {
     this.#client = client;
     this.#options = options;
     this.#world = world;
+    this.#backlog = new Backlog(options);
     this.keeper = this.#makeKeeper();
+    this.#unblocker = new Unblocker(
+      () => this.keeper,
+      secondOf(() => this.keeper, options, world),
+      world,
+    );
+    this.#mayGiveUp = limitsBlocking(options);
     this.router = new SingleRouter(
       laneOf(() => this.keeper),
       world,
       {
         resendWritten: resendsWritten(options),
+        maxResends: maxResendsOf(options),
+        gaveUp: gaveUpOf(options),
         loadingDeadline: options.maxLoadingRetryTime ?? 10_000,
+        again: (parcel) => this.#databases.set(parcel, this.#state.db),
         hold: (parcel) => this.#hold(parcel),
+        backlog: this.#backlog,
       },
     );
     this.#lifecycle = new Lifecycle(client, {
       offlineQueue: options.enableOfflineQueue ?? true,
       offlineMessage: "Stream isn't writeable and enableOfflineQueue options is false",
-      maxQueueLength: options.maxQueueLength ?? 1_000_000,
-      maxQueueBytes: options.maxQueueBytes ?? 512 * 1024 * 1024,
-      send: (parcel) => this.router.send(parcel),
+      backlog: this.#backlog,
+      send: (parcel) => this.#send(parcel),
+      early: (parcel) => parcel instanceof Call && Command.checkFlag('HANDSHAKE_COMMANDS', parcel.name),
       wake: () => void this.connect().catch(() => undefined),
+      log: (line) => world.log(line),
     });
     this.subscriptions = new Subscriptions(client);
     this.#state = new ConnectionState(
@@ -93,7 +134,13 @@ export class RedisCore implements NodeLink {
     );
     const timeout = options.commandTimeout;
     if (timeout !== undefined && timeout > 0) {
-      this.#deadlines = new Deadlines(timeout, world, (visit) => this.#visitAll(visit));
+      this.#deadlines = new Deadlines(timeout, world, (visit) => this.#visitAll(visit), {
+        expire: (parcel) => {
+          failAsTimedOut(parcel);
+          if ((parcel.flags & CallFlag.blocking) !== 0) this.release(parcel as Call);
+        },
+        swept: () => this.#lifecycle.forgetSettled(),
+      });
     }
     if (options.himportFieldsets?.length) this.#fieldsets = new Fieldsets(options.himportFieldsets);
     if (options.lazyConnect) this.#lifecycle.become('wait');
@@ -111,10 +158,28 @@ export class RedisCore implements NodeLink {
     this.#deadlines?.start();
     const error = parcel instanceof Call ? this.#admit(parcel) : undefined;
     if (error === undefined) this.#lifecycle.submit(parcel);
+    else if (error === 'quit') this.#submitQuit(parcel as Call);
     else parcel.fail(error);
   }
 
-  #admit(call: Call): Error | undefined {
+  watch(call: Call, exec: Call): void {
+    this.#state.watch(call, exec);
+  }
+
+  note(call: Call): void {
+    this.#unblocker.note(call);
+  }
+
+  release(call: Call): void {
+    this.#unblocker.release(call);
+  }
+
+  #send(parcel: Parcel): void {
+    if (this.#mayGiveUp && (parcel.flags & CallFlag.blocking) !== 0) this.#unblocker.note(parcel as Call);
+    this.router.send(parcel);
+  }
+
+  #admit(call: Call): Error | 'quit' | undefined {
     this.#fieldsets?.watch(
       call,
       () => [this.keeper],
@@ -130,35 +195,115 @@ export class RedisCore implements NodeLink {
     }
     const ready = new Promise<void>((resolve, reject) => this.#waiters.push({ resolve, reject }));
     if (this.keeper.state === 'ended') this.keeper = this.#makeKeeper();
+    this.#waking?.cancel();
+    this.#fresh = true;
+    process.nextTick(() => {
+      this.#fresh = false;
+    });
     this.keeper.open();
     return ready;
   }
 
   disconnect(reconnect: boolean): void {
-    const reason = new AbortError(closedText, { code: 'ERR_CLOSED', node: this.keeper.address });
-    if (reconnect) {
-      this.keeper.drop(reason);
+    const { keeper, status } = this;
+    if (status === 'end') return;
+    this.#waking?.cancel();
+    if (this.#fresh) {
+      // Between the event that says connecting and the one that says end, what waits is rejected.
+      if (!reconnect) process.nextTick(queueMicrotask, () => this.#abandon(keeper));
       return;
     }
-    if (this.status === 'end') return;
-    this.#lifecycle.become('disconnecting');
-    this.keeper.close(reason);
-    this.router.close(reason);
+    if (reconnect && status === 'wait') {
+      this.#wakeLater();
+      return;
+    }
+    // The status stays what it is until the connection is closed, and what comes meanwhile waits for what is next.
+    if (keeper.state === 'up') this.#lifecycle.pause();
+    void keeper.leave(this.#reasonToClose(), reconnect);
+  }
+
+  // Left in the tick in which it was told to connect: there never was a connection to close.
+  #abandon(keeper: Keeper): void {
+    if (keeper !== this.keeper || keeper.state === 'ended') return;
+    const reason = this.#reasonToClose();
+    this.#refuseWaiters(reason);
+    this.#lifecycle.failHeldNow(() => this.#reasonToClose());
+    this.#lifecycle.become('end');
+    keeper.close(reason);
+  }
+
+  // As ioredis has it: a client that never connected closes, and connects after the first pause of its strategy.
+  #wakeLater(): void {
+    this.#lifecycle.become('close');
+    const delay = this.#retryDelay(1);
+    if (delay === null) {
+      this.keeper.close(this.#reasonToClose());
+      return;
+    }
+    this.#lifecycle.become('reconnecting', delay);
+    this.#waking = this.#world.after(delay, () => void this.connect().catch(() => undefined), true);
+  }
+
+  #reasonToClose(): AbortError {
+    return new AbortError(closedText, { code: 'ERR_CLOSED', node: this.keeper.address });
   }
 
   async quit(): Promise<'OK'> {
-    const { status, held } = this.#lifecycle;
-    if (status === 'end') throw new AbortError(closedText, { code: 'ERR_CLOSED' });
-    const { call, answer: parting } = ownCall(['quit']);
-    // Behind everything that waits; with nothing waiting there is nobody to say it to.
-    if (this.keeper.state === 'up') this.keeper.send(call);
-    else if (held > 0 && status !== 'wait') this.#lifecycle.submit(call);
-    else call.resolve('OK');
-    await parting.catch(() => undefined);
-    this.disconnect(false);
+    const { call, answer } = ownCall(['quit']);
+    const ended = this.#lifecycle.ended;
+    this.submit(call);
+    try {
+      await answer;
+    } catch (error) {
+      // Lost with its connection: then that is gone too, as it was meant to be.
+      if (ended || !this.#lifecycle.ended) throw error;
+    }
     return 'OK';
   }
 
+  // QUIT goes behind everything that waits; with nothing waiting there is no connection to say it on.
+  #submitQuit(call: Call): void {
+    if (this.status === 'wait' && this.#lifecycle.held === 0) void this.connect().catch(() => undefined);
+    const { status, held, paused } = this.#lifecycle;
+    const connected = status === 'ready' && !paused;
+    if (connected || held > 0 || status === 'end' || this.#options.enableOfflineQueue === false) {
+      this.#quitting ||= connected;
+      const patience = this.#limitQuit();
+      whenDone(call, (error) => {
+        patience?.cancel();
+        if (error === null) this.#onQuit();
+      });
+      this.#lifecycle.submit(call);
+      return;
+    }
+    this.disconnect(false);
+    call.settle(call.encoding === 'buffer' ? Buffer.from('OK') : 'OK');
+  }
+
+  #limitQuit(): Timer | undefined {
+    const limit = this.#options.quitTimeout ?? defaultQuitTimeout;
+    return limit > 0 ? this.#world.after(limit, () => this.#closeLate(limit), true) : undefined;
+  }
+
+  // The server closes now. One that does not is left.
+  #onQuit(): void {
+    this.#lifecycle.pause();
+    void this.keeper.leave(this.#reasonToClose());
+  }
+
+  // quit() has waited long enough: what has no answer is told so.
+  #closeLate(limit: number): void {
+    if (this.status === 'end') return;
+    const { keeper } = this;
+    const { held } = this.#lifecycle;
+    const awaited = keeper.load > 0 ? `${keeper.address} (${keeper.load} unanswered)` : `a connection (${held} held)`;
+    this.#quitLate = quitTimeoutError(limit, awaited, keeper.address);
+    keeper.close(this.#quitLate);
+  }
+
+  depart(): void {
+    if (!this.#fresh) this.keeper.close(this.#reasonToClose());
+  }
   #makeKeeper(): Keeper {
     const { path } = this.#options;
     const [host, port] = [this.#options.host ?? 'localhost', this.#options.port ?? 6379];
@@ -169,6 +314,10 @@ export class RedisCore implements NodeLink {
       readOnly: this.#options.readOnly,
       retryDelay: (times: number) => this.#retryDelay(times),
       holdWhileDown: false,
+      // One node: its bounds are the client's.
+      maxQueueLength: undefined,
+      maxQueueBytes: undefined,
+      backlog: this.#backlog,
     };
     return new Keeper(path ?? `${host}:${port}`, options, this.#world, {
       onState: (keeper, state, reason) => {
@@ -181,30 +330,64 @@ export class RedisCore implements NodeLink {
   }
 
   #retryDelay(times: number): number | null {
-    if (this.#lifecycle.status === 'disconnecting') return null;
-    const strategy = this.#options.retryStrategy;
-    const delay = typeof strategy === 'function' ? strategy(times) : null;
+    if (this.#quitting) return null;
+    const delay = this.#askStrategy(times);
     if (typeof delay !== 'number') return null;
     this.#delay = delay;
     return delay;
   }
 
+  #askStrategy(times: number): unknown {
+    const strategy = this.#options.retryStrategy;
+    try {
+      return typeof strategy === 'function' ? strategy(times) : null;
+    } catch (thrown) {
+      // The user's mistake, which the process shall see; the connection is given up in good order.
+      process.nextTick(() => {
+        throw thrown;
+      });
+      return null;
+    }
+  }
+
   // What could not be sent: waits for the next connection, or fails where nothing will come.
   #hold(parcel: Parcel): void {
-    const refusal = this.#state.refusal(parcel);
-    if (refusal === undefined) this.#lifecycle.submit(parcel);
-    else parcel.fail(refusal);
+    const refusal = this.#quitLate === undefined ? this.#state.refusal(parcel) : lossOf(parcel, this.#quitLate);
+    if (refusal !== undefined) parcel.fail(refusal);
+    // Behind the events that say so.
+    else if (this.status === 'end') process.nextTick(() => this.#lifecycle.submit(parcel));
+    else {
+      this.#returnTo(parcel);
+      this.#lifecycle.submit(parcel);
+    }
+  }
+
+  // A command that is sent again runs in the database it was issued for, also when its handler has selected another. The
+  // connection stays there, as with ioredis.
+  #returnTo(parcel: Parcel): void {
+    const db = this.#databases.get(parcel);
+    if (db === undefined) return;
+    this.#databases.delete(parcel);
+    if (db === this.#state.intended) return;
+    // As a user's own: held and sent again like what comes behind it.
+    const call = new Call(['select', String(db)], -1, 0, 'utf8', undefined, this.router);
+    call.moment = parcel.moment;
+    call.reject = (error) => this.#lifecycle.reportError(error);
+    this.submit(call);
   }
 
   #onState(state: KeeperState, reason?: Error): void {
     if (reason !== undefined) this.#refuseWaiters(reason);
     switch (state) {
       case 'dialing':
+        this.#quitting = false;
+        this.#quitLate = undefined;
         this.#lifecycle.become('connecting');
         break;
       case 'up':
         this.#times = 0;
         this.#wasUp = true;
+        this.#state.connected();
         this.#lifecycle.become('connect');
         void this.#getReady(++this.#connections);
         break;
@@ -212,10 +395,12 @@ export class RedisCore implements NodeLink {
         this.#onResting(reason!);
         break;
       case 'ended':
+        if (this.status === 'end') break;
         this.#report(reason!);
-        this.#lifecycle.become('close');
+        if (this.status !== 'reconnecting') this.#lifecycle.become('close');
         this.#lifecycle.become('end');
-        this.#lifecycle.failHeld(() => new AbortError(closedText, { code: 'ERR_CLOSED', cause: reason }));
+        this.router.close(reason!);
+        this.#lifecycle.failHeld((parcel) => endOf(parcel, reason!));
         break;
       default:
     }
@@ -229,13 +414,17 @@ export class RedisCore implements NodeLink {
     if (this.#options.enableReadyCheck ?? true) {
       await waitUntilLoaded(send, this.#world, this.#options.maxLoadingRetryTime ?? 10_000);
     }
-    if (connection !== this.#connections || this.keeper.state !== 'up') return;
+    if (connection !== this.#connections || this.keeper.state !== 'up' || this.#lifecycle.paused) return;
     this.#reselect(send);
     this.#fieldsets?.prepare(this.keeper).catch((error: Error) => this.#lifecycle.reportError(error));
     if (this.#options.autoResubscribe ?? true) this.subscriptions.restore(send);
     else this.subscriptions = new Subscriptions(this.#client);
     this.#lifecycle.become('ready');
-    for (const waiter of this.#waiters.splice(0)) waiter.resolve();
+    const waiters = this.#waiters.splice(0);
+    // Behind the event.
+    process.nextTick(() => {
+      for (const { resolve } of waiters) resolve();
+    });
     if (this.#options.monitor) this.#startMonitoring(send);
   }
 
@@ -245,10 +434,8 @@ export class RedisCore implements NodeLink {
     if (db === (this.#options.db ?? 0)) return;
     const { call, answer: selected } = ownCall(['select', String(db)]);
     if (!send(call)) return;
-    selected.then(
-      () => this.#client.emit('select', db),
-      (error: Error) => this.#lifecycle.reportError(error),
-    );
+    selected.catch((error: Error) => this.#lifecycle.reportError(error));
+    this.#state.announce(db);
   }
 
   #startMonitoring(send: (call: Call) => boolean): void {
@@ -268,7 +455,10 @@ export class RedisCore implements NodeLink {
   }
 
   #onResting(reason: Error): void {
+    const { keeper } = this;
     this.#report(reason);
+    // A listener has ended the client.
+    if (keeper !== this.keeper || keeper.state !== 'resting') return;
     this.#lifecycle.become('close');
     this.#lifecycle.become('reconnecting', this.#delay);
     const { maxRetriesPerRequest: limit = 20 } = this.#options;
@@ -284,13 +474,17 @@ export class RedisCore implements NodeLink {
 
   /** The error event is for failures: not for a connection that was closedText, by whichever side and for whatever reply. */
   #report(reason: Error): void {
-    if (reason.message === closedText || (this.#wasUp && refusalIn(reason) !== undefined)) return;
+    if (reason.message === closedText || reason === this.#quitLate || (this.#wasUp && refusalIn(reason) !== undefined))
+      return;
     this.#lifecycle.reportError(reason);
   }
 
   #refuseWaiters(cause: Error): void {
     const error = new RedisError(closedText, { code: 'ERR_CLOSED', node: this.keeper.address, cause });
-    for (const waiter of this.#waiters.splice(0)) waiter.reject(error);
+    const waiters = this.#waiters.splice(0);
+    process.nextTick(() => {
+      for (const { reject } of waiters) reject(error);
+    });
   }
 
   #visitAll(visit: (parcel: Parcel) => void): void {
@@ -303,6 +497,25 @@ export class RedisCore implements NodeLink {
 /** The server's own word in the reason of a loss: of the handshake, or one that reconnectOnError took for a reason. */
 function refusalIn({ cause }: Error): ReplyError | undefined {
   return cause instanceof ReplyError ? cause : undefined;
+}
+
+/** Where the user's own limit is maxRetriesPerRequest, its error; else one that says what happened. */
+export function gaveUpOf({ maxResends, maxRetriesPerRequest }: RedisOptions): SingleRouterOptions['gaveUp'] {
+  return (parcel, reason) => {
+    const { slot, attempts, writes, losses } = parcel;
+    const detail = { slot, attempts, writes, cause: reason, node: (reason as { node?: string }).node };
+    if (maxResends === undefined && typeof maxRetriesPerRequest === 'number') {
+      return new MaxRetriesPerRequestError(maxRetriesPerRequest, detail);
+    }
+    const text = `The connection was lost ${losses} times while the command waited for its answer (maxResends).`;
+    return new AbortError(text, { ...detail, code: 'ERR_MAX_RESENDS' });
+  };
+}
+
+/** What a call is told that was still held when the client ended. */
+function endOf(parcel: Parcel, reason: Error): Error {
+  if ((reason as { code?: unknown }).code === 'ERR_QUIT_TIMEOUT') return lossOf(parcel, reason);
+  return new AbortError(closedText, { code: 'ERR_CLOSED', cause: reason });
 }
 
 /** Sends on whatever keeper there is just now. */

@@ -6,7 +6,7 @@ import { RealWorld } from '../base/world.ts';
 import { type Callback, nodeify } from '../batch/pipeline.ts';
 import type { BatchResult } from '../batch/scatter.ts';
 import { Call, CallFlag, type Parcel } from '../connection/call.ts';
-import type { Keeper } from '../connection/keeper.ts';
+import type { Keeper, KeeperState } from '../connection/keeper.ts';
 import { limitBlocking } from './blocking-timeout.ts';
 import { Client, type ClientHands } from './client.ts';
 import { Command } from './command.ts';
@@ -22,6 +22,20 @@ import type { ReplyMappingMode, ScanStreamOptions } from './types.ts';
 
 /** Marks the constructor call that wraps a cluster's own connection. */
 export const sharedKeeper: unique symbol = Symbol('shared keeper');
+
+/** Of those that the cluster's nodes() gives. */
+const sharedLinks = new WeakMap<object, SharedLink>();
+
+/** A cluster's connection has changed: its Redis emits what ioredis's would. */
+export function tellState(redis: object, keeper: Keeper, state: KeeperState, reason: Error | undefined): void {
+  const link = sharedLinks.get(redis);
+  if (link?.keeper === keeper) link.onState(state, reason);
+}
+
+/** The cluster has let go of the node. */
+export function tellEnd(redis: object): void {
+  sharedLinks.get(redis)?.onEnd();
+}
 
 export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<Mapping> {
   /** What options are when the constructor is not told; ioredis's, with null for nothing. */
@@ -51,9 +65,15 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
     this.#link =
       keeper === undefined
         ? new RedisCore(this, this.options, this.#world)
-        : new SharedLink(keeper, (args[3] as MakeSubscriber)(this), this.options, this.#world);
+        : this.#share(keeper, args[3] as MakeSubscriber);
     Client.equip(this, this.#hands(), this.options.scripts ?? {});
     if (keeper === undefined && !this.options.lazyConnect) this.connect().catch(() => undefined);
+  }
+
+  #share(keeper: Keeper, makeSubscriber: MakeSubscriber): SharedLink {
+    const link = new SharedLink(this, keeper, makeSubscriber(this), this.options, this.#world);
+    sharedLinks.set(this, link);
+    return link;
   }
 
   /** Resolves at `ready`; rejects when the first attempt fails (reconnection goes on by retryStrategy). */
@@ -145,7 +165,8 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
         call.fail(refusal);
         return;
       }
-      if ((call.flags & CallFlag.blocking) !== 0) limitBlocking(call, this.options, this.#world);
+      if ((call.flags & CallFlag.blocking) !== 0)
+        limitBlocking(call, this.options, this.#world, this.status === 'ready', (late) => link.release(late));
     }
     link.submit(call);
   };
@@ -183,11 +204,12 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
       submitBatch: this.#submit,
       addressFor: () => link.keeper.address,
       database: () => link.db,
-      watch: () => undefined,
-      // The connection is shared with everybody else's calls: the answer comes when it comes.
-      release: () => undefined,
+      watch: (call, exec) => link.watch?.(call, exec),
+      mayRelease: (call) => link.note(call),
+      release: (call) => link.release(call),
       openTransaction: () => this.execute(wordOf('multi'), ['multi'], 'utf8') as Promise<'OK'>,
       quit: () => link.quit(),
+      depart: () => link.depart(),
     };
   }
 }

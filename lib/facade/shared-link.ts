@@ -1,19 +1,22 @@
 // A cluster's own connection to one of its nodes, as a Redis of nodes() uses it: the cluster keeps it alive, so what it
 // loses is lost, and there is nothing to connect or to close but for a moment. Subscriptions have another one.
 
+import type { EventEmitter } from 'node:events';
 import { AbortError, RedisError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
 import { type Call, CallFlag, ownCall, type Parcel } from '../connection/call.ts';
 import type { Keeper, KeeperState } from '../connection/keeper.ts';
 import type { Subscriptions } from '../pubsub/subscriptions.ts';
-import { Deadlines } from '../router/deadlines.ts';
+import { Deadlines, failAsTimedOut, type VisitParcels } from '../router/deadlines.ts';
 import { SingleRouter } from '../router/single.ts';
+import { defaultQuitTimeout, outlasts, quitTimeoutError } from './drain.ts';
 import type { Status } from './lifecycle.ts';
 import type { NodeSubscriber } from './node-subscriber.ts';
 import type { RedisOptions } from './options.ts';
-import { closedText, type NodeLink } from './redis-core.ts';
-import { resendsWritten } from './settings.ts';
+import { closedText, gaveUpOf, type NodeLink } from './redis-core.ts';
+import { maxResendsOf, resendsWritten } from './settings.ts';
 import { refusalOnShared } from './shared-refusals.ts';
+import { limitsBlocking, secondOf, Unblocker } from './unblock.ts';
 
 const statusOf: Record<KeeperState, Status> = {
   idle: 'wait',
@@ -25,27 +28,56 @@ const statusOf: Record<KeeperState, Status> = {
 
 export class SharedLink implements NodeLink {
   readonly keeper: Keeper;
+  readonly #client: EventEmitter;
+  /** Lost, as ioredis sees it: what comes after belongs to another Redis. */
+  #over = false;
   readonly router: SingleRouter;
   readonly refuse: NodeLink['refuse'];
   readonly db: number;
   readonly #subscriber: NodeSubscriber;
   readonly #deadlines: Deadlines | undefined;
+  readonly #world: World;
+  readonly #unblocker: Unblocker;
+  /** Blocking calls may be given up by a limit of the options. */
+  readonly #mayGiveUp: boolean;
+  readonly #retryStrategy: RedisOptions['retryStrategy'];
+  /** Milliseconds. */
+  readonly #quitTimeout: number;
 
-  constructor(keeper: Keeper, subscriber: NodeSubscriber, options: RedisOptions, world: World) {
+  constructor(client: EventEmitter, keeper: Keeper, subscriber: NodeSubscriber, options: RedisOptions, world: World) {
     this.keeper = keeper;
     this.#subscriber = subscriber;
     this.db = options.db ?? 0;
     this.refuse = (call) => refusalOnShared(call, this.db) ?? refusalOfSubscribing(call);
+    this.#client = client;
+    this.#world = world;
+    this.#retryStrategy = options.retryStrategy;
+    this.#unblocker = new Unblocker(
+      () => keeper,
+      secondOf(() => keeper, options, world),
+      world,
+    );
+    this.#mayGiveUp = limitsBlocking(options);
+    this.#quitTimeout = options.quitTimeout ?? defaultQuitTimeout;
     this.router = new SingleRouter(keeper, world, {
       resendWritten: resendsWritten(options),
+      maxResends: maxResendsOf(options),
+      gaveUp: gaveUpOf(options),
       loadingDeadline: options.maxLoadingRetryTime ?? 10_000,
       hold: (parcel) => parcel.fail(parcel.lastError ?? this.#closed()),
+      backlog: keeper.backlog,
     });
     const timeout = options.commandTimeout;
     if (timeout === undefined || timeout <= 0) return;
-    this.#deadlines = new Deadlines(timeout, world, (visit) => {
+    const visitAll: VisitParcels = (visit) => {
       this.router.forEachParked(visit);
       keeper.forEachCall(visit);
+    };
+    this.#deadlines = new Deadlines(timeout, world, visitAll, {
+      expire: (parcel) => {
+        failAsTimedOut(parcel);
+        if ((parcel.flags & CallFlag.blocking) !== 0) this.release(parcel as Call);
+      },
     });
   }
 
@@ -58,11 +90,45 @@ export class SharedLink implements NodeLink {
   }
 
   get status(): Status {
-    return statusOf[this.keeper.state];
+    return this.#over ? 'end' : statusOf[this.keeper.state];
+  }
+
+  /** The keeper's state as the events of a Redis, each on the next tick as with one of its own. */
+  onState(state: KeeperState, reason: Error | undefined): void {
+    if (this.#over) return;
+    if (state === 'dialing') this.#emit('connecting');
+    else if (state === 'up') this.#emit('connect', 'ready');
+    else if (state === 'resting') {
+      if (reason !== undefined && this.#client.listenerCount('error') > 0) this.#client.emit('error', reason);
+      this.#emit('close');
+      if (typeof this.#retryStrategy === 'function') this.#emit('reconnecting');
+    } else if (state === 'ended') this.#emit('close');
+  }
+
+  onEnd(): void {
+    if (this.#over) return;
+    if (this.keeper.state === 'idle') this.#emit('close');
+    this.#over = true;
+    this.#emit('end');
+  }
+
+  #emit(...events: readonly string[]): void {
+    process.nextTick(() => {
+      for (const event of events) this.#client.emit(event);
+    });
+  }
+
+  note(call: Call): void {
+    this.#unblocker.note(call);
+  }
+
+  release(call: Call): void {
+    this.#unblocker.release(call);
   }
 
   submit(parcel: Parcel): void {
     this.#deadlines?.start();
+    if (this.#mayGiveUp && (parcel.flags & CallFlag.blocking) !== 0) this.note(parcel as Call);
     this.router.send(parcel);
   }
 
@@ -79,14 +145,22 @@ export class SharedLink implements NodeLink {
 
   /** The cluster dials again when it likes, whatever `reconnect` says. */
   disconnect(): void {
-    this.keeper.drop(this.#closed());
+    void this.keeper.leave(this.#closed(), true);
   }
 
   async quit(): Promise<'OK'> {
     const { call, answer } = ownCall(['quit']);
-    if (this.keeper.state === 'up' && this.keeper.send(call)) await answer.catch(() => undefined);
-    this.disconnect();
+    if (this.keeper.state !== 'up' || !this.keeper.send(call)) return 'OK';
+    if (await outlasts(answer, this.#quitTimeout, this.#world)) {
+      // What others sent on the cluster's connection goes round again; their limits are the cluster's.
+      const awaited = `${this.keeper.address} (${this.keeper.load} unanswered)`;
+      this.keeper.drop(quitTimeoutError(this.#quitTimeout, awaited, this.keeper.address));
+    }
     return 'OK';
+  }
+
+  depart(): void {
+    this.disconnect();
   }
 
   #closed(): AbortError {

@@ -7,6 +7,7 @@ import type { World } from '../base/world.ts';
 import { ownCall } from '../connection/call.ts';
 import type { Keeper } from '../connection/keeper.ts';
 import type { NodePool, PooledNode } from '../router/node-pool.ts';
+import type { AddressGuard } from '../topology/allow.ts';
 import type { NatMap, Seed } from '../topology/seeds.ts';
 import type { SurveyTarget } from '../topology/survey.ts';
 import { viewOfLines, viewOfNodes, viewOfShards, viewOfSlots } from '../topology/view.ts';
@@ -17,7 +18,10 @@ import { ReplyError } from '../wire/reply.ts';
 
 export interface SurveyorOptions {
   readonly seeds: () => readonly Seed[];
+  /** Nodes to be asked after all others. */
+  readonly last: (key: string) => boolean;
   readonly natMap: NatMap | undefined;
+  readonly guard: AddressGuard | undefined;
   /** Milliseconds for one answer. */
   readonly timeout: number;
   /** The client is closed or closing: a survey may outlive it, and must not open nodes again. */
@@ -26,6 +30,8 @@ export interface SurveyorOptions {
   readonly tls: () => boolean;
   /** A reply had unusable entries, which were left out. */
   readonly onLeftOut: (leftOut: LeftOut) => void;
+  /** A node that can be reached did not give its map: it refused, or did not answer in time. */
+  readonly onRefused: (error: Error, key: string) => void;
 }
 
 export class Surveyor {
@@ -49,7 +55,9 @@ export class Surveyor {
     for (const seed of this.#options.seeds()) keys.add(seed.key);
     for (const node of this.#pool.all()) keys.add(node.key);
     const atHand = new Set(up.map(({ key }) => key));
-    return [...keys].map((key) => ({
+    const { last } = this.#options;
+    const inOrder = [...keys].filter((key) => !last(key)).concat([...keys].filter(last));
+    return inOrder.map((key) => ({
       address: key,
       atHand: atHand.has(key),
       lead: () => this.#askView(key),
@@ -65,8 +73,7 @@ export class Surveyor {
       () => call.fail(new RedisError('timeout', { code: 'ETIMEDOUT', node: keeper.address })),
       true,
     );
-    if (!keeper.send(call))
-      call.fail(keeper.lastError ?? new AbortError('Connection is closed.', { node: keeper.address }));
+    if (!keeper.send(call)) call.fail(keeper.lastError ?? whyNot(keeper));
     return answer.finally(() => timer.cancel());
   }
 
@@ -80,9 +87,9 @@ export class Surveyor {
       .then((reply) => parseNodes(reply, leftOut))
       .catch(() => []);
     try {
-      return viewOfSlots(await slots, await nodes, key, this.#options.natMap, leftOut);
+      return viewOfSlots(await slots, await nodes, key, this.#options, leftOut);
     } catch (error) {
-      if (!(error instanceof ReplyError) || !isRefusal(error)) throw error;
+      if (!(error instanceof ReplyError) || !isRefusal(error)) throw this.#told(error, keeper);
       return await this.#askOtherwise(keeper, await nodes, error, leftOut);
     } finally {
       if (leftOut.count > 0) this.#options.onLeftOut(leftOut);
@@ -96,19 +103,26 @@ export class Surveyor {
     refusal: ReplyError,
     leftOut: LeftOut,
   ): Promise<View> {
-    const { natMap, tls } = this.#options;
     try {
       const reply = await this.ask(keeper, ['cluster', 'shards']);
-      return viewOfShards(reply, nodes, keeper.address, natMap, tls(), leftOut);
+      return viewOfShards(reply, nodes, keeper.address, this.#options, this.#options.tls(), leftOut);
     } catch {
-      const view = viewOfLines(nodes, keeper.address, natMap, leftOut);
+      const view = viewOfLines(nodes, keeper.address, this.#options, leftOut);
       if (view.shards.length > 0) return view;
-      throw refusal;
+      throw this.#told(refusal, keeper);
     }
   }
 
+  // The loss of a connection is told by its own event.
+  #told(error: unknown, keeper: Keeper): unknown {
+    const refused = error instanceof ReplyError || (error as { code?: unknown }).code === 'ETIMEDOUT';
+    const reached = keeper.state === 'up' || keeper.state === 'dialing';
+    if (refused && reached) this.#options.onRefused(error as Error, keeper.address);
+    return error;
+  }
+
   async #askEpochs(key: string): Promise<View> {
-    return viewOfNodes(await this.ask(this.#open(key), ['cluster', 'nodes']), key, this.#options.natMap);
+    return viewOfNodes(await this.ask(this.#open(key), ['cluster', 'nodes']), key, this.#options);
   }
 
   #open(key: string): Keeper {
@@ -120,4 +134,11 @@ export class Surveyor {
 /** This user may not ask that, or this server does not know the question. */
 function isRefusal(error: ReplyError): boolean {
   return error.code === 'NOPERM' || /unknown (sub)?command/i.test(error.message);
+}
+
+// A node that has been dialed for long takes no calls either.
+function whyNot(keeper: Keeper): RedisError {
+  const detail = { node: keeper.address };
+  if (keeper.state === 'dialing') return new RedisError('timeout', { ...detail, code: 'ETIMEDOUT' });
+  return new AbortError('Connection is closed.', detail);
 }

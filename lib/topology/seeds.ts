@@ -4,6 +4,7 @@
 
 import type { ConnectionOptions } from 'node:tls';
 import { OptionError } from '../base/errors.ts';
+import { shownOption, withoutCredentials } from '../base/secrets.ts';
 
 /** What a startup node may say for itself; everything else comes from `redisOptions`. */
 export interface SeedOptions {
@@ -89,7 +90,7 @@ function parseSeed(node: StartupNode, index: number): Seed {
   if (typeof node === 'number') return seedOf({ port: node }, where);
   if (typeof node === 'string') return seedOf(parseLocation(node, where), where);
   if (typeof node === 'object' && node !== null) return seedOf(node, where);
-  throw new OptionError(where, `Invalid argument ${String(node)}`);
+  throw new OptionError(where, `Invalid argument ${shownOption(where, node)}`);
 }
 
 function seedOf(options: SeedOptions, where: string): Seed {
@@ -98,7 +99,7 @@ function seedOf(options: SeedOptions, where: string): Seed {
   if (!isPort(port)) {
     throw new OptionError(
       `${where}.port`,
-      `Invalid option ${where}.port "${options.port}". Expected a port from 1 to 65535`,
+      `Invalid option ${where}.port "${withoutCredentials(String(options.port))}". Expected a port from 1 to 65535`,
     );
   }
   return { ...addressOf(host, port), options };
@@ -117,10 +118,16 @@ export function parseLocation(text: string, where: string): SeedOptions & { read
   try {
     url = new URL(withScheme);
   } catch {
-    throw new OptionError(where, `Invalid option ${where} "${text}". Expected host:port or a redis:// URL`);
+    throw new OptionError(
+      where,
+      `Invalid option ${where} "${withoutCredentials(text)}". Expected host:port or a redis:// URL`,
+    );
   }
   if (url.protocol !== 'redis:' && url.protocol !== 'rediss:') {
-    throw new OptionError(where, `Invalid option ${where} "${text}". Expected the scheme redis:// or rediss://`);
+    throw new OptionError(
+      where,
+      `Invalid option ${where} "${withoutCredentials(text)}". Expected the scheme redis:// or rediss://`,
+    );
   }
   const db = url.pathname.length > 1 ? Number(url.pathname.slice(1)) : undefined;
   return {

@@ -246,7 +246,8 @@ describe('databases of a cluster', () => {
           });
           const second = client([`redis://127.0.0.1:${one!.seeds[0]!.port}/3`], { lazyConnect: true });
           await assert.rejects(second.connect(), {
-            message: /^None of startup nodes is available .*: ERR .*: database 3 was asked for /,
+            code: 'ERR_DATABASE',
+            message: /^ERR .*: database 3 was asked for /,
           });
         });
 

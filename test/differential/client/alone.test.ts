@@ -3,7 +3,13 @@
 import { deepEqual, fail } from 'node:assert/strict';
 import { needRedisServer, type RealNode, startRealNode } from '../../kit/redis-server.ts';
 import { judge, libraries, unusedDeviations } from './harness.ts';
-import { aloneRows, runAlone } from './rows-alone.ts';
+import { type AloneRow, aloneRows, runAlone } from './rows-alone.ts';
+import { transactionRows } from './rows-alone-transactions.ts';
+
+const groups: Readonly<Record<string, readonly AloneRow[]>> = {
+  alone: aloneRows,
+  'transactions alone': transactionRows,
+};
 
 describe('a client of one server, of ioredis and of lingcache', () => {
   let node: RealNode | undefined;
@@ -13,18 +19,19 @@ describe('a client of one server, of ioredis and of lingcache', () => {
   });
   after(() => node?.stop());
 
-  for (const row of aloneRows) {
-    it(row.name, async () => {
-      const [theirs, ours] = [
-        await runAlone(row, libraries[0]!, node!.port),
-        await runAlone(row, libraries[1]!, node!.port),
-      ];
-      const complaint = judge(`alone: ${row.name}`, 'alone', theirs, ours);
-      if (complaint !== undefined) fail(complaint);
+  for (const [group, rows] of Object.entries(groups)) {
+    for (const row of rows) {
+      it(`${group}: ${row.name}`, async () => {
+        const [theirs, ours] = [
+          await runAlone(row, libraries[0]!, node!.port),
+          await runAlone(row, libraries[1]!, node!.port),
+        ];
+        const complaint = judge(`${group}: ${row.name}`, 'alone', theirs, ours);
+        if (complaint !== undefined) fail(complaint);
+      });
+    }
+    it(`${group}: no deviation that no row shows`, () => {
+      deepEqual(unusedDeviations(group), []);
     });
   }
-
-  it('no deviation that no row shows', () => {
-    deepEqual(unusedDeviations('alone'), []);
-  });
 });

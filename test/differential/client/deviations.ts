@@ -144,15 +144,6 @@ export const deviations: readonly Deviation[] = [
       'a closed client rejects; ioredis falls back from end to close when it has several nodes, and holds the call for ever',
   },
   {
-    row: 'lifecycle: quit after the end',
-    reason:
-      'a closed client rejects; ioredis falls back from end to close when it has several nodes, and holds the call for ever',
-  },
-  {
-    row: 'single: events of a life',
-    reason: 'a Redis tells disconnecting too, as a Cluster does',
-  },
-  {
     row: 'alone: disconnect while reconnecting',
     reason: 'disconnect() rejects what a client has held; ioredis leaves it pending when it was about to reconnect',
   },
@@ -163,5 +154,37 @@ export const deviations: readonly Deviation[] = [
   {
     row: 'alone: MULTI by itself, lost half-way',
     reason: 'what was meant for a transaction that is lost is rejected; ioredis executes it outside of any',
+  },
+  {
+    row: 'sequences: disconnect in close',
+    reason: 'a client that leaves while it waits to connect again ends; ioredis stays at reconnecting for ever',
+  },
+  {
+    row: 'sequences: disconnect in reconnecting',
+    reason: 'a client that leaves while it waits to connect again ends; ioredis stays at reconnecting for ever',
+  },
+  {
+    row: 'sequences: quit in close',
+    reason: 'a client that leaves while it waits to connect again ends; ioredis stays at reconnecting for ever',
+  },
+  {
+    row: 'sequences: quit while reconnecting',
+    reason: 'a client that leaves while it waits to connect again ends; ioredis stays at reconnecting for ever',
+  },
+  {
+    row: 'sequences: disconnect(true) in the tick of the birth',
+    reason: 'a client that is told to reconnect connects; ioredis gives up for good',
+  },
+  {
+    row: 'sequences: quit twice',
+    reason: 'both ask for the end, and get it; ioredis rejects the second',
+  },
+  {
+    row: 'sequences: select in connect, no ready check, offline queue off',
+    reason: 'connect is told once the handshake is over, and nothing is waited for then',
+  },
+  {
+    row: 'sequences: select in connect, and commands held before',
+    reason: 'what was held goes first; ioredis changes the database three times to the same end',
   },
 ];

@@ -152,12 +152,12 @@ describe('topology/view', () => {
     ]) {
       const natMap = (key: string): { host: string; port: number } | null => (key === '10.0.0.1:6379' ? bad() : null);
       const leftOut = new LeftOut();
-      const view = viewOfSlots([entryOf(0, 2), entryOf(1, 2)], [], from, natMap, leftOut);
+      const view = viewOfSlots([entryOf(0, 2), entryOf(1, 2)], [], from, { natMap }, leftOut);
       assert.deepEqual(
         view.shards.map(({ master }) => master),
         ['10.0.0.0:6379'],
       );
-      assert.match(String(leftOut), /natMap of 10\.0\.0\.1:6379: /);
+      assert.match(String(leftOut), /10\.0\.0\.1:6379: natMap: /);
     }
   });
 
