@@ -114,7 +114,7 @@ function exchange(connection: Connection, steps: readonly Step[]): Promise<(Erro
       (error: Error) => {
         if (!(error instanceof ReplyError)) return error;
         if (!step.required || (step.argv[0] === 'auth' && asksForNoPassword(error))) return undefined;
-        return step.hint === undefined ? error : withHint(error, step.hint);
+        return step.hint === undefined || error.code === 'NOPERM' ? error : withHint(error, step.hint);
       },
     );
   });

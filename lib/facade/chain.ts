@@ -15,7 +15,7 @@ import type { ChainableCommander, RedisCommander } from './surface.generated/ind
 export type CommandWords = readonly [name: string, ...args: unknown[]];
 
 /** What a chain needs of the client that made it. */
-export interface ChainClient {
+interface ChainClient {
   readonly maker: CallMaker;
   /** Subscriptions have a connection of their own: not for a pipeline. */
   readonly cluster: boolean;

@@ -3,7 +3,7 @@
 
 import { lookup } from 'node:dns';
 import { Backlog } from '../base/backlog.ts';
-import { AbortError, ClusterAllFailedError, RedisError } from '../base/errors.ts';
+import { AbortError, type ClusterAllFailedError, RedisError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
 import { type Call, CallFlag, ownCall, type Parcel } from '../connection/call.ts';
 import type { Keeper, KeeperState } from '../connection/keeper.ts';
@@ -215,7 +215,7 @@ export class ClusterCore {
       const refusal = databaseRefusal(error);
       if (refusal === undefined) throw error;
       this.lifecycle.failHeld((parcel) => lossOf(parcel, refusal));
-      throw new ClusterAllFailedError('Failed to refresh slots cache.', [refusal]);
+      throw refusal;
     }
   }
 
@@ -391,7 +391,8 @@ export class ClusterCore {
     const onRefused = (error: Error, key: string): void => {
       if (!isOver()) this.#events.onNodeError(error, key);
     };
-    const tls = Boolean(this.#options.redisOptions?.tls) || this.seeds.some(({ options }) => options.tls);
+    const tls = (): boolean =>
+      Boolean(this.#options.redisOptions?.tls) || this.seeds.some(({ options }) => options.tls);
     const { guard } = this;
     return new Surveyor(this.pool, this.#world, {
       seeds: () => this.seeds,

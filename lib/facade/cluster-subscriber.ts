@@ -182,7 +182,7 @@ export class ClusterSubscriber implements CallSink {
     const asked = new Set(this.#waiting.flatMap((call) => (call.settled ? [] : (this.#asked.get(call) ?? []))));
     this.#subscriptions.restore(
       (call) => keeper.send(call),
-      (id) => asked.has(id),
+      (label) => asked.has(label),
     );
     this.#emitter.emit('+subscriber');
     queueMicrotask(() => {
@@ -211,8 +211,8 @@ export class ClusterSubscriber implements CallSink {
 
   // Refused to its caller, so not wanted by it; what others wanted before goes on being wanted.
   #forget(call: Call): void {
-    const ids = this.#asked.get(call);
-    if (ids !== undefined) this.#subscriptions.drop(ids);
+    const labels = this.#asked.get(call);
+    if (labels !== undefined) this.#subscriptions.drop(labels);
   }
 
   #visitAll(visit: (call: Call) => void): void {

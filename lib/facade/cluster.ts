@@ -147,6 +147,9 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     overrideStartupNodes: readonly ClusterNode[] = [],
     overrideOptions?: Override,
   ): Cluster<ReplyMappingFromClusterOptions<Mapping, Override>> {
+    if (!Array.isArray(overrideStartupNodes)) {
+      throw new OptionError('startupNodes', 'Invalid argument: it is duplicate(startupNodes, options)');
+    }
     const nodes = overrideStartupNodes.length > 0 ? overrideStartupNodes : this.startupNodes;
     const redisOptions = { ...this.options.redisOptions, ...overrideOptions?.redisOptions };
     // It has one database, and the model's may come from another option or from a URL.

@@ -98,12 +98,15 @@ export class ConnectLoop {
   }
 
   #failed(error: Error): void {
-    if (error instanceof ClusterAllFailedError) this.#lifecycle.reportError(error);
+    const noDatabase = (error as { code?: unknown }).code === 'ERR_DATABASE';
+    if (error instanceof ClusterAllFailedError || noDatabase) this.#lifecycle.reportError(error);
     const reasons = error instanceof ClusterAllFailedError ? error.errors : [error];
     this.reasons = reasons;
     // What is wrong with the options themselves is said as it is.
     const unavailable =
-      error instanceof OptionError ? error : new ClusterAllFailedError('None of startup nodes is available', reasons);
+      error instanceof OptionError || noDatabase
+        ? error
+        : new ClusterAllFailedError('None of startup nodes is available', reasons);
     // A name that means nothing is told in the words of the look-up, as ioredis does.
     const told = lookupFailureIn(reasons) ?? unavailable;
     for (const waiter of this.#waiters.splice(0)) waiter.reject(told);

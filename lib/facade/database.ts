@@ -41,18 +41,17 @@ function agreed(all: readonly Named[]): number | undefined {
   throw new OptionError('db', `Invalid option db: a cluster client has one database for all nodes, and ${both}`);
 }
 
-/** The clear form of what every node said, when that is that it has no such database. */
+/** The clear form of a failed round in which nodes said that they have no such database, whatever the others said. */
 export function databaseRefusal(error: unknown): RedisError | undefined {
   const errors = (error as Partial<ClusterAllFailedError>).errors ?? [];
-  const refusals = errors.map(selectRefusalIn);
-  const [refusal] = refusals;
-  if (refusal === undefined || refusals.includes(undefined)) return undefined;
-  const { node } = errors[0] as { node?: string };
-  return new RedisError(`${refusal.message}: ${hintOf(refusal) ?? 'no such database'}`, {
-    code: 'ERR_DATABASE',
-    node,
-    cause: refusal,
-  });
+  for (const one of errors) {
+    const cause = selectRefusalIn(one);
+    if (cause === undefined) continue;
+    const { node } = one as { node?: string };
+    const why = hintOf(cause) ?? 'the database asked for cannot be selected (option db, or the path of a URL)';
+    return new RedisError(`${cause.message}: ${why}`, { code: 'ERR_DATABASE', node, cause });
+  }
+  return undefined;
 }
 
 function selectRefusalIn(error: unknown): ReplyError | undefined {

@@ -123,6 +123,9 @@ export function redisOptionsOf(args: readonly unknown[]): RedisOptions {
   let secure = false;
   args.forEach((argument, at) => {
     if (argument === undefined || argument === null) return;
+    if (Array.isArray(argument)) {
+      throw new OptionError('arguments', 'Invalid argument: a list of nodes is for new Cluster');
+    }
     if (typeof argument === 'object') fill(options, argument);
     else if (typeof argument === 'number') options['port'] = argument;
     else if (typeof argument === 'string' && at > 0 && !argument.includes('//')) fill(options, { host: argument });

@@ -235,11 +235,6 @@ function corrections(options: object, rules: Rules, prefix = ''): Record<string,
   return Object.keys(corrected).length === 0 ? undefined : corrected;
 }
 
-function shown(value: unknown): string {
-  if (typeof value === 'number' || typeof value === 'bigint') return String(value);
-  return JSON.stringify(value) ?? String(value);
-}
-
 const scalings = ['master', 'slave', 'all', 'nearest'];
 
 /** Checks the options of a Cluster and puts them right, in `options` itself. */
@@ -289,7 +284,7 @@ export function checkRedisOptions(options: RedisOptions): void {
 export function checkStartupNodes(nodes: unknown): void {
   if (nodes === undefined || nodes === null) return;
   if (!Array.isArray(nodes)) {
-    const why = `\`startupNodes\` should be an array: new Cluster([${shown(nodes)}])`;
+    const why = `\`startupNodes\` should be an array: new Cluster([${shownOption('startupNodes', nodes)}])`;
     throw new OptionError('startupNodes', why);
   }
   for (const node of nodes as ClusterNode[]) if (typeof node === 'object' && node !== null) checkNames(node, 'node');

@@ -32,6 +32,21 @@ const clusterNames: ReadonlySet<string> = new Set(
     silenceTimeout slotsRefreshInterval slotsRefreshTimeout useSRVRecords`),
 );
 
+/** What other clients call it. */
+const elsewhere: Readonly<Record<string, string>> = {
+  address: 'host and port',
+  addresses: 'the startup nodes of a Cluster',
+  database: 'db',
+  hostname: 'host',
+  pass: 'password',
+  rootNodes: 'the startup nodes of a Cluster',
+  servers: 'the startup nodes of a Cluster',
+  socket: 'host and port',
+  ssl: 'tls',
+  url: 'the URL itself, as a string',
+  user: 'username',
+};
+
 const warned = new Set<string>();
 
 /** Throws OptionError for a name that is nearly one of ours, warns of others. `where`: whose options these are. */
@@ -47,7 +62,8 @@ export function checkNames(options: object, where: 'redis' | 'node' | 'cluster')
     if (meant !== undefined) {
       throw new OptionError(name, `Unknown option ${name}: did you mean \`${meant}\`?`);
     }
-    warn(`Unknown option ${name} is ignored.`);
+    const advice = Object.hasOwn(elsewhere, name) ? `: here it is ${elsewhere[name]}` : '';
+    warn(`Unknown option ${name} is ignored${advice}.`);
   }
 }
 

@@ -2,6 +2,7 @@
 // single-node clients and the command, and gives one of them, or several of which any will do. Anything else means the
 // master.
 
+import { RedisError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
 import { keyIndexesOf } from '../command/keys.ts';
 import { commandOfArgv } from '../command/table.ts';
@@ -41,7 +42,14 @@ export function readChoiceOf<Node extends object>(
     // A call, or a read of the near cache, which has its words too.
     if (!('argv' in parcel)) return undefined;
     const nodes = keys.map(nodeOf);
-    const chosen = choose(nodes, commandOf(parcel as Parcel & Read));
+    let chosen: Node | readonly Node[] | null | undefined;
+    try {
+      chosen = choose(nodes, commandOf(parcel as Parcel & Read));
+    } catch (error) {
+      // The user's mistake ends this read, at each of its tries alike, and nothing else.
+      parcel.fail(error instanceof Error ? error : new RedisError(String(error)));
+      return undefined;
+    }
     const one = Array.isArray(chosen) ? chosen[Math.floor(random() * chosen.length)] : chosen;
     return keys[nodes.indexOf(one as Node)];
   };

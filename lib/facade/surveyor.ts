@@ -27,7 +27,7 @@ export interface SurveyorOptions {
   /** The client is closed or closing: a survey may outlive it, and must not open nodes again. */
   readonly isOver: () => boolean;
   /** Connections are TLS. */
-  readonly tls: boolean;
+  readonly tls: () => boolean;
   /** A reply had unusable entries, which were left out. */
   readonly onLeftOut: (leftOut: LeftOut) => void;
   /** A node that can be reached did not give its map: it refused, or did not answer in time. */
@@ -105,7 +105,7 @@ export class Surveyor {
   ): Promise<View> {
     try {
       const reply = await this.ask(keeper, ['cluster', 'shards']);
-      return viewOfShards(reply, nodes, keeper.address, this.#options, this.#options.tls, leftOut);
+      return viewOfShards(reply, nodes, keeper.address, this.#options, this.#options.tls(), leftOut);
     } catch {
       const view = viewOfLines(nodes, keeper.address, this.#options, leftOut);
       if (view.shards.length > 0) return view;

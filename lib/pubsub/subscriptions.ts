@@ -13,9 +13,9 @@ type Kind = 'subscribe' | 'psubscribe' | 'ssubscribe';
 
 const kinds: readonly Kind[] = ['subscribe', 'psubscribe', 'ssubscribe'];
 
-/** Names a channel or pattern among those of all kinds. */
-function idOf(kind: Kind, name: string): string {
-  return `${kind} ${name}`;
+/** Tells a channel or pattern from those of other kinds. */
+function labelOf(kind: Kind, id: string): string {
+  return `${kind} ${id}`;
 }
 
 /** Most names of one SUBSCRIBE or PSUBSCRIBE when a connection is subscribed again. */
@@ -71,33 +71,33 @@ export class Subscriptions {
     }
   }
 
-  /** What a subscribing call asks for that nobody wants yet, as ids; nothing for one that unsubscribes. */
+  /** What a subscribing call asks for that nobody wants yet, as labels; nothing for one that unsubscribes. */
   newIn(call: Call): string[] {
     const kind = call.name.toLowerCase() as Kind;
     const wanted = this.#wanted[kind];
     if (wanted === undefined) return [];
-    const names = call.argv.slice(1).map((argument) => Buffer.from(argument as string).toString('latin1'));
-    return names.filter((name) => !wanted.has(name)).map((name) => idOf(kind, name));
+    const ids = call.argv.slice(1).map(idOf);
+    return ids.filter((id) => !wanted.has(id)).map((id) => labelOf(kind, id));
   }
 
   /** Wants these no longer. */
-  drop(ids: readonly string[]): void {
-    for (const id of ids) {
-      const space = id.indexOf(' ');
-      const [kind, name] = [id.slice(0, space) as Kind, id.slice(space + 1)];
-      this.#wanted[kind].delete(name);
-      this.#restoring?.left[kind].delete(name);
+  drop(labels: readonly string[]): void {
+    for (const label of labels) {
+      const space = label.indexOf(' ');
+      const [kind, id] = [label.slice(0, space) as Kind, label.slice(space + 1)];
+      this.#wanted[kind].delete(id);
+      this.#restoring?.left[kind].delete(id);
     }
   }
 
   /**
-   * Subscribes a fresh connection to everything wanted, but for what is asked for by others (`skip`, by id). What was
-   * begun on another one is left.
+   * Subscribes a fresh connection to everything wanted, but for what is asked for by others (`skip`, by label). What
+   * was begun on another one is left.
    */
-  restore(send: (call: Call) => boolean, skip?: (id: string) => boolean): void {
+  restore(send: (call: Call) => boolean, skip?: (label: string) => boolean): void {
     const leftOf = (kind: Kind): Set<string> => {
       const wanted = this.#wanted[kind];
-      return new Set(skip === undefined ? wanted : [...wanted].filter((name) => !skip(idOf(kind, name))));
+      return new Set(skip === undefined ? wanted : [...wanted].filter((id) => !skip(labelOf(kind, id))));
     };
     const left = { subscribe: leftOf('subscribe'), psubscribe: leftOf('psubscribe'), ssubscribe: leftOf('ssubscribe') };
     const next = {

@@ -4,6 +4,7 @@
 
 import type { Timer, World } from '../base/world.ts';
 import type { Keeper } from '../connection/keeper.ts';
+import { ReplyError } from '../wire/reply.ts';
 import type { NodePool, PooledNode } from './node-pool.ts';
 import type { ReadPolicy } from './read-policy.ts';
 
@@ -68,9 +69,11 @@ export class ReadMonitor {
     if (zone !== undefined && this.#policy.zoneOf(key) === undefined) questions.push(this.#askZone(node));
     Promise.all(questions).then(
       () => this.#asking.delete(key),
-      () => {
+      (error: unknown) => {
         this.#asking.delete(key);
-        if (this.#running && node.role === 'slave') this.#policy.avoid(key);
+        // A user who may not ask is no reason against the node.
+        const forbidden = error instanceof ReplyError && error.code === 'NOPERM';
+        if (this.#running && node.role === 'slave' && !forbidden) this.#policy.avoid(key);
       },
     );
   }

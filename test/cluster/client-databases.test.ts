@@ -246,7 +246,21 @@ describe('databases of a cluster', () => {
           });
           const second = client([`redis://127.0.0.1:${one!.seeds[0]!.port}/3`], { lazyConnect: true });
           await assert.rejects(second.connect(), {
-            message: /^None of startup nodes is available .*: ERR .*: database 3 was asked for /,
+            code: 'ERR_DATABASE',
+            message: /^ERR .*: database 3 was asked for /,
+          });
+        });
+
+        it('also where some of the startup nodes are not there, or the user may not select', async () => {
+          const dead = { host: '127.0.0.1', port: 1 };
+          const message = /: database 3 was asked for /;
+          const cluster = client([dead, ...one!.seeds], { db: 3, lazyConnect: true });
+          await assert.rejects(cluster.get('a'), { code: 'ERR_DATABASE', message });
+          for (const node of one!.nodes) await node.ask('acl', 'setuser', 'u', 'on', '>p', '~*', '+@all', '-select');
+          const user = client(one!.seeds, { lazyConnect: true, redisOptions: { db: 3, username: 'u', password: 'p' } });
+          await assert.rejects(user.get('a'), {
+            code: 'ERR_DATABASE',
+            message: /^NOPERM .*select.*: the database asked for cannot be selected/,
           });
         });
 

@@ -81,12 +81,20 @@ describe('errors that tell the way out', function () {
     const { port } = locked;
     try {
       const plain = watched(new Cluster([node.port], { lazyConnect: true, clusterRetryStrategy: null }));
-      shows(await errorOf(plain.connect()), /cluster support disabled$/, /no cluster: use new Redis\(/);
+      shows(
+        await errorOf(plain.connect()),
+        /^None of startup nodes/,
+        /cluster support disabled.*no cluster: use new Redis\(/,
+      );
       const options = { lazyConnect: true, clusterRetryStrategy: null } as const;
       const missing = watched(new Cluster([port], options));
-      shows(await errorOf(missing.connect()), /NOAUTH/, /redisOptions: \{ password \}/);
+      shows(await errorOf(missing.connect()), /^None of startup nodes/, /NOAUTH.*redisOptions: \{ password \}/);
       const wrong = watched(new Cluster([port], { ...options, redisOptions: { password: 'x' } }));
-      shows(await errorOf(wrong.connect()), /WRONGPASS/, /redisOptions: \{ username, password \}/);
+      shows(
+        await errorOf(wrong.connect()),
+        /^None of startup nodes/,
+        /WRONGPASS.*redisOptions: \{ username, password \}/,
+      );
       shows(
         await errorOf(single({ port, protocol: 2, enableReadyCheck: false }).get('a')),
         /^NOAUTH/,

@@ -83,10 +83,9 @@ describe('odd servers', function () {
       subcommand === 'slots' ? slotsReply([{ start: 0, end: 5, nodes: [{ host: '', port: 0 }] }]) : refused,
     );
     const cluster = connect([node.port], { lazyConnect: true, clusterRetryStrategy: null });
-    await assert.rejects(
-      cluster.connect(),
-      /names no slot with a reachable owner; left out: CLUSTER SLOTS\[0\] node 0 port/,
-    );
+    await assert.rejects(cluster.connect(), {
+      hint: /names no slot with a reachable owner; left out: CLUSTER SLOTS\[0\] node 0 port/,
+    });
   });
 
   it('a server that refuses CLUSTER SLOTS is asked CLUSTER SHARDS, and its CLUSTER NODES will do', async () => {
@@ -253,13 +252,49 @@ describe('odd servers', function () {
       }
     }
 
+    it('replicas answer a user who may not ask them how they are', async () => {
+      const cluster = connect(real.seeds, {
+        scaleReads: 'slave',
+        replicaCheckInterval: 20,
+        redisOptions: { username: 'noinfo', password: 'p' },
+      });
+      await cluster.set('asked', '1');
+      const gets = async (): Promise<number> => {
+        const stats = await Promise.all(real.replicas.map((node) => node.ask('info', 'commandstats')));
+        return stats.reduce<number>(
+          (sum, text) => sum + Number(/cmdstat_get:calls=(\d+)/.exec(String(text))?.[1] ?? 0),
+          0,
+        );
+      };
+      // The monitor has been refused for a while.
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      const before = await gets();
+      for (let at = 0; at < 20; at++) await cluster.get('asked');
+      assert.ok((await gets()) - before >= 20, 'reads went to the replica');
+    });
+
+    it('a scaleReads function that throws ends that read only', async () => {
+      const cluster = connect(real.seeds, {
+        scaleReads: (nodes, command: { args: string[] }) => {
+          if (command.args[0] === 'bad') throw new Error('no choice');
+          return nodes[0];
+        },
+      });
+      await cluster.set('good', '1');
+      const outcomes = await Promise.allSettled([cluster.get('good'), cluster.get('bad'), cluster.get('good')]);
+      assert.deepEqual(
+        outcomes.map((one) => (one.status === 'fulfilled' ? one.value : (one.reason as Error).message)),
+        ['1', 'no choice', '1'],
+      );
+    });
+
     it('without any view of the cluster the error names the refusal', async () => {
       const cluster = connect(real.seeds, {
         lazyConnect: true,
         clusterRetryStrategy: null,
         redisOptions: { username: 'nocluster', password: 'p' },
       });
-      await assert.rejects(cluster.connect(), /NOPERM.*cluster/);
+      await assert.rejects(cluster.connect(), { hint: /NOPERM.*cluster/ });
     });
 
     it('a near cache without CLIENT TRACKING answers from the server', async () => {

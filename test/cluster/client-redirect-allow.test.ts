@@ -97,7 +97,7 @@ describe('client: redirectAllow', () => {
       argv[1]?.toLowerCase() === 'slots'
         ? slotsReply([{ start: 0, end: 16383, nodes: [upper] }])
         : answer(argv, socket);
-    await assert.rejects(client.connect(), /redirectAllow/);
+    await assert.rejects(client.connect(), { hint: /redirectAllow/ });
     assert.equal(bad.connections, 0);
   });
 

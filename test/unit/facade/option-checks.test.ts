@@ -229,7 +229,7 @@ describe('option checks', () => {
     process.off('warning', note);
     assert.deepEqual(warnings, [
       'Unknown option onClientReady is ignored.',
-      'Unknown option ssl is ignored.',
+      'Unknown option ssl is ignored: here it is tls.',
       'Option password of a Cluster is ignored: it belongs in redisOptions.',
       'Option scaleReads in redisOptions is ignored: it belongs beside redisOptions.',
     ]);
@@ -304,6 +304,21 @@ describe('option checks', () => {
     assert.match(
       String(refusalOf(() => new Cluster('h:1' as never, lazy))),
       /`startupNodes` should be an array: new Cluster\(\["h:1"\]\)/,
+    );
+  });
+
+  it('refuse arguments of the wrong kind in the wrong place', () => {
+    const make = (...args: readonly unknown[]): unknown =>
+      new (Redis as unknown as new (...all: readonly unknown[]) => Redis)(...args);
+    assert.match(String(refusalOf(() => make(['h:1'], lazy))), /a list of nodes is for new Cluster/);
+    const cluster = new Cluster([7000], lazy);
+    assert.match(
+      String(refusalOf(() => cluster.duplicate({ redisOptions: {} } as never))),
+      /duplicate\(startupNodes, options\)/,
+    );
+    assert.equal(
+      refusalOf(() => cluster.duplicate(undefined, lazy)),
+      undefined,
     );
   });
 
