@@ -2,7 +2,7 @@
 // itself. The database is told to the new connection; what was meant for a transaction that is lost is never sent
 // outside of it. Owns both; knows no socket.
 
-import { AbortError } from '../base/errors.ts';
+import { abortedByClose } from '../base/errors.ts';
 import type { Call, CallGroup, Parcel } from '../connection/call.ts';
 
 interface OpenTransaction {
@@ -58,7 +58,7 @@ export class ConnectionState {
     else if (this.#open !== undefined) {
       const open = this.#open;
       if (name === 'exec' || name === 'discard') this.#open = undefined;
-      if (open.connection !== undefined && open.connection !== this.#connection()) return aborted();
+      if (open.connection !== undefined && open.connection !== this.#connection()) return abortedByClose();
       this.#parts.set(call, open);
     }
     return undefined;
@@ -66,7 +66,7 @@ export class ConnectionState {
 
   /** Why a call that lost its connection must not be sent on another one. */
   refusal(parcel: Parcel): Error | undefined {
-    return this.#parts.get(parcel)?.connection === undefined ? undefined : aborted();
+    return this.#parts.get(parcel)?.connection === undefined ? undefined : abortedByClose();
   }
 
   /** Notes a call inside a transaction: what it does is done once `exec` is answered with results. */
@@ -93,17 +93,15 @@ export class ConnectionState {
   }
 }
 
-/** The text is ioredis's. */
-function aborted(): Error {
-  return new AbortError('Command aborted due to connection close', { code: 'ERR_CLOSED' });
-}
-
 /** Tells the outcome of a call before its caller hears of it. */
 export function whenDone(call: Call, done: (error: Error | null, value: unknown) => void): void {
   const group: CallGroup | null = call.group;
   const { resolve, reject } = call;
   if (group !== null) {
     call.group = {
+      get begun() {
+        return group.begun ?? false;
+      },
       settled: (settled, error, value) => {
         done(error, value);
         group.settled(settled, error, value);

@@ -1,5 +1,6 @@
 // The router of one node: no slots, no redirects; only LOADING waits and lost calls go round again.
 
+import { abortedByClose } from '../base/errors.ts';
 import { type Moment, Ticker } from '../base/ticker.ts';
 import type { World } from '../base/world.ts';
 import { type Call, CallFlag, type Dispatcher, type Lane, type Parcel, type ReplySource } from '../connection/call.ts';
@@ -18,6 +19,7 @@ export interface SingleRouterOptions {
 const delays = { tryAgain: 0, clusterDown: 0, failover: 100 };
 
 export class SingleRouter implements Dispatcher {
+  readonly keepsBatchesWhole = true;
   readonly #lane: Lane;
   readonly #world: World;
   readonly #ticker: Ticker;
@@ -50,7 +52,9 @@ export class SingleRouter implements Dispatcher {
   }
 
   onLost(call: Call, reason: Error): void {
-    if (!call.settled) this.lost(call, call.written, reason);
+    if (call.settled) return;
+    if (call.written && call.group?.begun === true) call.fail(abortedByClose());
+    else this.lost(call, call.written, reason);
   }
 
   refused(parcel: Parcel, error: ReplyError, _from: ReplySource): boolean {
