@@ -25,6 +25,8 @@ export interface HandshakeOptions {
   readonly clientInfo?: boolean | undefined;
   /** Goes with the name: `lingcache(tag)`. */
   readonly clientInfoTag?: string | undefined;
+  /** Told of a password that the server did not need, or could not take. Default: nobody is. */
+  readonly warn?: ((text: string) => void) | undefined;
 }
 
 interface Step {
@@ -38,8 +40,10 @@ interface Step {
 const libraryName = 'lingcache';
 
 function authentication(options: HandshakeOptions): readonly string[] | undefined {
-  if (options.password === undefined || options.password === '') return undefined;
-  return options.username ? ['auth', options.username, options.password] : ['auth', options.password];
+  const { username, password = '' } = options;
+  // A name without a password is refused by the server, unless its user has none, and not by oversight ignored.
+  if (username) return ['auth', username, password];
+  return password === '' ? undefined : ['auth', password];
 }
 
 /** The steps for a protocol version, in order. They all leave in one write. */
@@ -48,7 +52,7 @@ function handshakeSteps(options: HandshakeOptions, protocol: 2 | 3): Step[] {
   const auth = authentication(options);
   if (protocol === 3) {
     const hello = ['hello', '3'];
-    if (auth !== undefined) hello.push('AUTH', options.username || 'default', options.password!);
+    if (auth !== undefined) hello.push('AUTH', options.username || 'default', options.password ?? '');
     steps.push({ argv: hello, required: true });
   } else if (auth !== undefined) steps.push({ argv: auth, required: true });
   if (options.connectionName) steps.push({ argv: ['client', 'setname', options.connectionName], required: true });
@@ -67,25 +71,31 @@ function handshakeSteps(options: HandshakeOptions, protocol: 2 | 3): Step[] {
 /** Runs the handshake; resolves with the protocol spoken, rejects with the first refusal that matters. */
 export async function shakeHands(connection: Connection, options: HandshakeOptions): Promise<2 | 3> {
   const wanted = options.protocol ?? 3;
-  const refusal = await exchange(connection, handshakeSteps(options, wanted));
+  const refusal = await exchange(connection, options, wanted);
   if (refusal === undefined) return wanted;
   if (wanted === 3 && knowsNoHello(refusal)) {
-    const older = await exchange(connection, handshakeSteps(options, 2));
+    const older = await exchange(connection, options, 2);
     if (older === undefined) return 2;
     throw older;
   }
   throw refusal;
 }
 
-async function exchange(connection: Connection, steps: readonly Step[]): Promise<Error | undefined> {
-  const answers = steps.map((step) => {
+async function exchange(
+  connection: Connection,
+  options: HandshakeOptions,
+  protocol: 2 | 3,
+): Promise<Error | undefined> {
+  const answers = handshakeSteps(options, protocol).map((step) => {
     const { call, answer } = ownCall(step.argv);
     connection.write(call);
     return answer.then(
       (reply) => step.judge?.(reply),
       (error: Error) => {
         if (!(error instanceof ReplyError)) return error;
-        return step.required && !asksForNoPassword(error) ? error : undefined;
+        const idle = spareCredentials(error);
+        if (idle !== undefined) options.warn?.(idle);
+        return step.required && idle === undefined ? error : undefined;
       },
     );
   });
@@ -106,7 +116,16 @@ function knowsNoHello(error: Error): boolean {
   );
 }
 
-// AUTH with a password alone, where the default user has none: everybody may come in, so this client may.
-function asksForNoPassword(error: ReplyError): boolean {
-  return /no password is set|without any password configured/.test(error.message);
+/**
+ * What to say of a refusal by which the credentials are not needed, or not understood: where the default user has no
+ * password everybody may come in, so this client may. Never the credentials themselves.
+ */
+function spareCredentials({ message }: ReplyError): string | undefined {
+  if (/no password is set|without any password configured/.test(message)) {
+    return '[WARN] lingcache: this Redis server does not require a password, but a password was supplied.';
+  }
+  if (/wrong number of arguments for 'auth' command/i.test(message)) {
+    return '[WARN] lingcache: the server refused AUTH with a username and a password. Redis 5 and older take the password option only.';
+  }
+  return undefined;
 }

@@ -34,6 +34,8 @@ export type KeeperState = 'idle' | 'dialing' | 'up' | 'resting' | 'ended';
 
 export interface KeeperEvents {
   onState(keeper: Keeper, state: KeeperState, reason?: Error): void;
+  /** A socket is open; the handshake begins. */
+  onOpen?(keeper: Keeper): void;
   /** The socket was behind and takes writes again. */
   onDrain?(keeper: Keeper): void;
   /** Calls wait and no bytes come (`silent` true), or bytes came again. */
@@ -220,11 +222,11 @@ export class Keeper implements Lane {
   /**
    * Closes the connection as its user asks, without taking back what was given to it: calls that were written leave
    * and are answered, no more are taken, and when the peer has closed, or after `disconnectTimeout`, the keeper ends
-   * (or, with `again`, dials by its rules). Without a connection it ends at once; with `again` nothing happens then.
+   * (or, with `again`, dials by its rules). Before a socket is open it ends at once, or goes on with `again`.
    * Resolves when the connection is gone.
    */
   leave(reason: Error, again = false): Promise<void> {
-    const connection = this.#connection;
+    const connection = this.#connection ?? this.#young;
     if (connection === undefined) {
       if (!again) this.close(reason);
       return Promise.resolve();
@@ -309,7 +311,7 @@ export class Keeper implements Lane {
     const connection: Connection = new Connection(socket, this.address, this.#options, this.#world, {
       onClose: (reason) => {
         if (this.#retired.delete(connection)) return;
-        if (this.#connection === connection) this.#departed();
+        if (this.#connection === connection || this.#young === connection) this.#departed();
         if (shaken) this.#lost(reason);
       },
       onPush: (push) => this.#events.onPush?.(this, push),
@@ -318,6 +320,7 @@ export class Keeper implements Lane {
       onStray: (reply) => this.#events.onStray?.(reply) ?? false,
     });
     this.#young = connection;
+    this.#events.onOpen?.(this);
     const deadline = this.#world.after(this.#options.connectTimeout ?? 10_000, () =>
       connection.destroy(new RedisError('connect ETIMEDOUT', { code: 'ETIMEDOUT', node: this.address })),
     );

@@ -19,6 +19,8 @@ export class ConnectionState {
   readonly #onSelect: (db: number) => void;
   readonly #first: number;
   #db: number;
+  /** Of this connection. */
+  #current: number;
   /** What the `select` event has told last; ioredis tells it when SELECT is sent, not when it is answered. */
   #announced: number;
   #open: OpenTransaction | undefined;
@@ -27,6 +29,7 @@ export class ConnectionState {
   constructor(db: number, connection: () => number, onSelect: (db: number) => void) {
     this.#first = db;
     this.#db = db;
+    this.#current = db;
     this.#announced = db;
     this.#connection = connection;
     this.#onSelect = onSelect;
@@ -40,12 +43,18 @@ export class ConnectionState {
   /** A new connection: its handshake has selected the database of the options. */
   connected(): void {
     this.#announced = this.#first;
+    this.#current = this.#first;
   }
 
   announce(db: number): void {
     if (db === this.#announced) return;
     this.#announced = db;
     this.#onSelect(db);
+  }
+
+  /** The database in use on the connection of now. */
+  get current(): number {
+    return this.#current;
   }
 
   /** Notes a call before it is sent for the first time. An error: it must not be; `quit`: it ends the connection. */
@@ -79,7 +88,9 @@ export class ConnectionState {
     if (!Number.isInteger(db)) return;
     this.announce(db);
     whenDone(decisive, (error, value) => {
-      if (error === null && value !== null) this.#db = db;
+      if (error !== null || value === null) return;
+      this.#db = db;
+      this.#current = db;
     });
   }
 

@@ -54,7 +54,8 @@ export class RedisCore implements NodeLink {
   readonly #deadlines: Deadlines | undefined;
   readonly #fieldsets: Fieldsets | undefined;
   readonly #connects = new ConnectTracer();
-  #times = 0;
+  /** To connect, since the client was ready last. */
+  #attempts = 0;
   /** The connection of now, or the one just lost, has been through its handshake. */
   #wasUp = false;
   #connections = 0;
@@ -160,7 +161,7 @@ export class RedisCore implements NodeLink {
       return;
     }
     // The status stays what it is until the connection is closed, and what comes meanwhile waits for what is next.
-    if (keeper.state === 'up') this.#lifecycle.pause();
+    if (keeper.state === 'up' || status === 'connect') this.#lifecycle.pause();
     void keeper.leave(this.#reasonToClose(), reconnect);
   }
 
@@ -177,7 +178,7 @@ export class RedisCore implements NodeLink {
   // As ioredis has it: a client that never connected closes, and connects after the first pause of its strategy.
   #wakeLater(): void {
     this.#lifecycle.become('close');
-    const delay = this.#retryDelay(1);
+    const delay = this.#retryDelay();
     if (delay === null) {
       this.keeper.close(this.#reasonToClose());
       return;
@@ -238,7 +239,7 @@ export class RedisCore implements NodeLink {
       host,
       port,
       readOnly: this.#options.readOnly,
-      retryDelay: (times: number) => this.#retryDelay(times),
+      retryDelay: () => this.#retryDelay(),
       holdWhileDown: false,
     };
     return new Keeper(path ?? `${host}:${port}`, options, this.#world, {
@@ -246,14 +247,19 @@ export class RedisCore implements NodeLink {
         this.#connects.onState(keeper, state, reason);
         if (keeper === this.keeper) this.#onState(state, reason);
       },
+      onOpen: (keeper) => {
+        if (keeper !== this.keeper) return;
+        this.#state.connected();
+        this.#lifecycle.become('connect');
+      },
       onPush: (_keeper, push) => this.subscriptions.receive(push),
       onStray: (reply) => this.#onMonitorLine(reply),
     });
   }
 
-  #retryDelay(times: number): number | null {
+  #retryDelay(): number | null {
     if (this.#quitting) return null;
-    const delay = this.#askStrategy(times);
+    const delay = this.#askStrategy(++this.#attempts);
     if (typeof delay !== 'number') return null;
     this.#delay = delay;
     return delay;
@@ -289,10 +295,7 @@ export class RedisCore implements NodeLink {
         this.#lifecycle.become('connecting');
         break;
       case 'up':
-        this.#times = 0;
         this.#wasUp = true;
-        this.#state.connected();
-        this.#lifecycle.become('connect');
         void this.#getReady(++this.#connections);
         break;
       case 'resting':
@@ -315,10 +318,16 @@ export class RedisCore implements NodeLink {
     const send = (call: Call): boolean => this.keeper.send(call);
     // Not within the keeper's own event: it is still putting its affairs in order.
     await undefined;
+    let refused: ReplyError | undefined;
     if (this.#options.enableReadyCheck ?? true) {
-      await waitUntilLoaded(send, this.#world, this.#options.maxLoadingRetryTime ?? 10_000);
+      refused = await waitUntilLoaded(send, this.#world, this.#options.maxLoadingRetryTime ?? 10_000);
     }
     if (connection !== this.#connections || this.keeper.state !== 'up' || this.#lifecycle.paused) return;
+    if (refused !== undefined) {
+      this.#refuse(refused);
+      return;
+    }
+    this.#attempts = 0;
     this.#reselect(send);
     this.#fieldsets?.prepare(this.keeper).catch((error: Error) => this.#lifecycle.reportError(error));
     if (this.#options.autoResubscribe ?? true) this.subscriptions.restore(send);
@@ -332,10 +341,17 @@ export class RedisCore implements NodeLink {
     if (this.#options.monitor) this.#startMonitoring(send);
   }
 
-  // The handshake selects the database of the options; commands may have changed it since.
+  // The server is there and will have none of this client: what waits hears so, and another try follows.
+  #refuse(refusal: ReplyError): void {
+    this.#lifecycle.failHeldNow(() => new ReplyError(refusal.message));
+    this.#lifecycle.reportError(refusal);
+    this.disconnect(true);
+  }
+
+  // The handshake has selected the database of the options; commands may have changed it on the connection before.
   #reselect(send: (call: Call) => boolean): void {
-    const { db } = this.#state;
-    if (db === (this.#options.db ?? 0)) return;
+    const { db, current } = this.#state;
+    if (db === current) return;
     const { call, answer: selected } = ownCall(['select', String(db)]);
     if (!send(call)) return;
     selected.catch((error: Error) => this.#lifecycle.reportError(error));
@@ -363,13 +379,13 @@ export class RedisCore implements NodeLink {
     this.#report(reason);
     // A listener has ended the client.
     if (keeper !== this.keeper || keeper.state !== 'resting') return;
+    const refused = refusalIn(reason);
+    // Commands do not wait for a server that will have none of this client.
+    if (refused !== undefined && !this.#wasUp) this.#lifecycle.failHeldNow(() => new ReplyError(refused.message));
     this.#lifecycle.become('close');
     this.#lifecycle.become('reconnecting', this.#delay);
     const { maxRetriesPerRequest: limit = 20 } = this.#options;
-    const refused = refusalIn(reason);
-    // Commands do not wait for a server that will have none of this client.
-    if (refused !== undefined && !this.#wasUp) this.#lifecycle.failHeld(() => new ReplyError(refused.message));
-    else if (limit !== null && ++this.#times % (limit + 1) === 0) {
+    if (limit !== null && limit >= 0 && this.#attempts % (limit + 1) === 0) {
       const detail = { node: this.keeper.address, cause: reason };
       this.#lifecycle.failHeld(() => new MaxRetriesPerRequestError(limit, detail));
     }

@@ -154,7 +154,8 @@ export const deviations: readonly Deviation[] = [
   },
   {
     row: 'alone: wrong password',
-    reason: 'connect is told once the handshake is over, so that a refused client never was connected',
+    reason:
+      'errors name the command they reject; ioredis rejects it with the error of HELLO or AUTH, whose arguments hold the password',
   },
   {
     row: 'alone: MULTI by itself, lost half-way',
@@ -186,7 +187,8 @@ export const deviations: readonly Deviation[] = [
   },
   {
     row: 'sequences: select in connect, no ready check, offline queue off',
-    reason: 'connect is told once the handshake is over, and nothing is waited for then',
+    reason:
+      'commands that go ahead of ready wait for the handshake, and without a ready check nothing is waited for after it',
   },
   {
     row: 'sequences: select in connect, and commands held before',
