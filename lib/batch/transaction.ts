@@ -118,8 +118,12 @@ export class Transaction implements Parcel, CallSink {
     const call = new Call(argv, this.slot, 0, encoding, undefined, this);
     call.moment = this.moment;
     call.index = this.#generation;
+    call.reject = this.#refused;
     return call;
   }
+
+  // Settled by someone else than its server: a full queue refuses all or none.
+  readonly #refused = (error: Error): void => this.fail(error);
 
   #judge(from: ReplySource): void {
     const [begun, ...rest] = this.#answers;

@@ -15,7 +15,14 @@ import { type Dialing, type DialOptions, dial, type Socket } from './dial.ts';
 import { type HandshakeOptions, shakeHands } from './handshake.ts';
 import { probe } from './probe.ts';
 
+/** What a dial, a handshake and a connection go by, and the address they belong to. */
+export interface LatestOptions extends DialOptions, HandshakeOptions, ConnectionOptions {
+  readonly address: string;
+}
+
 export interface KeeperOptions extends DialOptions, HandshakeOptions, ConnectionOptions {
+  /** Asked before each dial: what it gives is used from then on. Default: options stay as they are. */
+  readonly latest?: (() => LatestOptions) | undefined;
   /** Milliseconds before dial number `times` (from 1) after a loss, or null to stay down. */
   readonly retryDelay: (times: number) => number | null;
   /** True: calls wait while the address is down (single node). False: send() refuses and the router looks elsewhere. */
@@ -46,8 +53,8 @@ export interface KeeperEvents {
 }
 
 export class Keeper implements Lane {
-  readonly address: string;
-  readonly #options: KeeperOptions;
+  address: string;
+  #options: KeeperOptions;
   readonly #world: World;
   readonly #events: KeeperEvents;
   readonly #queue = new Fifo<Call>();
@@ -294,11 +301,21 @@ export class Keeper implements Lane {
     this.#dialedAt = this.#world.now();
     this.#slow = false;
     this.#become('dialing');
+    this.#takeLatest();
     this.#dialing = dial(this.#options, this.#world);
     this.#dialing.opened.then(
       (socket) => this.#opened(socket),
       (error: Error) => this.#lost(error),
     );
+  }
+
+  #takeLatest(): void {
+    const { latest } = this.#options;
+    if (latest === undefined) return;
+    const { address, ...options } = latest();
+    this.address = address;
+    this.#options = { ...this.#options, ...options };
+    this.#readOnly = options.readOnly ?? false;
   }
 
   #opened(socket: Socket): void {

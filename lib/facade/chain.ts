@@ -7,7 +7,15 @@ import type { Script } from '../command/script.ts';
 import { CallFlag } from '../connection/call.ts';
 import type { Encoding } from '../wire/decoder.ts';
 import type { Command } from './command.ts';
-import { addScript, type CallMaker, installCommands, takeCallback, type Word, wordOf } from './commander.ts';
+import {
+  addCommand,
+  addScript,
+  type CallMaker,
+  installCommands,
+  takeCallback,
+  type Word,
+  wordOf,
+} from './commander.ts';
 import { traceBatch } from './observe.ts';
 import type { ChainableCommander, RedisCommander } from './surface.generated/index.ts';
 
@@ -28,12 +36,14 @@ export class Chain extends Pipeline {
     scripts: ReadonlyMap<string, Script>,
     transaction: boolean,
     cluster: boolean,
+    added: Iterable<string> | undefined,
   ) {
     super(host, transaction);
     this.#maker = maker;
     this.#cluster = cluster;
     this.#transaction = transaction;
     for (const [name, script] of scripts) addScript(this, name, script);
+    if (added !== undefined) for (const name of added) addCommand(this, name);
   }
 
   override exec(callback?: Callback<BatchResult[] | null>): Promise<BatchResult[] | null> {

@@ -10,7 +10,16 @@ import type { Encoding } from '../wire/decoder.ts';
 import { Cancellable } from './cancellable.ts';
 import { Chain, type CommandWords } from './chain.ts';
 import type { Command } from './command.ts';
-import { addScript, answer, type CallMaker, installCommands, scriptOf, takeCallback, type Word } from './commander.ts';
+import {
+  addScript,
+  answer,
+  type CallMaker,
+  type CommandAdder,
+  installCommands,
+  scriptOf,
+  takeCallback,
+  type Word,
+} from './commander.ts';
 import type { Status } from './lifecycle.ts';
 import { commandTracing, traceCommand, tracedSubmit, traceInUnit } from './observe.ts';
 import type { ScriptDefinition } from './options.ts';
@@ -191,7 +200,8 @@ export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extend
 
   #chain(transaction: boolean): Chain {
     const { maker, cluster } = this.#hands;
-    return new Chain(this.#batches, maker, this.#scripts, transaction, cluster);
+    const { addedBuiltinSet } = this as CommandAdder;
+    return new Chain(this.#batches, maker, this.#scripts, transaction, cluster, addedBuiltinSet);
   }
 }
 

@@ -79,7 +79,8 @@ export class ClusterSubscriber implements CallSink {
 
   onReply(call: Call, reply: unknown): void {
     if (reply instanceof Error) call.fail(reply);
-    else call.settle(reply);
+    // A number with `stringNumbers` too, as ioredis has it for a Cluster.
+    else call.settle(Number(reply));
   }
 
   onLost(call: Call, reason: Error): void {

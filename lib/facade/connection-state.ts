@@ -17,7 +17,6 @@ export class ConnectionState {
   /** Counts connections: the number of the one in use. */
   readonly #connection: () => number;
   readonly #onSelect: (db: number) => void;
-  readonly #first: number;
   #db: number;
   /** Of this connection. */
   #current: number;
@@ -27,7 +26,6 @@ export class ConnectionState {
   readonly #parts = new WeakMap<Parcel, OpenTransaction>();
 
   constructor(db: number, connection: () => number, onSelect: (db: number) => void) {
-    this.#first = db;
     this.#db = db;
     this.#current = db;
     this.#announced = db;
@@ -41,9 +39,9 @@ export class ConnectionState {
   }
 
   /** A new connection: its handshake has selected the database of the options. */
-  connected(): void {
-    this.#announced = this.#first;
-    this.#current = this.#first;
+  connected(db: number): void {
+    this.#announced = db;
+    this.#current = db;
   }
 
   announce(db: number): void {

@@ -5,9 +5,9 @@ import type { EventEmitter } from 'node:events';
 import { AbortError, MaxRetriesPerRequestError, RedisError } from '../base/errors.ts';
 import type { Timer, World } from '../base/world.ts';
 import { Call, type Lane, ownCall, type Parcel } from '../connection/call.ts';
-import { Keeper, type KeeperState } from '../connection/keeper.ts';
+import { Keeper, type KeeperState, type LatestOptions } from '../connection/keeper.ts';
 import { Subscriptions } from '../pubsub/subscriptions.ts';
-import { Deadlines } from '../router/deadlines.ts';
+import { CommandTimeout } from '../router/command-timeout.ts';
 import { SingleRouter } from '../router/single.ts';
 import { ReplyError } from '../wire/reply.ts';
 import { Command } from './command.ts';
@@ -51,7 +51,7 @@ export class RedisCore implements NodeLink {
   readonly #world: World;
   readonly #lifecycle: Lifecycle;
   readonly #state: ConnectionState;
-  readonly #deadlines: Deadlines | undefined;
+  readonly #timeout: CommandTimeout;
   readonly #fieldsets: Fieldsets | undefined;
   readonly #connects = new ConnectTracer();
   /** To connect, since the client was ready last. */
@@ -78,13 +78,17 @@ export class RedisCore implements NodeLink {
       laneOf(() => this.keeper),
       world,
       {
-        resendWritten: resendsWritten(options),
+        get resendWritten() {
+          return resendsWritten(options);
+        },
         loadingDeadline: options.maxLoadingRetryTime ?? 10_000,
         hold: (parcel) => this.#hold(parcel),
       },
     );
     this.#lifecycle = new Lifecycle(client, {
-      offlineQueue: options.enableOfflineQueue ?? true,
+      get offlineQueue() {
+        return options.enableOfflineQueue ?? true;
+      },
       offlineMessage: "Stream isn't writeable and enableOfflineQueue options is false",
       maxQueueLength: options.maxQueueLength ?? 1_000_000,
       maxQueueBytes: options.maxQueueBytes ?? 512 * 1024 * 1024,
@@ -98,10 +102,7 @@ export class RedisCore implements NodeLink {
       () => (this.keeper.state === 'up' ? this.#connections : 0),
       (db) => client.emit('select', db),
     );
-    const timeout = options.commandTimeout;
-    if (timeout !== undefined && timeout > 0) {
-      this.#deadlines = new Deadlines(timeout, world, (visit) => this.#visitAll(visit));
-    }
+    this.#timeout = new CommandTimeout(options, world, (visit) => this.#visitAll(visit));
     if (options.himportFieldsets?.length) this.#fieldsets = new Fieldsets(options.himportFieldsets);
     if (options.lazyConnect) this.#lifecycle.become('wait');
   }
@@ -111,7 +112,7 @@ export class RedisCore implements NodeLink {
   }
 
   submit(parcel: Parcel): void {
-    this.#deadlines?.start();
+    this.#timeout.start(parcel.moment.at);
     const error = parcel instanceof Call ? this.#admit(parcel) : undefined;
     if (error === undefined) this.#lifecycle.submit(parcel);
     else if (error === 'quit') this.#submitQuit(parcel as Call);
@@ -193,6 +194,7 @@ export class RedisCore implements NodeLink {
 
   async quit(): Promise<'OK'> {
     const { call, answer } = ownCall(['quit']);
+    call.moment = this.router.moment;
     const ended = this.#lifecycle.ended;
     this.submit(call);
     try {
@@ -232,29 +234,33 @@ export class RedisCore implements NodeLink {
   }
 
   #makeKeeper(): Keeper {
-    const { path } = this.#options;
-    const [host, port] = [this.#options.host ?? 'localhost', this.#options.port ?? 6379];
     const options = {
-      ...keeperOptionsOf(this.#options, undefined),
-      host,
-      port,
-      readOnly: this.#options.readOnly,
+      ...this.#dialOptions(),
+      latest: () => this.#dialOptions(),
       retryDelay: () => this.#retryDelay(),
       holdWhileDown: false,
     };
-    return new Keeper(path ?? `${host}:${port}`, options, this.#world, {
+    return new Keeper(options.address, options, this.#world, {
       onState: (keeper, state, reason) => {
         this.#connects.onState(keeper, state, reason);
         if (keeper === this.keeper) this.#onState(state, reason);
       },
       onOpen: (keeper) => {
         if (keeper !== this.keeper) return;
-        this.#state.connected();
+        this.#state.connected(this.#options.db ?? 0);
         this.#lifecycle.become('connect');
       },
       onPush: (_keeper, push) => this.subscriptions.receive(push),
       onStray: (reply) => this.#onMonitorLine(reply),
     });
+  }
+
+  // Read before each attempt: users rotate passwords, and move their servers, by assigning options.
+  #dialOptions(): LatestOptions {
+    const { path, host, port, readOnly } = this.#options;
+    const place = { host: host ?? 'localhost', port: port ?? 6379 };
+    const address = path ?? `${place.host}:${place.port}`;
+    return { ...keeperOptionsOf(this.#options, undefined), ...place, address, readOnly };
   }
 
   #retryDelay(): number | null {

@@ -6,7 +6,7 @@ import type { World } from '../base/world.ts';
 import { ownCall, type Parcel } from '../connection/call.ts';
 import type { Keeper, KeeperState } from '../connection/keeper.ts';
 import { Subscriptions } from '../pubsub/subscriptions.ts';
-import { Deadlines } from '../router/deadlines.ts';
+import { CommandTimeout } from '../router/command-timeout.ts';
 import { SingleRouter } from '../router/single.ts';
 import type { Status } from './lifecycle.ts';
 import type { RedisOptions } from './options.ts';
@@ -25,7 +25,7 @@ export class SharedLink implements NodeLink {
   readonly keeper: Keeper;
   readonly router: SingleRouter;
   readonly subscriptions: Subscriptions;
-  readonly #deadlines: Deadlines | undefined;
+  readonly #timeout: CommandTimeout;
 
   constructor(
     client: ConstructorParameters<typeof Subscriptions>[0],
@@ -40,9 +40,7 @@ export class SharedLink implements NodeLink {
       hold: (parcel) => parcel.fail(parcel.lastError ?? this.#closed()),
     });
     this.subscriptions = new Subscriptions(client);
-    const timeout = options.commandTimeout;
-    if (timeout === undefined || timeout <= 0) return;
-    this.#deadlines = new Deadlines(timeout, world, (visit) => {
+    this.#timeout = new CommandTimeout(options, world, (visit) => {
       this.router.forEachParked(visit);
       keeper.forEachCall(visit);
     });
@@ -53,7 +51,7 @@ export class SharedLink implements NodeLink {
   }
 
   submit(parcel: Parcel): void {
-    this.#deadlines?.start();
+    this.#timeout.start(parcel.moment.at);
     this.router.send(parcel);
   }
 
