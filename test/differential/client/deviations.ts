@@ -186,11 +186,6 @@ export const deviations: readonly Deviation[] = [
     reason: 'both ask for the end, and get it; ioredis rejects the second',
   },
   {
-    row: 'sequences: select in connect, no ready check, offline queue off',
-    reason:
-      'commands that go ahead of ready wait for the handshake, and without a ready check nothing is waited for after it',
-  },
-  {
     row: 'sequences: select in connect, and commands held before',
     reason: 'what was held goes first; ioredis changes the database three times to the same end',
   },

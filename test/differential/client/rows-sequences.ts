@@ -542,7 +542,7 @@ const atOddMoments: readonly AloneRow[] = [
     'select in connect, no ready check, offline queue off',
     { enableOfflineQueue: false, enableReadyCheck: false },
     async (on) => {
-      on.inside('connect', () => void on.note('select', on.client.select(3)));
+      on.inside('connect', () => void on.client.select(3));
       await on.saw('ready');
       await on.note('set', on.client.set('k', 'v'));
       return [/db=3/.test(await on.client.client('INFO')), await on.ask('get', 'k')];
