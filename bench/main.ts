@@ -8,6 +8,7 @@ import type { BenchCluster } from './cluster/cluster.ts';
 import { type Cores, planCores } from './cluster/cores.ts';
 import { startRealCluster } from './cluster/real-cluster.ts';
 import { runFootprint } from './footprint/footprint.ts';
+import { growthTables, runGrowth } from './growth/growth.ts';
 import { runMacro } from './macro/macro.ts';
 import { runMicro } from './micro/micro.ts';
 import { type BenchOptions, parseOptions, UsageError, usage } from './options.ts';
@@ -61,6 +62,13 @@ async function measure(options: BenchOptions, cluster: BenchCluster, cores: Core
     const results = await runRedirect(cluster, cores, options, progress);
     const lines = [...machineLines(machine), '', ...redirectTables(results)];
     report(options, 'redirect', { machine, settings, results }, redirectChart(machine, results), lines);
+    return;
+  }
+  if (options.suite.kind === 'growth') {
+    const results = await runGrowth(cluster, options, progress);
+    const lines = [...machineLines(machine), `best of ${options.rounds} rounds`, '', ...growthTables(results)];
+    report(options, 'growth', { machine, settings, results }, undefined, lines);
+    if (results.some(({ missed }) => missed.length > 0)) process.exitCode = 1;
     return;
   }
   const results = await runMacro(cluster, cores, options, progress);

@@ -11,6 +11,7 @@ type Suite =
   | { readonly kind: 'macro' }
   | { readonly kind: 'redirect' }
   | { readonly kind: 'footprint' }
+  | { readonly kind: 'growth' }
   | { readonly kind: 'micro'; readonly rooms: readonly MicroName[] };
 
 export interface BenchOptions {
@@ -29,10 +30,11 @@ export interface BenchOptions {
 
 export class UsageError extends Error {}
 
-export const usage = `npm run bench -- [macro|redirect|footprint|micro|${microNames.join('|')}] [options]
+export const usage = `npm run bench -- [macro|redirect|footprint|growth|micro|${microNames.join('|')}] [options]
 
   macro                all clients side by side on one cluster (default)
   redirect             what MOVED and ASK cost, batches over moved slots, slots swapped and resharded under load
+  growth               time of one channel, call, range or entry among 1,000, 10,000 and 100,000; fails on a missed bar
   footprint            import, memory of a pending call, start and idling of the bundled cluster
   micro                every micro bench; or name them: ${microNames.join(', ')}
 
@@ -66,7 +68,7 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
     throw new UsageError(`--label ${values.label}: letters, digits, - _ . only`);
   const suite = suiteOf(positionals);
   // A round of the redirect suite takes each client through everything, about a minute.
-  const usual = suite.kind === 'redirect' ? 3 : 5;
+  const usual = suite.kind === 'redirect' || suite.kind === 'growth' ? 3 : 5;
   const fewest = suite.kind === 'redirect' ? 1 : 2;
   return {
     suite,
@@ -90,18 +92,20 @@ function parsed(argv: readonly string[]) {
 
 const ofTable = (quick: boolean): readonly Workload[] => (quick ? quickWorkloads : defaultWorkloads);
 
+const suites = ['macro', 'redirect', 'footprint', 'growth', 'micro'] as const;
+
 function suiteOf(words: readonly string[]): Suite {
   const [first, ...rest] = words;
-  if (first === undefined || first === 'macro' || first === 'redirect' || first === 'footprint' || first === 'micro') {
+  if (first === undefined || suites.includes(first as (typeof suites)[number])) {
     if (rest.length > 0) throw new UsageError(`Unexpected "${rest.join(' ')}" after ${first}`);
     if (first === 'micro') return { kind: 'micro', rooms: microNames };
-    return { kind: first ?? 'macro' };
+    return { kind: (first ?? 'macro') as Exclude<(typeof suites)[number], 'micro'> };
   }
   const rooms = words.map((word) => {
     const room = microNames.find((name) => name === word);
     if (room === undefined)
       throw new UsageError(
-        `Unknown suite "${word}": expected macro, redirect, footprint, micro or ${microNames.join(', ')}`,
+        `Unknown suite "${word}": expected macro, redirect, footprint, growth, micro or ${microNames.join(', ')}`,
       );
     return room;
   });

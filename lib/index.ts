@@ -38,6 +38,7 @@ export type {
   DNSLookupFunction,
   DNSResolveSrvFunction,
   NatMap,
+  RedirectAllow,
   RedisOptions,
   ScriptDefinition,
   StandaloneConnectionOptions,

@@ -96,7 +96,7 @@ export class Balancer {
   }
 
   async #round(request: AutoBalance): Promise<BalanceResult | undefined> {
-    if (request.when?.(this.#link.world.now()) === false) return undefined;
+    if (request.when?.(this.#link.world.wallClock()) === false) return undefined;
     await this.#monitor.update();
     const { state, problems } = await this.#monitor.health();
     if (state === 'degraded') throw new Error(`not balanced: ${problems.join('; ')}`);

@@ -106,7 +106,7 @@ export class ClusterMonitor {
 
   async #ask(): Promise<ClusterMetrics> {
     const { view, answers } = await surveyCluster(this.#link);
-    this.#latest = clusterMetrics(view, answers, this.#link.world.now());
+    this.#latest = clusterMetrics(view, answers, this.#link.world.wallClock());
     return this.#latest;
   }
 }

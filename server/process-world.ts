@@ -24,7 +24,7 @@ export class ProcessWorld extends RealWorld implements NotingWorld {
   }
 
   #write(mark: '#' | '*', line: string): void {
-    const text = `${process.pid}:${this.role()} ${stamp(new Date(this.now()))} ${mark} ${line}\n`;
+    const text = `${process.pid}:${this.role()} ${stamp(new Date(this.wallClock()))} ${mark} ${line}\n`;
     try {
       if (this.logFile === '') process.stdout.write(text);
       else appendFileSync(this.logFile, text);

@@ -29,7 +29,7 @@ export class Snapshots {
 
   constructor(engine: Engine) {
     this.#engine = engine;
-    this.lastSave = Math.floor(engine.started / 1000);
+    this.lastSave = Math.floor(engine.world.wallClock() / 1000);
   }
 
   get path(): string {
@@ -109,7 +109,7 @@ export class Snapshots {
     const now = world.now();
     if (!this.ok && now - this.#triedAt < retryMs) return;
     for (const [seconds, changes] of this.points) {
-      if (databases.dirty < changes || now / 1000 - this.lastSave <= seconds) continue;
+      if (databases.dirty < changes || world.wallClock() / 1000 - this.lastSave <= seconds) continue;
       note(world, `${changes} changes in ${seconds} seconds. Saving...`);
       this.soon();
       return;
@@ -119,7 +119,7 @@ export class Snapshots {
   #succeeded(changes: number): void {
     this.ok = true;
     this.count++;
-    this.lastSave = Math.floor(this.#engine.world.now() / 1000);
+    this.lastSave = Math.floor(this.#engine.world.wallClock() / 1000);
     // Less when everything was replaced in the meantime.
     this.#engine.databases.dirty = Math.max(0, this.#engine.databases.dirty - changes);
   }

@@ -1,13 +1,17 @@
 // The client's own errors (a server's refusal is a ReplyError, lib/wire/reply). Texts follow ioredis where it has
 // one; every error says which node, slot and how many attempts, and carries what caused it.
 
+import { hintOf, withHint } from './hint.ts';
+
 export interface ErrorDetail {
   readonly code?: string;
   /** `host:port` of the node concerned. */
   readonly node?: string | undefined;
   readonly slot?: number | undefined;
-  /** How often the call was sent. */
+  /** How often the call was given to a connection. */
   readonly attempts?: number | undefined;
+  /** How often its bytes left for a server: each of these may have been executed, unless it was refused. */
+  readonly writes?: number | undefined;
   readonly cause?: unknown;
 }
 
@@ -17,6 +21,9 @@ export class RedisError extends Error {
   declare readonly node?: string;
   declare readonly slot?: number;
   declare readonly attempts?: number;
+  declare readonly writes?: number;
+  /** What may help: not part of the message, shown in `stack`. */
+  declare readonly hint?: string;
   /** The command that failed, when there is one. */
   declare command?: { name: string; args: unknown[] };
 
@@ -26,6 +33,7 @@ export class RedisError extends Error {
     if (detail.node !== undefined) this.node = detail.node;
     if (detail.slot !== undefined && detail.slot >= 0) this.slot = detail.slot;
     if (detail.attempts !== undefined) this.attempts = detail.attempts;
+    if (detail.writes !== undefined) this.writes = detail.writes;
   }
 
   override get name(): string {
@@ -67,6 +75,27 @@ export class MaxRetriesPerRequestError extends AbortError {
   }
 }
 
+/**
+ * A connection was given up because its bytes could not be read any more (`cause` says why). What was on it has been
+ * answered, perhaps: that is not known.
+ */
+export class BrokenStreamError extends RedisError {
+  constructor(node: string, cause: Error) {
+    super(`The connection was closed behind a reply that could not be read: ${cause.message}`, {
+      code: 'ERR_BROKEN_STREAM',
+      node,
+      cause,
+    });
+  }
+}
+
+/** A node said nothing for so long that its answers are no longer waited for. Whether it executed them is not known. */
+export class SilentNodeError extends RedisError {
+  constructor(node: string, ms: number) {
+    super(`No answer from ${node} within ${ms}ms; what was sent may have been executed.`, { code: 'ERR_SILENT', node });
+  }
+}
+
 /** A queue with a limit is full; nothing of the refused command was sent. */
 export class QueueFullError extends RedisError {
   constructor(message: string, detail: ErrorDetail = {}) {
@@ -75,26 +104,46 @@ export class QueueFullError extends RedisError {
 }
 
 /**
- * No node gave a usable slot map. `errors` holds one entry per node asked (its `node` names it), `lastNodeError`
- * the last of them, and the message lists them all.
+ * No node gave a usable slot map. `errors` holds one entry per node asked (its `node` names it), `lastNodeError` the
+ * last of them, and `hint` is what they say in one line; the message is ioredis's own.
  */
 export class ClusterAllFailedError extends RedisError {
   readonly errors: readonly Error[];
   readonly lastNodeError: Error | undefined;
-  /** The message without the reasons. */
-  readonly headline: string;
+  declare readonly hint: string;
 
-  constructor(message: string, errors: readonly Error[]) {
-    const reasons = errors.map((error) => `${(error as { node?: string }).node ?? 'node'}: ${error.message}`);
+  constructor(message: string, errors: readonly Error[], detail: ErrorDetail = {}) {
     const last = errors.at(-1);
-    super(reasons.length === 0 ? message : `${message} ${reasons.join('; ')}`, {
-      code: 'ERR_CLUSTER_ALL_FAILED',
-      cause: last,
-    });
-    this.headline = message;
+    super(message, { code: 'ERR_CLUSTER_ALL_FAILED', cause: last, ...detail });
     this.errors = errors;
     this.lastNodeError = last;
+    // What the nodes said, and what may help against it.
+    const help = errors.map(hintOf).find((text) => text !== undefined);
+    withHint(this, [reasonsOf(errors) || 'no node to ask', ...(help === undefined ? [] : [help])].join('; hint: '));
   }
+}
+
+const lookupFailures = new WeakSet<Error>();
+
+/** Notes that an error is that of a name that could not be looked up. */
+export function lookupFailure<Failure extends Error>(error: Failure): Failure {
+  lookupFailures.add(error);
+  return error;
+}
+
+/** The look-up's own error among the causes of what the nodes said, if a name was the trouble. */
+export function lookupFailureIn(reasons: readonly Error[]): Error | undefined {
+  for (const reason of reasons) {
+    for (let error: unknown = reason; error instanceof Error; error = error.cause) {
+      if ((error as { syscall?: unknown }).syscall === 'getaddrinfo' || lookupFailures.has(error)) return error;
+    }
+  }
+  return undefined;
+}
+
+/** What every node said, in one line. */
+export function reasonsOf(errors: readonly Error[]): string {
+  return errors.map((error) => `${(error as { node?: string }).node ?? 'node'}: ${error.message}`).join('; ');
 }
 
 export interface PartOutcome {
@@ -141,5 +190,7 @@ export class OptionError extends TypeError {
 export function errorOfNode(node: string, cause: unknown): RedisError {
   const code = (cause as { code?: unknown } | null)?.code;
   const message = cause instanceof Error ? cause.message || String(code ?? cause.name) : String(cause);
-  return new RedisError(message, { node, cause, ...(typeof code === 'string' ? { code } : {}) });
+  const error = new RedisError(message, { node, cause, ...(typeof code === 'string' ? { code } : {}) });
+  const hint = hintOf(cause);
+  return hint === undefined ? error : withHint(error, hint);
 }

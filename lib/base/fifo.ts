@@ -46,6 +46,14 @@ export class Fifo<T> {
     for (let at = 0; at < this.#size; at++) visit(this.#ring[(this.#head + at) & this.#mask] as T);
   }
 
+  /** Puts what `other` gives in the place of each item, oldest first; `other` must not change the queue. */
+  replaceEach(other: (item: T) => T): void {
+    for (let at = 0; at < this.#size; at++) {
+      const place = (this.#head + at) & this.#mask;
+      this.#ring[place] = other(this.#ring[place] as T);
+    }
+  }
+
   /** Empties the queue and returns what was in it, oldest first. */
   drain(): T[] {
     const items: T[] = [];

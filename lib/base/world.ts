@@ -1,32 +1,79 @@
 // Time and chance, handed in. Nothing below the facade calls Date.now, setTimeout or Math.random itself,
 // so any minute of a client's or a node's life can be played in a millisecond from a printed seed.
 
+import { Socket } from 'node:net';
+
+import { Heap } from './heap.ts';
+
 export interface Timer {
   cancel(): void;
 }
 
 export interface World {
-  /** Milliseconds; only differences and comparisons of values from one world mean anything. */
+  /**
+   * Milliseconds, never going back; only differences and comparisons of values from one world mean anything. Stands
+   * still while the machine is suspended: deadlines do not run out in its sleep.
+   */
   now(): number;
+  /** Milliseconds since 1970 as the machine's clock has it, which may be set and goes on while the machine sleeps. */
+  wallClock(): number;
   /**
    * Runs once after `ms`. A real world's timers do not keep the process alive, unless `hold` is true: something
    * the user awaits depends on it (a retry, a reconnection).
    */
   after(ms: number, run: () => void, hold?: boolean): Timer;
+  /**
+   * As after(), on the clock of sockets instead of the global timer: tests that replace `setTimeout` do not move it.
+   * For what waits for the network itself; never keeps the process alive.
+   */
+  deadline(ms: number, run: () => void): Timer;
   /** Uniform in [0, 1). */
   random(): number;
   log(line: string): void;
 }
 
+/** Milliseconds; setTimeout takes what is longer, Infinity included, for 1. */
+const longestTimer = 0x7fff_ffff;
+
+// Taken at import: a test that puts a fake clock in place afterwards stops its own time and not ours.
+const { setTimeout, clearTimeout } = globalThis;
+const elapsed = performance.now.bind(performance);
+const dateNow = Date.now;
+const epoch = performance.timeOrigin;
+
+/** Milliseconds that the wall clock may be off before it is read anew: what it says itself has no fractions. */
+const tolerance = 5;
+
 export class RealWorld implements World {
+  /** How far the wall clock is ahead of now(). */
+  #ahead = 0;
+
   now(): number {
-    return performance.timeOrigin + performance.now();
+    return epoch + elapsed();
+  }
+
+  wallClock(): number {
+    const reckoned = epoch + elapsed() + this.#ahead;
+    const error = dateNow() - reckoned;
+    if (error < tolerance && error > -tolerance) return reckoned;
+    this.#ahead += error;
+    return reckoned + error;
   }
 
   after(ms: number, run: () => void, hold = false): Timer {
-    const handle = setTimeout(run, ms);
+    const handle = setTimeout(run, Math.min(ms, longestTimer));
     if (!hold) handle.unref();
     return { cancel: () => clearTimeout(handle) };
+  }
+
+  // A socket that is never connected: that it is idle is all there is to it.
+  deadline(ms: number, run: () => void): Timer {
+    const clock = new Socket();
+    clock.setTimeout(Math.min(ms, longestTimer), () => {
+      clock.destroy();
+      run();
+    });
+    return { cancel: () => void clock.destroy() };
   }
 
   random(): number {
@@ -42,6 +89,7 @@ interface Entry {
   readonly at: number;
   readonly order: number;
   readonly run: () => void;
+  cancelled: boolean;
 }
 
 /** A world whose clock moves only when told to, and whose chance comes from a seed (mulberry32). */
@@ -50,7 +98,12 @@ export class ManualWorld implements World {
   #now: number;
   #state: number;
   #order = 0;
-  #entries: Entry[] = [];
+  /** How far the wall clock is ahead of now(). */
+  #slept = 0;
+  #pending = 0;
+  readonly #entries = new Heap<Entry>(
+    (one, other) => one.at < other.at || (one.at === other.at && one.order < other.order),
+  );
 
   constructor(options: { readonly now?: number; readonly seed?: number } = {}) {
     this.#now = options.now ?? 1_000_000;
@@ -61,14 +114,29 @@ export class ManualWorld implements World {
     return this.#now;
   }
 
+  wallClock(): number {
+    return this.#now + this.#slept;
+  }
+
+  /** The machine is suspended for `ms`: the wall clock goes on, and nothing else does. */
+  sleep(ms: number): void {
+    this.#slept += ms;
+  }
+
   after(ms: number, run: () => void): Timer {
-    const entry: Entry = { at: this.#now + Math.max(0, ms), order: this.#order++, run };
+    const entry: Entry = { at: this.#now + Math.max(0, ms), order: this.#order++, run, cancelled: false };
     this.#entries.push(entry);
+    this.#pending++;
     return {
       cancel: () => {
-        this.#entries = this.#entries.filter((other) => other !== entry);
+        if (!entry.cancelled) this.#pending--;
+        entry.cancelled = true;
       },
     };
+  }
+
+  deadline(ms: number, run: () => void): Timer {
+    return this.after(ms, run);
   }
 
   random(): number {
@@ -84,24 +152,20 @@ export class ManualWorld implements World {
 
   /** How many timers are set. */
   get pending(): number {
-    return this.#entries.length;
+    return this.#pending;
   }
 
   /** Moves the clock by `ms`, running what falls due in order of time, then of setting. */
   forward(ms: number): void {
     const end = this.#now + ms;
-    for (;;) {
-      let next: Entry | undefined;
-      for (const entry of this.#entries) {
-        if (entry.at > end) continue;
-        if (next === undefined || entry.at < next.at || (entry.at === next.at && entry.order < next.order))
-          next = entry;
-      }
-      if (next === undefined) break;
-      const due = next;
-      this.#entries = this.#entries.filter((entry) => entry !== due);
-      this.#now = Math.max(this.#now, due.at);
-      due.run();
+    for (let next = this.#entries.peek(); next !== undefined && next.at <= end; next = this.#entries.peek()) {
+      this.#entries.pop();
+      if (next.cancelled) continue;
+      // It has run: cancelling it later is nothing.
+      next.cancelled = true;
+      this.#pending--;
+      this.#now = Math.max(this.#now, next.at);
+      next.run();
     }
     this.#now = end;
   }

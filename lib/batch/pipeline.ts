@@ -2,9 +2,10 @@
 // Keys may live in any slots. A MULTI..EXEC stretch travels as one unit, in a cluster on one slot. Command methods are put on the
 // prototype by the facade; this file knows no command but `multi` and `exec`.
 
+import { AbortGroup } from '../base/abort-group.ts';
 import { RedisError } from '../base/errors.ts';
 import type { Moment } from '../base/ticker.ts';
-import { Call, type CallGroup, type Dispatcher, type Parcel } from '../connection/call.ts';
+import { Call, CallFlag, type CallGroup, type Dispatcher, type Parcel } from '../connection/call.ts';
 import { type BatchResult, Scatter } from './scatter.ts';
 import { Transaction, type TransactionOutcome } from './transaction.ts';
 
@@ -19,6 +20,10 @@ export interface BatchHost {
   readonly oneNode?: boolean;
   /** A call that travels inside a transaction, which `exec` ends: announced before it is sent. */
   watch?(call: Call, exec: Call): void;
+  /** A call that blocks is about to be sent, and may be given up: told before it is sent. */
+  mayRelease?(call: Call): void;
+  /** It was given up. */
+  release?(call: Call): void;
 }
 
 const reused = 'Pipeline cannot be used to send any commands when the `exec()` has been called on it.';
@@ -58,6 +63,8 @@ export class Pipeline {
     if (this.#executed) throw new RedisError(reused, { code: 'ERR_PIPELINE_REUSED' });
     if (callback !== undefined) this.#callbacks.set(this.#calls.length, callback);
     call.index = this.#calls.length;
+    // ioredis: a call that blocks keeps its place, before what was added after it.
+    call.flags |= CallFlag.inOrder;
     this.#calls.push(call);
     return this;
   }
@@ -71,6 +78,15 @@ export class Pipeline {
   /** Rejects every call of the batch that has no answer yet with what `reason` gives, when `signal` fires. */
   protected cancelOn(signal: AbortSignal, reason: () => Error): void {
     this.#cancel = { signal, reason };
+  }
+
+  #abort(reason: () => Error): void {
+    for (const unit of this.#units) unit.settled = true;
+    for (const call of this.#calls) {
+      const armed = (call.flags & CallFlag.blocking) !== 0 && !call.settled;
+      call.fail(reason());
+      if (armed) this.#host.release?.(call);
+    }
   }
 
   /** Ends an open MULTI stretch of a pipeline (then returns the chain), or sends the batch. */
@@ -99,14 +115,17 @@ export class Pipeline {
     if (this.#executed) throw new RedisError(reused, { code: 'ERR_PIPELINE_REUSED' });
     this.#executed = true;
     const cancel = this.#cancel;
-    const abort = (): void => {
-      for (const unit of this.#units) unit.settled = true;
-      for (const call of this.#calls) call.fail(cancel!.reason());
-    };
-    if (cancel?.signal.aborted) throw cancel.reason();
-    cancel?.signal.addEventListener('abort', abort, { once: true });
+    if (cancel === undefined) return this.#resultsOf(await this.#send());
+    if (cancel.signal.aborted) throw cancel.reason();
+    const group = AbortGroup.of(cancel.signal);
+    const member = { cancel: () => this.#abort(cancel.reason) };
+    group.add(member);
     const results = await this.#send();
-    cancel?.signal.removeEventListener('abort', abort);
+    group.delete(member);
+    return this.#resultsOf(results);
+  }
+
+  #resultsOf(results: BatchResult[]): BatchResult[] | null {
     return this.#unwrap ? unwrap(results) : results;
   }
 
@@ -120,6 +139,7 @@ export class Pipeline {
         call.group = scatter;
         call.moment = moment;
         if (call.name !== 'multi') {
+          if (this.#cancel !== undefined && (call.flags & CallFlag.blocking) !== 0) this.#host.mayRelease?.(call);
           this.#host.submit(call);
           continue;
         }

@@ -3,6 +3,7 @@
 // Sources: MULTI, EXEC; cluster specification on redirections inside transactions.
 
 import { abortedByClose, RedisError } from '../base/errors.ts';
+import { hideSecrets, nameCommand } from '../base/secrets.ts';
 import { longAgo, type Moment } from '../base/ticker.ts';
 import {
   Call,
@@ -37,6 +38,8 @@ export class Transaction implements Parcel, CallSink {
   settled = false;
   attempts = 0;
   redirects = 0;
+  writes = 0;
+  losses = 0;
   lastError: Error | undefined;
   /** The batch it is a part of. */
   whole: CallGroup | undefined;
@@ -47,6 +50,7 @@ export class Transaction implements Parcel, CallSink {
   /** The try under way; answers to an earlier one no longer count. */
   #generation = 0;
   #calls: readonly Call[] = [];
+  readonly #giveUp = (error: Error): void => this.fail(error);
   #answers: unknown[] = [];
 
   constructor(
@@ -76,6 +80,7 @@ export class Transaction implements Parcel, CallSink {
     this.#answers = [];
     if (!lane.sendAll(calls, asking)) return false;
     this.attempts++;
+    this.writes++;
     return true;
   }
 
@@ -96,7 +101,8 @@ export class Transaction implements Parcel, CallSink {
       return;
     }
     // The last command decides: without EXEC on the wire nothing can have run.
-    const written = this.#calls.at(-1)!.written;
+    const { written } = this.#calls.at(-1)!;
+    if (!written) this.writes--;
     this.#generation++;
     this.#dispatcher.lost(this, written, reason);
   }
@@ -118,19 +124,23 @@ export class Transaction implements Parcel, CallSink {
     const call = new Call(argv, this.slot, 0, encoding, undefined, this);
     call.moment = this.moment;
     call.index = this.#generation;
-    call.reject = this.#refused;
+    // Given up on its own (commandTimeout, a full queue): there is no transaction without it.
+    call.reject = this.#giveUp;
     return call;
   }
-
-  // Settled by someone else than its server: a full queue refuses all or none.
-  readonly #refused = (error: Error): void => this.fail(error);
 
   #judge(from: ReplySource): void {
     const [begun, ...rest] = this.#answers;
     const result = rest.pop();
     rest.forEach((answer, index) => {
-      if (answer instanceof ReplyError) answer.command ??= describe(this.#commands[index]!);
+      if (answer instanceof ReplyError) nameCommand(answer, this.#commands[index]!);
     });
+    if (Array.isArray(result)) {
+      result.forEach((answer, index) => {
+        const argv = this.#commands[index];
+        if (answer instanceof ReplyError && argv !== undefined) hideSecrets(answer, argv);
+      });
+    }
     const refusals = [begun, ...rest].filter((answer) => answer instanceof ReplyError);
     if (result instanceof ReplyError) {
       for (const refusal of [...refusals, result]) {
@@ -150,10 +160,6 @@ export class Transaction implements Parcel, CallSink {
     this.settled = true;
     this.#done(outcome);
   }
-}
-
-function describe([name, ...args]: readonly Argument[]): { name: string; args: unknown[] } {
-  return { name: String(name), args };
 }
 
 function resultOf(reply: unknown): readonly unknown[] | null | Error {

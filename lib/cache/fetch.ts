@@ -40,6 +40,8 @@ export class Fetch implements Parcel, CallSink, Dependant {
   settled = false;
   attempts = 0;
   redirects = 0;
+  writes = 0;
+  losses = 0;
   lastError: Error | undefined;
   /** A key changed, or its slot did, while this was under way: the answer is given out but not kept. */
   tainted = false;
@@ -93,6 +95,7 @@ export class Fetch implements Parcel, CallSink, Dependant {
       if (!lane.sendAll(calls, false)) return false;
     }
     this.attempts++;
+    this.writes++;
     return true;
   }
 
@@ -111,7 +114,8 @@ export class Fetch implements Parcel, CallSink, Dependant {
   onLost(call: Call, reason: Error): void {
     if (this.settled || call.index !== this.#generation || call.argv !== this.argv) return;
     this.#generation++;
-    this.#events.dispatcher.lost(this, false, reason);
+    if (!call.written) this.writes--;
+    this.#events.dispatcher.lost(this, call.written, reason);
   }
 
   fail(error: Error): void {

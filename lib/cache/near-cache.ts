@@ -5,6 +5,7 @@
 // connection lives, the slot has the same owner, and none of its keys can have expired.
 
 import { LRUCache } from 'lru-cache';
+import { AwakeClock } from '../base/awake.ts';
 import type { World } from '../base/world.ts';
 import {
   type Call,
@@ -74,7 +75,7 @@ interface Entry extends Dependant {
   readonly epoch: Epoch;
   /** Master of the slot when it was kept. */
   readonly owner: string;
-  /** World time. */
+  /** By the cache's clock. */
   readonly expiresAt: number;
 }
 
@@ -88,6 +89,8 @@ const flushes: ReadonlySet<string> = new Set(['flushall', 'flushdb']);
 
 export class NearCache {
   readonly #host: NearCacheHost;
+  /** Keys expire on their servers while this machine sleeps. */
+  readonly #clock: AwakeClock;
   readonly #tracking: Tracking;
   readonly #ttl: number;
   readonly #maxEntryBytes: number;
@@ -96,12 +99,15 @@ export class NearCache {
   readonly #fetches = new Map<string, Fetch>();
   readonly #underWay = new Holdings<Fetch>();
   readonly #fetchEvents: FetchEvents;
+  /** The map at its last change. */
+  #seen: SlotMap | undefined;
   readonly #counts = { hits: 0, misses: 0, joined: 0, invalidations: 0 };
   /** For writes that belong to no batch. */
   readonly #lone: CallGroup = { settled: (call, error, value) => this.#settleWrite(null, call, error, value) };
 
   constructor(options: NearCacheOptions, host: NearCacheHost, world: World) {
     this.#host = host;
+    this.#clock = new AwakeClock(world);
     this.#ttl = options.ttl ?? 60_000;
     const maxSize = options.maxBytes ?? 64 * 1024 * 1024;
     this.#maxEntryBytes = maxSize / 8;
@@ -113,7 +119,7 @@ export class NearCache {
     });
     this.#fetchEvents = {
       dispatcher: host.dispatcher,
-      now: () => world.now(),
+      now: () => this.#clock.now(),
       redirected: (slot) => this.#redirected(slot),
       answered: (fetch, reply, from) => this.#answered(fetch, reply, from),
       failed: (fetch, error) => this.#failed(fetch, error),
@@ -146,7 +152,7 @@ export class NearCache {
     const id = nameOf(call.argv, call.encoding);
     const entry = this.#kept.get(id);
     if (entry === undefined) return this.#fetch(id, call);
-    if (!entry.epoch.live || call.moment.at >= entry.expiresAt) {
+    if (!entry.epoch.live || this.#clock.at(call.moment) >= entry.expiresAt) {
       this.#kept.delete(id);
       return this.#fetch(id, call);
     }
@@ -170,15 +176,19 @@ export class NearCache {
 
   /** Slots have other owners: what was kept of exactly those goes. */
   mapChanged(map: SlotMap): void {
+    const before = this.#seen;
+    this.#seen = map;
     for (const slot of this.#entries.slots()) {
       const shard = map.shardOf(slot);
+      // One slot that moved leaves all other shards what they were: their answers need no look.
+      if (shard !== undefined && shard === before?.shardOf(slot)) continue;
       for (const entry of this.#entries.ofSlot(slot)) {
         if (!this.#serves(shard, entry.owner, entry.epoch.address)) this.#kept.delete(entry.id);
       }
     }
     for (const slot of this.#underWay.slots()) {
       const master = map.masterOf(slot);
-      for (const fetch of this.#underWay.ofSlot(slot)) if (fetch.owner !== master) fetch.tainted = true;
+      for (const fetch of this.#underWay.ofSlot(slot)) if (fetch.owner !== master) this.#taint(fetch);
     }
   }
 
@@ -268,7 +278,7 @@ export class NearCache {
       this.#counts.invalidations++;
       this.#kept.delete(entry.id);
     }
-    for (const fetch of this.#underWay.ofKey(key)) fetch.tainted = true;
+    for (const fetch of this.#underWay.ofKey(key)) this.#taint(fetch);
     this.#dropped('changed', before);
   }
 
@@ -279,7 +289,7 @@ export class NearCache {
       this.#counts.invalidations++;
       this.#kept.delete(entry.id);
     }
-    for (const fetch of this.#underWay.all()) fetch.tainted = true;
+    for (const fetch of this.#underWay.all()) this.#taint(fetch);
     this.#dropped('flushed', before);
   }
 
@@ -293,8 +303,14 @@ export class NearCache {
   #redirected(slot: number): void {
     const before = this.#kept.size;
     for (const entry of this.#entries.ofSlot(slot)) this.#kept.delete(entry.id);
-    for (const fetch of this.#underWay.ofSlot(slot)) fetch.tainted = true;
+    for (const fetch of this.#underWay.ofSlot(slot)) this.#taint(fetch);
     this.#dropped('redirected', before);
+  }
+
+  // Nothing more can be done to it: it need not be found again by the next change.
+  #taint(fetch: Fetch): void {
+    fetch.tainted = true;
+    this.#underWay.remove(fetch);
   }
 
   #dropped(cause: DropCause, before: number): void {

@@ -199,7 +199,7 @@ export class Tracking {
         probe(keeper);
         if (listener === undefined) continue;
         probe(listener);
-        listener.checkSilence(period);
+        listener.checkSilence({ silence: period, deadline: Number.POSITIVE_INFINITY, hasty: true });
       }
     });
   }

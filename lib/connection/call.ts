@@ -2,6 +2,7 @@
 // record (redirects, attempts, written), never a closure. Contracts of the floors above are defined here.
 // Invariant: a call settles exactly once, whoever tries.
 
+import { nameCommand } from '../base/secrets.ts';
 import { longAgo, type Moment } from '../base/ticker.ts';
 import type { Encoding } from '../wire/decoder.ts';
 import type { Argument } from '../wire/encoder.ts';
@@ -15,13 +16,31 @@ export const CallFlag = {
   blocking: 2,
   /** Its answer comes as push frames (SUBSCRIBE and its kin). */
   subscribing: 4,
+  /** May rightly be without an answer for long while its server is well (scripts, functions, WAIT, modules' commands). */
+  slow: 8,
+  /**
+   * Its place among the calls of its connection is part of what it means (a call of a batch, WAIT): a blocking one gets
+   * no connection of its own, and holds the one it shares.
+   */
+  inOrder: 16,
 } as const;
+
+/** Whether a call is to have a connection of its own, so that it holds up nobody. */
+export function wantsOwnConnection({ flags }: { readonly flags: number }): boolean {
+  return (flags & (CallFlag.blocking | CallFlag.inOrder)) === CallFlag.blocking;
+}
 
 /** What to do with a reply or a loss. Made by router/verdict, acted on in one loop. */
 export type Verdict =
   | { readonly kind: 'settle' }
   | { readonly kind: 'moved' | 'ask'; readonly slot: number; readonly host: string; readonly port: number }
-  | { readonly kind: 'later'; readonly ms: number; readonly refresh: boolean }
+  | {
+      readonly kind: 'later';
+      readonly ms: number;
+      readonly refresh: boolean;
+      /** Not before that time, whatever changes meanwhile. */
+      readonly firm?: boolean;
+    }
   | { readonly kind: 'fail'; readonly error: Error };
 
 /** connection -> router: where an answer or its loss goes. `from` is the `host:port` it was sent to. */
@@ -64,9 +83,9 @@ export type ReplyShape = (reply: unknown, argv: readonly Argument[], buffers: bo
 const State = { written: 1, settled: 2, asking: 4 } as const;
 /** Bits of the state from here on count push frames. */
 const pushesFrom = 3;
-/** Redirects in the low bits, attempts above; both stop counting at the most that fits. */
-const tripBits = 15;
-const maxTrips = (1 << tripBits) - 1;
+/** Four counts share one number, a byte each; they stop counting at the most that fits. */
+const maxTrips = 255;
+const Trip = { redirects: 0, attempts: 8, writes: 16, losses: 24 } as const;
 
 export class Call implements Parcel {
   /** argv[0] is the command's name. */
@@ -75,7 +94,7 @@ export class Call implements Parcel {
   fallback: readonly Argument[] | undefined = undefined;
   /** 0-16383, or -1 for a command without keys. */
   readonly slot: number;
-  readonly flags: number;
+  flags: number;
   readonly encoding: Encoding;
   readonly shape: ReplyShape | undefined;
   sink: CallSink;
@@ -109,20 +128,57 @@ export class Call implements Parcel {
 
   /** MOVED and ASK followed so far. */
   get redirects(): number {
-    return this.#trips & maxTrips;
+    return this.#count(Trip.redirects);
   }
 
   set redirects(count: number) {
-    this.#trips = (this.#trips & ~maxTrips) | Math.min(count, maxTrips);
+    this.#setCount(Trip.redirects, count);
   }
 
   /** How often it was put on a connection. */
   get attempts(): number {
-    return this.#trips >>> tripBits;
+    return this.#count(Trip.attempts);
   }
 
   set attempts(count: number) {
-    this.#trips = (this.#trips & maxTrips) | (Math.min(count, maxTrips) << tripBits);
+    this.#setCount(Trip.attempts, count);
+  }
+
+  /** How often its bytes left for a server. */
+  get writes(): number {
+    return this.#count(Trip.writes);
+  }
+
+  set writes(count: number) {
+    this.#setCount(Trip.writes, count);
+  }
+
+  get losses(): number {
+    return this.#count(Trip.losses);
+  }
+
+  set losses(count: number) {
+    this.#setCount(Trip.losses, count);
+  }
+
+  /** Put on a connection: its bytes leave for a server, unless it is taken back. */
+  put(): void {
+    this.#state |= State.written;
+    if (this.attempts < maxTrips && this.writes < maxTrips) this.#trips += (1 << Trip.attempts) + (1 << Trip.writes);
+  }
+
+  /** The connection was lost before the call's bytes left. */
+  takeBack(): void {
+    this.written = false;
+    this.writes = Math.max(0, this.writes - 1);
+  }
+
+  #count(from: number): number {
+    return (this.#trips >>> from) & maxTrips;
+  }
+
+  #setCount(from: number, count: number): void {
+    this.#trips = (this.#trips & ~(maxTrips << from)) | (Math.min(count, maxTrips) << from);
   }
 
   /** True once its bytes may have reached a server: its outcome is unknown when the connection is lost. */
@@ -187,8 +243,8 @@ export class Call implements Parcel {
 
   fail(error: Error): void {
     if (this.settled) return;
-    const described = error as { command?: { name: string; args: readonly Argument[] } };
-    described.command ??= { name: this.name, args: this.argv.slice(1) };
+    nameCommand(error, this.argv);
+    explain(this, error);
     this.finish(error, undefined);
   }
 
@@ -229,6 +285,10 @@ export interface Parcel {
   readonly bytes: number;
   attempts: number;
   redirects: number;
+  /** How often its bytes left for a server. */
+  writes: number;
+  /** How often a connection was lost under it after it was written: its outcome is unknown as often. */
+  losses: number;
   /** The refusal or loss that sent it round again. */
   lastError: Error | undefined;
   /** False when the lane is down; nothing was sent then. */
@@ -244,6 +304,13 @@ export function wordsLength(argv: readonly Argument[]): number {
 }
 
 function nothing(): void {}
+
+let explain: (call: Call, error: Error) => void = nothing;
+
+/** `add` gives the error of a call its hint; set once by the facade, which knows commands, keys and clients. */
+export function explainWith(add: (call: Call, error: Error) => void): void {
+  explain = add;
+}
 
 /** Settles a call with whatever came, for calls that nobody redirects (handshakes, probes, CLUSTER SLOTS). */
 export const directSink: CallSink = {

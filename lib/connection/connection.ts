@@ -2,13 +2,14 @@
 // they live and die together, so a reply can never reach a call of another socket. Knows nothing of slots.
 // The calls of one tick leave together: the first schedules a flush, and only what fills a chunk goes ahead of it.
 
-import { AbortError, RedisError } from '../base/errors.ts';
+import { AbortError, BrokenStreamError, RedisError } from '../base/errors.ts';
 import { Fifo } from '../base/fifo.ts';
+import { nameCommand } from '../base/secrets.ts';
 import type { World } from '../base/world.ts';
 import { Decoder, type DecoderOptions, ProtocolError, pending } from '../wire/decoder.ts';
 import { type Argument, Encoder } from '../wire/encoder.ts';
 import { Push, ReplyError } from '../wire/reply.ts';
-import { Call, CallFlag, directSink } from './call.ts';
+import { Call, CallFlag, type CallSink, directSink } from './call.ts';
 import type { Socket } from './dial.ts';
 import { listen } from './reading.ts';
 
@@ -17,18 +18,22 @@ export interface ConnectionEvents {
   onClose(reason: Error): void;
   /** A push frame, or a RESP2 pub/sub message in its place. */
   onPush(push: Push): void;
+  /** The socket takes no more for now. */
+  onBehind?(): void;
   /** The socket takes writes again after backpressure. */
   onDrain(): void;
-  /** Bytes came after the connection had been called silent. */
+  /** Bytes came after whoever watches had set `watched`. */
   onHeard(): void;
+  /** The user's reconnectOnError asks for another connection; this one goes on until it is told to end. */
+  onRenew?(reason: Error): void;
   /** A reply that no call asked for; false (or no such function) makes it a protocol error. MONITOR needs it. */
   onStray?(reply: Buffer): boolean;
 }
 
 export interface ConnectionOptions extends DecoderOptions {
   /**
-   * Asked for every error a user's call is answered with: true or 1 closes the connection once the call has its
-   * error, 2 closes it and sends the call again on the next one.
+   * Asked for every error a user's call is answered with: true or 1 replaces the connection once all that is on it has
+   * been answered, 2 does so as well and sends this one call again on the next one.
    */
   readonly reconnectOnError?: ((error: Error) => unknown) | null | undefined;
 }
@@ -60,24 +65,37 @@ export class Connection {
   #blocked = false;
   #closed: Error | undefined;
   #ending = false;
+  #endReason: Error | undefined;
   /** Half-closed for this reason: nothing is written any more, and what comes is read until the peer closes. */
   #halfClosed: Error | undefined;
   #subscriber = false;
+  /** Names of a (un)subscribing call whose confirmations come in another order. */
+  #named: { readonly call: Call; readonly names: ReadonlySet<string> } | undefined;
   /** Digests of scripts that have been sent in full here. */
   readonly #scripts = new Set<string>();
   /** What the socket hands over is only lent. */
   readonly #borrows: boolean;
   readonly #world: World;
   readonly #reconnectOnError: ((error: Error) => unknown) | undefined;
-  /** When bytes last came, or when the first of the unanswered calls was written if that is later. */
-  #heardAt: number;
-  /** Set by whoever watches: calls wait here and no bytes come. Cleared by the next byte. */
-  silent = false;
+  /** When bytes last came or left, or when the first of the unanswered calls was written if that is later. */
+  #movedAt: number;
+  /** Bytes that had left at the last look, and whether others waited then. */
+  #left = 0;
+  #behind = false;
+  /** Bytes have come since nothing was in flight. */
+  #touched = false;
+  /** Set by whoever watches: the next byte that comes is announced, once. */
+  watched = false;
+  /** The server's number for this connection; undefined where it would not say. */
+  clientId: number | undefined;
+  /** World time at which the socket was opened. */
+  readonly openedAt: number;
 
   constructor(socket: Socket, address: string, options: ConnectionOptions, world: World, events: ConnectionEvents) {
     this.#reconnectOnError = options.reconnectOnError ?? undefined;
     this.#world = world;
-    this.#heardAt = world.now();
+    this.#movedAt = world.now();
+    this.openedAt = this.#movedAt;
     this.#socket = socket;
     this.address = address;
     this.#events = events;
@@ -103,9 +121,43 @@ export class Connection {
     return this.#encoder.size + this.#socket.writableLength;
   }
 
-  /** Milliseconds that calls have waited without a byte from the peer; 0 when nothing is in flight. */
+  /** Calls whose bytes the socket has not been given. */
+  get pendingCalls(): number {
+    return this.#unflushed;
+  }
+
+  /**
+   * Milliseconds that calls have waited while no byte came from the peer, and none that had to wait left for it; 0 when
+   * nothing is in flight. Bytes that leave are noticed from one look to the next.
+   */
   get silence(): number {
-    return this.#fifo.size === 0 ? 0 : this.#world.now() - this.#heardAt;
+    if (this.#fifo.size === 0) return 0;
+    const { left, waiting } = bytesOut(this.#socket);
+    // What the kernel takes at once has reached nobody yet: only bytes that had to wait tell that the peer takes them.
+    if (this.#behind && left !== this.#left) this.#movedAt = this.#world.now();
+    this.#left = left;
+    this.#behind = waiting > 0;
+    return this.#world.now() - this.#movedAt;
+  }
+
+  /** World time at which bytes last came, or were written when nothing was in flight. */
+  get movedAt(): number {
+    return this.#movedAt;
+  }
+
+  /** Nothing has come since the oldest call in flight was written. */
+  get untouched(): boolean {
+    return !this.#touched;
+  }
+
+  /** The call that is to be answered next. */
+  get head(): Call | undefined {
+    return this.#fifo.peek();
+  }
+
+  /** Takes no more calls, and closes when it has been answered all it was asked. */
+  get ending(): boolean {
+    return this.#ending;
   }
 
   get closed(): boolean {
@@ -134,14 +186,22 @@ export class Connection {
 
   #put(call: Call): boolean {
     if (this.#closed !== undefined || this.#ending) return false;
-    if (this.#fifo.size === 0) this.#heardAt = this.#world.now();
+    if (this.#fifo.size === 0) {
+      this.#movedAt = this.#world.now();
+      this.#touched = false;
+    }
     this.#encoder.encode(call.fallback === undefined ? call.argv : this.#scriptWords(call, call.fallback));
     this.#fifo.push(call);
     this.#unflushed++;
-    call.attempts++;
-    call.written = true;
-    if ((call.flags & CallFlag.subscribing) !== 0) this.#subscriber = true;
+    call.put();
+    if ((call.flags & CallFlag.subscribing) !== 0) this.#expectPushes(call);
     return true;
+  }
+
+  // A call that is sent again is answered anew for every name; without names its maker knows how often.
+  #expectPushes(call: Call): void {
+    this.#subscriber = true;
+    if (call.argv.length > 1) call.pushes = call.argv.length - 1;
   }
 
   #schedule(): void {
@@ -156,11 +216,42 @@ export class Connection {
     this.#fifo.forEach(visit);
   }
 
-  /** Takes no more calls; closes once everything in flight is answered. */
-  end(): void {
+  /** Takes no more calls; closes once everything in flight is answered, for `reason`. */
+  end(reason: Error = new AbortError('Connection is closed.', { node: this.address })): void {
     if (this.#closed !== undefined || this.#ending) return;
     this.#ending = true;
-    if (this.#fifo.size === 0) this.destroy(new AbortError('Connection is closed.', { node: this.address }));
+    this.#endReason = reason;
+    if (this.#fifo.size === 0) this.destroy(reason);
+  }
+
+  /**
+   * Hands back the reads that wait for an answer, so that they can be asked elsewhere; their answers, should they come,
+   * are let go. Reads change nothing, so it does no harm that they may be done twice.
+   */
+  giveUpReads(reason: Error): void {
+    const reads: Call[] = [];
+    this.#fifo.replaceEach((call) => {
+      if ((call.flags & CallFlag.readOnly) === 0 || call.sink === directSink || call.settled) return call;
+      reads.push(call);
+      return ghostOf(call);
+    });
+    for (const read of reads) read.sink.onLost(read, reason);
+  }
+
+  /** Nothing on it changes anything. */
+  get readsOnly(): boolean {
+    let only = true;
+    this.#fifo.forEach((call) => {
+      only &&= (call.flags & CallFlag.readOnly) !== 0;
+    });
+    return only;
+  }
+
+  /** The server has not got what waits here and never will: it may all be sent again. */
+  takeBackAll(): void {
+    this.#fifo.forEach((call) => {
+      call.takeBack();
+    });
   }
 
   /**
@@ -185,13 +276,11 @@ export class Connection {
     this.#socket.destroy();
     const lost = this.#fifo.drain();
     const flushed = lost.length - this.#unflushed;
+    // All of them first: what becomes of a transaction depends on its last command.
+    for (let at = flushed; at < lost.length; at++) lost[at]!.takeBack();
     // The owner hears first: a sink that sends a lost call again must find the address down, not this connection.
     this.#events.onClose(reason);
-    for (let at = 0; at < lost.length; at++) {
-      const call = lost[at]!;
-      if (at >= flushed) call.written = false;
-      call.sink.onLost(call, reason);
-    }
+    for (const call of lost) call.sink.onLost(call, reason);
   }
 
   // The first use of a script on a connection is EVAL, so that calls behind it keep their place; EVALSHA from then on.
@@ -214,7 +303,10 @@ export class Connection {
       for (const segment of segments) room = socket.write(segment);
       socket.uncork();
     }
-    if (!room) this.#blocked = socket.writableNeedDrain;
+    if (!room && socket.writableNeedDrain) {
+      this.#blocked = true;
+      this.#events.onBehind?.();
+    }
     // The kernel has it all, as it nearly always does at once.
     if (socket.writableLength === 0) this.#encoder.rewind();
   }
@@ -228,9 +320,10 @@ export class Connection {
 
   #onData(bytes: Buffer, start: number, end: number): void {
     if (this.#closed !== undefined) return;
-    this.#heardAt = this.#world.now();
-    if (this.silent) {
-      this.silent = false;
+    this.#movedAt = this.#world.now();
+    this.#touched = true;
+    if (this.watched) {
+      this.watched = false;
       this.#events.onHeard();
     }
     const decoder = this.#decoder;
@@ -249,17 +342,34 @@ export class Connection {
       }
       if (this.#borrows) decoder.keep();
     } catch (error) {
-      // A decoder that lost its place can never be trusted again: the socket goes with it.
-      this.destroy(error as Error);
+      this.#onBroken(error as Error);
       return;
     }
-    if (this.#ending && fifo.size === 0 && this.#halfClosed === undefined) {
-      this.destroy(new AbortError('Connection is closed.', { node: this.address }));
-    }
+    if (this.#ending && fifo.size === 0 && this.#halfClosed === undefined) this.destroy(this.#endReason!);
+  }
+
+  // A decoder that lost its place can never be trusted again: the socket goes with it. The call that was being answered
+  // fails for it; what is behind that call was answered too, perhaps, and in words that nobody can read any more.
+  #onBroken(error: Error): void {
+    const culprit = this.#fifo.shift();
+    // It left, whatever is behind it: its answer had begun.
+    if (culprit !== undefined && this.#unflushed > this.#fifo.size) this.#unflushed = this.#fifo.size;
+    this.destroy(new BrokenStreamError(this.address, error));
+    culprit?.sink.onLost(culprit, this.#withNode(error));
+  }
+
+  #withNode(error: Error): Error {
+    if (error instanceof ProtocolError) error.node ??= this.address;
+    return error;
   }
 
   #onReply(reply: unknown): void {
     const call = this.#fifo.shift();
+    if (reply instanceof ProtocolError) {
+      // Beyond a limit, and passed over: nobody else is concerned.
+      call?.sink.onLost(call, this.#withNode(reply));
+      return;
+    }
     if (call === undefined) {
       if (Buffer.isBuffer(reply) && this.#events.onStray?.(reply)) return;
       throw new ProtocolError('Protocol error: a reply that no command asked for');
@@ -272,6 +382,7 @@ export class Connection {
   // ioredis's reconnectOnError; CLIENT is exempt, as there.
   #judge(call: Call, error: ReplyError, reconnectOnError: (error: Error) => unknown): void {
     let wish = 0;
+    nameCommand(error, call.argv);
     try {
       if (call.name.toLowerCase() !== 'client') wish = Number(reconnectOnError(error));
     } catch (thrown) {
@@ -284,11 +395,10 @@ export class Connection {
       call.sink.onReply(call, error, this);
       return;
     }
-    // It was refused, so nothing was done: sending it again is safe.
-    call.written = false;
+    // The others on this connection are answered first: they are not to be sent twice for somebody else's error.
+    this.#events.onRenew?.(error);
     if (wish === 1) call.sink.onReply(call, error, this);
-    this.destroy(error);
-    if (wish === 2) call.sink.onLost(call, error);
+    else call.sink.onLost(call, error);
   }
 
   #onPush(push: Push): void {
@@ -296,11 +406,29 @@ export class Connection {
     if (confirmations.has(kind)) {
       const head = this.#fifo.peek();
       // A server may also unsubscribe on its own (a shard channel whose slot left).
-      if (head !== undefined && answers(push, kind, head) && --head.pushes <= 0) {
+      if (head !== undefined && this.#answers(push, kind, head) && --head.pushes <= 0) {
         this.#onReply(push.items[2] ?? 0);
       }
     }
     this.#events.onPush(push);
+  }
+
+  // Whether a confirmation is about what the call asked for. Servers confirm in the order of the names, so one
+  // comparison is enough for each; a server that does not gets a look-up table, made once a call.
+  #answers(push: Push, kind: string, call: Call): boolean {
+    if ((call.flags & CallFlag.subscribing) === 0 || call.name.toLowerCase() !== kind) return false;
+    const { argv } = call;
+    const name = push.items[1];
+    if (!Buffer.isBuffer(name)) {
+      // UNSUBSCRIBE without names where there is no subscription: one answer, however many were expected.
+      if (argv.length === 1) call.pushes = 1;
+      return true;
+    }
+    if (argv.length === 1) return true;
+    const next = argv[argv.length - call.pushes];
+    if (next !== undefined && isSameText(next, name)) return true;
+    if (this.#named?.call !== call) this.#named = { call, names: new Set(argv.slice(1).map(textOfBytes)) };
+    return this.#named.names.has(name.toString('latin1'));
   }
 
   // RESP2 has no push type: in subscriber mode messages and confirmations are arrays among the replies.
@@ -323,12 +451,39 @@ export class Connection {
 
 const askingArgv = ['asking'];
 
-/** Whether a confirmation is about what the call asked for. */
-function answers(push: Push, kind: string, call: Call): boolean {
-  if ((call.flags & CallFlag.subscribing) === 0 || call.name.toLowerCase() !== kind) return false;
-  const name = push.items[1];
-  if (call.argv.length === 1 || !Buffer.isBuffer(name)) return true;
-  return call.argv.some((word, at) => at > 0 && name.equals(typeof word === 'string' ? Buffer.from(word) : word));
+function isSameText(word: Argument, name: Buffer): boolean {
+  return typeof word === 'string' ? name.toString() === word : name.equals(word);
+}
+
+/** One char a byte. */
+function textOfBytes(word: Argument): string {
+  return Buffer.from(word as string).toString('latin1');
+}
+
+/** Stands in the queue for a call whose answer nobody waits for any more. */
+function ghostOf(call: Call): Call {
+  const ghost = new Call(call.argv, call.slot, call.flags, call.encoding, undefined, ghostSink);
+  ghost.pushes = call.pushes;
+  ghost.put();
+  return ghost;
+}
+
+const ghostSink: CallSink = { onReply: () => {}, onLost: () => {} };
+
+interface Handle {
+  readonly bytesWritten?: number;
+  readonly writeQueueSize?: number;
+}
+
+// How much the kernel has taken, and how much waits for it. A socket's own counts move only when a whole write is done,
+// which for 20 MB on a slow line is once in seconds; its handle knows better.
+function bytesOut(socket: Socket): { left: number; waiting: number } {
+  const handle = (socket as unknown as { _handle?: Handle | null })._handle;
+  const queued = handle?.writeQueueSize;
+  if (typeof handle?.bytesWritten !== 'number' || typeof queued !== 'number') {
+    return { left: socket.bytesWritten - socket.writableLength, waiting: socket.writableLength };
+  }
+  return { left: handle.bytesWritten - queued, waiting: Math.max(queued, socket.writableLength) };
 }
 
 function textOf(reply: unknown): unknown {

@@ -3,7 +3,8 @@
 import { lookup as systemLookup } from 'node:dns';
 import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
-import { RedisError } from '../base/errors.ts';
+import { lookupFailure, RedisError } from '../base/errors.ts';
+import { withHint } from '../base/hint.ts';
 import type { World } from '../base/world.ts';
 import { openReading } from './reading.ts';
 
@@ -51,7 +52,9 @@ export function dial(options: DialOptions, world: World): Dialing {
     const ready = options.tls === undefined ? 'connect' : 'secureConnect';
     const timer =
       timeout > 0
-        ? world.after(timeout, () => failed(new RedisError('connect ETIMEDOUT', { code: 'ETIMEDOUT', node: address })))
+        ? world.deadline(timeout, () =>
+            failed(new RedisError('connect ETIMEDOUT', { code: 'ETIMEDOUT', node: address })),
+          )
         : undefined;
     const detach = (): void => {
       timer?.cancel();
@@ -68,9 +71,10 @@ export function dial(options: DialOptions, world: World): Dialing {
     };
     const failed = (error: Error): void => {
       detach();
+      const hint = options.tls === undefined ? undefined : tlsHint(error, socket.connecting);
       socket.on('error', () => {});
       socket.destroy();
-      reject(error);
+      reject(hint === undefined ? error : withHint(error, hint));
     };
     const closed = (): void => failed(new RedisError('Connection is closed.', { code: 'ECONNRESET', node: address }));
     socket.on(ready, succeeded);
@@ -79,6 +83,24 @@ export function dial(options: DialOptions, world: World): Dialing {
     cancel = failed;
   });
   return { opened, cancel };
+}
+
+const untrusted: ReadonlySet<unknown> = new Set([
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+]);
+
+/** `connecting`: not even TCP has come about. */
+function tlsHint(error: Error, connecting: boolean): string | undefined {
+  const { code } = error as { code?: unknown };
+  if (untrusted.has(code)) return 'the certificate is not signed by a known authority: set tls: { ca }';
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return 'the certificate is for another name: set tls: { servername }';
+  const noTls =
+    code === 'ETIMEDOUT' || code === 'ECONNRESET' || /wrong version number|packet length/i.test(error.message);
+  if (connecting || !noTls) return undefined;
+  return 'the port takes connections and does not answer with TLS: is it a plain one? Leave tls out, or use redis://';
 }
 
 function open(options: DialOptions): Socket {
@@ -101,7 +123,7 @@ function lookupForSockets(lookup: DNSLookupFunction): LookupFunction {
   return (hostname, options, callback) => {
     const answer = (error: NodeJS.ErrnoException | null | undefined, address: string): void => {
       const family = isIP(address);
-      if (error) callback(error, '', 0);
+      if (error) callback(lookupFailure(error), '', 0);
       // Both have one callback for one address and for all of them, which their types cannot say.
       else if (family === 0) systemLookup(address, options, callback as never);
       else if (options.all) callback(null, [{ address, family }]);
@@ -110,7 +132,7 @@ function lookupForSockets(lookup: DNSLookupFunction): LookupFunction {
     try {
       lookup(hostname, answer);
     } catch (error) {
-      callback(error as NodeJS.ErrnoException, '', 0);
+      callback(lookupFailure(error as NodeJS.ErrnoException), '', 0);
     }
   };
 }

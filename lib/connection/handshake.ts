@@ -1,18 +1,23 @@
 // What a fresh connection says before the first user command, as data, and the exchange that judges the answers.
+// AUTH and SELECT are required: without them commands would run as somebody else or elsewhere. Everything else is a
+// courtesy whose refusal (an ACL, an older server, a name with blanks) is ignored, as ioredis does.
 // Sources: HELLO, AUTH, CLIENT SETNAME, CLIENT SETINFO (7.2; refused by older servers and then ignored), READONLY, SELECT.
 
 import { RedisError } from '../base/errors.ts';
+import { withHint } from '../base/hint.ts';
 import { ReplyError } from '../wire/reply.ts';
+import { fieldsOf } from '../wire/reply-fields.ts';
 import { ownCall } from './call.ts';
 import type { Connection } from './connection.ts';
+import type { DialOptions } from './dial.ts';
 
 export interface HandshakeOptions {
-  /** 3 asks with HELLO and falls back to 2 when the server is too old. Default 3. */
+  /** 3 asks with HELLO and falls back to 2 when that is refused for another reason than the credentials. Default 3. */
   readonly protocol?: 2 | 3 | undefined;
   readonly username?: string | undefined;
   readonly password?: string | undefined;
   readonly connectionName?: string | undefined;
-  /** Database to select; only 0 exists in a cluster. */
+  /** Database to select; a cluster has others than 0 only on Valkey 9 with `cluster-databases`. */
   readonly db?: number | undefined;
   /** Ask a replica to answer reads. */
   readonly readOnly?: boolean | undefined;
@@ -23,10 +28,14 @@ export interface HandshakeOptions {
   readonly inStep?: boolean | undefined;
   /** Announce the library's name with CLIENT SETINFO. Default true. */
   readonly clientInfo?: boolean | undefined;
+  /** Learn the server's number for the connection where HELLO does not tell it. Default false. */
+  readonly identify?: boolean | undefined;
   /** Goes with the name: `lingcache(tag)`. */
   readonly clientInfoTag?: string | undefined;
   /** Told of a password that the server did not need, or could not take. Default: nobody is. */
   readonly warn?: ((text: string) => void) | undefined;
+  /** The connection is TLS. */
+  readonly tls?: DialOptions['tls'];
 }
 
 interface Step {
@@ -35,6 +44,10 @@ interface Step {
   readonly required: boolean;
   /** What is wrong with an answer that is no error. */
   readonly judge?: (answer: unknown) => Error | undefined;
+  /** The answer tells the server's number for the connection. */
+  readonly identifies?: boolean;
+  /** Says more about a refusal. */
+  readonly hint?: string;
 }
 
 const libraryName = 'lingcache';
@@ -53,14 +66,15 @@ function handshakeSteps(options: HandshakeOptions, protocol: 2 | 3): Step[] {
   if (protocol === 3) {
     const hello = ['hello', '3'];
     if (auth !== undefined) hello.push('AUTH', options.username || 'default', options.password ?? '');
-    steps.push({ argv: hello, required: true });
+    steps.push({ argv: hello, required: true, judge: judgeHello, identifies: true });
   } else if (auth !== undefined) steps.push({ argv: auth, required: true });
-  if (options.connectionName) steps.push({ argv: ['client', 'setname', options.connectionName], required: true });
-  if (options.db) steps.push({ argv: ['select', String(options.db)], required: true });
+  if (options.connectionName) steps.push({ argv: ['client', 'setname', options.connectionName], required: false });
+  if (options.db) steps.push({ argv: ['select', String(options.db)], required: true, hint: selectHint(options.db) });
   if (options.readOnly) steps.push({ argv: ['readonly'], required: false });
   if (options.readOnly && options.inStep) {
     steps.push({ argv: ['info', 'replication'], required: false, judge: judgeReplica });
   }
+  if (options.identify && protocol === 2) steps.push({ argv: ['client', 'id'], required: false, identifies: true });
   if (options.clientInfo ?? true) {
     const name = options.clientInfoTag ? `${libraryName}(${options.clientInfoTag})` : libraryName;
     steps.push({ argv: ['client', 'setinfo', 'LIB-NAME', name], required: false });
@@ -71,36 +85,71 @@ function handshakeSteps(options: HandshakeOptions, protocol: 2 | 3): Step[] {
 /** Runs the handshake; resolves with the protocol spoken, rejects with the first refusal that matters. */
 export async function shakeHands(connection: Connection, options: HandshakeOptions): Promise<2 | 3> {
   const wanted = options.protocol ?? 3;
-  const refusal = await exchange(connection, options, wanted);
+  const outcomes = await exchange(connection, options, wanted);
+  const refusal = outcomes.find((error) => error !== undefined);
   if (refusal === undefined) return wanted;
-  if (wanted === 3 && knowsNoHello(refusal)) {
-    const older = await exchange(connection, options, 2);
-    if (older === undefined) return 2;
-    throw older;
-  }
-  throw refusal;
+  if (outcomes[0] === refusal && !options.tls && speaksTls(refusal)) throw withHint(refusal, tlsHint);
+  const [hello] = outcomes;
+  if (wanted === 2 || hello === undefined || !mayDoWithout(hello, authentication(options) !== undefined)) throw refusal;
+  const older = (await exchange(connection, options, 2)).find((error) => error !== undefined);
+  if (older === undefined) return 2;
+  // A server that hangs up on the second try has given its reason at the first.
+  throw older instanceof ReplyError ? older : refusal;
 }
 
-async function exchange(
-  connection: Connection,
-  options: HandshakeOptions,
-  protocol: 2 | 3,
-): Promise<Error | undefined> {
+const tlsHint = 'the server did not answer as Redis does: if the port is for TLS, set tls: {} or use rediss://';
+
+// A TLS server hangs up on plain words; some send an alert first (a record of type 21).
+function speaksTls(error: Error): boolean {
+  const hungUp = error.message === 'Connection is closed.' || (error as { code?: unknown }).code === 'ECONNRESET';
+  return hungUp || /got "\\u0015|got "\x15/.test(error.message);
+}
+
+/** What is wrong, step by step. */
+function exchange(connection: Connection, options: HandshakeOptions, protocol: 2 | 3): Promise<(Error | undefined)[]> {
   const answers = handshakeSteps(options, protocol).map((step) => {
     const { call, answer } = ownCall(step.argv);
     connection.write(call);
     return answer.then(
-      (reply) => step.judge?.(reply),
+      (reply) => {
+        if (step.identifies) connection.clientId = clientIdIn(reply);
+        return step.judge?.(reply);
+      },
       (error: Error) => {
         if (!(error instanceof ReplyError)) return error;
-        const idle = spareCredentials(error);
+        const idle = step.argv[0] === 'auth' ? spareCredentials(error) : undefined;
         if (idle !== undefined) options.warn?.(idle);
-        return step.required && idle === undefined ? error : undefined;
+        if (!step.required || idle !== undefined) return undefined;
+        return step.hint === undefined ? error : withHint(error, step.hint);
       },
     );
   });
-  const errors = await Promise.all(answers);
-  return errors.find((error) => error !== undefined);
+  return Promise.all(answers);
+}
+
+function selectHint(db: number): string {
+  const asked = `database ${db} was asked for (option db, or the path of a URL), and this server has none of that number`;
+  return `${asked}. A cluster has one database, unless it is Valkey 9 with cluster-databases: leave db out there`;
+}
+
+// A proxy may answer anything to words it does not know, and +OK is no RESP3.
+function judgeHello(answer: unknown): Error | undefined {
+  try {
+    if (Number(fieldsOf(answer, 'HELLO').get('proto')) === 3) return undefined;
+  } catch {
+    // No map: no answer to HELLO.
+  }
+  return new ReplyError('NOPROTO HELLO was answered with something else');
+}
+
+/** CLIENT ID answers a number; HELLO a map, in whatever form maps come. */
+function clientIdIn(reply: unknown): number | undefined {
+  let id: unknown = reply;
+  if (Array.isArray(reply)) id = reply[reply.indexOf('id') + 1];
+  else if (reply instanceof Map) id = reply.get('id');
+  else if (typeof reply === 'object' && reply !== null) id = (reply as { id?: unknown }).id;
+  const number = typeof id === 'number' || typeof id === 'string' ? Number(id) : Number.NaN;
+  return Number.isSafeInteger(number) && number > 0 ? number : undefined;
 }
 
 // Source: INFO replication. A master has no such line.
@@ -109,11 +158,12 @@ function judgeReplica(info: unknown): Error | undefined {
   return new RedisError('The replica is not joined to its master', { code: 'MASTERDOWN' });
 }
 
-function knowsNoHello(error: Error): boolean {
-  return (
-    error instanceof ReplyError &&
-    (error.code === 'NOPROTO' || /unknown command|wrong number of arguments/i.test(error.message))
-  );
+// Whatever HELLO is refused for may be HELLO itself (too old, a proxy, an ACL), and AUTH and the rest may do without;
+// but not where the answer is about who asks. NOAUTH to a HELLO that brought a password is: it was not read.
+function mayDoWithout(error: Error, withPassword: boolean): boolean {
+  if (!(error instanceof ReplyError)) return false;
+  if (error.code === 'NOAUTH') return withPassword;
+  return !/^(WRONGPASS|DENIED|LOADING|BUSY|ERR invalid password|ERR max number of clients)/i.test(error.message);
 }
 
 /**

@@ -5,15 +5,16 @@
 //
 // Invariant: every call given to send() either went to a connection, is in the queue, or was refused by `false`.
 
-import { AbortError, errorOfNode, QueueFullError, RedisError } from '../base/errors.ts';
+import { Backlog } from '../base/backlog.ts';
+import { AbortError, errorOfNode, RedisError } from '../base/errors.ts';
 import { Fifo } from '../base/fifo.ts';
 import type { Timer, World } from '../base/world.ts';
 import type { Push } from '../wire/reply.ts';
-import type { Call, Lane } from './call.ts';
+import { type Call, directSink, type Lane } from './call.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
 import { type Dialing, type DialOptions, dial, type Socket } from './dial.ts';
 import { type HandshakeOptions, shakeHands } from './handshake.ts';
-import { probe } from './probe.ts';
+import { type SilenceLimits, Watch } from './watch.ts';
 
 /** What a dial, a handshake and a connection go by, and the address they belong to. */
 export interface LatestOptions extends DialOptions, HandshakeOptions, ConnectionOptions {
@@ -27,12 +28,16 @@ export interface KeeperOptions extends DialOptions, HandshakeOptions, Connection
   readonly retryDelay: (times: number) => number | null;
   /** True: calls wait while the address is down (single node). False: send() refuses and the router looks elsewhere. */
   readonly holdWhileDown: boolean;
-  /** Most calls that wait for a connection; default 1,000,000. */
+  /** Most calls that wait for a connection or a slow socket; default no limit. */
   readonly maxQueueLength?: number | undefined;
-  /** Most bytes that wait for a slow socket; default 512 MiB. */
+  /** Most bytes that wait for a connection or a slow socket; default no limit. */
   readonly maxQueueBytes?: number | undefined;
+  /** The client's, where what waits here counts as well. */
+  readonly backlog?: Backlog | undefined;
   /** Milliseconds without a byte, while calls wait, after which the socket is dropped; default never. */
   readonly socketTimeout?: number | undefined;
+  /** A connection lost within so many ms counts as a dial that failed: the next waits longer. Default 0. */
+  readonly steadyAfter?: number | undefined;
   /** Milliseconds that a peer has to answer and to close after leave(); then its socket is destroyed. Default 2000. */
   readonly disconnectTimeout?: number | undefined;
 }
@@ -45,12 +50,15 @@ export interface KeeperEvents {
   onOpen?(keeper: Keeper): void;
   /** The socket was behind and takes writes again. */
   onDrain?(keeper: Keeper): void;
-  /** Calls wait and no bytes come (`silent` true), or bytes came again. */
+  /** Calls wait, no bytes come, and new ones are held back (`silent` true), or no longer. */
   onSilence?(keeper: Keeper, silent: boolean): void;
   onPush?(keeper: Keeper, push: Push): void;
   /** As ConnectionEvents.onStray. */
   onStray?(reply: Buffer): boolean;
 }
+
+/** Milliseconds that a connection is given to answer what it has, when reconnectOnError asks for another. */
+const turnOverLimit = 5000;
 
 export class Keeper implements Lane {
   address: string;
@@ -58,21 +66,28 @@ export class Keeper implements Lane {
   readonly #world: World;
   readonly #events: KeeperEvents;
   readonly #queue = new Fifo<Call>();
-  readonly #maxQueue: number;
-  readonly #maxBytes: number;
+  /** What waits here: in the queue, and in the memory of a socket that is behind. */
+  readonly #backlog: Backlog;
+  readonly #queued: Backlog;
+  readonly #behind: Backlog;
   #state: KeeperState = 'idle';
   #connection: Connection | undefined;
+  /** Looks after `#connection`. */
+  #watch: Watch | undefined;
   #dialing: Dialing | undefined;
-  #probing = false;
   /** Open, but still shaking hands. */
   #young: Connection | undefined;
-  #retired = new Set<Connection>();
+  /** Given up, but still owing answers. */
+  readonly #retired = new Set<Watch>();
   #times = 0;
+  #upAt = 0;
   #dialedAt = 0;
   /** This dial has taken so long that nobody should wait for it. */
   #slow = false;
   #timer: Timer | undefined;
   #readOnly: boolean;
+  /** Connections it has had so far, the one of now included. */
+  generation = 0;
   /** The connection is half-closed and the last one: the keeper ends with it. */
   #leaving = false;
   /** Runs out when the peer of a half-closed connection does not close it. */
@@ -87,8 +102,9 @@ export class Keeper implements Lane {
     this.#options = options;
     this.#world = world;
     this.#events = events;
-    this.#maxQueue = options.maxQueueLength ?? 1_000_000;
-    this.#maxBytes = options.maxQueueBytes ?? 512 * 1024 * 1024;
+    this.#backlog = new Backlog(options, options.backlog);
+    this.#queued = new Backlog({}, this.#backlog);
+    this.#behind = new Backlog({}, this.#backlog);
     this.#readOnly = options.readOnly ?? false;
   }
 
@@ -99,6 +115,11 @@ export class Keeper implements Lane {
   /** Calls sent and unanswered, and calls waiting for the connection. */
   get load(): number {
     return (this.#connection?.inFlight ?? 0) + this.#queue.size;
+  }
+
+  /** What waits here, beneath the client's. */
+  get backlog(): Backlog {
+    return this.#backlog;
   }
 
   get protocol(): 2 | 3 {
@@ -112,7 +133,34 @@ export class Keeper implements Lane {
 
   /** The peer owes answers, or a handshake, and says nothing; calls given to send() are refused until it speaks. */
   get silent(): boolean {
-    return this.#connection?.silent ?? this.#slow;
+    return this.#watch?.holds ?? this.#slow;
+  }
+
+  /** Milliseconds for which the peer has shown no sign of life, on this connection or another; 0: it is well. */
+  get muteFor(): number {
+    return this.#watch?.muteFor ?? (this.#slow ? this.#world.now() - this.#dialedAt : 0);
+  }
+
+  /** Milliseconds that an open connection has had nothing to do; 0 otherwise. */
+  get idleFor(): number {
+    const connection = this.#connection;
+    return connection === undefined || connection.inFlight > 0 ? 0 : this.#world.now() - connection.movedAt;
+  }
+
+  /** Owes answers for longer than it should, whatever the reason: others are better asked. */
+  get doubtful(): boolean {
+    return this.#watch?.doubtful ?? this.#slow;
+  }
+
+  /** New calls would be held back, on this connection or one that still owes answers. */
+  get holdsBack(): boolean {
+    for (const retired of this.#retired) if (retired.holds) return true;
+    return this.silent;
+  }
+
+  /** Ended, and still owed answers. */
+  get draining(): boolean {
+    return this.#state === 'ended' && this.#retired.size > 0;
   }
 
   /** Starts dialing when idle; a resting keeper dials at once. */
@@ -124,11 +172,8 @@ export class Keeper implements Lane {
   send(call: Call): boolean {
     const connection = this.#connection;
     if (connection !== undefined) {
-      if (connection.silent) return false;
-      if (!connection.writable && connection.pendingBytes > this.#maxBytes) {
-        call.fail(this.#full(`${connection.pendingBytes} bytes wait for a slow socket (maxQueueBytes)`));
-        return true;
-      }
+      if (this.#watch!.holds) return false;
+      if (!connection.writable && this.#refuses([call])) return true;
       if (connection.write(call)) return true;
     }
     return !this.#slow && this.#hold(call, false);
@@ -137,16 +182,21 @@ export class Keeper implements Lane {
   /** As send(), with ASKING before it in the same write. */
   sendAsking(call: Call): boolean {
     if (this.silent) return false;
+    if (this.#connection?.writable === false && this.#refuses([call])) return true;
     if (this.#connection?.writeAsking(call)) return true;
     return this.#hold(call, true);
   }
 
-  /** Several calls next to each other on one connection, nothing between them. */
+  /** Several calls next to each other on one connection, nothing between them; all or none are refused. */
   sendAll(calls: readonly Call[], asking: boolean): boolean {
-    if (this.silent || (this.#connection === undefined && !this.#mayHold())) return false;
+    if (this.silent || ((this.#connection?.ending ?? true) && !this.#mayHold())) return false;
+    if (this.#connection?.writable !== true && this.#refuses(calls)) return true;
     for (let at = 0; at < calls.length; at++) {
-      if (asking && at === 0) this.sendAsking(calls[at]!);
-      else this.send(calls[at]!);
+      const call = calls[at]!;
+      const behindAsking = asking && at === 0;
+      const connection = this.#connection;
+      if (behindAsking ? connection?.writeAsking(call) : connection?.write(call)) continue;
+      if (this.#mayHold()) this.#enqueue(call, behindAsking);
     }
     return true;
   }
@@ -161,52 +211,64 @@ export class Keeper implements Lane {
     if (this.#state === 'resting') this.#dial();
   }
 
-  /** Replaces the connection: a new one is dialed, the old one closes when its calls are answered or after 5 s. */
+  /** Replaces the connection: a new one is dialed, the old one closes when its calls are answered. */
   renew(): void {
-    const old = this.#connection;
-    if (old === undefined || this.#state !== 'up' || this.#leaving) return;
+    const watch = this.#watch;
+    if (watch === undefined || this.#state !== 'up' || this.#leaving) return;
     this.#connection = undefined;
-    this.#retired.add(old);
-    old.end();
-    this.#world.after(5000, () => old.destroy(new AbortError('Connection is closed.', { node: this.address })));
+    this.#behind.clear();
+    this.#watch = undefined;
+    this.#retire(watch);
     this.#dial();
+  }
+
+  #retire(watch: Watch): void {
+    if (watch.connection.closed) return;
+    this.#retired.add(watch);
+    watch.connection.end();
+  }
+
+  // As renew(), but as a loss like any other: the next dial waits as retryDelay has it, and what comes meanwhile is held.
+  #turnOver(connection: Connection, reason: Error): void {
+    if (connection !== this.#connection) return;
+    connection.end(reason);
+    if (connection.closed) return;
+    // Who blocks there is not waited for.
+    this.#world.after(turnOverLimit, () => {
+      connection.destroy(
+        new RedisError('Connection is closed.', { code: 'ECONNRESET', node: this.address, cause: reason }),
+      );
+    });
   }
 
   /** Every call it holds, sent or waiting. */
   forEachCall(visit: (call: Call) => void): void {
     this.#connection?.forEachCall(visit);
-    for (const retired of this.#retired) retired.forEachCall(visit);
+    for (const { connection } of this.#retired) connection.forEachCall(visit);
     this.#queue.forEach(visit);
   }
 
   /**
-   * Looks whether the peer has been silent for `limit` ms while calls wait. If so, calls are no longer given to it
-   * and a second connection asks: a peer that answers there, or cannot be reached at all, has lost this socket,
-   * which is then dropped; one that is silent there too is busy or frozen, and others know better what to do.
-   * With `replaceable` the socket is dropped without asking: its calls, reads all, have another place to go.
+   * Looks whether the peer shows signs of life while calls wait; to be repeated. In doubt no new calls are given to it,
+   * and a second connection asks. What was written stays where it is: it may be executing.
    */
-  checkSilence(limit: number, replaceable = false): void {
-    const connection = this.#connection;
-    if (connection === undefined) this.#checkDial(limit);
-    if (connection === undefined || this.#probing || connection.silence < limit) return;
-    if (!connection.silent) {
-      connection.silent = true;
-      this.#events.onSilence?.(this, true);
-    }
-    if (replaceable) {
-      connection.destroy(this.#mute(`Expecting data, but didn't receive any in ${limit}ms.`));
-      return;
-    }
-    this.#probing = true;
-    probe(this.address, this.#options, limit, this.#world).then(
-      (verdict) => {
-        this.#probing = false;
-        if (verdict !== undefined && connection.silent) connection.destroy(verdict);
-      },
-      () => {
-        this.#probing = false;
-      },
-    );
+  checkSilence(limits: SilenceLimits): void {
+    for (const retired of [...this.#retired]) retired.look(limits);
+    if (this.#watch === undefined) this.#checkDial(limits.silence);
+    else this.#watch.look(limits);
+  }
+
+  /** Hands back the reads that wait for an answer, when they have another place to go. */
+  giveUpReads(): void {
+    const reason = this.#mute('The node is silent.');
+    // With nothing but reads on it the connection itself can go: nothing is done twice that matters.
+    if (this.#connection?.readsOnly) this.#connection.destroy(reason);
+    else this.#connection?.giveUpReads(reason);
+  }
+
+  /** The peer is known to be dead, and others have taken over: what is still waited for will not come. */
+  abandon(reason: Error): void {
+    for (const { connection } of [...this.#retired]) connection.destroy(reason);
   }
 
   // A peer that was frozen before it was first dialed is as silent as one that froze later.
@@ -252,47 +314,66 @@ export class Keeper implements Lane {
     return [];
   }
 
-  /** Ends for good: at once, or once everything in flight is answered (`gently`). */
+  /** Ends for good: at once, or once everything in flight is answered (`gently`, see `draining`). */
   close(reason: Error, gently = false): void {
     if (this.#state === 'ended') return;
-    const connection = this.#connection;
+    const watch = this.#watch;
     this.#departed();
     this.#timer?.cancel();
     this.#become('ended', reason);
     this.#dialing?.cancel(reason);
     this.#young?.destroy(reason);
     this.#loseQueue(reason);
-    const closing = connection === undefined ? [...this.#retired] : [connection, ...this.#retired];
-    for (const one of closing) {
-      if (!gently) one.destroy(reason);
-      else {
-        this.#retired.add(one);
-        one.end();
-        this.#world.after(5000, () => one.destroy(reason));
-      }
-    }
+    if (watch !== undefined) this.#retire(watch);
+    if (!gently) this.abandon(reason);
   }
 
   #mayHold(): boolean {
-    return (
-      this.#state === 'dialing' || this.#state === 'idle' || (this.#state === 'resting' && this.#options.holdWhileDown)
-    );
+    const { holdWhileDown } = this.#options;
+    switch (this.#state) {
+      case 'up':
+        return this.#connection?.ending === true && !this.#leaving;
+      case 'resting':
+        return holdWhileDown;
+      default:
+        return this.#state !== 'ended';
+    }
   }
 
   #hold(call: Call, asking: boolean): boolean {
     if (!this.#mayHold()) return false;
-    if (this.#queue.size >= this.#maxQueue) {
-      call.fail(this.#full(`${this.#queue.size} calls wait for the connection (maxQueueLength)`));
-      return true;
-    }
-    call.asking = asking;
-    this.#queue.push(call);
-    if (this.#state === 'idle') this.#dial();
+    if (!this.#refuses([call])) this.#enqueue(call, asking);
     return true;
   }
 
-  #full(what: string): Error {
-    return new QueueFullError(`Command queue is full: ${what}.`, { node: this.address });
+  #enqueue(call: Call, asking: boolean): void {
+    call.asking = asking;
+    this.#queue.push(call);
+    if (call.sink !== directSink) this.#queued.add(1, call.bytes);
+    if (this.#state === 'idle') this.#dial();
+  }
+
+  // Calls that would have to wait, all or none. What the client itself has to ask is always let in.
+  #refuses(calls: readonly Call[]): boolean {
+    this.#noteBehind();
+    if (calls[0]!.sink === directSink) return false;
+    let bytes = 0;
+    for (const call of calls) bytes += call.bytes;
+    const full = this.#backlog.refusal(calls.length, bytes, this.address);
+    if (full !== undefined) for (const call of calls) call.fail(full);
+    return full !== undefined;
+  }
+
+  // What the socket has not taken yet; nothing while it takes what it is given.
+  #noteBehind(): void {
+    const connection = this.#connection;
+    if (connection === undefined || connection.writable) this.#behind.clear();
+    else this.#behind.set(connection.pendingCalls, connection.pendingBytes);
+  }
+
+  #takeQueue(): Call[] {
+    this.#queued.clear();
+    return this.#queue.drain();
   }
 
   #dial(): void {
@@ -327,23 +408,34 @@ export class Keeper implements Lane {
     let shaken = false;
     const connection: Connection = new Connection(socket, this.address, this.#options, this.#world, {
       onClose: (reason) => {
-        if (this.#retired.delete(connection)) return;
+        for (const retired of this.#retired) {
+          if (retired.connection === connection) {
+            this.#retired.delete(retired);
+            return;
+          }
+        }
         if (this.#connection === connection || this.#young === connection) this.#departed();
         if (shaken) this.#lost(reason);
       },
       onPush: (push) => this.#events.onPush?.(this, push),
-      onDrain: () => this.#events.onDrain?.(this),
-      onHeard: () => this.#events.onSilence?.(this, false),
+      onBehind: () => this.#noteBehind(),
+      onDrain: () => {
+        this.#noteBehind();
+        this.#events.onDrain?.(this);
+      },
+      onHeard: () => this.#watchOf(connection)?.heard(),
+      onRenew: (reason) => this.#turnOver(connection, reason),
       onStray: (reply) => this.#events.onStray?.(reply) ?? false,
     });
     this.#young = connection;
     this.#events.onOpen?.(this);
-    const deadline = this.#world.after(this.#options.connectTimeout ?? 10_000, () =>
-      connection.destroy(new RedisError('connect ETIMEDOUT', { code: 'ETIMEDOUT', node: this.address })),
-    );
+    const limit = this.#options.connectTimeout ?? 10_000;
+    const late = (): void =>
+      connection.destroy(new RedisError('connect ETIMEDOUT', { code: 'ETIMEDOUT', node: this.address }));
+    const deadline = limit > 0 ? this.#world.deadline(limit, late) : undefined;
     shakeHands(connection, { ...this.#options, readOnly: this.#readOnly }).then(
       (protocol) => {
-        deadline.cancel();
+        deadline?.cancel();
         this.#young = undefined;
         shaken = true;
         if (this.#state !== 'dialing')
@@ -353,7 +445,7 @@ export class Keeper implements Lane {
         else this.#up(connection, protocol);
       },
       (error: Error) => {
-        deadline.cancel();
+        deadline?.cancel();
         this.#young = undefined;
         connection.destroy(error);
         if (this.#state === 'dialing') this.#lost(error);
@@ -361,15 +453,26 @@ export class Keeper implements Lane {
     );
   }
 
+  #watchOf(connection: Connection): Watch | undefined {
+    if (connection === this.#connection) return this.#watch;
+    for (const retired of this.#retired) if (retired.connection === connection) return retired;
+    return undefined;
+  }
+
   #up(connection: Connection, protocol: 2 | 3): void {
     connection.protocol = protocol;
     this.#connection = connection;
-    this.#times = 0;
+    this.generation++;
+    const watch = new Watch(connection, this.#options, this.#world, (held) => {
+      if (this.#watch === watch) this.#events.onSilence?.(this, held);
+    });
+    this.#watch = watch;
+    this.#upAt = this.#world.now();
     this.#slow = false;
     this.lastError = undefined;
     this.#watchSocket(connection);
     this.#become('up');
-    for (const call of this.#queue.drain()) {
+    for (const call of this.#takeQueue()) {
       if (call.settled) continue;
       if (call.asking) connection.writeAsking(call);
       else connection.write(call);
@@ -390,6 +493,8 @@ export class Keeper implements Lane {
 
   #departed(): void {
     this.#connection = undefined;
+    this.#watch = undefined;
+    this.#behind.clear();
     this.#lingering?.cancel();
     this.#lingering = undefined;
     for (const departure of this.#departures.splice(0)) departure();
@@ -399,6 +504,8 @@ export class Keeper implements Lane {
     if (this.#state === 'ended') return;
     this.lastError = errorOfNode(this.address, reason);
     this.#slow = false;
+    const wasUp = this.#state === 'up';
+    if (wasUp && this.#world.now() - this.#upAt >= (this.#options.steadyAfter ?? 0)) this.#times = 0;
     const delay = this.#leaving ? null : this.#options.retryDelay(++this.#times);
     if (delay === null) {
       this.#become('ended', this.lastError);
@@ -411,7 +518,7 @@ export class Keeper implements Lane {
   }
 
   #loseQueue(reason: Error): void {
-    for (const call of this.#queue.drain()) call.sink.onLost(call, reason);
+    for (const call of this.#takeQueue()) call.sink.onLost(call, reason);
   }
 
   #become(state: KeeperState, reason?: Error): void {

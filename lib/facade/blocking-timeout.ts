@@ -32,13 +32,23 @@ function milliseconds(word: string | undefined, unit: number): number | undefine
   return word === undefined || word === '' || !(value >= 0) ? undefined : value * unit;
 }
 
-/** Limits a call that blocks; `release` lets go of the connection it holds. */
-export function limitBlocking(call: Call, limits: BlockingLimits, world: World, release?: (call: Call) => void): void {
+/**
+ * Limits a call that blocks, from now on; `release` lets go of the connection it holds. One that has to wait for its
+ * connection (not `ready`) has the limit of those without an end of their own, as with ioredis: its own time begins on
+ * the server.
+ */
+export function limitBlocking(
+  call: Call,
+  limits: BlockingLimits,
+  world: World,
+  ready: boolean,
+  release?: (call: Call) => void,
+): void {
   const limit = limits.blockingTimeout ?? 0;
   if (!(limit > 0) || (call.flags & CallFlag.blocking) === 0) return;
   const own = ownTimeout(call.argv);
   if (own === undefined) return;
-  world.after(own > 0 ? own + (limits.blockingTimeoutGrace ?? 100) : limit, () => {
+  world.after(own > 0 && ready ? own + (limits.blockingTimeoutGrace ?? 100) : limit, () => {
     if (call.settled) return;
     call.finish(null, null);
     release?.(call);

@@ -2,6 +2,7 @@
 // let go of (its reply is read and thrown away), and a blocking call gives its connection up, so that the server
 // hands it nothing any more.
 
+import { AbortGroup } from '../base/abort-group.ts';
 import { cancelledBy } from '../base/errors.ts';
 import { type Callback, nodeify } from '../batch/pipeline.ts';
 import type { Script } from '../command/script.ts';
@@ -65,12 +66,15 @@ export class Cancellable {
     const promise = promiseOf(call, false);
     if (this.#signal.aborted) call.fail(cancelledBy(this.#signal));
     else {
-      const cancel = (): void => {
-        this.#host.release(call);
-        call.fail(cancelledBy(this.#signal));
+      const group = AbortGroup.of(this.#signal);
+      const member = {
+        cancel: () => {
+          this.#host.release(call);
+          call.fail(cancelledBy(this.#signal));
+        },
       };
-      this.#signal.addEventListener('abort', cancel, { once: true });
-      const forget = (): void => this.#signal.removeEventListener('abort', cancel);
+      group.add(member);
+      const forget = (): void => group.delete(member);
       promise.then(forget, forget);
       this.#host.submit(call);
     }

@@ -4,7 +4,7 @@ import { cancelledBy, RedisError } from '../base/errors.ts';
 import { type BatchHost, type Callback, Pipeline } from '../batch/pipeline.ts';
 import type { BatchResult } from '../batch/scatter.ts';
 import type { Script } from '../command/script.ts';
-import { CallFlag } from '../connection/call.ts';
+import { type Call, CallFlag } from '../connection/call.ts';
 import type { Encoding } from '../wire/decoder.ts';
 import type { Command } from './command.ts';
 import {
@@ -29,6 +29,7 @@ export class Chain extends Pipeline {
   readonly #maker: CallMaker;
   readonly #cluster: boolean;
   readonly #transaction: boolean;
+  readonly #refuse: (call: Call) => Error | undefined;
 
   constructor(
     host: BatchHost,
@@ -37,11 +38,13 @@ export class Chain extends Pipeline {
     transaction: boolean,
     cluster: boolean,
     added: Iterable<string> | undefined,
+    refuse: (call: Call) => Error | undefined,
   ) {
     super(host, transaction);
     this.#maker = maker;
     this.#cluster = cluster;
     this.#transaction = transaction;
+    this.#refuse = refuse;
     for (const [name, script] of scripts) addScript(this, name, script);
     if (added !== undefined) for (const name of added) addCommand(this, name);
   }
@@ -77,13 +80,21 @@ export class Chain extends Pipeline {
       throw new RedisError(`${word.name} ${why}`, { code: 'ERR_INVALID_ARG' });
     }
     const callback = takeCallback(words);
-    return this.add(this.#maker.make(word, words, encoding), callback);
+    return this.#take(this.#maker.make(word, words, encoding), callback);
+  }
+
+  // Now, while the line that asked for it is on the stack: in a transaction it would be too late.
+  #take(call: Call, callback: Callback<unknown> | undefined): this {
+    const special = call.slot < 0 || (call.flags & CallFlag.subscribing) !== 0;
+    const refusal = special ? this.#refuse(call) : undefined;
+    if (refusal !== undefined) throw refusal;
+    return this.add(call, callback);
   }
 
   /** Adds a Command made by hand; its promise settles with the batch. */
   sendCommand(command: Command): this {
     command.promise.catch(() => undefined);
-    return this.add(command.toGroupCall(this.#maker), command.settled);
+    return this.#take(command.toGroupCall(this.#maker), command.settled);
   }
 
   executeScript(script: Script, args: unknown[], encoding: Encoding): this {

@@ -20,6 +20,7 @@ import {
   takeCallback,
   type Word,
 } from './commander.ts';
+import './hints.ts';
 import type { Status } from './lifecycle.ts';
 import { commandTracing, traceCommand, tracedSubmit, traceInUnit } from './observe.ts';
 import type { ScriptDefinition } from './options.ts';
@@ -36,6 +37,8 @@ export interface ClientHands {
   /** Keys live on several nodes, and subscriptions have a connection of their own. */
   readonly cluster: boolean;
   status(): Status;
+  /** Why a call cannot be carried out by this client, whatever the server says; asked for calls of batches. */
+  readonly refuse: (call: Call) => Error | undefined;
   /** Sends a call made just now, or holds it until the client is ready. */
   readonly submit: (call: Call) => void;
   /** As submit, for (un)subscribing calls. */
@@ -46,7 +49,9 @@ export interface ClientHands {
   addressFor(call: Call): string | undefined;
   /** A call that travels inside a transaction, which `exec` ends: announced before it is sent. */
   watch(call: Call, exec: Call): void;
-  /** Takes the connection away from a blocking call whose caller has left, where it has one of its own. */
+  /** A blocking call is about to be submitted whose caller may leave it. */
+  mayRelease?(call: Call): void;
+  /** Ends a blocking call on the server whose caller has left. */
   release(call: Call): void;
   /** MULTI without a pipeline. */
   openTransaction(): Promise<'OK'>;
@@ -79,6 +84,8 @@ export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extend
       dispatcher: hands.dispatcher,
       submit: tracedSubmit(hands.submitBatch, addressFor),
       oneNode: !hands.cluster,
+      mayRelease: (call) => hands.mayRelease?.(call),
+      release: (call) => hands.release(call),
       watch: (call, exec) => {
         hands.watch(call, exec);
         traceInUnit(call, hands.addressFor(call));
@@ -142,7 +149,10 @@ export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extend
     const host = {
       maker,
       scripts: this.#scripts,
-      submit: this.#hands.submit,
+      submit: (call: Call) => {
+        if ((call.flags & CallFlag.blocking) !== 0) this.#hands.mayRelease?.(call);
+        this.#hands.submit(call);
+      },
       release: (call: Call) => {
         if ((call.flags & CallFlag.blocking) === 0) return;
         // Settled first, so that its loss does not send it again.
@@ -199,9 +209,9 @@ export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extend
   }
 
   #chain(transaction: boolean): Chain {
-    const { maker, cluster } = this.#hands;
+    const { maker, cluster, refuse } = this.#hands;
     const { addedBuiltinSet } = this as CommandAdder;
-    return new Chain(this.#batches, maker, this.#scripts, transaction, cluster, addedBuiltinSet);
+    return new Chain(this.#batches, maker, this.#scripts, transaction, cluster, addedBuiltinSet, refuse);
   }
 }
 

@@ -13,9 +13,11 @@ import type { Readable } from 'node:stream';
 import { RedisError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
 import { ownCall } from '../connection/call.ts';
+import type { AddressGuard } from '../topology/allow.ts';
 import { type NatMap, translate } from '../topology/seeds.ts';
 import type { SlotMap } from '../topology/slot-map.ts';
 import { type NodeLine, parseNodes } from '../wire/cluster-nodes.ts';
+import { LeftOut } from '../wire/left-out.ts';
 import { ReplyError } from '../wire/reply.ts';
 import { slotCount, slotOf } from '../wire/slot.ts';
 import type { ClusterCore } from './cluster-core.ts';
@@ -27,6 +29,7 @@ import type { ScanStreamOptions } from './types.ts';
 export interface ScanHost {
   readonly world: World;
   readonly natMap: NatMap | undefined;
+  readonly guard: AddressGuard | undefined;
   /** Milliseconds without any progress after which the scan fails. */
   readonly patience: number;
   /** The client was closed: nothing more will come. */
@@ -146,15 +149,13 @@ class ClusterScan {
       return;
     }
     const self = nodes?.find((node) => node.flags.includes('myself'));
+    const owned = self === undefined ? undefined : slotsOf(self);
+    const byId = new Map(nodes?.map((node) => [node.id, node]));
     for (const slot of work.slots) {
-      if (map.masterOf(slot) !== work.key || (self !== undefined && !owns(self, slot))) continue;
+      if (map.masterOf(slot) !== work.key || owned?.has(slot) === false) continue;
       const importer = self?.migrating.get(slot);
       if (importer === undefined) this.#undone.delete(slot);
-      else
-        this.#handOver(
-          slot,
-          nodes!.find((node) => node.id === importer),
-        );
+      else this.#handOver(slot, byId.get(importer));
     }
   }
 
@@ -171,13 +172,18 @@ class ClusterScan {
     const from = this.#host.map().masterOf(slot)!;
     const [first] = importer?.ranges ?? [];
     const known = first === undefined ? undefined : this.#host.map().masterOf(first[0]);
-    const key =
-      known ?? (importer === undefined ? undefined : translate(importer.host, importer.port, this.#host.natMap).key);
+    const key = known ?? (importer === undefined ? undefined : this.#keyOf(importer));
     if (key === undefined) return;
     this.#handedOver.set(slot, from);
     const slots = this.#importers.get(key);
     if (slots === undefined) this.#importers.set(key, new Set([slot]));
     else slots.add(slot);
+  }
+
+  #keyOf(node: NodeLine): string | undefined {
+    const { natMap, guard } = this.#host;
+    const { key, host, port } = translate(node.host, node.port, natMap);
+    return guard === undefined || guard(host, port) ? key : undefined;
   }
 
   /** The node still owns some of what it is scanned for. */
@@ -212,7 +218,7 @@ class ClusterScan {
 
   async #nodesSeenBy(work: Work): Promise<NodeLine[] | undefined> {
     const text = await this.#ask(work, ['cluster', 'nodes']).catch(unlessRefused);
-    return text === undefined ? undefined : parseNodes(text);
+    return text === undefined ? undefined : parseNodes(text, new LeftOut());
   }
 
   async #refresh(): Promise<void> {
@@ -263,8 +269,12 @@ function unlessRefused(error: unknown): undefined {
   if (!isRefusal(error)) throw error;
 }
 
-function owns(node: NodeLine, slot: number): boolean {
-  return node.flags.includes('master') && node.ranges.some(([start, end]) => slot >= start && slot <= end);
+/** The slots that a node says it owns. */
+function slotsOf({ flags, ranges }: NodeLine): ReadonlySet<number> {
+  const slots = new Set<number>();
+  if (!flags.includes('master')) return slots;
+  for (const [start, end] of ranges) for (let slot = start; slot <= end; slot++) slots.add(slot);
+  return slots;
 }
 
 /** The working parts of a cluster client as a scan needs them. */
@@ -272,11 +282,14 @@ export function scanHostOf(core: ClusterCore, emitter: EventEmitter, options: Cl
   return {
     world,
     natMap: options.natMap,
+    guard: core.guard,
     patience: options.retryDeadline ?? 15_000,
     closed: () => core.lifecycle.status === 'end',
     map: () => core.router.map,
     ready: async () => {
       const { call, answer } = ownCall(['scan']);
+      // Held no longer than a call of the user's.
+      call.moment = core.router.moment;
       core.lifecycle.whenReady(() => call.settle(undefined), call);
       await answer;
     },

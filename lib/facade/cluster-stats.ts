@@ -13,6 +13,8 @@ export interface ClusterStats {
   readonly refreshes: Readonly<Partial<Record<RefreshReason, number>>>;
   /** Calls held until the client is ready, or waiting to be tried again. */
   readonly waiting: number;
+  /** What `maxQueueLength` and `maxQueueBytes` bound: everything that waits, sockets that are behind included. */
+  readonly queue: { readonly calls: number; readonly bytes: number };
   readonly nodes: readonly {
     readonly key: string;
     readonly role: 'master' | 'slave';
@@ -30,13 +32,14 @@ export interface ClusterStats {
 }
 
 export function statsOf(
-  { router, refresher, pool, lifecycle, reads }: ClusterCore,
+  { router, refresher, pool, lifecycle, reads, backlog }: ClusterCore,
   cache: CacheStats | undefined,
 ): ClusterStats {
   return {
     redirects: { ...router.counts },
     refreshes: { ...refresher.counts },
     waiting: lifecycle.held + router.parked,
+    queue: { calls: backlog.calls, bytes: backlog.bytes },
     nodes: [...pool.all()].map(({ key, role, keeper }) => ({
       key,
       role,

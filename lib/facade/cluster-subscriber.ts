@@ -1,21 +1,24 @@
 // The cluster's subscriptions: shard channels go to pubsub/sharded; the classic ones live here, on one connection of
 // their own to one node, so that regular commands never share a socket with messages. Every node of a cluster delivers
-// every classic message, so any will do; when the node goes or falls silent, another is taken and subscribed to what
-// is wanted.
+// every classic message, so any will do; when the node goes or falls silent, another is taken (pubsub/subscriber-dialer)
+// and subscribed to what is wanted. A call settles by `retryDeadline`, with an error that says what it waited for.
 
 import type { EventEmitter } from 'node:events';
-import { AbortError } from '../base/errors.ts';
+import { AbortError, RedisError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
 import type { Call, CallSink } from '../connection/call.ts';
-import type { Keeper } from '../connection/keeper.ts';
+import type { Keeper, KeeperState } from '../connection/keeper.ts';
 import { Heartbeat } from '../pubsub/heartbeat.ts';
 import { ShardedSubscriptions } from '../pubsub/sharded.ts';
+import { SubscriberDialer } from '../pubsub/subscriber-dialer.ts';
 import { Subscriptions } from '../pubsub/subscriptions.ts';
+import { Deadlines } from '../router/deadlines.ts';
 import type { NodePool } from '../router/node-pool.ts';
 import type { Router } from '../router/router.ts';
 import { lossOf } from '../router/verdict.ts';
 import type { Refresher } from '../topology/refresher.ts';
 import type { ClusterOptions } from './options.ts';
+import { subscriberName, waitDeadlineOf } from './settings.ts';
 
 /** The parts of a cluster that subscriptions rest on. */
 export interface SubscriberHost {
@@ -23,9 +26,6 @@ export interface SubscriberHost {
   readonly router: Router;
   readonly refresher: Refresher;
 }
-
-/** Milliseconds until a node must have let us in; then another is tried. */
-const dialLimit = 2000;
 
 /** Milliseconds between looks at confirmations that quit() waits for. */
 const pause = 5;
@@ -37,11 +37,14 @@ export class ClusterSubscriber implements CallSink {
   readonly #subscriptions: Subscriptions;
   readonly #sharded: ShardedSubscriptions;
   readonly #heartbeat: Heartbeat;
+  readonly #dialer: SubscriberDialer;
+  readonly #deadline: number;
+  readonly #deadlines: Deadlines;
+  /** The connection in use, through its handshake. */
   #keeper: Keeper | undefined;
   #waiting: Call[] = [];
-  /** The node left last: another is tried first. */
-  #left = '';
-  #chosenAt = 0;
+  /** Channels that nobody else wanted, by the call that asked for them and has no answer yet. */
+  readonly #asked = new WeakMap<Call, readonly string[]>();
   #stopped = false;
 
   constructor(emitter: EventEmitter, host: SubscriberHost, options: ClusterOptions, world: World) {
@@ -52,14 +55,37 @@ export class ClusterSubscriber implements CallSink {
     this.#pool = pool;
     this.#subscriptions = new Subscriptions(emitter);
     this.#heartbeat = new Heartbeat(world, silenceTimeout, () => this.#look());
+    this.#deadline = waitDeadlineOf(options);
+    this.#deadlines = new Deadlines(this.#deadline, world, (visit) => this.#visitAll(visit), {
+      expire: (parcel) => this.#expire(parcel as Call),
+      swept: () => {
+        this.#waiting = this.#waiting.filter((call) => !call.settled);
+      },
+      maxPeriod: 250,
+    });
+    const { connectionName } = options.redisOptions ?? {};
+    this.#dialer = new SubscriberDialer(pool, world, subscriberName('subscriber', connectionName), {
+      onUp: (keeper) => this.#onUp(keeper),
+      later: {
+        onState: (keeper, state) => this.#onState(keeper, state),
+        onSilence: (keeper, silent) => {
+          if (silent && keeper === this.#keeper) this.#onLeft();
+        },
+        onPush: (_keeper, push) => {
+          this.#dialer.proved();
+          this.#subscriptions.receive(push);
+        },
+      },
+    });
+    const shardName = subscriberName('ssubscriber', connectionName);
     this.#sharded = new ShardedSubscriptions(
       emitter,
       {
         ownerOf: (slot) => host.router.map.masterOf(slot),
-        connect: (key, events) => pool.keeper(key, false, events),
+        connect: (key, events) => pool.keeper(key, false, events, { connectionName: shardName }),
         learn: (slot, name, port, from) => host.router.learn(slot, name, port, from),
         hint: (reason) => host.refresher.suggest(reason),
-        deadline: options.retryDeadline ?? options.redisOptions?.commandTimeout ?? 15_000,
+        deadline: this.#deadline,
         silenceTimeout,
       },
       world,
@@ -72,27 +98,33 @@ export class ClusterSubscriber implements CallSink {
       this.#sharded.send(call);
       return;
     }
+    this.#asked.set(call, this.#subscriptions.newIn(call));
     this.#subscriptions.prepare(call);
     call.sink = this;
+    this.#deadlines.start();
     this.#place(call);
   }
 
   onReply(call: Call, reply: unknown): void {
-    if (reply instanceof Error) call.fail(reply);
-    // A number with `stringNumbers` too, as ioredis has it for a Cluster.
-    else call.settle(Number(reply));
+    if (reply instanceof Error) {
+      this.#forget(call);
+      call.fail(reply);
+      // A number with `stringNumbers` too, as ioredis has it for a Cluster.
+    } else call.settle(Number(reply));
   }
 
   onLost(call: Call, reason: Error): void {
+    if (call.settled) return;
+    call.lastError = reason;
     if (this.#stopped) call.fail(lossOf(call, reason));
     else this.#place(call);
   }
 
   /** New nodes may be there to subscribe on, or the one in use may have left. */
   mapChanged(): void {
-    if (this.#keeper !== undefined && this.#pool.get(this.#keeper.address) === undefined) this.#leave();
-    if (this.#keeper === undefined && (this.#waiting.length > 0 || this.#subscriptions.size > 0)) this.#choose();
-    for (const call of this.#waiting.splice(0)) this.#place(call);
+    if (this.#keeper !== undefined && this.#pool.get(this.#keeper.address) === undefined) this.#onLeft();
+    this.#dialer.mapChanged();
+    if (this.#needed) this.#search();
     this.#sharded.mapChanged();
   }
 
@@ -116,6 +148,7 @@ export class ClusterSubscriber implements CallSink {
     this.#heartbeat.stop();
     this.#sharded.stop(reconnecting);
     const reason = new AbortError('Connection is closed.', { code: 'ERR_CLOSED' });
+    this.#dialer.stop(reason);
     const keeper = this.#keeper;
     this.#keeper = undefined;
     if (keeper !== undefined) {
@@ -124,68 +157,68 @@ export class ClusterSubscriber implements CallSink {
       this.#emitter.emit('-subscriber');
     }
     if (reconnecting) return;
+    this.#deadlines.stop();
     for (const call of this.#waiting.splice(0)) call.fail(lossOf(call, reason));
   }
 
+  /** Somebody waits for a connection, or wants what comes on it. */
+  get #needed(): boolean {
+    return this.#waiting.length > 0 || this.#subscriptions.size > 0;
+  }
+
   #place(call: Call): void {
-    if (this.#keeper === undefined) this.#choose();
-    if (this.#keeper === undefined || !this.#keeper.send(call)) this.#waiting.push(call);
+    if (this.#keeper?.send(call)) return;
+    this.#waiting.push(call);
+    this.#search();
   }
 
-  #choose(): void {
-    if (this.#stopped) return;
-    const key = this.#candidate();
-    if (key === undefined) return;
-    this.#chosenAt = this.#world.now();
-    this.#keeper = this.#pool.keeper(key, false, {
-      onState: (keeper, state) => {
-        if (state === 'up') this.#onUp(keeper);
-        if ((state === 'resting' || state === 'ended') && keeper === this.#keeper) this.#onLeft();
-      },
-      onSilence: (keeper, silent) => {
-        if (silent && keeper === this.#keeper) this.#onLeft();
-      },
-      onPush: (_keeper, push) => this.#subscriptions.receive(push),
-    });
-    this.#keeper.open();
-    this.#heartbeat.start();
+  #search(): void {
+    if (!this.#stopped && this.#keeper === undefined) this.#dialer.search();
   }
 
-  // A node known to be up, else one that nobody has tried, else any; the one that was left last only if there is no other.
-  #candidate(): string | undefined {
-    const nodes = [...this.#pool.all()].filter((node) => node.inMap);
-    const others = nodes.filter(({ key }) => key !== this.#left);
-    for (const group of [
-      others.filter(({ keeper }) => keeper.state === 'up' && !keeper.silent),
-      others.filter(({ keeper }) => keeper.state === 'idle'),
-      others,
-      nodes,
-    ]) {
-      if (group.length > 0) return group[Math.floor(this.#world.random() * group.length)]!.key;
-    }
-    return undefined;
-  }
-
+  // Everything that was wanted before, then what waits: nothing is asked for twice.
   #onUp(keeper: Keeper): void {
-    this.#subscriptions.restore((call) => keeper.send(call));
+    this.#keeper = keeper;
+    this.#heartbeat.start();
+    const asked = new Set(this.#waiting.flatMap((call) => (call.settled ? [] : (this.#asked.get(call) ?? []))));
+    this.#subscriptions.restore(
+      (call) => keeper.send(call),
+      (id) => asked.has(id),
+    );
     this.#emitter.emit('+subscriber');
     queueMicrotask(() => {
-      for (const call of this.#waiting.splice(0)) this.#place(call);
+      for (const call of this.#waiting.splice(0)) if (!call.settled) this.#place(call);
     });
   }
 
+  #onState(keeper: Keeper, state: KeeperState): void {
+    if ((state === 'resting' || state === 'ended') && keeper === this.#keeper) this.#onLeft();
+  }
+
+  // The next is not chosen within the event of the one that is lost: it has calls to hand back.
   #onLeft(): void {
-    this.#left = this.#keeper?.address ?? '';
+    const keeper = this.#keeper!;
     this.#leave();
-    if (this.#subscriptions.size === 0 && this.#waiting.length === 0) return;
-    // Not within the keeper's own event: it is still putting its affairs in order.
-    this.#world.after(
-      50,
-      () => {
-        if (this.#keeper === undefined) this.#choose();
-      },
-      true,
-    );
+    if (!this.#stopped && this.#needed) this.#dialer.searchLater(keeper);
+  }
+
+  #expire(call: Call): void {
+    this.#forget(call);
+    const trouble = this.#keeper === undefined ? this.#dialer.story : `${this.#keeper.address}: no answer yet`;
+    const message = `No answer to ${call.name} within ${this.#deadline}ms (retryDeadline). ${trouble || 'No node to ask'}`;
+    const detail = { code: 'ERR_RETRY_DEADLINE', attempts: call.attempts, cause: call.lastError };
+    call.fail(new RedisError(message, { ...detail, node: this.#keeper?.address }));
+  }
+
+  // Refused to its caller, so not wanted by it; what others wanted before goes on being wanted.
+  #forget(call: Call): void {
+    const ids = this.#asked.get(call);
+    if (ids !== undefined) this.#subscriptions.drop(ids);
+  }
+
+  #visitAll(visit: (call: Call) => void): void {
+    for (const call of this.#waiting) visit(call);
+    this.#keeper?.forEachCall(visit);
   }
 
   #leave(reason: Error = new AbortError('Connection is closed.')): void {
@@ -199,8 +232,7 @@ export class ClusterSubscriber implements CallSink {
   #look(): boolean {
     const keeper = this.#keeper;
     if (keeper === undefined) return false;
-    if (keeper.state === 'dialing' && this.#world.now() - this.#chosenAt > dialLimit) this.#onLeft();
-    else this.#heartbeat.check(keeper);
+    this.#heartbeat.check(keeper);
     return true;
   }
 }

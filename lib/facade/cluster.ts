@@ -1,6 +1,8 @@
 // The drop-in face of a cluster: ioredis's names, statuses and events over the core. It owns the Redis objects that
 // nodes() hands out and the scripts; everything about slots, redirects and connections lives below.
 
+import type { EventEmitter } from 'node:events';
+import type { Backlog } from '../base/backlog.ts';
 import { AbortError, OptionError } from '../base/errors.ts';
 import { RealWorld } from '../base/world.ts';
 import { fanOut, mayFanOut } from '../batch/fan-out.ts';
@@ -21,11 +23,13 @@ import { ClusterScanStream, keysOf, scanHostOf } from './cluster-scan.ts';
 import { type ClusterStats, statsOf } from './cluster-stats.ts';
 import { ClusterSubscriber } from './cluster-subscriber.ts';
 import { CallMaker } from './commander.ts';
+import { adoptDatabase } from './database.ts';
 import { clusterOptionsOf, nodeOptionsOf } from './defaults.ts';
 import { Fieldsets, isHimportControl, sendToAll } from './himport.ts';
 import { Lifecycle } from './lifecycle.ts';
+import { type Connect, NodeSubscriber } from './node-subscriber.ts';
 import { cacheChannel } from './observe.ts';
-import { verifyClusterOptions } from './option-checks.ts';
+import { checkClusterOptions, checkStartupNodes } from './option-checks.ts';
 import type {
   ClusterNode,
   ClusterOptions,
@@ -33,8 +37,10 @@ import type {
   ReplyMappingFromClusterOptions,
 } from './options.ts';
 import { readChoiceOf } from './read-choice.ts';
-import { Redis, sharedKeeper } from './redis.ts';
+import { Redis, sharedKeeper, tellEnd, tellState } from './redis.ts';
 import type { ScanStream } from './scan-stream.ts';
+import { refusalOnShared } from './shared-refusals.ts';
+import { sendFromTail } from './stream-tail.ts';
 import type { ReplyMappingMode, ScanStreamOptions } from './types.ts';
 
 /** The map that a duplicate starts from, by the options made for it: it asks the cluster for none. */
@@ -55,6 +61,7 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
   readonly #core: ClusterCore;
   readonly #world = new RealWorld();
   readonly #faces = new Map<string, Redis<Mapping>>();
+  readonly #nodeSubscribers = new Map<string, NodeSubscriber>();
   readonly #subscriber: ClusterSubscriber;
   readonly #cache: NearCache | undefined;
   readonly #fieldsets: Fieldsets | undefined;
@@ -64,15 +71,18 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
 
   constructor(startupNodes: readonly ClusterNode[], given: ClusterOptionsWithReplyMapping<Mapping> = {}) {
     super();
-    verifyClusterOptions(given);
-    const seeds = parseSeeds(startupNodes);
-    this.startupNodes = startupNodes;
+    checkStartupNodes(startupNodes);
     const options = clusterOptionsOf(given);
+    checkClusterOptions(options);
+    // Without nodes connect() rejects, and clusterRetryStrategy may name some.
+    const seeds = startupNodes?.length ? parseSeeds(startupNodes) : [];
+    adoptDatabase(options, seeds);
+    this.startupNodes = startupNodes;
     this.options = options;
     this.#plain = options.crossSlot !== 'split' && !options.fanOut;
     if (options.himportFieldsets?.length) this.#fieldsets = new Fieldsets(options.himportFieldsets);
     const world = this.#world;
-    this.#core = new ClusterCore(seeds, options, world, (send) => this.#makeLifecycle(send), {
+    this.#core = new ClusterCore(seeds, options, world, (send, backlog) => this.#makeLifecycle(send, backlog), {
       readChoice: this.#readChoice(),
       inherited: inheritedMaps.get(given),
       onNodeAdded: (node) => this.emit('+node', this.#faceOf(node)),
@@ -86,7 +96,9 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
       client: this,
       onDrain: () => this.emit('drain'),
       onReady: () => this.#subscriber.start(),
-      onKeeperState: (keeper, state) => {
+      onKeeperState: (keeper, state, reason) => {
+        const face = this.#faces.get(keeper.address);
+        if (face !== undefined) tellState(face, keeper, state, reason);
         if (state === 'up') this.#prepare(keeper);
         this.#cache?.nodeState(keeper, state);
       },
@@ -136,9 +148,15 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
   ): Cluster<ReplyMappingFromClusterOptions<Mapping, Override>> {
     const nodes = overrideStartupNodes.length > 0 ? overrideStartupNodes : this.startupNodes;
     const redisOptions = { ...this.options.redisOptions, ...overrideOptions?.redisOptions };
-    const options: ClusterOptions = { ...this.options, ...overrideOptions, redisOptions };
+    // It has one database, and the model's may come from another option or from a URL.
+    const db = overrideOptions?.redisOptions?.db ?? overrideOptions?.db;
+    if (db !== undefined) redisOptions.db = db;
+    const options: ClusterOptions = { ...this.options, ...overrideOptions, redisOptions, db: redisOptions.db };
     // With the same seeds and the same names for their nodes it is the same cluster, whose map is known.
-    const same = nodes === this.startupNodes && options.natMap === this.options.natMap;
+    const same =
+      nodes === this.startupNodes &&
+      options.natMap === this.options.natMap &&
+      options.redirectAllow === this.options.redirectAllow;
     if (same && this.status === 'ready') inheritedMaps.set(options, this.#core.router.map);
     return new Cluster(nodes, options as never);
   }
@@ -148,7 +166,7 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     if (role !== 'all' && role !== 'master' && role !== 'slave') {
       throw new OptionError('role', `Invalid role "${String(role)}". Expected "all", "master" or "slave"`);
     }
-    const nodes = [...this.#core.pool.all()].filter((node) => node.inMap && (role === 'all' || node.role === role));
+    const nodes = [...this.#core.pool.all()].filter((node) => node.shown && (role === 'all' || node.role === role));
     return nodes.map((node) => this.#faceOf(node));
   }
 
@@ -188,11 +206,18 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
 
   readonly #submit = (call: Call): void => {
     call.moment = this.#core.router.moment;
-    if ((call.flags & CallFlag.blocking) !== 0) this.#limit(call);
+    if ((call.flags & CallFlag.blocking) !== 0) {
+      this.#limit(call);
+      if (sendFromTail(call, this.#core.router, this.#ask, this.#send)) return;
+    }
     this.#fieldsets?.watch(call, () => this.#masters(), this.#send);
-    if (call.slot < 0 && this.status === 'ready' && isHimportControl(call)) sendToAll(call, this.#masters());
+    const refusal = call.slot < 0 ? this.#refuse(call) : undefined;
+    if (refusal !== undefined) call.fail(refusal);
+    else if (call.slot < 0 && this.status === 'ready' && isHimportControl(call)) sendToAll(call, this.#masters());
     else this.#send(call);
   };
+
+  readonly #refuse = (call: Call): Error | undefined => refusalOnShared(call, this.options.redisOptions?.db ?? 0);
 
   #masters(): Keeper[] {
     const nodes = [...this.#core.pool.all()].filter(({ inMap, role }) => inMap && role === 'master');
@@ -205,8 +230,11 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
   }
 
   #limit(call: Call): void {
-    limitBlocking(call, this.options.redisOptions ?? {}, this.#world, (late) => this.#core.pool.release(late));
+    const ready = this.status === 'ready';
+    limitBlocking(call, this.options.redisOptions ?? {}, this.#world, ready, (late) => this.#core.release(late));
   }
+
+  readonly #ask = (call: Call): void => this.#core.submit(call);
 
   readonly #direct = (parcel: Parcel): void => {
     const cache = this.#cache;
@@ -246,13 +274,15 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
       dispatcher: this.#core.router,
       friendly: showFriendlyErrorStack,
       cluster: true,
+      refuse: this.#refuse,
       status: () => this.#core.lifecycle.status,
       submit: this.#submit,
       subscribe: this.#subscribe,
       submitBatch: this.#send,
       addressFor: ({ slot }) => (slot < 0 ? undefined : this.#core.router.map.masterOf(slot)),
       watch: (call) => this.#cache?.watch(call),
-      release: (call) => this.#core.pool.release(call),
+      mayRelease: (call) => this.#core.mayRelease(call),
+      release: (call) => this.#core.release(call),
       openTransaction: () => {
         throw new OptionError('pipeline', 'multi({ pipeline: false }) needs one connection; use it on one of nodes()');
       },
@@ -261,7 +291,6 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
   }
 
   async #quit(): Promise<'OK'> {
-    if (this.status === 'end') throw new AbortError('Connection is closed.', { code: 'ERR_CLOSED' });
     await this.#core.quit(() => this.#subscriber.settled());
     return 'OK';
   }
@@ -288,14 +317,15 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     );
   }
 
-  #makeLifecycle(send: (parcel: Parcel) => void): Lifecycle {
+  #makeLifecycle(send: (parcel: Parcel) => void, backlog: Backlog): Lifecycle {
     return new Lifecycle(this, {
       offlineQueue: this.options.enableOfflineQueue ?? true,
       offlineMessage: "Cluster isn't ready and enableOfflineQueue options is false",
-      maxQueueLength: this.options.maxQueueLength ?? 1_000_000,
-      maxQueueBytes: this.options.maxQueueBytes ?? 512 * 1024 * 1024,
+      backlog,
       send,
       wake: () => void this.connect().catch(() => undefined),
+      onHeld: () => this.#core.watchHeld(),
+      log: (line) => this.#world.log(line),
     });
   }
 
@@ -309,15 +339,27 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
   #faceOf(node: PooledNode): Redis<Mapping> {
     let face = this.#faces.get(node.key);
     if (face === undefined) {
-      face = new Redis<Mapping>(sharedKeeper, node.keeper, nodeOptionsOf(this.options, node));
+      face = new Redis<Mapping>(sharedKeeper, node.keeper, nodeOptionsOf(this.options, node), (client) =>
+        this.#subscriberOf(node.key, client),
+      );
       this.#faces.set(node.key, face);
     }
     return face;
   }
 
+  #subscriberOf(key: string, client: EventEmitter): NodeSubscriber {
+    const connect: Connect = (events) => this.#core.pool.keeper(key, false, events);
+    const subscriber = new NodeSubscriber(client, connect, this.options.silenceTimeout ?? 1000, this.#world);
+    this.#nodeSubscribers.set(key, subscriber);
+    return subscriber;
+  }
+
   #nodeRemoved(node: PooledNode): void {
     const face = this.#faceOf(node);
     this.#faces.delete(node.key);
+    this.#nodeSubscribers.get(node.key)?.stop(new AbortError('Node is disconnected', { node: node.key }));
+    this.#nodeSubscribers.delete(node.key);
+    tellEnd(face);
     this.emit('-node', face, node.key);
   }
 }

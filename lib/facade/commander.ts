@@ -3,6 +3,7 @@
 
 import { EventEmitter } from 'node:events';
 import { RedisError } from '../base/errors.ts';
+import { hintOf } from '../base/hint.ts';
 import { type Callback, nodeify } from '../batch/pipeline.ts';
 import { argvOf } from '../command/argv.ts';
 import { firstKeyIndex } from '../command/keys.ts';
@@ -23,6 +24,12 @@ import { slotOf } from '../wire/slot.ts';
 import type { CommonRedisOptions, ScriptDefinition } from './options.ts';
 
 const confirmations = new Set(['subscribe', 'unsubscribe', 'psubscribe', 'punsubscribe', 'ssubscribe', 'sunsubscribe']);
+
+/** Commands that may hold their connection for as long as it takes; besides these, all that nobody has told us about. */
+const slowCommands = new Set(
+  `eval evalsha eval_ro evalsha_ro fcall fcall_ro script function wait waitaof debug sort sort_ro keys flushall flushdb
+  save migrate restore`.split(/\s+/),
+);
 
 /** What is known of a command once its name is: looked up once per name, kept by the method. */
 export interface Word {
@@ -45,7 +52,9 @@ export function wordOf(name: string): Word {
   let flags = 0;
   if (row !== undefined && (row.flags & Flag.readonly) !== 0) flags |= CallFlag.readOnly;
   if (row !== undefined && (row.flags & Flag.blocking) !== 0) flags |= CallFlag.blocking;
+  if (lower === 'wait' || lower === 'waitaof') flags |= CallFlag.blocking | CallFlag.inOrder;
   if (confirmations.has(lower)) flags |= CallFlag.subscribing;
+  if (row === undefined || slowCommands.has(lower)) flags |= CallFlag.slow;
   const word: Word = { name, row, flags, shape: shapeOf(name) };
   if (words.size < maxWords) words.set(name, word);
   return word;
@@ -107,7 +116,8 @@ export class CallMaker {
     let argv = argvOf(['evalsha', script.sha, ...count, ...args]);
     const { keyPrefix } = this.#options;
     if (keyPrefix?.length) argv = prefixKeys(argv, keyPrefix);
-    const call = this.#place(argv, evalsha, script.readOnly ? CallFlag.readOnly : 0, encoding, undefined);
+    const flags = CallFlag.slow | (script.readOnly ? CallFlag.readOnly : 0);
+    const call = this.#place(argv, evalsha, flags, encoding, undefined);
     call.fallback = ['eval', script.lua, ...argv.slice(2)];
     return call;
   }
@@ -282,7 +292,9 @@ export function promiseOf(call: Call, friendly: boolean): Promise<unknown> {
     const frames = framesOfCaller(new Error());
     const { reject } = call;
     call.reject = (error) => {
-      error.stack = `${error.name}: ${error.message}\n${frames}`;
+      const hint = hintOf(error);
+      const hinted = hint === undefined ? '' : `\n    hint: ${hint}`;
+      error.stack = `${error.name}: ${error.message}${hinted}\n${frames}`;
       reject(error);
     };
   }

@@ -1,7 +1,7 @@
 // When a cluster client connects, tries again and gives up. Owns the attempts and those who wait for `ready`; what one
 // attempt does, and what becomes of the client, is told by its hooks. An attempt that was broken off changes nothing.
 
-import { ClusterAllFailedError, RedisError } from '../base/errors.ts';
+import { ClusterAllFailedError, lookupFailureIn, OptionError, RedisError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
 import type { Lifecycle } from './lifecycle.ts';
 
@@ -21,6 +21,8 @@ export class ConnectLoop {
   readonly #lifecycle: Lifecycle;
   readonly #world: World;
   readonly #hooks: ConnectHooks;
+  /** What each node said to the attempt that failed last. */
+  reasons: readonly Error[] = [];
   #attempts = 0;
   #epoch = 0;
   #retry: { cancel(): void } | undefined;
@@ -62,9 +64,9 @@ export class ConnectLoop {
     for (const waiter of this.#waiters.splice(0)) waiter.reject(aborted);
   }
 
-  /** After `close`: another attempt after a while, or none. */
-  tryAgain(reason: Error): void {
-    const delay = this.#hooks.delay(++this.#attempts, reason);
+  /** After `close`: another attempt after a while, or none. `told`: what the retry strategy hears of it. */
+  tryAgain(reason: Error, told: Error = reason): void {
+    const delay = this.#hooks.delay(++this.#attempts, told);
     if (typeof delay !== 'number') {
       this.#epoch++;
       this.#hooks.gaveUp(reason);
@@ -84,6 +86,7 @@ export class ConnectLoop {
         () => {
           if (epoch !== this.#epoch) return;
           this.#attempts = 0;
+          this.reasons = [];
           this.#lifecycle.become('ready');
           this.#hooks.succeeded();
           for (const waiter of this.#waiters.splice(0)) waiter.resolve();
@@ -97,9 +100,14 @@ export class ConnectLoop {
   #failed(error: Error): void {
     if (error instanceof ClusterAllFailedError) this.#lifecycle.reportError(error);
     const reasons = error instanceof ClusterAllFailedError ? error.errors : [error];
-    const unavailable = new ClusterAllFailedError('None of startup nodes is available', reasons);
-    for (const waiter of this.#waiters.splice(0)) waiter.reject(unavailable);
+    this.reasons = reasons;
+    // What is wrong with the options themselves is said as it is.
+    const unavailable =
+      error instanceof OptionError ? error : new ClusterAllFailedError('None of startup nodes is available', reasons);
+    // A name that means nothing is told in the words of the look-up, as ioredis does.
+    const told = lookupFailureIn(reasons) ?? unavailable;
+    for (const waiter of this.#waiters.splice(0)) waiter.reject(told);
     this.#lifecycle.become('close');
-    this.tryAgain(unavailable);
+    this.tryAgain(unavailable, told);
   }
 }

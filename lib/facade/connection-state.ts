@@ -38,6 +38,11 @@ export class ConnectionState {
     return this.#db;
   }
 
+  /** The database that commands issued now will find. */
+  get intended(): number {
+    return this.#announced;
+  }
+
   /** A new connection: its handshake has selected the database of the options. */
   connected(db: number): void {
     this.#announced = db;

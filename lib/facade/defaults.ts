@@ -3,6 +3,7 @@
 
 import { lookup, resolveSrv } from 'node:dns';
 import { OptionError } from '../base/errors.ts';
+import { shownOption } from '../base/secrets.ts';
 import { RealWorld } from '../base/world.ts';
 import { parseKey, parseLocation } from '../topology/seeds.ts';
 import { fieldsetsOf } from './himport.ts';
@@ -10,7 +11,7 @@ import type { ClusterOptions, RedisOptions } from './options.ts';
 
 const world = new RealWorld();
 
-const queueLimits = { maxQueueLength: 1_000_000, maxQueueBytes: 512 * 1024 * 1024 };
+const queueLimits = { maxQueueLength: Number.POSITIVE_INFINITY, maxQueueBytes: Number.POSITIVE_INFINITY };
 
 /** `Redis.defaultOptions`. null: nothing, as ioredis writes it. */
 export const defaultRedisOptions: Readonly<Record<string, unknown>> = {
@@ -46,8 +47,13 @@ export const defaultRedisOptions: Readonly<Record<string, unknown>> = {
   ...queueLimits,
 };
 
+/** Milliseconds before attempt `times`, as ioredis has it; the connect loop adds jitter. */
+export function defaultClusterRetryStrategy(times: number): number {
+  return Math.min(100 + times * 2, 2000);
+}
+
 const defaultClusterOptions: Readonly<Record<string, unknown>> = {
-  clusterRetryStrategy: (times: number): number => Math.min(100 + times * 2, 2000),
+  clusterRetryStrategy: defaultClusterRetryStrategy,
   clusterNodeRetryStrategy: null,
   enableOfflineQueue: true,
   enableReadyCheck: true,
@@ -119,12 +125,11 @@ export function redisOptionsOf(args: readonly unknown[]): RedisOptions {
     else if (typeof argument === 'string') {
       fill(options, locationOf(argument));
       secure ||= argument.startsWith('rediss://');
-    } else throw new OptionError('arguments', `Invalid argument ${String(argument)}`);
+    } else throw new OptionError('arguments', `Invalid argument ${shownOption('arguments', argument)}`);
   });
   if (secure) fill(options, { tls: true });
   fill(options, { ...defaultRedisOptions, autoPipeliningIgnoredCommands: [] });
   options['himportFieldsets'] = fieldsetsOf(options['himportFieldsets']);
-  for (const name of ['port', 'db']) if (typeof options[name] === 'string') options[name] = Number(options[name]);
   // A copy: an object that grew key by key is a hash table to V8, and some of these are read at every call.
   return { ...options } as RedisOptions;
 }

@@ -1,4 +1,5 @@
-// quit(): everything a pool of nodes was asked is answered, then each node is told goodbye.
+// quit(): everything a pool of nodes was asked is answered, then each node is told goodbye. A node that does not answer
+// is waited for no longer than the caller's limit.
 
 import { AbortError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
@@ -6,16 +7,48 @@ import { ownCall } from '../connection/call.ts';
 import type { Keeper } from '../connection/keeper.ts';
 import type { NodePool } from '../router/node-pool.ts';
 
-/** Milliseconds between looks at calls that wait to be tried again. */
+/** Milliseconds between looks at calls that wait to be tried again, or for a node that takes no calls just now. */
 const pause = 10;
 
-/** Resolves when no call is under way or parked. */
-export async function drain(pool: NodePool, parked: () => number, world: World): Promise<void> {
-  while (parked() > 0 || pool.load > 0) {
+/** Milliseconds that quit() waits for answers unless `quitTimeout` says otherwise. */
+export const defaultQuitTimeout = 3000;
+
+/** True when `work` has not come to an end after `limit` ms; 0: it may take for ever. */
+export function outlasts(work: Promise<unknown>, limit: number, world: World): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = limit > 0 ? world.after(limit, () => resolve(true), true) : undefined;
+    const done = (): void => {
+      timer?.cancel();
+      resolve(false);
+    };
+    work.then(done, done);
+  });
+}
+
+/** Why calls that quit() waited for in vain are rejected. `awaited`: what has not answered. */
+export function quitTimeoutError(limit: number, awaited: string, node?: string): AbortError {
+  const message = `Connection is closed. quit() waited ${limit}ms (quitTimeout) for ${awaited}.`;
+  return new AbortError(message, { code: 'ERR_QUIT_TIMEOUT', node });
+}
+
+/** Resolves when no call is under way or parked, or when `over`. */
+export async function drain(pool: NodePool, parked: () => number, world: World, over: () => boolean): Promise<void> {
+  while (!over() && (parked() > 0 || pool.load > 0)) {
     const busy = [...pool.all()].filter(({ keeper }) => keeper.load > 0);
-    await Promise.all(busy.map(({ keeper }) => answered(keeper, 'ping')));
-    if (parked() > 0) await new Promise<void>((resolve) => world.after(pause, resolve, true));
+    const taken = await Promise.all(busy.map(({ keeper }) => answered(keeper, 'ping')));
+    // A node that refuses the question still owes answers to others: asked again without a pause it would be for ever.
+    if (parked() > 0 || taken.includes(false)) await new Promise<void>((resolve) => world.after(pause, resolve, true));
   }
+}
+
+/** What drain() waits for just now, in words. */
+export function awaitedBy(pool: NodePool, parked: number, held: number): string {
+  const parts = [...pool.all()]
+    .filter(({ keeper }) => keeper.load > 0)
+    .map(({ key, keeper }) => `${key} (${keeper.load} unanswered, ${keeper.state})`);
+  if (parked > 0) parts.push(`calls to be tried again (${parked})`);
+  if (held > 0) parts.push(`the cluster to be ready (calls held: ${held})`);
+  return parts.join(', ') || 'its nodes to say goodbye';
 }
 
 /** QUIT to every node that is there. */
@@ -24,9 +57,11 @@ export async function sayGoodbye(pool: NodePool): Promise<void> {
   await Promise.all(there.map(({ keeper }) => answered(keeper, 'quit')));
 }
 
-/** Resolves when the node has answered everything sent before, or has lost it. */
-function answered(keeper: Keeper, word: string): Promise<unknown> {
+/** Resolves when the node has answered everything sent before, or has lost it; false when it takes no calls. */
+async function answered(keeper: Keeper, word: string): Promise<boolean> {
   const { call, answer } = ownCall([word]);
-  if (!keeper.send(call)) call.fail(new AbortError('Connection is closed.', { node: keeper.address }));
-  return answer.catch(() => undefined);
+  const taken = keeper.send(call);
+  if (!taken) call.fail(new AbortError('Connection is closed.', { node: keeper.address }));
+  await answer.catch(() => undefined);
+  return taken;
 }

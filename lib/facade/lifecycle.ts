@@ -2,7 +2,8 @@
 // One owner for status, offline queue and the promises that wait for ready.
 
 import type { EventEmitter } from 'node:events';
-import { AbortError, QueueFullError } from '../base/errors.ts';
+import { Backlog } from '../base/backlog.ts';
+import { AbortError } from '../base/errors.ts';
 import { Fifo } from '../base/fifo.ts';
 import type { Parcel } from '../connection/call.ts';
 
@@ -21,28 +22,32 @@ export interface LifecycleOptions {
   /** Hold commands while not ready; false rejects them with `offlineMessage`. */
   readonly offlineQueue: boolean;
   readonly offlineMessage: string;
-  readonly maxQueueLength: number;
-  /** Most bytes of commands held. */
-  readonly maxQueueBytes: number;
   /** Whether a parcel is sent as soon as there is a connection, ready or not, when nothing waits. Default: none is. */
   readonly early?: (parcel: Parcel) => boolean;
+  /** The client's: what is held counts there. */
+  readonly backlog: Backlog;
   /** Sends a parcel once the client is ready. */
   readonly send: (parcel: Parcel) => void;
   /** The first command of a lazy client. */
   readonly wake: () => void;
+  /** A parcel has to wait until the client is ready. */
+  readonly onHeld?: () => void;
+  /** Prints a line, for errors that nobody listens to. */
+  readonly log: (line: string) => void;
 }
 
 export class Lifecycle {
   readonly #emitter: EventEmitter;
   readonly #options: LifecycleOptions;
   readonly #held = new Fifo<Parcel>();
-  #heldBytes = 0;
+  readonly #backlog: Backlog;
   #status: Status = 'wait';
   #paused = false;
 
   constructor(emitter: EventEmitter, options: LifecycleOptions) {
     this.#emitter = emitter;
     this.#options = options;
+    this.#backlog = new Backlog({}, options.backlog);
   }
 
   get status(): Status {
@@ -93,13 +98,15 @@ export class Lifecycle {
       parcel.fail(new AbortError(this.#options.offlineMessage, { code: 'ERR_OFFLINE' }));
       return;
     }
-    const full = this.#full(parcel);
+    const { bytes } = parcel;
+    const full = this.#backlog.refusal(1, bytes);
     if (full !== undefined) {
-      parcel.fail(new QueueFullError(`Command queue is full: ${full} wait for the client to be ready.`));
+      parcel.fail(full);
       return;
     }
     this.#held.push(parcel);
-    this.#heldBytes += parcel.bytes;
+    this.#backlog.add(1, bytes);
+    this.#options.onHeld?.();
     if (lazy) this.#options.wake();
   }
 
@@ -107,15 +114,8 @@ export class Lifecycle {
     return !this.#paused && this.#held.size === 0 && this.#options.early?.(parcel) === true;
   }
 
-  #full(parcel: Parcel): string | undefined {
-    const { maxQueueLength, maxQueueBytes } = this.#options;
-    if (this.#held.size >= maxQueueLength) return `${maxQueueLength} calls (maxQueueLength)`;
-    if (this.#heldBytes + parcel.bytes > maxQueueBytes) return `${this.#heldBytes} bytes (maxQueueBytes)`;
-    return undefined;
-  }
-
   #takeHeld(): Parcel[] {
-    this.#heldBytes = 0;
+    this.#backlog.clear();
     return this.#held.drain();
   }
 
@@ -131,6 +131,8 @@ export class Lifecycle {
       bytes: parcel.bytes,
       attempts: 0,
       redirects: 0,
+      writes: 0,
+      losses: 0,
       lastError: undefined,
       sendOn: () => {
         act();
@@ -142,6 +144,15 @@ export class Lifecycle {
 
   forEachHeld(visit: (parcel: Parcel) => void): void {
     this.#held.forEach(visit);
+  }
+
+  /** Lets go of what was settled while it was held (by a deadline, or a signal): it takes no room in the queue. */
+  forgetSettled(): void {
+    for (const parcel of this.#takeHeld()) {
+      if (parcel.settled) continue;
+      this.#held.push(parcel);
+      this.#backlog.add(1, parcel.bytes);
+    }
   }
 
   /** Each with an error of its own, since errors name their call. */
@@ -158,8 +169,15 @@ export class Lifecycle {
     });
   }
 
-  /** `error` events never crash a process that has no listener for them. */
+  /** `error` events never crash a process that has no listener for them: they are printed, as ioredis does. */
   reportError(error: Error): void {
-    if (this.#emitter.listenerCount('error') > 0) this.#emitter.emit('error', error);
+    if (this.#emitter.listenerCount('error') > 0) {
+      this.#emitter.emit('error', error);
+      return;
+    }
+    // What a client that is being closed meets on its way is no news. The stack alone: an error's other properties
+    // (the command and its arguments) may hold what is secret.
+    if (this.#status === 'disconnecting' || this.#status === 'end') return;
+    this.#options.log(`[lingcache] Unhandled error event: ${error.stack ?? String(error)}`);
   }
 }

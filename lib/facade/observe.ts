@@ -45,6 +45,10 @@ export interface RedirectMessage {
   /** Where MOVED or ASK sent it. */
   to: string | undefined;
   error: Error;
+  /** How often the call has been put on a connection. */
+  attempts: number;
+  /** How often its bytes have left for a server. */
+  writes: number;
 }
 
 /** `lingcache:refresh`: a round of asking for the slot map is over. */
@@ -52,6 +56,8 @@ export interface RefreshMessage {
   reason: string;
   changed: boolean;
   error: Error | undefined;
+  /** Entries and fields of the replies that could not be used, and why; absent when all could. At most nine texts. */
+  leftOut?: readonly string[];
 }
 
 /** `lingcache:cache`: the near cache dropped answers before their time, or looked a read up. */

@@ -5,12 +5,13 @@ import type { ConnectionOptions } from 'node:tls';
 import type { NearCacheOptions } from '../cache/near-cache.ts';
 import type { DNSLookupFunction } from '../connection/dial.ts';
 import type { ReadScaling } from '../router/read-policy.ts';
+import type { RedirectAllow } from '../topology/allow.ts';
 import type { DNSResolveSrvFunction } from '../topology/discovery.ts';
 import type { NatMap, StartupNode } from '../topology/seeds.ts';
 import type { HimportFieldset } from './himport.ts';
 import type { ReplyMappingMode } from './types.ts';
 
-export type { DNSLookupFunction, DNSResolveSrvFunction, NatMap };
+export type { DNSLookupFunction, DNSResolveSrvFunction, NatMap, RedirectAllow };
 
 /** A startup node: port, `host:port`, URL, or an object with host, port and credentials of its own. */
 export type ClusterNode = StartupNode;
@@ -26,10 +27,10 @@ export interface ScriptDefinition {
 export interface CommonRedisOptions {
   /** Milliseconds until a call is rejected with "Command timed out", queueing, redirects and retries included. Default: none. */
   commandTimeout?: number | undefined;
-  /** Milliseconds until a socket must be open. Default 10000. */
+  /** Milliseconds until a socket must be open; 0: no limit. Default 10000. */
   connectTimeout?: number | undefined;
-  /** Milliseconds of silence before TCP keep-alive probes; 0 turns them off. Default 30000. */
-  keepAlive?: number | undefined;
+  /** Milliseconds of silence before TCP keep-alive probes; 0 or false turns them off, true is the default. Default 30000. */
+  keepAlive?: number | boolean | undefined;
   /** Default true. */
   noDelay?: boolean | undefined;
   /** 4 or 6 forces an address family. Default 0: either. */
@@ -38,10 +39,13 @@ export interface CommonRedisOptions {
   password?: string | undefined;
   /** CLIENT SETNAME of every connection. */
   connectionName?: string | undefined;
-  /** Database; only 0 exists in a cluster. Default 0. */
+  /**
+   * Database, selected on every connection. A cluster has 0 only, unless its servers are Valkey 9 with
+   * `cluster-databases`: connecting fails with an error that says so. Default 0.
+   */
   db?: number | undefined;
-  /** TLS with these options of node:tls, or true for none; the host name of each node is its server name. */
-  tls?: ConnectionOptions | true | undefined;
+  /** TLS with these options of node:tls, or true for its defaults; false: no TLS. The host name of each node is its server name. */
+  tls?: ConnectionOptions | boolean | undefined;
   /** 3 (default) asks for RESP3 and falls back; 2 never asks. */
   protocol?: 2 | 3 | undefined;
   /**
@@ -68,7 +72,12 @@ export interface CommonRedisOptions {
   maxLoadingRetryTime?: number | undefined;
   /** Accepted for ioredis's sake: sockets are closed at once. */
   disconnectTimeout?: number | undefined;
-  /** Reconnections after which waiting commands of a single node are rejected; null: never. In a cluster deadlines count. Default 20. */
+  /**
+   * Milliseconds that quit() waits for the answers to what was sent before; then it closes all the same, and what has no
+   * answer is rejected with an AbortError whose `code` is ERR_QUIT_TIMEOUT. 0: as long as it takes. Default 3000.
+   */
+  quitTimeout?: number | undefined;
+  /** Reconnections after which waiting commands of a single node are rejected; null or Infinity: never. In a cluster deadlines count. Default 20. */
   maxRetriesPerRequest?: number | null | undefined;
   /** Do not announce the library by CLIENT SETINFO. Default false. */
   disableClientInfo?: boolean | undefined;
@@ -83,18 +92,29 @@ export interface CommonRedisOptions {
   /**
    * What happens to commands that were written when their connection was lost, so that nobody knows whether they ran:
    * "all" (default, as ioredis) sends them again, "readonly" only those that change nothing; the others are rejected
-   * with the connection's error. Refused commands (MOVED, TRYAGAIN, ...) did not run and are always sent again.
+   * with the connection's error. Refused commands (MOVED, TRYAGAIN, ...) did not run and are always sent again. What this
+   * client itself gave up (an unreadable reply, a node silent beyond `retryDeadline`) is never sent again, reads apart.
    */
   resend?: 'all' | 'readonly' | undefined;
+  /**
+   * How often one command is sent again because its connection was lost after it was written (`resend`), with growing
+   * pauses. An error after that tells `attempts` and `writes`. Default: `maxRetriesPerRequest` if that is a number, else
+   * 20 (Redis) or 16 (Cluster).
+   */
+  maxResends?: number | undefined;
   /** Subscribe again after a reconnection. Default true. */
   autoResubscribe?: boolean | undefined;
   /** Do not connect before the first command or connect(). Default false. */
   lazyConnect?: boolean | undefined;
   /** Rejections show the line that made the call. Default false. */
   showFriendlyErrorStack?: boolean | undefined;
-  /** Most commands held while not connected, each node. Default 1000000. */
+  /**
+   * Most commands that wait: for the client to be ready, for a connection, to be tried again, for a socket that is
+   * behind. More are rejected with ERR_QUEUE_FULL. In `redisOptions` of a Cluster: for each node by itself. Default:
+   * no limit.
+   */
   maxQueueLength?: number | undefined;
-  /** Most bytes waiting for a slow socket, each node. Default 512 MiB. */
+  /** Most bytes of the commands that wait, as `maxQueueLength` counts them. Default: no limit. */
   maxQueueBytes?: number | undefined;
   /** Longest bulk accepted from a server, bytes. Default 512 MiB. */
   maxBulkLength?: number | undefined;
@@ -151,7 +171,10 @@ export interface ClusterOptions {
   replicaCheckInterval?: number | undefined;
   /** Accepted for ioredis's sake: SSUBSCRIBE always has a connection for each master concerned. */
   shardedSubscribers?: boolean | undefined;
-  /** MOVED and ASK followed for one call. Default 16. */
+  /**
+   * MOVED and ASK followed for one call. 16, ioredis's default, stands for no limit of its own: redirects are followed,
+   * with growing pauses, until `retryDeadline`.
+   */
   maxRedirections?: number | undefined;
   /**
    * MGET, MSET, DEL, UNLINK, EXISTS and TOUCH with keys of several slots: "error" (default) is refused as Redis does,
@@ -176,9 +199,18 @@ export interface ClusterOptions {
   retryDelayOnClusterDown?: number | undefined;
   /** Default 100. */
   retryDelayOnTryAgain?: number | undefined;
-  /** Milliseconds from a call's start (a blocking one's: from its first trouble) until a refused call is no longer tried. Default 15000. */
+  /**
+   * Milliseconds from a call's start (a blocking one's: from its first trouble) until a refused call is no longer tried,
+   * or one that waits for the first map, for a reconnection or for a subscription is given up. Its error says what it
+   * waited for. Default 15000.
+   */
   retryDeadline?: number | undefined;
-  /** Milliseconds without a byte, while calls wait, after which a node is probed and avoided; 0 = never. Default 1000. */
+  /** As in `redisOptions`, for the cluster's own quit(). Default: that of `redisOptions`, or 3000. */
+  quitTimeout?: number | undefined;
+  /**
+   * Milliseconds without a sign of life, while calls wait, after which a node is asked over a second connection and, until
+   * it answers, given no new calls; others are asked for the map. What was sent stays where it is. 0 = never. Default 1000.
+   */
   silenceTimeout?: number | undefined;
   /** Most connections a node for calls that block (BLPOP, XREAD BLOCK, ...). Default 64. */
   maxBlockingConnections?: number | undefined;
@@ -190,6 +222,8 @@ export interface ClusterOptions {
   redisOptions?:
     | Omit<RedisOptions, 'host' | 'port' | 'path' | 'retryStrategy' | 'readOnly' | 'himportFieldsets'>
     | undefined;
+  /** As `redisOptions.db`; the path of a startup node's URL (`redis://host/3`) is the same. Default 0. */
+  db?: number | undefined;
   lazyConnect?: boolean | undefined;
   /** Looks host names up instead of dns.lookup; may give the name back to leave it to the system. TLS keeps the name. */
   dnsLookup?: DNSLookupFunction | undefined;
@@ -198,20 +232,33 @@ export interface ClusterOptions {
   /** Default dns.resolveSrv. */
   resolveSrv?: DNSResolveSrvFunction | undefined;
   natMap?: NatMap | undefined;
+  /**
+   * Addresses that MOVED, ASK and the slot map may lead to, after natMap: networks (`10.0.0.0/8`), addresses, host
+   * names and their suffixes (`.example.com`), or a function. A node is sent the password as soon as it is dialed, so
+   * whoever can make a server name an address can have it sent there. A redirect to any other address is not followed
+   * (ERR_REDIRECT_REFUSED), an entry of the map is left out. Startup nodes need no entry. Default: all.
+   */
+  redirectAllow?: RedirectAllow | undefined;
   keyPrefix?: string | Buffer | undefined;
   showFriendlyErrorStack?: boolean | undefined;
   /** Accepted for ioredis's sake: commands of one tick always share one write. */
   enableAutoPipelining?: boolean | undefined;
   autoPipeliningIgnoredCommands?: string[] | undefined;
   scripts?: Record<string, ScriptDefinition> | undefined;
-  /** Most commands held while the cluster is not ready. Default 1000000. */
+  /**
+   * Most commands that wait anywhere in this client: for the slot map, for nodes that are being dialed, to be tried
+   * again, for sockets that are behind. More are rejected with ERR_QUEUE_FULL; a transaction counts as a whole.
+   * `redisOptions` has the bound of each node. Default: no limit.
+   */
   maxQueueLength?: number | undefined;
-  /** Most bytes of commands held while the cluster is not ready. Default 512 MiB. */
+  /** Most bytes of the commands that wait, as `maxQueueLength` counts them. Default: no limit. */
   maxQueueBytes?: number | undefined;
   /** Fieldsets that every node is told, for HIMPORT SET. Experimental: Redis 8.10. */
   himportFieldsets?: readonly HimportFieldset[] | undefined;
   /** As in `redisOptions`: "all" (default) or "readonly". */
   resend?: 'all' | 'readonly' | undefined;
+  /** As in `redisOptions`; default 16. */
+  maxResends?: number | undefined;
 }
 
 /** Options whose `replyMapping` gives the client's replies their types. */

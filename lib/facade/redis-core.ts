@@ -2,23 +2,28 @@
 // that wait for it. The public face (redis.ts) adds names; this file knows when to connect, to send and to give up.
 
 import type { EventEmitter } from 'node:events';
+import { Backlog } from '../base/backlog.ts';
 import { AbortError, MaxRetriesPerRequestError, RedisError } from '../base/errors.ts';
 import type { Timer, World } from '../base/world.ts';
-import { Call, type Lane, ownCall, type Parcel } from '../connection/call.ts';
+import { Call, CallFlag, type Lane, ownCall, type Parcel } from '../connection/call.ts';
 import { Keeper, type KeeperState, type LatestOptions } from '../connection/keeper.ts';
 import { Subscriptions } from '../pubsub/subscriptions.ts';
 import { CommandTimeout } from '../router/command-timeout.ts';
-import { SingleRouter } from '../router/single.ts';
+import { failAsTimedOut } from '../router/deadlines.ts';
+import { SingleRouter, type SingleRouterOptions } from '../router/single.ts';
+import { lossOf } from '../router/verdict.ts';
 import { ReplyError } from '../wire/reply.ts';
 import { Command } from './command.ts';
 import { ConnectionState, whenDone } from './connection-state.ts';
+import { defaultQuitTimeout, quitTimeoutError } from './drain.ts';
 import { Fieldsets } from './himport.ts';
 import { Lifecycle, type Status } from './lifecycle.ts';
 import { parseMonitorLine } from './monitor.ts';
 import { ConnectTracer } from './observe.ts';
 import type { RedisOptions } from './options.ts';
 import { waitUntilLoaded } from './ready-check.ts';
-import { keeperOptionsOf, resendsWritten } from './settings.ts';
+import { keeperOptionsOf, maxResendsOf, resendsWritten } from './settings.ts';
+import { limitsBlocking, secondOf, Unblocker } from './unblock.ts';
 
 /** What a Redis needs of its connection, whoever owns that. */
 export interface NodeLink {
@@ -26,6 +31,10 @@ export interface NodeLink {
   readonly keeper: Keeper;
   readonly status: Status;
   readonly subscriptions: Subscriptions;
+  /** Why a keyless call cannot be carried out on this connection. */
+  readonly refuse: (call: Call) => Error | undefined;
+  /** Where subscriptions have a connection of their own: takes their calls. */
+  subscribe?(call: Call): void;
   /** Sends, or holds until there is a connection. */
   submit(parcel: Parcel): void;
   /** A call inside a transaction that `exec` ends. */
@@ -37,6 +46,10 @@ export interface NodeLink {
   quit(): Promise<'OK'>;
   /** Closes after quit(): nothing is owed any more. */
   depart(): void;
+  /** A blocking call is about to be sent whose caller may leave it. */
+  note(call: Call): void;
+  /** The caller of a blocking call has left. */
+  release(call: Call): void;
 }
 
 export const closedText = 'Connection is closed.';
@@ -44,16 +57,22 @@ export const closedText = 'Connection is closed.';
 export class RedisCore implements NodeLink {
   readonly router: SingleRouter;
   subscriptions: Subscriptions;
+  readonly refuse = (): undefined => undefined;
   /** Another one after the client has ended and connects again. */
   keeper: Keeper;
   readonly #client: EventEmitter;
   readonly #options: RedisOptions;
   readonly #world: World;
+  /** Everything that waits anywhere in this client. */
+  readonly #backlog: Backlog;
   readonly #lifecycle: Lifecycle;
   readonly #state: ConnectionState;
+  /** Of calls that are to be sent again. */
+  readonly #databases = new WeakMap<Parcel, number>();
   readonly #timeout: CommandTimeout;
   readonly #fieldsets: Fieldsets | undefined;
   readonly #connects = new ConnectTracer();
+  readonly #unblocker: Unblocker;
   /** To connect, since the client was ready last. */
   #attempts = 0;
   /** The connection of now, or the one just lost, has been through its handshake. */
@@ -61,6 +80,8 @@ export class RedisCore implements NodeLink {
   #connections = 0;
   /** Milliseconds until the next attempt to connect, as the strategy has it. */
   #delay = 0;
+  /** The client was closed because quit() has waited too long. */
+  #quitLate: Error | undefined;
   #waiters: { resolve: () => void; reject: (error: Error) => void }[] = [];
   /** connect() was called in this tick. */
   #fresh = false;
@@ -73,7 +94,13 @@ export class RedisCore implements NodeLink {
     this.#client = client;
     this.#options = options;
     this.#world = world;
+    this.#backlog = new Backlog(options);
     this.keeper = this.#makeKeeper();
+    this.#unblocker = new Unblocker(
+      () => this.keeper,
+      secondOf(() => this.keeper, options, world),
+      world,
+    );
     this.router = new SingleRouter(
       laneOf(() => this.keeper),
       world,
@@ -81,8 +108,14 @@ export class RedisCore implements NodeLink {
         get resendWritten() {
           return resendsWritten(options);
         },
+        get maxResends() {
+          return maxResendsOf(options);
+        },
+        gaveUp: (parcel, reason) => gaveUpOf(options)(parcel, reason),
         loadingDeadline: options.maxLoadingRetryTime ?? 10_000,
+        again: (parcel) => this.#databases.set(parcel, this.#state.db),
         hold: (parcel) => this.#hold(parcel),
+        backlog: this.#backlog,
       },
     );
     this.#lifecycle = new Lifecycle(client, {
@@ -90,11 +123,11 @@ export class RedisCore implements NodeLink {
         return options.enableOfflineQueue ?? true;
       },
       offlineMessage: "Stream isn't writeable and enableOfflineQueue options is false",
-      maxQueueLength: options.maxQueueLength ?? 1_000_000,
-      maxQueueBytes: options.maxQueueBytes ?? 512 * 1024 * 1024,
-      send: (parcel) => this.router.send(parcel),
+      backlog: this.#backlog,
+      send: (parcel) => this.#send(parcel),
       early: (parcel) => parcel instanceof Call && Command.checkFlag('HANDSHAKE_COMMANDS', parcel.name),
       wake: () => void this.connect().catch(() => undefined),
+      log: (line) => world.log(line),
     });
     this.subscriptions = new Subscriptions(client);
     this.#state = new ConnectionState(
@@ -102,7 +135,13 @@ export class RedisCore implements NodeLink {
       () => (this.keeper.state === 'up' ? this.#connections : 0),
       (db) => client.emit('select', db),
     );
-    this.#timeout = new CommandTimeout(options, world, (visit) => this.#visitAll(visit));
+    this.#timeout = new CommandTimeout(options, world, (visit) => this.#visitAll(visit), {
+      expire: (parcel) => {
+        failAsTimedOut(parcel);
+        if ((parcel.flags & CallFlag.blocking) !== 0) this.release(parcel as Call);
+      },
+      swept: () => this.#lifecycle.forgetSettled(),
+    });
     if (options.himportFieldsets?.length) this.#fieldsets = new Fieldsets(options.himportFieldsets);
     if (options.lazyConnect) this.#lifecycle.become('wait');
   }
@@ -121,6 +160,19 @@ export class RedisCore implements NodeLink {
 
   watch(call: Call, exec: Call): void {
     this.#state.watch(call, exec);
+  }
+
+  note(call: Call): void {
+    this.#unblocker.note(call);
+  }
+
+  release(call: Call): void {
+    this.#unblocker.release(call);
+  }
+
+  #send(parcel: Parcel): void {
+    if ((parcel.flags & CallFlag.blocking) !== 0 && limitsBlocking(this.#options)) this.#unblocker.note(parcel as Call);
+    this.router.send(parcel);
   }
 
   #admit(call: Call): Error | 'quit' | undefined {
@@ -213,7 +265,9 @@ export class RedisCore implements NodeLink {
     const connected = status === 'ready' && !paused;
     if (connected || held > 0 || status === 'end' || this.#options.enableOfflineQueue === false) {
       this.#quitting ||= connected;
+      const patience = this.#limitQuit();
       whenDone(call, (error) => {
+        patience?.cancel();
         if (error === null) this.#onQuit();
       });
       this.#lifecycle.submit(call);
@@ -223,10 +277,25 @@ export class RedisCore implements NodeLink {
     call.settle(call.encoding === 'buffer' ? Buffer.from('OK') : 'OK');
   }
 
+  #limitQuit(): Timer | undefined {
+    const limit = this.#options.quitTimeout ?? defaultQuitTimeout;
+    return limit > 0 ? this.#world.after(limit, () => this.#closeLate(limit), true) : undefined;
+  }
+
   // The server closes now. One that does not is left.
   #onQuit(): void {
     this.#lifecycle.pause();
     void this.keeper.leave(this.#reasonToClose());
+  }
+
+  // quit() has waited long enough: what has no answer is told so.
+  #closeLate(limit: number): void {
+    if (this.status === 'end') return;
+    const { keeper } = this;
+    const { held } = this.#lifecycle;
+    const awaited = keeper.load > 0 ? `${keeper.address} (${keeper.load} unanswered)` : `a connection (${held} held)`;
+    this.#quitLate = quitTimeoutError(limit, awaited, keeper.address);
+    keeper.close(this.#quitLate);
   }
 
   depart(): void {
@@ -239,6 +308,7 @@ export class RedisCore implements NodeLink {
       latest: () => this.#dialOptions(),
       retryDelay: () => this.#retryDelay(),
       holdWhileDown: false,
+      backlog: this.#backlog,
     };
     return new Keeper(options.address, options, this.#world, {
       onState: (keeper, state, reason) => {
@@ -260,7 +330,9 @@ export class RedisCore implements NodeLink {
     const { path, host, port, readOnly } = this.#options;
     const place = { host: host ?? 'localhost', port: port ?? 6379 };
     const address = path ?? `${place.host}:${place.port}`;
-    return { ...keeperOptionsOf(this.#options, undefined), ...place, address, readOnly };
+    // One node: its bounds are the client's.
+    const bounds = { maxQueueLength: undefined, maxQueueBytes: undefined };
+    return { ...keeperOptionsOf(this.#options, undefined), ...bounds, ...place, address, readOnly };
   }
 
   #retryDelay(): number | null {
@@ -286,11 +358,28 @@ export class RedisCore implements NodeLink {
 
   // What could not be sent: waits for the next connection, or fails where nothing will come.
   #hold(parcel: Parcel): void {
-    const refusal = this.#state.refusal(parcel);
+    const refusal = this.#quitLate === undefined ? this.#state.refusal(parcel) : lossOf(parcel, this.#quitLate);
     if (refusal !== undefined) parcel.fail(refusal);
     // Behind the events that say so.
     else if (this.status === 'end') process.nextTick(() => this.#lifecycle.submit(parcel));
-    else this.#lifecycle.submit(parcel);
+    else {
+      this.#returnTo(parcel);
+      this.#lifecycle.submit(parcel);
+    }
+  }
+
+  // A command that is sent again runs in the database it was issued for, also when its handler has selected another. The
+  // connection stays there, as with ioredis.
+  #returnTo(parcel: Parcel): void {
+    const db = this.#databases.get(parcel);
+    if (db === undefined) return;
+    this.#databases.delete(parcel);
+    if (db === this.#state.intended) return;
+    // As a user's own: held and sent again like what comes behind it.
+    const call = new Call(['select', String(db)], -1, 0, 'utf8', undefined, this.router);
+    call.moment = parcel.moment;
+    call.reject = (error) => this.#lifecycle.reportError(error);
+    this.submit(call);
   }
 
   #onState(state: KeeperState, reason?: Error): void {
@@ -298,6 +387,7 @@ export class RedisCore implements NodeLink {
     switch (state) {
       case 'dialing':
         this.#quitting = false;
+        this.#quitLate = undefined;
         this.#lifecycle.become('connecting');
         break;
       case 'up':
@@ -313,7 +403,7 @@ export class RedisCore implements NodeLink {
         if (this.status !== 'reconnecting') this.#lifecycle.become('close');
         this.#lifecycle.become('end');
         this.router.close(reason!);
-        this.#lifecycle.failHeld(() => new AbortError(closedText, { code: 'ERR_CLOSED', cause: reason }));
+        this.#lifecycle.failHeld((parcel) => endOf(parcel, reason!));
         break;
       default:
     }
@@ -400,7 +490,8 @@ export class RedisCore implements NodeLink {
 
   /** The error event is for failures: not for a connection that was closedText, by whichever side and for whatever reply. */
   #report(reason: Error): void {
-    if (reason.message === closedText || (this.#wasUp && refusalIn(reason) !== undefined)) return;
+    if (reason.message === closedText || reason === this.#quitLate || (this.#wasUp && refusalIn(reason) !== undefined))
+      return;
     this.#lifecycle.reportError(reason);
   }
 
@@ -422,6 +513,25 @@ export class RedisCore implements NodeLink {
 /** The server's own word in the reason of a loss: of the handshake, or one that reconnectOnError took for a reason. */
 function refusalIn({ cause }: Error): ReplyError | undefined {
   return cause instanceof ReplyError ? cause : undefined;
+}
+
+/** Where the user's own limit is maxRetriesPerRequest, its error; else one that says what happened. */
+export function gaveUpOf({ maxResends, maxRetriesPerRequest }: RedisOptions): SingleRouterOptions['gaveUp'] {
+  return (parcel, reason) => {
+    const { slot, attempts, writes, losses } = parcel;
+    const detail = { slot, attempts, writes, cause: reason, node: (reason as { node?: string }).node };
+    if (maxResends === undefined && typeof maxRetriesPerRequest === 'number') {
+      return new MaxRetriesPerRequestError(maxRetriesPerRequest, detail);
+    }
+    const text = `The connection was lost ${losses} times while the command waited for its answer (maxResends).`;
+    return new AbortError(text, { ...detail, code: 'ERR_MAX_RESENDS' });
+  };
+}
+
+/** What a call is told that was still held when the client ended. */
+function endOf(parcel: Parcel, reason: Error): Error {
+  if ((reason as { code?: unknown }).code === 'ERR_QUIT_TIMEOUT') return lossOf(parcel, reason);
+  return new AbortError(closedText, { code: 'ERR_CLOSED', cause: reason });
 }
 
 /** Sends on whatever keeper there is just now. */

@@ -6,13 +6,14 @@ import { RealWorld } from '../base/world.ts';
 import { type Callback, nodeify } from '../batch/pipeline.ts';
 import type { BatchResult } from '../batch/scatter.ts';
 import { Call, CallFlag, type Parcel } from '../connection/call.ts';
-import type { Keeper } from '../connection/keeper.ts';
+import type { Keeper, KeeperState } from '../connection/keeper.ts';
 import { limitBlocking } from './blocking-timeout.ts';
 import { Client, type ClientHands } from './client.ts';
 import { Command } from './command.ts';
 import { CallMaker, wordOf } from './commander.ts';
 import { defaultRedisOptions, redisOptionsOf } from './defaults.ts';
-import { verifyRedisOptions } from './option-checks.ts';
+import type { MakeSubscriber } from './node-subscriber.ts';
+import { checkRedisOptions } from './option-checks.ts';
 import type { RedisOptions, RedisOptionsWithReplyMapping, ReplyMappingFromOptions } from './options.ts';
 import { type NodeLink, RedisCore } from './redis-core.ts';
 import { ScanStream } from './scan-stream.ts';
@@ -21,6 +22,20 @@ import type { ReplyMappingMode, ScanStreamOptions } from './types.ts';
 
 /** Marks the constructor call that wraps a cluster's own connection. */
 export const sharedKeeper: unique symbol = Symbol('shared keeper');
+
+/** Of those that the cluster's nodes() gives. */
+const sharedLinks = new WeakMap<object, SharedLink>();
+
+/** A cluster's connection has changed: its Redis emits what ioredis's would. */
+export function tellState(redis: object, keeper: Keeper, state: KeeperState, reason: Error | undefined): void {
+  const link = sharedLinks.get(redis);
+  if (link?.keeper === keeper) link.onState(state, reason);
+}
+
+/** The cluster has let go of the node. */
+export function tellEnd(redis: object): void {
+  sharedLinks.get(redis)?.onEnd();
+}
 
 export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<Mapping> {
   /** What options are when the constructor is not told; ioredis's, with null for nothing. */
@@ -41,18 +56,24 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
   constructor(path: string);
   constructor();
   /** The cluster's way to wrap a connection of its own. */
-  constructor(shared: typeof sharedKeeper, keeper: Keeper, options: RedisOptions);
+  constructor(shared: typeof sharedKeeper, keeper: Keeper, options: RedisOptions, subscriber: MakeSubscriber);
   constructor(...args: unknown[]) {
     super();
     const keeper = args[0] === sharedKeeper ? (args[1] as Keeper) : undefined;
     this.options = keeper === undefined ? redisOptionsOf(args) : (args[2] as RedisOptions);
-    if (keeper === undefined) verifyRedisOptions(this.options);
+    if (keeper === undefined) checkRedisOptions(this.options);
     this.#link =
       keeper === undefined
         ? new RedisCore(this, this.options, this.#world)
-        : new SharedLink(this, keeper, this.options, this.#world);
+        : this.#share(keeper, args[3] as MakeSubscriber);
     Client.equip(this, this.#hands(), this.options.scripts ?? {});
     if (keeper === undefined && !this.options.lazyConnect) this.connect().catch(() => undefined);
+  }
+
+  #share(keeper: Keeper, makeSubscriber: MakeSubscriber): SharedLink {
+    const link = new SharedLink(this, keeper, makeSubscriber(this), this.options, this.#world);
+    sharedLinks.set(this, link);
+    return link;
   }
 
   /** Resolves at `ready`; rejects when the first attempt fails (reconnection goes on by retryStrategy). */
@@ -103,8 +124,8 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
   /** What the connection is for just now. A RESP2 connection that is subscribed takes no other commands. */
   get mode(): 'normal' | 'subscriber' | 'monitor' {
     if (this.options.monitor) return 'monitor';
-    const { keeper, subscriptions } = this.#link;
-    return keeper.protocol === 2 && subscriptions.size > 0 ? 'subscriber' : 'normal';
+    const { keeper, subscriptions, subscribe } = this.#link;
+    return keeper.protocol === 2 && subscriptions.size > 0 && subscribe === undefined ? 'subscriber' : 'normal';
   }
 
   /** ioredis's older name of disconnect(). */
@@ -139,12 +160,13 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
     const link = this.#link;
     call.moment = link.router.moment;
     if (call instanceof Call) {
-      const refusal = this.#refusal(call);
+      const refusal = this.#refusal(call) ?? (call.slot < 0 ? link.refuse(call) : undefined);
       if (refusal !== undefined) {
         call.fail(refusal);
         return;
       }
-      if ((call.flags & CallFlag.blocking) !== 0) limitBlocking(call, this.options, this.#world);
+      if ((call.flags & CallFlag.blocking) !== 0)
+        limitBlocking(call, this.options, this.#world, this.status === 'ready', (late) => link.release(late));
     }
     link.submit(call);
   };
@@ -170,17 +192,22 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
         return options.showFriendlyErrorStack ?? false;
       },
       cluster: false,
+      refuse: link.refuse,
       status: () => link.status,
       submit: this.#submit,
       subscribe: (call) => {
+        if (link.subscribe !== undefined) {
+          link.subscribe(call);
+          return;
+        }
         link.subscriptions.prepare(call);
         this.#submit(call);
       },
       submitBatch: this.#submit,
       addressFor: () => link.keeper.address,
       watch: (call, exec) => link.watch?.(call, exec),
-      // The connection is shared with everybody else's calls: the answer comes when it comes.
-      release: () => undefined,
+      mayRelease: (call) => link.note(call),
+      release: (call) => link.release(call),
       openTransaction: () => this.execute(wordOf('multi'), ['multi'], 'utf8') as Promise<'OK'>,
       quit: () => link.quit(),
       depart: () => link.depart(),

@@ -21,7 +21,8 @@ export function keeperOptionsOf(
     path: options.path ?? undefined,
     family: seed?.family ?? familyOf(options.family),
     connectTimeout: options.connectTimeout,
-    keepAlive: options.keepAlive,
+    // Booleans have been put right by option-checks.
+    keepAlive: options.keepAlive as number | undefined,
     noDelay: options.noDelay,
     tls: tlsOf(options.tls, seed?.tls),
     protocol: options.protocol,
@@ -45,11 +46,11 @@ export function keeperOptionsOf(
 
 // A rediss:// seed says that there is TLS; redisOptions.tls says how, or that there is (true).
 function tlsOf(
-  own: ConnectionOptions | true | null | undefined,
-  seed: ConnectionOptions | true | undefined,
+  own: ConnectionOptions | boolean | null | undefined,
+  seed: ConnectionOptions | boolean | null | undefined,
 ): ConnectionOptions | undefined {
   if (!own && !seed) return undefined;
-  return { ...(own === true ? {} : own), ...(seed === true ? {} : seed) };
+  return { ...(typeof own === 'object' ? own : {}), ...(typeof seed === 'object' ? seed : {}) };
 }
 
 function familyOf(family: unknown): number | undefined {
@@ -63,23 +64,56 @@ export function resendsWritten(options: CommonRedisOptions): boolean {
   return options.resend === undefined ? (options.autoResendUnfulfilledCommands ?? true) : options.resend === 'all';
 }
 
+/** How often a single node's client sends a command again whose connection was lost after it was written. */
+export function maxResendsOf(options: CommonRedisOptions): number {
+  return options.maxResends ?? options.maxRetriesPerRequest ?? 20;
+}
+
+/** ioredis's default, which options show where none is given: no limit then but the deadline. */
+const unlimitedRedirections = 16;
+
 /** How long, how often and after which pauses a cluster's router tries a call again. */
 export function retryRulesOf(
   options: ClusterOptions,
 ): Pick<
   RouterOptions,
-  'maxRedirections' | 'retryDeadline' | 'moved' | 'tryAgain' | 'clusterDown' | 'failover' | 'resendWritten'
+  | 'maxRedirections'
+  | 'retryDeadline'
+  | 'moved'
+  | 'tryAgain'
+  | 'clusterDown'
+  | 'failover'
+  | 'resendWritten'
+  | 'maxResends'
 > {
-  const { redisOptions = {} } = options;
+  const { redisOptions = {}, maxRedirections } = options;
   return {
-    maxRedirections: options.maxRedirections ?? 16,
-    retryDeadline: options.retryDeadline ?? redisOptions.commandTimeout ?? 15_000,
+    maxResends: options.maxResends ?? redisOptions.maxResends ?? 16,
+    maxRedirections: (maxRedirections ?? unlimitedRedirections) === unlimitedRedirections ? Infinity : maxRedirections!,
+    retryDeadline: retryDeadlineOf(options),
     moved: options.retryDelayOnMoved ?? 0,
     tryAgain: options.retryDelayOnTryAgain ?? 100,
     clusterDown: options.retryDelayOnClusterDown ?? 100,
     failover: options.retryDelayOnFailover ?? 100,
     resendWritten: resendsWritten({ ...redisOptions, resend: options.resend ?? redisOptions.resend }),
   };
+}
+
+const defaultRetryDeadline = 15_000;
+
+/** Milliseconds that a cluster's call may go on being refused or lost, and a node without a sign of life. */
+export function retryDeadlineOf({ retryDeadline, redisOptions }: ClusterOptions): number {
+  return retryDeadline ?? redisOptions?.commandTimeout ?? defaultRetryDeadline;
+}
+
+/** Milliseconds that a call waits to be sent at all. 0 of `retryDeadline` forbids further tries, not the first. */
+export function waitDeadlineOf(options: ClusterOptions): number {
+  return retryDeadlineOf(options) || defaultRetryDeadline;
+}
+
+/** The name of a connection that carries messages: ioredis's form, so that CLIENT LIST can be told apart. */
+export function subscriberName(part: 'subscriber' | 'ssubscriber', connectionName: string | null | undefined): string {
+  return connectionName ? `lingcache-cluster(${part}):${connectionName}` : `lingcache-cluster(${part})`;
 }
 
 /** Milliseconds before a cluster dials a node again for the `times`-th time; null: not any more. */

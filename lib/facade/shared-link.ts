@@ -1,17 +1,23 @@
 // A cluster's own connection to one of its nodes, as a Redis of nodes() uses it: the cluster keeps it alive, so what it
-// loses is lost, and there is nothing to connect or to close but for a moment.
+// loses is lost, and there is nothing to connect or to close but for a moment. Subscriptions have another one.
 
+import type { EventEmitter } from 'node:events';
 import { AbortError, RedisError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
-import { ownCall, type Parcel } from '../connection/call.ts';
+import { type Call, CallFlag, ownCall, type Parcel } from '../connection/call.ts';
 import type { Keeper, KeeperState } from '../connection/keeper.ts';
-import { Subscriptions } from '../pubsub/subscriptions.ts';
+import type { Subscriptions } from '../pubsub/subscriptions.ts';
 import { CommandTimeout } from '../router/command-timeout.ts';
+import { failAsTimedOut, type VisitParcels } from '../router/deadlines.ts';
 import { SingleRouter } from '../router/single.ts';
+import { defaultQuitTimeout, outlasts, quitTimeoutError } from './drain.ts';
 import type { Status } from './lifecycle.ts';
+import type { NodeSubscriber } from './node-subscriber.ts';
 import type { RedisOptions } from './options.ts';
-import { closedText, type NodeLink } from './redis-core.ts';
-import { resendsWritten } from './settings.ts';
+import { closedText, gaveUpOf, type NodeLink } from './redis-core.ts';
+import { maxResendsOf, resendsWritten } from './settings.ts';
+import { refusalOnShared } from './shared-refusals.ts';
+import { limitsBlocking, secondOf, Unblocker } from './unblock.ts';
 
 const statusOf: Record<KeeperState, Status> = {
   idle: 'wait',
@@ -23,35 +29,102 @@ const statusOf: Record<KeeperState, Status> = {
 
 export class SharedLink implements NodeLink {
   readonly keeper: Keeper;
+  readonly #client: EventEmitter;
+  /** Lost, as ioredis sees it: what comes after belongs to another Redis. */
+  #over = false;
   readonly router: SingleRouter;
-  readonly subscriptions: Subscriptions;
+  readonly refuse: NodeLink['refuse'];
+  readonly #subscriber: NodeSubscriber;
   readonly #timeout: CommandTimeout;
+  readonly #world: World;
+  readonly #unblocker: Unblocker;
+  readonly #options: RedisOptions;
+  readonly #retryStrategy: RedisOptions['retryStrategy'];
+  /** Milliseconds. */
+  readonly #quitTimeout: number;
 
-  constructor(
-    client: ConstructorParameters<typeof Subscriptions>[0],
-    keeper: Keeper,
-    options: RedisOptions,
-    world: World,
-  ) {
+  constructor(client: EventEmitter, keeper: Keeper, subscriber: NodeSubscriber, options: RedisOptions, world: World) {
     this.keeper = keeper;
+    this.#subscriber = subscriber;
+    this.refuse = (call) => refusalOnShared(call, options.db ?? 0) ?? refusalOfSubscribing(call);
+    this.#client = client;
+    this.#world = world;
+    this.#retryStrategy = options.retryStrategy;
+    this.#unblocker = new Unblocker(
+      () => keeper,
+      secondOf(() => keeper, options, world),
+      world,
+    );
+    this.#options = options;
+    this.#quitTimeout = options.quitTimeout ?? defaultQuitTimeout;
     this.router = new SingleRouter(keeper, world, {
       resendWritten: resendsWritten(options),
+      maxResends: maxResendsOf(options),
+      gaveUp: gaveUpOf(options),
       loadingDeadline: options.maxLoadingRetryTime ?? 10_000,
       hold: (parcel) => parcel.fail(parcel.lastError ?? this.#closed()),
+      backlog: keeper.backlog,
     });
-    this.subscriptions = new Subscriptions(client);
-    this.#timeout = new CommandTimeout(options, world, (visit) => {
+    const visitAll: VisitParcels = (visit) => {
       this.router.forEachParked(visit);
       keeper.forEachCall(visit);
+    };
+    this.#timeout = new CommandTimeout(options, world, visitAll, {
+      expire: (parcel) => {
+        failAsTimedOut(parcel);
+        if ((parcel.flags & CallFlag.blocking) !== 0) this.release(parcel as Call);
+      },
     });
   }
 
+  get subscriptions(): Subscriptions {
+    return this.#subscriber.subscriptions;
+  }
+
+  subscribe(call: Call): void {
+    this.#subscriber.send(call);
+  }
+
   get status(): Status {
-    return statusOf[this.keeper.state];
+    return this.#over ? 'end' : statusOf[this.keeper.state];
+  }
+
+  /** The keeper's state as the events of a Redis, each on the next tick as with one of its own. */
+  onState(state: KeeperState, reason: Error | undefined): void {
+    if (this.#over) return;
+    if (state === 'dialing') this.#emit('connecting');
+    else if (state === 'up') this.#emit('connect', 'ready');
+    else if (state === 'resting') {
+      if (reason !== undefined && this.#client.listenerCount('error') > 0) this.#client.emit('error', reason);
+      this.#emit('close');
+      if (typeof this.#retryStrategy === 'function') this.#emit('reconnecting');
+    } else if (state === 'ended') this.#emit('close');
+  }
+
+  onEnd(): void {
+    if (this.#over) return;
+    if (this.keeper.state === 'idle') this.#emit('close');
+    this.#over = true;
+    this.#emit('end');
+  }
+
+  #emit(...events: readonly string[]): void {
+    process.nextTick(() => {
+      for (const event of events) this.#client.emit(event);
+    });
+  }
+
+  note(call: Call): void {
+    this.#unblocker.note(call);
+  }
+
+  release(call: Call): void {
+    this.#unblocker.release(call);
   }
 
   submit(parcel: Parcel): void {
     this.#timeout.start(parcel.moment.at);
+    if ((parcel.flags & CallFlag.blocking) !== 0 && limitsBlocking(this.#options)) this.note(parcel as Call);
     this.router.send(parcel);
   }
 
@@ -73,7 +146,12 @@ export class SharedLink implements NodeLink {
 
   async quit(): Promise<'OK'> {
     const { call, answer } = ownCall(['quit']);
-    if (this.keeper.state === 'up' && this.keeper.send(call)) await answer.catch(() => undefined);
+    if (this.keeper.state !== 'up' || !this.keeper.send(call)) return 'OK';
+    if (await outlasts(answer, this.#quitTimeout, this.#world)) {
+      // What others sent on the cluster's connection goes round again; their limits are the cluster's.
+      const awaited = `${this.keeper.address} (${this.keeper.load} unanswered)`;
+      this.keeper.drop(quitTimeoutError(this.#quitTimeout, awaited, this.keeper.address));
+    }
     return 'OK';
   }
 
@@ -84,4 +162,11 @@ export class SharedLink implements NodeLink {
   #closed(): AbortError {
     return new AbortError(closedText, { code: 'ERR_CLOSED', node: this.keeper.address });
   }
+}
+
+// As calls of their own they never come here.
+function refusalOfSubscribing(call: Call): Error | undefined {
+  if ((call.flags & CallFlag.subscribing) === 0) return undefined;
+  const why = 'cannot be part of a pipeline on a node of a cluster: subscriptions have a connection of their own';
+  return new RedisError(`${call.name} ${why}`, { code: 'ERR_INVALID_ARG' });
 }

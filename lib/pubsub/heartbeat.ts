@@ -4,6 +4,7 @@
 import type { Timer, World } from '../base/world.ts';
 import { ownCall } from '../connection/call.ts';
 import type { Keeper } from '../connection/keeper.ts';
+import type { SilenceLimits } from '../connection/watch.ts';
 
 /** Milliseconds between looks when the silence watchdog is off. */
 const idlePeriod = 1000;
@@ -41,6 +42,11 @@ export class Heartbeat {
       answer.catch(() => undefined);
       keeper.send(call);
     }
-    keeper.checkSilence(this.#limit);
+    keeper.checkSilence(listenerLimits(this.#limit));
   }
+}
+
+/** Of a connection that only listens, `silence` ms being too many. */
+export function listenerLimits(silence: number): SilenceLimits {
+  return { silence, deadline: Number.POSITIVE_INFINITY, hasty: true };
 }

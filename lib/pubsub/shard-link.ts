@@ -30,8 +30,10 @@ export interface ShardChannel {
   /** SSUBSCRIBE and SUNSUBSCRIBE sent and unanswered. */
   joining: number;
   leaving: number;
-  waiters: Waiter[];
+  readonly waiters: Set<Waiter>;
   failures: number;
+  /** Why it does not stand: the node's last refusal. */
+  refusal: Error | undefined;
   retry: Timer | undefined;
 }
 
@@ -51,9 +53,11 @@ export class ShardLink implements CallSink {
   readonly key: string;
   readonly keeper: Keeper;
   /** Channels that belong here. */
-  size = 0;
+  readonly channels: Set<ShardChannel> = new Set();
   /** Channels that the node says we have there. */
   count = 0;
+  /** How often in a row it was dropped because words went unanswered. */
+  drops = 0;
   /** World time since when it has had no channel. */
   emptySince = 0;
   readonly #world: World;
@@ -111,6 +115,7 @@ export class ShardLink implements CallSink {
     const said = this.#said.get(call);
     this.#said.delete(call);
     this.#progressAt = this.#world.now();
+    this.drops = 0;
     call.finish(null, undefined);
     if (said === undefined || !(reply instanceof Error)) return;
     const error = reply instanceof ReplyError ? reply : new ReplyError(`ERR ${reply.message}`);
@@ -173,6 +178,7 @@ export class ShardLink implements CallSink {
     const word = String(kind);
     if (word === 'ssubscribe' || word === 'sunsubscribe') {
       this.#progressAt = this.#world.now();
+      this.drops = 0;
       this.count = Number(count);
       if (Buffer.isBuffer(name)) this.#events.onConfirmed(this, name.toString('latin1'), word === 'ssubscribe');
     } else this.#events.onMessage(push);

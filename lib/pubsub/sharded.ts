@@ -21,8 +21,8 @@ export interface ShardHost {
   ownerOf(slot: number): string | undefined;
   /** A connection of our own to a node. */
   connect(key: string, events: KeeperEvents): Keeper;
-  /** A MOVED came from `from`: patches the map, and asks for a new one. */
-  learn(slot: number, host: string, port: number, from: string): void;
+  /** A MOVED came from `from`: patches the map, and asks for a new one. An error: it must not be followed. */
+  learn(slot: number, host: string, port: number, from: string): Error | undefined;
   hint(reason: RefreshReason): void;
   /** Milliseconds until a (un)subscribe call is given up. */
   readonly deadline: number;
@@ -30,9 +30,18 @@ export interface ShardHost {
   readonly silenceTimeout: number;
 }
 
+interface ChannelsOfSlot {
+  readonly channels: Set<ShardChannel>;
+  /** Owner of the slot when its channels were last gone through. */
+  owner: string | undefined;
+}
+
 const again = new Set(['CLUSTERDOWN', 'TRYAGAIN', 'LOADING', 'MASTERDOWN', 'READONLY', 'ASK']);
-/** Milliseconds until a node must have acknowledged; then its connection is replaced. */
+/** Milliseconds until a node must have acknowledged; then its connection is replaced. Doubles each time in a row. */
 const acknowledgeLimit = 3000;
+const mostDoublings = 4;
+/** Most reasons that one error lists. */
+const mostReasons = 5;
 /** Milliseconds that a connection without channels is kept. */
 const emptyLimit = 1000;
 const crossSlot = 'Possible CROSSSLOT error: All channels must hash to the same slot';
@@ -44,6 +53,7 @@ export class ShardedSubscriptions {
   readonly #heartbeat: Heartbeat;
   readonly #channels = new Map<string, ShardChannel>();
   readonly #links = new Map<string, ShardLink>();
+  readonly #slots = new Map<number, ChannelsOfSlot>();
   /** Wanted channels that are not confirmed. */
   #open = 0;
   #stopped = false;
@@ -71,22 +81,28 @@ export class ShardedSubscriptions {
     const waiter: Waiter = { call, left: channels.size, timer: undefined };
     waiter.timer = this.#world.after(this.#host.deadline, () => this.#expire(waiter, channels), true);
     for (const channel of channels) {
-      channel.waiters.push(waiter);
+      channel.waiters.add(waiter);
       this.#mark(channel, wanted, channel.confirmed);
-      if (wanted && channel.confirmed && channel.asked) this.#release(channel, channel.link?.size ?? 0);
+      if (wanted && channel.confirmed && channel.asked) this.#release(channel, channel.link?.channels.size ?? 0);
       else this.#tend(channel);
     }
   }
 
-  /** The map is another: every channel to the owner of its slot. */
+  /** The map is another: every channel to the owner of its slot. Only slots with another owner are gone through. */
   mapChanged(): void {
     if (this.#stopped) return;
-    for (const channel of [...this.#channels.values()]) this.#tend(channel);
+    for (const [slot, ofSlot] of [...this.#slots]) {
+      const owner = this.#host.ownerOf(slot);
+      if (owner !== undefined && owner === ofSlot.owner) continue;
+      ofSlot.owner = owner;
+      for (const channel of [...ofSlot.channels]) this.#tend(channel);
+    }
   }
 
   /** Takes up what is wanted, at first and after stop(). */
   start(): void {
     this.#stopped = false;
+    for (const ofSlot of this.#slots.values()) ofSlot.owner = undefined;
     this.mapChanged();
   }
 
@@ -100,7 +116,7 @@ export class ShardedSubscriptions {
       channel.retry?.cancel();
       channel.retry = undefined;
       if (reconnecting) continue;
-      for (const waiter of channel.waiters.splice(0)) fail(waiter, reason);
+      for (const waiter of waitersOf(channel)) fail(waiter, reason);
     }
   }
 
@@ -119,11 +135,15 @@ export class ShardedSubscriptions {
       stood: false,
       joining: 0,
       leaving: 0,
-      waiters: [],
+      waiters: new Set(),
       failures: 0,
+      refusal: undefined,
       retry: undefined,
     };
     this.#channels.set(id, channel);
+    const ofSlot = this.#slots.get(channel.slot);
+    if (ofSlot === undefined) this.#slots.set(channel.slot, { channels: new Set([channel]), owner: undefined });
+    else ofSlot.channels.add(channel);
     return channel;
   }
 
@@ -177,9 +197,9 @@ export class ShardedSubscriptions {
 
   #attach(channel: ShardChannel, link: ShardLink | undefined): void {
     const { link: before } = channel;
-    if (before !== undefined && --before.size === 0) before.emptySince = this.#world.now();
+    if (before?.channels.delete(channel) && before.channels.size === 0) before.emptySince = this.#world.now();
     channel.link = link;
-    if (link !== undefined) link.size++;
+    link?.channels.add(channel);
     channel.asked = false;
     channel.joining = 0;
     channel.leaving = 0;
@@ -197,15 +217,17 @@ export class ShardedSubscriptions {
 
   #onUp(link: ShardLink): void {
     this.#emitter.emit('+subscriber');
-    for (const channel of this.#channels.values()) if (channel.link === link) link.tell(channel);
+    for (const channel of link.channels) link.tell(channel);
   }
 
   #onDown(link: ShardLink, ended: boolean): void {
     if (this.#links.get(link.key) !== link) return;
+    const concerned = [...link.channels];
     if (ended) this.#close(link, new AbortError('Connection is closed.', { node: link.key }));
     this.#host.hint('outage');
-    for (const channel of [...this.#channels.values()]) {
-      if (ended ? channel.link !== undefined : channel.link !== link) continue;
+    for (const channel of concerned) {
+      // The hint may have changed the map, and with it where the channel belongs.
+      if (channel.link !== (ended ? undefined : link)) continue;
       this.#attach(channel, channel.link);
       if (ended && channel.wanted) this.#later(channel);
       else this.#tend(channel);
@@ -241,6 +263,7 @@ export class ShardedSubscriptions {
       if (joined) channel.joining = Math.max(0, channel.joining - 1);
       else channel.leaving = Math.max(0, channel.leaving - 1);
       if (joined) channel.asked = false;
+      channel.refusal = error;
     }
     // One MOVED is followed at once; two nodes that name each other are not.
     if (redirect !== undefined || again.has(error.code)) {
@@ -251,19 +274,20 @@ export class ShardedSubscriptions {
       }
     }
     // May change the map, and so tend to all of them.
+    let barred: Error | undefined;
     if (redirect !== undefined && mine.length > 0)
-      this.#host.learn(redirect.slot, redirect.host, redirect.port, link.key);
+      barred = this.#host.learn(redirect.slot, redirect.host, redirect.port, link.key);
     else if (again.has(error.code)) this.#host.hint('outage');
     for (const channel of mine) {
-      const final = joined && redirect === undefined && !again.has(error.code);
-      if (final && channel.wanted) this.#deny(channel, error);
+      const final = joined && (barred !== undefined || (redirect === undefined && !again.has(error.code)));
+      if (final && channel.wanted) this.#deny(channel, barred ?? error);
       else this.#tend(channel);
     }
   }
 
   // A refusal that trying again will not mend, at least not soon: whoever waits is told.
-  #deny(channel: ShardChannel, error: ReplyError): void {
-    for (const waiter of channel.waiters.splice(0)) fail(waiter, error);
+  #deny(channel: ShardChannel, error: Error): void {
+    for (const waiter of waitersOf(channel)) fail(waiter, error);
     if (channel.stood) {
       this.#emitter.emit('subscriptionError', error, channel.name.toString());
       this.#later(channel);
@@ -274,7 +298,7 @@ export class ShardedSubscriptions {
   }
 
   #release(channel: ShardChannel, count: number): void {
-    for (const waiter of channel.waiters.splice(0)) {
+    for (const waiter of waitersOf(channel)) {
       if (--waiter.left > 0) continue;
       waiter.timer?.cancel();
       waiter.call.settle(count);
@@ -284,7 +308,11 @@ export class ShardedSubscriptions {
   #gone(channel: ShardChannel): void {
     const { link } = channel;
     channel.retry?.cancel();
+    if (this.#channels.get(channel.id) !== channel) return;
     this.#channels.delete(channel.id);
+    const ofSlot = this.#slots.get(channel.slot)!;
+    ofSlot.channels.delete(channel);
+    if (ofSlot.channels.size === 0) this.#slots.delete(channel.slot);
     this.#attach(channel, undefined);
     this.#release(channel, link?.count ?? 0);
   }
@@ -292,14 +320,19 @@ export class ShardedSubscriptions {
   #expire(waiter: Waiter, channels: ReadonlySet<ShardChannel>): void {
     fail(
       waiter,
-      new RedisError(`No answer to ${waiter.call.name} within ${this.#host.deadline}ms.`, {
-        code: 'ERR_RETRY_DEADLINE',
-      }),
+      new RedisError(
+        `No answer to ${waiter.call.name} within ${this.#host.deadline}ms (retryDeadline). ${storyOf(channels)}`,
+        {
+          code: 'ERR_RETRY_DEADLINE',
+          slot: waiter.call.slot,
+          cause: [...channels].find(({ refusal }) => refusal)?.refusal,
+        },
+      ),
     );
     for (const channel of channels) {
-      channel.waiters = channel.waiters.filter((other) => other !== waiter);
+      channel.waiters.delete(waiter);
       // Refused to its caller, so not wanted by it; what stood before goes on being wanted.
-      if (!channel.wanted || channel.confirmed || channel.stood || channel.waiters.length > 0) continue;
+      if (!channel.wanted || channel.confirmed || channel.stood || channel.waiters.size > 0) continue;
       this.#mark(channel, false, false);
       this.#tend(channel);
     }
@@ -307,8 +340,7 @@ export class ShardedSubscriptions {
 
   #close(link: ShardLink, reason: Error): void {
     this.#links.delete(link.key);
-    for (const channel of [...this.#channels.values()]) {
-      if (channel.link !== link) continue;
+    for (const channel of [...link.channels]) {
       this.#attach(channel, undefined);
       if (!channel.wanted) this.#gone(channel);
     }
@@ -319,15 +351,42 @@ export class ShardedSubscriptions {
   #look(): boolean {
     const now = this.#world.now();
     for (const link of [...this.#links.values()]) {
-      if (link.size === 0 && now - link.emptySince >= emptyLimit) {
+      if (link.channels.size === 0 && now - link.emptySince >= emptyLimit) {
         this.#close(link, new AbortError('Connection is closed.', { node: link.key }));
       } else {
         this.#heartbeat.check(link.keeper);
-        if (link.overdue(acknowledgeLimit)) link.keeper.drop(overdueError(link, acknowledgeLimit));
+        const limit = acknowledgeLimit * 2 ** Math.min(link.drops, mostDoublings);
+        if (link.overdue(limit)) {
+          link.drops++;
+          link.keeper.drop(overdueError(link, limit));
+        }
       }
     }
     return this.#links.size > 0;
   }
+}
+
+/** Takes out everybody who waits for a channel. */
+function waitersOf(channel: ShardChannel): Waiter[] {
+  if (channel.waiters.size === 0) return [];
+  const waiters = [...channel.waiters];
+  channel.waiters.clear();
+  return waiters;
+}
+
+/** What each channel waits for, in words. */
+function storyOf(channels: ReadonlySet<ShardChannel>): string {
+  const reasons = new Set<string>();
+  for (const { link, slot, refusal } of channels) {
+    if (reasons.size === mostReasons) break;
+    if (link === undefined) reasons.add(`slot ${slot}: ${refusal?.message ?? 'no owner known'}`);
+    else {
+      const { state, lastError } = link.keeper;
+      const standing = state === 'up' ? 'no answer yet' : `being dialed (${state})`;
+      reasons.add(`${link.key}: ${refusal?.message ?? lastError?.message ?? standing}`);
+    }
+  }
+  return [...reasons].join('; ');
 }
 
 function fail(waiter: Waiter, error: Error): void {

@@ -3,7 +3,7 @@
 
 import { AbortError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
-import type { Call } from '../connection/call.ts';
+import type { Call, Parcel } from '../connection/call.ts';
 import type { Keeper } from '../connection/keeper.ts';
 
 interface BlockingLane {
@@ -16,6 +16,8 @@ export class BlockingLanes {
   readonly #world: World;
   readonly #limit: number;
   #lanes: BlockingLane[] = [];
+  /** The lane that each call was given last. */
+  readonly #carriers = new WeakMap<Parcel, Keeper>();
 
   /** `limit`: most connections; beyond it, calls share the lane with the fewest. */
   constructor(make: () => Keeper, world: World, limit: number) {
@@ -28,10 +30,16 @@ export class BlockingLanes {
     return this.#lanes.length;
   }
 
-  /** A lane without a call on it. */
-  pick(): Keeper {
-    this.#lanes = this.#lanes.filter(({ keeper }) => keeper.state !== 'ended');
+  /** A lane without a call on it, for `parcel`. */
+  pick(parcel: Parcel): Keeper {
+    const keeper = this.#pick();
+    this.#carriers.set(parcel, keeper);
+    return keeper;
+  }
+
+  #pick(): Keeper {
     let best: BlockingLane | undefined;
+    if (this.#lanes.some(isOver)) this.#lanes = this.#lanes.filter((lane) => !isOver(lane));
     for (const lane of this.#lanes) {
       if (best === undefined || lane.keeper.load < best.keeper.load) best = lane;
       if (lane.keeper.load === 0) break;
@@ -46,13 +54,14 @@ export class BlockingLanes {
 
   /** Closes the lane that carries `call`, if one of these does. */
   release(call: Call): void {
-    for (const { keeper } of this.#lanes) {
-      let carries = false;
-      keeper.forEachCall((one) => {
-        carries ||= one === call;
-      });
-      if (carries) keeper.close(new AbortError('Connection is closed.', { node: keeper.address }));
-    }
+    const keeper = this.#carriers.get(call);
+    if (keeper === undefined) return;
+    this.#carriers.delete(call);
+    let carries = false;
+    keeper.forEachCall((one) => {
+      carries ||= one === call;
+    });
+    if (carries) keeper.close(new AbortError('Connection is closed.', { node: keeper.address }));
   }
 
   /** Closes lanes that have been idle for `ms`. */
@@ -70,12 +79,35 @@ export class BlockingLanes {
     for (const { keeper } of this.#lanes) keeper.forEachCall(visit);
   }
 
+  /** Closes the lanes that have not been let in: what waits for them can wait elsewhere. */
+  closeUnopened(): void {
+    for (const { keeper } of this.#lanes) {
+      if (keeper.state !== 'up') keeper.close(new AbortError('Connection is closed.', { node: keeper.address }));
+    }
+  }
+
+  /** Calls that block on these. */
+  get load(): number {
+    let load = 0;
+    for (const { keeper } of this.#lanes) load += keeper.load;
+    return load;
+  }
+
+  /** Hands all lanes over; whoever takes them closes them. */
+  takeAll(): Keeper[] {
+    return this.#lanes.splice(0).map(({ keeper }) => keeper);
+  }
+
   close(reason: Error): void {
-    for (const { keeper } of this.#lanes.splice(0)) keeper.close(reason);
+    for (const keeper of this.takeAll()) keeper.close(reason);
   }
 
   /** As close(), but calls that were written may still be answered; gives what resolves when those lanes are closed. */
   leave(reason: Error): Promise<void>[] {
     return this.#lanes.splice(0).flatMap(({ keeper }) => keeper.leaveIfBusy(reason));
   }
+}
+
+function isOver({ keeper }: BlockingLane): boolean {
+  return keeper.state === 'ended';
 }

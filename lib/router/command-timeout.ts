@@ -2,7 +2,7 @@
 // made. Owns one Deadlines for the limit of now, and those of earlier ones until their calls are through.
 
 import type { World } from '../base/world.ts';
-import { Deadlines, type VisitParcels } from './deadlines.ts';
+import { type DeadlineRules, Deadlines, type VisitParcels } from './deadlines.ts';
 
 export interface CommandTimeoutOptions {
   /** Milliseconds from call to settle; read at each call. Not above 0, or absent: no limit. */
@@ -19,14 +19,16 @@ export class CommandTimeout {
   readonly #options: CommandTimeoutOptions;
   readonly #world: World;
   readonly #visitAll: VisitParcels;
+  readonly #rules: DeadlineRules;
   #timeout: number | undefined;
   #term: Term = { from: 0, until: Number.POSITIVE_INFINITY };
   #deadlines: Deadlines | undefined;
 
-  constructor(options: CommandTimeoutOptions, world: World, visitAll: VisitParcels) {
+  constructor(options: CommandTimeoutOptions, world: World, visitAll: VisitParcels, rules: DeadlineRules = {}) {
     this.#options = options;
     this.#world = world;
     this.#visitAll = visitAll;
+    this.#rules = rules;
   }
 
   /** A call made at `at` is about to be sent. */
@@ -46,7 +48,7 @@ export class CommandTimeout {
         const { at: made } = parcel.moment;
         if (made >= term.from && made < term.until) see(parcel);
       });
-    this.#deadlines =
-      typeof timeout === 'number' && timeout > 0 ? new Deadlines(timeout, this.#world, visit) : undefined;
+    const limited = typeof timeout === 'number' && timeout > 0;
+    this.#deadlines = limited ? new Deadlines(timeout, this.#world, visit, this.#rules) : undefined;
   }
 }

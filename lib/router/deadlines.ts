@@ -1,25 +1,38 @@
-// `commandTimeout`: one deadline from call to settle, wherever the call is. Calls are looked at in sweeps instead of
-// carrying a timer each; a call that ran out is settled at once, its reply (if any) is read and let go.
+// One deadline from call to settle: `commandTimeout` wherever the call is, `retryDeadline` while it is held for the
+// first map. Calls are looked at in sweeps instead of carrying a timer each; what becomes of one that ran out is its
+// owner's to say.
 
 import { TimeoutError } from '../base/errors.ts';
+import { longAgo } from '../base/ticker.ts';
 import type { Timer, World } from '../base/world.ts';
 import type { Parcel } from '../connection/call.ts';
 
 export type VisitParcels = (visit: (parcel: Parcel) => void) => void;
 
+export interface DeadlineRules {
+  /** Settles a parcel that ran out; default: "Command timed out". */
+  readonly expire?: (parcel: Parcel) => void;
+  /** After a sweep that found some that ran out. */
+  readonly swept?: () => void;
+  /** Most milliseconds between sweeps; default 50. */
+  readonly maxPeriod?: number;
+}
+
 export class Deadlines {
   readonly #world: World;
   readonly #timeout: number;
   readonly #visitAll: VisitParcels;
+  readonly #rules: DeadlineRules;
   readonly #period: number;
   #timer: Timer | undefined;
 
-  /** Sweeps every eighth of `timeout`, at least every 50 ms and at most every 1 ms. */
-  constructor(timeout: number, world: World, visitAll: VisitParcels) {
+  /** Sweeps every eighth of `timeout`, at least every `maxPeriod` and at most every 1 ms. */
+  constructor(timeout: number, world: World, visitAll: VisitParcels, rules: DeadlineRules = {}) {
     this.#timeout = timeout;
     this.#world = world;
     this.#visitAll = visitAll;
-    this.#period = Math.min(50, Math.max(1, timeout / 8));
+    this.#rules = rules;
+    this.#period = Math.min(rules.maxPeriod ?? 50, Math.max(1, timeout / 8));
   }
 
   /** Sweeps from now on; a no-op when it does already. */
@@ -34,16 +47,23 @@ export class Deadlines {
 
   #sweep(): void {
     const limit = this.#world.now() - this.#timeout;
+    const late: Parcel[] = [];
     let waiting = false;
     this.#visitAll((parcel) => {
-      if (parcel.settled) return;
+      // A call of the client's own (a question about the map, a PING) has no time of birth: whoever asks has a limit.
+      if (parcel.settled || parcel.moment === longAgo) return;
       if (parcel.moment.at > limit) waiting = true;
-      else {
-        const detail = { slot: parcel.slot, attempts: parcel.attempts, cause: parcel.lastError };
-        parcel.fail(new TimeoutError('Command timed out', detail));
-      }
+      else late.push(parcel);
     });
     this.#timer = undefined;
+    const { expire = failAsTimedOut, swept } = this.#rules;
+    for (const parcel of late) if (!parcel.settled) expire(parcel);
+    if (late.length > 0) swept?.();
     if (waiting) this.start();
   }
+}
+
+export function failAsTimedOut(parcel: Parcel): void {
+  const { slot, attempts, writes, lastError: cause } = parcel;
+  parcel.fail(new TimeoutError('Command timed out', { slot, attempts, writes, cause }));
 }

@@ -1,10 +1,11 @@
 // address -> keeper: opens nodes, retires the ones that left the map, tells who came and went.
 // Knows no slots. Invariant: one keeper for one address, whatever named it.
 
-import { AbortError } from '../base/errors.ts';
+import { AbortError, SilentNodeError } from '../base/errors.ts';
 import type { Timer, World } from '../base/world.ts';
-import type { Call } from '../connection/call.ts';
+import type { Call, Parcel } from '../connection/call.ts';
 import { Keeper, type KeeperEvents, type KeeperOptions } from '../connection/keeper.ts';
+import type { SilenceLimits } from '../connection/watch.ts';
 import { parseKey } from '../topology/seeds.ts';
 import { BlockingLanes } from './blocking-lanes.ts';
 
@@ -18,6 +19,8 @@ export interface PooledNode {
   blocking: BlockingLanes | undefined;
   /** Named by the map, not only by a redirect or a seed. */
   inMap: boolean;
+  /** Users know of it: told of by onAdd, and not taken back since. Set by whoever tells them. */
+  shown: boolean;
 }
 
 export interface PoolOptions {
@@ -27,8 +30,8 @@ export interface PoolOptions {
   readonly readFromReplicas: boolean;
   /** Makes the READONLY / READWRITE call when a node changes its role. */
   readonly roleCall: (argv: readonly string[]) => Call;
-  /** Milliseconds without a byte, while calls wait, after which a node is probed and avoided; 0 = never. */
-  readonly silenceTimeout: number;
+  /** When to wonder about a silent node, and when to give up what waits there. A `silence` of 0: never. */
+  readonly limits: SilenceLimits;
   /** A node is silent; called at every look for as long as it is. */
   readonly onSilent: () => void;
   /** Most connections of one node for blocking calls. */
@@ -45,6 +48,8 @@ export class NodePool {
   readonly #options: PoolOptions;
   readonly #world: World;
   readonly #events: KeeperEvents;
+  /** Left the map, and still owe answers. */
+  readonly #leaving = new Set<Keeper>();
   #watch: Timer | undefined;
 
   constructor(options: PoolOptions, world: World, events: KeeperEvents) {
@@ -77,7 +82,7 @@ export class NodePool {
       this.#world,
       this.#events,
     );
-    const node: PooledNode = { key, keeper, role, blocking: undefined, inMap: false };
+    const node: PooledNode = { key, keeper, role, blocking: undefined, inMap: false, shown: false };
     this.#nodes.set(key, node);
     return node;
   }
@@ -90,8 +95,10 @@ export class NodePool {
   }
 
   /** A connection of the node for one blocking call. */
-  blockingLane(key: string): Keeper {
+  blockingLane(key: string, parcel: Parcel): Keeper {
     const node = this.open(key);
+    // Refuses, and the call can wait where it is not written.
+    if (node.keeper.silent) return node.keeper;
     // One named connection a node and client, as users count them by CLIENT LIST: the shared one, lanes have no name.
     if (node.keeper.state === 'idle') node.keeper.open();
     const readOnly = this.#options.readFromReplicas && node.role === 'slave';
@@ -100,7 +107,7 @@ export class NodePool {
       this.#world,
       this.#options.maxBlockingConnections,
     );
-    return node.blocking.pick();
+    return node.blocking.pick(parcel);
   }
 
   /** Closes the connection that a blocking call has to itself; the server forgets the call with it. */
@@ -111,18 +118,46 @@ export class NodePool {
   /** Looks after open connections from now on: silent peers, idle blocking lanes. */
   watch(): void {
     if (this.#watch !== undefined) return;
-    const limit = this.#options.silenceTimeout;
-    const period = limit > 0 ? Math.max(10, Math.min(100, limit / 4)) : 1000;
+    const { silence } = this.#options.limits;
+    const period = silence > 0 ? Math.max(10, Math.min(100, silence / 4)) : 1000;
     const look = (): void => {
       this.#watch = this.#world.after(period, look);
       for (const node of this.#nodes.values()) {
-        if (limit > 0) node.keeper.checkSilence(limit, node.role === 'slave');
-        // Again and again: the first look around may come before the others have made up their minds.
-        if (node.keeper.silent) this.#options.onSilent();
+        if (silence > 0) this.#lookAt(node);
         node.blocking?.closeIdle(idleLaneLimit);
       }
+      for (const keeper of this.#leaving) this.#lookAtLeaving(keeper);
     };
     this.#watch = this.#world.after(period, look);
+  }
+
+  #lookAt(node: PooledNode): void {
+    const { keeper, blocking } = node;
+    const { limits } = this.#options;
+    const trusted = !keeper.silent;
+    // Calls that block may wait for long, and nothing else would tell that their node has died under them.
+    if (blocking !== undefined && blocking.load > 0 && keeper.idleFor >= limits.silence) this.#ping(keeper);
+    keeper.checkSilence(limits);
+    if (!keeper.silent) return;
+    // A replica's reads have another place to go.
+    if (trusted && node.role === 'slave') keeper.giveUpReads();
+    blocking?.closeUnopened();
+    if (keeper.muteFor >= limits.deadline) blocking?.close(new SilentNodeError(node.key, limits.deadline));
+    // Again and again: the first look around may come before the others know.
+    this.#options.onSilent();
+  }
+
+  #lookAtLeaving(keeper: Keeper): void {
+    if (!keeper.draining) this.#leaving.delete(keeper);
+    else if (this.#options.limits.silence > 0) {
+      keeper.checkSilence(this.#options.limits);
+      if (keeper.draining && keeper.holdsBack) this.#options.onSilent();
+    }
+  }
+
+  #ping(keeper: Keeper): void {
+    const call = this.#options.roleCall(['ping']);
+    if (!keeper.send(call)) call.fail(keeper.lastError ?? new AbortError('Connection is closed.'));
   }
 
   /** A socket is behind: what is written to it now waits in memory. */
@@ -143,10 +178,14 @@ export class NodePool {
       node.keeper.forEachCall(visit);
       node.blocking?.forEachCall(visit);
     }
+    for (const keeper of this.#leaving) keeper.forEachCall(visit);
   }
 
-  /** Makes the pool hold exactly the nodes of the map; what is left over is closed once its replies are in. */
-  reconcile(roles: ReadonlyMap<string, NodeRole>): void {
+  /**
+   * Makes the pool hold exactly the nodes of the map; what is left over is closed once its replies are in, or at once
+   * where the cluster agrees that the node has failed: others own its slots, and its answers will not come.
+   */
+  reconcile(roles: ReadonlyMap<string, NodeRole>, failed: ReadonlySet<string>): void {
     const added: PooledNode[] = [];
     for (const [key, role] of roles) {
       const node = this.open(key, role);
@@ -159,7 +198,10 @@ export class NodePool {
         added.push(node);
       }
     }
-    for (const node of [...this.#nodes.values()]) if (!roles.has(node.key)) this.#remove(node, true);
+    for (const node of [...this.#nodes.values()]) if (!roles.has(node.key)) this.#remove(node, !failed.has(node.key));
+    for (const keeper of this.#leaving) {
+      if (failed.has(keeper.address)) keeper.abandon(new AbortError('Node is disconnected', { node: keeper.address }));
+    }
     for (const node of added) this.#options.onAdd(node);
   }
 
@@ -194,14 +236,21 @@ export class NodePool {
       node.blocking?.close(reason);
       if (node.inMap) this.#options.onRemove(node);
     }
+    for (const keeper of this.#leaving) keeper.abandon(reason);
+    this.#leaving.clear();
   }
 
   #remove(node: PooledNode, gently: boolean): void {
     this.#nodes.delete(node.key);
     const reason = new AbortError('Node is disconnected', { node: node.key });
-    // What a silent node owes will not come: its calls go round again at once.
-    node.keeper.close(reason, gently && !node.keeper.silent);
-    node.blocking?.close(reason);
+    this.#close(node.keeper, reason, gently);
+    // The server itself sends away who blocks for a slot that it has lost.
+    for (const lane of node.blocking?.takeAll() ?? []) this.#close(lane, reason, gently);
     if (node.inMap) this.#options.onRemove(node);
+  }
+
+  #close(keeper: Keeper, reason: Error, gently: boolean): void {
+    keeper.close(reason, gently);
+    if (keeper.draining) this.#leaving.add(keeper);
   }
 }

@@ -1,64 +1,117 @@
 // Calls that wait to be tried again: until their time comes, or until something changed that makes waiting pointless
 // (a new map, a node that is up again). One timer for all. Bounded by the deadline each call carries.
+// Invariant: nobody overtakes a firm one of its own lane that was parked before: a GET behind a SET must see it.
 
+import { Backlog } from '../base/backlog.ts';
+import type { QueueFullError } from '../base/errors.ts';
+import { Heap } from '../base/heap.ts';
 import type { Timer, World } from '../base/world.ts';
 
 interface Parked<T> {
   readonly item: T;
+  /** World time. */
   readonly due: number;
+  /** Not before that time, whatever changes. */
+  readonly firm: boolean;
+  /** Counts what was ever parked. */
+  readonly order: number;
+  /** What it was counted for in the backlog. */
+  readonly bytes: number;
 }
 
-export class Parking<T> {
+/** What may be parked. */
+interface Parkable {
+  readonly bytes: number;
+}
+
+export class Parking<T extends Parkable> {
   readonly #world: World;
   readonly #release: (item: T) => void;
-  #parked: Parked<T>[] = [];
+  /** What keeps its order among those that are held firmly: a slot. */
+  readonly #laneOf: (item: T) => number;
+  readonly #parked = new Heap<Parked<T>>(
+    (one, other) => one.due < other.due || (one.due === other.due && one.order < other.order),
+  );
+  /** lane -> when the last firm one of it is due. */
+  readonly #firmLanes = new Map<number, number>();
+  readonly #backlog: Backlog;
+  #order = 0;
   #timer: Timer | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
 
-  constructor(world: World, release: (item: T) => void) {
+  /** `backlog`: the client's, where what is parked counts. */
+  constructor(world: World, release: (item: T) => void, laneOf: (item: T) => number, backlog?: Backlog) {
+    this.#backlog = new Backlog({}, backlog);
     this.#world = world;
     this.#release = release;
+    this.#laneOf = laneOf;
   }
 
   get size(): number {
-    return this.#parked.length;
+    return this.#parked.size;
   }
 
-  park(item: T, ms: number): void {
-    const due = this.#world.now() + ms;
-    this.#parked.push({ item, due });
-    if (due < this.#timerAt) this.#arm(due);
+  /** Why the client may hold no such item besides what waits already. */
+  refusal(item: T): QueueFullError | undefined {
+    return this.#backlog.refusal(1, item.bytes);
   }
 
-  /** Lets everything go now, in the order it was parked. */
+  /** `firm`: releaseAll() leaves it until its time has come, and with it whoever is parked behind it in its lane. */
+  park(item: T, ms: number, firm = false): void {
+    const lane = this.#laneOf(item);
+    const ahead = this.#firmLanes.get(lane);
+    const own = this.#world.now() + ms;
+    const due = ahead === undefined ? own : firm ? Math.max(own, ahead) : ahead;
+    if (firm) this.#firmLanes.set(lane, due);
+    this.#put({ item, due, firm: firm || ahead !== undefined, order: this.#order++, bytes: item.bytes });
+  }
+
+  #put(parked: Parked<T>): void {
+    this.#backlog.add(1, parked.bytes);
+    this.#parked.push(parked);
+    if (parked.due < this.#timerAt) this.#arm(parked.due);
+  }
+
+  /** Lets everything go that is not firm, in the order it was parked. */
   releaseAll(): void {
-    const parked = this.#parked;
-    this.#parked = [];
-    this.#disarm();
-    for (const one of parked) this.#release(one.item);
+    const all = this.#takeAll();
+    for (const one of all) if (one.firm) this.#put(one);
+    for (const one of all) if (!one.firm) this.#release(one.item);
   }
 
-  /** Takes everything out without releasing it. */
+  /** Takes everything out without releasing it, in the order it was parked. */
   clear(): T[] {
-    const parked = this.#parked;
-    this.#parked = [];
-    this.#disarm();
-    return parked.map((one) => one.item);
+    this.#firmLanes.clear();
+    return this.#takeAll().map(({ item }) => item);
   }
 
   forEach(visit: (item: T) => void): void {
-    for (const one of this.#parked) visit(one.item);
+    this.#parked.forEach(({ item }) => {
+      visit(item);
+    });
   }
 
+  #takeAll(): Parked<T>[] {
+    this.#disarm();
+    this.#backlog.clear();
+    return inOrder(this.#parked.drain());
+  }
+
+  // In the order of parking, whatever the exact times: calls that wait for the same thing keep their places.
   #fire(): void {
     this.#timerAt = Number.POSITIVE_INFINITY;
     const now = this.#world.now();
-    const due = this.#parked.filter((one) => one.due <= now);
-    this.#parked = this.#parked.filter((one) => one.due > now);
-    let next = Number.POSITIVE_INFINITY;
-    for (const one of this.#parked) if (one.due < next) next = one.due;
-    if (next < Number.POSITIVE_INFINITY) this.#arm(next);
-    for (const one of due) this.#release(one.item);
+    const due: Parked<T>[] = [];
+    for (let next = this.#parked.peek(); next !== undefined; next = this.#parked.peek()) {
+      if (next.due > now) {
+        this.#arm(next.due);
+        break;
+      }
+      this.#backlog.remove(1, next.bytes);
+      due.push(this.#parked.pop()!);
+    }
+    for (const [lane, until] of this.#firmLanes) if (until <= now) this.#firmLanes.delete(lane);
+    for (const { item } of inOrder(due)) this.#release(item);
   }
 
   #arm(at: number): void {
@@ -73,4 +126,8 @@ export class Parking<T> {
     this.#timer = undefined;
     this.#timerAt = Number.POSITIVE_INFINITY;
   }
+}
+
+function inOrder<T>(parked: Parked<T>[]): Parked<T>[] {
+  return parked.sort((one, other) => one.order - other.order);
 }

@@ -6,9 +6,14 @@ import { CallFlag, type Parcel } from '../connection/call.ts';
 /** Milliseconds a sent call was quiet for, after which it counts as accepted: what comes then is new trouble. */
 const inPeace = 1000;
 
+/** Pauses grow up to so many milliseconds, or to what the user asked for if that is more. */
+const longestPause = 250;
+
 interface Trouble {
   since: number;
   last: number;
+  /** How often it had been sent by then. */
+  attempts: number;
 }
 
 export class Patience {
@@ -24,11 +29,32 @@ export class Patience {
   trouble(parcel: Parcel, sent: boolean, now: number): void {
     if ((parcel.flags & CallFlag.blocking) === 0) return;
     const known = this.#troubles.get(parcel);
-    if (known === undefined) this.#troubles.set(parcel, { since: sent ? now : parcel.moment.at, last: now });
+    const { attempts } = parcel;
+    if (known === undefined) this.#troubles.set(parcel, { since: sent ? now : parcel.moment.at, last: now, attempts });
     else {
-      if (sent && now - known.last > inPeace) known.since = now;
+      // Lost while it waited for a connection: nobody has had it since.
+      if (sent && attempts !== known.attempts && now - known.last > inPeace) {
+        known.since = now;
+        parcel.losses = 0;
+      }
       known.last = now;
+      known.attempts = attempts;
     }
+  }
+
+  /** Milliseconds that `parcel` has been tried for. */
+  spent(parcel: Parcel, now: number): number {
+    return this.#deadline - this.left(parcel, now);
+  }
+
+  /**
+   * Milliseconds to wait before the next try: at least `base`, and a share of what it has taken so far, so that pauses
+   * grow and many clients that met the same trouble drift apart. Calls made together wait alike: they keep their order.
+   */
+  pause(parcel: Parcel, base: number, now: number): number {
+    const chance = parcel.moment.at % 1;
+    const grown = Math.min(this.spent(parcel, now) / 4, Math.max(base, longestPause)) * (0.75 + chance / 2);
+    return Math.max(base, grown);
   }
 
   /** Milliseconds left to try `parcel` again; not above 0: give up. */

@@ -2,18 +2,22 @@
 // Owns the slot map in use and the calls that wait to be tried again. Knows no bytes.
 // Invariant: every parcel given to send() settles, by a reply, by its deadline or by close().
 
-import { RedisError } from '../base/errors.ts';
+import { Backlog } from '../base/backlog.ts';
+import { type ErrorDetail, RedisError } from '../base/errors.ts';
 import { type Moment, Ticker } from '../base/ticker.ts';
 import type { World } from '../base/world.ts';
 import {
   type Call,
   CallFlag,
   type Dispatcher,
+  ownCall,
   type Parcel,
   type ReplySource,
   type Verdict,
+  wantsOwnConnection,
 } from '../connection/call.ts';
 import type { Keeper } from '../connection/keeper.ts';
+import { type AddressGuard, refusedRedirect } from '../topology/allow.ts';
 import type { RefreshReason } from '../topology/refresher.ts';
 import { type NatMap, parseKey, translate } from '../topology/seeds.ts';
 import { SlotMap } from '../topology/slot-map.ts';
@@ -23,10 +27,10 @@ import type { NodePool } from './node-pool.ts';
 import { Parking } from './parking.ts';
 import { Patience } from './patience.ts';
 import type { ReadPolicy } from './read-policy.ts';
-import { judgeLoss, judgeReply, lossOf, type RetryDelays } from './verdict.ts';
+import { judgeLoss, judgeReply, type LossRules, lossOf, type RetryDelays } from './verdict.ts';
 
 export interface RouterOptions extends RetryDelays {
-  /** MOVED and ASK followed for one call; default 16. */
+  /** MOVED and ASK followed for one call; no limit but the deadline unless the user sets one. */
   readonly maxRedirections: number;
   /** Milliseconds from a call's start until a refused call is no longer tried; default 15000. */
   readonly retryDeadline: number;
@@ -34,11 +38,17 @@ export interface RouterOptions extends RetryDelays {
   readonly moved: number;
   /** Send again what was lost after it was written; default true, as ioredis. */
   readonly resendWritten: boolean;
+  /** How often one call is sent again for that; default 16, as often as ioredis tries. */
+  readonly maxResends: number;
   /** Who answers reads; undefined: the master. */
   readonly reads: ReadPolicy | undefined;
   /** The user's own choice, instead of the policy's. */
   readonly readChoice: ReadChoice | undefined;
   readonly natMap: NatMap | undefined;
+  /** Which addresses of redirects may be dialed; undefined: all. */
+  readonly guard: AddressGuard | undefined;
+  /** The client's: parked calls count there. */
+  readonly backlog: Backlog;
 }
 
 /** A user's own choice of node for a read: the key of one of the nodes offered (master first). */
@@ -59,6 +69,26 @@ export interface RedirectCounts {
   retried: number;
 }
 
+/** A call that waits to be tried again: where it was sent to, or wherever the map says then. */
+interface Waiting {
+  readonly parcel: Parcel;
+  readonly to: string | undefined;
+  readonly asking: boolean;
+  readonly bytes: number;
+}
+
+interface ParkOptions {
+  /** Not before its time, whatever changes meanwhile. */
+  readonly firm?: boolean;
+  readonly to?: string;
+  readonly asking?: boolean;
+}
+
+/** Redirects of one call that are followed without a pause. */
+const promptRedirects = 2;
+/** Milliseconds before the next one; doubles each time. */
+const disagreement = 5;
+
 export class Router implements Dispatcher {
   // Where calls go by slot, a batch is no whole.
   readonly keepsBatchesWhole = false;
@@ -67,8 +97,9 @@ export class Router implements Dispatcher {
   readonly #pool: NodePool;
   readonly #world: World;
   readonly #events: RouterEvents;
-  readonly #parking: Parking<Parcel>;
+  readonly #parking: Parking<Waiting>;
   readonly #patience: Patience;
+  readonly #losses: LossRules;
   readonly #histograms = new Map<string, Histogram>();
   /** Who answered last, and its histogram. */
   #answering: ReplySource | undefined;
@@ -78,6 +109,9 @@ export class Router implements Dispatcher {
   #lanes: (Keeper | undefined)[] = [];
   readonly #ticker: Ticker;
   #closed: Error | undefined;
+  /** Calls that wait until their node has answered what was sent before them. */
+  readonly #behindEarlier = new Set<Parcel>();
+  readonly #waitingBehind: Backlog;
   /** What MOVED replies of this tick told. */
   #moves: [slot: number, key: string][] = [];
   readonly #applyMoves = (): void => {
@@ -97,7 +131,14 @@ export class Router implements Dispatcher {
     this.#events = events;
     this.#ticker = new Ticker(world);
     this.#patience = new Patience(options.retryDeadline);
-    this.#parking = new Parking<Parcel>(world, (parcel) => this.#dispatch(parcel));
+    const { resendWritten, maxResends, failover, backlog } = options;
+    this.#losses = { resendWritten, maxResends, pause: failover };
+    this.#waitingBehind = new Backlog({}, backlog);
+    const release = ({ parcel, to, asking }: Waiting): void => {
+      if (to === undefined || parcel.settled) this.#dispatch(parcel);
+      else this.#sendTo(parcel, to, asking);
+    };
+    this.#parking = new Parking<Waiting>(world, release, ({ parcel }) => parcel.slot, backlog);
   }
 
   get map(): SlotMap {
@@ -114,7 +155,7 @@ export class Router implements Dispatcher {
   setMap(map: SlotMap): void {
     this.#map = map;
     this.#lanes = [];
-    this.#pool.reconcile(map.addresses());
+    this.#pool.reconcile(map.addresses(), map.facts.failed);
     this.#parking.releaseAll();
   }
 
@@ -138,14 +179,42 @@ export class Router implements Dispatcher {
   }
 
   send(parcel: Parcel): void {
-    this.#dispatch(parcel);
+    if (!wantsOwnConnection(parcel) || !this.#waitForEarlier(parcel)) this.#dispatch(parcel);
   }
 
-  /** A MOVED that was not a call's (a subscription's) patches the map as theirs do. */
-  learn(slot: number, host: string, port: number, from: string): void {
+  // A call with a connection of its own must not overtake what was sent to its node before it (RPUSH, then BLPOP): while
+  // there is any on the shared connection, the answer to a PING behind it says that the server has had it all.
+  #waitForEarlier(parcel: Parcel): boolean {
+    if (this.#closed !== undefined) return false;
+    const shared = this.#shardLane(parcel);
+    if (shared === undefined || shared.load === 0) return false;
+    const { bytes } = parcel;
+    const full = this.#waitingBehind.refusal(1, bytes, shared.address);
+    if (full !== undefined) {
+      parcel.fail(full);
+      return true;
+    }
+    const { call, answer } = ownCall(['ping']);
+    if (!shared.send(call)) return false;
+    this.#behindEarlier.add(parcel);
+    this.#waitingBehind.add(1, bytes);
+    const go = (): void => {
+      this.#behindEarlier.delete(parcel);
+      this.#waitingBehind.remove(1, bytes);
+      this.#dispatch(parcel);
+    };
+    answer.then(go, go);
+    return true;
+  }
+
+  /** A MOVED that was not a call's (a subscription's) patches the map as theirs do; an error: it must not be followed. */
+  learn(slot: number, host: string, port: number, from: string): Error | undefined {
     const key = this.#identify({ host, port }, from);
-    if (key !== undefined) this.#patch(slot, key);
+    const refused =
+      key !== undefined && !this.#allows(key, from) ? refusedRedirect(key, { node: from, slot }) : undefined;
+    if (key !== undefined && refused === undefined) this.#patch(slot, key);
     this.#events.onHint('moved');
+    return refused;
   }
 
   /** A node came up: what waits may find its way now. */
@@ -155,11 +224,14 @@ export class Router implements Dispatcher {
 
   close(reason: Error): void {
     this.#closed = reason;
-    for (const parcel of this.#parking.clear()) parcel.fail(lossOf(parcel, reason));
+    for (const { parcel } of this.#parking.clear()) parcel.fail(lossOf(parcel, reason));
   }
 
   forEachParked(visit: (parcel: Parcel) => void): void {
-    this.#parking.forEach(visit);
+    this.#parking.forEach(({ parcel }) => {
+      visit(parcel);
+    });
+    for (const parcel of this.#behindEarlier) visit(parcel);
   }
 
   /** From call to reply, for calls answered by `key`; undefined when there were none. */
@@ -211,9 +283,8 @@ export class Router implements Dispatcher {
 
   lost(parcel: Parcel, written: boolean, reason: Error): void {
     this.#patience.trouble(parcel, written, this.#world.now());
-    const harmless = (parcel.flags & CallFlag.readOnly) !== 0;
-    const verdict = judgeLoss(written && !harmless, this.#options.resendWritten, reason, this.#options);
-    if (verdict.kind === 'fail') parcel.fail(lossOf(parcel, reason));
+    const verdict = judgeLoss(parcel, written, reason, this.#losses);
+    if (verdict.kind === 'fail') parcel.fail(verdict.error);
     else this.#act(parcel, verdict, reason, '');
   }
 
@@ -248,7 +319,7 @@ export class Router implements Dispatcher {
         this.counts.retried++;
         this.#events.onRedirect('retry', parcel, error, from, undefined);
         if (verdict.refresh) this.#events.onHint('outage');
-        this.#park(parcel, verdict.ms);
+        this.#park(parcel, verdict.ms, { firm: verdict.firm === true });
         return;
       default:
         parcel.fail(verdict.kind === 'fail' ? verdict.error : error);
@@ -257,7 +328,12 @@ export class Router implements Dispatcher {
 
   #follow(parcel: Parcel, verdict: Verdict & { kind: 'moved' | 'ask' }, error: Error, from: string): void {
     if (++parcel.redirects > this.#options.maxRedirections) {
-      parcel.fail(this.#gaveUp(parcel, error, 'ERR_TOO_MANY_REDIRECTIONS'));
+      parcel.fail(
+        new RedisError(
+          `Too many Cluster redirections. Last error: ${String(error)}`,
+          this.#detailOf(parcel, 'ERR_TOO_MANY_REDIRECTIONS'),
+        ),
+      );
       return;
     }
     const key = this.#identify(verdict, from);
@@ -266,23 +342,47 @@ export class Router implements Dispatcher {
       this.#park(parcel, this.#options.clusterDown);
       return;
     }
+    if (!this.#allows(key, from)) {
+      parcel.fail(refusedRedirect(key, { node: from, slot: verdict.slot, cause: error }));
+      return;
+    }
     this.#events.onRedirect(verdict.kind, parcel, error, from, key);
     if (verdict.kind === 'ask') {
       this.counts.ask++;
       if (this.#pool.get(key)?.inMap !== true) this.#events.onHint('ask');
-      if (!parcel.sendOn(this.#laneOn(key, parcel), true)) this.#park(parcel, this.#options.failover);
-      return;
+    } else {
+      this.counts.moved++;
+      // A node that names itself may answer better on a new connection; once.
+      if (key === from && parcel.redirects === 1) this.#pool.open(key).keeper.renew();
+      this.#patch(verdict.slot, key);
+      this.#events.onHint('moved');
     }
-    this.counts.moved++;
-    const node = this.#pool.open(key);
-    if (key === from) node.keeper.renew();
-    this.#patch(verdict.slot, key);
-    this.#events.onHint('moved');
-    if (this.#options.moved > 0) this.#park(parcel, this.#options.moved);
-    else if (!parcel.sendOn(this.#laneOn(key, parcel), false)) {
-      this.#events.onHint('outage');
-      this.#park(parcel, this.#options.failover);
-    }
+    this.#goTo(parcel, key, verdict.kind === 'ask');
+  }
+
+  // The first redirects are followed at once. A call that is sent to and fro has met nodes that do not agree yet: it
+  // goes on, but gives them time.
+  #goTo(parcel: Parcel, key: string, asking: boolean): void {
+    const { moved, failover } = this.#options;
+    const further = parcel.redirects - promptRedirects;
+    const pause = further > 0 ? Math.min(disagreement * 2 ** (further - 1), failover) : 0;
+    const base = asking ? pause : Math.max(moved, pause);
+    if (base > 0) this.#park(parcel, base, { firm: pause > 0, to: key, asking });
+    else this.#sendTo(parcel, key, asking);
+  }
+
+  #sendTo(parcel: Parcel, key: string, asking: boolean): void {
+    if (parcel.sendOn(this.#laneOn(key, parcel), asking)) return;
+    if (!asking) this.#events.onHint('outage');
+    this.#park(parcel, this.#options.failover);
+  }
+
+  // The host that sent the redirect has been let in already, whatever port of it is named now.
+  #allows(key: string, from: string): boolean {
+    const { guard } = this.#options;
+    if (guard === undefined || this.#pool.get(key) !== undefined) return true;
+    const { host, port } = parseKey(key);
+    return (from !== '' && host === parseKey(from).host) || guard(host, port);
   }
 
   // An empty host means "the one you asked"; an unknown one ("?") names nobody.
@@ -319,13 +419,13 @@ export class Router implements Dispatcher {
 
   // A call that may hold its connection gets one of its own.
   #laneOn(key: string, parcel: Parcel): Keeper {
-    return (parcel.flags & CallFlag.blocking) === 0 ? this.#pool.open(key).keeper : this.#pool.blockingLane(key);
+    return wantsOwnConnection(parcel) ? this.#pool.blockingLane(key, parcel) : this.#pool.open(key).keeper;
   }
 
   #laneFor(parcel: Parcel): Keeper | undefined {
     const lane = this.#shardLane(parcel);
-    if (lane === undefined || (parcel.flags & CallFlag.blocking) === 0) return lane;
-    return this.#pool.blockingLane(lane.address);
+    if (lane === undefined || !wantsOwnConnection(parcel)) return lane;
+    return this.#pool.blockingLane(lane.address, parcel);
   }
 
   #shardLane(parcel: Parcel): Keeper | undefined {
@@ -361,7 +461,7 @@ export class Router implements Dispatcher {
   usable(key: string): boolean {
     const keeper = this.#pool.get(key)?.keeper;
     if (keeper === undefined) return true;
-    if (keeper.silent) return false;
+    if (keeper.doubtful) return false;
     if (keeper.state === 'up') return true;
     return keeper.lastError === undefined && (keeper.state === 'idle' || keeper.state === 'dialing');
   }
@@ -379,27 +479,36 @@ export class Router implements Dispatcher {
     return this.#lanes[start];
   }
 
-  #park(parcel: Parcel, ms: number): void {
+  #park(parcel: Parcel, base: number, { firm = false, to, asking = false }: ParkOptions = {}): void {
     if (this.#closed !== undefined) {
       parcel.fail(lossOf(parcel, this.#closed));
       return;
     }
-    const left = this.#patience.left(parcel, this.#world.now());
+    const now = this.#world.now();
+    const left = this.#patience.left(parcel, now);
     if (left <= 0) {
-      parcel.fail(this.#gaveUp(parcel, parcel.lastError, 'ERR_RETRY_DEADLINE'));
+      parcel.fail(this.#outOfTime(parcel));
       return;
     }
-    this.#parking.park(parcel, Math.min(ms, left));
+    const waiting: Waiting = { parcel, to, asking, bytes: parcel.bytes };
+    const full = this.#parking.refusal(waiting);
+    if (full !== undefined) parcel.fail(full);
+    else this.#parking.park(waiting, Math.min(this.#patience.pause(parcel, base, now), left), firm);
   }
 
-  #gaveUp(parcel: Parcel, last: Error | undefined, code: string): Error {
-    const detail = {
-      code,
-      slot: parcel.slot,
-      attempts: parcel.attempts,
-      cause: last,
-      node: (last as { node?: string })?.node,
-    };
-    return new RedisError(`Too many Cluster redirections. Last error: ${String(last)}`, detail);
+  #outOfTime(parcel: Parcel): Error {
+    const what =
+      parcel.redirects > promptRedirects
+        ? `Cluster redirections did not end within ${this.#options.retryDeadline}ms (${parcel.redirects} followed)`
+        : `The cluster could not serve the command within ${this.#options.retryDeadline}ms`;
+    return new RedisError(
+      `${what}. Last error: ${String(parcel.lastError)}`,
+      this.#detailOf(parcel, 'ERR_RETRY_DEADLINE'),
+    );
+  }
+
+  #detailOf(parcel: Parcel, code: string): ErrorDetail {
+    const { slot, attempts, writes, lastError: cause } = parcel;
+    return { code, slot, attempts, writes, cause, node: (cause as { node?: string } | undefined)?.node };
   }
 }

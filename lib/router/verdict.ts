@@ -1,12 +1,12 @@
 // One pure table from what came back (an error reply, a lost socket) to what happens to the call.
 // "Not executed" (MOVED, ASK, TRYAGAIN, CLUSTERDOWN, LOADING, MASTERDOWN, READONLY, UNBLOCKED by a failover) is always
-// safe to send again;
-// "unknown outcome" (the socket went after the bytes did) follows the user's choice.
+// safe to send again; "unknown outcome" (the socket went after the bytes did) follows the user's choice, and only where it
+// was not this client that closed the socket.
 
-import { AbortError, ClusterAllFailedError, RedisError } from '../base/errors.ts';
-import type { Parcel, Verdict } from '../connection/call.ts';
+import { AbortError, BrokenStreamError, ClusterAllFailedError, RedisError, SilentNodeError } from '../base/errors.ts';
+import { CallFlag, type Parcel, type Verdict } from '../connection/call.ts';
 import { ProtocolError } from '../wire/decoder.ts';
-import { parseRedirect, type ReplyError } from '../wire/reply.ts';
+import { parseRedirect, ReplyError } from '../wire/reply.ts';
 
 export interface RetryDelays {
   /** ioredis `retryDelayOnTryAgain`, default 100 ms. */
@@ -16,6 +16,19 @@ export interface RetryDelays {
   /** ioredis `retryDelayOnFailover`, default 100 ms: lost sockets, LOADING, MASTERDOWN, READONLY. */
   readonly failover: number;
 }
+
+/** What becomes of calls whose connection was lost after they were written. */
+export interface LossRules {
+  /** May one that changes something be sent again, although it may have been executed. */
+  readonly resendWritten: boolean;
+  /** How often a call may be lost after it was written and still be sent again. */
+  readonly maxResends: number;
+  /** Milliseconds before it is sent again; grows with every loss. */
+  readonly pause: number;
+}
+
+/** The longest pause before a lost call is sent again. */
+const longestPause = 2000;
 
 const settle: Verdict = { kind: 'settle' };
 
@@ -44,17 +57,39 @@ export function judgeReply(error: ReplyError, delays: RetryDelays): Verdict {
   }
 }
 
-/** `resendWritten`: may a call whose outcome is unknown be sent again. */
-export function judgeLoss(written: boolean, resendWritten: boolean, reason: Error, delays: RetryDelays): Verdict {
-  if (written && !resendWritten) return { kind: 'fail', error: reason };
-  return { kind: 'later', ms: delays.failover, refresh: true };
+/**
+ * The parcel's connection is gone, or its answer could not be read. `written`: its bytes may have reached the server.
+ * Counts the loss on the parcel.
+ */
+export function judgeLoss(parcel: Parcel, written: boolean, reason: Error, rules: LossRules): Verdict {
+  // Its own answer, unreadable: asking again would only bring the same.
+  if (reason instanceof ProtocolError) return { kind: 'fail', error: lossOf(parcel, reason) };
+  // Refused, and the user's reconnectOnError wants it sent again: as often as any other, for as long as it is refused.
+  const refused = reason instanceof ReplyError;
+  if (!written && !refused) return { kind: 'later', ms: rules.pause, refresh: true };
+  parcel.losses++;
+  if (parcel.losses > rules.maxResends) return { kind: 'fail', error: refused ? reason : lossOf(parcel, reason) };
+  const harmless = refused || (parcel.flags & CallFlag.readOnly) !== 0;
+  const ours = reason instanceof BrokenStreamError || reason instanceof SilentNodeError;
+  if (!harmless && (ours || !rules.resendWritten)) return { kind: 'fail', error: lossOf(parcel, reason) };
+  // The first time as soon as there is a connection; one that is lost again and again is left alone for longer.
+  const firm = parcel.losses > 1;
+  const ms = firm ? Math.min(rules.pause * 1.3 ** (parcel.losses - 2), longestPause) : rules.pause;
+  return { kind: 'later', ms, refresh: true, firm };
 }
 
 /** What a call is told that was lost for good with its socket: an error of its own, since each names its call. */
 export function lossOf(parcel: Parcel, reason: Error): Error {
-  if (reason instanceof ClusterAllFailedError) return new ClusterAllFailedError(reason.headline, reason.errors);
-  if (reason instanceof ProtocolError) return new ProtocolError(reason.message, { cause: reason });
+  if (reason instanceof ClusterAllFailedError) return new ClusterAllFailedError(reason.message, reason.errors);
+  if (reason instanceof ProtocolError) return unreadable(parcel, reason);
   const { code, node } = reason as { code?: string; node?: string };
-  const detail = { node, slot: parcel.slot, attempts: parcel.attempts, cause: reason, ...(code ? { code } : {}) };
+  const { slot, attempts, writes } = parcel;
+  const detail = { node, slot, attempts, writes, cause: reason, ...(code ? { code } : {}) };
   return reason instanceof AbortError ? new AbortError(reason.message, detail) : new RedisError(reason.message, detail);
+}
+
+function unreadable({ slot, attempts, writes }: Parcel, reason: ProtocolError): ProtocolError {
+  const error = new ProtocolError(reason.message, { cause: reason });
+  if (reason.node !== undefined) error.node = reason.node;
+  return Object.assign(error, { attempts, writes }, slot < 0 ? {} : { slot });
 }

@@ -3,7 +3,7 @@
 // Source of the order of records: RFC 2782 (lowest priority first, then by chance in proportion to weight).
 
 import { type SrvRecord, resolveSrv as systemResolveSrv } from 'node:dns';
-import { ClusterAllFailedError, errorOfNode } from '../base/errors.ts';
+import { ClusterAllFailedError, errorOfNode, lookupFailure } from '../base/errors.ts';
 import { addressOf, type Seed } from './seeds.ts';
 
 export type DNSResolveSrvFunction = (
@@ -32,7 +32,7 @@ export async function discoverSrv(
           options: { ...seed.options, host: name, port },
         }));
       } catch (error) {
-        errors.push(errorOfNode(seed.host, error));
+        errors.push(errorOfNode(seed.host, error instanceof Error ? lookupFailure(error) : error));
         return [];
       }
     }),

@@ -4,6 +4,7 @@
 
 import type { ConnectionOptions } from 'node:tls';
 import { OptionError } from '../base/errors.ts';
+import { shownOption, withoutCredentials } from '../base/secrets.ts';
 
 /** What a startup node may say for itself; everything else comes from `redisOptions`. */
 export interface SeedOptions {
@@ -11,8 +12,10 @@ export interface SeedOptions {
   readonly port?: number | string | undefined;
   readonly username?: string | undefined;
   readonly password?: string | undefined;
-  readonly tls?: ConnectionOptions | undefined;
+  readonly tls?: ConnectionOptions | boolean | null | undefined;
   readonly family?: number | undefined;
+  /** The database of the whole client: a cluster of Valkey 9 may have several (`cluster-databases`). */
+  readonly db?: number | string | null | undefined;
 }
 
 /** A number is a port, a string `host:port` or a `redis://` / `rediss://` URL. */
@@ -72,16 +75,16 @@ function parseSeed(node: StartupNode, index: number): Seed {
   if (typeof node === 'number') return seedOf({ port: node }, where);
   if (typeof node === 'string') return seedOf(parseLocation(node, where), where);
   if (typeof node === 'object' && node !== null) return seedOf(node, where);
-  throw new OptionError(where, `Invalid argument ${String(node)}`);
+  throw new OptionError(where, `Invalid argument ${shownOption(where, node)}`);
 }
 
 function seedOf(options: SeedOptions, where: string): Seed {
   const host = options.host || '127.0.0.1';
-  const port = options.port === undefined || options.port === '' ? 6379 : Number(options.port);
+  const port = options.port == null || options.port === '' ? 6379 : Number(options.port);
   if (!isPort(port)) {
     throw new OptionError(
       `${where}.port`,
-      `Invalid option ${where}.port "${options.port}". Expected a port from 1 to 65535`,
+      `Invalid option ${where}.port "${withoutCredentials(String(options.port))}". Expected a port from 1 to 65535`,
     );
   }
   return { ...addressOf(host, port), options };
@@ -92,10 +95,7 @@ function isPort(port: number): boolean {
 }
 
 /** A URL or `host:port` as options; `db` in a URL's path is left to the caller. */
-export function parseLocation(
-  text: string,
-  where: string,
-): SeedOptions & { readonly path?: string; readonly db?: number } {
+export function parseLocation(text: string, where: string): SeedOptions & { readonly path?: string } {
   if (/^\d+$/.test(text)) return { port: Number(text) };
   if (text.startsWith('/')) return { path: text };
   const withScheme = text.includes('://') ? text : `redis://${text}`;
@@ -103,10 +103,16 @@ export function parseLocation(
   try {
     url = new URL(withScheme);
   } catch {
-    throw new OptionError(where, `Invalid option ${where} "${text}". Expected host:port or a redis:// URL`);
+    throw new OptionError(
+      where,
+      `Invalid option ${where} "${withoutCredentials(text)}". Expected host:port or a redis:// URL`,
+    );
   }
   if (url.protocol !== 'redis:' && url.protocol !== 'rediss:') {
-    throw new OptionError(where, `Invalid option ${where} "${text}". Expected the scheme redis:// or rediss://`);
+    throw new OptionError(
+      where,
+      `Invalid option ${where} "${withoutCredentials(text)}". Expected the scheme redis:// or rediss://`,
+    );
   }
   const db = url.pathname.length > 1 ? Number(url.pathname.slice(1)) : undefined;
   return {

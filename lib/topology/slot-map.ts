@@ -20,18 +20,33 @@ export interface OwnedRange {
   readonly epoch?: number;
 }
 
+/** What a round of asking tells beside the owners. */
+export interface MapFacts {
+  /** Addresses of nodes that the cluster agrees have failed. */
+  readonly failed: ReadonlySet<string>;
+  /** Flags and epochs of all nodes, as one text: another text means that something is going on. */
+  readonly signs: string;
+  /** 1 for a slot that has an owner who could not be read. */
+  readonly unread: Uint8Array | undefined;
+}
+
+const noFacts: MapFacts = { failed: new Set(), signs: '', unread: undefined };
+
 export class SlotMap {
   readonly shards: readonly Shard[];
   /** slot -> index into `shards` plus one; 0 means nobody is known to own it. */
   readonly table: Uint16Array;
+  /** What else the cluster told when it was asked. */
+  readonly facts: MapFacts;
 
-  private constructor(shards: readonly Shard[], table: Uint16Array) {
+  private constructor(shards: readonly Shard[], table: Uint16Array, facts: MapFacts) {
     this.shards = shards;
     this.table = table;
+    this.facts = facts;
   }
 
   /** Builds a map from ranges in any order; where ranges overlap the later wins. */
-  static of(ranges: readonly OwnedRange[]): SlotMap {
+  static of(ranges: readonly OwnedRange[], facts: MapFacts = noFacts): SlotMap {
     const shards: Shard[] = [];
     const known = new Map<string, number>();
     const table = new Uint16Array(slotCount);
@@ -45,7 +60,7 @@ export class SlotMap {
       }
       table.fill(number, range.start, range.end + 1);
     }
-    return new SlotMap(shards, table);
+    return new SlotMap(shards, table, facts);
   }
 
   shardOf(slot: number): Shard | undefined {
@@ -94,32 +109,41 @@ export class SlotMap {
    * copy of the table however many moves.
    */
   withMoves(moves: Iterable<readonly [slot: number, address: string]>): SlotMap {
-    let { shards, table } = this;
+    let { table } = this;
+    let shards: Shard[] | undefined;
+    let places: MasterPlaces | undefined;
     for (const [slot, address] of moves) {
-      const current = shards[table[slot]! - 1];
+      const current = (shards ?? this.shards)[table[slot]! - 1];
       if (current?.master === address) continue;
+      // Copied and indexed with the first move that changes something.
+      shards ??= [...this.shards];
+      places ??= new MasterPlaces(shards);
       if (current?.replicas.includes(address)) {
-        shards = promote(shards, current, address);
+        for (const place of places.take(current.master)) {
+          shards[place] = promoted(shards[place]!, address);
+          places.add(place);
+        }
         continue;
       }
-      const target = shards.find((shard) => shard.master === address);
+      const target = places.first(address);
       // Newer than the owner we knew, and so than any view that still names that one; a half step tells it from a view's.
       const epoch = Math.floor(Math.max(current?.epoch ?? 0, target?.epoch ?? 0)) + 0.5;
-      let number = shards.findIndex((shard) => shard.master === address && shard.epoch === epoch) + 1;
-      if (number === 0) {
-        shards = [...shards, { master: address, replicas: target?.replicas ?? [], epoch }];
-        number = shards.length;
+      let place = places.find(address, epoch);
+      if (place === undefined) {
+        place = shards.push({ master: address, replicas: target?.replicas ?? [], epoch }) - 1;
+        places.add(place);
       }
       if (table === this.table) table = table.slice();
-      table[slot] = number;
+      table[slot] = place + 1;
     }
-    return shards === this.shards && table === this.table ? this : new SlotMap(shards, table);
+    return shards === undefined ? this : new SlotMap(shards, table, this.facts);
   }
 
   /** Same owners and replicas for every slot, whatever the order of shards. */
   sameAs(other: SlotMap): boolean {
     if (this === other) return true;
     const translated = new Map<number, number>();
+    const compared = new Set<number>();
     for (let slot = 0; slot < slotCount; slot++) {
       const mine = this.table[slot]!;
       const theirs = other.table[slot]!;
@@ -127,19 +151,62 @@ export class SlotMap {
       if (before === undefined) {
         if (!sameShard(this.shards[mine - 1], other.shards[theirs - 1])) return false;
         translated.set(mine, theirs);
-      } else if (before !== theirs && !sameShard(this.shards[mine - 1], other.shards[theirs - 1])) return false;
+      } else if (before !== theirs) {
+        // One of ours may be several of theirs, that differ in their epochs only.
+        const pair = mine * 65_536 + theirs;
+        if (compared.has(pair)) continue;
+        if (!sameShard(this.shards[mine - 1], other.shards[theirs - 1])) return false;
+        compared.add(pair);
+      }
     }
     return true;
   }
 }
 
-function promote(shards: readonly Shard[], shard: Shard, address: string): Shard[] {
-  const promoted = (one: Shard): Shard => ({
-    master: address,
-    replicas: one.replicas.filter((replica) => replica !== address),
-    epoch: one.epoch + 0.5,
-  });
-  return shards.map((one) => (one.master === shard.master ? promoted(one) : one));
+/** Where each master stands in a list of shards, by its epochs too: a master has one place an epoch. */
+class MasterPlaces {
+  readonly #shards: readonly Shard[];
+  readonly #places = new Map<string, number[]>();
+  readonly #byEpoch = new Map<string, number>();
+
+  /** `shards` may grow and change; add() and take() are told of it. */
+  constructor(shards: readonly Shard[]) {
+    this.#shards = shards;
+    for (let place = 0; place < shards.length; place++) this.add(place);
+  }
+
+  first(master: string): Shard | undefined {
+    const place = this.#places.get(master)?.[0];
+    return place === undefined ? undefined : this.#shards[place];
+  }
+
+  find(master: string, epoch: number): number | undefined {
+    const place = this.#byEpoch.get(`${epoch}|${master}`);
+    const shard = place === undefined ? undefined : this.#shards[place];
+    return shard?.master === master && shard.epoch === epoch ? place : undefined;
+  }
+
+  add(place: number): void {
+    const { master, epoch } = this.#shards[place]!;
+    this.#byEpoch.set(`${epoch}|${master}`, place);
+    const places = this.#places.get(master);
+    if (places === undefined) this.#places.set(master, [place]);
+    else if (place > places[0]!) places.push(place);
+    else places.unshift(place);
+  }
+
+  /** The places of a master that gives them up. */
+  take(master: string): readonly number[] {
+    const places = this.#places.get(master) ?? none;
+    this.#places.delete(master);
+    return places;
+  }
+}
+
+const none: readonly number[] = [];
+
+function promoted({ replicas, epoch }: Shard, address: string): Shard {
+  return { master: address, replicas: replicas.filter((replica) => replica !== address), epoch: epoch + 0.5 };
 }
 
 function sameShard(one: Shard | undefined, other: Shard | undefined): boolean {

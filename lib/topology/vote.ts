@@ -21,6 +21,12 @@ export interface ViewShard {
 export interface View {
   readonly from: string;
   readonly shards: readonly ViewShard[];
+  /** `host:port` keys of nodes that the cluster agrees have failed. */
+  readonly failed?: readonly string[];
+  /** Everything that changes when something is going on: flags and epochs of all nodes, as one text. */
+  readonly signs?: string;
+  /** Slots with an owner that could not be read. */
+  readonly unread?: readonly (readonly [start: number, end: number])[];
 }
 
 /**
@@ -32,10 +38,14 @@ export function combine(lead: View, witnesses: readonly View[]): SlotMap {
   const owner = new Int32Array(slotCount).fill(-1);
   const known = new Map(lead.shards.map((shard) => [shard.id, shard]));
   for (const view of [lead, ...witnesses]) {
+    // The ranges of a node that is right do not overlap. However much one says, reading it has an end.
+    let patience = slotCount * 4;
     for (const shard of view.shards) {
       const named = shard.id === '' ? undefined : known.get(shard.id);
       const index = shards.push(named === undefined ? shard : { ...named, epoch: shard.epoch }) - 1;
       for (const [start, end] of shard.ranges) {
+        patience -= end - start + 1;
+        if (patience < 0) break;
         for (let slot = start; slot <= end; slot++) {
           const before = owner[slot]!;
           if (before < 0 || shards[before]!.epoch < shard.epoch) owner[slot] = index;
@@ -43,13 +53,15 @@ export function combine(lead: View, witnesses: readonly View[]): SlotMap {
       }
     }
   }
-  return SlotMap.of(rangesOf(owner, shards));
+  const failed = new Set([lead, ...witnesses].flatMap((view) => view.failed ?? []));
+  return SlotMap.of(rangesOf(owner, shards), { failed, signs: lead.signs ?? '', unread: marks(lead.unread) });
 }
 
 /**
  * The map to use after a survey: `seen` everywhere, but for slots whose owner we hold at a higher epoch while `seen`
  * still counts that owner among the masters. An owner we know from a view is given up as soon as `seen` knows that
- * owner's epoch as well: a node may lose a slot and have a higher epoch than the one that took it.
+ * owner's epoch as well: a node may lose a slot and have a higher epoch than the one that took it. A slot whose owner
+ * could not be read keeps the one it had.
  */
 export function merge(held: SlotMap, seen: SlotMap): SlotMap {
   const masters = new Map(seen.shards.map((shard) => [shard.master, shard.epoch]));
@@ -59,12 +71,20 @@ export function merge(held: SlotMap, seen: SlotMap): SlotMap {
   for (let slot = 0; slot < slotCount; slot++) {
     const mine = held.table[slot]! - 1;
     const theirs = seen.table[slot]! - 1;
-    if (mine >= 0 && holds(held.shards[mine]!, seen.shards[theirs], masters)) {
+    const unread = theirs < 0 && seen.facts.unread?.[slot] === 1;
+    if (mine >= 0 && (unread || holds(held.shards[mine]!, seen.shards[theirs], masters))) {
       owner[slot] = seen.shards.length + mine;
       kept++;
     } else owner[slot] = theirs;
   }
-  return kept === 0 ? seen : SlotMap.of(rangesOf(owner, shards));
+  return kept === 0 ? seen : SlotMap.of(rangesOf(owner, shards), seen.facts);
+}
+
+function marks(ranges: View['unread'] = []): Uint8Array | undefined {
+  if (ranges.length === 0) return undefined;
+  const marked = new Uint8Array(slotCount);
+  for (const [start, end] of ranges) marked.fill(1, start, end + 1);
+  return marked;
 }
 
 function holds(mine: Shard, theirs: Shard | undefined, masters: ReadonlyMap<string, number>): boolean {

@@ -1,8 +1,10 @@
 // The CLUSTER NODES line grammar (also that of nodes.conf), both ways.
 // `id ip:port@cport[,hostname] flags master|- ping pong epoch connected|disconnected ranges... [slot->-id] [slot-<-id]`
+// Given a LeftOut, the reader leaves out lines, ranges and numbers that do not fit, and notes why.
 // Invariant: print(parse(line)) gives back every field; ranges are printed maximal and ascending by the caller.
 // Source: redis.io/commands/cluster-nodes; output of redis-server 7.0.15.
 
+import type { LeftOut } from './left-out.ts';
 import { textAt } from './reply-fields.ts';
 
 export interface NodeLine {
@@ -29,11 +31,24 @@ export interface NodeLine {
   readonly importing: ReadonlyMap<number, string>;
 }
 
-/** Parses a CLUSTER NODES reply (string or bytes), one entry a line. Throws an Error naming the line and the field. */
-export function parseNodes(reply: unknown): NodeLine[] {
+/**
+ * Parses a CLUSTER NODES reply (string or bytes), one entry a line. Throws an Error naming the line and the field; with
+ * `leftOut`, lines without an id and an address are left out instead, and of the others what cannot be read.
+ */
+export function parseNodes(reply: unknown, leftOut?: LeftOut): NodeLine[] {
   const text = textAt(reply, 'CLUSTER NODES');
-  const lines = text.split('\n').filter((line) => line.trim() !== '');
-  return lines.map((line, index) => parseNodeLine(line, `CLUSTER NODES line ${index + 1}`));
+  const lines: NodeLine[] = [];
+  let number = 0;
+  for (const line of text.split('\n')) {
+    if (line.trim() === '') continue;
+    try {
+      lines.push(parseNodeLine(line, `CLUSTER NODES line ${++number}`, leftOut));
+    } catch (error) {
+      if (leftOut === undefined) throw error;
+      leftOut.add(error);
+    }
+  }
+  return lines;
 }
 
 /** Every line ends in `\n`, the last one too. */
@@ -41,22 +56,33 @@ export function printNodes(nodes: readonly NodeLine[]): string {
   return nodes.map((node) => `${printNodeLine(node)}\n`).join('');
 }
 
-function parseNodeLine(line: string, where = 'CLUSTER NODES'): NodeLine {
+function parseNodeLine(line: string, where: string, leftOut: LeftOut | undefined): NodeLine {
   const words = line.trim().split(/\s+/);
   if (words.length < 8) throw new Error(`${where}: ${words.length} fields, expected at least 8`);
   const [id, address, flags, master, ping, pong, epoch, link] = words as [string, ...string[]] & string[];
-  if (link !== 'connected' && link !== 'disconnected') throw new Error(`${where} link: unknown word '${link}'`);
-  const slots = parseSlotTokens(words.slice(8), where);
+  const fault = faultOf(leftOut);
+  if (link !== 'connected' && link !== 'disconnected') fault(`${where} link: unknown word '${link}'`);
+  const slots = parseSlotTokens(words.slice(8), where, fault);
   return {
     id,
-    ...parseAddress(address!, where),
+    ...parseAddress(address!, where, fault),
     flags: flags === 'noflags' ? [] : flags!.split(','),
     master: master === '-' ? null : master!,
-    pingSent: digits(ping!, `${where} ping`),
-    pongReceived: digits(pong!, `${where} pong`),
-    configEpoch: digits(epoch!, `${where} epoch`),
+    pingSent: digits(ping!, `${where} ping`, fault) ?? 0,
+    pongReceived: digits(pong!, `${where} pong`, fault) ?? 0,
+    configEpoch: digits(epoch!, `${where} epoch`, fault) ?? 0,
     connected: link === 'connected',
     ...slots,
+  };
+}
+
+/** What happens where a field does not fit: an Error, or it is left out. */
+type Fault = (problem: string) => void;
+
+function faultOf(leftOut: LeftOut | undefined): Fault {
+  if (leftOut !== undefined) return (problem) => leftOut.add(problem);
+  return (problem) => {
+    throw new Error(problem);
   };
 }
 
@@ -77,7 +103,11 @@ export function printNodeLine(node: NodeLine): string {
   return words.join(' ');
 }
 
-function parseAddress(text: string, where: string): Pick<NodeLine, 'host' | 'port' | 'cport' | 'hostname'> {
+function parseAddress(
+  text: string,
+  where: string,
+  fault: Fault,
+): Pick<NodeLine, 'host' | 'port' | 'cport' | 'hostname'> {
   // The host may hold colons (IPv6), so the last one before '@' separates the port; 7.2 adds ',name=value' fields.
   const comma = text.indexOf(',');
   const address = comma < 0 ? text : text.slice(0, comma);
@@ -88,8 +118,8 @@ function parseAddress(text: string, where: string): Pick<NodeLine, 'host' | 'por
   if (colon < 0) throw new Error(`${where} address: no port in '${text}'`);
   return {
     host: hostPort.slice(0, colon),
-    port: digits(hostPort.slice(colon + 1), `${where} port`, 65535),
-    cport: at < 0 ? 0 : digits(address.slice(at + 1), `${where} bus port`, 65535),
+    port: digits(hostPort.slice(colon + 1), `${where} port`, fault, 65535) ?? 0,
+    cport: at < 0 ? 0 : (digits(address.slice(at + 1), `${where} bus port`, fault, 65535) ?? 0),
     hostname: hostname.includes('=') ? '' : hostname,
   };
 }
@@ -97,6 +127,7 @@ function parseAddress(text: string, where: string): Pick<NodeLine, 'host' | 'por
 function parseSlotTokens(
   words: readonly string[],
   where: string,
+  fault: Fault,
 ): Pick<NodeLine, 'ranges' | 'migrating' | 'importing'> {
   const ranges: [number, number][] = [];
   const migrating = new Map<number, string>();
@@ -104,20 +135,29 @@ function parseSlotTokens(
   for (const word of words) {
     const open = /^\[(\d{1,5})-([<>])-(.+)\]$/.exec(word);
     if (open !== null) {
-      (open[2] === '>' ? migrating : importing).set(digits(open[1]!, `${where} slot`, 16383), open[3]!);
+      const slot = digits(open[1]!, `${where} slot`, fault, 16383);
+      if (slot !== undefined) (open[2] === '>' ? migrating : importing).set(slot, open[3]!);
       continue;
     }
-    const [first, last, more] = word.split('-');
-    const start = digits(first ?? '', `${where} slot`, 16383);
-    const end = last === undefined ? start : digits(last, `${where} slot`, 16383);
-    if (end < start || more !== undefined) throw new Error(`${where} slots: '${word}' is no range`);
-    ranges.push([start, end]);
+    const range = parseRange(word, where, fault);
+    if (range !== undefined) ranges.push(range);
   }
   return { ranges, migrating, importing };
 }
 
-function digits(text: string, where: string, max: number = Number.MAX_SAFE_INTEGER): number {
+function parseRange(word: string, where: string, fault: Fault): [number, number] | undefined {
+  const [first, last, more] = word.split('-');
+  const start = digits(first ?? '', `${where} slot`, fault, 16383);
+  const end = last === undefined ? start : digits(last, `${where} slot`, fault, 16383);
+  if (start === undefined || end === undefined) return undefined;
+  if (end >= start && more === undefined) return [start, end];
+  fault(`${where} slots: '${word}' is no range`);
+  return undefined;
+}
+
+function digits(text: string, where: string, fault: Fault, max: number = Number.MAX_SAFE_INTEGER): number | undefined {
   const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
-  if (!(value <= max)) throw new Error(`${where}: '${text}' is not a number within 0..${max}`);
-  return value;
+  if (value <= max) return value;
+  fault(`${where}: '${text}' is not a number within 0..${max}`);
+  return undefined;
 }

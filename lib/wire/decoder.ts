@@ -1,28 +1,26 @@
 // RESP2 and RESP3 replies out of bytes that arrive in any pieces. Knows no sockets and no commands.
 // Pull-based: feed() takes a chunk, read() gives the next whole reply or `pending` ("not yet" is a normal result).
-// Invariants: after a ProtocolError the decoder is dead and its socket must be closed; memory is taken only for
-// bytes that have arrived, never for a length that was merely announced.
+// Invariants: after a thrown ProtocolError the decoder is dead and its socket must be closed; memory is taken only for
+// bytes that have arrived, never for a length that was merely announced. A reply that is well formed but beyond a limit
+// is no broken stream: read() *returns* a ProtocolError in its place, at once, and passes over its bytes.
 // Source: RESP protocol specification (redis.io/docs/reference/protocol-spec).
 
 import { allocate, type Bytes } from './bytes.ts';
 import { LongBulk } from './long-bulk.ts';
+import { ProtocolError } from './protocol-error.ts';
 import { Push, ReplyError } from './reply.ts';
+import { Skip } from './skip.ts';
+
+export { ProtocolError };
 
 export const pending: unique symbol = Symbol('pending');
-
-export class ProtocolError extends Error {
-  readonly code = 'EPROTO';
-  override get name(): string {
-    return 'ProtocolError';
-  }
-}
 
 export interface DecoderOptions {
   /** Longest bulk string in bytes; default 512 MiB, the server's own limit. */
   readonly maxBulkLength?: number;
   /** Most elements of one aggregate; default 2^27. */
   readonly maxElements?: number;
-  /** Deepest nesting of aggregates; default 128. */
+  /** Deepest nesting of aggregates; default 1024, more than any server's own (Lua gives up near 200). */
   readonly maxDepth?: number;
   /** How RESP3 types come out; default `legacy`. */
   readonly mapping?: Mapping;
@@ -76,13 +74,14 @@ export class Decoder {
   /** Own memory, for bytes kept from a borrowed chunk. */
   #rest: Bytes = nothing;
   #stack: Frame[] = [];
-  #bulk: LongBulk | undefined;
+  /** What the next bytes belong to: a bulk that came in part, or a reply that is passed over. */
+  #begun: LongBulk | Skip | undefined;
   #pushDepth = 0;
 
   constructor(options: DecoderOptions = {}) {
     this.#maxBulk = options.maxBulkLength ?? 512 * 1024 * 1024;
     this.#maxElements = options.maxElements ?? 2 ** 27;
-    this.#maxDepth = options.maxDepth ?? 128;
+    this.#maxDepth = options.maxDepth ?? 1024;
     this.#maxLine = options.maxLineLength ?? 64 * 1024;
     this.#mapping = options.mapping ?? 'legacy';
     this.#stringNumbers = options.stringNumbers ?? false;
@@ -90,7 +89,7 @@ export class Decoder {
 
   /** Bytes taken in so far that belong to no finished reply. */
   get buffered(): number {
-    return this.#end - this.#at + (this.#bulk?.have ?? 0);
+    return this.#end - this.#at + (this.#begun instanceof LongBulk ? this.#begun.have : 0);
   }
 
   /**
@@ -124,11 +123,14 @@ export class Decoder {
     this.#end = left;
   }
 
-  /** The next whole reply, or `pending`. `encoding` must be the same on every try for one reply. */
+  /**
+   * The next whole reply, or `pending`; a ProtocolError stands for a reply beyond a limit. `encoding` must be the same on
+   * every try for one reply.
+   */
   read(encoding: Encoding): unknown {
     for (;;) {
       const form = this.#mapping === 'objects' && this.#atKey() ? 'utf8' : encoding;
-      let value = this.#bulk === undefined ? this.#readValue(form) : this.#readBulkRest(form);
+      let value = this.#begun === undefined ? this.#readValue(form) : this.#goOn(this.#begun, form);
       if (value === pending) return pending;
       if (value === opened) continue;
       // A finished value closes every frame that it fills.
@@ -259,7 +261,11 @@ export class Decoder {
       throw this.#badLength(start);
     }
     if (length > this.#maxBulk) {
-      throw new ProtocolError(`Protocol error: a bulk of ${length} bytes is over the limit of ${this.#maxBulk}`);
+      const error = new ProtocolError(
+        `Protocol error: a bulk of ${length} bytes is over the limit of ${this.#maxBulk}`,
+      );
+      this.#at = at + 2;
+      return this.#passOver(error, 0, length + 2, false);
     }
     const body = at + 2;
     const end = body + length;
@@ -273,13 +279,60 @@ export class Decoder {
     }
     if (length < shortBulk) return pending;
     const wanted = encoding === 'buffer' && !verbatim && !error && this.#pushDepth === 0;
-    this.#bulk = new LongBulk(length, verbatim, error, wanted);
+    const bulk = new LongBulk(length, verbatim, error, wanted);
+    this.#begun = bulk;
     this.#at = body;
-    return this.#readBulkRest(encoding);
+    return this.#readBulkRest(bulk, encoding);
   }
 
-  #readBulkRest(encoding: Encoding): unknown {
-    const bulk = this.#bulk!;
+  #goOn(begun: LongBulk | Skip, encoding: Encoding): unknown {
+    return begun instanceof Skip ? this.#skipOn(begun) : this.#readBulkRest(begun, encoding);
+  }
+
+  /** Values of the reply at hand that have not been read, the one being read included. */
+  get #valuesLeft(): number {
+    const stack = this.#stack;
+    // An attribute is no value: whoever counts its frame still waits for the value behind it.
+    let left = stack.length === 0 || stack[0]!.kind === aggregate.attribute ? 1 : 0;
+    for (let at = 0; at < stack.length; at++) {
+      const child = stack[at + 1];
+      left += stack[at]!.remaining - (child === undefined || child.kind === aggregate.attribute ? 0 : 1);
+    }
+    return left;
+  }
+
+  // The value just begun is beyond a limit: it holds `inside` further values and `bytes`. What has been made of its reply
+  // is let go, and the rest is passed over before the next reply. The error is given at once: a reply that was merely
+  // announced may never end. A push frame answers nobody, so it is only lost.
+  #passOver(error: ProtocolError, inside: number, bytes: number, attribute: boolean): unknown {
+    const push = this.#pushDepth > 0;
+    this.#begun = new Skip(this.#valuesLeft - (attribute ? 0 : 1) + inside, bytes);
+    this.#stack = [];
+    this.#pushDepth = 0;
+    return push ? opened : error;
+  }
+
+  #skipOn(skip: Skip): unknown {
+    for (;;) {
+      if (skip.bytes > 0) {
+        const passed = Math.min(skip.bytes, this.#end - this.#at);
+        this.#at += passed;
+        skip.bytes -= passed;
+        if (skip.bytes > 0) return pending;
+      }
+      if (skip.values === 0) break;
+      const start = this.#at;
+      if (start >= this.#end) return pending;
+      const end = this.#lineEnd(start + 1, Math.max(this.#maxLine, 1 << 20));
+      if (end < 0) return pending;
+      this.#at = end + 2;
+      skip.header(this.#buffer[start]!, this.#buffer.latin1Slice(start + 1, end));
+    }
+    this.#begun = undefined;
+    return opened;
+  }
+
+  #readBulkRest(bulk: LongBulk, encoding: Encoding): unknown {
     const buffer = this.#buffer;
     this.#at += bulk.take(buffer, this.#at, this.#end);
     if (bulk.have < bulk.length || this.#end - this.#at < 2) return pending;
@@ -287,7 +340,7 @@ export class Decoder {
       throw new ProtocolError('Protocol error: a bulk does not end in CRLF');
     }
     this.#at += 2;
-    this.#bulk = undefined;
+    this.#begun = undefined;
     const { bytes, length, verbatim, error } = bulk;
     let value: unknown = bytes;
     if (verbatim || error || this.#pushDepth > 0) value = this.#finishSpecial(bytes, encoding, verbatim, error);
@@ -363,20 +416,24 @@ export class Decoder {
     if (!/^\d{1,10}$/.test(text))
       throw new ProtocolError(`Protocol error: invalid multibulk length ${JSON.stringify(text.slice(0, 32))}`);
     const count = Number(text);
-    if (count > this.#maxElements) {
-      throw new ProtocolError(
-        `Protocol error: an aggregate of ${count} elements is over the limit of ${this.#maxElements}`,
-      );
-    }
-    if (this.#stack.length >= this.#maxDepth) {
-      throw new ProtocolError(`Protocol error: replies are nested deeper than ${this.#maxDepth}`);
-    }
     const remaining = kind === aggregate.map || kind === aggregate.attribute ? count * 2 : count;
+    if (count > this.#maxElements || this.#stack.length >= this.#maxDepth) {
+      if (kind === aggregate.push) this.#pushDepth++;
+      return this.#passOver(this.#overLimit(count), remaining, 0, kind === aggregate.attribute);
+    }
     const frame: Frame = { kind, items: [], remaining };
     if (kind === aggregate.push) this.#pushDepth++;
     if (remaining === 0) return this.#close(frame);
     this.#stack.push(frame);
     return opened;
+  }
+
+  #overLimit(count: number): ProtocolError {
+    const what =
+      count > this.#maxElements
+        ? `an aggregate of ${count} elements is over the limit of ${this.#maxElements}`
+        : `replies are nested deeper than ${this.#maxDepth}`;
+    return new ProtocolError(`Protocol error: ${what}`);
   }
 
   #close(frame: Frame): unknown {

@@ -5,6 +5,8 @@
 export class ReplyError extends Error {
   /** The first word of the text (`MOVED`, `WRONGTYPE`, `ERR`, ...). */
   readonly code: string;
+  /** What may help: not part of the message, shown in `stack`. */
+  declare readonly hint?: string;
   /** The command that was refused; set by the client when it settles the call. */
   declare command?: { name: string; args: unknown[] };
   /** Errors that aborted a transaction (EXECABORT only). */
@@ -51,7 +53,7 @@ export interface Redirect {
   readonly port: number;
 }
 
-/** Parses `MOVED 3999 127.0.0.1:6381` or `ASK ...`; undefined when it is neither or malformed. */
+/** Parses `MOVED 3999 127.0.0.1:6381` or `ASK ...`, words behind it ignored; undefined when it is neither or malformed. */
 export function parseRedirect(message: string): Redirect | undefined {
   const moved = message.startsWith('MOVED ');
   if (!moved && !message.startsWith('ASK ')) return undefined;
@@ -59,7 +61,10 @@ export function parseRedirect(message: string): Redirect | undefined {
   const slotEnd = message.indexOf(' ', slotStart);
   if (slotEnd < 0) return undefined;
   const slot = parseDigits(message.slice(slotStart, slotEnd));
-  const address = message.slice(slotEnd + 1);
+  const address = message
+    .slice(slotEnd + 1)
+    .trimStart()
+    .split(/\s/, 1)[0]!;
   const colon = address.lastIndexOf(':');
   if (slot === undefined || slot > 16383 || colon < 0) return undefined;
   const port = parseDigits(address.slice(colon + 1));

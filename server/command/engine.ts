@@ -199,7 +199,7 @@ export class Engine {
     if (this.slowLog.enabled) {
       const spent = this.world.now() - before;
       command.spent += spent;
-      this.slowLog.note(client, argv, before, spent);
+      this.slowLog.note(client, argv, spent);
     }
     this.#collectChanges(client, argv, dirty);
     if (typeof outcome !== 'object') return outcome;

@@ -8,7 +8,7 @@ import type { Engine } from './engine.ts';
 
 export function feedMonitors(engine: Engine, client: Client, row: CommandRow, argv: readonly string[]): void {
   if ((row.flags & (Flag.skipMonitor | Flag.admin)) !== 0) return;
-  const time = (engine.world.now() / 1000).toFixed(6);
+  const time = (engine.world.wallClock() / 1000).toFixed(6);
   const words = argv.map(quote).join(' ');
   const line = new Status(`${time} [${client.store.index} ${client.outlet.address}] ${words}`);
   for (const monitor of engine.monitors) monitor.outlet.send(line);

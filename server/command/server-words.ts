@@ -71,7 +71,7 @@ function wait(engine: Engine, client: Client, argv: readonly string[]): Outcome 
 }
 
 function time(engine: Engine): Reply {
-  const now = engine.world.now();
+  const now = engine.world.wallClock();
   const seconds = Math.floor(now / 1000);
   return [String(seconds), String(Math.floor((now - seconds * 1000) * 1000))];
 }

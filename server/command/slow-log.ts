@@ -32,11 +32,11 @@ export class SlowLog {
     });
   }
 
-  note(client: Client, argv: readonly string[], at: number, spentMs: number): void {
+  note(client: Client, argv: readonly string[], spentMs: number): void {
     if (spentMs < this.#thresholdMs) return;
     const entry = {
       id: this.#nextId++,
-      at: Math.floor(at / 1000),
+      at: Math.floor(client.world.wallClock() / 1000),
       microseconds: Math.round(spentMs * 1000),
       argv: shorten(argv),
       address: client.outlet.address,

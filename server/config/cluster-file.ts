@@ -105,7 +105,7 @@ export class ClusterFile {
     this.#timer?.cancel();
     this.#timer = undefined;
     if (this.#state === undefined) return;
-    const json = printNodesJson(this.#state, { version: this.#version, savedAt: this.#world.now() });
+    const json = printNodesJson(this.#state, { version: this.#version, savedAt: this.#world.wallClock() });
     this.#state = undefined;
     try {
       this.#replace(this.#saved, writeWholeUnsynced);

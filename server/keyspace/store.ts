@@ -80,9 +80,9 @@ export class Store {
     return this.#expiry.averageTtl(this.now());
   }
 
-  /** Whole ms since the epoch. */
+  /** Whole ms since the epoch, by the machine's clock: deadlines of keys go on while the machine is suspended. */
   now(): number {
-    return Math.floor(this.host.world.now());
+    return Math.floor(this.host.world.wallClock());
   }
 
   /** The entry of a live key, without touching hit counters or idle time. */

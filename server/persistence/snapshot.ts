@@ -36,7 +36,7 @@ function content(databases: Databases, facts: SnapshotFacts, keysOf: (store: Sto
   const aux: (readonly [string, string])[] = [
     ['redis-ver', facts.version],
     ['redis-bits', '64'],
-    ['ctime', String(Math.floor(databases.world.now() / 1000))],
+    ['ctime', String(Math.floor(databases.world.wallClock() / 1000))],
     ['used-mem', String(process.memoryUsage().heapUsed)],
     ...(facts.more ?? []),
     ['aof-base', facts.aofBase === true ? '1' : '0'],

@@ -61,8 +61,8 @@ describe('client: names of startup nodes', () => {
     assert.equal(await client.set('k', 'v'), 'OK');
     assert.ok(rounds >= 2);
     assert.ok(errors[0] instanceof ClusterAllFailedError);
-    assert.match(errors[0].message, /thrown by the look-up/);
-    assert.match(errors[0].message, /not yet/);
+    assert.match(errors[0].hint, /thrown by the look-up/);
+    assert.match(errors[0].hint, /not yet/);
   });
 
   it('finds the cluster by SRV records, asked for at each attempt', async () => {
@@ -88,7 +88,7 @@ describe('client: names of startup nodes', () => {
       lazyConnect: true,
       resolveSrv: (_name, callback) => callback(new Error('queryNone')),
     });
-    await assert.rejects(client.connect(), /None of startup nodes is available.*gone\.test: queryNone/);
+    await assert.rejects(client.connect(), { message: 'queryNone' });
   });
 
   it('orders SRV records by priority, then by weight and chance', async () => {

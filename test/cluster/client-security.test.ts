@@ -3,7 +3,7 @@
 import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Cluster, type ClusterNode, type ClusterOptions, slotOf } from '../../lib/index.ts';
+import { Cluster, type ClusterAllFailedError, type ClusterNode, type ClusterOptions, slotOf } from '../../lib/index.ts';
 import { makeCertificates } from '../kit/certificates.ts';
 import { needRedisServer, type RealCluster, startRealCluster } from '../kit/real-cluster.ts';
 
@@ -31,15 +31,12 @@ async function reachesEveryNode(
 }
 
 /** The error that connect() of a client with these options ends in. */
-async function refusal(
-  seeds: readonly ClusterNode[],
-  options: ClusterOptions,
-): Promise<Error & { errors?: readonly Error[] }> {
+async function refusal(seeds: readonly ClusterNode[], options: ClusterOptions): Promise<ClusterAllFailedError> {
   const client = new Cluster(seeds, { ...options, lazyConnect: true, clusterRetryStrategy: () => null });
   try {
     await client.connect();
   } catch (error) {
-    return error as Error;
+    return error as ClusterAllFailedError;
   } finally {
     client.disconnect();
   }
@@ -139,20 +136,20 @@ describe('client on a real cluster with passwords', function () {
     const error = await refusal(seeds, { redisOptions: { password: 'wrong' } });
     ok(error.message.startsWith('None of startup nodes is available'), error.message);
     equal(error.errors?.length, 3);
-    for (const { host, port } of seeds) ok(error.message.includes(`${host}:${port}: WRONGPASS`), error.message);
-    ok(!error.message.includes('wrong '), 'the password itself is not told');
+    for (const { host, port } of seeds) ok(error.hint.includes(`${host}:${port}: WRONGPASS`), error.hint);
+    ok(!error.hint.includes('wrong '), 'the password itself is not told');
   });
 
   it('names the seeds and the reason when there is no password', async () => {
     const seeds = cluster.seeds.slice(0, 2);
     const error = await refusal(seeds, {});
     equal(error.errors?.length, 2);
-    for (const { host, port } of seeds) ok(error.message.includes(`${host}:${port}: NOAUTH`), error.message);
+    for (const { host, port } of seeds) ok(error.hint.includes(`${host}:${port}: NOAUTH`), error.hint);
   });
 
   it('names the user when it does not exist', async () => {
     const error = await refusal(cluster.seeds.slice(0, 1), { redisOptions: { username: 'nobody', password: 'x' } });
-    ok(/WRONGPASS/.test(error.message), error.message);
+    ok(/WRONGPASS/.test(error.hint), error.hint);
   });
 
   it('what a user may not do is its own error, not the end of the connection', async () => {
@@ -218,7 +215,7 @@ describe('client on a real cluster with TLS', function () {
     const error = await refusal(cluster.seeds.slice(0, 2), { redisOptions: { tls: {}, password: 'tls-password' } });
     equal(error.errors?.length, 2);
     for (const { host, port } of cluster.seeds.slice(0, 2)) {
-      ok(new RegExp(`${host}:${port}: .*certificate`, 'i').test(error.message), error.message);
+      ok(new RegExp(`${host}:${port}: .*certificate`, 'i').test(error.hint), error.hint);
     }
   });
 

@@ -19,7 +19,9 @@ import { allSamples, world as loud } from './fuzz-samples.ts';
 /** What replicas say of such masters is of no interest here. */
 const world: World = {
   now: () => loud.now(),
+  wallClock: () => loud.wallClock(),
   after: (ms, run) => loud.after(ms, run),
+  deadline: (ms, run) => loud.deadline(ms, run),
   random: () => loud.random(),
   log: () => undefined,
 };

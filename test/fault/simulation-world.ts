@@ -65,7 +65,9 @@ export class SimulatedTime {
   world(): World {
     return {
       now: () => this.now,
+      wallClock: () => this.now,
       after: (ms, run) => this.after(ms, run),
+      deadline: (ms, run) => this.after(ms, run),
       random: () => this.random(),
       log: () => undefined,
     };

@@ -1,6 +1,7 @@
 // A scripted Redis node for client tests: answers what the test says, byte for byte, and remembers what it was asked.
 
 import { createServer, type Server, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Decoder, pending } from '../../lib/wire/decoder.ts';
 
 export interface Seen {
@@ -18,7 +19,11 @@ export class FakeNode {
   connections = 0;
   /** Connections made from now on get no answer at all, not even to a handshake. */
   shy = false;
+  /** Milliseconds that connections made from now on wait for their first answer. */
+  delay = 0;
   port = 0;
+  /** Answers handshakes and CLIENT commands in its own way; undefined leaves them to the usual answers. */
+  handshake: (argv: readonly string[]) => Answer = () => undefined;
   /** What the test's node says to a command (lower-case name, arguments as sent). */
   answer: (argv: readonly string[], socket: Socket) => Answer;
   readonly #server: Server;
@@ -96,6 +101,7 @@ export class FakeNode {
   #accept(socket: Socket): void {
     const connection = ++this.connections;
     const silent = this.shy;
+    const gate = this.delay > 0 ? sleep(this.delay) : undefined;
     let chunk = 0;
     socket.setNoDelay(true);
     const decoder = new Decoder();
@@ -109,8 +115,12 @@ export class FakeNode {
         const words = argv as string[];
         this.seen.push({ argv: words, connection, chunk });
         if (silent) continue;
-        const reply = handshakeAnswer(words) ?? this.answer([words[0]!.toLowerCase(), ...words.slice(1)], socket);
-        if (reply !== undefined && !socket.destroyed) socket.write(reply);
+        const lower = [words[0]!.toLowerCase(), ...words.slice(1)];
+        const reply = this.handshake(lower) ?? handshakeAnswer(words) ?? this.answer(lower, socket);
+        if (reply === undefined) continue;
+        const write = (): unknown => !socket.destroyed && socket.write(reply);
+        if (gate === undefined) write();
+        else void gate.then(write);
       }
     });
   }

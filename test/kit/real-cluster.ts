@@ -39,6 +39,8 @@ export interface RealClusterOptions {
   readonly admin?: RedisOptions;
   /** Prepares the temp dir (certificates, ACL files) before any node starts; may give further settings. */
   readonly prepare?: (dir: string) => Promise<Readonly<Record<string, string>>>;
+  /** Path of the server program; default `redis-server`, and servers.ts knows others. */
+  readonly server?: string;
   /** `tls`: nodes listen on their port with TLS only. Default false. */
   readonly tls?: boolean;
 }
@@ -109,10 +111,18 @@ class ServerProcess implements RealNode {
   readonly #dir: string;
   readonly #settings: readonly string[];
   readonly #admin: RedisOptions;
+  readonly #program: string;
   #child: ChildProcess | undefined;
   #peer: Peer | undefined;
 
-  constructor(port: number, busPort: number, dir: string, settings: readonly string[], admin: RedisOptions) {
+  constructor(
+    port: number,
+    busPort: number,
+    dir: string,
+    settings: readonly string[],
+    { admin = {}, server = 'redis-server' }: RealClusterOptions,
+  ) {
+    this.#program = server;
     this.port = port;
     this.busPort = busPort;
     this.#dir = dir;
@@ -130,7 +140,7 @@ class ServerProcess implements RealNode {
 
   async restart(): Promise<void> {
     const log = openSync(join(this.#dir, `${this.port}.log`), 'a');
-    const child = spawn('redis-server', this.#settings, { cwd: this.#dir, stdio: ['ignore', log, log] });
+    const child = spawn(this.#program, this.#settings, { cwd: this.#dir, stdio: ['ignore', log, log] });
     child.unref();
     this.#child = child;
     alive.add(this.pid);
@@ -230,7 +240,7 @@ export async function startRealCluster(options: RealClusterOptions = {}): Promis
   const nodes: ServerProcess[] = [];
   for (let at = 0; at < total; at++) {
     const [port, busPort] = [await freePort(), await freePort()];
-    nodes.push(new ServerProcess(port, busPort, dir, settingsOf(options, port, busPort, extra), options.admin ?? {}));
+    nodes.push(new ServerProcess(port, busPort, dir, settingsOf(options, port, busPort, extra), options));
   }
   const cluster = new StartedCluster(dir, nodes, masterCount);
   try {

@@ -117,22 +117,39 @@ describe('connection: one socket against a scripted server', () => {
 
   const garbage: [string, string][] = [
     ['text that is no RESP', 'HTTP/1.1 400 Bad Request\r\n\r\n'],
-    ['an oversized length', '$99999999999\r\n'],
-    ['deep nesting', '*1\r\n'.repeat(1000)],
+    ['a length that is no number', '$99999999999\r\n'],
     ['a bulk that does not end', '$3\r\nabcdef\r\n'],
   ];
   for (const [what, bytes] of garbage) {
-    it(`closes on ${what} and rejects what it carried`, async () => {
+    it(`closes on ${what}, which fails the call it answered; those behind it are lost`, async () => {
       await setUp((argv) => (argv[1] === 'first' ? '+fine\r\n' : argv[1] === 'bad' ? bytes : undefined));
       bench.send('get', 'first');
       bench.send('get', 'bad');
       bench.send('get', 'after');
       await bench.until(() => bench.outcomes.length === 3);
-      assert.equal(bench.outcomes[0]!.reply, 'fine');
-      for (const outcome of bench.outcomes.slice(1)) assert.equal(outcome.lost!.name, 'ProtocolError');
-      assert.equal(bench.closed!.name, 'ProtocolError');
+      const byWords = new Map(bench.outcomes.map((outcome) => [outcome.words, outcome]));
+      assert.equal(byWords.get('get first')!.reply, 'fine');
+      assert.equal(byWords.get('get bad')!.lost!.name, 'ProtocolError');
+      assert.equal((byWords.get('get bad')!.lost as { node?: string }).node, node.key);
+      assert.equal(byWords.get('get after')!.lost!.name, 'BrokenStreamError');
+      assert.equal(bench.closed!.name, 'BrokenStreamError');
     });
   }
+
+  it('fails a call alone whose reply is beyond a limit, and goes on', async () => {
+    const replies: Record<string, string> = {
+      deep: `${'*1\r\n'.repeat(2000)}:1\r\n`,
+      long: `*2\r\n:1\r\n$600000000\r\n`,
+    };
+    await setUp((argv) => replies[argv[1]!] ?? bulk(argv[1]!));
+    for (const word of ['one', 'deep', 'two', 'long']) bench.send('get', word);
+    await bench.until(() => bench.outcomes.length === 4);
+    assert.deepEqual(
+      bench.outcomes.map(({ reply, lost }) => reply ?? lost!.name),
+      ['one', 'ProtocolError', 'two', 'ProtocolError'],
+    );
+    assert.equal(bench.closed, undefined);
+  });
 
   it('closes on a reply nobody asked for', async () => {
     await setUp(() => undefined);

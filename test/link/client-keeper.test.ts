@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { RealWorld } from '../../lib/base/world.ts';
-import { Call, type CallSink } from '../../lib/connection/call.ts';
+import { Call, CallFlag, type CallSink } from '../../lib/connection/call.ts';
 import { Keeper, type KeeperOptions, type KeeperState } from '../../lib/connection/keeper.ts';
 import { bulk, FakeNode } from '../kit/fake-node.ts';
+import { until } from '../kit/until.ts';
 
 class Watch implements CallSink {
   readonly states: KeeperState[] = [];
@@ -171,22 +172,47 @@ describe('connection: keeper', () => {
   });
 
   describe('silence', () => {
-    async function fallSilent(): Promise<void> {
+    const limits = { silence: 20, deadline: Number.POSITIVE_INFINITY };
+    let looking: NodeJS.Timeout | undefined;
+    afterEach(() => clearInterval(looking));
+
+    async function fallSilent(more: { deadline?: number; hasty?: boolean } = {}): Promise<void> {
       await up();
       watch.keeper.send(watch.call('hang'));
-      await new Promise((resolve) => setTimeout(resolve, 30));
-      watch.keeper.checkSilence(20);
-      assert.deepEqual(watch.silences, [true]);
+      looking = setInterval(() => watch.keeper.checkSilence({ ...limits, ...more }), 5);
+      await watch.until(() => watch.silences.length > 0);
+      assert.equal(watch.silences[0], true);
     }
 
-    it('drops a socket whose peer answers on another', async () => {
+    /** HELLO tells a client id; CLIENT LIST ID says `fields` of it. */
+    function knownAs(id: number, fields: string | undefined): void {
+      node.handshake = (argv) => {
+        if (argv[0] === 'hello') return `%2\r\n+proto\r\n:3\r\n+id\r\n:${id}\r\n`;
+        if (argv[0] !== 'client') return undefined;
+        if (argv[1] === 'list') return bulk(fields === undefined ? '' : `id=${id} age=99 ${fields}\n`);
+        return argv[1] === 'kill' ? ':1\r\n' : undefined;
+      };
+    }
+
+    it('holds new calls while it asks, and gives them to the same socket when the peer answers elsewhere', async () => {
       await fallSilent();
-      assert.equal(watch.keeper.send(watch.call('get', 'x')), false, 'a silent peer gets no more calls');
-      await watch.until(() => watch.lost.length === 1);
-      assert.match(watch.lost[0]!.reason.message, /Socket timeout\. Expecting data/);
-      await watch.until(() => watch.keeper.state === 'up');
-      assert.equal(watch.keeper.send(watch.call('get', 'again')), true);
-      await watch.until(() => watch.replies.includes('get again'));
+      assert.equal(watch.keeper.send(watch.call('get', 'x')), false, 'in doubt it gets no more calls');
+      await watch.until(() => watch.silences.length === 2);
+      assert.deepEqual(watch.silences, [true, false]);
+      assert.equal(watch.keeper.send(watch.call('get', 'x')), true);
+      await until('it is there', () => node.count('get', 'x') === 1);
+      assert.equal(node.seen.find(({ argv }) => argv[0] === 'get')!.connection, 1);
+      assert.deepEqual(watch.lost, []);
+    });
+
+    it('asks ever less often while the peer says nothing', async () => {
+      await up();
+      node.shy = true;
+      await fallSilent();
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      assert.ok(node.connections > 2, 'it was not asked again');
+      assert.ok(node.connections < 9, `asked ${node.connections - 1} times in 25 limits`);
+      assert.deepEqual(watch.lost, []);
     });
 
     it('keeps the socket of a peer that is silent everywhere, and uses it when it speaks again', async () => {
@@ -203,19 +229,104 @@ describe('connection: keeper', () => {
       assert.equal(watch.keeper.send(watch.call('get', 'x')), true);
     });
 
-    it('drops the socket of a peer that cannot be reached any more', async () => {
+    it('keeps the socket of a peer that lets nobody in any more', async () => {
       await up();
       node.stopListening();
       await fallSilent();
-      await watch.until(() => watch.lost.length > 0);
-      assert.equal(watch.lost[0]!.words, 'hang');
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      assert.equal(watch.keeper.silent, true);
+      assert.deepEqual(watch.lost, []);
+    });
+
+    it('drops a socket that the server says it does not have', async () => {
+      knownAs(7, undefined);
+      await fallSilent();
+      await watch.until(() => watch.lost.length === 1);
+      assert.equal(watch.lost[0]!.written, true);
+      assert.match(watch.lost[0]!.reason.message, /Connection is closed/);
+    });
+
+    it('waits for as long as the server is busy with that connection', async () => {
+      knownAs(7, 'idle=60 flags=b qbuf=0');
+      await fallSilent({ deadline: 100 });
+      await new Promise((resolve) => setTimeout(resolve, 400));
+      assert.deepEqual(watch.lost, []);
+    });
+
+    it('has a connection closed by the server that has got nothing there for long, and says that nothing left', async () => {
+      knownAs(7, 'idle=60 flags=N qbuf=0');
+      await fallSilent();
+      await watch.until(() => watch.lost.length === 1);
+      assert.deepEqual(
+        node.seen.filter(({ argv }) => argv[1] === 'kill').map(({ argv }) => argv),
+        [['client', 'kill', 'id', '7']],
+      );
+      assert.equal(watch.lost[0]!.written, false);
+    });
+
+    it('does not close what the server has had bytes of within a few seconds', async () => {
+      knownAs(7, 'idle=0 flags=N qbuf=0');
+      await fallSilent();
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      assert.equal(node.count('client', 'kill'), 0);
+      assert.deepEqual(watch.lost, []);
+    });
+
+    it('gives up behind a peer that has been silent everywhere until the deadline', async () => {
+      await up();
+      node.shy = true;
+      await fallSilent({ deadline: 200 });
+      await watch.until(() => watch.lost.length === 1);
+      assert.equal((watch.lost[0]!.reason as { code?: string }).code, 'ERR_SILENT');
+    });
+
+    it('closes a connection that only listens as soon as the peer answers elsewhere', async () => {
+      await fallSilent({ hasty: true });
+      await watch.until(() => watch.lost.length === 1);
+    });
+
+    it('hands back reads alone when they have another place to go', async () => {
+      await up();
+      const read = new Call(['hang', 'read'], -1, CallFlag.readOnly, 'utf8', undefined, watch);
+      watch.keeper.send(read);
+      watch.keeper.send(watch.call('hang', 'write'));
+      watch.keeper.giveUpReads();
+      assert.deepEqual(
+        watch.lost.map(({ words }) => words),
+        ['hang read'],
+      );
+      await until('both are there', () => node.count('hang') === 2);
+      node.say(bulk('of the read') + bulk('of the write'));
+      await watch.until(() => watch.replies.length === 1);
+      assert.deepEqual(watch.replies, ['of the write']);
     });
 
     it('is no silence when nothing is owed', async () => {
       await up();
       await new Promise((resolve) => setTimeout(resolve, 30));
-      watch.keeper.checkSilence(20);
+      watch.keeper.checkSilence(limits);
       assert.deepEqual(watch.silences, []);
     });
+  });
+
+  it('lets an old connection answer for as long as it takes when it is replaced', async () => {
+    let answerOld = (): void => {};
+    node.answer = (argv, socket) => {
+      if (argv[0] !== 'hang') return bulk(argv.join(' '));
+      answerOld = () => socket.write(bulk('old'));
+      return undefined;
+    };
+    await up();
+    watch.keeper.send(watch.call('hang'));
+    await until('it is there', () => node.count('hang') === 1);
+    watch.keeper.renew();
+    watch.keeper.send(watch.call('get', 'new'));
+    await watch.until(() => watch.replies.length === 1);
+    watch.keeper.close(new Error('leaving'), true);
+    assert.equal(watch.keeper.draining, true);
+    answerOld();
+    await watch.until(() => watch.replies.length === 2);
+    assert.deepEqual(watch.replies, ['get new', 'old']);
+    assert.deepEqual(watch.lost, []);
   });
 });

@@ -144,11 +144,6 @@ export const deviations: readonly Deviation[] = [
       'a closed client rejects; ioredis falls back from end to close when it has several nodes, and holds the call for ever',
   },
   {
-    row: 'lifecycle: quit after the end',
-    reason:
-      'a closed client rejects; ioredis falls back from end to close when it has several nodes, and holds the call for ever',
-  },
-  {
     row: 'alone: disconnect while reconnecting',
     reason: 'disconnect() rejects what a client has held; ioredis leaves it pending when it was about to reconnect',
   },

@@ -138,6 +138,61 @@ describe('options of ioredis and of lingcache', () => {
     }
   });
 
+  // What ioredis ignores without a word is refused only where somebody meant something by it: `commandTimeout: true`.
+  it('takes what stands for nothing, and numbers and booleans as text, where ioredis does', () => {
+    const nothing: readonly unknown[] = [null, undefined, '', false];
+    const more: Readonly<Record<string, readonly unknown[]>> = {
+      number: ['5', '0', 0, '1000'],
+      boolean: ['true', 'false', 0, 1, '0', '1'],
+      string: [5, 'x'],
+    };
+    const constructs = (make: () => Face): boolean => {
+      try {
+        const client = make();
+        client.on('error', () => undefined);
+        client.disconnect();
+        return true;
+      } catch {
+        return false;
+      }
+    };
+    const refused = (defaults: object, further: readonly string[], make: (library: unknown, options: object) => Face) =>
+      [...Object.entries(defaults), ...further.map((name) => [name, undefined] as const)].flatMap(([name, usual]) => {
+        if (sentinel.has(name)) return [];
+        const values = [...nothing, ...(more[typeof usual] ?? [])].filter((value) => {
+          const [theirs, ours] = [ioredis, lingcache].map((library) =>
+            constructs(() => make(library, { ...lazy, [name]: value })),
+          );
+          return theirs && !ours;
+        });
+        return values.length === 0 ? [] : [`${name}: ${values.map(String).join(', ')}`];
+      });
+    const redisNames = [
+      'path',
+      'tls',
+      'commandTimeout',
+      'socketTimeout',
+      'blockingTimeout',
+      'clientInfoTag',
+      'scripts',
+    ];
+    const { defaultOptions } = ioredis.Redis as Face;
+    deepEqual(
+      refused(defaultOptions, redisNames, (library, options) => new (library as Face).Redis(options)),
+      // What names no port, host, family, protocol or mapping.
+      ['port: false, 0, 0', 'host: 5', 'family: 5, 1000', 'protocol: 5, 0, 1000', 'replyMapping: 5, x'],
+    );
+    const { options: usual } = new ioredis.Cluster([7000], lazy);
+    deepEqual(
+      refused(
+        usual,
+        ['redisOptions', 'natMap', 'scripts'],
+        (library, options) => new (library as Face).Cluster([7000], options),
+      ),
+      [],
+    );
+  });
+
   it('what is set on options later counts, as there', async () => {
     const calls = await Promise.all(
       [ioredis, lingcache].map(async ({ Redis }) => {

@@ -240,6 +240,44 @@ const rows: Readonly<Record<string, AloneRow['run']>> = {
     const seen = watch(client);
     return [await outcomeOf(() => client.incr('text')), asked, seen];
   },
+  'reconnectOnError 2 repeats its own command alone': async ({ make }) => {
+    const asked: unknown[] = [];
+    const client = make({
+      ...soon,
+      reconnectOnError: (error: Error & { command?: { name: string } }) => {
+        asked.push(error.command?.name);
+        return asked.length < 3 ? 2 : false;
+      },
+    });
+    await client.set('text', 'x');
+    await client.del('n');
+    const all = await Promise.all([
+      outcomeOf(() => client.incr('n')),
+      outcomeOf(() => client.sadd('text', 'member')),
+      outcomeOf(() => client.incr('n')),
+      outcomeOf(() => client.rpush('list', 'once')),
+    ]);
+    return [all, await client.get('n'), await client.llen('list'), asked.length];
+  },
+  'reconnectOnError 2 behind a select of its handler': async ({ make }) => {
+    let asked = 0;
+    const client = make({
+      ...soon,
+      reconnectOnError: () => {
+        if (asked++ > 0) return false;
+        void client.del('text');
+        void client.select(3);
+        return 2;
+      },
+    });
+    await client.set('text', 'x');
+    const outcome = await outcomeOf(() => client.sadd('text', 'member'));
+    const here = await client.type('text');
+    await client.select(3);
+    const there = await client.exists('text');
+    await client.select(0);
+    return [outcome, here, there, await client.type('text')];
+  },
   'offline queue off': async ({ make, cut }) => {
     const client = make({ enableOfflineQueue: false, retryStrategy: () => 100 });
     const early = await outcomeOf(() => client.get('k'));

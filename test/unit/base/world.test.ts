@@ -48,5 +48,59 @@ describe('base/world', () => {
 
   it('tells real time in milliseconds', () => {
     assert.ok(Math.abs(new RealWorld().now() - Date.now()) < 5000);
+    assert.ok(Math.abs(new RealWorld().wallClock() - Date.now()) < 5000);
+  });
+
+  it('has a wall clock that goes on while it sleeps, and deadlines that do not', () => {
+    const world = new ManualWorld({ now: 1000 });
+    let due = false;
+    world.after(50, () => {
+      due = true;
+    });
+    world.sleep(60_000);
+    assert.equal(world.now(), 1000);
+    assert.equal(world.wallClock(), 61_000);
+    world.forward(49);
+    assert.equal(due, false);
+    world.forward(1);
+    assert.equal(due, true);
+    assert.equal(world.wallClock(), 61_050);
+  });
+
+  it('goes by the clocks and timers that were there first, whatever a test puts in their place', async () => {
+    const { setTimeout: timer, clearTimeout: clear } = globalThis;
+    const { now } = Date;
+    const elapsed = performance.now;
+    const frozen = new RealWorld();
+    globalThis.setTimeout = (() => assert.fail('the fake timer')) as unknown as typeof timer;
+    globalThis.clearTimeout = () => assert.fail('the fake timer');
+    Date.now = () => 0;
+    performance.now = () => 0;
+    try {
+      frozen.after(1000, () => assert.fail('cancelled')).cancel();
+      const before = frozen.now();
+      await new Promise<void>((resolve) => frozen.after(5, resolve, true));
+      assert.ok(frozen.now() > before);
+      assert.ok(frozen.wallClock() > 1e12);
+    } finally {
+      globalThis.setTimeout = timer;
+      globalThis.clearTimeout = clear;
+      Date.now = now;
+      performance.now = elapsed;
+    }
+  });
+
+  it('runs many timers without looking at all of them for each', () => {
+    const world = new ManualWorld();
+    let ran = 0;
+    const count = 50_000;
+    for (let at = 0; at < count; at++) {
+      const timer = world.after((at * 7919) % count, () => ran++);
+      if (at % 2 === 0) timer.cancel();
+    }
+    assert.equal(world.pending, count / 2);
+    world.forward(count);
+    assert.equal(ran, count / 2);
+    assert.equal(world.pending, 0);
   });
 });

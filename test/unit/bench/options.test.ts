@@ -27,6 +27,7 @@ describe('bench options', () => {
 
   it('takes suites and single micro benches', () => {
     assert.equal(parseOptions(['redirect']).suite.kind, 'redirect');
+    assert.equal(parseOptions(['growth']).suite.kind, 'growth');
     assert.deepEqual(parseOptions(['micro']).suite, {
       kind: 'micro',
       rooms: ['encode', 'decode', 'slot', 'route', 'cache'],

@@ -157,6 +157,20 @@ class Scene {
 
 // foo is of slot 12182 (node two), bar of 5061 (node one).
 describe('near cache', () => {
+  it('keeps nothing longer than its key lives while the machine sleeps', () => {
+    const scene = new Scene().ready();
+    scene.read(['get', 'foo'], 'a', 10_000);
+    scene.read(['get', 'bar'], 'b', 100_000);
+    scene.world.sleep(9_000);
+    deepEqual(scene.read(['get', 'foo']), { hit: true, value: 'a' });
+    scene.world.sleep(2_000);
+    deepEqual(scene.read(['get', 'foo'], 'c'), { hit: false, value: 'c' });
+    deepEqual(scene.read(['get', 'bar']), { hit: true, value: 'b' });
+    // Its own limit is a minute.
+    scene.world.sleep(50_000);
+    deepEqual(scene.read(['get', 'bar'], 'd'), { hit: false, value: 'd' });
+  });
+
   it('answers from memory what the server said, until it says that the key changed', () => {
     const scene = new Scene().ready();
     deepEqual(scene.read(['get', 'foo'], 'a'), { hit: false, value: 'a' });

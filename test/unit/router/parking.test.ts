@@ -1,19 +1,35 @@
 import assert from 'node:assert/strict';
+import { Backlog } from '../../../lib/base/backlog.ts';
 import { ManualWorld } from '../../../lib/base/world.ts';
 import { Parking } from '../../../lib/router/parking.ts';
 
 describe('router/parking', () => {
-  function scene(): { world: ManualWorld; parking: Parking<string>; out: string[] } {
+  interface Item {
+    readonly name: string;
+    readonly bytes: number;
+  }
+  const item = (name: string): Item => ({ name, bytes: name.length });
+
+  function scene(backlog?: Backlog): { world: ManualWorld; parking: Parking<Item>; out: string[] } {
     const world = new ManualWorld();
     const out: string[] = [];
-    return { world, out, parking: new Parking<string>(world, (item) => out.push(item)) };
+    return {
+      world,
+      out,
+      parking: new Parking<Item>(
+        world,
+        ({ name }) => out.push(name),
+        ({ bytes }) => bytes,
+        backlog,
+      ),
+    };
   }
 
   it('releases each when its time comes, with one timer', () => {
     const { world, parking, out } = scene();
-    parking.park('slow', 100);
-    parking.park('quick', 10);
-    parking.park('quick too', 10);
+    parking.park(item('slow'), 100);
+    parking.park(item('quick'), 10);
+    parking.park(item('quick too'), 10);
     assert.equal(world.pending, 1);
     world.forward(10);
     assert.deepEqual(out, ['quick', 'quick too']);
@@ -22,9 +38,29 @@ describe('router/parking', () => {
     assert.equal(world.pending, 0);
   });
 
+  it('keeps a firm one until its time, and whoever was parked behind it in its lane', () => {
+    const { world, parking, out } = scene();
+    parking.park(item('before'), 1000);
+    parking.park(item('firm'), 100, true);
+    parking.park(item('same'), 1000);
+    parking.park(item('other lane'), 1000);
+    parking.park(item('next'), 10);
+    parking.releaseAll();
+    assert.deepEqual(out, ['before', 'other lane']);
+    world.forward(50);
+    assert.deepEqual(out, ['before', 'other lane'], 'due, but behind');
+    assert.equal(world.pending, 1);
+    world.forward(50);
+    assert.deepEqual(out, ['before', 'other lane', 'firm', 'same', 'next']);
+    assert.equal(world.pending, 0);
+    parking.park(item('free'), 1000);
+    parking.releaseAll();
+    assert.equal(out.at(-1), 'free', 'the lane is free again');
+  });
+
   it('releases all at once, in the order they were parked', () => {
     const { world, parking, out } = scene();
-    for (const item of ['a', 'b', 'c']) parking.park(item, 1000);
+    for (const name of ['a', 'b', 'c']) parking.park(item(name), 1000);
     parking.releaseAll();
     assert.deepEqual(out, ['a', 'b', 'c']);
     assert.equal(parking.size, 0);
@@ -34,23 +70,52 @@ describe('router/parking', () => {
   it('lets what is released park itself again', () => {
     const world = new ManualWorld();
     let rounds = 0;
-    const parking: Parking<string> = new Parking<string>(world, (item) => {
-      rounds++;
-      if (rounds < 5) parking.park(item, 10);
-    });
-    parking.park('stubborn', 10);
+    const parking: Parking<Item> = new Parking<Item>(
+      world,
+      (parked) => {
+        rounds++;
+        if (rounds < 5) parking.park(parked, 10);
+      },
+      ({ bytes }) => bytes,
+    );
+    parking.park(item('stubborn'), 10);
     world.forward(100);
     assert.equal(rounds, 5);
-    parking.park('once more', 10);
+    parking.park(item('once more'), 10);
     parking.releaseAll();
     assert.equal(rounds, 6);
   });
 
   it('gives everything back on clear()', () => {
     const { world, parking, out } = scene();
-    parking.park('a', 10);
-    assert.deepEqual(parking.clear(), ['a']);
+    parking.park(item('a'), 10);
+    assert.deepEqual(parking.clear(), [item('a')]);
     world.forward(100);
     assert.deepEqual(out, []);
+  });
+
+  it('looks at what is due and at nothing else', () => {
+    const { world, parking, out } = scene();
+    const names = Array.from({ length: 20_000 }, (_, at) => `call ${at}`);
+    names.forEach((name, at) => {
+      parking.park(item(name), 1 + at / 100);
+    });
+    world.forward(201);
+    assert.deepEqual(out, names);
+    assert.equal(world.pending, 0);
+  });
+
+  it('counts what is parked in the backlog, and gives back what it counted', () => {
+    const backlog = new Backlog({ maxQueueLength: 2 });
+    const { world, parking } = scene(backlog);
+    parking.park(item('abc'), 10);
+    parking.park(item('de'), 20);
+    assert.deepEqual([backlog.calls, backlog.bytes], [2, 5]);
+    assert.equal(parking.refusal(item('f'))?.code, 'ERR_QUEUE_FULL');
+    world.forward(10);
+    assert.deepEqual([backlog.calls, backlog.bytes], [1, 2]);
+    assert.equal(parking.refusal(item('f')), undefined);
+    parking.clear();
+    assert.deepEqual([backlog.calls, backlog.bytes], [0, 0]);
   });
 });

@@ -291,4 +291,22 @@ describe('the engine', () => {
     say('SET k v');
     assert.match(info(), /\r\ndb0:keys=1,expires=0,avg_ttl=0\r\n/);
   });
+
+  it('goes by the wall clock where time is absolute, and by its own where it is a while', () => {
+    const { world, connect } = bench();
+    const { say } = connect();
+    const seconds = (): number => Number((say('TIME') as string[])[0]);
+    const before = seconds();
+    say('SET k v PX 5000');
+    say(`SET at v EXAT ${before + 30}`);
+    say('XADD s * f v');
+    world.sleep(10_000);
+    assert.equal(seconds(), before + 10);
+    assert.equal(say('GET k'), null);
+    assert.equal(say('TTL at'), 20);
+    assert.ok(Number(String(say('XADD s * f v')).split('-')[0]) >= (before + 10) * 1000);
+    world.sleep(20_000);
+    assert.equal(say('EXISTS at'), 0);
+    assert.match((say('INFO server') as { text: string }).text, new RegExp(`server_time_usec:${before + 30}`));
+  });
 });

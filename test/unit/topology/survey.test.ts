@@ -104,12 +104,13 @@ describe('topology/survey', () => {
       town.world,
     ).then(
       () => assert.fail('resolved'),
-      (error: unknown) => error as Error & { errors: (Error & { node: string })[] },
+      (error: unknown) => error as Error & { hint: string; errors: (Error & { node: string })[] },
     );
     await town.forward(0);
     await town.forward(150);
     const error = await outcome;
-    assert.equal(error.message, 'Failed to refresh slots cache. a:1: connect ECONNREFUSED; b:1: WRONGPASS invalid');
+    assert.equal(error.message, 'Failed to refresh slots cache.');
+    assert.equal(error.hint, 'a:1: connect ECONNREFUSED; b:1: WRONGPASS invalid');
     assert.deepEqual(
       error.errors.map(({ node }) => node),
       ['a:1', 'b:1'],
