@@ -48,6 +48,11 @@ export class AbortError extends RedisError {
   }
 }
 
+/** What belongs to a transaction or batch whose connection was lost half-way is not sent on another. The text is ioredis's. */
+export function abortedByClose(): AbortError {
+  return new AbortError('Command aborted due to connection close', { code: 'ERR_CLOSED' });
+}
+
 /** The error of a call whose AbortSignal fired; `cause` is the signal's reason. */
 export function cancelledBy(signal: AbortSignal): AbortError {
   return new AbortError('The command was cancelled by its AbortSignal.', { code: 'ABORT_ERR', cause: signal.reason });

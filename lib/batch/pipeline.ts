@@ -145,7 +145,7 @@ export class Pipeline {
         }
         const end = this.#endOfUnit(at);
         for (let inner = at; inner <= end; inner++) calls[inner]!.group = scatter;
-        this.#sendUnit(calls.slice(at, end + 1), moment);
+        this.#sendUnit(calls.slice(at, end + 1), moment, scatter);
         at = end;
       }
     });
@@ -156,7 +156,7 @@ export class Pipeline {
     return this.#calls.length - 1;
   }
 
-  #sendUnit(unit: readonly Call[], moment: Moment): void {
+  #sendUnit(unit: readonly Call[], moment: Moment, whole: CallGroup): void {
     const commands = unit.slice(1, -1);
     const slots = this.#host.oneNode ? noSlots : new Set(commands.map((call) => call.slot).filter((slot) => slot >= 0));
     if (slots.size > 1) {
@@ -176,6 +176,7 @@ export class Pipeline {
       (outcome) => settleUnit(unit, outcome, buffers),
     );
     transaction.moment = moment;
+    transaction.whole = whole;
     this.#units.push(transaction);
     this.#host.submit(transaction);
   }
@@ -185,6 +186,9 @@ export class Pipeline {
 function withCallbacks(group: CallGroup, callbacks: ReadonlyMap<number, Callback<unknown>>): CallGroup {
   if (callbacks.size === 0) return group;
   return {
+    get begun() {
+      return group.begun ?? false;
+    },
     settled: (call, error, value) => {
       const callback = callbacks.get(call.index);
       if (callback !== undefined) queueMicrotask(() => callBack(callback, error, value));
@@ -201,7 +205,8 @@ function settleUnit(unit: readonly Call[], outcome: TransactionOutcome, buffers:
   commands.forEach((call, index) => {
     const answer = outcome.queued[index]!;
     // QUEUED is no answer of the command: its shape waits for EXEC's.
-    call.finish(answer instanceof Error ? answer : null, answer);
+    if (answer instanceof Error) call.fail(answer);
+    else call.finish(null, answer);
   });
   const { result } = outcome;
   if (result instanceof Error) exec.fail(result);
@@ -223,7 +228,11 @@ function textOf(reply: unknown): unknown {
 
 function unwrap(results: readonly BatchResult[]): BatchResult[] | null {
   const [error, values] = results.at(-1)!;
-  if (error !== null) throw error;
+  if (error !== null) {
+    const others = results.slice(0, -1).map(([other]) => other);
+    (error as { previousErrors?: unknown }).previousErrors ??= others.filter((other) => other && other !== error);
+    throw error;
+  }
   if (values === null) return null;
   return (values as unknown[]).map((value) => (value instanceof Error ? [value] : [null, value]) as BatchResult);
 }

@@ -20,6 +20,10 @@ export class Scatter implements CallGroup {
     if (size === 0) done([]);
   }
 
+  get begun(): boolean {
+    return this.#open < this.#arrived.length;
+  }
+
   settled(call: Call, error: Error | null, value: unknown): void {
     this.#arrived[call.index] = error === null ? [null, value] : ([error] as unknown as BatchResult);
     if (--this.#open === 0) this.#finish();

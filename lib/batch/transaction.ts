@@ -2,11 +2,12 @@
 // the whole unit. Nothing of it has run while a command was refused (EXECABORT), so sending it again is safe.
 // Sources: MULTI, EXEC; cluster specification on redirections inside transactions.
 
-import { RedisError } from '../base/errors.ts';
+import { abortedByClose, RedisError } from '../base/errors.ts';
 import { hideSecrets, nameCommand } from '../base/secrets.ts';
 import { longAgo, type Moment } from '../base/ticker.ts';
 import {
   Call,
+  type CallGroup,
   type CallSink,
   type Dispatcher,
   type Lane,
@@ -40,6 +41,8 @@ export class Transaction implements Parcel, CallSink {
   writes = 0;
   losses = 0;
   lastError: Error | undefined;
+  /** The batch it is a part of. */
+  whole: CallGroup | undefined;
   readonly #commands: readonly (readonly Argument[])[];
   readonly #encoding: Encoding;
   readonly #dispatcher: Dispatcher;
@@ -93,11 +96,28 @@ export class Transaction implements Parcel, CallSink {
 
   onLost(call: Call, reason: Error): void {
     if (this.settled || call.index !== this.#generation) return;
+    if (this.#dispatcher.keepsBatchesWhole && (this.#answers.length > 0 || this.whole?.begun === true)) {
+      this.#breakOff();
+      return;
+    }
     // The last command decides: without EXEC on the wire nothing can have run.
     const { written } = this.#calls.at(-1)!;
     if (!written) this.writes--;
     this.#generation++;
     this.#dispatcher.lost(this, written, reason);
+  }
+
+  // Each part has an error of its own: errors name their command.
+  #breakOff(): void {
+    this.#generation++;
+    const answers = this.#calls.map((_, at) => (at < this.#answers.length ? this.#answers[at] : abortedByClose()));
+    const [begun, ...queued] = answers;
+    queued.pop();
+    this.#finish({
+      begun: begun instanceof Error ? begun : 'OK',
+      queued: queued.map((answer) => (answer instanceof Error ? answer : String(answer))),
+      result: abortedByClose(),
+    });
   }
 
   #inner(argv: readonly Argument[], encoding: Encoding): Call {

@@ -56,11 +56,18 @@ export interface ReplySource {
 
 /** router -> batch: a call that belongs to a batch settles there instead of through a promise of its own. */
 export interface CallGroup {
+  /** Some of its calls have been answered. */
+  readonly begun?: boolean;
   settled(call: Call, error: Error | null, value: unknown): void;
 }
 
 /** What the floors above the router send through: the router of a cluster, or that of a single node. */
 export interface Dispatcher extends CallSink {
+  /**
+   * What is left of a batch that was answered in part when its connection was lost is given up, as ioredis does for a
+   * single node: sent again it would run apart from what it belongs to.
+   */
+  readonly keepsBatchesWhole: boolean;
   /** One reading of the clock a tick. */
   readonly moment: Moment;
   send(parcel: Parcel): void;

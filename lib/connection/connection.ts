@@ -407,7 +407,7 @@ export class Connection {
       const head = this.#fifo.peek();
       // A server may also unsubscribe on its own (a shard channel whose slot left).
       if (head !== undefined && this.#answers(push, kind, head) && --head.pushes <= 0) {
-        this.#onReply(Number(push.items[2] ?? 0));
+        this.#onReply(push.items[2] ?? 0);
       }
     }
     this.#events.onPush(push);

@@ -32,6 +32,8 @@ export interface HandshakeOptions {
   readonly identify?: boolean | undefined;
   /** Goes with the name: `lingcache(tag)`. */
   readonly clientInfoTag?: string | undefined;
+  /** Told of a password that the server did not need, or could not take. Default: nobody is. */
+  readonly warn?: ((text: string) => void) | undefined;
   /** The connection is TLS. */
   readonly tls?: DialOptions['tls'];
 }
@@ -51,8 +53,10 @@ interface Step {
 const libraryName = 'lingcache';
 
 function authentication(options: HandshakeOptions): readonly string[] | undefined {
-  if (options.password === undefined || options.password === '') return undefined;
-  return options.username ? ['auth', options.username, options.password] : ['auth', options.password];
+  const { username, password = '' } = options;
+  // A name without a password is refused by the server, unless its user has none, and not by oversight ignored.
+  if (username) return ['auth', username, password];
+  return password === '' ? undefined : ['auth', password];
 }
 
 /** The steps for a protocol version, in order. They all leave in one write. */
@@ -61,7 +65,7 @@ function handshakeSteps(options: HandshakeOptions, protocol: 2 | 3): Step[] {
   const auth = authentication(options);
   if (protocol === 3) {
     const hello = ['hello', '3'];
-    if (auth !== undefined) hello.push('AUTH', options.username || 'default', options.password!);
+    if (auth !== undefined) hello.push('AUTH', options.username || 'default', options.password ?? '');
     steps.push({ argv: hello, required: true, judge: judgeHello, identifies: true });
   } else if (auth !== undefined) steps.push({ argv: auth, required: true });
   if (options.connectionName) steps.push({ argv: ['client', 'setname', options.connectionName], required: false });
@@ -81,13 +85,13 @@ function handshakeSteps(options: HandshakeOptions, protocol: 2 | 3): Step[] {
 /** Runs the handshake; resolves with the protocol spoken, rejects with the first refusal that matters. */
 export async function shakeHands(connection: Connection, options: HandshakeOptions): Promise<2 | 3> {
   const wanted = options.protocol ?? 3;
-  const outcomes = await exchange(connection, handshakeSteps(options, wanted));
+  const outcomes = await exchange(connection, options, wanted);
   const refusal = outcomes.find((error) => error !== undefined);
   if (refusal === undefined) return wanted;
   if (outcomes[0] === refusal && !options.tls && speaksTls(refusal)) throw withHint(refusal, tlsHint);
   const [hello] = outcomes;
   if (wanted === 2 || hello === undefined || !mayDoWithout(hello, authentication(options) !== undefined)) throw refusal;
-  const older = (await exchange(connection, handshakeSteps(options, 2))).find((error) => error !== undefined);
+  const older = (await exchange(connection, options, 2)).find((error) => error !== undefined);
   if (older === undefined) return 2;
   // A server that hangs up on the second try has given its reason at the first.
   throw older instanceof ReplyError ? older : refusal;
@@ -102,8 +106,8 @@ function speaksTls(error: Error): boolean {
 }
 
 /** What is wrong, step by step. */
-function exchange(connection: Connection, steps: readonly Step[]): Promise<(Error | undefined)[]> {
-  const answers = steps.map((step) => {
+function exchange(connection: Connection, options: HandshakeOptions, protocol: 2 | 3): Promise<(Error | undefined)[]> {
+  const answers = handshakeSteps(options, protocol).map((step) => {
     const { call, answer } = ownCall(step.argv);
     connection.write(call);
     return answer.then(
@@ -113,7 +117,9 @@ function exchange(connection: Connection, steps: readonly Step[]): Promise<(Erro
       },
       (error: Error) => {
         if (!(error instanceof ReplyError)) return error;
-        if (!step.required || (step.argv[0] === 'auth' && asksForNoPassword(error))) return undefined;
+        const idle = step.argv[0] === 'auth' ? spareCredentials(error) : undefined;
+        if (idle !== undefined) options.warn?.(idle);
+        if (!step.required || idle !== undefined) return undefined;
         return step.hint === undefined || error.code === 'NOPERM' ? error : withHint(error, step.hint);
       },
     );
@@ -160,7 +166,16 @@ function mayDoWithout(error: Error, withPassword: boolean): boolean {
   return !/^(WRONGPASS|DENIED|LOADING|BUSY|ERR invalid password|ERR max number of clients)/i.test(error.message);
 }
 
-// AUTH with a password alone, where the default user has none: everybody may come in, so this client may.
-function asksForNoPassword(error: ReplyError): boolean {
-  return /no password is set|without any password configured/.test(error.message);
+/**
+ * What to say of a refusal by which the credentials are not needed, or not understood: where the default user has no
+ * password everybody may come in, so this client may. Never the credentials themselves.
+ */
+function spareCredentials({ message }: ReplyError): string | undefined {
+  if (/no password is set|without any password configured/.test(message)) {
+    return '[WARN] lingcache: this Redis server does not require a password, but a password was supplied.';
+  }
+  if (/wrong number of arguments for 'auth' command/i.test(message)) {
+    return '[WARN] lingcache: the server refused AUTH with a username and a password. Redis 5 and older take the password option only.';
+  }
+  return undefined;
 }

@@ -16,7 +16,14 @@ import { type Dialing, type DialOptions, dial, type Socket } from './dial.ts';
 import { type HandshakeOptions, shakeHands } from './handshake.ts';
 import { type SilenceLimits, Watch } from './watch.ts';
 
+/** What a dial, a handshake and a connection go by, and the address they belong to. */
+export interface LatestOptions extends DialOptions, HandshakeOptions, ConnectionOptions {
+  readonly address: string;
+}
+
 export interface KeeperOptions extends DialOptions, HandshakeOptions, ConnectionOptions {
+  /** Asked before each dial: what it gives is used from then on. Default: options stay as they are. */
+  readonly latest?: (() => LatestOptions) | undefined;
   /** Milliseconds before dial number `times` (from 1) after a loss, or null to stay down. */
   readonly retryDelay: (times: number) => number | null;
   /** True: calls wait while the address is down (single node). False: send() refuses and the router looks elsewhere. */
@@ -39,6 +46,8 @@ export type KeeperState = 'idle' | 'dialing' | 'up' | 'resting' | 'ended';
 
 export interface KeeperEvents {
   onState(keeper: Keeper, state: KeeperState, reason?: Error): void;
+  /** A socket is open; the handshake begins. */
+  onOpen?(keeper: Keeper): void;
   /** The socket was behind and takes writes again. */
   onDrain?(keeper: Keeper): void;
   /** Calls wait, no bytes come, and new ones are held back (`silent` true), or no longer. */
@@ -52,8 +61,8 @@ export interface KeeperEvents {
 const turnOverLimit = 5000;
 
 export class Keeper implements Lane {
-  readonly address: string;
-  readonly #options: KeeperOptions;
+  address: string;
+  #options: KeeperOptions;
   readonly #world: World;
   readonly #events: KeeperEvents;
   readonly #queue = new Fifo<Call>();
@@ -282,11 +291,11 @@ export class Keeper implements Lane {
   /**
    * Closes the connection as its user asks, without taking back what was given to it: calls that were written leave
    * and are answered, no more are taken, and when the peer has closed, or after `disconnectTimeout`, the keeper ends
-   * (or, with `again`, dials by its rules). Without a connection it ends at once; with `again` nothing happens then.
+   * (or, with `again`, dials by its rules). Before a socket is open it ends at once, or goes on with `again`.
    * Resolves when the connection is gone.
    */
   leave(reason: Error, again = false): Promise<void> {
-    const connection = this.#connection;
+    const connection = this.#connection ?? this.#young;
     if (connection === undefined) {
       if (!again) this.close(reason);
       return Promise.resolve();
@@ -373,11 +382,21 @@ export class Keeper implements Lane {
     this.#dialedAt = this.#world.now();
     this.#slow = false;
     this.#become('dialing');
+    this.#takeLatest();
     this.#dialing = dial(this.#options, this.#world);
     this.#dialing.opened.then(
       (socket) => this.#opened(socket),
       (error: Error) => this.#lost(error),
     );
+  }
+
+  #takeLatest(): void {
+    const { latest } = this.#options;
+    if (latest === undefined) return;
+    const { address, ...options } = latest();
+    this.address = address;
+    this.#options = { ...this.#options, ...options };
+    this.#readOnly = options.readOnly ?? false;
   }
 
   #opened(socket: Socket): void {
@@ -395,7 +414,7 @@ export class Keeper implements Lane {
             return;
           }
         }
-        if (this.#connection === connection) this.#departed();
+        if (this.#connection === connection || this.#young === connection) this.#departed();
         if (shaken) this.#lost(reason);
       },
       onPush: (push) => this.#events.onPush?.(this, push),
@@ -409,6 +428,7 @@ export class Keeper implements Lane {
       onStray: (reply) => this.#events.onStray?.(reply) ?? false,
     });
     this.#young = connection;
+    this.#events.onOpen?.(this);
     const limit = this.#options.connectTimeout ?? 10_000;
     const late = (): void =>
       connection.destroy(new RedisError('connect ETIMEDOUT', { code: 'ETIMEDOUT', node: this.address }));

@@ -7,7 +7,15 @@ import type { Script } from '../command/script.ts';
 import { type Call, CallFlag } from '../connection/call.ts';
 import type { Encoding } from '../wire/decoder.ts';
 import type { Command } from './command.ts';
-import { addScript, type CallMaker, installCommands, takeCallback, type Word, wordOf } from './commander.ts';
+import {
+  addCommand,
+  addScript,
+  type CallMaker,
+  installCommands,
+  takeCallback,
+  type Word,
+  wordOf,
+} from './commander.ts';
 import { traceBatch } from './observe.ts';
 import type { ChainableCommander, RedisCommander } from './surface.generated/index.ts';
 
@@ -32,12 +40,20 @@ export class Chain extends Pipeline {
   readonly #client: ChainClient;
   readonly #transaction: boolean;
 
-  constructor(host: BatchHost, client: ChainClient, scripts: ReadonlyMap<string, Script>, transaction: boolean) {
+  /** `added`: commands of addBuiltinCommand() on the client. */
+  constructor(
+    host: BatchHost,
+    client: ChainClient,
+    scripts: ReadonlyMap<string, Script>,
+    transaction: boolean,
+    added: Iterable<string> | undefined,
+  ) {
     super(host, transaction);
     this.#maker = client.maker;
     this.#client = client;
     this.#transaction = transaction;
     for (const [name, script] of scripts) addScript(this, name, script);
+    if (added !== undefined) for (const name of added) addCommand(this, name);
   }
 
   override exec(callback?: Callback<BatchResult[] | null>): Promise<BatchResult[] | null> {

@@ -10,7 +10,16 @@ import type { Encoding } from '../wire/decoder.ts';
 import { type CancelHost, Cancellable } from './cancellable.ts';
 import { Chain, type CommandWords } from './chain.ts';
 import type { Command } from './command.ts';
-import { addScript, answer, type CallMaker, installCommands, scriptOf, takeCallback, type Word } from './commander.ts';
+import {
+  addScript,
+  answer,
+  type CallMaker,
+  type CommandAdder,
+  installCommands,
+  scriptOf,
+  takeCallback,
+  type Word,
+} from './commander.ts';
 import './hints.ts';
 import type { Status } from './lifecycle.ts';
 import { commandTracing, type Destination, traceCommand, tracedSubmit, traceInUnit } from './observe.ts';
@@ -211,7 +220,7 @@ export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extend
   }
 
   #chain(transaction: boolean): Chain {
-    return new Chain(this.#batches, this.#hands, this.#scripts, transaction);
+    return new Chain(this.#batches, this.#hands, this.#scripts, transaction, (this as CommandAdder).addedBuiltinSet);
   }
 }
 

@@ -109,7 +109,8 @@ export class ClusterSubscriber implements CallSink {
     if (reply instanceof Error) {
       this.#forget(call);
       call.fail(reply);
-    } else call.settle(reply);
+      // A number with `stringNumbers` too, as ioredis has it for a Cluster.
+    } else call.settle(Number(reply));
   }
 
   onLost(call: Call, reason: Error): void {

@@ -283,7 +283,7 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
   #hands(options: ClusterOptions): ClientHands {
     const { redisOptions = {}, showFriendlyErrorStack = redisOptions.showFriendlyErrorStack ?? false } = options;
     return {
-      maker: new CallMaker(options.keyPrefix, this.#core.router, redisOptions),
+      maker: new CallMaker(options, this.#core.router, redisOptions),
       dispatcher: this.#core.router,
       friendly: showFriendlyErrorStack,
       cluster: true,

@@ -60,26 +60,32 @@ export function wordOf(name: string): Word {
   return word;
 }
 
+/** Read at each call, as ioredis does: an option may be assigned while the client lives. */
+interface MakerOptions {
+  readonly keyPrefix?: string | Buffer | null | undefined;
+}
+
 export class CallMaker {
-  readonly #prefix: string | Buffer | undefined;
+  readonly #options: MakerOptions;
   readonly #sink: CallSink;
   /** What replies come by: for transformers, and to leave RESP3's own shapes alone where they are asked for. */
   readonly replyContext: Omit<ReplyContext, 'commandName'>;
 
   constructor(
-    prefix: string | Buffer | null | undefined,
+    options: MakerOptions,
     sink: CallSink,
     { protocol = 3, replyMapping = 'legacy' }: Pick<CommonRedisOptions, 'protocol' | 'replyMapping'> = {},
   ) {
-    this.#prefix = prefix?.length ? prefix : undefined;
+    this.#options = options;
     this.#sink = sink;
     this.replyContext = { protocol, replyMapping };
   }
 
   /** `words`: the name and the arguments as given, in an array that becomes the call's. */
   make(word: Word, words: unknown[], encoding: Encoding): Call {
+    const { keyPrefix } = this.#options;
     let argv = argvOf(transformWords(word.name, words));
-    if (this.#prefix !== undefined) argv = prefixKeys(argv, this.#prefix);
+    if (keyPrefix?.length) argv = prefixKeys(argv, keyPrefix);
     return this.makeAsIs(word, argv, encoding);
   }
 
@@ -108,7 +114,8 @@ export class CallMaker {
   makeScript(script: Script, args: readonly unknown[], encoding: Encoding): Call {
     const count = script.numberOfKeys === undefined ? [] : [script.numberOfKeys];
     let argv = argvOf(['evalsha', script.sha, ...count, ...args]);
-    if (this.#prefix !== undefined) argv = prefixKeys(argv, this.#prefix);
+    const { keyPrefix } = this.#options;
+    if (keyPrefix?.length) argv = prefixKeys(argv, keyPrefix);
     const flags = CallFlag.slow | (script.readOnly ? CallFlag.readOnly : 0);
     const call = this.#place(argv, evalsha, flags, encoding, undefined);
     call.fallback = ['eval', script.lua, ...argv.slice(2)];
@@ -192,9 +199,13 @@ function makeCommandMethods(): Record<string, unknown> {
     string: commandMethod(name, 'utf8'),
     buffer: commandMethod(name, 'buffer'),
   });
-  methods['addBuiltinCommand'] = function addBuiltinCommand(this: Record<string, unknown>, name: string): void {
-    this[name] = commandMethod(name, 'utf8');
-    this[`${name}Buffer`] = commandMethod(name, 'buffer');
+  methods['addBuiltinCommand'] = function addBuiltinCommand(this: CommandAdder, name: string): void {
+    // Its own, and not that of the class, whose instances may have none.
+    if (!Object.hasOwn(this, 'addedBuiltinSet')) {
+      Object.defineProperty(this, 'addedBuiltinSet', { value: new Set(this.addedBuiltinSet) });
+    }
+    this.addedBuiltinSet!.add(name);
+    addCommand(this, name);
   };
   return methods;
 }
@@ -228,6 +239,19 @@ function genericMethod(encoding: Encoding): unknown {
     }
     return this.execute(wordOf(name), words, encoding);
   };
+}
+
+/** Something that addBuiltinCommand() is called on: a client, or a class's prototype. */
+export interface CommandAdder {
+  /** The names added; ioredis's own name for them. */
+  addedBuiltinSet?: Set<string>;
+}
+
+/** Gives one client or chain the methods of a command. */
+export function addCommand(target: object, name: string): void {
+  const methods = target as Record<string, unknown>;
+  methods[name] = commandMethod(name, 'utf8');
+  methods[`${name}Buffer`] = commandMethod(name, 'buffer');
 }
 
 /** Adds `name` and `nameBuffer` to one client or chain. */

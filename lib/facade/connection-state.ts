@@ -2,7 +2,7 @@
 // itself. The database is told to the new connection; what was meant for a transaction that is lost is never sent
 // outside of it. Owns both; knows no socket.
 
-import { AbortError } from '../base/errors.ts';
+import { abortedByClose } from '../base/errors.ts';
 import type { Call, CallGroup, Parcel } from '../connection/call.ts';
 
 interface OpenTransaction {
@@ -17,16 +17,17 @@ export class ConnectionState {
   /** Counts connections: the number of the one in use. */
   readonly #connection: () => number;
   readonly #onSelect: (db: number) => void;
-  readonly #first: number;
   #db: number;
+  /** Of this connection. */
+  #current: number;
   /** What the `select` event has told last; ioredis tells it when SELECT is sent, not when it is answered. */
   #announced: number;
   #open: OpenTransaction | undefined;
   readonly #parts = new WeakMap<Parcel, OpenTransaction>();
 
   constructor(db: number, connection: () => number, onSelect: (db: number) => void) {
-    this.#first = db;
     this.#db = db;
+    this.#current = db;
     this.#announced = db;
     this.#connection = connection;
     this.#onSelect = onSelect;
@@ -43,14 +44,20 @@ export class ConnectionState {
   }
 
   /** A new connection: its handshake has selected the database of the options. */
-  connected(): void {
-    this.#announced = this.#first;
+  connected(db: number): void {
+    this.#announced = db;
+    this.#current = db;
   }
 
   announce(db: number): void {
     if (db === this.#announced) return;
     this.#announced = db;
     this.#onSelect(db);
+  }
+
+  /** The database in use on the connection of now. */
+  get current(): number {
+    return this.#current;
   }
 
   /** Notes a call before it is sent for the first time. An error: it must not be; `quit`: it ends the connection. */
@@ -63,7 +70,7 @@ export class ConnectionState {
     else if (this.#open !== undefined) {
       const open = this.#open;
       if (name === 'exec' || name === 'discard') this.#open = undefined;
-      if (open.connection !== undefined && open.connection !== this.#connection()) return aborted();
+      if (open.connection !== undefined && open.connection !== this.#connection()) return abortedByClose();
       this.#parts.set(call, open);
     }
     return undefined;
@@ -71,7 +78,7 @@ export class ConnectionState {
 
   /** Why a call that lost its connection must not be sent on another one. */
   refusal(parcel: Parcel): Error | undefined {
-    return this.#parts.get(parcel)?.connection === undefined ? undefined : aborted();
+    return this.#parts.get(parcel)?.connection === undefined ? undefined : abortedByClose();
   }
 
   /** Notes a call inside a transaction: what it does is done once `exec` is answered with results. */
@@ -84,7 +91,9 @@ export class ConnectionState {
     if (!Number.isInteger(db)) return;
     this.announce(db);
     whenDone(decisive, (error, value) => {
-      if (error === null && value !== null) this.#db = db;
+      if (error !== null || value === null) return;
+      this.#db = db;
+      this.#current = db;
     });
   }
 
@@ -98,17 +107,15 @@ export class ConnectionState {
   }
 }
 
-/** The text is ioredis's. */
-function aborted(): Error {
-  return new AbortError('Command aborted due to connection close', { code: 'ERR_CLOSED' });
-}
-
 /** Tells the outcome of a call before its caller hears of it. */
 export function whenDone(call: Call, done: (error: Error | null, value: unknown) => void): void {
   const group: CallGroup | null = call.group;
   const { resolve, reject } = call;
   if (group !== null) {
     call.group = {
+      get begun() {
+        return group.begun ?? false;
+      },
       settled: (settled, error, value) => {
         done(error, value);
         group.settled(settled, error, value);

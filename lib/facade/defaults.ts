@@ -91,7 +91,7 @@ export function clusterOptionsOf(given: ClusterOptions): ClusterOptions {
   options['himportFieldsets'] = fieldsetsOf(given.himportFieldsets);
   const prefix = given.redisOptions?.keyPrefix;
   if (prefix && !options['keyPrefix']) options['keyPrefix'] = prefix;
-  return options;
+  return { ...options };
 }
 
 /** The options of a node's own client, as `nodes()` gives them. */
@@ -137,7 +137,8 @@ export function redisOptionsOf(args: readonly unknown[]): RedisOptions {
   if (secure) fill(options, { tls: true });
   fill(options, { ...defaultRedisOptions, autoPipeliningIgnoredCommands: [] });
   options['himportFieldsets'] = fieldsetsOf(options['himportFieldsets']);
-  return options as RedisOptions;
+  // A copy: an object that grew key by key is a hash table to V8, and some of these are read at every call.
+  return { ...options } as RedisOptions;
 }
 
 /** A URL, `host:port` or socket path as options; its query names further ones (`?family=6&connectionName=me`). */

@@ -156,6 +156,9 @@ function tracedGroup(
   reject: (error: Error) => void,
 ): CallGroup {
   return {
+    get begun() {
+      return group?.begun ?? false;
+    },
     settled: (call, error, value) => {
       if (error === null) resolve(value);
       else reject(error);

@@ -6,9 +6,10 @@ import { Backlog } from '../base/backlog.ts';
 import { AbortError, MaxRetriesPerRequestError, RedisError } from '../base/errors.ts';
 import type { Timer, World } from '../base/world.ts';
 import { Call, CallFlag, type Lane, ownCall, type Parcel } from '../connection/call.ts';
-import { Keeper, type KeeperState } from '../connection/keeper.ts';
+import { Keeper, type KeeperState, type LatestOptions } from '../connection/keeper.ts';
 import { Subscriptions } from '../pubsub/subscriptions.ts';
-import { Deadlines, failAsTimedOut } from '../router/deadlines.ts';
+import { CommandTimeout } from '../router/command-timeout.ts';
+import { failAsTimedOut } from '../router/deadlines.ts';
 import { SingleRouter, type SingleRouterOptions } from '../router/single.ts';
 import { lossOf } from '../router/verdict.ts';
 import { ReplyError } from '../wire/reply.ts';
@@ -70,15 +71,12 @@ export class RedisCore implements NodeLink {
   readonly #state: ConnectionState;
   /** Of calls that are to be sent again. */
   readonly #databases = new WeakMap<Parcel, number>();
-  readonly #deadlines: Deadlines | undefined;
+  readonly #timeout: CommandTimeout;
   readonly #fieldsets: Fieldsets | undefined;
   readonly #connects = new ConnectTracer();
   readonly #unblocker: Unblocker;
-  /** Blocking calls may be given up by a limit of the options. */
-  readonly #mayGiveUp: boolean;
-  #times = 0;
-  /** Attempts to connect since it was last ready. */
-  #retries = 0;
+  /** To connect, since the client was ready last. */
+  #attempts = 0;
   /** The connection of now, or the one just lost, has been through its handshake. */
   #wasUp = false;
   #connections = 0;
@@ -105,14 +103,17 @@ export class RedisCore implements NodeLink {
       secondOf(() => this.keeper, options, world),
       world,
     );
-    this.#mayGiveUp = limitsBlocking(options);
     this.router = new SingleRouter(
       laneOf(() => this.keeper),
       world,
       {
-        resendWritten: resendsWritten(options),
-        maxResends: maxResendsOf(options),
-        gaveUp: gaveUpOf(options),
+        get resendWritten() {
+          return resendsWritten(options);
+        },
+        get maxResends() {
+          return maxResendsOf(options);
+        },
+        gaveUp: (parcel, reason) => gaveUpOf(options)(parcel, reason),
         loadingDeadline: options.maxLoadingRetryTime ?? 10_000,
         again: (parcel) => this.#databases.set(parcel, this.#state.db),
         hold: (parcel) => this.#hold(parcel),
@@ -120,7 +121,9 @@ export class RedisCore implements NodeLink {
       },
     );
     this.#lifecycle = new Lifecycle(client, {
-      offlineQueue: options.enableOfflineQueue ?? true,
+      get offlineQueue() {
+        return options.enableOfflineQueue ?? true;
+      },
       offlineMessage: "Stream isn't writeable and enableOfflineQueue options is false",
       backlog: this.#backlog,
       send: (parcel) => this.#send(parcel),
@@ -134,16 +137,13 @@ export class RedisCore implements NodeLink {
       () => (this.keeper.state === 'up' ? this.#connections : 0),
       (db) => client.emit('select', db),
     );
-    const timeout = options.commandTimeout;
-    if (timeout !== undefined && timeout > 0) {
-      this.#deadlines = new Deadlines(timeout, world, (visit) => this.#visitAll(visit), {
-        expire: (parcel) => {
-          failAsTimedOut(parcel);
-          if ((parcel.flags & CallFlag.blocking) !== 0) this.release(parcel as Call);
-        },
-        swept: () => this.#lifecycle.forgetSettled(),
-      });
-    }
+    this.#timeout = new CommandTimeout(options, world, (visit) => this.#visitAll(visit), {
+      expire: (parcel) => {
+        failAsTimedOut(parcel);
+        if ((parcel.flags & CallFlag.blocking) !== 0) this.release(parcel as Call);
+      },
+      swept: () => this.#lifecycle.forgetSettled(),
+    });
     if (options.himportFieldsets?.length) this.#fieldsets = new Fieldsets(options.himportFieldsets);
     if (options.lazyConnect) this.#lifecycle.become('wait');
   }
@@ -157,7 +157,7 @@ export class RedisCore implements NodeLink {
   }
 
   submit(parcel: Parcel): void {
-    this.#deadlines?.start();
+    this.#timeout.start(parcel.moment.at);
     const error = parcel instanceof Call ? this.#admit(parcel) : undefined;
     if (error === undefined) this.#lifecycle.submit(parcel);
     else if (error === 'quit') this.#submitQuit(parcel as Call);
@@ -177,7 +177,7 @@ export class RedisCore implements NodeLink {
   }
 
   #send(parcel: Parcel): void {
-    if (this.#mayGiveUp && (parcel.flags & CallFlag.blocking) !== 0) this.#unblocker.note(parcel as Call);
+    if ((parcel.flags & CallFlag.blocking) !== 0 && limitsBlocking(this.#options)) this.#unblocker.note(parcel as Call);
     this.router.send(parcel);
   }
 
@@ -220,7 +220,7 @@ export class RedisCore implements NodeLink {
       return;
     }
     // The status stays what it is until the connection is closed, and what comes meanwhile waits for what is next.
-    if (keeper.state === 'up') this.#lifecycle.pause();
+    if (keeper.state === 'up' || status === 'connect') this.#lifecycle.pause();
     void keeper.leave(this.#reasonToClose(), reconnect);
   }
 
@@ -252,6 +252,7 @@ export class RedisCore implements NodeLink {
 
   async quit(): Promise<'OK'> {
     const { call, answer } = ownCall(['quit']);
+    call.moment = this.router.moment;
     const ended = this.#lifecycle.ended;
     this.submit(call);
     try {
@@ -306,35 +307,44 @@ export class RedisCore implements NodeLink {
   depart(): void {
     if (!this.#fresh) this.keeper.close(this.#reasonToClose());
   }
+
   #makeKeeper(): Keeper {
-    const { path } = this.#options;
-    const [host, port] = [this.#options.host ?? 'localhost', this.#options.port ?? 6379];
     const options = {
-      ...keeperOptionsOf(this.#options, undefined),
-      host,
-      port,
-      readOnly: this.#options.readOnly,
+      ...this.#dialOptions(),
+      latest: () => this.#dialOptions(),
       retryDelay: () => this.#retryDelay(),
       holdWhileDown: false,
-      // One node: its bounds are the client's.
-      maxQueueLength: undefined,
-      maxQueueBytes: undefined,
       backlog: this.#backlog,
     };
-    return new Keeper(path ?? `${host}:${port}`, options, this.#world, {
+    return new Keeper(options.address, options, this.#world, {
       onState: (keeper, state, reason) => {
         this.#connects.onState(keeper, state, reason);
         if (keeper === this.keeper) this.#onState(state, reason);
+      },
+      onOpen: (keeper) => {
+        if (keeper !== this.keeper) return;
+        this.#state.connected(this.#options.db ?? 0);
+        this.#lifecycle.become('connect');
       },
       onPush: (_keeper, push) => this.subscriptions.receive(push),
       onStray: (reply) => this.#onMonitorLine(reply),
     });
   }
 
+  // Read before each attempt: users rotate passwords, and move their servers, by assigning options.
+  #dialOptions(): LatestOptions {
+    const { path, host, port, readOnly } = this.#options;
+    const place = { host: host ?? 'localhost', port: port ?? 6379 };
+    const address = path ?? `${place.host}:${place.port}`;
+    // One node: its bounds are the client's.
+    const bounds = { maxQueueLength: undefined, maxQueueBytes: undefined };
+    return { ...keeperOptionsOf(this.#options, undefined), ...bounds, ...place, address, readOnly };
+  }
+
   // Counted until ready, as ioredis does: a server that lets us in and cuts us off is none that can be used.
   #retryDelay(): number | null {
     if (this.#quitting) return null;
-    const delay = this.#askStrategy(++this.#retries);
+    const delay = this.#askStrategy(++this.#attempts);
     if (typeof delay !== 'number') return null;
     this.#delay = delay;
     return delay;
@@ -389,8 +399,6 @@ export class RedisCore implements NodeLink {
         break;
       case 'up':
         this.#wasUp = true;
-        this.#state.connected();
-        this.#lifecycle.become('connect');
         void this.#getReady(++this.#connections);
         break;
       case 'resting':
@@ -413,18 +421,22 @@ export class RedisCore implements NodeLink {
     const send = (call: Call): boolean => this.keeper.send(call);
     // Not within the keeper's own event: it is still putting its affairs in order.
     await undefined;
+    let refused: ReplyError | undefined;
     if (this.#options.enableReadyCheck ?? true) {
       const { maxLoadingRetryTime = 10_000, connectTimeout = 10_000 } = this.#options;
       const late = (): void => this.#dropUnready(connection);
-      await waitUntilLoaded(send, this.#world, maxLoadingRetryTime, connectTimeout, late);
+      refused = await waitUntilLoaded(send, this.#world, maxLoadingRetryTime, connectTimeout, late);
     }
     if (connection !== this.#connections || this.keeper.state !== 'up' || this.#lifecycle.paused) return;
+    if (refused !== undefined) {
+      this.#refuse(refused);
+      return;
+    }
+    this.#attempts = 0;
     this.#reselect(send);
     this.#fieldsets?.prepare(this.keeper).catch((error: Error) => this.#lifecycle.reportError(error));
     if (this.#options.autoResubscribe ?? true) this.subscriptions.restore(send);
     else this.subscriptions = new Subscriptions(this.#client);
-    this.#times = 0;
-    this.#retries = 0;
     this.#lifecycle.become('ready');
     const waiters = this.#waiters.splice(0);
     // Behind the event.
@@ -441,10 +453,17 @@ export class RedisCore implements NodeLink {
     this.keeper.drop(new RedisError('connect ETIMEDOUT', { code: 'ETIMEDOUT', node: address }));
   }
 
-  // The handshake selects the database of the options; commands may have changed it since.
+  // The server is there and will have none of this client: what waits hears so, and another try follows.
+  #refuse(refusal: ReplyError): void {
+    this.#lifecycle.failHeldNow(() => new ReplyError(refusal.message));
+    this.#lifecycle.reportError(refusal);
+    this.disconnect(true);
+  }
+
+  // The handshake has selected the database of the options; commands may have changed it on the connection before.
   #reselect(send: (call: Call) => boolean): void {
-    const { db } = this.#state;
-    if (db === (this.#options.db ?? 0)) return;
+    const { db, current } = this.#state;
+    if (db === current) return;
     const { call, answer: selected } = ownCall(['select', String(db)]);
     if (!send(call)) return;
     selected.catch((error: Error) => this.#lifecycle.reportError(error));
@@ -472,13 +491,13 @@ export class RedisCore implements NodeLink {
     this.#report(reason);
     // A listener has ended the client.
     if (keeper !== this.keeper || keeper.state !== 'resting') return;
+    const refused = refusalIn(reason);
+    // Commands do not wait for a server that will have none of this client.
+    if (refused !== undefined && !this.#wasUp) this.#lifecycle.failHeldNow(() => new ReplyError(refused.message));
     this.#lifecycle.become('close');
     this.#lifecycle.become('reconnecting', this.#delay);
     const { maxRetriesPerRequest: limit = 20 } = this.#options;
-    const refused = refusalIn(reason);
-    // Commands do not wait for a server that will have none of this client.
-    if (refused !== undefined && !this.#wasUp) this.#lifecycle.failHeld(() => new ReplyError(refused.message));
-    else if (limit !== null && ++this.#times % (limit + 1) === 0) {
+    if (limit !== null && limit >= 0 && this.#attempts % (limit + 1) === 0) {
       const detail = { node: this.keeper.address, cause: reason };
       this.#lifecycle.failHeld(() => new MaxRetriesPerRequestError(limit, detail));
     }

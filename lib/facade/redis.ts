@@ -186,9 +186,11 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
     const { options } = this;
     const link = this.#link;
     return {
-      maker: new CallMaker(options.keyPrefix, link.router, options),
+      maker: new CallMaker(options, link.router, options),
       dispatcher: link.router,
-      friendly: options.showFriendlyErrorStack ?? false,
+      get friendly() {
+        return options.showFriendlyErrorStack ?? false;
+      },
       cluster: false,
       refuse: link.refuse,
       status: () => link.status,

@@ -7,6 +7,11 @@ import type { RouterOptions } from '../router/router.ts';
 import type { SeedOptions } from '../topology/seeds.ts';
 import type { ClusterOptions, CommonRedisOptions, RedisOptions } from './options.ts';
 
+/** As ioredis does, so that what catches its warnings catches ours. */
+function warn(text: string): void {
+  console.warn(text);
+}
+
 /** What a keeper needs, out of the options of a node and those its seed brought along. */
 export function keeperOptionsOf(
   options: RedisOptions,
@@ -32,6 +37,7 @@ export function keeperOptionsOf(
     reconnectOnError: options.reconnectOnError ?? undefined,
     clientInfo: !(options.disableClientInfo ?? false),
     clientInfoTag: options.clientInfoTag,
+    warn,
     ...(options.replyMapping === 'resp3' ? { mapping: 'objects' } : {}),
     ...(options.stringNumbers === undefined ? {} : { stringNumbers: options.stringNumbers }),
     ...(options.maxBulkLength === undefined ? {} : { maxBulkLength: options.maxBulkLength }),

@@ -7,7 +7,8 @@ import type { World } from '../base/world.ts';
 import { type Call, CallFlag, ownCall, type Parcel } from '../connection/call.ts';
 import type { Keeper, KeeperState } from '../connection/keeper.ts';
 import type { Subscriptions } from '../pubsub/subscriptions.ts';
-import { Deadlines, failAsTimedOut, type VisitParcels } from '../router/deadlines.ts';
+import { CommandTimeout } from '../router/command-timeout.ts';
+import { failAsTimedOut, type VisitParcels } from '../router/deadlines.ts';
 import { SingleRouter } from '../router/single.ts';
 import { defaultQuitTimeout, outlasts, quitTimeoutError } from './drain.ts';
 import type { Status } from './lifecycle.ts';
@@ -35,11 +36,10 @@ export class SharedLink implements NodeLink {
   readonly refuse: NodeLink['refuse'];
   readonly db: number;
   readonly #subscriber: NodeSubscriber;
-  readonly #deadlines: Deadlines | undefined;
+  readonly #timeout: CommandTimeout;
   readonly #world: World;
   readonly #unblocker: Unblocker;
-  /** Blocking calls may be given up by a limit of the options. */
-  readonly #mayGiveUp: boolean;
+  readonly #options: RedisOptions;
   readonly #retryStrategy: RedisOptions['retryStrategy'];
   /** Milliseconds. */
   readonly #quitTimeout: number;
@@ -57,7 +57,7 @@ export class SharedLink implements NodeLink {
       secondOf(() => keeper, options, world),
       world,
     );
-    this.#mayGiveUp = limitsBlocking(options);
+    this.#options = options;
     this.#quitTimeout = options.quitTimeout ?? defaultQuitTimeout;
     this.router = new SingleRouter(keeper, world, {
       resendWritten: resendsWritten(options),
@@ -67,13 +67,11 @@ export class SharedLink implements NodeLink {
       hold: (parcel) => parcel.fail(parcel.lastError ?? this.#closed()),
       backlog: keeper.backlog,
     });
-    const timeout = options.commandTimeout;
-    if (timeout === undefined || timeout <= 0) return;
     const visitAll: VisitParcels = (visit) => {
       this.router.forEachParked(visit);
       keeper.forEachCall(visit);
     };
-    this.#deadlines = new Deadlines(timeout, world, visitAll, {
+    this.#timeout = new CommandTimeout(options, world, visitAll, {
       expire: (parcel) => {
         failAsTimedOut(parcel);
         if ((parcel.flags & CallFlag.blocking) !== 0) this.release(parcel as Call);
@@ -127,8 +125,8 @@ export class SharedLink implements NodeLink {
   }
 
   submit(parcel: Parcel): void {
-    this.#deadlines?.start();
-    if (this.#mayGiveUp && (parcel.flags & CallFlag.blocking) !== 0) this.note(parcel as Call);
+    this.#timeout.start(parcel.moment.at);
+    if ((parcel.flags & CallFlag.blocking) !== 0 && limitsBlocking(this.#options)) this.note(parcel as Call);
     this.router.send(parcel);
   }
 

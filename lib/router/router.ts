@@ -90,6 +90,8 @@ const promptRedirects = 2;
 const disagreement = 5;
 
 export class Router implements Dispatcher {
+  // Where calls go by slot, a batch is no whole.
+  readonly keepsBatchesWhole = false;
   readonly counts: RedirectCounts = { moved: 0, ask: 0, retried: 0 };
   readonly #options: RouterOptions;
   readonly #pool: NodePool;

@@ -1,6 +1,7 @@
 // The router of one node: no slots, no redirects; only LOADING waits and lost calls go round again.
 
 import type { Backlog } from '../base/backlog.ts';
+import { abortedByClose } from '../base/errors.ts';
 import { type Moment, Ticker } from '../base/ticker.ts';
 import type { World } from '../base/world.ts';
 import type { Call, Dispatcher, Lane, Parcel, ReplySource } from '../connection/call.ts';
@@ -27,6 +28,7 @@ export interface SingleRouterOptions {
 const delays = { tryAgain: 0, clusterDown: 0, failover: 100 };
 
 export class SingleRouter implements Dispatcher {
+  readonly keepsBatchesWhole = true;
   readonly #lane: Lane;
   readonly #world: World;
   readonly #ticker: Ticker;
@@ -60,7 +62,9 @@ export class SingleRouter implements Dispatcher {
   }
 
   onLost(call: Call, reason: Error): void {
-    if (!call.settled) this.lost(call, call.written, reason);
+    if (call.settled) return;
+    if (call.written && call.group?.begun === true) call.fail(abortedByClose());
+    else this.lost(call, call.written, reason);
   }
 
   refused(parcel: Parcel, error: ReplyError, _from: ReplySource): boolean {

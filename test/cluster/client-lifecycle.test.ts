@@ -488,6 +488,38 @@ describe('client: a single node', () => {
     assert.equal(redis.status, 'end');
   });
 
+  it('ends in order when retryStrategy throws, and lets the process see it', async () => {
+    redis = new Redis({
+      port: node.port,
+      retryStrategy: () => {
+        throw new Error('of the user');
+      },
+    });
+    await redis.get('k');
+    const hanging = failure(redis.call('hang'));
+    while (node.count('hang') === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    const listeners = process.listeners('uncaughtException');
+    process.removeAllListeners('uncaughtException');
+    const thrown = new Promise<Error>((resolve) => process.once('uncaughtException', resolve));
+    try {
+      node.cut();
+      assert.equal((await thrown).message, 'of the user');
+    } finally {
+      for (const listener of listeners) process.on('uncaughtException', listener);
+    }
+    assert.equal((await hanging).message, 'Connection is closed.');
+    assert.equal(redis.status, 'end');
+  });
+
+  it('asks at growing intervals a server that refuses it at every try', async () => {
+    node.answer = ([name]) => (name === 'info' ? '-NOAUTH Authentication required.\r\n' : '+OK\r\n');
+    const times: number[] = [];
+    redis = new Redis({ port: node.port, retryStrategy: (attempt) => (times.push(attempt) < 5 ? 1 : null) });
+    assert.equal((await failure(redis.get('k'))).message, 'NOAUTH Authentication required.');
+    await new Promise((resolve) => redis.once('end', resolve));
+    assert.deepEqual(times, [1, 2, 3, 4, 5]);
+  });
+
   it('drops what has not been sent when a signal fires, and lets go of what has', async () => {
     redis = new Redis({ port: node.port, lazyConnect: true, keyPrefix: 'p:' });
     const [before, after] = [new AbortController(), new AbortController()];

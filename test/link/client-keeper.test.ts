@@ -112,6 +112,54 @@ describe('connection: keeper', () => {
     assert.deepEqual(watch.lost, []);
   });
 
+  it('leaves: what is in flight is answered, nothing more is taken, and it ends when the peer closes', async () => {
+    await up();
+    watch.keeper.send(watch.call('get', 'last'));
+    const gone = watch.keeper.leave(new Error('leaving'));
+    assert.equal(watch.keeper.send(watch.call('get', 'late')), false);
+    assert.equal(watch.keeper.state, 'up');
+    await gone;
+    assert.deepEqual(watch.replies, ['get last']);
+    assert.deepEqual(watch.lost, []);
+    assert.deepEqual(watch.states, ['dialing', 'up', 'ended']);
+  });
+
+  it('leaves and comes back: calls that the peer did not answer are lost, then it dials again', async () => {
+    await up();
+    watch.keeper.send(watch.call('hang'));
+    await watch.keeper.leave(new Error('leaving'), true);
+    assert.equal(watch.lost[0]!.reason.message, 'leaving');
+    await watch.until(() => watch.keeper.state === 'up');
+    assert.deepEqual(watch.states, ['dialing', 'up', 'resting', 'dialing', 'up']);
+  });
+
+  it('leaves for good although it was to come back', async () => {
+    await up();
+    const both = [watch.keeper.leave(new Error('a while'), true), watch.keeper.leave(new Error('for good'))];
+    await Promise.all(both);
+    assert.deepEqual(watch.states, ['dialing', 'up', 'ended']);
+    assert.equal(node.connections, 1);
+  });
+
+  it('takes the latest options at each dial', async () => {
+    const other = await FakeNode.start(() => bulk('from the other'));
+    let port = node.port;
+    watch = new Watch(node, {
+      latest: () => ({ host: '127.0.0.1', port, address: `127.0.0.1:${port}`, connectionName: `to ${port}` }),
+    });
+    await up();
+    port = other.port;
+    node.cut();
+    await watch.until(() => watch.keeper.state === 'resting');
+    await watch.until(() => watch.keeper.state === 'up');
+    watch.keeper.send(watch.call('get', 'x'));
+    await watch.until(() => watch.replies.length === 1);
+    assert.equal(watch.keeper.address, other.key);
+    assert.equal(other.count('client', 'setname'), 1);
+    watch.keeper.close(new Error('test over'));
+    await other.close();
+  });
+
   it('leaves nothing open when closed while dialing or shaking hands', async () => {
     for (const turns of [0, 1, 2, 3, 5]) {
       const one = new Watch(node);

@@ -4,10 +4,14 @@ import { deepEqual, fail } from 'node:assert/strict';
 import { needRedisServer, type RealNode, startRealNode } from '../../kit/redis-server.ts';
 import { judge, libraries, unusedDeviations } from './harness.ts';
 import { type AloneRow, aloneRows, runAlone } from './rows-alone.ts';
+import { appRows } from './rows-alone-apps.ts';
+import { optionRows } from './rows-alone-options.ts';
 import { transactionRows } from './rows-alone-transactions.ts';
 
 const groups: Readonly<Record<string, readonly AloneRow[]>> = {
   alone: aloneRows,
+  'options assigned': optionRows,
+  apps: appRows,
   'transactions alone': transactionRows,
 };
 
