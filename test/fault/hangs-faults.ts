@@ -53,7 +53,9 @@ class Pair {
   }
 
   #answer(at: number, argv: readonly string[], socket: Socket): Answer {
-    const mood = at === 1 ? this.mood : 'well';
+    // Calls go in circles between both; all else concerns the second.
+    const circles = argv.includes(key) && (this.mood === 'ping-pong' || this.mood === 'ask in circles');
+    const mood = at === 1 || circles ? this.mood : 'well';
     const name = argv[0]!;
     if (mood === 'mute') return undefined;
     if (mood === 'garbage') return '&&&&\r\n';
@@ -132,6 +134,8 @@ function healthy(argv: readonly string[]): Answer {
       return `*2\r\n${bulk('0')}*0\r\n`;
     case 'multi':
       return '+OK\r\n';
+    case 'mget':
+      return `*${argv.length - 1}\r\n${bulk('x').repeat(argv.length - 1)}`;
     case 'exec':
       return `*1\r\n${bulk('x')}`;
     case 'subscribe':
