@@ -56,6 +56,11 @@ export class Parking<T extends Parkable> {
     return this.#backlog.refusal(1, item.bytes);
   }
 
+  /** Somebody of this lane is held firmly: who comes behind him is to wait with him. */
+  holds(lane: number): boolean {
+    return this.#firmLanes.size > 0 && this.#firmLanes.has(lane);
+  }
+
   /** `firm`: releaseAll() leaves it until its time has come, and with it whoever is parked behind it in its lane. */
   park(item: T, ms: number, firm = false): void {
     const lane = this.#laneOf(item);

@@ -367,7 +367,8 @@ export class Router implements Dispatcher {
     const further = parcel.redirects - promptRedirects;
     const pause = further > 0 ? Math.min(disagreement * 2 ** (further - 1), failover) : 0;
     const base = asking ? pause : Math.max(moved, pause);
-    if (base > 0) this.#park(parcel, base, { firm: pause > 0, to: key, asking });
+    const behind = this.#parking.holds(parcel.slot);
+    if (base > 0 || behind) this.#park(parcel, base, { firm: pause > 0, to: key, asking });
     else this.#sendTo(parcel, key, asking);
   }
 
