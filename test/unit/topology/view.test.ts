@@ -157,7 +157,7 @@ describe('topology/view', () => {
         view.shards.map(({ master }) => master),
         ['10.0.0.0:6379'],
       );
-      assert.match(String(leftOut), /10\.0\.0\.1:6379: natMap: /);
+      assert.match(String(leftOut), /natMap of 10\.0\.0\.1:6379: /);
     }
   });
 
