@@ -49,8 +49,8 @@ export class AbortError extends RedisError {
 }
 
 /** What belongs to a transaction or batch whose connection was lost half-way is not sent on another. The text is ioredis's. */
-export function abortedByClose(): AbortError {
-  return new AbortError('Command aborted due to connection close', { code: 'ERR_CLOSED' });
+export function abortedByClose(detail: ErrorDetail = {}): AbortError {
+  return new AbortError('Command aborted due to connection close', { ...detail, code: 'ERR_CLOSED' });
 }
 
 /** The error of a call whose AbortSignal fired; `cause` is the signal's reason. */

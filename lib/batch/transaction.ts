@@ -16,6 +16,7 @@ import {
   wordsLength,
 } from '../connection/call.ts';
 import type { Encoding } from '../wire/decoder.ts';
+import { ProtocolError } from '../wire/decoder.ts';
 import type { Argument } from '../wire/encoder.ts';
 import { ReplyError } from '../wire/reply.ts';
 
@@ -96,8 +97,9 @@ export class Transaction implements Parcel, CallSink {
 
   onLost(call: Call, reason: Error): void {
     if (this.settled || call.index !== this.#generation) return;
-    if (this.#dispatcher.keepsBatchesWhole && (this.#answers.length > 0 || this.whole?.begun === true)) {
-      this.#breakOff();
+    const begun = this.#answers.length > 0 || this.whole?.begun === true;
+    if (begun && this.#dispatcher.keepsBatchesWhole && !(reason instanceof ProtocolError)) {
+      this.#breakOff(reason);
       return;
     }
     // The last command decides: without EXEC on the wire nothing can have run.
@@ -108,15 +110,18 @@ export class Transaction implements Parcel, CallSink {
   }
 
   // Each part has an error of its own: errors name their command.
-  #breakOff(): void {
+  #breakOff(reason: Error): void {
     this.#generation++;
-    const answers = this.#calls.map((_, at) => (at < this.#answers.length ? this.#answers[at] : abortedByClose()));
+    const { slot, attempts, writes } = this;
+    const detail = { slot, attempts, writes, cause: reason, node: (reason as { node?: string }).node };
+    const aborted = (): Error => abortedByClose(detail);
+    const answers = this.#calls.map((_, at) => (at < this.#answers.length ? this.#answers[at] : aborted()));
     const [begun, ...queued] = answers;
     queued.pop();
     this.#finish({
       begun: begun instanceof Error ? begun : 'OK',
       queued: queued.map((answer) => (answer instanceof Error ? answer : String(answer))),
-      result: abortedByClose(),
+      result: aborted(),
     });
   }
 

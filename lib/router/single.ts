@@ -5,6 +5,7 @@ import { abortedByClose } from '../base/errors.ts';
 import { type Moment, Ticker } from '../base/ticker.ts';
 import type { World } from '../base/world.ts';
 import type { Call, Dispatcher, Lane, Parcel, ReplySource } from '../connection/call.ts';
+import { ProtocolError } from '../wire/decoder.ts';
 import { ReplyError } from '../wire/reply.ts';
 import { Parking } from './parking.ts';
 import { judgeLoss, judgeReply, lossOf } from './verdict.ts';
@@ -63,8 +64,11 @@ export class SingleRouter implements Dispatcher {
 
   onLost(call: Call, reason: Error): void {
     if (call.settled) return;
-    if (call.written && call.group?.begun === true) call.fail(abortedByClose());
-    else this.lost(call, call.written, reason);
+    // A reply that could not be read is its own call's end, with that reason.
+    if (call.written && call.group?.begun === true && !(reason instanceof ProtocolError)) {
+      const { slot, attempts, writes } = call;
+      call.fail(abortedByClose({ slot, attempts, writes, cause: reason, node: (reason as { node?: string }).node }));
+    } else this.lost(call, call.written, reason);
   }
 
   refused(parcel: Parcel, error: ReplyError, _from: ReplySource): boolean {
