@@ -233,11 +233,13 @@ export class Keeper implements Lane {
     if (connection !== this.#connection) return;
     connection.end(reason);
     if (connection.closed) return;
-    // Who blocks there is not waited for.
+    // Who blocks there is not waited for, nor taken away: it is answered on the old connection when its time comes.
     this.#world.after(turnOverLimit, () => {
-      connection.destroy(
-        new RedisError('Connection is closed.', { code: 'ECONNRESET', node: this.address, cause: reason }),
-      );
+      const watch = this.#watch;
+      if (connection !== this.#connection || watch === undefined) return;
+      this.#departed();
+      this.#retired.add(watch);
+      this.#lost(reason);
     });
   }
 

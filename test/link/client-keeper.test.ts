@@ -309,6 +309,32 @@ describe('connection: keeper', () => {
     });
   });
 
+  it('does not take a call away from a connection that reconnectOnError replaces, however long it takes', async function () {
+    this.timeout(15_000);
+    let answerOld = (): void => {};
+    node.answer = (argv, socket) => {
+      if (argv[0] === 'fail') return '-ERR no\r\n';
+      if (argv[0] !== 'hang') return bulk(argv.join(' '));
+      answerOld = () => socket.write(bulk('old'));
+      return undefined;
+    };
+    watch = new Watch(node, { reconnectOnError: () => 1 });
+    await up();
+    watch.keeper.send(watch.call('fail'));
+    watch.keeper.send(watch.call('hang'));
+    await until('it is there', () => node.count('hang') === 1);
+    await watch.until(() => watch.states.filter((state) => state === 'up').length === 2);
+    watch.keeper.send(watch.call('get', 'new'));
+    await watch.until(() => watch.replies.length === 2);
+    assert.equal(watch.replies[1], 'get new');
+    assert.equal(node.connections, 2);
+    answerOld();
+    await watch.until(() => watch.replies.length === 3);
+    assert.equal(watch.replies[2], 'old');
+    assert.deepEqual(watch.lost, []);
+    assert.equal(node.count('hang'), 1);
+  });
+
   it('lets an old connection answer for as long as it takes when it is replaced', async () => {
     let answerOld = (): void => {};
     node.answer = (argv, socket) => {
