@@ -1,7 +1,7 @@
 // The contract between the gossip and whatever carries it. A bus opens one outbound link per peer and hands over what
 // arrives on inbound ones; a message that answers another goes back on the link that brought it.
 
-import type { Message } from './message.ts';
+import type { Message } from '../cluster/message.ts';
 
 export interface BusAddress {
   readonly host: string;

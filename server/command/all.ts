@@ -1,13 +1,13 @@
 // Every command that any server has, in one registry. Cluster words and the like are added by the node.
 
+import { Engine, type EngineOptions } from '../engine/engine.ts';
 import { bitmapCommands } from './bitmap.ts';
 import { bitmapFieldCommands } from './bitmap-field.ts';
 import { clientCommands } from './client-words.ts';
-import { commandCommands } from './command-words.ts';
+import { commandCommands } from './command.ts';
 import { connectionCommands } from './connection.ts';
 import { counterCommands } from './counter.ts';
 import { debugCommands } from './debug.ts';
-import { Engine, type EngineOptions } from './engine.ts';
 import { expireCommands } from './expire.ts';
 import { geoCommands } from './geo.ts';
 import { geoSearchCommands } from './geo-search.ts';
@@ -18,7 +18,7 @@ import { lcsCommands } from './lcs.ts';
 import { listCommands } from './list.ts';
 import { listBlockingCommands } from './list-blocking.ts';
 import { pubsubCommands } from './pubsub.ts';
-import { serverCommands } from './server-words.ts';
+import { serverCommands } from './server.ts';
 import { setCommands } from './set.ts';
 import { setAlgebraCommands } from './set-algebra.ts';
 import { clusterSortCommands, sortCommands } from './sort.ts';

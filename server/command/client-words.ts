@@ -1,12 +1,12 @@
 // The CLIENT commands: names, lists, killing, pausing, unblocking.
 
 import { OK, type Reply, ReplyError, Verbatim } from '../../lib/wire/reply.ts';
+import { unblockedByHand } from '../engine/blocking.ts';
+import type { Client } from '../engine/client.ts';
+import { resumePaused } from '../engine/dispatch.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { CommandGroup } from '../engine/registry.ts';
 import { fail, readAtLeast, readLong, sameWord, syntaxError } from '../keyspace/arguments.ts';
-import { unblockedByHand } from './blocking.ts';
-import type { Client } from './client.ts';
-import { resumePaused } from './dispatch.ts';
-import type { Engine } from './engine.ts';
-import type { CommandGroup } from './registry.ts';
 
 export const badNameRefusal: ReplyError = new ReplyError(
   'ERR Client names cannot contain spaces, newlines or special characters.',

@@ -8,10 +8,10 @@ import type { Timer } from '../../lib/base/world.ts';
 import { Push, type Reply, ReplyError } from '../../lib/wire/reply.ts';
 import { ReplyWriter } from '../../lib/wire/reply-writer.ts';
 import { RequestDecoder, RequestError } from '../../lib/wire/request-decoder.ts';
-import type { Client, Outlet } from '../command/client.ts';
-import { execute } from '../command/dispatch.ts';
-import type { Engine } from '../command/engine.ts';
-import { formatDouble } from '../command/replies.ts';
+import type { Client, Outlet } from '../engine/client.ts';
+import { execute } from '../engine/dispatch.ts';
+import type { Engine } from '../engine/engine.ts';
+import { formatDouble } from '../engine/replies.ts';
 
 /** Requests stop being run while this many bytes of replies wait to leave, as long as the client does not read. */
 const outputHighWater = 16 * 1024 * 1024;

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { RealWorld } from '../../lib/base/world.ts';
-import { openNode } from '../../server/bundled-node.ts';
+import { openNode } from '../../server/embedded/node.ts';
 import { type BundledNode, startNode } from '../../server/index.ts';
 import { missingOpenssl } from '../kit/certificates.ts';
 import { startNodeProcess } from '../kit/node-process.ts';

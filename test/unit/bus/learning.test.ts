@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { decodePacket } from '../../../server/bus/codec.ts';
 import { messageFrom } from '../../../server/bus/codec-message.ts';
 import { BadPacket } from '../../../server/bus/codec-packet.ts';
-import { learn } from '../../../server/bus/gossip.ts';
+import { learn } from '../../../server/cluster/gossip.ts';
 import { type ClusterState, newNode, newState, withOwner } from '../../../server/cluster/state.ts';
 import { chanceFrom, mutated, vectors } from './packet-kit.ts';
 

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { decodePacket, encodePacket } from '../../../server/bus/codec.ts';
 import { knowsExtensions, messageFrom, packetFor } from '../../../server/bus/codec-message.ts';
 import { BadPacket } from '../../../server/bus/codec-packet.ts';
-import type { Message } from '../../../server/bus/message.ts';
+import type { Message } from '../../../server/cluster/message.ts';
 import { anyPacket, packetOf, vectors } from './packet-kit.ts';
 
 const facts = { serving: true, announcedHost: '' };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { learnNews } from '../../../server/bus/gossip.ts';
-import { gossipEntry, headerOf, type Message } from '../../../server/bus/message.ts';
-import { isOldNews } from '../../../server/bus/old-news.ts';
+import { learnNews } from '../../../server/cluster/gossip.ts';
+import { isOldNews } from '../../../server/cluster/gossip-unchanged.ts';
+import { gossipEntry, headerOf, type Message } from '../../../server/cluster/message.ts';
 import { bitmapOf } from '../../../server/cluster/slots.ts';
 import { type ClusterNode, type ClusterState, newNode, newState, withOwner } from '../../../server/cluster/state.ts';
 import { chanceFrom } from './packet-kit.ts';

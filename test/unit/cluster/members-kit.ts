@@ -3,7 +3,7 @@ import { ManualWorld } from '../../../lib/base/world.ts';
 import type { ReplyError } from '../../../lib/wire/reply.ts';
 import { openLoopbackBus } from '../../../server/bus/loopback.ts';
 import { type ClusterNode, type ClusterState, newState, type Outcome } from '../../../server/cluster/state.ts';
-import { ClusterMember } from '../../../server/cluster-member.ts';
+import { ClusterMember } from '../../../server/membership/membership.ts';
 
 let nextPort = 41_000;
 

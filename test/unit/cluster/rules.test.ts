@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
-import { type GossipFacts, learn, loseAddress, updateAbout } from '../../../server/bus/gossip.ts';
-import { type Body, gossipEntry, type Header, type Message } from '../../../server/bus/message.ts';
-import { rumours } from '../../../server/bus/rumours.ts';
-import { applyClaim } from '../../../server/cluster/claims.ts';
 import { bumpEpoch } from '../../../server/cluster/epochs.ts';
 import { markFailed, suspect } from '../../../server/cluster/failure.ts';
+import { type GossipFacts, learn, loseAddress, updateAbout } from '../../../server/cluster/gossip.ts';
+import { rumours } from '../../../server/cluster/gossip-section.ts';
 import { Health } from '../../../server/cluster/health.ts';
+import { type Body, gossipEntry, type Header, type Message } from '../../../server/cluster/message.ts';
 import { markTargets, orphans, ReplicaMigration } from '../../../server/cluster/migration.ts';
 import { setSlotImporting, setSlotMigrating, setSlotNode } from '../../../server/cluster/ownership.ts';
+import { applyClaim } from '../../../server/cluster/slot-claims.ts';
 import { SlotTable } from '../../../server/cluster/slot-table.ts';
 import { bitmapOf } from '../../../server/cluster/slots.ts';
 import {

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { RealWorld } from '../../../lib/base/world.ts';
+import { PeerLink } from '../../../lib/connection/exchange.ts';
 import type { ReplyError } from '../../../lib/wire/reply.ts';
 import { type BundledNode, startNode } from '../../../server/index.ts';
-import { KeyLocks } from '../../../server/move/key-locks.ts';
-import { LinkCache } from '../../../server/move/link-cache.ts';
-import { readMigrate } from '../../../server/move/migrate.ts';
-import { PeerLink } from '../../../server/move/peer-link.ts';
+import { KeyLocks } from '../../../server/migrate/key-locks.ts';
+import { LinkCache } from '../../../server/migrate/link-cache.ts';
+import { readMigrate } from '../../../server/migrate/migrate.ts';
 
 describe('reading MIGRATE', () => {
   const rows: [string, object | string][] = [

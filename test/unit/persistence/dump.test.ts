@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { formatDouble } from '../../../server/keyspace/number.ts';
-import { crc64 } from '../../../server/persistence/crc64.ts';
-import { dumpValue, isDumpIntact, parseDump } from '../../../server/persistence/dump.ts';
-import { readListpack, writeListpack } from '../../../server/persistence/listpack.ts';
-import { packLzf, unpackLzf } from '../../../server/persistence/lzf.ts';
-import type { PortableStream, PortableValue } from '../../../server/persistence/portable.ts';
+import { crc64 } from '../../../server/persistence/rdb/crc64.ts';
+import { dumpValue, isDumpIntact, parseDump } from '../../../server/persistence/rdb/dump.ts';
+import { readListpack, writeListpack } from '../../../server/persistence/rdb/listpack.ts';
+import { packLzf, unpackLzf } from '../../../server/persistence/rdb/lzf.ts';
+import type { PortableStream, PortableValue } from '../../../server/persistence/rdb/portable.ts';
 
 type Json = string | { b64: string } | Json[] | { [key: string]: Json };
 interface Vector {

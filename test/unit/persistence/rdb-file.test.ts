@@ -6,13 +6,13 @@ import fc from 'fast-check';
 import { ManualWorld } from '../../../lib/base/world.ts';
 import { Databases } from '../../../server/keyspace/databases.ts';
 import { SetValue } from '../../../server/keyspace/types/set.ts';
-import { crc64 } from '../../../server/persistence/crc64.ts';
-import type { PortableValue } from '../../../server/persistence/portable.ts';
-import type { RdbContent, RdbKey } from '../../../server/persistence/rdb-file.ts';
-import { RunningChecksum } from '../../../server/persistence/rdb-file-checksum.ts';
-import { RdbError, RdbReader, type RdbReaderOptions } from '../../../server/persistence/rdb-file-reader.ts';
-import { writeRdb } from '../../../server/persistence/rdb-file-writer.ts';
-import { loadSnapshot, saveSnapshot, saveSnapshotSlowly } from '../../../server/persistence/snapshot.ts';
+import { crc64 } from '../../../server/persistence/rdb/crc64.ts';
+import type { RdbContent, RdbKey } from '../../../server/persistence/rdb/file.ts';
+import { RunningChecksum } from '../../../server/persistence/rdb/file-checksum.ts';
+import { RdbError, RdbReader, type RdbReaderOptions } from '../../../server/persistence/rdb/file-reader.ts';
+import { writeRdb } from '../../../server/persistence/rdb/file-writer.ts';
+import type { PortableValue } from '../../../server/persistence/rdb/portable.ts';
+import { loadSnapshot, saveSnapshot, saveSnapshotSlowly } from '../../../server/persistence/rdb/snapshot.ts';
 
 const facts = { version: '7.0.15' };
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { slotCosts } from '../../../server/balance/costs.ts';
-import { checkBalance, planBalance } from '../../../server/balance/plan.ts';
-import { type BalanceStrategy, type MasterLoad, wholeShares } from '../../../server/balance/shares.ts';
+import { slotCosts } from '../../../server/operator/rebalance/costs.ts';
+import { checkBalance, planBalance } from '../../../server/operator/rebalance/plan.ts';
+import { type BalanceStrategy, type MasterLoad, wholeShares } from '../../../server/operator/rebalance/shares.ts';
 
 const range = (start: number, end: number): number[] => Array.from({ length: end - start }, (_, at) => start + at);
 

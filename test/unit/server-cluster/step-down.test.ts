@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { applyClaim } from '../../../server/cluster/claims.ts';
+import { parseNodesFile } from '../../../server/cluster/nodes-conf.ts';
 import { setSlotNode } from '../../../server/cluster/ownership.ts';
+import { applyClaim } from '../../../server/cluster/slot-claims.ts';
 import { bitmapOf } from '../../../server/cluster/slots.ts';
 import { type ClusterState, me, type Step, withNode } from '../../../server/cluster/state.ts';
-import { parseNodesFile } from '../../../server/config/nodes-text.ts';
 
 const [a, b] = ['a'.repeat(40), 'b'.repeat(40)] as const;
 

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { Config } from '../../../server/command/config.ts';
 import { type CommandLine, readCommandLine } from '../../../server/config/command-line.ts';
 import { ConfError, parseConf, printWord, splitWords } from '../../../server/config/conf-text.ts';
+import { Config } from '../../../server/config/config.ts';
 import { readEnvironment } from '../../../server/config/environment.ts';
+import { gatherSettings, type Settings } from '../../../server/config/load.ts';
 import { rewriteConf } from '../../../server/config/rewrite.ts';
-import { gatherSettings, type Settings } from '../../../server/config/settings.ts';
 
 const binary = fc.string({ unit: fc.integer({ min: 0, max: 255 }).map((code) => String.fromCharCode(code)) });
 

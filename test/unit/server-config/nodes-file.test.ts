@@ -3,6 +3,9 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ManualWorld } from '../../../lib/base/world.ts';
+import { adoptKeys, firstState } from '../../../server/cluster/bootstrap.ts';
+import { parseNodesFile, printNodesFile } from '../../../server/cluster/nodes-conf.ts';
+import { parseNodesJson, printNodesJson } from '../../../server/cluster/nodes-json.ts';
 import {
   type ClusterState,
   me,
@@ -12,10 +15,7 @@ import {
   withOpenSlot,
   withOwner,
 } from '../../../server/cluster/state.ts';
-import { adoptKeys, firstState } from '../../../server/cluster-start.ts';
-import { ClusterFile } from '../../../server/config/cluster-file.ts';
-import { parseNodesJson, printNodesJson } from '../../../server/config/nodes-json.ts';
-import { parseNodesFile, printNodesFile } from '../../../server/config/nodes-text.ts';
+import { ClusterFile } from '../../../server/membership/nodes-file.ts';
 
 const id = (digit: string): string => digit.repeat(40);
 const range = (start: number, end: number): number[] => Array.from({ length: end - start + 1 }, (_, at) => start + at);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { parseNodesJson, printNodesJson } from '../../../server/config/nodes-json.ts';
-import { parseNodesFile } from '../../../server/config/nodes-text.ts';
+import { parseNodesFile } from '../../../server/cluster/nodes-conf.ts';
+import { parseNodesJson, printNodesJson } from '../../../server/cluster/nodes-json.ts';
 
 const [a, b, gone] = ['a'.repeat(40), 'b'.repeat(40), 'c'.repeat(40)] as const;
 const state = parseNodesFile(

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ManualWorld } from '../../../lib/base/world.ts';
 import { createEngine } from '../../../server/command/all.ts';
-import { Saving } from '../../../server/saving.ts';
-import { Shutdown } from '../../../server/shutdown.ts';
+import { Shutdown } from '../../../server/node/shutdown.ts';
+import { Saving } from '../../../server/persistence/persistence.ts';
 
 describe('a node that is to stop', () => {
   const how = { save: 'default', now: false, force: false } as const;

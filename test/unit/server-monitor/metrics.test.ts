@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { parseNodes } from '../../../lib/wire/cluster-nodes.ts';
-import { healthOf } from '../../../server/monitor/health.ts';
-import { type ClusterMetrics, clusterMetrics, type NodeAnswers } from '../../../server/monitor/metrics.ts';
-import { metricsText } from '../../../server/monitor/report.ts';
+import { healthOf } from '../../../server/operator/monitor/health.ts';
+import { type ClusterMetrics, clusterMetrics, type NodeAnswers } from '../../../server/operator/monitor/metrics.ts';
+import { metricsText } from '../../../server/operator/monitor/report.ts';
 
 const [a, b, c] = ['a', 'b', 'c'].map((letter) => letter.repeat(40)) as [string, string, string];
 

@@ -4,9 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { ManualWorld } from '../../../lib/base/world.ts';
-import { FileJournal } from '../../../server/move/journal.ts';
-import { type MoveRecord, newRecord, parseRecords, printRecords, statusOf } from '../../../server/move/move-record.ts';
-import { Throttle } from '../../../server/move/throttle.ts';
+import { FileJournal } from '../../../server/operator/reshard/journal.ts';
+import {
+  type MoveRecord,
+  newRecord,
+  parseRecords,
+  printRecords,
+  statusOf,
+} from '../../../server/operator/reshard/record.ts';
+import { Throttle } from '../../../server/operator/reshard/throttle.ts';
 
 const end = (letter: string, port: number) => ({ id: letter.repeat(40), host: '127.0.0.1', port, heirs: ['x'] });
 const record = (slot: number): MoveRecord => newRecord(slot, end('a', 7000), end('b', 7001), 5);

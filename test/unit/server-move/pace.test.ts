@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { ManualWorld } from '../../../lib/base/world.ts';
-import { Pace } from '../../../server/pace.ts';
+import { Pace } from '../../../server/membership/rate-limit.ts';
 
 describe('a pace', () => {
   it('does it at once, then once for everything that was asked for within the interval', () => {

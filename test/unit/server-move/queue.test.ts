@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { MoveQueue } from '../../../server/move/move-queue.ts';
+import { MoveQueue } from '../../../server/operator/reshard/queue.ts';
 
 describe('moves that wait', () => {
   it('are given out once each: the urgent first, equals as they came', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { parseNodes } from '../../../lib/wire/cluster-nodes.ts';
-import { nextStep, type SlotView, slotView } from '../../../server/move/standing.ts';
+import { nextStep, type SlotView, slotView } from '../../../server/operator/reshard/next-step.ts';
 
 describe('where a move stands', () => {
   const view = (text: string): SlotView => {

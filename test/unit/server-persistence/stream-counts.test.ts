@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { StreamValue } from '../../../server/keyspace/types/stream.ts';
-import type { PortableStream } from '../../../server/persistence/portable.ts';
-import { fromPortable, toPortable } from '../../../server/persistence/value-bridge.ts';
+import type { PortableStream } from '../../../server/persistence/rdb/portable.ts';
+import { fromPortable, toPortable } from '../../../server/persistence/rdb/value-bridge.ts';
 
 const most = Number.MAX_SAFE_INTEGER;
 const huge = 2n ** 64n - 1n;

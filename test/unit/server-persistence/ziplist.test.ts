@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readZiplist } from '../../../server/persistence/ziplist.ts';
+import { readZiplist } from '../../../server/persistence/rdb/ziplist.ts';
 
 // The list a, 1, -2 in the form of servers before 7.0.
 const sound = Buffer.from('1400000010000000030000016102f202feff', 'hex');

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { ManualWorld } from '../../../lib/base/world.ts';
-import type { ReplicaFacts } from '../../../server/replication/attached.ts';
+import type { ReplicaFacts } from '../../../server/replication/attached-replica.ts';
 import { History } from '../../../server/replication/history.ts';
 import { Primary, type PrimarySettings } from '../../../server/replication/primary.ts';
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
-import { printCommand } from '../../../server/persistence/aof-commands.ts';
-import type { RdbKey } from '../../../server/persistence/rdb-file.ts';
-import { CopyReader } from '../../../server/replication/copy-reader.ts';
+import { printCommand } from '../../../server/persistence/aof/commands.ts';
+import type { RdbKey } from '../../../server/persistence/rdb/file.ts';
+import { CopyReader } from '../../../server/replication/rdb-transfer.ts';
 import type { Words } from '../../../server/replication/stream.ts';
 import { StreamReader } from '../../../server/replication/stream-reader.ts';
 

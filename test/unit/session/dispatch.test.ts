@@ -5,9 +5,9 @@ import { ManualWorld } from '../../../lib/base/world.ts';
 import { NullArray, type Reply, ReplyError, Status } from '../../../lib/wire/reply.ts';
 import type { GuardRequest } from '../../../server/cluster/guard.ts';
 import { createEngine } from '../../../server/command/all.ts';
-import type { Client, Outlet } from '../../../server/command/client.ts';
-import { execute } from '../../../server/command/dispatch.ts';
-import type { Effect, Engine, EngineHooks } from '../../../server/command/engine.ts';
+import type { Client, Outlet } from '../../../server/engine/client.ts';
+import { execute } from '../../../server/engine/dispatch.ts';
+import type { Effect, Engine, EngineHooks } from '../../../server/engine/engine.ts';
 
 class Recorder implements Outlet {
   readonly address = '127.0.0.1:1';
