@@ -3,7 +3,7 @@
 import { Engine, type EngineOptions } from '../engine/engine.ts';
 import { bitmapCommands } from './bitmap.ts';
 import { bitmapFieldCommands } from './bitmap-field.ts';
-import { clientCommands } from './client-words.ts';
+import { clientCommands } from './client.ts';
 import { commandCommands } from './command.ts';
 import { connectionCommands } from './connection.ts';
 import { counterCommands } from './counter.ts';

@@ -6,7 +6,7 @@ import type { Engine } from '../engine/engine.ts';
 import { arityRefusal, type CommandGroup } from '../engine/registry.ts';
 import { serverVersion } from '../engine/version.ts';
 import { fail, readLong, sameWord } from '../keyspace/arguments.ts';
-import { badNameRefusal, isPlainText } from './client-words.ts';
+import { badNameRefusal, isPlainText } from './client.ts';
 import { readIndex } from './db-index.ts';
 
 const wrongPass = new ReplyError('WRONGPASS invalid username-password pair or user is disabled.');
