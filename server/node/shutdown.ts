@@ -2,10 +2,9 @@
 // Knows nothing of sockets and files: the node does what it decides.
 // Invariant: nothing is stopped while a snapshot that was asked for could not be written, unless by force.
 
-import type { World } from '../../lib/base/world.ts';
+import { note, type World } from '../../lib/base/world.ts';
 import { ReplyError } from '../../lib/wire/reply.ts';
 import type { ShutdownHow } from '../engine/engine.ts';
-import { note } from '../note.ts';
 
 export interface ShutdownHost {
   readonly world: World;

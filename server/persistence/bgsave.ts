@@ -3,10 +3,9 @@
 // Invariant: at most one snapshot is under way; what changed while it was written still counts as changed.
 
 import { join } from 'node:path';
-import type { Timer } from '../../lib/base/world.ts';
+import { note, type Timer } from '../../lib/base/world.ts';
 import type { Engine } from '../engine/engine.ts';
 import { serverVersion } from '../engine/version.ts';
-import { note } from '../note.ts';
 import { type SnapshotFacts, saveSnapshot, saveSnapshotSlowly } from './rdb/snapshot.ts';
 
 const cronMs = 100;

@@ -4,13 +4,12 @@
 // leaves; when that cannot be had with `always`, the node stops instead of promising.
 
 import { existsSync } from 'node:fs';
-import type { Timer } from '../../lib/base/world.ts';
+import { note, type Timer } from '../../lib/base/world.ts';
 import { OK, type Reply, ReplyError, Status } from '../../lib/wire/reply.ts';
 import type { Client } from '../engine/client.ts';
 import type { Effect, Engine } from '../engine/engine.ts';
 import type { CommandGroup } from '../engine/registry.ts';
 import { serverVersion } from '../engine/version.ts';
-import { note } from '../note.ts';
 import { databaseApplier } from '../replication/apply.ts';
 import { loadLog } from './aof/loader.ts';
 import { AppendLog, type SyncPolicy } from './aof/log.ts';

@@ -1,8 +1,7 @@
 // The world of a node that is a process of its own: its log has redis-server's form and goes to stdout or a file.
 
 import { appendFileSync } from 'node:fs';
-import { RealWorld } from '../../lib/base/world.ts';
-import type { NotingWorld } from '../note.ts';
+import { type NotingWorld, RealWorld } from '../../lib/base/world.ts';
 
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 

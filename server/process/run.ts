@@ -7,6 +7,7 @@ import { spawn } from 'node:child_process';
 import { appendFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseEnv } from 'node:util';
+import { note } from '../../lib/base/world.ts';
 import { ReplyError } from '../../lib/wire/reply.ts';
 import { adoptKeys, firstState } from '../cluster/bootstrap.ts';
 import { readCommandLine } from '../config/command-line.ts';
@@ -20,7 +21,6 @@ import type { ShutdownHow } from '../engine/engine.ts';
 import { serverVersion } from '../engine/version.ts';
 import { boundHosts } from '../node/listeners.ts';
 import type { ServerNode } from '../node/node.ts';
-import { note } from '../note.ts';
 import { writeWhole } from '../persistence/disk/atomic-file.ts';
 import { ProcessWorld } from './log-world.ts';
 
