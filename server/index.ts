@@ -2,8 +2,9 @@
 
 import { RealWorld, type World } from '../lib/base/world.ts';
 import { adoptKeys, firstState, firstStates } from './cluster/bootstrap.ts';
+import { randomId } from './cluster/ids.ts';
 import { BundledCluster } from './embedded/cluster.ts';
-import { BundledNode, openNode, randomId } from './embedded/node.ts';
+import { BundledNode, openNode } from './embedded/node.ts';
 import { ProcessCluster } from './embedded/process-cluster.ts';
 import { busPortOffset } from './node/listeners.ts';
 import type { ServerNode, ServerNodeOptions } from './node/node.ts';

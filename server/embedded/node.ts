@@ -1,7 +1,6 @@
 // One node as users and tests hold it: its address, its place in the cluster, and the hands that break it.
 // Invariant: killing loses what the process held in memory, as a real kill does; id and last known view survive.
 
-import type { World } from '../../lib/base/world.ts';
 import { slotCount } from '../../lib/wire/slot.ts';
 import type { Range } from '../cluster/slot-table.ts';
 import { rangesOf } from '../cluster/slots.ts';
@@ -99,10 +98,4 @@ export async function openNode(options: ServerNodeOptions): Promise<ServerNode> 
     throw error;
   }
   return node;
-}
-
-export function randomId(world: World): string {
-  let id = '';
-  while (id.length < 40) id += Math.floor(world.random() * 16).toString(16);
-  return id;
 }

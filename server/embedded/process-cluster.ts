@@ -9,6 +9,7 @@ import { join, resolve } from 'node:path';
 import { RealWorld, type World } from '../../lib/base/world.ts';
 import type { NodeLine } from '../../lib/wire/cluster-nodes.ts';
 import { firstStates } from '../cluster/bootstrap.ts';
+import { randomId } from '../cluster/ids.ts';
 import { parseNodesFile, printNodesFile } from '../cluster/nodes-conf.ts';
 import { busPortOffset } from '../node/listeners.ts';
 import { ClusterLink, ownerIn } from '../operator/cluster-link.ts';
@@ -16,7 +17,6 @@ import { ClusterOperator, type OperatorOptions } from '../operator/operator.ts';
 import { type MoveOptions, SlotMove } from '../operator/reshard/slot-move.ts';
 import { writeWhole } from '../persistence/disk/atomic-file.ts';
 import { freePorts } from './free-ports.ts';
-import { randomId } from './node.ts';
 import { ProcessNode } from './process-node.ts';
 
 export interface ProcessClusterOptions {

@@ -5,6 +5,7 @@
 import type { World } from '../../lib/base/world.ts';
 import { type Reply, ReplyError } from '../../lib/wire/reply.ts';
 import type { GuardRequest } from '../cluster/guard.ts';
+import { randomId } from '../cluster/ids.ts';
 import { Config } from '../config/config.ts';
 import { Databases } from '../keyspace/databases.ts';
 import type { EventKind, Store } from '../keyspace/store.ts';
@@ -152,7 +153,7 @@ export class Engine {
     });
     this.slowLog = new SlowLog(this.config);
     this.started = this.world.now();
-    this.runId = Array.from({ length: 40 }, () => Math.floor(this.world.random() * 16).toString(16)).join('');
+    this.runId = randomId(this.world);
     this.databases.onReady = (store, key) => this.blocked.ready(store, key);
     this.databases.onExpired = (store, key) => this.#collect(store.index, ['DEL', key]);
     this.config.onChange((name) => {

@@ -6,6 +6,7 @@ import type { World } from '../../lib/base/world.ts';
 import type { Bus, OpenBus } from '../bus/bus.ts';
 import type { EndpointType, GuardView } from '../cluster/guard.ts';
 import { Health } from '../cluster/health.ts';
+import { randomId } from '../cluster/ids.ts';
 import { headerOf } from '../cluster/message.ts';
 import { markTargets, ReplicaMigration } from '../cluster/migration.ts';
 import {
@@ -249,9 +250,7 @@ export class ClusterMember {
   }
 
   randomId(): string {
-    let id = '';
-    while (id.length < 40) id += Math.floor(this.#host.world.random() * 16).toString(16);
-    return id;
+    return randomId(this.#host.world);
   }
 
   /** Breaks the network between this node and others: nothing of the bus gets through. An empty list mends it. */
