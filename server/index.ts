@@ -4,10 +4,10 @@ import { RealWorld, type World } from '../lib/base/world.ts';
 import { adoptKeys, firstState, firstStates } from './cluster/bootstrap.ts';
 import { randomId } from './cluster/ids.ts';
 import { BundledCluster } from './embedded/cluster.ts';
-import { BundledNode, openNode } from './embedded/node.ts';
+import { BundledNode } from './embedded/node.ts';
 import { ProcessCluster } from './embedded/process-cluster.ts';
 import { busPortOffset } from './node/listeners.ts';
-import type { ServerNode, ServerNodeOptions } from './node/node.ts';
+import { openNode, type ServerNode, type ServerNodeOptions } from './node/node.ts';
 
 export { ManualWorld, RealWorld, type World } from '../lib/base/world.ts';
 export { BundledCluster, type NodeReference, type Seed } from './embedded/cluster.ts';

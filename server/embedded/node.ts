@@ -5,7 +5,7 @@ import { slotCount } from '../../lib/wire/slot.ts';
 import type { Range } from '../cluster/slot-table.ts';
 import { rangesOf } from '../cluster/slots.ts';
 import { type ClusterState, me, myMaster } from '../cluster/state.ts';
-import { ServerNode, type ServerNodeOptions } from '../node/node.ts';
+import { openNode, type ServerNode, type ServerNodeOptions } from '../node/node.ts';
 
 export class BundledNode {
   readonly host: string;
@@ -87,15 +87,4 @@ export class BundledNode {
     if (ownerId !== null && !member.state.nodes.has(ownerId)) throw new RangeError(`no node ${ownerId} is known`);
     member.pretendOwner(slot, ownerId ?? undefined);
   }
-}
-
-export async function openNode(options: ServerNodeOptions): Promise<ServerNode> {
-  const node = new ServerNode(options);
-  try {
-    await node.listen();
-  } catch (error) {
-    await node.close();
-    throw error;
-  }
-  return node;
 }

@@ -268,3 +268,15 @@ export class ServerNode {
     this.#member?.apply({ state: this.member.state, effects: [{ kind: 'announce' }] });
   }
 }
+
+/** Opens a node's ports and loads its data. Rejects, with nothing left open, when either fails. */
+export async function openNode(options: ServerNodeOptions): Promise<ServerNode> {
+  const node = new ServerNode(options);
+  try {
+    await node.listen();
+  } catch (error) {
+    await node.close();
+    throw error;
+  }
+  return node;
+}

@@ -17,11 +17,10 @@ import { Config } from '../config/config.ts';
 import { type Environment, readEnvironment } from '../config/environment.ts';
 import { gatherSettings } from '../config/load.ts';
 import { rewriteConf } from '../config/rewrite.ts';
-import { openNode } from '../embedded/node.ts';
 import type { ShutdownHow } from '../engine/engine.ts';
 import { serverVersion } from '../engine/version.ts';
 import { boundHosts } from '../node/listeners.ts';
-import type { ServerNode } from '../node/node.ts';
+import { openNode, type ServerNode } from '../node/node.ts';
 import { writeWhole } from '../persistence/disk/atomic-file.ts';
 import { ProcessWorld } from './log-world.ts';
 
