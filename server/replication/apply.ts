@@ -1,10 +1,9 @@
 // A replica's data: taking a copy in, applying effects, giving a copy out. Between the engine and replication.
 
 import { ReplyError } from '../../lib/wire/reply.ts';
-import { Client, type Outlet } from '../engine/client.ts';
-import { apply } from '../engine/dispatch.ts';
+import type { Client } from '../engine/client.ts';
 import type { Engine } from '../engine/engine.ts';
-import { arityRefusal, type Command } from '../engine/registry.ts';
+import { nobody, trust, trusted, wellFormed, withoutExpiry } from '../engine/replay.ts';
 import { serverVersion } from '../engine/version.ts';
 import { Databases } from '../keyspace/databases.ts';
 import type { RdbContent } from '../persistence/rdb/file.ts';
@@ -14,19 +13,6 @@ import type { Words } from './stream.ts';
 
 /** A master that speaks of what this server does not know may do so without end. */
 const refusalsLogged = 10;
-
-const nobody: Outlet = {
-  address: '',
-  localAddress: '',
-  fd: -1,
-  send: () => undefined,
-  settle: () => undefined,
-  close: () => undefined,
-  useProtocol: () => undefined,
-  restrict: () => undefined,
-  outputBytes: () => 0,
-  inputBytes: () => 0,
-};
 
 /** A copy of all data, made beside the data there is: readers see the old data, and a copy cut short changes nothing. */
 export function startLoading(engine: Engine, onFinish: (facts: ReadonlyMap<string, string>) => void): Loading {
@@ -111,48 +97,5 @@ export class Applier {
     if (reply instanceof ReplyError && ++this.#refused <= refusalsLogged) {
       this.#engine.world.log(`replication: '${words[0]}' of the master was refused: ${reply.message}`);
     }
-  }
-}
-
-/** What applies writes that this node itself once logged. Throws an Error for a command that does not exist. */
-export function databaseApplier(engine: Engine): (db: number, argv: Words) => void {
-  const client = trusted(engine);
-  return (db, argv) =>
-    withoutExpiry(engine, () => {
-      const known = wellFormed(engine, argv);
-      if (known instanceof ReplyError) throw new Error(known.message);
-      client.store = engine.databases.stores[db]!;
-      apply(engine, client, argv);
-    });
-}
-
-/** The command that the words call, or why they call none: nothing else looks at how many they are. */
-function wellFormed(engine: Engine, words: Words): Command<Client> | ReplyError {
-  const command = engine.registry.find(words);
-  if (command instanceof ReplyError) return command;
-  const { arity, name } = command.row;
-  return (arity > 0 ? words.length === arity : words.length >= -arity) ? command : arityRefusal(name);
-}
-
-/** A client whose words are facts already: no checks, no waiting. */
-function trusted(engine: Engine): Client {
-  return trust(new Client(0, engine.world, engine.databases.stores[0]!, nobody, true));
-}
-
-function trust(client: Client): Client {
-  client.authenticated = true;
-  client.primaryLink = true;
-  client.denyBlocking = true;
-  return client;
-}
-
-/** The primary decides when a key is gone: its words must find what they were meant for. */
-function withoutExpiry(engine: Engine, run: () => void): void {
-  const { mode } = engine.databases;
-  engine.databases.mode = 'applying';
-  try {
-    run();
-  } finally {
-    engine.databases.mode = mode;
   }
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { ManualWorld } from '../../../lib/base/world.ts';
 import { createEngine } from '../../../server/command/all.ts';
-import { Applier, databaseApplier } from '../../../server/replication/apply.ts';
+import { databaseApplier } from '../../../server/engine/replay.ts';
+import { Applier } from '../../../server/replication/apply.ts';
 
 describe('words from a master or a log', () => {
   it('that are too few or too many for their command change nothing', () => {
