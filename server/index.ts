@@ -15,7 +15,7 @@ export { BundledNode } from './embedded/node.ts';
 export { ProcessCluster } from './embedded/process-cluster.ts';
 export { ProcessNode } from './embedded/process-node.ts';
 export { serverVersion } from './engine/version.ts';
-export type { NodeAddress } from './operator/cluster-link.ts';
+export type { NodeAddress } from './operator/link/cluster-link.ts';
 export type { ClusterHealth, HealthWord } from './operator/monitor/health.ts';
 export type { ClusterMetrics, NodeMetrics, NodeStatus, OpenSlot, SlotMark } from './operator/monitor/metrics.ts';
 export type { ClusterMonitor, SlotMetrics } from './operator/monitor/monitor.ts';

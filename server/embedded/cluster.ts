@@ -5,7 +5,7 @@ import type { World } from '../../lib/base/world.ts';
 import { ReplyError } from '../../lib/wire/reply.ts';
 import { slotCount } from '../../lib/wire/slot.ts';
 import { me } from '../cluster/state.ts';
-import { ClusterLink, type MovingNode } from '../operator/cluster-link.ts';
+import { ClusterLink, type MovingNode } from '../operator/link/cluster-link.ts';
 import { ClusterOperator, type OperatorOptions } from '../operator/operator.ts';
 import { type MoveOptions, SlotMove } from '../operator/reshard/slot-move.ts';
 import type { BundledNode } from './node.ts';

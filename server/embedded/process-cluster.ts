@@ -12,7 +12,7 @@ import { firstStates } from '../cluster/bootstrap.ts';
 import { randomId } from '../cluster/ids.ts';
 import { parseNodesFile, printNodesFile } from '../cluster/nodes-conf.ts';
 import { busPortOffset } from '../node/listeners.ts';
-import { ClusterLink, ownerIn } from '../operator/cluster-link.ts';
+import { ClusterLink, ownerIn } from '../operator/link/cluster-link.ts';
 import { ClusterOperator, type OperatorOptions } from '../operator/operator.ts';
 import { type MoveOptions, SlotMove } from '../operator/reshard/slot-move.ts';
 import { writeWhole } from '../persistence/disk/atomic-file.ts';

@@ -2,7 +2,7 @@
 // of bundled nodes or of redis-server; speaks RESP to its nodes and holds nothing of theirs.
 
 import { RealWorld, type World } from '../../lib/base/world.ts';
-import { ClusterLink, type NodeAddress } from './cluster-link.ts';
+import { ClusterLink, type NodeAddress } from './link/cluster-link.ts';
 import { ClusterMonitor } from './monitor/monitor.ts';
 import { Balancer } from './rebalance/rebalance.ts';
 import { FileJournal } from './reshard/journal.ts';

@@ -2,11 +2,11 @@
 // Invariant: at most one round of questions is under way.
 
 import type { Timer } from '../../../lib/base/world.ts';
-import { type ClusterLink, isMaster, isReachable, ownerIn } from '../cluster-link.ts';
-import { countSlotKeys, surveyCluster } from '../survey.ts';
+import { type ClusterLink, isMaster, isReachable, ownerIn } from '../link/cluster-link.ts';
 import { type ClusterHealth, healthOf } from './health.ts';
 import { type ClusterMetrics, clusterMetrics, type NodeMetrics, type SlotMark } from './metrics.ts';
 import { metricsText } from './report.ts';
+import { countSlotKeys, surveyCluster } from './survey.ts';
 
 export interface SlotMetrics {
   readonly slot: number;

@@ -2,12 +2,12 @@
 // (server/move). Owns neither rules nor moves.
 
 import type { Timer } from '../../../lib/base/world.ts';
-import { type ClusterLink, isMaster, isReachable } from '../cluster-link.ts';
+import { type ClusterLink, isMaster, isReachable } from '../link/cluster-link.ts';
 import { field } from '../monitor/metrics.ts';
 import type { ClusterMonitor } from '../monitor/monitor.ts';
+import { countSlotKeys, slotsOf } from '../monitor/survey.ts';
 import type { MoveStatus } from '../reshard/record.ts';
 import type { MoveEngine } from '../reshard/reshard.ts';
-import { countSlotKeys, slotsOf } from '../survey.ts';
 import { type BalanceOptions, type BalancePlan, checkBalance, planBalance } from './plan.ts';
 import type { BalanceCheck, BalanceStrategy, MasterLoad } from './shares.ts';
 

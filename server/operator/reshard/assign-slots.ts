@@ -4,7 +4,7 @@
 
 import type { NodeLine } from '../../../lib/wire/cluster-nodes.ts';
 import { ReplyError } from '../../../lib/wire/reply.ts';
-import { type ClusterLink, isMaster, isReachable, type MovingNode, RefusedError } from '../cluster-link.ts';
+import { type ClusterLink, isMaster, isReachable, type MovingNode, RefusedError } from '../link/cluster-link.ts';
 import { setSlot, type Way } from './slot-commands.ts';
 
 const onlyMasters = 'ERR Please use SETSLOT only with masters';

@@ -2,7 +2,7 @@
 
 import type { NodeLine } from '../../../lib/wire/cluster-nodes.ts';
 import { slotCount } from '../../../lib/wire/slot.ts';
-import type { ClusterLink } from '../cluster-link.ts';
+import type { ClusterLink } from '../link/cluster-link.ts';
 
 type Look = (slot: number) => { readonly owner: string | undefined; readonly open: boolean };
 

@@ -2,7 +2,7 @@
 // a crash of either node, of the mover, or a failover in between. A pure table.
 
 import type { NodeLine } from '../../../lib/wire/cluster-nodes.ts';
-import { ownerIn } from '../cluster-link.ts';
+import { ownerIn } from '../link/cluster-link.ts';
 import type { MoveDirection } from './record.ts';
 
 /** What one end says of the slot. */

@@ -2,7 +2,7 @@
 // Invariant: a record survives print and parse unchanged; a file that is not a list of records is refused whole.
 
 import { slotCount } from '../../../lib/wire/slot.ts';
-import type { MovingNode } from '../cluster-link.ts';
+import type { MovingNode } from '../link/cluster-link.ts';
 
 /**
  * waiting -> opening -> moving -> deciding -> done; or, called off: turning -> returning -> closing -> cancelled.

@@ -3,7 +3,7 @@
 // Invariant: a slot has at most one task that has not ended, and no slot is opened before its record is safe.
 
 import { slotCount } from '../../../lib/wire/slot.ts';
-import { type ClusterLink, isMaster, isReachable, ownerIn } from '../cluster-link.ts';
+import { type ClusterLink, isMaster, isReachable, ownerIn } from '../link/cluster-link.ts';
 import { Decisions } from './assign-slots.ts';
 import { closedSlots } from './closed-slots.ts';
 import { type Journal, MemoryJournal } from './journal.ts';

@@ -1,7 +1,7 @@
 // What the steps of a move say to the nodes, and where a slot is to go.
 
 import type { Words } from '../../../lib/connection/exchange.ts';
-import type { MovingNode } from '../cluster-link.ts';
+import type { MovingNode } from '../link/cluster-link.ts';
 
 /** A slot is to go `from` one master `to` another. */
 export interface Way {

@@ -2,7 +2,7 @@
 // The engine (move-engine.ts) is what moves many, at a rate, with pauses and after crashes.
 
 import type { World } from '../../../lib/base/world.ts';
-import type { ClusterLink, MovingNode } from '../cluster-link.ts';
+import type { ClusterLink, MovingNode } from '../link/cluster-link.ts';
 import { Decisions } from './assign-slots.ts';
 import type { Way } from './slot-commands.ts';
 import { handOver, keysIn, openSlot, turn } from './slot-steps.ts';

@@ -5,7 +5,7 @@
 
 import type { Words } from '../../../lib/connection/exchange.ts';
 import { ReplyError } from '../../../lib/wire/reply.ts';
-import { type ClusterLink, type MovingNode, RefusedError } from '../cluster-link.ts';
+import { type ClusterLink, type MovingNode, RefusedError } from '../link/cluster-link.ts';
 import { untilKnows } from './assign-slots.ts';
 import { keysWords, setSlot, type Way } from './slot-commands.ts';
 

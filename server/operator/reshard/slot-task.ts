@@ -3,7 +3,7 @@
 // Invariant: the record changes direction at most once, and only before the target may have claimed the slot.
 
 import type { NodeLine } from '../../../lib/wire/cluster-nodes.ts';
-import { type ClusterLink, isMaster, isReachable, ownerIn } from '../cluster-link.ts';
+import { type ClusterLink, isMaster, isReachable, ownerIn } from '../link/cluster-link.ts';
 import type { Decisions } from './assign-slots.ts';
 import { type NextStep, nextStep, slotView } from './next-step.ts';
 import { endPhases, type MoveEnd, type MovePhase, type MoveRecord } from './record.ts';

@@ -2,10 +2,10 @@
 // Owns the sockets and the knowledge where nodes are; decides nothing.
 // Invariant: at most one connection a node and lane, and changes of ownership that go through alone() never overlap.
 
-import type { World } from '../../lib/base/world.ts';
-import { PeerLink, type Words } from '../../lib/connection/exchange.ts';
-import { type NodeLine, parseNodes } from '../../lib/wire/cluster-nodes.ts';
-import { ReplyError } from '../../lib/wire/reply.ts';
+import type { World } from '../../../lib/base/world.ts';
+import { PeerLink, type Words } from '../../../lib/connection/exchange.ts';
+import { type NodeLine, parseNodes } from '../../../lib/wire/cluster-nodes.ts';
+import { ReplyError } from '../../../lib/wire/reply.ts';
 
 export interface NodeAddress {
   readonly host: string;

@@ -1,11 +1,11 @@
 // Asks the nodes of a cluster what they know, all at once: for the monitor and the balancer.
 // Invariant: a node that cannot be asked leaves a gap in the answers and stops nothing.
 
-import type { NodeLine } from '../../lib/wire/cluster-nodes.ts';
-import { parseNodes } from '../../lib/wire/cluster-nodes.ts';
-import { ReplyError } from '../../lib/wire/reply.ts';
-import { type ClusterLink, isReachable } from './cluster-link.ts';
-import type { NodeAnswers } from './monitor/metrics.ts';
+import type { NodeLine } from '../../../lib/wire/cluster-nodes.ts';
+import { parseNodes } from '../../../lib/wire/cluster-nodes.ts';
+import { ReplyError } from '../../../lib/wire/reply.ts';
+import { type ClusterLink, isReachable } from '../link/cluster-link.ts';
+import type { NodeAnswers } from './metrics.ts';
 
 /** Slots asked for in one exchange. */
 const slotsAtOnce = 2048;
