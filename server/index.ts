@@ -1,4 +1,7 @@
-// lingcache/server: cluster nodes for development and tests, in this process.
+// lingcache/server: nodes and clusters for development and tests, in this process or as processes of their own.
+// Owns: the options of startNode() and startCluster(), their checks and defaults.
+// Does not know: how a node works.
+// Invariant: a start either resolves with everything serving, or rejects with nothing left behind.
 
 import { RealWorld, type World } from '../lib/base/world.ts';
 import { adoptKeys, firstState, firstStates } from './cluster/bootstrap.ts';

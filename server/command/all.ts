@@ -1,4 +1,8 @@
-// Every command that any server has, in one registry. Cluster words and the like are added by the node.
+// Every command that any server has, in one registry. The node adds the commands that need its other parts (CLUSTER,
+// MIGRATE, SAVE and others).
+// Owns: nothing; each file of this room is a table of handlers without state.
+// Does not know: sockets, slots, other nodes and the disk: a handler sees its client and the engine.
+// Invariant: a handler runs to completion synchronously; waiting is a value that it returns.
 
 import { Engine, type EngineOptions } from '../engine/engine.ts';
 import { bitmapCommands } from './bitmap.ts';

@@ -1,5 +1,7 @@
-// The server's parameters: their values, which texts are valid, who is told of a change.
-// Knows the table, not what the parameters do: rooms read values or listen.
+// The server's parameters: their values, which texts are valid, and listeners for changes.
+// Owns: the values.
+// Does not know: what a parameter does; whoever needs one reads its value or listens.
+// Invariant: every value is valid at every moment; CONFIG SET changes all the parameters it names or none.
 
 import { globMatcher } from '../keyspace/glob.ts';
 import { parameters } from './parameters.ts';

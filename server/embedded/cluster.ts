@@ -1,5 +1,8 @@
 // A whole cluster in this process: started together, closed together, slots moved and masters replaced on request.
-// Knows nodes by their handles; what they agree on is asked of them, never kept here.
+// Owns: its nodes, and one link to them for moves and operators.
+// Does not know: who owns a slot or who is master: the nodes are asked each time, nothing of it is kept here.
+// Invariants: moves and failovers that were asked for here do not overlap; close() ends every node, also one that was
+// restarted meanwhile.
 
 import type { World } from '../../lib/base/world.ts';
 import { ReplyError } from '../../lib/wire/reply.ts';

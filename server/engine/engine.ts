@@ -1,5 +1,6 @@
-// Everything the commands of one server share: databases, parameters, clients, listeners, waiters, counters.
-// The one place that runs a command; what is outside (cluster, replication, process) is told and asked through hooks.
+// What the commands of one server share, and the one place that runs a command.
+// Owns: databases, parameters, clients, channels, blocked clients, counters.
+// Does not know: sockets, the cluster, replication and the disk; it notifies and asks them through hooks.
 // Invariant: the effects of a command leave together, after it ran and before the next one starts.
 
 import type { World } from '../../lib/base/world.ts';

@@ -1,6 +1,7 @@
-// One node's membership in a cluster: holds the state, swaps it in one place, performs the effects in order.
-// Knows the bus and the rules; what it means for data and clients (flush, follow, pause) is asked of its host.
-// Invariant: the state is in place before any of its effects is performed, so an effect never tells an old truth.
+// One node's membership in a cluster: holds the state, replaces it in one place, performs the effects in order.
+// Owns: the cluster state of this node, its peers, failure detector and failover.
+// Does not know: keys, clients and sockets; what a change means for them (flush, follow, pause) is done by its host.
+// Invariant: the new state is in place before any of its effects is performed, so no effect works with an older state.
 
 import type { World } from '../../lib/base/world.ts';
 import type { Bus, OpenBus } from '../bus/bus.ts';

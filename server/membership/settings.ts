@@ -1,4 +1,4 @@
-// The cluster-* parameters as the membership reads them: always the present values, whoever changed them.
+// The cluster-* parameters as the membership reads them: always the current values.
 
 import type { World } from '../../lib/base/world.ts';
 import type { TcpBusSettings } from '../bus/tcp-bus.ts';

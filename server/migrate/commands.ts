@@ -1,4 +1,5 @@
-// DUMP, RESTORE, RESTORE-ASKING and MIGRATE (alone and inside MULTI): the words over the moving room.
+// DUMP, RESTORE, RESTORE-ASKING and MIGRATE (alone and inside MULTI): arguments and replies; the work is done by
+// payload.ts, migrate.ts and exec.ts.
 
 import { type Reply, ReplyError } from '../../lib/wire/reply.ts';
 import type { Client } from '../engine/client.ts';

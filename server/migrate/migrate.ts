@@ -1,6 +1,8 @@
-// MIGRATE: hands keys over to another node in one atomic exchange. The keys stay locked here until the target has
-// answered for each, so that no command can see a key twice, half or not at all.
-// Invariant: a key is deleted here only after the target's `+` for it.
+// MIGRATE: hands keys over to another node in one atomic exchange.
+// Owns: one exchange from the first byte to the last reply, with the locks of its keys.
+// Does not know: slots and who owns them; which keys go where is the caller's decision.
+// Invariant: a key stays locked until the target has answered for it, and is deleted here only after the target's `+`,
+// so that no command can see a key twice, half or not at all.
 
 import { PeerLinkError } from '../../lib/connection/exchange.ts';
 import { OK, type Reply, ReplyError, Status } from '../../lib/wire/reply.ts';

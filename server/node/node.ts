@@ -1,6 +1,8 @@
-// Puts one node together: engine and listener, cluster membership, replication both ways, moving keys.
-// Owns the wiring and the order of starting and stopping; every rule lives in its own room.
-// Invariant: a node is master or replica in all its parts at once; the switch happens in promote() and follow() alone.
+// Puts one node together: engine, listeners, cluster membership, replication, persistence, key migration.
+// Owns: these parts, and the order in which they start and stop.
+// Does not know: any rule of theirs; each is in its own room.
+// Invariant: clients are answered LOADING from listen() until start(); close() closes every part once, whoever calls it
+// and however far the start came.
 
 import type { World } from '../../lib/base/world.ts';
 import type { ReplyError } from '../../lib/wire/reply.ts';

@@ -1,5 +1,8 @@
-// Runs a cluster as its operator does: moves slots, keeps it balanced, watches it. Works by address on any cluster,
-// of bundled nodes or of redis-server; speaks RESP to its nodes and holds nothing of theirs.
+// Runs a cluster as its operator does: moves slots, keeps it balanced, watches it. Works by address on any cluster, of
+// bundled nodes or of redis-server.
+// Owns: the connections to the nodes, unless it was given a link, and the mover, the balancer and the monitor.
+// Does not know: anything inside a node; it speaks RESP to all of them.
+// Invariant: close() ends what it started and leaves a slot on its way open, so that another operator can go on.
 
 import { RealWorld, type World } from '../../lib/base/world.ts';
 import { ClusterLink, type NodeAddress } from './link/cluster-link.ts';

@@ -1,7 +1,8 @@
 // Keeps one node's data on the disk: loads it before the node serves, takes snapshots, logs every write.
-// Between the engine and persistence; knows no sockets and no cluster. Only nodes that were given a `dir` have one.
+// Owns: the snapshots and the append only log of a node that was given a `dir`.
+// Does not know: sockets and the cluster, nor the bytes of a file (rdb/, aof/).
 // Invariant: once the log is open, the effects of a command are in it (with `always` on the disk) before its reply
-// leaves; when that cannot be had with `always`, the node stops instead of promising.
+// leaves; when that cannot be had with `always`, the node stops instead of replying.
 
 import { existsSync } from 'node:fs';
 import { note, type Timer } from '../../lib/base/world.ts';

@@ -1,5 +1,7 @@
 // One node as a process of its own, in the place of redis-server: reads its configuration, starts, runs until it is
-// told to stop. Owns what belongs to a process (signals, pid file, working directory, exit code); the node is node.ts.
+// told to stop.
+// Owns: what belongs to a process: signals, pid file, working directory, log file, exit code.
+// Does not know: how a node works (node/node.ts), nor other nodes of its cluster.
 // Invariant: nothing on the disk is touched before the configuration is valid, and no data before the ports and the
 // cluster configuration file are this node's own.
 

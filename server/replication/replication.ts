@@ -1,7 +1,7 @@
 // One node's replication: master or replica, its history, and what these mean for the engine.
-// Puts the rooms of server/replication together and reads their parameters; every rule lives there.
-// Invariant: the engine serves as what the node is: expiry, read-only and the stream switch in follow() and promote()
-// alone.
+// Owns: the role of the node, its replication history, the link to its master and the replicas attached to it.
+// Does not know: cluster rules; whom to follow is decided by the membership or by REPLICAOF.
+// Invariant: expiry, read-only and the stream change together, in follow() and promote() alone.
 
 import type { ConnectionOptions } from 'node:tls';
 import type { Reply } from '../../lib/wire/reply.ts';

@@ -1,4 +1,4 @@
-// The parameters of replication as its rooms read them: always the present values, whoever changed them.
+// The parameters of replication as this room reads them: always the current values.
 
 import type { Config } from '../config/config.ts';
 import type { Introduction } from './master-link.ts';

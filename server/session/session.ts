@@ -1,6 +1,8 @@
-// One client connection: bytes to requests, requests to the engine, replies to bytes. Owns the socket.
-// Knows no command. Invariants: requests run in the order they came and replies leave in that order; the replies of
-// one tick leave in one write; while the client is parked, or does not read its replies, its requests wait.
+// One client connection: bytes to requests, requests to the engine, replies to bytes.
+// Owns: the socket, the buffers of both directions and the client's state in the engine.
+// Does not know: any command, nor the cluster.
+// Invariants: requests run in the order they came and replies leave in that order; the replies of one tick leave in
+// one write; while the client is blocked, or does not read its replies, its requests wait.
 
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';

@@ -1,5 +1,6 @@
-// Connections to the nodes of one cluster, bundled or real, for whoever manages it: the mover, the monitor, the balancer.
-// Owns the sockets and the knowledge where nodes are; decides nothing.
+// Connections to the nodes of one cluster, bundled or real: for the mover, the monitor and the balancer.
+// Owns: the sockets, and the addresses where nodes were found.
+// Does not know: what is asked and why; decides nothing.
 // Invariant: at most one connection a node and lane, and changes of ownership that go through alone() never overlap.
 
 import type { World } from '../../../lib/base/world.ts';

@@ -1,4 +1,6 @@
-// Watches a cluster: asks its nodes every few seconds and keeps the latest figures. What they mean is server/monitor's.
+// Watches a cluster: asks its nodes every few seconds and keeps the latest figures.
+// Owns: the figures of the last round, and the timer.
+// Does not know: what the figures mean (metrics.ts, health.ts); changes nothing in the cluster.
 // Invariant: at most one round of questions is under way.
 
 import type { Timer } from '../../../lib/base/world.ts';

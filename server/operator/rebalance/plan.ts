@@ -1,4 +1,4 @@
-// The moves that bring every master to its share. Pure: loads in, plan out; whoever carries it out is server/move's.
+// The moves that bring every master to its share. Pure: loads in, plan out; rebalance.ts has it carried out.
 // Invariant: a plan moves each slot at most once, only from masters above their share to masters below it, and never
 // makes the worst difference worse.
 

@@ -1,5 +1,7 @@
-// Keeps the masters of a cluster balanced: gathers their loads, has a plan made (server/balance) and carried out
-// (server/move). Owns neither rules nor moves.
+// Keeps the masters of a cluster balanced: gathers their loads, has a plan made (plan.ts) and carried out (reshard/).
+// Owns: the timer of automatic balancing.
+// Does not know: how a plan is made or how a slot is moved.
+// Invariant: at most one automatic round is under way, and none moves slots of a cluster that is degraded or migrating.
 
 import type { Timer } from '../../../lib/base/world.ts';
 import { type ClusterLink, isMaster, isReachable } from '../link/cluster-link.ts';

@@ -1,5 +1,7 @@
 // Moves slots of a running cluster: several at once, in order of priority, at a rate, with progress, pause, cancel and
-// recovery. Owns the tasks and their journal; how one slot moves is slot-task.ts's.
+// recovery.
+// Owns: the tasks and their journal.
+// Does not know: how one slot moves (slot-task.ts), nor why it should (rebalance/).
 // Invariant: a slot has at most one task that has not ended, and no slot is opened before its record is safe.
 
 import { slotCount } from '../../../lib/wire/slot.ts';

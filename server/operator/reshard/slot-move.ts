@@ -1,5 +1,5 @@
 // One slot's move, step by step at the caller's pace: for tests and for tools that want a slot half-moved.
-// The engine (move-engine.ts) is what moves many, at a rate, with pauses and after crashes.
+// To move many, at a rate, with pauses and after crashes: reshard.ts.
 
 import type { World } from '../../../lib/base/world.ts';
 import type { ClusterLink, MovingNode } from '../link/cluster-link.ts';

@@ -1,5 +1,6 @@
 // The steps of a slot's way from one node to another, as every real cluster walks it: open, hand keys over, decide
-// (decisions.ts); and back: turn, hand back, decide for the old owner. Each may be repeated, so a move may be taken up anywhere.
+// (assign-slots.ts); and back: turn, hand back, decide for the old owner. Each may be repeated, so a move may be taken
+// up anywhere.
 // Speaks RESP to the nodes and knows nothing else of them.
 // Invariant: at every moment each key is at one node that clients are led to, by ASK at worst.
 

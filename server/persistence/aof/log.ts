@@ -1,6 +1,7 @@
-// The append-only log while the server runs: writes are appended to the last increment and forced to the disk as the
+// The append only log while the server runs: writes are appended to the last increment and forced to the disk as the
 // policy says; a rewrite puts one new base in the place of everything before it.
-// Knows effects as words; when to flush (before replies leave) and when to rewrite is the server's affair.
+// Owns: the files of the log and its manifest.
+// Does not know: what a command does, when to flush (before replies leave) or when to rewrite.
 // Invariants: after flush() every write is in the file, with `always` also on the disk; a failed write leaves no part
 // of itself behind; the files that the manifest names hold every flushed write at every moment, also after a crash.
 

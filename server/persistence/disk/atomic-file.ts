@@ -1,5 +1,7 @@
 // Files that appear whole or not at all: written beside their place, forced to the disk, then renamed.
-// Knows bytes and paths only. Invariant: whatever fails, a file that was there before is still there, unchanged.
+// Owns: the temporary file until it is renamed.
+// Does not know: what the bytes mean.
+// Invariant: whatever fails, a file that was there before is still there, unchanged.
 
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';

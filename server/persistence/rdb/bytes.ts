@@ -1,4 +1,4 @@
-// A growing byte writer and a bounds-checked reader: the hands of every binary format in this room.
+// A growing byte writer and a bounds-checked reader: the hands of every binary format of this folder.
 // Text in and out is a binary string (one char, one byte). A reader never allocates for bytes that are not there.
 
 export class ByteWriter {

@@ -1,4 +1,6 @@
-// Databases to RDB files and back. Knows the keyspace and the format; when to save is the server's affair.
+// Databases to RDB files and back.
+// Owns: nothing; a snapshot is made of the databases that it is given.
+// Does not know: when to save and where the file lies.
 // Invariants: a snapshot shows one moment, however long its writing takes; a file that cannot be read whole leaves
 // the databases empty, never half full.
 

@@ -1,4 +1,4 @@
-// Between the keyspace's values and portable ones: the only file of this room that knows their classes.
+// Between the keyspace's values and portable ones: the only file of this folder that knows their classes.
 
 import type { Stored } from '../../keyspace/entry.ts';
 import { HashValue } from '../../keyspace/types/hash.ts';
