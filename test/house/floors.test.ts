@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import {
   checkHouse,
   cycles,
@@ -17,6 +17,18 @@ const root = process.cwd();
 describe('house: floors', () => {
   it('every import of lib, server and scripts points downwards, without cycles', () => {
     assert.deepEqual(checkHouse(root), []);
+  });
+
+  it('unit tests lie as the rooms do: of lib in test/unit, of the server in test/unit/server', () => {
+    const folders = readdirSync('test/unit', { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map(({ parentPath }) => relative('test/unit', parentPath).replaceAll('\\', '/'));
+    const strays = [...new Set(folders)].filter((folder) => {
+      const tested = folder === 'bench' || folder.startsWith('server/') ? folder : `lib/${folder}`;
+      return !existsSync(tested);
+    });
+    assert.ok(folders.length > 50);
+    assert.deepEqual(strays, []);
   });
 
   const floors: Floors = { 'lib/base': [], 'lib/router': ['lib/base'], server: ['lib/base'] };
