@@ -1,30 +1,34 @@
-// lingcache/server: cluster nodes for development and tests, in this process.
+// lingcache/server: nodes and clusters for development and tests, in this process or as processes of their own.
+// Owns: the options of startNode() and startCluster(), their checks and defaults.
+// Does not know: how a node works.
+// Invariant: a start either resolves with everything serving, or rejects with nothing left behind.
 
 import { RealWorld, type World } from '../lib/base/world.ts';
-import { BundledCluster } from './bundled-cluster.ts';
-import { BundledNode, openNode, randomId } from './bundled-node.ts';
-import { adoptKeys, firstState, firstStates } from './cluster-start.ts';
-import { busPortOffset } from './doors.ts';
-import type { ServerNode, ServerNodeOptions } from './node.ts';
-import { ProcessCluster } from './process-cluster.ts';
+import { adoptKeys, firstState, firstStates } from './cluster/bootstrap.ts';
+import { randomId } from './cluster/ids.ts';
+import { BundledCluster } from './embedded/cluster.ts';
+import { BundledNode } from './embedded/node.ts';
+import { ProcessCluster } from './embedded/process-cluster.ts';
+import { busPortOffset } from './node/listeners.ts';
+import { openNode, type ServerNode, type ServerNodeOptions } from './node/node.ts';
 
 export { ManualWorld, RealWorld, type World } from '../lib/base/world.ts';
-export type { BalanceMove, BalancePlan } from './balance/plan.ts';
-export type { BalanceCheck, BalanceStrategy } from './balance/shares.ts';
-export type { AutoBalance, BalanceRequest, BalanceResult, Balancer } from './balancer.ts';
-export { BundledCluster, type NodeReference, type Seed } from './bundled-cluster.ts';
-export { BundledNode } from './bundled-node.ts';
-export type { ClusterMonitor, SlotMetrics } from './cluster-monitor.ts';
-export { ClusterOperator, type OperatorOptions } from './cluster-operator.ts';
-export { serverVersion } from './command/version.ts';
-export type { ClusterHealth, HealthWord } from './monitor/health.ts';
-export type { ClusterMetrics, NodeMetrics, NodeStatus, OpenSlot, SlotMark } from './monitor/metrics.ts';
-export type { NodeAddress } from './move/cluster-link.ts';
-export type { MoveEngine, MoveEngineOptions, MoveOrder } from './move/move-engine.ts';
-export type { MoveEnd, MovePhase, MoveRecord, MoveStatus } from './move/move-record.ts';
-export type { MoveOptions, SlotMove } from './move/slot-mover.ts';
-export { ProcessCluster } from './process-cluster.ts';
-export { ProcessNode } from './process-node.ts';
+export { BundledCluster, type NodeReference, type Seed } from './embedded/cluster.ts';
+export { BundledNode } from './embedded/node.ts';
+export { ProcessCluster } from './embedded/process-cluster.ts';
+export { ProcessNode } from './embedded/process-node.ts';
+export { serverVersion } from './engine/version.ts';
+export type { NodeAddress } from './operator/link/cluster-link.ts';
+export type { ClusterHealth, HealthWord } from './operator/monitor/health.ts';
+export type { ClusterMetrics, NodeMetrics, NodeStatus, OpenSlot, SlotMark } from './operator/monitor/metrics.ts';
+export type { ClusterMonitor, SlotMetrics } from './operator/monitor/monitor.ts';
+export { ClusterOperator, type OperatorOptions } from './operator/operator.ts';
+export type { BalanceMove, BalancePlan } from './operator/rebalance/plan.ts';
+export type { AutoBalance, BalanceRequest, BalanceResult, Balancer } from './operator/rebalance/rebalance.ts';
+export type { BalanceCheck, BalanceStrategy } from './operator/rebalance/shares.ts';
+export type { MoveEnd, MovePhase, MoveRecord, MoveStatus } from './operator/reshard/record.ts';
+export type { MoveEngine, MoveEngineOptions, MoveOrder } from './operator/reshard/reshard.ts';
+export type { MoveOptions, SlotMove } from './operator/reshard/slot-move.ts';
 
 export interface NodeOptions {
   /** Address to listen on. Default `127.0.0.1`. */

@@ -170,3 +170,14 @@ export class ManualWorld implements World {
     this.#now = end;
   }
 }
+
+/** A world whose log has two levels: `log` for what needs attention, `note` for normal events. */
+export interface NotingWorld extends World {
+  note(line: string): void;
+}
+
+/** Logs a normal event. A world with one level logs it as everything else. */
+export function note(world: World, line: string): void {
+  if ('note' in world) (world as NotingWorld).note(line);
+  else world.log(line);
+}

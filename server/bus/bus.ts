@@ -1,7 +1,9 @@
-// The contract between the gossip and whatever carries it. A bus opens one outbound link per peer and hands over what
-// arrives on inbound ones; a message that answers another goes back on the link that brought it.
+// The contract between gossip and its transport (loopback.ts in this process, tcp-bus.ts in the bytes of redis-server).
+// Owns: nothing; an implementation opens one outbound link per peer and delivers what arrives on inbound ones.
+// Does not know: what a message means, nor the state of the cluster.
+// Invariant: a reply to a message goes back on the link that brought the message.
 
-import type { Message } from './message.ts';
+import type { Message } from '../cluster/message.ts';
 
 export interface BusAddress {
   readonly host: string;

@@ -1,9 +1,9 @@
 // What nodes tell each other, as packets and back: the one place where the words of the gossip meet the bits of the
 // wire. Invariant: what the wire cannot say (hostnames of third nodes) is left out, what only the wire says is ignored.
 
+import type { Body, GossipEntry, Header, Message } from '../cluster/message.ts';
 import { marks, nodeFlags } from './codec-layout.ts';
 import type { GossipRecord, Packet, PacketBody, PingExtension } from './codec-packet.ts';
-import type { Body, GossipEntry, Header, Message } from './message.ts';
 
 type Greeting = Extract<Body, { readonly gossip: unknown }>;
 

@@ -2,8 +2,8 @@
 // way, in order. Nodes share nothing but this directory of endpoints.
 // Invariant: nothing is delivered inside the call that sends it; a full queue closes the link instead of growing.
 
+import type { Message } from '../cluster/message.ts';
 import type { Bus, BusAddress, BusLink, Delivery, LinkEvents, OpenBus } from './bus.ts';
-import type { Message } from './message.ts';
 
 const queueLimit = 10_000;
 const anyHost = new Set(['', '0.0.0.0', '::']);

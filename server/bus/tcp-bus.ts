@@ -4,12 +4,12 @@
 // alone, so that a peer that refuses is dialled again ten times a second at most.
 
 import type { Timer, World } from '../../lib/base/world.ts';
+import type { Message } from '../cluster/message.ts';
 import type { Bus, BusAddress, BusLink, Delivery, LinkEvents, OpenBus } from './bus.ts';
 import { decodePacket, encodePacket } from './codec.ts';
 import { knowsExtensions, messageFrom, packetFor, type SenderFacts } from './codec-message.ts';
 import { BadPacket } from './codec-packet.ts';
 import { type Door, dialLink, type LinkSettings, type LinkTls, openDoor, type SocketLink } from './link.ts';
-import type { Message } from './message.ts';
 
 export interface TcpBusSettings {
   readonly world: World;

@@ -1,6 +1,7 @@
 // What one node believes about its cluster: the nodes, who owns each slot, the epochs, the slots on the move.
-// Immutable: every rule takes a state and returns a Step, the next state and what is to be done about it as data.
-// Knows no sockets, no clock and no keys; facts from outside (key counts, time) are arguments.
+// Owns: nothing; a state is immutable, and every rule of this room takes one and returns a Step: the next state, and
+// what is to be done about it as data.
+// Does not know: sockets, clock and keys; facts from outside (key counts, time) are arguments.
 // Invariant: `nodes` always holds `myself`; an owner is always the id of a known node.
 
 import { ReplyError } from '../../lib/wire/reply.ts';

@@ -1,13 +1,17 @@
-// Every command that any server has, in one registry. Cluster words and the like are added by the node.
+// Every command that any server has, in one registry. The node adds the commands that need its other parts (CLUSTER,
+// MIGRATE, SAVE and others).
+// Owns: nothing; each file of this room is a table of handlers without state.
+// Does not know: sockets, slots, other nodes and the disk: a handler sees its client and the engine.
+// Invariant: a handler runs to completion synchronously; waiting is a value that it returns.
 
+import { Engine, type EngineOptions } from '../engine/engine.ts';
 import { bitmapCommands } from './bitmap.ts';
 import { bitmapFieldCommands } from './bitmap-field.ts';
-import { clientCommands } from './client-words.ts';
-import { commandCommands } from './command-words.ts';
+import { clientCommands } from './client.ts';
+import { commandCommands } from './command.ts';
 import { connectionCommands } from './connection.ts';
 import { counterCommands } from './counter.ts';
 import { debugCommands } from './debug.ts';
-import { Engine, type EngineOptions } from './engine.ts';
 import { expireCommands } from './expire.ts';
 import { geoCommands } from './geo.ts';
 import { geoSearchCommands } from './geo-search.ts';
@@ -18,7 +22,7 @@ import { lcsCommands } from './lcs.ts';
 import { listCommands } from './list.ts';
 import { listBlockingCommands } from './list-blocking.ts';
 import { pubsubCommands } from './pubsub.ts';
-import { serverCommands } from './server-words.ts';
+import { serverCommands } from './server.ts';
 import { setCommands } from './set.ts';
 import { setAlgebraCommands } from './set-algebra.ts';
 import { clusterSortCommands, sortCommands } from './sort.ts';

@@ -2,10 +2,10 @@
 // Invariant: a command that writes first lengthens the string to its furthest write, as the reference does.
 
 import type { Reply } from '../../lib/wire/reply.ts';
+import type { CommandGroup, Context } from '../engine/registry.ts';
 import { fail, readInt64, sameWord, syntaxError } from '../keyspace/arguments.ts';
 import { INT64_MAX } from '../keyspace/number.ts';
 import { padBytes, readBitOffset } from './bitmap.ts';
-import type { CommandGroup, Context } from './registry.ts';
 
 type Overflow = 'wrap' | 'sat' | 'fail';
 

@@ -2,9 +2,9 @@
 // Bit 0 is the highest bit of the first byte.
 
 import type { Reply } from '../../lib/wire/reply.ts';
+import type { CommandGroup, Context } from '../engine/registry.ts';
 import { fail, readLong, sameWord, syntaxError } from '../keyspace/arguments.ts';
 import { parseLong } from '../keyspace/number.ts';
-import type { CommandGroup, Context } from './registry.ts';
 
 /** Bytes: the server's limit for one string, a little lowered to what a JavaScript string can hold. */
 const MAX_BYTES = 512 * 1024 * 1024;

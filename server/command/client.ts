@@ -1,142 +1,209 @@
-// One client as the commands see it: its database, its protocol, its transaction, its subscriptions.
-// Knows no socket: what must reach the client goes through the outlet its session hands in.
+// The CLIENT commands: names, lists, killing, pausing, unblocking.
 
-import type { World } from '../../lib/base/world.ts';
-import type { Reply } from '../../lib/wire/reply.ts';
-import type { Store, Watcher } from '../keyspace/store.ts';
-import type { Command, Context } from './registry.ts';
+import { OK, type Reply, ReplyError, Verbatim } from '../../lib/wire/reply.ts';
+import { unblockedByHand } from '../engine/blocking.ts';
+import type { Client } from '../engine/client.ts';
+import { resumePaused } from '../engine/dispatch.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { CommandGroup } from '../engine/registry.ts';
+import { fail, readAtLeast, readLong, sameWord, syntaxError } from '../keyspace/arguments.ts';
 
-/** The session's side of a client. */
-export interface Outlet {
-  readonly address: string;
-  readonly localAddress: string;
-  readonly fd: number;
-  /** The bytes travel under TLS. */
-  readonly secure?: boolean;
-  /** Writes a reply now: a push, or one of several replies to a command. */
-  send(reply: Reply): void;
-  /** Writes the answer of a parked command and goes on with the requests behind it. */
-  settle(reply: Reply | undefined): void;
-  /** Closes the socket, after what was written has left when `graceful`. */
-  close(graceful: boolean): void;
-  /** Speaks RESP2 or 3 from the next reply on. */
-  useProtocol(protocol: 2 | 3): void;
-  /** Whether requests are kept small until the client has authenticated. */
-  restrict(restricted: boolean): void;
-  /** Bytes written that have not left yet, and request bytes not yet run. */
-  outputBytes(): number;
-  inputBytes(): number;
+export const badNameRefusal: ReplyError = new ReplyError(
+  'ERR Client names cannot contain spaces, newlines or special characters.',
+);
+
+/** Printable ASCII without spaces: what a client's name may hold. */
+export function isPlainText(text: string): boolean {
+  return /^[!-~]*$/.test(text);
 }
 
-interface Queued {
-  readonly command: Command<Client>;
-  readonly argv: readonly string[];
+type ClientType = 'normal' | 'master' | 'replica' | 'pubsub';
+
+function typeOfClient(client: Client): ClientType {
+  if (client.primaryLink) return 'master';
+  if (client.replicaLink) return 'replica';
+  return client.inPubSub ? 'pubsub' : 'normal';
 }
 
-export interface Transaction {
-  readonly queue: Queued[];
-  /** A command was refused while queueing: EXEC will abort. */
-  aborted: boolean;
+function flagsOf(client: Client): string {
+  let flags = '';
+  if (client.monitor) flags += 'O';
+  if (client.replicaLink) flags += 'S';
+  if (client.primaryLink) flags += 'M';
+  if (client.inPubSub) flags += 'P';
+  if (client.transaction !== undefined) flags += 'x';
+  if (client.parking?.kind === 'keys' || client.parking?.kind === 'later') flags += 'b';
+  if (client.watcher.dirty) flags += 'd';
+  if (client.readonly) flags += 'r';
+  if (client.noEvict) flags += 'e';
+  return flags === '' ? 'N' : flags;
 }
 
-/** Why a client is waiting; whoever parked it knows how to let it go. */
-export interface Parking {
-  readonly argv: readonly string[];
-  readonly kind: 'keys' | 'later' | 'paused';
-  /** What CLIENT UNBLOCK TIMEOUT answers; undefined: it cannot be unblocked. */
-  readonly onTimeout: Reply | undefined;
-  /** Forgets the waiting without an answer. */
-  cancel(): void;
+function describeClient(client: Client): string {
+  const now = client.world.now();
+  const seconds = (since: number): number => Math.max(0, Math.floor((now - since) / 1000));
+  const input = client.outlet.inputBytes();
+  const output = client.outlet.outputBytes();
+  return (
+    `id=${client.id} addr=${client.outlet.address} laddr=${client.outlet.localAddress} fd=${client.outlet.fd} ` +
+    `name=${client.name} age=${seconds(client.created)} idle=${seconds(client.lastActive)} flags=${flagsOf(client)} ` +
+    `db=${client.store.index} sub=${client.channels.size} psub=${client.patterns.size} ssub=${client.shardChannels.size} ` +
+    `multi=${client.transaction?.queue.length ?? -1} qbuf=${input} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=16384 rbp=0 ` +
+    `obl=${output} oll=0 omem=${output} tot-mem=${input + output + 16384} events=r cmd=${client.lastCommand} user=default ` +
+    `redir=-1 resp=${client.protocol}`
+  );
 }
 
-export class Client implements Context {
-  readonly id: number;
-  readonly world: World;
-  readonly outlet: Outlet;
-  readonly created: number;
-  store: Store;
-  protocol: 2 | 3 = 2;
-  denyBlocking = false;
-  name = '';
-  libName = '';
-  libVersion = '';
-  authenticated: boolean;
-  /** Its bytes do not travel under TLS. */
-  readonly plain: boolean;
-  /** READONLY session of a cluster replica. */
-  readonly = false;
-  /** ASKING was sent: good for one command. */
-  asking = false;
-  noEvict = false;
-  monitor = false;
-  /** CLIENT REPLY: `skip-next` turns into `skip` for the one command after it. */
-  replies: 'on' | 'off' | 'skip' | 'skip-next' = 'on';
-  transaction: Transaction | undefined = undefined;
-  readonly watcher: Watcher = { dirty: false };
-  readonly watched: { store: Store; key: string }[] = [];
-  readonly channels: Set<string> = new Set();
-  readonly patterns: Set<string> = new Set();
-  readonly shardChannels: Set<string> = new Set();
-  parking: Parking | undefined = undefined;
-  lastActive: number;
-  lastCommand = 'NULL';
-  closed = false;
-  /** The stream of this node's primary: its writes pass where a client's would not. */
-  primaryLink = false;
-  /** A replica of this node: its connection carries the stream. */
-  replicaLink = false;
-  /** While EXEC runs: its replies so far. */
-  gathered: Reply[] | undefined = undefined;
-  /** Effects that replace the argv of the command that is running. */
-  override: (readonly string[])[] | undefined = undefined;
+function readType(text: string): ClientType {
+  const word = text.toLowerCase();
+  if (word === 'slave') return 'replica';
+  if (word === 'normal' || word === 'master' || word === 'replica' || word === 'pubsub') return word;
+  return fail(`Unknown client type '${text}'`);
+}
 
-  constructor(id: number, world: World, store: Store, outlet: Outlet, authenticated: boolean) {
-    this.id = id;
-    this.world = world;
-    this.store = store;
-    this.outlet = outlet;
-    this.authenticated = authenticated;
-    this.plain = outlet.secure !== true;
-    this.created = world.now();
-    this.lastActive = this.created;
-  }
+function list(engine: Engine, argv: readonly string[]): Reply {
+  let chosen = [...engine.clients.values()];
+  if (argv.length === 4 && sameWord(argv[2], 'type')) {
+    const type = readType(argv[3]!);
+    chosen = chosen.filter((client) => typeOfClient(client) === type);
+  } else if (argv.length > 3 && sameWord(argv[2], 'id')) {
+    const ids = new Set(argv.slice(3).map((text) => readAtLeast(text, 1, 'Invalid client ID')));
+    chosen = chosen.filter((client) => ids.has(client.id));
+  } else if (argv.length !== 2) syntaxError();
+  return new Verbatim(chosen.map((client) => `${describeClient(client)}\n`).join(''));
+}
 
-  propagate(...effects: (readonly string[])[]): void {
-    if (this.override === undefined) this.override = effects;
-    else this.override.push(...effects);
-  }
+interface KillFilter {
+  id?: number;
+  type?: ClientType;
+  address?: string;
+  localAddress?: string;
+  skipMe: boolean;
+}
 
-  /** Sends one of several replies of the command that is running; inside EXEC it takes its place in EXEC's reply. */
-  reply(reply: Reply): void {
-    if (this.gathered === undefined) this.outlet.send(reply);
-    else this.gathered.push(reply);
+function readKillFilter(argv: readonly string[]): KillFilter {
+  const filter: KillFilter = { skipMe: true };
+  for (let at = 2; at < argv.length; at += 2) {
+    const word = argv[at]!.toLowerCase();
+    const value = argv[at + 1];
+    if (value === undefined) syntaxError();
+    if (word === 'id') filter.id = readAtLeast(value, 1, 'client-id should be greater than 0');
+    else if (word === 'type') filter.type = readType(value);
+    else if (word === 'addr') filter.address = value;
+    else if (word === 'laddr') filter.localAddress = value;
+    else if (word === 'user') {
+      if (value !== 'default') fail(`No such user '${value}'`);
+    } else if (word === 'skipme' && (sameWord(value, 'yes') || sameWord(value, 'no'))) {
+      filter.skipMe = sameWord(value, 'yes');
+    } else syntaxError();
   }
+  return filter;
+}
 
-  /** Channels and patterns; shard channels count on their own. */
-  get subscriptions(): number {
-    return this.channels.size + this.patterns.size;
-  }
+function kill(engine: Engine, self: Client, argv: readonly string[]): Reply {
+  const old = argv.length === 3;
+  const filter: KillFilter = old ? { address: argv[2]!, skipMe: false } : readKillFilter(argv);
+  const chosen = [...engine.clients.values()].filter(
+    (client) =>
+      (filter.id === undefined || client.id === filter.id) &&
+      (filter.type === undefined || typeOfClient(client) === filter.type) &&
+      (filter.address === undefined || client.outlet.address === filter.address) &&
+      (filter.localAddress === undefined || client.outlet.localAddress === filter.localAddress) &&
+      !(filter.skipMe && client === self),
+  );
+  for (const client of chosen) client.outlet.close(client === self);
+  if (!old) return chosen.length;
+  return chosen.length > 0 ? OK : new ReplyError('ERR No such client');
+}
 
-  /** RESP2 clients with a subscription may only use the pub/sub words. */
-  get inPubSub(): boolean {
-    return this.channels.size + this.patterns.size + this.shardChannels.size > 0;
+function unblock(engine: Engine, argv: readonly string[]): Reply {
+  if (argv.length > 4) syntaxError();
+  const byError = argv[3] !== undefined && sameWord(argv[3], 'error');
+  if (argv[3] !== undefined && !byError && !sameWord(argv[3], 'timeout')) {
+    fail('CLIENT UNBLOCK reason should be TIMEOUT or ERROR');
   }
+  const client = engine.clients.get(readLong(argv[2]!));
+  const reply = client?.parking?.onTimeout;
+  if (client === undefined || reply === undefined) return 0;
+  engine.blocked.answer(client, byError ? unblockedByHand : reply);
+  return 1;
+}
 
-  /** Lets go of every watched key. */
-  unwatch(): void {
-    for (const { store, key } of this.watched) store.unwatch(key, this.watcher);
-    this.watched.length = 0;
-    this.watcher.dirty = false;
+function pause(engine: Engine, argv: readonly string[]): Reply {
+  const writesOnly = argv.length === 4 && sameWord(argv[3], 'write');
+  if (argv.length > 4 || (argv.length === 4 && !writesOnly && !sameWord(argv[3], 'all'))) {
+    fail('CLIENT PAUSE mode must be WRITE or ALL');
   }
+  const ms = readLong(argv[2]!, 'timeout is not an integer or out of range');
+  if (ms < 0) fail('timeout is negative');
+  engine.pausedUntil = Math.max(engine.pausedUntil, engine.world.now() + ms);
+  engine.pausedWritesOnly = writesOnly;
+  return OK;
+}
 
-  /** True when a watched key changed or ran out. */
-  get watchBroken(): boolean {
-    if (this.watcher.dirty) return true;
-    return this.watched.some(({ store, key }) => store.watchExpired(key, this.watcher));
+function setInfo(client: Client, argv: readonly string[]): Reply {
+  const value = argv[3]!;
+  const field = argv[2]!.toLowerCase();
+  if (!isPlainText(value)) {
+    return new ReplyError(`ERR ${field} cannot contain spaces, newlines or special characters.`);
   }
+  if (field === 'lib-name') client.libName = value;
+  else if (field === 'lib-ver') client.libVersion = value;
+  else return new ReplyError(`ERR Unrecognized option '${argv[2]}'`);
+  return OK;
+}
 
-  discard(): void {
-    this.transaction = undefined;
-    this.unwatch();
+function setReplies(client: Client, argv: readonly string[]): Reply | undefined {
+  const word = argv[2]!.toLowerCase();
+  if (word === 'on') {
+    client.replies = 'on';
+    return OK;
   }
+  if (word === 'off') client.replies = 'off';
+  else if (word === 'skip') {
+    if (client.replies !== 'off') client.replies = 'skip-next';
+  } else syntaxError();
+  return undefined;
+}
+
+const noTracking = new ReplyError('ERR client tracking is not supported by this server');
+
+export function clientCommands(engine: Engine): CommandGroup<Client> {
+  return {
+    'client|id': (client) => client.id,
+    'client|info': (client) => new Verbatim(`${describeClient(client)}\n`),
+    'client|list': (_client, argv) => list(engine, argv),
+    'client|kill': (client, argv) => kill(engine, client, argv),
+    'client|getname': (client) => (client.name === '' ? null : client.name),
+    'client|setname': (client, argv) => {
+      if (!isPlainText(argv[2]!)) return badNameRefusal;
+      client.name = argv[2]!;
+      return OK;
+    },
+    'client|setinfo': setInfo,
+    'client|no-evict': (client, argv) => {
+      if (!sameWord(argv[2], 'on') && !sameWord(argv[2], 'off')) syntaxError();
+      client.noEvict = sameWord(argv[2], 'on');
+      return OK;
+    },
+    'client|reply': setReplies,
+    'client|unblock': (_client, argv) => unblock(engine, argv),
+    'client|pause': (_client, argv) => pause(engine, argv),
+    'client|unpause': () => {
+      resumePaused(engine);
+      return OK;
+    },
+    'client|getredir': () => -1,
+    'client|tracking': (_client, argv) => (sameWord(argv[2], 'off') ? OK : noTracking),
+    'client|trackinginfo': () =>
+      new Map<Reply, Reply>([
+        ['flags', new Set<Reply>(['off'])],
+        ['redirect', -1],
+        ['prefixes', []],
+      ]),
+    'client|caching': () =>
+      new ReplyError(
+        'ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled',
+      ),
+  };
 }

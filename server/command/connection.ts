@@ -1,13 +1,13 @@
 // Commands about the connection itself: HELLO, AUTH, PING, SELECT, RESET, QUIT, ACL's few words.
 
 import { OK, PONG, type Reply, ReplyError, Status } from '../../lib/wire/reply.ts';
+import type { Client } from '../engine/client.ts';
+import type { Engine } from '../engine/engine.ts';
+import { arityRefusal, type CommandGroup } from '../engine/registry.ts';
+import { serverVersion } from '../engine/version.ts';
 import { fail, readLong, sameWord } from '../keyspace/arguments.ts';
-import type { Client } from './client.ts';
-import { badNameRefusal, isPlainText } from './client-words.ts';
+import { badNameRefusal, isPlainText } from './client.ts';
 import { readIndex } from './db-index.ts';
-import type { Engine } from './engine.ts';
-import { arityRefusal, type CommandGroup } from './registry.ts';
-import { serverVersion } from './version.ts';
 
 const wrongPass = new ReplyError('WRONGPASS invalid username-password pair or user is disabled.');
 const noPassword = new ReplyError(

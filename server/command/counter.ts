@@ -1,10 +1,10 @@
 // INCR and its kin: strings that are numbers.
 
 import type { Reply } from '../../lib/wire/reply.ts';
+import type { CommandGroup, Context } from '../engine/registry.ts';
 import { fail, readInt64 } from '../keyspace/arguments.ts';
 import { addLongDouble, formatLongDouble, parseLongDouble } from '../keyspace/long-double.ts';
 import { INT64_MAX, INT64_MIN, parseInt64 } from '../keyspace/number.ts';
-import type { CommandGroup, Context } from './registry.ts';
 
 /** Sums of this size are exact as numbers. */
 const smallDigits = 15;

@@ -1,8 +1,8 @@
 // Which database a number names.
 
+import type { Engine } from '../engine/engine.ts';
 import { fail, readLong } from '../keyspace/arguments.ts';
 import type { Store } from '../keyspace/store.ts';
-import type { Engine } from './engine.ts';
 
 /** A database's number, whether it exists or not; `message` replaces the one for what is no index. */
 export function readIndex(text: string, message?: string): number {

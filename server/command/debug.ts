@@ -1,12 +1,12 @@
 // The few DEBUG words that tests and tools rely on.
 
 import { OK, type Reply, ReplyError, Status } from '../../lib/wire/reply.ts';
+import type { Client } from '../engine/client.ts';
+import type { Engine } from '../engine/engine.ts';
+import { arityRefusal, type CommandGroup, Later, type Outcome } from '../engine/registry.ts';
 import { parseDouble } from '../keyspace/number.ts';
-import type { Client } from './client.ts';
-import type { Engine } from './engine.ts';
 import { noSuchKey } from './expire.ts';
 import { encodingOf } from './keys.ts';
-import { arityRefusal, type CommandGroup, Later, type Outcome } from './registry.ts';
 
 /** Keeps this client waiting. Unlike redis-server the others go on: a server inside a program must not freeze it. */
 function sleep(engine: Engine, client: Client, text: string): Outcome {

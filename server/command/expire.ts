@@ -1,9 +1,9 @@
 // Deadlines of keys: EXPIRE and its kin, TTL and its kin, PERSIST, and how expiry options are read.
 
 import { type Reply, ReplyError } from '../../lib/wire/reply.ts';
+import type { CommandGroup, Context } from '../engine/registry.ts';
 import { fail, readInt64 } from '../keyspace/arguments.ts';
 import { never } from '../keyspace/store.ts';
-import type { CommandGroup, Context } from './registry.ts';
 
 const int64Max = 2n ** 63n - 1n;
 

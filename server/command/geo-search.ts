@@ -2,11 +2,11 @@
 // The whole set is looked at; results that nobody asked to be sorted come in order of geohash.
 
 import type { Reply } from '../../lib/wire/reply.ts';
+import type { CommandGroup, Context } from '../engine/registry.ts';
 import { fail, readDouble, readLong, sameWord, syntaxError } from '../keyspace/arguments.ts';
 import { decodePlace, distanceBetween, isInBox, type Place } from '../keyspace/geohash.ts';
 import type { ZsetValue } from '../keyspace/types/zset.ts';
 import { distanceText, placeReply, readPlace, readUnit } from './geo.ts';
-import type { CommandGroup, Context } from './registry.ts';
 import { zsetAt } from './zset.ts';
 import { storeZset } from './zset-range.ts';
 

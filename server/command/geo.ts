@@ -2,10 +2,10 @@
 // geo-search.ts.
 
 import { Double, NullArray, type Reply } from '../../lib/wire/reply.ts';
+import type { CommandGroup, Context, Outcome } from '../engine/registry.ts';
 import { fail, readDouble, sameWord, syntaxError } from '../keyspace/arguments.ts';
 import { decodePlace, distanceBetween, encodePlace, geohashText, isPlace, type Place } from '../keyspace/geohash.ts';
 import { formatLongDouble, longDoubleOf } from '../keyspace/long-double.ts';
-import type { CommandGroup, Context, Outcome } from './registry.ts';
 import { zsetAt, zsetCommands } from './zset.ts';
 
 const metresPerUnit: Readonly<Record<string, number>> = { m: 1, km: 1000, ft: 0.3048, mi: 1609.34 };

@@ -1,13 +1,13 @@
 // Hash commands.
 
 import { OK, type Reply } from '../../lib/wire/reply.ts';
+import type { CommandGroup, Context } from '../engine/registry.ts';
 import { arityError, fail, readInt64, readSampleCount, sameWord, syntaxError } from '../keyspace/arguments.ts';
 import { addLongDouble, formatLongDouble, parseLongDouble } from '../keyspace/long-double.ts';
 import { INT64_MAX, INT64_MIN, parseInt64 } from '../keyspace/number.ts';
 import { distinctSamples } from '../keyspace/sampling.ts';
 import { readCursor, readScanOptions } from '../keyspace/scan-options.ts';
 import { HashValue } from '../keyspace/types/hash.ts';
-import type { CommandGroup, Context } from './registry.ts';
 
 function hashAt(ctx: Context, key: string): HashValue | undefined {
   return ctx.store.getTyped<HashValue>(key, 'hash');

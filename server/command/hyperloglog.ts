@@ -1,8 +1,8 @@
 // PFADD, PFCOUNT, PFMERGE. A HyperLogLog is a plain string to every other command.
 
 import { OK, type Reply, ReplyError } from '../../lib/wire/reply.ts';
+import type { CommandGroup, Context } from '../engine/registry.ts';
 import { estimate, Sketch } from '../keyspace/types/hyperloglog.ts';
-import type { CommandGroup, Context } from './registry.ts';
 
 function sketchAt(ctx: Context, key: string): Sketch | undefined {
   const text = ctx.store.getString(key);

@@ -1,9 +1,9 @@
 // INFO: what a server says of itself, section by section, in the words that tools look for.
 
 import { freemem, totalmem } from 'node:os';
-import type { Client } from './client.ts';
-import type { Engine } from './engine.ts';
-import { serverVersion } from './version.ts';
+import type { Client } from '../engine/client.ts';
+import type { Engine } from '../engine/engine.ts';
+import { serverVersion } from '../engine/version.ts';
 
 type Lines = readonly string[];
 

@@ -1,16 +1,16 @@
 // Commands on keys of any type: DEL, RENAME, COPY, SCAN, OBJECT and their kin.
 
 import { OK, type Reply, ReplyError, Status } from '../../lib/wire/reply.ts';
+import type { Client } from '../engine/client.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { CommandGroup, Context } from '../engine/registry.ts';
 import { fail, readLong, sameWord, syntaxError } from '../keyspace/arguments.ts';
 import { globMatcher } from '../keyspace/glob.ts';
 import { isInt64Text } from '../keyspace/number.ts';
 import { readCursor, readScanOptions } from '../keyspace/scan-options.ts';
 import { type Entry, never, type Store, typeOf } from '../keyspace/store.ts';
-import type { Client } from './client.ts';
 import { readIndex, readStore } from './db-index.ts';
-import type { Engine } from './engine.ts';
 import { noSuchKey } from './expire.ts';
-import type { CommandGroup, Context } from './registry.ts';
 
 /** Strings up to this long are held inside their object by redis-server, and called so. */
 const embeddedLength = 44;

@@ -1,8 +1,8 @@
 // LCS: the longest common subsequence of two strings.
 
 import { type Reply, ReplyError } from '../../lib/wire/reply.ts';
+import type { CommandGroup, Context } from '../engine/registry.ts';
 import { fail, readLong, sameWord, syntaxError } from '../keyspace/arguments.ts';
-import type { CommandGroup, Context } from './registry.ts';
 
 /** Cells of the table, so that two long strings cannot take all memory: 4 bytes each, 512 MiB. */
 const maxCells = 128 * 1024 * 1024;

@@ -2,9 +2,9 @@
 // Invariant: what a waiter got is replicated as the plain command, never as the blocking one.
 
 import { NullArray, type Reply, ReplyError } from '../../lib/wire/reply.ts';
+import { Blocked, type CommandGroup, type Context } from '../engine/registry.ts';
 import { readTimeout } from '../keyspace/arguments.ts';
 import { type End, listAt, moveItem, popMany, popOne, popWord, readEnd, readListPop } from './list-moves.ts';
-import { Blocked, type CommandGroup, type Context } from './registry.ts';
 
 function popAny(ctx: Context, keys: readonly string[], end: End): Reply | undefined {
   for (const key of keys) {

@@ -2,9 +2,9 @@
 // Every pop that did not come from the words LPOP or RPOP themselves is replicated as one of them.
 
 import type { Reply } from '../../lib/wire/reply.ts';
+import type { Context } from '../engine/registry.ts';
 import { readAtLeast, readKeys, sameWord, syntaxError } from '../keyspace/arguments.ts';
 import { ListValue } from '../keyspace/types/list.ts';
-import type { Context } from './registry.ts';
 
 export type End = 'left' | 'right';
 

@@ -1,6 +1,7 @@
 // List commands that never wait. What blocks is in list-blocking.ts, what both need is in list-moves.ts.
 
 import { NullArray, OK, type Reply } from '../../lib/wire/reply.ts';
+import type { CommandGroup, Context } from '../engine/registry.ts';
 import {
   arityError,
   clampRange,
@@ -13,7 +14,6 @@ import {
 } from '../keyspace/arguments.ts';
 import { ListValue } from '../keyspace/types/list.ts';
 import { type End, listAt, moveItem, popMany, popOne, pushItem, readEnd, readListPop, takeMany } from './list-moves.ts';
-import type { CommandGroup, Context } from './registry.ts';
 
 function push(ctx: Context, argv: readonly string[], end: End, onlyExisting: boolean): Reply {
   const key = argv[1]!;

@@ -1,10 +1,10 @@
 // SUBSCRIBE and its kin, PUBLISH, PUBSUB. Each channel gets a reply of its own, sent as it is joined or left.
 
 import { Push, type Reply } from '../../lib/wire/reply.ts';
+import type { Client } from '../engine/client.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { CommandGroup, Handler } from '../engine/registry.ts';
 import { globMatcher } from '../keyspace/glob.ts';
-import type { Client } from './client.ts';
-import type { Engine } from './engine.ts';
-import type { CommandGroup, Handler } from './registry.ts';
 
 interface Kind {
   readonly join: (client: Client, channel: string) => void;

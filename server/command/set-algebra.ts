@@ -1,9 +1,9 @@
 // SMEMBERS, SINTER, SUNION, SDIFF, their STORE forms and SINTERCARD.
 
 import type { Reply } from '../../lib/wire/reply.ts';
+import type { CommandGroup, Context } from '../engine/registry.ts';
 import { fail, readAtLeast, sameWord, syntaxError } from '../keyspace/arguments.ts';
 import { SetValue } from '../keyspace/types/set.ts';
-import type { CommandGroup, Context } from './registry.ts';
 import { setAt } from './set.ts';
 
 type Sets = readonly (SetValue | undefined)[];

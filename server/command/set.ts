@@ -1,11 +1,11 @@
 // Set commands. Unions, intersections and differences are in set-algebra.ts.
 
 import type { Reply } from '../../lib/wire/reply.ts';
+import type { CommandGroup, Context } from '../engine/registry.ts';
 import { readCount, readSampleCount, syntaxError } from '../keyspace/arguments.ts';
 import { distinctSamples } from '../keyspace/sampling.ts';
 import { readCursor, readScanOptions } from '../keyspace/scan-options.ts';
 import { SetValue } from '../keyspace/types/set.ts';
-import type { CommandGroup, Context } from './registry.ts';
 
 export function setAt(ctx: Context, key: string): SetValue | undefined {
   return ctx.store.getTyped<SetValue>(key, 'set');

@@ -1,6 +1,7 @@
 // SORT and SORT_RO: the elements of a list, set or sorted set, ordered by themselves or by other keys.
 
 import type { Reply } from '../../lib/wire/reply.ts';
+import type { CommandGroup, Context } from '../engine/registry.ts';
 import { fail, readLong, sameWord, syntaxError } from '../keyspace/arguments.ts';
 import { parseLooseDouble } from '../keyspace/number.ts';
 import { wrongTypeError } from '../keyspace/store.ts';
@@ -8,7 +9,6 @@ import type { HashValue } from '../keyspace/types/hash.ts';
 import { ListValue } from '../keyspace/types/list.ts';
 import type { SetValue } from '../keyspace/types/set.ts';
 import type { ZsetValue } from '../keyspace/types/zset.ts';
-import type { CommandGroup, Context } from './registry.ts';
 
 interface SortOptions {
   descending: boolean;

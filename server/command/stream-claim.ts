@@ -2,10 +2,10 @@
 // Invariant: each change is replicated as an XCLAIM of that one entry with its time and count, forced and silent.
 
 import type { Reply } from '../../lib/wire/reply.ts';
+import type { CommandGroup, Context } from '../engine/registry.ts';
 import { fail, readAtLeast, readLong, sameWord, syntaxError } from '../keyspace/arguments.ts';
 import type { Consumer, Group, Pending } from '../keyspace/types/stream-group.ts';
 import { formatId, parseId, readId, readStart, type StreamId, ZERO_ID } from '../keyspace/types/stream-id.ts';
-import type { CommandGroup, Context } from './registry.ts';
 import { entryReply } from './stream.ts';
 import { consumerOf, groupAt } from './stream-group.ts';
 

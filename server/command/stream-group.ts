@@ -1,6 +1,7 @@
 // Consumer groups: XGROUP, XACK, XPENDING.
 
 import { NullArray, OK, type Reply, ReplyError } from '../../lib/wire/reply.ts';
+import type { CommandGroup, Context } from '../engine/registry.ts';
 import { fail, readLong, sameWord, syntaxError } from '../keyspace/arguments.ts';
 import { StreamValue } from '../keyspace/types/stream.ts';
 import { type Consumer, Group, type PendingList, UNKNOWN_READS } from '../keyspace/types/stream-group.ts';
@@ -13,7 +14,6 @@ import {
   type StreamId,
   ZERO_ID,
 } from '../keyspace/types/stream-id.ts';
-import type { CommandGroup, Context } from './registry.ts';
 import { streamAt } from './stream.ts';
 
 function noGroup(key: string, group: string): never {

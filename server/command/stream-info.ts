@@ -1,11 +1,11 @@
 // XINFO STREAM, GROUPS and CONSUMERS.
 
 import { type Reply, ReplyError } from '../../lib/wire/reply.ts';
+import type { CommandGroup, Context } from '../engine/registry.ts';
 import { fail, readLong, sameWord } from '../keyspace/arguments.ts';
 import type { StreamValue } from '../keyspace/types/stream.ts';
 import { type Group, type PendingList, UNKNOWN_READS } from '../keyspace/types/stream-group.ts';
 import { formatId, MAX_ID, ZERO_ID } from '../keyspace/types/stream-id.ts';
-import type { CommandGroup, Context } from './registry.ts';
 import { entryReply, streamAt } from './stream.ts';
 
 const DEFAULT_SHOWN = 10;

@@ -2,11 +2,11 @@
 // Invariant: what a group delivered is replicated entry by entry as XCLAIM (or, with NOACK, as the group's new last ID).
 
 import { NullArray, type Reply, ReplyError } from '../../lib/wire/reply.ts';
+import { Blocked, type CommandGroup, type Context } from '../engine/registry.ts';
 import { fail, readLong, sameWord, syntaxError } from '../keyspace/arguments.ts';
 import type { StreamEntry, StreamValue } from '../keyspace/types/stream.ts';
 import { type Consumer, type Group, UNKNOWN_READS } from '../keyspace/types/stream-group.ts';
 import { formatId, MAX_ID, readId, type StreamId, ZERO_ID } from '../keyspace/types/stream-id.ts';
-import { Blocked, type CommandGroup, type Context } from './registry.ts';
 import { entryReply, streamAt } from './stream.ts';
 import { claimEffect } from './stream-claim.ts';
 

@@ -2,6 +2,7 @@
 // stream-claim.ts, XINFO in stream-info.ts.
 
 import { NullArray, OK, type Reply } from '../../lib/wire/reply.ts';
+import type { CommandGroup, Context } from '../engine/registry.ts';
 import { arityError, fail, readLong, sameWord, syntaxError } from '../keyspace/arguments.ts';
 import { NODE_MAX_ENTRIES, type StreamEntry, StreamValue, type Trim } from '../keyspace/types/stream.ts';
 import {
@@ -17,7 +18,6 @@ import {
   seqOf,
   ZERO_ID,
 } from '../keyspace/types/stream-id.ts';
-import type { CommandGroup, Context } from './registry.ts';
 
 const SEQ_MAX = 2n ** 64n - 1n;
 

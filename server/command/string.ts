@@ -1,10 +1,10 @@
 // String commands that read and write whole values and ranges; counters are in counter.ts, LCS in lcs.ts.
 
 import { OK, type Reply, type ReplyError } from '../../lib/wire/reply.ts';
+import type { CommandGroup, Context } from '../engine/registry.ts';
 import { arityError, fail, readLong, syntaxError } from '../keyspace/arguments.ts';
 import { wrongTypeError } from '../keyspace/store.ts';
 import { readExpiry } from './expire.ts';
-import type { CommandGroup, Context } from './registry.ts';
 
 /** Longest string, as proto-max-bulk-len's default. */
 const maxLength = 512 * 1024 * 1024;

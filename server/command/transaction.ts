@@ -1,10 +1,10 @@
 // MULTI, EXEC, DISCARD, WATCH, UNWATCH.
 
 import { NullArray, OK, type Reply, ReplyError } from '../../lib/wire/reply.ts';
-import type { Client } from './client.ts';
-import type { Engine } from './engine.ts';
-import { feedMonitors } from './monitor.ts';
-import type { CommandGroup } from './registry.ts';
+import type { Client } from '../engine/client.ts';
+import type { Engine } from '../engine/engine.ts';
+import { feedMonitors } from '../engine/monitor.ts';
+import type { CommandGroup } from '../engine/registry.ts';
 
 function exec(engine: Engine, client: Client): Reply {
   const transaction = client.transaction;

@@ -2,11 +2,11 @@
 // Invariant: inputs are combined from the smallest to the largest, as sums of floats depend on the order.
 
 import type { Reply } from '../../lib/wire/reply.ts';
+import type { CommandGroup, Context } from '../engine/registry.ts';
 import { fail, readAtLeast, readDouble, readLong, sameWord, syntaxError } from '../keyspace/arguments.ts';
 import { wrongTypeError } from '../keyspace/store.ts';
 import type { SetValue } from '../keyspace/types/set.ts';
 import { ZsetValue } from '../keyspace/types/zset.ts';
-import type { CommandGroup, Context } from './registry.ts';
 import { pairsReply } from './zset.ts';
 import { storeZset } from './zset-range.ts';
 

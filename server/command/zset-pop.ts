@@ -2,10 +2,10 @@
 // Invariant: what a waiter got is replicated as ZPOPMIN or ZPOPMAX, never as the blocking command.
 
 import { Double, NullArray, type Reply } from '../../lib/wire/reply.ts';
+import { Blocked, type CommandGroup, type Context } from '../engine/registry.ts';
 import { readCount, readKeys, readTimeout, sameWord, syntaxError } from '../keyspace/arguments.ts';
 import type { Scored, ZsetValue } from '../keyspace/types/zset.ts';
 import { readPopCount } from './list-moves.ts';
-import { Blocked, type CommandGroup, type Context } from './registry.ts';
 import { zsetAt } from './zset.ts';
 
 type Which = 'min' | 'max';

@@ -1,10 +1,10 @@
 // Every command that names a range of a sorted set: ZRANGE and its older forms, ZRANGESTORE, the counts, the removals.
 
 import type { Reply } from '../../lib/wire/reply.ts';
+import type { CommandGroup, Context } from '../engine/registry.ts';
 import { clampRange, fail, readLong, sameWord, syntaxError } from '../keyspace/arguments.ts';
 import { type Scored, ZsetValue } from '../keyspace/types/zset.ts';
 import { lexSpanner, type Span, type Spanner, scoreSpanner } from '../keyspace/zset-span.ts';
-import type { CommandGroup, Context } from './registry.ts';
 import { pairsReply, zsetAt } from './zset.ts';
 
 type RangeKind = 'rank' | 'score' | 'lex';

@@ -2,12 +2,12 @@
 // zset-pop.ts.
 
 import { Double, type Reply } from '../../lib/wire/reply.ts';
+import type { CommandGroup, Context } from '../engine/registry.ts';
 import { fail, readDouble, readSampleCount, sameWord, syntaxError } from '../keyspace/arguments.ts';
 import { formatDouble } from '../keyspace/number.ts';
 import { distinctSamples } from '../keyspace/sampling.ts';
 import { readCursor, readScanOptions } from '../keyspace/scan-options.ts';
 import { type Scored, ZsetValue } from '../keyspace/types/zset.ts';
-import type { CommandGroup, Context } from './registry.ts';
 
 export function zsetAt(ctx: Context, key: string): ZsetValue | undefined {
   return ctx.store.getTyped<ZsetValue>(key, 'zset');

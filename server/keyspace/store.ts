@@ -1,8 +1,9 @@
 // One database: keys, their values and deadlines, and the indexes over them (by slot, by place, by deadline).
-// Knows no sessions and no commands; what happens to keys is told to the hooks it shares with its sister databases.
+// Owns: the entries and their indexes.
+// Does not know: clients and commands; changes of keys are reported to the hooks that all databases share.
 // Invariants: every entry is in the map, in the dense array at entry.place and, when slots are indexed, in its slot's
-// list; an entry past its deadline is never returned (a primary deletes it on sight, a replica hides it and waits
-// for its primary's DEL).
+// list; an entry past its deadline is never returned (a master deletes it on access, a replica hides it and waits
+// for its master's DEL).
 
 import type { World } from '../../lib/base/world.ts';
 import { ReplyError } from '../../lib/wire/reply.ts';

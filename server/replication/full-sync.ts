@@ -4,9 +4,9 @@
 // Invariant: a copy shows the data at one offset, and its replicas are fed every byte of the stream after that one.
 
 import type { Timer, World } from '../../lib/base/world.ts';
-import type { RdbContent } from '../persistence/rdb-file.ts';
-import { writeRdb } from '../persistence/rdb-file-writer.ts';
-import type { AttachedReplica } from './attached.ts';
+import type { RdbContent } from '../persistence/rdb/file.ts';
+import { writeRdb } from '../persistence/rdb/file-writer.ts';
+import type { AttachedReplica } from './attached-replica.ts';
 
 /** All data as it is at `offset` of the stream `id`. */
 interface Copy {

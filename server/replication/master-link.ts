@@ -6,10 +6,10 @@
 import { connect, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import type { World } from '../../lib/base/world.ts';
-import { printCommand } from '../persistence/aof-commands.ts';
-import type { RdbSink } from '../persistence/rdb-file.ts';
-import { CopyReader } from './copy-reader.ts';
+import { printCommand } from '../persistence/aof/commands.ts';
+import type { RdbSink } from '../persistence/rdb/file.ts';
 import type { History } from './history.ts';
+import { CopyReader } from './rdb-transfer.ts';
 import type { StreamAddress, Words } from './stream.ts';
 import { StreamReader } from './stream-reader.ts';
 

@@ -6,9 +6,9 @@
 
 import type { Socket } from 'node:net';
 import type { Timer, World } from '../../lib/base/world.ts';
-import { printCommand } from '../persistence/aof-commands.ts';
-import type { RdbContent } from '../persistence/rdb-file.ts';
-import { AttachedReplica, type ReplicaFacts, type WaitLimit } from './attached.ts';
+import { printCommand } from '../persistence/aof/commands.ts';
+import type { RdbContent } from '../persistence/rdb/file.ts';
+import { AttachedReplica, type ReplicaFacts, type WaitLimit } from './attached-replica.ts';
 import { FullSync } from './full-sync.ts';
 import type { History } from './history.ts';
 import type { Words } from './stream.ts';

@@ -4,7 +4,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import type { Timer } from '../../lib/base/world.ts';
-import type { Engine } from '../command/engine.ts';
+import type { Engine } from '../engine/engine.ts';
 import { Session } from './session.ts';
 
 export interface ListenOptions {

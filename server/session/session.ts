@@ -1,6 +1,8 @@
-// One client connection: bytes to requests, requests to the engine, replies to bytes. Owns the socket.
-// Knows no command. Invariants: requests run in the order they came and replies leave in that order; the replies of
-// one tick leave in one write; while the client is parked, or does not read its replies, its requests wait.
+// One client connection: bytes to requests, requests to the engine, replies to bytes.
+// Owns: the socket, the buffers of both directions and the client's state in the engine.
+// Does not know: any command, nor the cluster.
+// Invariants: requests run in the order they came and replies leave in that order; the replies of one tick leave in
+// one write; while the client is blocked, or does not read its replies, its requests wait.
 
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
@@ -8,10 +10,10 @@ import type { Timer } from '../../lib/base/world.ts';
 import { Push, type Reply, ReplyError } from '../../lib/wire/reply.ts';
 import { ReplyWriter } from '../../lib/wire/reply-writer.ts';
 import { RequestDecoder, RequestError } from '../../lib/wire/request-decoder.ts';
-import type { Client, Outlet } from '../command/client.ts';
-import { execute } from '../command/dispatch.ts';
-import type { Engine } from '../command/engine.ts';
-import { formatDouble } from '../command/replies.ts';
+import type { Client, Outlet } from '../engine/client.ts';
+import { execute } from '../engine/dispatch.ts';
+import type { Engine } from '../engine/engine.ts';
+import { formatDouble } from '../engine/replies.ts';
 
 /** Requests stop being run while this many bytes of replies wait to leave, as long as the client does not read. */
 const outputHighWater = 16 * 1024 * 1024;

@@ -1,5 +1,8 @@
 #!/usr/bin/env node
-// The `lingcache` command: finds the tool a user asked for and runs it. Tools are loaded only when they are wanted.
+// The `lingcache` command: finds the tool that was asked for and runs it.
+// Owns: the list of tools and the help text; a tool is loaded only when it is run.
+// Does not know: what a tool does, nor the options that it takes.
+// Invariant: the process exits with the code of the tool that ran, or with 2 when none was named.
 
 import { readFileSync } from 'node:fs';
 

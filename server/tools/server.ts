@@ -1,7 +1,7 @@
 // `lingcache server`: one node as a process of its own, with redis-server's configuration file and options.
 
 import { serverVersion } from '../index.ts';
-import { runNode } from '../run-node.ts';
+import { runNode } from '../process/run.ts';
 
 const help = `Usage: lingcache server [/path/to/redis.conf | -] [--name value ...]
        lingcache server - (reads the configuration from stdin)

@@ -2,7 +2,7 @@
 
 import { Redis } from '../../lib/index.ts';
 import { type NodeLine, parseNodes } from '../../lib/wire/cluster-nodes.ts';
-import { ProcessCluster } from '../process-cluster.ts';
+import { ProcessCluster } from '../embedded/process-cluster.ts';
 import { upReport } from './up-report.ts';
 
 const readyMs = 20_000;

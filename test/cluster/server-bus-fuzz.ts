@@ -17,7 +17,7 @@ import { fuzzNodes } from '../fault/fuzz-nodes.ts';
 import { fuzzPsync } from '../fault/fuzz-psync.ts';
 import { fuzzRdb } from '../fault/fuzz-rdb.ts';
 import { fuzzRestore } from '../fault/fuzz-restore.ts';
-import { chanceFrom, mutated, vectors } from '../unit/bus/packet-kit.ts';
+import { chanceFrom, mutated, vectors } from '../unit/server/bus/packet-kit.ts';
 
 export interface FuzzReport {
   readonly packets: number;

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RealWorld } from '../../lib/base/world.ts';
 import { type BundledCluster, type BundledNode, startCluster } from '../../server/index.ts';
-import { ClusterLink } from '../../server/move/cluster-link.ts';
-import { FileJournal } from '../../server/move/journal.ts';
-import { MoveEngine, type MoveEngineOptions } from '../../server/move/move-engine.ts';
-import type { MoveStatus } from '../../server/move/move-record.ts';
+import { ClusterLink } from '../../server/operator/link/cluster-link.ts';
+import { FileJournal } from '../../server/operator/reshard/journal.ts';
+import type { MoveStatus } from '../../server/operator/reshard/record.ts';
+import { MoveEngine, type MoveEngineOptions } from '../../server/operator/reshard/reshard.ts';
 import { RespClient } from '../kit/resp-client.ts';
 import { until } from '../kit/until.ts';
 

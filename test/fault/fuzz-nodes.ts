@@ -4,10 +4,10 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseNodesFile, printNodesFile } from '../../server/cluster/nodes-conf.ts';
+import { parseNodesJson, printNodesJson } from '../../server/cluster/nodes-json.ts';
 import type { ClusterState } from '../../server/cluster/state.ts';
-import { ClusterFile } from '../../server/config/cluster-file.ts';
-import { parseNodesJson, printNodesJson } from '../../server/config/nodes-json.ts';
-import { parseNodesFile, printNodesFile } from '../../server/config/nodes-text.ts';
+import { ClusterFile } from '../../server/membership/nodes-file.ts';
 import { type Chance, type InputReport, newReport, refuse, spoiled, timed, watched } from './fuzz-kit.ts';
 import { world } from './fuzz-samples.ts';
 

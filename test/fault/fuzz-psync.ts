@@ -6,13 +6,13 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import type { World } from '../../lib/base/world.ts';
 import { RequestDecoder } from '../../lib/wire/request-decoder.ts';
 import { createEngine } from '../../server/command/all.ts';
-import type { Engine } from '../../server/command/engine.ts';
-import { printCommand } from '../../server/persistence/aof-commands.ts';
-import { digestAll } from '../../server/persistence/snapshot-digest.ts';
+import type { Engine } from '../../server/engine/engine.ts';
+import { printCommand } from '../../server/persistence/aof/commands.ts';
+import { digestAll } from '../../server/persistence/rdb/debug-digest.ts';
+import { Applier, startLoading } from '../../server/replication/apply.ts';
 import { History } from '../../server/replication/history.ts';
 import { MasterLink } from '../../server/replication/master-link.ts';
 import type { Words } from '../../server/replication/stream.ts';
-import { Applier, startLoading } from '../../server/replication-apply.ts';
 import { type Chance, type InputReport, newReport, refuse, resealed, spoiled, watched } from './fuzz-kit.ts';
 import { allSamples, world as loud } from './fuzz-samples.ts';
 

@@ -2,10 +2,10 @@
 // to the same data.
 
 import { Databases } from '../../server/keyspace/databases.ts';
-import { RdbError, RdbReader } from '../../server/persistence/rdb-file-reader.ts';
-import { writeRdb } from '../../server/persistence/rdb-file-writer.ts';
-import { capturedContent, loadSink } from '../../server/persistence/snapshot.ts';
-import { digestAll } from '../../server/persistence/snapshot-digest.ts';
+import { digestAll } from '../../server/persistence/rdb/debug-digest.ts';
+import { RdbError, RdbReader } from '../../server/persistence/rdb/file-reader.ts';
+import { writeRdb } from '../../server/persistence/rdb/file-writer.ts';
+import { capturedContent, loadSink } from '../../server/persistence/rdb/snapshot.ts';
 import { type Chance, type InputReport, newReport, refuse, resealed, spoiled, timed, watched } from './fuzz-kit.ts';
 import { allSamples, world } from './fuzz-samples.ts';
 

@@ -3,8 +3,8 @@
 // payloads: what both take must be the same value to both.
 
 import { startNode } from '../../server/index.ts';
-import { ByteReader } from '../../server/persistence/bytes.ts';
-import { readValue } from '../../server/persistence/rdb-value.ts';
+import { ByteReader } from '../../server/persistence/rdb/bytes.ts';
+import { readValue } from '../../server/persistence/rdb/value.ts';
 import { missingRedisServer } from '../kit/real-cluster.ts';
 import { startRealNode } from '../kit/redis-server.ts';
 import { RespClient } from '../kit/resp-client.ts';

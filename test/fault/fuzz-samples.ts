@@ -4,8 +4,8 @@
 import { readFileSync } from 'node:fs';
 import { RealWorld } from '../../lib/base/world.ts';
 import { type BundledNode, startNode } from '../../server/index.ts';
-import { writeRdb } from '../../server/persistence/rdb-file-writer.ts';
-import { capturedContent } from '../../server/persistence/snapshot.ts';
+import { writeRdb } from '../../server/persistence/rdb/file-writer.ts';
+import { capturedContent } from '../../server/persistence/rdb/snapshot.ts';
 import { missingRedisServer } from '../kit/real-cluster.ts';
 import { type RealNode, startRealNode } from '../kit/redis-server.ts';
 import { RespClient } from '../kit/resp-client.ts';

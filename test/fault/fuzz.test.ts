@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chanceFrom } from '../unit/bus/packet-kit.ts';
+import { chanceFrom } from '../unit/server/bus/packet-kit.ts';
 import type { Chance } from './fuzz-kit.ts';
 import { fuzzNodes } from './fuzz-nodes.ts';
 import { fuzzPsync } from './fuzz-psync.ts';

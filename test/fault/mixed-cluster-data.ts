@@ -3,7 +3,7 @@
 
 import { setTimeout as pause } from 'node:timers/promises';
 import { Cluster } from '../../lib/index.ts';
-import { chanceFrom } from '../unit/bus/packet-kit.ts';
+import { chanceFrom } from '../unit/server/bus/packet-kit.ts';
 
 interface Seed {
   readonly host: string;

@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { type Kind, type NodeProcess, startProcess } from '../cluster/server-move-kit.ts';
 import { RespClient } from '../kit/resp-client.ts';
-import { chanceFrom } from '../unit/bus/packet-kit.ts';
+import { chanceFrom } from '../unit/server/bus/packet-kit.ts';
 import { countedPrefix } from './mixed-cluster-data.ts';
 
 export const nodeTimeoutMs = 3000;

@@ -2,7 +2,7 @@
 // nodes are parted, break when a node dies, and do not say so at once.
 
 import type { Bus, BusAddress, BusLink, Delivery, LinkEvents, OpenBus } from '../../server/bus/bus.ts';
-import type { Message } from '../../server/bus/message.ts';
+import type { Message } from '../../server/cluster/message.ts';
 import type { SimulatedTime } from './simulation-world.ts';
 
 const queueLimit = 10_000;

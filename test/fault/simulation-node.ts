@@ -2,7 +2,7 @@
 // nothing but an offset. What it saved survives its death, as a file would.
 
 import { type ClusterState, me, newState } from '../../server/cluster/state.ts';
-import { ClusterMember } from '../../server/cluster-member.ts';
+import { ClusterMember } from '../../server/membership/membership.ts';
 import type { SimulatedNet } from './simulation-net.ts';
 
 export class SimulatedNode {

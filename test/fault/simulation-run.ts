@@ -8,8 +8,8 @@
 // again; how often that happened is told.
 
 import { slotCount } from '../../lib/wire/slot.ts';
-import type { Message } from '../../server/bus/message.ts';
 import { bumpEpoch } from '../../server/cluster/epochs.ts';
+import type { Message } from '../../server/cluster/message.ts';
 import {
   addSlots,
   delSlots,

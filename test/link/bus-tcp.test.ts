@@ -6,10 +6,10 @@ import { ManualWorld } from '../../lib/base/world.ts';
 import type { Bus, Delivery } from '../../server/bus/bus.ts';
 import { decodePacket, encodePacket } from '../../server/bus/codec.ts';
 import { BadPacket, type Packet } from '../../server/bus/codec-packet.ts';
-import type { Message } from '../../server/bus/message.ts';
 import { type BusPort, bindTcpBus, type TcpBusSettings } from '../../server/bus/tcp-bus.ts';
+import type { Message } from '../../server/cluster/message.ts';
 import { until } from '../kit/until.ts';
-import { packetOf, vectors } from '../unit/bus/packet-kit.ts';
+import { packetOf, vectors } from '../unit/server/bus/packet-kit.ts';
 
 // One node's bus on real sockets and a clock that the test moves: against bytes, silence and refusals.
 

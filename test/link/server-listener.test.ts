@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { ManualWorld } from '../../lib/base/world.ts';
-import { startStandalone } from '../../server/session/standalone.ts';
+import { startStandalone } from '../../server/embedded/standalone.ts';
 import { RespClient } from '../kit/resp-client.ts';
 
 describe('the listener of the bundled server', () => {

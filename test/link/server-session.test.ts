@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { ReplyError } from '../../lib/wire/reply.ts';
-import type { Effect } from '../../server/command/engine.ts';
-import { type Standalone, startStandalone } from '../../server/session/standalone.ts';
+import { type Standalone, startStandalone } from '../../server/embedded/standalone.ts';
+import type { Effect } from '../../server/engine/engine.ts';
 import { encode, RespClient } from '../kit/resp-client.ts';
 
 describe('a session of the bundled server', () => {

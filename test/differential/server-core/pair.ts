@@ -1,6 +1,6 @@
 // A server of ours and a redis-server for the tests of one suite.
 
-import { type Standalone, startStandalone } from '../../../server/session/standalone.ts';
+import { type Standalone, startStandalone } from '../../../server/embedded/standalone.ts';
 import { needRedisServer, type RealNode, startRealNode } from '../../kit/redis-server.ts';
 
 /** Each is undefined until the suite begins. */

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { startStandalone } from '../../../server/session/standalone.ts';
+import { startStandalone } from '../../../server/embedded/standalone.ts';
 import { startRealNode } from '../../kit/redis-server.ts';
 import { pairForSuite } from './pair.ts';
 

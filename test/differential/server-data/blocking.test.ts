@@ -1,6 +1,6 @@
 // Two connections to each server: one waits, the other gives it something. The transcripts must be equal.
 import assert from 'node:assert/strict';
-import { type Standalone, startStandalone } from '../../../server/session/standalone.ts';
+import { type Standalone, startStandalone } from '../../../server/embedded/standalone.ts';
 import { needRedisServer, type RealNode, startRealNode } from '../../kit/redis-server.ts';
 import { show, words } from './compare.ts';
 import { type Tagged, WirePeer } from './peers.ts';

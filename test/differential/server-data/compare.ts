@@ -1,7 +1,7 @@
 // Runs the same words on redis-server and on our handlers and compares the answers, and at the end the keys.
 import assert from 'node:assert/strict';
-import type { CommandGroup } from '../../../server/command/registry.ts';
-import { startStandalone } from '../../../server/session/standalone.ts';
+import { startStandalone } from '../../../server/embedded/standalone.ts';
+import type { CommandGroup } from '../../../server/engine/registry.ts';
 import { needRedisServer, type RealNode, startRealNode } from '../../kit/redis-server.ts';
 import { DirectPeer, type Tagged, WirePeer } from './peers.ts';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type BundledNode, startNode } from '../../../server/index.ts';
 import { needRedisServer, type RealNode, startRealNode } from '../../kit/redis-server.ts';
 import { RespClient } from '../../kit/resp-client.ts';
-import { chanceFrom } from '../../unit/bus/packet-kit.ts';
+import { chanceFrom } from '../../unit/server/bus/packet-kit.ts';
 
 // What PFADD and PFMERGE leave in a key is, byte for byte, what redis-server leaves there: sparse, at the bound of the
 // sparse layout, and dense.

@@ -11,7 +11,7 @@ import {
   Later,
   type Outcome,
   Registry,
-} from '../../../server/command/registry.ts';
+} from '../../../server/engine/registry.ts';
 import { formatDouble } from '../../../server/keyspace/number.ts';
 import { Store, type StoreHost, typeOf } from '../../../server/keyspace/store.ts';
 

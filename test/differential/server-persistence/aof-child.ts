@@ -4,8 +4,8 @@
 import { writeSync } from 'node:fs';
 import { RealWorld } from '../../../lib/base/world.ts';
 import { Databases } from '../../../server/keyspace/databases.ts';
-import { AppendLog } from '../../../server/persistence/aof-log.ts';
-import { capturedContent } from '../../../server/persistence/snapshot.ts';
+import { AppendLog } from '../../../server/persistence/aof/log.ts';
+import { capturedContent } from '../../../server/persistence/rdb/snapshot.ts';
 
 const [dir = '', padding = '0'] = process.argv.slice(2);
 const world = new RealWorld();

@@ -21,11 +21,11 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { ManualWorld, RealWorld } from '../../../lib/base/world.ts';
 import { Databases } from '../../../server/keyspace/databases.ts';
-import { CommandReader, printCommand } from '../../../server/persistence/aof-commands.ts';
-import { type LogLoadOptions, loadLog } from '../../../server/persistence/aof-loader.ts';
-import { AppendLog, type LogOptions, type SyncPolicy } from '../../../server/persistence/aof-log.ts';
-import { parseManifest, printManifest } from '../../../server/persistence/aof-manifest.ts';
-import { capturedContent, loadSink } from '../../../server/persistence/snapshot.ts';
+import { CommandReader, printCommand } from '../../../server/persistence/aof/commands.ts';
+import { type LogLoadOptions, loadLog } from '../../../server/persistence/aof/loader.ts';
+import { AppendLog, type LogOptions, type SyncPolicy } from '../../../server/persistence/aof/log.ts';
+import { parseManifest, printManifest } from '../../../server/persistence/aof/manifest.ts';
+import { capturedContent, loadSink } from '../../../server/persistence/rdb/snapshot.ts';
 import { needRedisServer, type RealNode } from '../../kit/redis-server.ts';
 import { checked, dumpAll, everything, realNodeOn, tell, withClient } from './files.ts';
 

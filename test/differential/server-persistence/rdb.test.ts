@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RealWorld } from '../../../lib/base/world.ts';
 import { Databases } from '../../../server/keyspace/databases.ts';
-import { parseDump } from '../../../server/persistence/dump.ts';
-import type { PortableValue } from '../../../server/persistence/portable.ts';
-import { loadSnapshot, saveSnapshot, saveSnapshotSlowly } from '../../../server/persistence/snapshot.ts';
-import { toPortable } from '../../../server/persistence/value-bridge.ts';
+import { parseDump } from '../../../server/persistence/rdb/dump.ts';
+import type { PortableValue } from '../../../server/persistence/rdb/portable.ts';
+import { loadSnapshot, saveSnapshot, saveSnapshotSlowly } from '../../../server/persistence/rdb/snapshot.ts';
+import { toPortable } from '../../../server/persistence/rdb/value-bridge.ts';
 import { needRedisServer, type RealNode } from '../../kit/redis-server.ts';
 import { checked, dumpAll, everything, type RealKey, realNodeOn, tell, withClient } from './files.ts';
 

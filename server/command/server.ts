@@ -1,0 +1,165 @@
+// Commands about the server as a whole: INFO, CONFIG, TIME, WAIT, SLOWLOG, LATENCY, MEMORY, ROLE, MONITOR, SHUTDOWN.
+
+import { OK, type Reply, ReplyError, Verbatim } from '../../lib/wire/reply.ts';
+import { refusal } from '../config/config.ts';
+import type { Client } from '../engine/client.ts';
+import type { Engine, RefusedParameter } from '../engine/engine.ts';
+import { type CommandGroup, Later, type Outcome } from '../engine/registry.ts';
+import { fail, readAtLeast, readLong, sameWord, syntaxError } from '../keyspace/arguments.ts';
+import { info } from './info.ts';
+
+function setConfig(engine: Engine, client: Client, argv: readonly string[]): Outcome {
+  if (argv.length % 2 !== 0) return new ReplyError("ERR wrong number of arguments for 'config|set' command");
+  const pairs: [string, string][] = [];
+  for (let at = 2; at < argv.length; at += 2) pairs.push([argv[at]!, argv[at + 1]!]);
+  const names = pairs.map(([name]) => name.toLowerCase());
+  const before = names.map((name): [string, string] => [name, engine.config.get(name)]);
+  const refused = engine.config.set(pairs, true);
+  if (refused !== undefined) return new ReplyError(`ERR ${refused}`);
+  const doors = before.filter(([name, value]) => isDoor(name) && engine.config.get(name) !== value);
+  const undo = ({ name, why }: RefusedParameter): ReplyError => {
+    for (const [each, value] of before) engine.config.put(each, value);
+    return new ReplyError(`ERR ${refusal(name, why)}`);
+  };
+  if (doors.length === 0) {
+    engine.config.tell(names);
+    return OK;
+  }
+  const { onAddressesSet } = engine.hooks;
+  const first = doors[0]![0];
+  if (onAddressesSet === undefined) return undo({ name: first, why: "can't set immutable config" });
+  if (client.denyBlocking) return undo({ name: first, why: 'not possible inside a transaction or a script' });
+  return new Later((settle) => {
+    const done = (why: RefusedParameter | undefined): void => {
+      if (why === undefined) engine.config.tell(names);
+      settle(why === undefined ? OK : undo(why));
+    };
+    onAddressesSet(
+      doors.map(([name]) => name),
+      done,
+    );
+    return () => undefined;
+  });
+}
+
+/** Whether it says where or how the server listens. */
+function isDoor(name: string): boolean {
+  return name === 'bind' || name === 'port' || (name.startsWith('tls-') && name !== 'tls-replication');
+}
+
+function slowLog(engine: Engine, argv: readonly string[]): Reply {
+  if (argv.length > 3) syntaxError();
+  const asked = argv[2] === undefined ? 10 : readAtLeast(argv[2], -1, 'count should be greater than or equal to -1');
+  const count = asked === -1 ? engine.slowLog.entries.length : asked;
+  return engine.slowLog.entries
+    .slice(0, count)
+    .map((entry) => [entry.id, entry.at, entry.microseconds, entry.argv, entry.address, entry.name]);
+}
+
+function wait(engine: Engine, client: Client, argv: readonly string[]): Outcome {
+  const count = readLong(argv[1]!);
+  const timeoutMs = readLong(argv[2]!, 'timeout is not an integer or out of range');
+  if (timeoutMs < 0) fail('timeout is negative');
+  if (engine.databases.mode !== 'primary')
+    return new ReplyError(
+      'ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a replica is configured to be writable (which is not the default) writes to replicas are just local and are not propagated.',
+    );
+  const hook = engine.hooks.waitReplicas;
+  // No replicas can ever acknowledge here: the honest answer is at hand, whatever the time-out.
+  if (hook === undefined) return 0;
+  return new Later((settle) => hook(client.denyBlocking ? 0 : count, timeoutMs, settle), 0);
+}
+
+function time(engine: Engine): Reply {
+  const now = engine.world.wallClock();
+  const seconds = Math.floor(now / 1000);
+  return [String(seconds), String(Math.floor((now - seconds * 1000) * 1000))];
+}
+
+function resetStats(engine: Engine): Reply {
+  for (const command of engine.registry.all()) {
+    command.calls = 0;
+    command.rejected = 0;
+    command.failed = 0;
+    command.spent = 0;
+  }
+  Object.assign(engine.stats, {
+    connections: 0,
+    commands: 0,
+    rejected: 0,
+    rejectedConnections: 0,
+    errors: 0,
+    input: 0,
+    output: 0,
+  });
+  engine.errorCodes.clear();
+  engine.databases.hits = 0;
+  engine.databases.misses = 0;
+  engine.databases.expired = 0;
+  return OK;
+}
+
+function shutdown(engine: Engine, argv: readonly string[]): Outcome {
+  const words = new Set(argv.slice(1).map((word) => word.toLowerCase()));
+  for (const word of words) if (!['save', 'nosave', 'now', 'force', 'abort'].includes(word)) syntaxError();
+  if (words.has('abort') && words.size > 1) syntaxError();
+  if (words.has('save') && words.has('nosave')) syntaxError();
+  const hook = engine.hooks.onShutdown;
+  if (hook === undefined) return new ReplyError('ERR this server is shut down by the process it runs in');
+  const aborts = words.has('abort');
+  const save = words.has('save') ? 'yes' : words.has('nosave') ? 'no' : 'default';
+  const how = aborts ? 'abort' : ({ save, now: words.has('now'), force: words.has('force') } as const);
+  return new Later((settle) => {
+    // A node that stops says nothing any more.
+    hook(how, (refusal) => (refusal === undefined && !aborts ? undefined : settle(refusal ?? OK)));
+    return () => undefined;
+  });
+}
+
+function replicaOf(engine: Engine, argv: readonly string[]): Reply {
+  if (engine.clusterEnabled) return new ReplyError('ERR REPLICAOF not allowed in cluster mode.');
+  if (sameWord(argv[1], 'no') && sameWord(argv[2], 'one')) return OK;
+  return new ReplyError('ERR this server has no replication');
+}
+
+const noConfigFile = new ReplyError('ERR The server is running without a config file');
+const noLatency = 'Latency monitoring is not available in this server.';
+
+export function serverCommands(engine: Engine): CommandGroup<Client> {
+  return {
+    info: (client, argv) => new Verbatim(info(engine, client, argv.slice(1))),
+    'config|get': (_client, argv) => engine.config.match(argv.slice(2)),
+    'config|set': (client, argv) => setConfig(engine, client, argv),
+    'config|resetstat': () => resetStats(engine),
+    'config|rewrite': () => {
+      const { onConfigRewrite } = engine.hooks;
+      return onConfigRewrite === undefined ? noConfigFile : (onConfigRewrite() ?? OK);
+    },
+    replicaof: (_client, argv) => replicaOf(engine, argv),
+    slaveof: (_client, argv) => replicaOf(engine, argv),
+    time: () => time(engine),
+    wait: (client, argv) => wait(engine, client, argv),
+    lastsave: () => Math.floor(engine.started / 1000),
+    role: () => engine.hooks.role?.() ?? ['master', 0, []],
+    monitor: (client) => {
+      if (client.denyBlocking) return new ReplyError("ERR MONITOR isn't allowed for DENY BLOCKING client");
+      client.monitor = true;
+      engine.monitors.add(client);
+      return OK;
+    },
+    shutdown: (_client, argv) => shutdown(engine, argv),
+    'slowlog|get': (_client, argv) => slowLog(engine, argv),
+    'slowlog|len': () => engine.slowLog.entries.length,
+    'slowlog|reset': () => {
+      engine.slowLog.entries = [];
+      return OK;
+    },
+    'latency|latest': () => [],
+    'latency|history': () => [],
+    'latency|reset': () => 0,
+    'latency|histogram': () => new Map(),
+    'latency|doctor': () => new Verbatim(noLatency),
+    'memory|doctor': () => new Verbatim('No memory advice is given by this server.'),
+    'memory|purge': () => OK,
+  };
+}

@@ -1,0 +1,207 @@
+// A whole cluster in this process: started together, closed together, slots moved and masters replaced on request.
+// Owns: its nodes, and one link to them for moves and operators.
+// Does not know: who owns a slot or who is master: the nodes are asked each time, nothing of it is kept here.
+// Invariants: moves and failovers that were asked for here do not overlap; close() ends every node, also one that was
+// restarted meanwhile.
+
+import type { World } from '../../lib/base/world.ts';
+import { ReplyError } from '../../lib/wire/reply.ts';
+import { slotCount } from '../../lib/wire/slot.ts';
+import { me } from '../cluster/state.ts';
+import { ClusterLink, type MovingNode } from '../operator/link/cluster-link.ts';
+import { ClusterOperator, type OperatorOptions } from '../operator/operator.ts';
+import { type MoveOptions, SlotMove } from '../operator/reshard/slot-move.ts';
+import type { BundledNode } from './node.ts';
+
+/** A node by its place in `nodes`, its id or its handle. */
+export type NodeReference = number | string | BundledNode;
+
+export interface Seed {
+  readonly host: string;
+  readonly port: number;
+}
+
+const failoverMs = 10_000;
+const agreementMs = 1000;
+const pollMs = 2;
+
+export class BundledCluster implements AsyncDisposable {
+  /** Masters first, then replicas, as they were started; roles may change, places do not. */
+  readonly nodes: readonly BundledNode[];
+  readonly #world: World;
+  readonly #link: ClusterLink;
+  // A master that steps down forgets its open slots and would strand the keys of a move: moves and failovers of this
+  // handle wait for each other.
+  #failover: Promise<void> = Promise.resolve();
+  readonly #moves = new Set<Promise<number>>();
+
+  constructor(nodes: readonly BundledNode[], world: World, password: string) {
+    this.nodes = nodes;
+    this.#world = world;
+    this.#link = new ClusterLink({ seeds: this.seeds, world, password });
+  }
+
+  get ports(): number[] {
+    return this.nodes.map((node) => node.port);
+  }
+
+  /** Addresses for a client's start-up nodes. */
+  get seeds(): Seed[] {
+    return this.nodes.map(({ host, port }) => ({ host, port }));
+  }
+
+  /** Throws a RangeError for a reference to nobody. */
+  node(reference: NodeReference): BundledNode {
+    if (typeof reference === 'object') return reference;
+    const found = typeof reference === 'number' ? this.nodes[reference] : this.nodes.find(({ id }) => id === reference);
+    if (found === undefined) throw new RangeError(`no node ${reference} in this cluster`);
+    return found;
+  }
+
+  /** The master that serves `slot`, in the view of the newest configuration. Throws when nobody does. */
+  ownerOf(slot: number): BundledNode {
+    checkSlot(slot);
+    for (const node of this.nodes) {
+      const { state } = node;
+      if (node.running && state !== undefined && state.owners.get(slot) === node.id && node.role === 'master')
+        return node;
+    }
+    throw new Error(`no running node serves slot ${slot}`);
+  }
+
+  /**
+   * Moves a slot with its keys to another master, as redis-cli would: clients see ASK, TRYAGAIN and MOVED on the way.
+   * Resolves to the number of keys moved; at once, with 0, when the slot is there already.
+   */
+  async moveSlot(slot: number, to: NodeReference, options: MoveOptions = {}): Promise<number> {
+    await this.#failover;
+    const moving = this.#moveWhole(slot, to, options);
+    this.#moves.add(moving);
+    return moving.finally(() => this.#moves.delete(moving));
+  }
+
+  async #moveWhole(slot: number, to: NodeReference, options: MoveOptions): Promise<number> {
+    if (this.ownerOf(slot) === this.node(to)) return 0;
+    const move = await this.beginMove(slot, to, options);
+    return move.commit();
+  }
+
+  /**
+   * An operator of this cluster: many moves at once with progress, pause and rollback, balancing, monitoring. Close it
+   * before the cluster; one `ClusterOperator` by address does the same for clusters elsewhere.
+   */
+  operator(options: Pick<OperatorOptions, 'journal' | 'moves'> = {}): ClusterOperator {
+    return new ClusterOperator({ ...options, seeds: this.seeds, world: this.#world }, this.#link);
+  }
+
+  /** Opens a slot for moving and leaves it half-moved, until `commit()` or `rollback()`; `moveKeys(n)` moves some. */
+  async beginMove(slot: number, to: NodeReference, options: MoveOptions = {}): Promise<SlotMove> {
+    const source = this.ownerOf(slot);
+    const target = this.node(to);
+    if (source === target) throw new Error(`slot ${slot} is at ${target.host}:${target.port} already`);
+    if (!target.running || target.role !== 'master') {
+      throw new Error(`${target.host}:${target.port} is no running master: slot ${slot} cannot move there`);
+    }
+    const route = { slot, source: place(source), target: place(target) };
+    const move = new SlotMove(route, this.#link, options);
+    await move.begin();
+    return move;
+  }
+
+  /**
+   * Makes a replica master of its shard: the node itself when it is a replica, else its first running replica.
+   * `mode` as in CLUSTER FAILOVER; `agreed` loses no write. Resolves to the new master once every running node
+   * knows it; rejects after ten seconds, or when there is no replica.
+   */
+  async failover(reference: NodeReference, mode: 'agreed' | 'force' | 'takeover' = 'agreed'): Promise<BundledNode> {
+    const before = this.#failover;
+    const mine = before.then(async () => {
+      await Promise.allSettled([...this.#moves]);
+      return this.#failOver(reference, mode);
+    });
+    this.#failover = mine.then(
+      () => undefined,
+      () => undefined,
+    );
+    return mine;
+  }
+
+  async #failOver(reference: NodeReference, mode: 'agreed' | 'force' | 'takeover'): Promise<BundledNode> {
+    const named = this.node(reference);
+    const heir = named.role === 'replica' ? named : this.#replicaOf(named);
+    // A replica that has not heard yet where a slot of its master went would claim it, and the others would refuse their
+    // votes. It is asked once only: it must know. A cluster that is in trouble is not waited for.
+    if (mode === 'agreed') await this.settled(agreementMs).catch(() => undefined);
+    const outcome = heir.server.member.failover(mode);
+    if (outcome instanceof ReplyError) throw new Error(outcome.message);
+    heir.server.member.apply(outcome);
+    await this.#until(`the failover to ${heir.host}:${heir.port}`, failoverMs, () => this.#isKnownMaster(heir));
+    return heir;
+  }
+
+  /** Resolves once every running node answers "cluster ok" and all agree on the slots and roles. */
+  async settled(timeoutMs: number = failoverMs): Promise<void> {
+    await this.#until('an agreement of all nodes', timeoutMs, () => this.#agreed());
+  }
+
+  /** Closes every node; nothing of the cluster is left. */
+  async close(): Promise<void> {
+    this.#link.close();
+    await Promise.all(this.nodes.map((node) => node.kill()));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #running(): BundledNode[] {
+    return this.nodes.filter((node) => node.running);
+  }
+
+  #replicaOf(master: BundledNode): BundledNode {
+    const replica = this.#running().find((node) => node.role === 'replica' && node.masterId === master.id);
+    if (replica === undefined) throw new Error(`${master.host}:${master.port} has no running replica`);
+    return replica;
+  }
+
+  #isKnownMaster(heir: BundledNode): boolean {
+    return this.#running().every(({ state }) => {
+      const node = state?.nodes.get(heir.id);
+      return node?.role === 'master' && state?.owners.counts.has(heir.id);
+    });
+  }
+
+  #agreed(): boolean {
+    const running = this.#running();
+    const first = running[0]?.state;
+    return running.every(
+      ({ server, state }) =>
+        server.member.up &&
+        first !== undefined &&
+        state?.owners.firstDifference(first.owners) === -1 &&
+        running.every(({ id, role, masterId }) => {
+          const seen = state.nodes.get(id);
+          return seen === undefined || (seen.role === role && seen.master === masterId);
+        }),
+    );
+  }
+
+  async #until(what: string, timeoutMs: number, holds: () => boolean): Promise<void> {
+    const end = this.#world.now() + timeoutMs;
+    while (!holds()) {
+      if (this.#world.now() > end) throw new Error(`${what} did not come about within ${timeoutMs} ms`);
+      await new Promise<void>((resolve) => void this.#world.after(pollMs, resolve));
+    }
+  }
+}
+
+function place(node: BundledNode): MovingNode {
+  const address = me(node.state!);
+  return { id: node.id, host: address.host === '' ? node.host : address.host, port: address.port };
+}
+
+function checkSlot(slot: number): void {
+  if (!Number.isInteger(slot) || slot < 0 || slot >= slotCount) {
+    throw new RangeError(`slot ${slot} is not an integer within 0..${slotCount - 1}`);
+  }
+}

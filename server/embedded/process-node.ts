@@ -1,0 +1,133 @@
+// One node of a cluster as a process of its own: started, stopped in order or killed by a signal, started again.
+// Owns the process. Invariant: at most one process at a time, and none that outlives the one that started it: each ends
+// when its line to that one is cut.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { World } from '../../lib/base/world.ts';
+
+export interface ProcessNodeOptions {
+  readonly world: World;
+  /** 40 hex digits. */
+  readonly id: string;
+  readonly host: string;
+  readonly port: number;
+  /** Where it keeps its data, its nodes.conf and its log. */
+  readonly folder: string;
+  /** Parameters by their redis.conf names. */
+  readonly settings: Readonly<Record<string, string>>;
+  /** Told when it ends although nobody stopped it. */
+  readonly onEnded?: (node: ProcessNode, how: string) => void;
+}
+
+const stopMs = 10_000;
+const startMs = 20_000;
+
+export class ProcessNode {
+  readonly id: string;
+  readonly host: string;
+  readonly port: number;
+  readonly folder: string;
+  readonly #options: ProcessNodeOptions;
+  #child: ChildProcess | undefined;
+  #stopping = false;
+
+  constructor(options: ProcessNodeOptions) {
+    this.#options = options;
+    this.id = options.id;
+    this.host = options.host;
+    this.port = options.port;
+    this.folder = options.folder;
+  }
+
+  /** Of the process, the last one when it does not run; -1 before the first. */
+  get pid(): number {
+    return this.#child?.pid ?? -1;
+  }
+
+  get running(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /** Resolves when it serves; rejects with the last words of its log. Does nothing when it runs. */
+  async start(): Promise<void> {
+    if (this.running) return;
+    this.#stopping = false;
+    const { settings, onEnded } = this.#options;
+    const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
+    const main = new URL('../tools/main.js', import.meta.url).pathname;
+    const log = openSync(join(this.folder, 'log'), 'a');
+    const child = spawn(process.execPath, [main, 'server', ...args], { stdio: ['ignore', log, log, 'ipc'] });
+    closeSync(log);
+    this.#child = child;
+    await this.#untilUp(child);
+    child.once('exit', (code, signal) => {
+      if (!this.#stopping) onEnded?.(this, signal === null ? `ended with code ${code}` : `was ended by ${signal}`);
+    });
+  }
+
+  /** Sends it a signal and resolves when it is gone. What it had not written to the disk is lost with SIGKILL. */
+  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    await this.#end(signal);
+  }
+
+  /** Stops it in order, after ten seconds by force. */
+  async stop(): Promise<void> {
+    const timer = this.#options.world.after(stopMs, () => this.#child?.kill('SIGKILL'), true);
+    await this.#end('SIGTERM');
+    timer.cancel();
+  }
+
+  /** Kills it if needed, then starts it again at the same address, with what it has on the disk. */
+  async restart(): Promise<void> {
+    await this.kill();
+    await this.start();
+  }
+
+  /** SIGSTOP: sockets stay open, nothing is answered. */
+  pause(): void {
+    this.#child?.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#child?.kill('SIGCONT');
+  }
+
+  #end(signal: NodeJS.Signals): Promise<void> {
+    const child = this.#child;
+    if (child === undefined || !this.running) return Promise.resolve();
+    this.#stopping = true;
+    return new Promise((done) => {
+      child.once('exit', () => done());
+      child.kill(signal);
+      // A stopped process would not heed any other signal.
+      if (signal !== 'SIGKILL') child.kill('SIGCONT');
+    });
+  }
+
+  #untilUp(child: ChildProcess): Promise<void> {
+    return new Promise((done, fail) => {
+      const end = (why: string): void => {
+        timer.cancel();
+        fail(new Error(`the node at port ${this.port}: ${this.#lastWords()} (${why})`));
+      };
+      const timer = this.#options.world.after(startMs, () => end(`not up within ${startMs} ms`), true);
+      child.once('error', (error) => end(error.message));
+      child.once('exit', (code) => end(`exit code ${code}`));
+      child.once('message', () => {
+        timer.cancel();
+        done();
+      });
+    });
+  }
+
+  /** The last line of its log, as far as it can be had. */
+  #lastWords(): string {
+    try {
+      return readFileSync(join(this.folder, 'log'), 'utf8').trimEnd().split('\n').at(-1)!;
+    } catch {
+      return 'it said nothing';
+    }
+  }
+}

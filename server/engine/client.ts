@@ -1,0 +1,142 @@
+// One client as the commands see it: its database, its protocol, its transaction, its subscriptions.
+// Knows no socket: what must reach the client goes through the outlet its session hands in.
+
+import type { World } from '../../lib/base/world.ts';
+import type { Reply } from '../../lib/wire/reply.ts';
+import type { Store, Watcher } from '../keyspace/store.ts';
+import type { Command, Context } from './registry.ts';
+
+/** The session's side of a client. */
+export interface Outlet {
+  readonly address: string;
+  readonly localAddress: string;
+  readonly fd: number;
+  /** The bytes travel under TLS. */
+  readonly secure?: boolean;
+  /** Writes a reply now: a push, or one of several replies to a command. */
+  send(reply: Reply): void;
+  /** Writes the answer of a parked command and goes on with the requests behind it. */
+  settle(reply: Reply | undefined): void;
+  /** Closes the socket, after what was written has left when `graceful`. */
+  close(graceful: boolean): void;
+  /** Speaks RESP2 or 3 from the next reply on. */
+  useProtocol(protocol: 2 | 3): void;
+  /** Whether requests are kept small until the client has authenticated. */
+  restrict(restricted: boolean): void;
+  /** Bytes written that have not left yet, and request bytes not yet run. */
+  outputBytes(): number;
+  inputBytes(): number;
+}
+
+interface Queued {
+  readonly command: Command<Client>;
+  readonly argv: readonly string[];
+}
+
+export interface Transaction {
+  readonly queue: Queued[];
+  /** A command was refused while queueing: EXEC will abort. */
+  aborted: boolean;
+}
+
+/** Why a client is waiting; whoever parked it knows how to let it go. */
+export interface Parking {
+  readonly argv: readonly string[];
+  readonly kind: 'keys' | 'later' | 'paused';
+  /** What CLIENT UNBLOCK TIMEOUT answers; undefined: it cannot be unblocked. */
+  readonly onTimeout: Reply | undefined;
+  /** Forgets the waiting without an answer. */
+  cancel(): void;
+}
+
+export class Client implements Context {
+  readonly id: number;
+  readonly world: World;
+  readonly outlet: Outlet;
+  readonly created: number;
+  store: Store;
+  protocol: 2 | 3 = 2;
+  denyBlocking = false;
+  name = '';
+  libName = '';
+  libVersion = '';
+  authenticated: boolean;
+  /** Its bytes do not travel under TLS. */
+  readonly plain: boolean;
+  /** READONLY session of a cluster replica. */
+  readonly = false;
+  /** ASKING was sent: good for one command. */
+  asking = false;
+  noEvict = false;
+  monitor = false;
+  /** CLIENT REPLY: `skip-next` turns into `skip` for the one command after it. */
+  replies: 'on' | 'off' | 'skip' | 'skip-next' = 'on';
+  transaction: Transaction | undefined = undefined;
+  readonly watcher: Watcher = { dirty: false };
+  readonly watched: { store: Store; key: string }[] = [];
+  readonly channels: Set<string> = new Set();
+  readonly patterns: Set<string> = new Set();
+  readonly shardChannels: Set<string> = new Set();
+  parking: Parking | undefined = undefined;
+  lastActive: number;
+  lastCommand = 'NULL';
+  closed = false;
+  /** The stream of this node's primary: its writes pass where a client's would not. */
+  primaryLink = false;
+  /** A replica of this node: its connection carries the stream. */
+  replicaLink = false;
+  /** While EXEC runs: its replies so far. */
+  gathered: Reply[] | undefined = undefined;
+  /** Effects that replace the argv of the command that is running. */
+  override: (readonly string[])[] | undefined = undefined;
+
+  constructor(id: number, world: World, store: Store, outlet: Outlet, authenticated: boolean) {
+    this.id = id;
+    this.world = world;
+    this.store = store;
+    this.outlet = outlet;
+    this.authenticated = authenticated;
+    this.plain = outlet.secure !== true;
+    this.created = world.now();
+    this.lastActive = this.created;
+  }
+
+  propagate(...effects: (readonly string[])[]): void {
+    if (this.override === undefined) this.override = effects;
+    else this.override.push(...effects);
+  }
+
+  /** Sends one of several replies of the command that is running; inside EXEC it takes its place in EXEC's reply. */
+  reply(reply: Reply): void {
+    if (this.gathered === undefined) this.outlet.send(reply);
+    else this.gathered.push(reply);
+  }
+
+  /** Channels and patterns; shard channels count on their own. */
+  get subscriptions(): number {
+    return this.channels.size + this.patterns.size;
+  }
+
+  /** RESP2 clients with a subscription may only use the pub/sub words. */
+  get inPubSub(): boolean {
+    return this.channels.size + this.patterns.size + this.shardChannels.size > 0;
+  }
+
+  /** Lets go of every watched key. */
+  unwatch(): void {
+    for (const { store, key } of this.watched) store.unwatch(key, this.watcher);
+    this.watched.length = 0;
+    this.watcher.dirty = false;
+  }
+
+  /** True when a watched key changed or ran out. */
+  get watchBroken(): boolean {
+    if (this.watcher.dirty) return true;
+    return this.watched.some(({ store, key }) => store.watchExpired(key, this.watcher));
+  }
+
+  discard(): void {
+    this.transaction = undefined;
+    this.unwatch();
+  }
+}

@@ -1,0 +1,339 @@
+// What the commands of one server share, and the one place that runs a command.
+// Owns: databases, parameters, clients, channels, blocked clients, counters.
+// Does not know: sockets, the cluster, replication and the disk; it notifies and asks them through hooks.
+// Invariant: the effects of a command leave together, after it ran and before the next one starts.
+
+import type { World } from '../../lib/base/world.ts';
+import { type Reply, ReplyError } from '../../lib/wire/reply.ts';
+import type { GuardRequest } from '../cluster/guard.ts';
+import { randomId } from '../cluster/ids.ts';
+import { Config } from '../config/config.ts';
+import { Databases } from '../keyspace/databases.ts';
+import type { EventKind, Store } from '../keyspace/store.ts';
+import { BlockedClients } from './blocking.ts';
+import { Client, type Outlet } from './client.ts';
+import { PubSubHub } from './pubsub-hub.ts';
+import { Blocked, type Command, type CommandGroup, Later, type Outcome, Registry } from './registry.ts';
+import { SlowLog } from './slow-log.ts';
+
+/** One write to replicate: the words, and the database they apply to. */
+export interface Effect {
+  readonly db: number;
+  readonly argv: readonly string[];
+}
+
+/** The words of SHUTDOWN: a snapshot always, never, or when there are save points; without waiting; come what may. */
+export interface ShutdownHow {
+  readonly save: 'yes' | 'no' | 'default';
+  readonly now: boolean;
+  readonly force: boolean;
+}
+
+export interface RefusedParameter {
+  readonly name: string;
+  readonly why: string;
+}
+
+/** What a server is part of. Every hook may be left out; a standalone server has none. */
+export interface EngineHooks {
+  /** Cluster routing: undefined to serve, or the error to answer. */
+  guard?: (request: GuardRequest) => ReplyError | undefined;
+  /** The effects of one command or transaction; several are one unit, to be wrapped in MULTI and EXEC. */
+  onEffects?: (effects: readonly Effect[]) => void;
+  /**
+   * Whether replies may leave now. False: they wait, so that what they promise is kept for many clients in one go, and
+   * `again` is called when they may.
+   */
+  mayReply?: (again: () => void) => boolean;
+  /** Replies leave, whether they should wait or not: what they promise must hold from then on. */
+  beforeReplies?: () => void;
+  /** PUBLISH and SPUBLISH to the other nodes. */
+  onPublish?: (channel: string, message: string, shard: boolean) => void;
+  /** Replicas that have acknowledged everything written so far; `done` is called once with their number. */
+  waitReplicas?: (count: number, timeoutMs: number, done: (acknowledged: number) => void) => () => void;
+  /** False: too few replicas were heard lately for a write to be taken. */
+  enoughReplicas?: () => boolean;
+  /** ROLE's reply, the lines of INFO replication, and those of INFO stats that are about it. */
+  role?: () => Reply;
+  replicationInfo?: () => readonly string[];
+  replicationStats?: () => readonly string[];
+  /** What a snapshot is to say of the stream that the data is the result of; and what a loaded one said, `expired` keys left out. */
+  replicationFacts?: () => readonly (readonly [name: string, value: string])[];
+  onSnapshotLoaded?: (facts: ReadonlyMap<string, string>, expired: number) => void;
+  /** Extra INFO sections: name -> lines. */
+  infoSections?: () => ReadonlyMap<string, readonly string[]>;
+  /** Why writes are refused: what they change could not be kept. */
+  diskRefusal?: () => ReplyError | undefined;
+  /** The lines of INFO persistence. */
+  persistenceInfo?: () => readonly string[] | undefined;
+  /** SHUTDOWN; `'abort'`: the one under way is called off. `done` gets the refusal, or undefined when the node stops. */
+  onShutdown?: (how: ShutdownHow | 'abort', done: (refusal: ReplyError | undefined) => void) => void;
+  /**
+   * CONFIG SET of where and how the server listens: `done` hears the parameter that cannot be obeyed and why, the doors
+   * being as they were, or undefined.
+   */
+  onAddressesSet?: (names: readonly string[], done: (refused: RefusedParameter | undefined) => void) => void;
+  /** CONFIG REWRITE: the refusal, or undefined. */
+  onConfigRewrite?: () => ReplyError | undefined;
+  /** The path for INFO server; `''` or no hook: none. */
+  configFile?: () => string;
+}
+
+/** Counters of INFO stats. */
+export interface Stats {
+  connections: number;
+  rejectedConnections: number;
+  commands: number;
+  /** Commands refused before they ran. */
+  rejected: number;
+  /** Error replies. */
+  errors: number;
+  /** Bytes. */
+  input: number;
+  output: number;
+}
+
+/** Different error codes counted at most: clients can make up codes (in scripts), memory may not grow with them. */
+const maxErrorCodes = 128;
+
+export interface EngineOptions {
+  readonly world: World;
+  readonly clusterEnabled?: boolean;
+  /** Parameters over their defaults, by their CONFIG names. */
+  readonly config?: Readonly<Record<string, string>> | Config;
+  readonly hooks?: EngineHooks;
+}
+
+export class Engine {
+  readonly world: World;
+  readonly databases: Databases;
+  readonly config: Config;
+  readonly hooks: EngineHooks;
+  readonly registry: Registry<Client> = new Registry<Client>();
+  readonly clients: Map<number, Client> = new Map();
+  readonly monitors: Set<Client> = new Set();
+  readonly pubsub: PubSubHub = new PubSubHub();
+  readonly blocked: BlockedClients = new BlockedClients();
+  readonly slowLog: SlowLog;
+  readonly started: number;
+  readonly clusterEnabled: boolean;
+  /** Written by the node: answers LOADING, MASTERDOWN and READONLY. */
+  loading = false;
+  /** Also written by the node: the first copy of its master's data is on its way, there is nothing to serve yet. */
+  copying = false;
+  primaryDown = false;
+  readOnly = false;
+  /** CLIENT PAUSE: until when (world ms), and whether only writes wait. */
+  pausedUntil = 0;
+  pausedWritesOnly = false;
+  readonly stats: Stats = {
+    connections: 0,
+    rejectedConnections: 0,
+    commands: 0,
+    rejected: 0,
+    errors: 0,
+    input: 0,
+    output: 0,
+  };
+  /** Error replies by their code, for INFO errorstats. */
+  readonly errorCodes: Map<string, number> = new Map();
+  readonly runId: string;
+  #nextId = 1;
+  #effects: Effect[] = [];
+  #events = '';
+
+  constructor(options: EngineOptions) {
+    this.world = options.world;
+    this.clusterEnabled = options.clusterEnabled ?? false;
+    const mode = { 'cluster-enabled': this.clusterEnabled ? 'yes' : 'no' };
+    this.config = options.config instanceof Config ? options.config : new Config({ ...mode, ...options.config });
+    this.hooks = options.hooks ?? {};
+    this.databases = new Databases(this.world, {
+      count: this.clusterEnabled ? 1 : this.config.number('databases'),
+      indexSlots: this.clusterEnabled,
+    });
+    this.slowLog = new SlowLog(this.config);
+    this.started = this.world.now();
+    this.runId = randomId(this.world);
+    this.databases.onReady = (store, key) => this.blocked.ready(store, key);
+    this.databases.onExpired = (store, key) => this.#collect(store.index, ['DEL', key]);
+    this.config.onChange((name) => {
+      if (name === 'notify-keyspace-events') this.#listenToEvents();
+    });
+    this.#listenToEvents();
+    this.databases.start(() => this.finish());
+  }
+
+  add(group: CommandGroup<Client>): void {
+    this.registry.add(group);
+  }
+
+  connect(outlet: Outlet): Client {
+    const open = this.config.get('requirepass') === '';
+    const client = new Client(this.#nextId++, this.world, this.databases.stores[0]!, outlet, open);
+    this.clients.set(client.id, client);
+    this.stats.connections++;
+    return client;
+  }
+
+  disconnect(client: Client): void {
+    client.closed = true;
+    client.parking?.cancel();
+    client.discard();
+    this.pubsub.drop(client);
+    this.monitors.delete(client);
+    this.clients.delete(client.id);
+  }
+
+  /** Ends background work. Sessions are closed by whoever opened them. */
+  stop(): void {
+    this.databases.stop();
+  }
+
+  /**
+   * Runs a command that has passed every check, and collects what it changed. Parks the client when it has to wait.
+   * `undefined`: nothing is to be sent now.
+   */
+  run(client: Client, command: Command<Client>, argv: readonly string[]): Reply | undefined {
+    const dirty = this.databases.dirty;
+    const before = this.slowLog.enabled ? this.world.now() : 0;
+    const outcome = this.#call(client, command, argv);
+    if (this.slowLog.enabled) {
+      const spent = this.world.now() - before;
+      command.spent += spent;
+      this.slowLog.note(client, argv, spent);
+    }
+    this.#collectChanges(client, argv, dirty);
+    if (typeof outcome !== 'object') return outcome;
+    if (outcome instanceof Blocked) return this.#park(client, argv, outcome);
+    if (outcome instanceof Later) return client.denyBlocking ? settleNow(outcome) : this.#wait(client, argv, outcome);
+    if (outcome instanceof ReplyError) {
+      command.failed++;
+      this.countError(outcome);
+    }
+    return outcome;
+  }
+
+  countError(error: ReplyError): void {
+    this.stats.errors++;
+    const count = this.errorCodes.get(error.code);
+    if (count !== undefined || this.errorCodes.size < maxErrorCodes) this.errorCodes.set(error.code, (count ?? 0) + 1);
+  }
+
+  /** After each top-level command: sends the effects on and serves waiters. */
+  finish(): void {
+    if (this.#effects.length > 0) this.#flush();
+    if (!this.blocked.pending) return;
+    this.blocked.serve((client, argv, retry) => {
+      const dirty = this.databases.dirty;
+      let reply: Reply | undefined;
+      try {
+        reply = retry();
+      } catch (error) {
+        reply = this.#refusal(error);
+      }
+      this.#collectChanges(client, argv, dirty);
+      this.#flush();
+      return reply;
+    });
+  }
+
+  /** Replicates words that no client sent: what a settled `Later` or the node itself did to the keys. */
+  effect(store: Store, ...effects: (readonly string[])[]): void {
+    for (const argv of effects) this.#collect(store.index, argv);
+  }
+
+  #call(client: Client, command: Command<Client>, argv: readonly string[]): Outcome {
+    command.calls++;
+    this.stats.commands++;
+    try {
+      return command.handler(client, argv);
+    } catch (error) {
+      return this.#refusal(error);
+    }
+  }
+
+  #refusal(error: unknown): ReplyError {
+    if (error instanceof ReplyError) return error;
+    // A bug of ours must not take the server down; the client hears of it and the log keeps where it was.
+    this.world.log(`internal error: ${error instanceof Error ? error.stack : String(error)}`);
+    return new ReplyError('ERR internal error');
+  }
+
+  #collectChanges(client: Client, argv: readonly string[], dirtyBefore: number): void {
+    const override = client.override;
+    if (override !== undefined) {
+      client.override = undefined;
+      if (this.databases.dirty !== dirtyBefore)
+        for (const effect of override) this.#collect(client.store.index, effect);
+    } else if (this.databases.dirty !== dirtyBefore) {
+      this.#collect(client.store.index, argv);
+    }
+  }
+
+  #collect(db: number, argv: readonly string[]): void {
+    if (this.hooks.onEffects !== undefined) this.#effects.push({ db, argv });
+  }
+
+  #flush(): void {
+    const effects = this.#effects;
+    if (effects.length === 0) return;
+    this.#effects = [];
+    this.hooks.onEffects?.(effects);
+  }
+
+  #park(client: Client, argv: readonly string[], blocked: Blocked): undefined {
+    this.blocked.park(client, argv, blocked);
+    return undefined;
+  }
+
+  #wait(client: Client, argv: readonly string[], later: Later): undefined {
+    let cancel: (() => void) | undefined;
+    let settled = false;
+    const parking = {
+      argv,
+      kind: 'later' as const,
+      onTimeout: later.onTimeout,
+      cancel: () => {
+        settled = true;
+        if (client.parking === parking) client.parking = undefined;
+        cancel?.();
+      },
+    };
+    client.parking = parking;
+    cancel = later.start((reply) => {
+      if (settled) return;
+      settled = true;
+      if (client.parking === parking) client.parking = undefined;
+      const override = client.override;
+      client.override = undefined;
+      if (override !== undefined) this.effect(client.store, ...override);
+      this.finish();
+      client.outlet.settle(reply);
+    });
+    return undefined;
+  }
+
+  #listenToEvents(): void {
+    this.#events = this.config.get('notify-keyspace-events').replace('A', 'g$lshzxetd');
+    const wanted = /[KE]/.test(this.#events) && /[^KE]/.test(this.#events);
+    this.databases.onEvent = wanted ? (store, kind, event, key) => this.#notify(store, kind, event, key) : undefined;
+  }
+
+  #notify(store: Store, kind: EventKind, event: string, key: string): void {
+    if (!this.#events.includes(kind)) return;
+    if (this.#events.includes('K')) this.pubsub.publish(`__keyspace@${store.index}__:${key}`, event);
+    if (this.#events.includes('E')) this.pubsub.publish(`__keyevent@${store.index}__:${event}`, key);
+  }
+}
+
+/** Inside EXEC nothing may wait: what is known at once is the answer. */
+function settleNow(later: Later): Reply {
+  let answer: Reply | undefined;
+  const cancel = later.start((reply) => {
+    answer ??= reply;
+  });
+  if (answer !== undefined) return answer;
+  cancel();
+  return later.onTimeout ?? new ReplyError('ERR this command cannot wait inside a transaction');
+}

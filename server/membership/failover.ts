@@ -1,0 +1,266 @@
+// How a replica takes its master's place: asked for by command, or because the master failed.
+// Owns the campaign of a replica and the stepping down of a master; votes and take-over are cluster rules.
+// Invariant: at most one election at a time; the epoch is raised before votes are asked for, and a vote is on record
+// before it is sent.
+
+import type { Timer, World } from '../../lib/base/world.ts';
+import type { Delivery } from '../bus/bus.ts';
+import { isElected, rank, vote, voteCounts } from '../cluster/election.ts';
+import { bumpEpoch } from '../cluster/epochs.ts';
+import type { Body } from '../cluster/message.ts';
+import { takeOver } from '../cluster/ownership.ts';
+import { slotsOwned } from '../cluster/slots.ts';
+import { type ClusterState, me, type Outcome, refuse, replicasOf, type Step, unchanged } from '../cluster/state.ts';
+
+export interface FailoverHost {
+  readonly world: World;
+  readonly state: ClusterState;
+  readonly nodeTimeout: number;
+  /** Bytes of the replication stream applied here. */
+  readonly offset: number;
+  /** Whether the link to my master is up. */
+  readonly masterLinked: boolean;
+  /** The most ms without word of the master after which its replica may still take its place; 0: no limit. */
+  readonly dataAgeLimit: number;
+  apply(step: Step): void;
+  send(id: string, body: Body): void;
+  broadcast(body: Body, force: boolean): void;
+  /** Tells these peers what I am, and how far my copy goes. */
+  announceTo(ids: readonly string[]): void;
+  ping(id: string): void;
+  /** Holds back the writes of clients until told otherwise. */
+  pauseWrites(paused: boolean): void;
+  /** Answers on the inbound link with a ping that carries my offset and that I am paused. */
+  answerPaused(delivery: Delivery): void;
+}
+
+export type FailoverMode = 'agreed' | 'force' | 'takeover';
+
+const manualMs = 5000;
+const leastVotingMs = 2000;
+const leastDelayMs = 500;
+const rankDelayMs = 1000;
+const pollMs = 5;
+
+/** A failover that was asked for by command. */
+interface Campaign {
+  readonly ends: number;
+  /** Undefined until the master said where its stream stopped. */
+  masterOffset: number | undefined;
+  /** Its election was held or is under way. */
+  elected: boolean;
+}
+
+interface Election {
+  startsAt: number;
+  rank: number;
+  readonly force: boolean;
+  /** 0: votes were not asked for yet. */
+  epoch: number;
+  readonly votes: Set<string>;
+}
+
+/** A master that holds back writes until its replica caught up. */
+interface Handover {
+  readonly to: string;
+  readonly ends: number;
+}
+
+export class Failover {
+  readonly #host: FailoverHost;
+  #campaign: Campaign | undefined;
+  #election: Election | undefined;
+  #handover: Handover | undefined;
+  /** Whose data I have a copy of, and when the link to it was last up. */
+  #looked: { readonly master: string | null; readonly offset: number } = { master: null, offset: 0 };
+  #copy: { readonly of: string; readonly at: number } | undefined;
+  #poll: Timer | undefined;
+  /** Stopped, as a frozen process is. */
+  held = false;
+  readonly #votedAt = new Map<string, number>();
+
+  constructor(host: FailoverHost) {
+    this.#host = host;
+  }
+
+  /** A master that lets its replica catch up. */
+  get paused(): boolean {
+    return this.#handover !== undefined;
+  }
+
+  close(): void {
+    this.#poll?.cancel();
+    this.#campaign = undefined;
+    this.#election = undefined;
+  }
+
+  /** CLUSTER FAILOVER: begins; whether it succeeds shows later. */
+  start(mode: FailoverMode): Outcome {
+    const { state, world } = this.#host;
+    const mine = me(state);
+    if (mine.role === 'master') return refuse('You should send CLUSTER FAILOVER to a replica');
+    const master = mine.master === null ? undefined : state.nodes.get(mine.master);
+    if (master === undefined) return refuse("I'm a replica but my master is unknown to me");
+    if ((master.failed || !this.#host.masterLinked) && mode === 'agreed') {
+      return refuse('Master is down or failed, please use CLUSTER FAILOVER FORCE');
+    }
+    this.#election = undefined;
+    if (mode === 'takeover') {
+      const bumped = bumpEpoch(state).step.state;
+      return takeOver(bumped, Math.max(bumped.currentEpoch, me(bumped).configEpoch));
+    }
+    const masterOffset = mode === 'force' ? 0 : undefined;
+    this.#campaign = { ends: world.now() + manualMs, masterOffset, elected: false };
+    if (mode === 'agreed') this.#host.send(master.id, { kind: 'mfstart' });
+    this.#pollCampaign();
+    return unchanged(state);
+  }
+
+  onMessage(delivery: Delivery): void {
+    const { header, body } = delivery.message;
+    const mine = me(this.#host.state);
+    if (this.#campaign !== undefined && header.sender === mine.master && header.paused) {
+      this.#campaign.masterOffset ??= header.offset;
+    }
+    if (body.kind === 'mfstart') this.#stepDown(delivery);
+    else if (body.kind === 'auth-req') this.#vote(delivery);
+    else if (body.kind === 'auth-ack') this.#countVote(header.sender, header.currentEpoch);
+  }
+
+  /** Takes down that I have a copy of my master now; to be called at every news of replication. */
+  noticeMaster(): void {
+    const { master } = me(this.#host.state);
+    const { offset, masterLinked, world } = this.#host;
+    // A link that came and went since the last look has left its traces in the offset.
+    const fed = this.#looked.master === master && this.#looked.offset !== offset;
+    this.#looked = { master, offset };
+    if (master !== null && (masterLinked || fed)) this.#copy = { of: master, at: world.now() };
+  }
+
+  /** Called at every tick of the bus, and whenever the role changed. */
+  tick(): void {
+    const now = this.#host.world.now();
+    const { role } = me(this.#host.state);
+    this.noticeMaster();
+    if (this.#handover !== undefined) this.#handOver(this.#handover, now, role);
+    if (this.#campaign !== undefined && now >= this.#campaign.ends) this.#endCampaign();
+    if (role === 'master') {
+      this.#campaign = undefined;
+      this.#election = undefined;
+    } else this.#run(now);
+  }
+
+  #handOver(handover: Handover, now: number, role: 'master' | 'replica'): void {
+    if (role === 'master' && now < handover.ends) {
+      this.#host.ping(handover.to);
+      return;
+    }
+    this.#handover = undefined;
+    this.#host.pauseWrites(false);
+  }
+
+  /** What the master's pings bring is acted on between two ticks too: its clients are waiting. */
+  #pollCampaign(): void {
+    this.#poll?.cancel();
+    this.#poll = this.#host.world.after(pollMs, () => {
+      if (this.#campaign === undefined || this.#campaign.elected) return;
+      if (!this.held) this.tick();
+      this.#pollCampaign();
+    });
+  }
+
+  #endCampaign(): void {
+    this.#campaign = undefined;
+    if (this.#election?.force) this.#election = undefined;
+  }
+
+  #run(now: number): void {
+    const campaign = this.#campaign;
+    const { masterOffset } = campaign ?? {};
+    if (campaign !== undefined && !campaign.elected) {
+      if (masterOffset === undefined || this.#host.offset < masterOffset) return;
+      campaign.elected = true;
+      this.#election = { startsAt: now, rank: 0, force: true, epoch: 0, votes: new Set() };
+    } else if (campaign === undefined && this.#masterFailed(now)) this.#schedule(now);
+    const election = this.#election;
+    if (election === undefined || election.epoch !== 0) return;
+    if (!election.force) this.#stepBack(election);
+    if (now >= election.startsAt && now - election.startsAt <= this.#votingMs) this.#hold(election);
+  }
+
+  /** How long votes count. */
+  get #votingMs(): number {
+    return Math.max(2 * this.#host.nodeTimeout, leastVotingMs);
+  }
+
+  #masterFailed(now: number): boolean {
+    const { state, dataAgeLimit } = this.#host;
+    const mine = me(state);
+    const master = mine.master === null ? undefined : state.nodes.get(mine.master);
+    if (master?.failed !== true || mine.noFailover || slotsOwned(state, master.id) === 0) return false;
+    // A replica that never had a copy of this master has nothing to offer.
+    return dataAgeLimit === 0 || (this.#copy?.of === master.id && now - this.#copy.at <= dataAgeLimit);
+  }
+
+  /** Sets the time of the next attempt, the best replica's first; an attempt that failed is left to rest. */
+  #schedule(now: number): void {
+    const { state, world, offset } = this.#host;
+    const last = this.#election;
+    if (last !== undefined && now - last.startsAt <= 2 * this.#votingMs) return;
+    const place = rank(state, offset);
+    const delay = leastDelayMs + Math.floor(world.random() * leastDelayMs) + place * rankDelayMs;
+    this.#election = { startsAt: now + delay, rank: place, force: false, epoch: 0, votes: new Set() };
+    const { master } = me(state);
+    const siblings = master === null ? [] : replicasOf(state, master);
+    this.#host.announceTo(siblings.flatMap(({ id }) => (id === state.myself ? [] : [id])));
+  }
+
+  /** A sister turned out to have more of the stream. */
+  #stepBack(election: Election): void {
+    const place = rank(this.#host.state, this.#host.offset);
+    if (place <= election.rank) return;
+    election.startsAt += (place - election.rank) * rankDelayMs;
+    election.rank = place;
+  }
+
+  #hold(election: Election): void {
+    const { state } = this.#host;
+    election.epoch = state.currentEpoch + 1;
+    this.#host.apply({ state: { ...state, currentEpoch: election.epoch }, effects: [{ kind: 'save' }] });
+    this.#host.broadcast({ kind: 'auth-req' }, election.force);
+  }
+
+  #countVote(voter: string, voterEpoch: number): void {
+    const election = this.#election;
+    if (election === undefined || election.epoch === 0) return;
+    if (this.#host.world.now() - election.startsAt > this.#votingMs) return;
+    if (!voteCounts(this.#host.state, voter, voterEpoch, election.epoch)) return;
+    election.votes.add(voter);
+    if (!isElected(this.#host.state, election.votes.size)) return;
+    this.#election = undefined;
+    this.#campaign = undefined;
+    this.#host.apply(takeOver(this.#host.state, election.epoch));
+  }
+
+  #vote(delivery: Delivery): void {
+    const { header } = delivery.message;
+    const { state, world, nodeTimeout } = this.#host;
+    const master = header.master ?? '';
+    const votedLately = world.now() - (this.#votedAt.get(master) ?? Number.NEGATIVE_INFINITY) < 2 * nodeTimeout;
+    // A manual failover was agreed on by the master: it may follow another one at once.
+    const next = vote(state, { candidate: header.sender, ...header }, votedLately && !header.force);
+    if (next === undefined) return;
+    this.#votedAt.set(master, world.now());
+    this.#host.apply({ state: next, effects: [{ kind: 'save' }] });
+    this.#host.send(header.sender, { kind: 'auth-ack' });
+  }
+
+  #stepDown(delivery: Delivery): void {
+    const { state, world } = this.#host;
+    const sender = state.nodes.get(delivery.message.header.sender);
+    if (me(state).role !== 'master' || sender?.role !== 'replica' || sender.master !== state.myself) return;
+    this.#handover = { to: sender.id, ends: world.now() + manualMs };
+    this.#host.pauseWrites(true);
+    this.#host.answerPaused(delivery);
+  }
+}

@@ -1,0 +1,76 @@
+// DUMP and RESTORE over a store: a key's value out as a payload, and in again. Checks in the order of redis 7.0.
+
+import { OK, type Reply, ReplyError } from '../../lib/wire/reply.ts';
+import { parseLong } from '../keyspace/number.ts';
+import { never, type Store } from '../keyspace/store.ts';
+import { dumpValue, isDumpIntact, parseDump } from '../persistence/rdb/dump.ts';
+import { fromPortable, toPortable } from '../persistence/rdb/value-bridge.ts';
+
+/** The payload of a live key, null when there is none. */
+export function dumpKey(store: Store, key: string): string | null {
+  const entry = store.peek(key);
+  return entry === undefined ? null : dumpValue(toPortable(entry.value));
+}
+
+interface RestoreOptions {
+  replace: boolean;
+  absolute: boolean;
+  idleSeconds: number;
+}
+
+export interface Restored {
+  readonly reply: Reply;
+  /** What to replicate instead of the words that came; undefined: nothing changed. */
+  readonly effect?: readonly string[];
+}
+
+const syntaxError = new ReplyError('ERR syntax error');
+const notInteger = new ReplyError('ERR value is not an integer or out of range');
+
+/** `RESTORE key ttl payload [REPLACE] [ABSTTL] [IDLETIME s] [FREQ f]`. */
+export function restoreKey(store: Store, argv: readonly string[]): Restored {
+  const [, key, ttlWord, payload] = argv as readonly [string, string, string, string];
+  const options = readOptions(argv);
+  if (options instanceof ReplyError) return { reply: options };
+  if (!options.replace && store.has(key)) {
+    return { reply: new ReplyError('BUSYKEY Target key name already exists.') };
+  }
+  const ttl = parseLong(ttlWord);
+  if (ttl === undefined) return { reply: notInteger };
+  if (ttl < 0) return { reply: new ReplyError('ERR Invalid TTL value, must be >= 0') };
+  if (!isDumpIntact(payload)) return { reply: new ReplyError('ERR DUMP payload version or checksum are wrong') };
+  const value = parseDump(payload);
+  if (value === undefined) return { reply: new ReplyError('ERR Bad data format') };
+  const existed = options.replace && store.delete(key);
+  const deadline = ttl === 0 ? never : options.absolute ? ttl : ttl + store.now();
+  if (deadline !== never && deadline <= store.now() && store.host.mode === 'primary') {
+    if (!existed) return { reply: OK };
+    store.changed(key, 'g', 'del');
+    return { reply: OK, effect: ['DEL', key] };
+  }
+  const entry = store.replace(key, fromPortable(value));
+  if (deadline !== never) store.setDeadline(entry, deadline);
+  if (options.idleSeconds > 0) entry.accessed = store.host.clock - options.idleSeconds * 1000;
+  store.changed(key, 'g', 'restore');
+  return { reply: OK, effect: ['RESTORE', key, String(Math.max(0, deadline)), payload, 'REPLACE', 'ABSTTL'] };
+}
+
+function readOptions(argv: readonly string[]): RestoreOptions | ReplyError {
+  const options: RestoreOptions = { replace: false, absolute: false, idleSeconds: 0 };
+  for (let at = 4; at < argv.length; at++) {
+    const word = argv[at]!.toUpperCase();
+    if (word === 'REPLACE') options.replace = true;
+    else if (word === 'ABSTTL') options.absolute = true;
+    else if ((word === 'IDLETIME' || word === 'FREQ') && at + 1 < argv.length) {
+      const number = parseLong(argv[++at]!);
+      if (number === undefined) return notInteger;
+      if (word === 'IDLETIME') {
+        if (number < 0) return new ReplyError('ERR Invalid IDLETIME value, must be >= 0');
+        options.idleSeconds = number;
+      } else if (number < 0 || number > 255) {
+        return new ReplyError('ERR Invalid FREQ value, must be >= 0 and <= 255');
+      }
+    } else return syntaxError;
+  }
+  return options;
+}

@@ -1,0 +1,284 @@
+// Puts one node together: engine, listeners, cluster membership, replication, persistence, key migration.
+// Owns: these parts, and the order in which they start and stop.
+// Does not know: any rule of theirs; each is in its own room.
+// Invariant: clients are answered LOADING from listen() until start(); close() closes every part once, whoever calls it
+// and however far the start came.
+
+import type { World } from '../../lib/base/world.ts';
+import type { ReplyError } from '../../lib/wire/reply.ts';
+import type { Bus } from '../bus/bus.ts';
+import { openLoopbackBus } from '../bus/loopback.ts';
+import { type ClusterState, me } from '../cluster/state.ts';
+import { createEngine } from '../command/all.ts';
+import type { Config } from '../config/config.ts';
+import { TlsMaterial } from '../config/tls.ts';
+import type { Engine, ShutdownHow } from '../engine/engine.ts';
+import { Pauses } from '../engine/pauses.ts';
+import type { Store } from '../keyspace/store.ts';
+import { clusterWords } from '../membership/commands.ts';
+import { ClusterMember } from '../membership/membership.ts';
+import { ClusterFile } from '../membership/nodes-file.ts';
+import { busSettings, settingsOf, watchAnnounced } from '../membership/settings.ts';
+import { moveWords } from '../migrate/commands.ts';
+import { KeyLocks } from '../migrate/key-locks.ts';
+import { LinkCache } from '../migrate/link-cache.ts';
+import { heedLocks } from '../migrate/lock-gate.ts';
+import { debugWords } from '../persistence/debug-commands.ts';
+import { Saving } from '../persistence/persistence.ts';
+import { NodeReplication } from '../replication/replication.ts';
+import { Doors } from './listeners.ts';
+import { Shutdown } from './shutdown.ts';
+import { type ConfigFile, engineHooks, memberHost, type NodeParts, shutdownHost } from './wiring.ts';
+
+export interface ServerNodeOptions {
+  readonly world: World;
+  readonly host: string;
+  /** All addresses to listen on, `host` first. Default `host` alone. */
+  readonly hosts?: readonly string[];
+  /** 0: any free port. Undefined: no TCP port, a unix socket alone. */
+  readonly port: number | undefined;
+  readonly cluster: boolean;
+  /** How nodes talk: within this process, the default, or over TCP as redis-server does. */
+  readonly bus?: 'loopback' | 'tcp';
+  /** Parameters by their redis.conf names. With a `dir`, data and cluster configuration are kept there. */
+  readonly config: Readonly<Record<string, string>> | Config;
+  /** CONFIG REWRITE, where there is a file to rewrite. */
+  readonly configFile?: ConfigFile;
+  /** Called when a promise to keep something on the disk was broken; the node is closing then. */
+  readonly onFatal?: (reason: string) => void;
+}
+
+export class ServerNode {
+  readonly options: ServerNodeOptions;
+  readonly engine: Engine;
+  readonly #locks = new KeyLocks();
+  readonly #links: LinkCache;
+  readonly #replication: NodeReplication;
+  readonly #doors: Doors;
+  #member: ClusterMember | undefined;
+  #clusterFile: ClusterFile | undefined;
+  #bus: Bus | undefined;
+  readonly #saving: Saving | undefined;
+  readonly #shutdown: Shutdown;
+  readonly #pauses: Pauses;
+  #closing: Promise<void> | undefined;
+  readonly #onClosed: (() => void)[] = [];
+
+  constructor(options: ServerNodeOptions) {
+    this.options = options;
+    const { world } = options;
+    const parts = this.#parts();
+    this.engine = createEngine({
+      world,
+      clusterEnabled: options.cluster,
+      config: options.config,
+      hooks: engineHooks(parts, options.cluster, options.configFile),
+    });
+    const node = this;
+    this.engine.loading = true;
+    const tls = new TlsMaterial(this.engine.config);
+    this.#doors = new Doors(this.engine, {
+      ...options,
+      hosts: options.hosts ?? [options.host],
+      bus: options.bus === 'tcp' ? busSettings(world, this.engine.config, tls, () => this.#member) : undefined,
+      tls,
+    });
+    if (this.engine.config.get('dir') !== '') {
+      this.#saving = new Saving(this.engine, (reason) => this.#stopAtOnce(reason));
+    }
+    this.#pauses = new Pauses(this.engine);
+    this.#shutdown = new Shutdown(shutdownHost(parts));
+    this.#links = new LinkCache(world, () => (this.engine.config.flag('tls-cluster') ? tls.forDialling() : undefined));
+    this.#replication = new NodeReplication(this.engine, {
+      get port() {
+        return node.port;
+      },
+      get tlsPort() {
+        return node.engine.config.number('tls-port');
+      },
+      tls: () => (this.engine.config.flag('tls-replication') ? tls.forDialling() : undefined),
+      get quiet() {
+        return node.#pauses.has('handing over');
+      },
+      // Clients are not sent to a replica at offset 0, so the first step away from it is worth telling.
+      onFirstByte: () => this.#announceOffset(),
+      onReplaced: () => this.#saving?.replaced(),
+    });
+  }
+
+  get port(): number {
+    return this.#doors.port;
+  }
+
+  /** As other nodes are to know them. */
+  get ports(): { readonly port: number; readonly cport: number; readonly plainPort: number } {
+    return this.#doors.ports;
+  }
+
+  /** The bus port. */
+  get cport(): number {
+    return this.#doors.cport;
+  }
+
+  /** Everything a node in cluster mode holds. */
+  get store(): Store {
+    return this.engine.databases.stores[0]!;
+  }
+
+  get member(): ClusterMember {
+    if (this.#member === undefined) throw new Error('this node is not part of a cluster');
+    return this.#member;
+  }
+
+  get isReplica(): boolean {
+    return this.#replication.following || (this.#member !== undefined && me(this.#member.state).role === 'replica');
+  }
+
+  /** Whether its copy of the master is whole and every node could send readers to it. */
+  get synced(): boolean {
+    return this.#replication.linked && this.#replication.offset > 0;
+  }
+
+  get closed(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  /** Opens the ports, so that the node's address is known, then loads what is on the disk; LOADING until start(). */
+  async listen(): Promise<void> {
+    const { cluster, world } = this.options;
+    const { config } = this.engine;
+    if (cluster && config.get('dir') !== '') {
+      this.#clusterFile = new ClusterFile(config.get('dir'), config.get('cluster-config-file'), world);
+    }
+    await this.#doors.open();
+    if (this.#saving === undefined) return;
+    this.engine.add(this.#saving.words());
+    // What was logged may be of these.
+    this.engine.add(moveWords(this.engine, this.#locks, this.#links));
+    await this.#saving.load();
+  }
+
+  /** The view of the cluster that was kept on the disk; undefined: none was. Throws an Error when it is damaged. */
+  savedState(): ClusterState | undefined {
+    return this.#clusterFile?.load();
+  }
+
+  /** A promise was broken: nobody may get another reply. */
+  #stopAtOnce(reason: string): void {
+    this.options.world.log(reason);
+    for (const session of this.#doors.sessions()) session.close(false);
+    void this.close();
+    this.options.onFatal?.(reason);
+  }
+
+  /** Takes its place with `state` as its view of the cluster; undefined: a node on its own. */
+  start(state: ClusterState | undefined, up = false): void {
+    if (state !== undefined) this.#join(state, up);
+    this.#replication.start();
+    this.engine.add(clusterWords(this.#member));
+    this.engine.add(moveWords(this.engine, this.#locks, this.#links));
+    this.engine.add(debugWords(this.engine));
+    heedLocks(this.engine, this.#locks);
+    this.engine.loading = false;
+  }
+
+  /** Behaves as a stopped process: takes requests and messages in, answers none. */
+  freeze(frozen: boolean): void {
+    this.#bus?.hold(frozen);
+    this.#replication.hold(frozen);
+    this.#pauses.set('frozen', frozen);
+  }
+
+  /** Stops in order, as SHUTDOWN does; `done` hears why not, or undefined. */
+  stop(how: ShutdownHow, done: (refusal: ReplyError | undefined) => void): void {
+    this.#shutdown.begin(how, done);
+  }
+
+  /** Lets go of everything, sockets first. What the clients had sent and got no answer for is lost. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /** `run` is called once the node is closed, by whomever. */
+  onClosed(run: () => void): void {
+    if (this.#closing !== undefined) void this.#closing.then(run);
+    else this.#onClosed.push(run);
+  }
+
+  async #close(): Promise<void> {
+    this.#member?.close();
+    this.#replication.close();
+    this.#links.close();
+    await this.#doors.close();
+    this.engine.stop();
+    await this.#saving?.close();
+    this.#clusterFile?.close();
+    for (const run of this.#onClosed) run();
+  }
+
+  #parts(): NodeParts {
+    const node = this;
+    return {
+      get engine() {
+        return node.engine;
+      },
+      get store() {
+        return node.store;
+      },
+      get replication() {
+        return node.#replication;
+      },
+      get pauses() {
+        return node.#pauses;
+      },
+      get doors() {
+        return node.#doors;
+      },
+      get shutdown() {
+        return node.#shutdown;
+      },
+      get member() {
+        return node.#member;
+      },
+      get saving() {
+        return node.#saving;
+      },
+      saveState: () => this.#saveState(),
+      close: () => void this.close(),
+    };
+  }
+
+  #join(state: ClusterState, up: boolean): void {
+    const { engine, options } = this;
+    this.#member = new ClusterMember(memberHost(this.#parts()), state, settingsOf(engine.config), up);
+    this.#saveState();
+    watchAnnounced(engine.config, this.#member, () => this.ports);
+    this.#bus = this.#member.start(this.#doors.bus?.open ?? openLoopbackBus, options.host);
+  }
+
+  #saveState(): void {
+    try {
+      this.#clusterFile?.save(this.member.state);
+    } catch (error) {
+      this.#stopAtOnce(`the cluster configuration cannot be saved: ${(error as Error).message}`);
+    }
+  }
+
+  #announceOffset(): void {
+    this.#member?.refresh();
+    this.#member?.apply({ state: this.member.state, effects: [{ kind: 'announce' }] });
+  }
+}
+
+/** Opens a node's ports and loads its data. Rejects, with nothing left open, when either fails. */
+export async function openNode(options: ServerNodeOptions): Promise<ServerNode> {
+  const node = new ServerNode(options);
+  try {
+    await node.listen();
+  } catch (error) {
+    await node.close();
+    throw error;
+  }
+  return node;
+}

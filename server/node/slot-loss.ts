@@ -1,0 +1,40 @@
+// What a node does when slots leave it: drops the keys it lost, sends away who waits for keys or listens there.
+
+import { slotOfBinary } from '../../lib/wire/slot.ts';
+import { guard } from '../cluster/guard.ts';
+import { myMaster } from '../cluster/state.ts';
+import { keysOf } from '../engine/dispatch.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { Store } from '../keyspace/store.ts';
+import type { ClusterMember } from '../membership/membership.ts';
+
+export function dropKeys(engine: Engine, store: Store, slots: readonly number[]): void {
+  for (const slot of slots) {
+    for (const key of store.keysInSlot(slot, store.countInSlot(slot))) {
+      if (!store.delete(key)) continue;
+      store.changed(key, 'g', 'del');
+      engine.effect(store, ['DEL', key]);
+    }
+  }
+  engine.finish();
+}
+
+/** Answers parked clients and drops shard subscriptions whose slots are served elsewhere now. */
+export function sendAway(engine: Engine, member: ClusterMember): void {
+  if (engine.blocked.count === 0 && engine.pubsub.shardChannels.size === 0) return;
+  engine.blocked.refuse((client, argv) => {
+    const command = engine.registry.find(argv);
+    if (command instanceof Error) return undefined;
+    const flags = {
+      write: true,
+      shardChannel: false,
+      migrate: false,
+      asking: false,
+      readonly: client.readonly,
+      plain: client.plain,
+    };
+    return guard(member.guardView, { keys: keysOf(command.row, argv), ...flags });
+  });
+  const mine = myMaster(member.state).id;
+  engine.pubsub.dropShardChannels((channel) => member.state.owners.get(slotOfBinary(channel)) !== mine);
+}

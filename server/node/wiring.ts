@@ -1,0 +1,120 @@
+// How the parts of a node serve each other: what the engine asks of the others, and what the membership does.
+// Owns nothing. Parts are asked for when they are needed: some do not exist yet when these are made.
+
+import type { ReplyError } from '../../lib/wire/reply.ts';
+import { guard } from '../cluster/guard.ts';
+import type { Engine, EngineHooks } from '../engine/engine.ts';
+import type { Pauses } from '../engine/pauses.ts';
+import type { Store } from '../keyspace/store.ts';
+import type { ClusterMember, MemberHost } from '../membership/membership.ts';
+import type { Saving } from '../persistence/persistence.ts';
+import type { NodeReplication } from '../replication/replication.ts';
+import type { Doors } from './listeners.ts';
+import type { Shutdown, ShutdownHost } from './shutdown.ts';
+import { dropKeys, sendAway } from './slot-loss.ts';
+
+export interface ConfigFile {
+  readonly path: string;
+  rewrite(): ReplyError | undefined;
+}
+
+export interface NodeParts {
+  readonly engine: Engine;
+  readonly store: Store;
+  readonly replication: NodeReplication;
+  readonly pauses: Pauses;
+  readonly shutdown: Shutdown;
+  readonly doors: Doors;
+  /** Undefined: outside a cluster, or not in it yet. */
+  readonly member: ClusterMember | undefined;
+  /** Undefined: nothing is kept on the disk. */
+  readonly saving: Saving | undefined;
+  /** Keeps the member's state, before anything that follows from it is told: the others build on it. */
+  saveState(): void;
+  close(): void;
+}
+
+/** Of the time to stop, the part that replicas may take to catch up. */
+const waitShare = 0.8;
+
+export function engineHooks(parts: NodeParts, cluster: boolean, configFile: ConfigFile | undefined): EngineHooks {
+  return {
+    ...(cluster && { guard: (request) => parts.member && guard(parts.member.guardView, request) }),
+    onEffects: (effects) => {
+      if (effects.length === 0 || parts.saving?.loading === true) return;
+      parts.saving?.onEffects(effects);
+      parts.replication.onEffects(effects);
+    },
+    mayReply: (again) => parts.saving?.mayReply(again) ?? true,
+    beforeReplies: () => parts.saving?.flush(),
+    onPublish: (channel, message, shard) => {
+      if (parts.member === undefined) parts.replication.publish(channel, message, shard);
+      else parts.member.publish(shard ? 'publishshard' : 'publish', channel, message);
+    },
+    waitReplicas: (count, timeoutMs, done) => parts.replication.wait(count, timeoutMs, done),
+    enoughReplicas: () => parts.replication.enoughReplicas,
+    role: () => parts.replication.role(),
+    replicationInfo: () => parts.replication.info(),
+    replicationStats: () => parts.replication.counts(),
+    replicationFacts: () => parts.replication.facts(),
+    onSnapshotLoaded: (facts, expired) => parts.replication.restore(facts, expired),
+    diskRefusal: () => parts.saving?.refusal(),
+    persistenceInfo: () => parts.saving?.info(),
+    onAddressesSet: (names, done) => void parts.doors.rebind(names).then(done),
+    configFile: () => configFile?.path ?? '',
+    ...(configFile && { onConfigRewrite: () => configFile.rewrite() }),
+    onShutdown: (how, done) => {
+      if (how === 'abort') done(parts.shutdown.abort());
+      else parts.shutdown.begin(how, done);
+    },
+  };
+}
+
+export function memberHost(parts: NodeParts): MemberHost {
+  const { engine, store, replication, pauses } = parts;
+  return {
+    world: engine.world,
+    keysInSlot: (slot) => store.countInSlot(slot),
+    has: (key) => store.has(key),
+    get offset() {
+      return replication.offset;
+    },
+    get masterLinked() {
+      return replication.linked;
+    },
+    // Nodes that talk TLS are known by their ports with TLS, which is not where the stream is without.
+    follow: ({ host, port, plainPort }) =>
+      replication.follow({ host, port: engine.config.flag('tls-replication') ? port : plainPort || port }),
+    promote: () => replication.promote(),
+    flush: () => {
+      store.clear();
+      replication.forget();
+      parts.saving?.onEffects([{ db: 0, argv: ['FLUSHALL'] }]);
+    },
+    dropKeys: (slots) => dropKeys(engine, store, slots),
+    pauseWrites: (paused) => pauses.set('handing over', paused),
+    onPublish: (kind, channel, message) => {
+      if (kind === 'publish') engine.pubsub.publish(channel, message);
+      else engine.pubsub.publishShard(channel, message);
+    },
+    onRoutesChanged: () => parts.member && sendAway(engine, parts.member),
+    save: () => parts.saveState(),
+  };
+}
+
+export function shutdownHost(parts: NodeParts): ShutdownHost {
+  return {
+    world: parts.engine.world,
+    get waitMs() {
+      // The rest is for the snapshot after it: who sends SIGTERM often sends SIGKILL when the time is over.
+      return parts.engine.config.number('shutdown-timeout') * waitShare * 1000;
+    },
+    askReplicas: () => parts.replication.askReplicas(),
+    get lagging() {
+      return parts.replication.lagging;
+    },
+    pauseWrites: (paused) => parts.pauses.set('stopping', paused),
+    save: (always) => parts.saving?.saveLast(always) ?? true,
+    stop: () => parts.close(),
+  };
+}

@@ -1,0 +1,171 @@
+// Connections to the nodes of one cluster, bundled or real: for the mover, the monitor and the balancer.
+// Owns: the sockets, and the addresses where nodes were found.
+// Does not know: what is asked and why; decides nothing.
+// Invariant: at most one connection a node and lane, and changes of ownership that go through alone() never overlap.
+
+import type { World } from '../../../lib/base/world.ts';
+import { PeerLink, type Words } from '../../../lib/connection/exchange.ts';
+import { type NodeLine, parseNodes } from '../../../lib/wire/cluster-nodes.ts';
+import { ReplyError } from '../../../lib/wire/reply.ts';
+
+export interface NodeAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface MovingNode extends NodeAddress {
+  readonly id: string;
+}
+
+export interface ClusterLinkOptions {
+  /** Nodes to ask first; the others are learned from them. */
+  readonly seeds: readonly NodeAddress[];
+  readonly world: World;
+  /** User for AUTH. Default: the default user. */
+  readonly username?: string | undefined;
+  /** Password for AUTH on every node, and for MIGRATE between them. */
+  readonly password?: string | undefined;
+  /** Milliseconds that one exchange may take. Default 5000. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** A node answered with an error; the message is `address: command: its text`. */
+export class RefusedError extends Error {
+  readonly refusal: string;
+
+  constructor(node: NodeAddress, words: Words, refusal: string) {
+    super(`${node.host}:${node.port}: ${words.slice(0, 3).join(' ')}: ${refusal}`);
+    this.refusal = refusal;
+  }
+
+  override get name(): string {
+    return 'RefusedError';
+  }
+}
+
+const maxKnown = 2000;
+
+export class ClusterLink {
+  readonly world: World;
+  readonly timeoutMs: number;
+  readonly #auth: Words | undefined;
+  readonly #links = new Map<string, PeerLink>();
+  #known: readonly NodeAddress[];
+  #changes: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  constructor(options: ClusterLinkOptions) {
+    if (options.seeds.length === 0) throw new RangeError('seeds: at least one node is needed');
+    this.world = options.world;
+    this.timeoutMs = options.timeoutMs ?? 5000;
+    const { username = '', password = '' } = options;
+    this.#auth = password === '' ? undefined : username === '' ? ['AUTH', password] : ['AUTH', username, password];
+    this.#known = options.seeds;
+  }
+
+  /** The words that make MIGRATE log in at the other end. */
+  get migrateAuth(): Words {
+    if (this.#auth === undefined) return [];
+    return [this.#auth.length === 3 ? 'AUTH2' : 'AUTH', ...this.#auth.slice(1)];
+  }
+
+  /**
+   * Sends commands in one write. Resolves to all replies, errors as values; rejects when the node cannot be asked.
+   * Commands of different lanes do not wait for each other.
+   */
+  async exchange(
+    node: NodeAddress,
+    commands: readonly Words[],
+    timeoutMs: number = this.timeoutMs,
+    lane: number = 0,
+  ): Promise<unknown[]> {
+    if (this.#closed) throw new Error('this link to the cluster was closed');
+    const address = `${node.host}:${node.port}`;
+    const name = `${address} ${lane}`;
+    let link = this.#links.get(name);
+    const fresh = link === undefined || link.closed;
+    if (link === undefined || link.closed) {
+      link = new PeerLink(node.host, node.port, this.world);
+      this.#links.set(name, link);
+    }
+    if (!fresh || this.#auth === undefined) return link.exchange(commands, timeoutMs);
+    const [welcome, ...replies] = await link.exchange([this.#auth, ...commands], timeoutMs);
+    if (welcome instanceof ReplyError) {
+      link.close();
+      throw new RefusedError(node, ['AUTH'], welcome.message);
+    }
+    return replies;
+  }
+
+  /** One command; an error reply is thrown as a RefusedError. */
+  async ask(node: NodeAddress, words: Words, timeoutMs?: number): Promise<unknown> {
+    const [reply] = await this.exchange(node, [words], timeoutMs);
+    if (reply instanceof ReplyError) throw new RefusedError(node, words, reply.message);
+    return reply;
+  }
+
+  /** What this very node thinks of the cluster. */
+  async viewOf(node: NodeAddress): Promise<NodeLine[]> {
+    const lines = parseNodes(await this.ask(node, ['CLUSTER', 'NODES']));
+    // A node that nobody has met yet does not know its own address.
+    return lines.map((line) =>
+      line.host === '' && line.flags.includes('myself') ? { ...line, host: node.host } : line,
+    );
+  }
+
+  /** What the first node that can be asked thinks of the cluster. Rejects with every node's reason when there is none. */
+  async view(): Promise<NodeLine[]> {
+    const reasons: string[] = [];
+    for (const node of this.#known) {
+      try {
+        const lines = await this.viewOf(node);
+        this.#learn(node, lines);
+        return lines;
+      } catch (error) {
+        reasons.push((error as Error).message);
+      }
+    }
+    throw new Error(`no node of the cluster can be asked: ${reasons.join('; ')}`);
+  }
+
+  /** Runs changes of ownership one after the other, whoever asks for them. */
+  alone<T>(change: () => Promise<T>): Promise<T> {
+    const mine = this.#changes.then(change);
+    this.#changes = mine.then(
+      () => undefined,
+      () => undefined,
+    );
+    return mine;
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const link of this.#links.values()) link.close();
+    this.#links.clear();
+  }
+
+  /** Whoever answered is asked first the next time; nodes that left the cluster stay as a last resort. */
+  #learn(answered: NodeAddress, lines: readonly NodeLine[]): void {
+    const found = lines.filter(isReachable).map(({ host, port }) => ({ host, port }));
+    const seen = new Map([answered, ...found, ...this.#known].map((node) => [`${node.host}:${node.port}`, node]));
+    this.#known = [...seen.values()].slice(0, maxKnown);
+    for (const [name, link] of this.#links) {
+      if (!link.closed && seen.has(link.address)) continue;
+      link.close();
+      this.#links.delete(name);
+    }
+  }
+}
+
+export function isReachable({ flags, host }: NodeLine): boolean {
+  return host !== '' && !flags.some((flag) => flag === 'noaddr' || flag === 'fail' || flag === 'handshake');
+}
+
+export function isMaster({ flags }: NodeLine): boolean {
+  return flags.includes('master');
+}
+
+/** Id of the node that owns `slot` in this view. */
+export function ownerIn(view: readonly NodeLine[], slot: number): string | undefined {
+  return view.find(({ ranges }) => ranges.some(([start, end]) => start <= slot && slot <= end))?.id;
+}

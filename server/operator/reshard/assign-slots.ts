@@ -1,0 +1,145 @@
+// The last step of a move: the slot becomes the target's, and every reachable master is told at once. Slots that are
+// ready for the same target at the same time are decided together: one look at the epochs, one write to each node.
+// Invariant: no slot is claimed under an epoch that its old owner may have overtaken.
+
+import type { NodeLine } from '../../../lib/wire/cluster-nodes.ts';
+import { ReplyError } from '../../../lib/wire/reply.ts';
+import { type ClusterLink, isMaster, isReachable, type MovingNode, RefusedError } from '../link/cluster-link.ts';
+import { setSlot, type Way } from './slot-commands.ts';
+
+const onlyMasters = 'ERR Please use SETSLOT only with masters';
+const epochPollMs = 5;
+/** Slots decided at once: the commands of one write. */
+const most = 128;
+/** How long it is believed who the masters are; one that is left out hears by gossip. */
+const mastersMs = 1000;
+
+interface Waiting {
+  readonly way: Way;
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+interface Masters {
+  readonly askedAt: number;
+  readonly lines: readonly NodeLine[];
+}
+
+export class Decisions {
+  readonly #link: ClusterLink;
+  /** By the target's address. */
+  readonly #waiting = new Map<string, Waiting[]>();
+  readonly #masters = new Map<string, Masters>();
+
+  constructor(link: ClusterLink) {
+    this.#link = link;
+  }
+
+  /** Gives the slot to `way.to`, which has all its keys. Rejects when either end cannot be told. */
+  decide(way: Way): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const name = addressOf(way.to);
+      const waiting = this.#waiting.get(name);
+      const entry = { way, resolve, reject };
+      if (waiting !== undefined) {
+        waiting.push(entry);
+        return;
+      }
+      this.#waiting.set(name, [entry]);
+      void this.#link.alone(() => this.#next(name));
+    });
+  }
+
+  /** Decides what waits for this target by now. */
+  async #next(name: string): Promise<void> {
+    const waiting = this.#waiting.get(name)!;
+    const batch = waiting.splice(0, most);
+    if (waiting.length === 0) this.#waiting.delete(name);
+    else void this.#link.alone(() => this.#next(name));
+    try {
+      const failures = await this.#decideAll(batch.map(({ way }) => way));
+      for (const [at, { resolve, reject }] of batch.entries()) {
+        const failure = failures[at];
+        failure === undefined ? resolve() : reject(failure);
+      }
+    } catch (error) {
+      for (const { reject } of batch) reject(error as Error);
+    }
+  }
+
+  /** For each way why it failed; undefined: it did not. */
+  async #decideAll(ways: readonly Way[]): Promise<(Error | undefined)[]> {
+    const { to } = ways[0]!;
+    const sources = new Map(ways.map(({ from }) => [addressOf(from), from]));
+    const [masters] = await Promise.all([this.#mastersAs(to), untilKnows(this.#link, to, [...sources.values()])]);
+    const failures = await this.#tell(to, ways, to.id);
+    const won = ways.filter((_way, at) => failures[at] === undefined);
+    if (won.length === 0) return failures;
+    const others = masters.filter((node) => node.id !== to.id && !sources.has(addressOf(node)));
+    await Promise.all([
+      ...[...sources].map(async ([address, source]) => {
+        const told = await this.#tell(source, won, to.id);
+        for (const [at, way] of won.entries()) {
+          if (addressOf(way.from) === address) failures[ways.indexOf(way)] ??= told[at];
+        }
+      }),
+      // They would hear of it by gossip as well: whoever is out of reach learns it then.
+      ...others.map((node) => this.#tell(node, won, to.id)),
+    ]);
+    return failures;
+  }
+
+  async #tell(node: MovingNode, ways: readonly Way[], owner: string): Promise<(Error | undefined)[]> {
+    const commands = ways.map(({ slot }) => setSlot(slot, 'NODE', owner));
+    try {
+      const replies = await this.#link.exchange(node, commands);
+      return replies.map((reply, at) => {
+        if (!(reply instanceof ReplyError)) return undefined;
+        // A master that gave its last slot away is a replica by now.
+        const left = reply.message.startsWith(onlyMasters) && node.id !== owner;
+        return left ? undefined : new RefusedError(node, commands[at]!, reply.message);
+      });
+    } catch (error) {
+      return ways.map(() => error as Error);
+    }
+  }
+
+  /** The masters with slots that can be reached, as `node` sees them. */
+  async #mastersAs(node: MovingNode): Promise<readonly NodeLine[]> {
+    const name = addressOf(node);
+    const now = this.#link.world.now();
+    const known = this.#masters.get(name);
+    if (known !== undefined && now - known.askedAt <= mastersMs) return known.lines;
+    const view = await this.#link.viewOf(node);
+    const lines = view.filter((line) => isMaster(line) && isReachable(line) && line.ranges.length > 0);
+    this.#masters.clear();
+    this.#masters.set(name, { askedAt: now, lines });
+    return lines;
+  }
+}
+
+function addressOf({ host, port }: { readonly host: string; readonly port: number }): string {
+  return `${host}:${port}`;
+}
+
+/**
+ * Waits until `node` has heard of every epoch that `others` have: it takes the next one for its claim, and an older one
+ * would be overruled by a claim that one of them made meanwhile for something else, and the keys be dropped.
+ */
+export async function untilKnows(link: ClusterLink, node: MovingNode, others: readonly MovingNode[]): Promise<void> {
+  const end = link.world.now() + link.timeoutMs;
+  for (;;) {
+    const [mine, ...theirs] = await Promise.all([node, ...others].map((one) => epochOf(link, one)));
+    const newest = Math.max(...theirs);
+    if (mine! >= newest) return;
+    if (link.world.now() > end) {
+      throw new Error(`${node.host}:${node.port} did not hear of epoch ${newest} within ${link.timeoutMs} ms`);
+    }
+    await new Promise<void>((resolve) => void link.world.after(epochPollMs, resolve, true));
+  }
+}
+
+async function epochOf(link: ClusterLink, node: MovingNode): Promise<number> {
+  const text = String(await link.ask(node, ['CLUSTER', 'INFO']));
+  return Number(/cluster_current_epoch:(\d+)/.exec(text)?.[1] ?? 0);
+}

@@ -1,0 +1,49 @@
+// Where does a move stand? Read off what both ends say of the slot, so that a move can be taken up after anything:
+// a crash of either node, of the mover, or a failover in between. A pure table.
+
+import type { NodeLine } from '../../../lib/wire/cluster-nodes.ts';
+import { ownerIn } from '../link/cluster-link.ts';
+import type { MoveDirection } from './record.ts';
+
+/** What one end says of the slot. */
+export interface SlotView {
+  readonly owner: 'source' | 'target' | 'other' | 'nobody';
+  /** It marked the slot as open, either way. */
+  readonly open: boolean;
+}
+
+/**
+ * - `open`: (again) mark the slot at both ends, hand over what is left.
+ * - `decide`: the target owns it; tell everyone (again).
+ * - `turn`: give what was moved back, beginning with the slot itself.
+ * - `close`: the old owner has it back; tell everyone (again).
+ * - `finished`: nothing is left to do.
+ * - `lost`: somebody else owns the slot now.
+ */
+export type NextStep = 'open' | 'decide' | 'turn' | 'close' | 'finished' | 'lost';
+
+export function nextStep(direction: MoveDirection, source: SlotView, target: SlotView): NextStep {
+  return direction === 'forward' ? forward(source, target) : back(source, target);
+}
+
+function forward(source: SlotView, target: SlotView): NextStep {
+  // The target claims a slot only after the source had no key of it left.
+  if (target.owner === 'target') return source.owner === 'target' && !source.open ? 'finished' : 'decide';
+  return source.owner === 'source' ? 'open' : 'lost';
+}
+
+function back(source: SlotView, target: SlotView): NextStep {
+  if (source.owner === 'source') {
+    // The source owns it again, and was the first to know.
+    if (target.owner === 'target') return 'close';
+    return source.open || target.open ? 'turn' : 'finished';
+  }
+  return source.owner === 'target' || target.owner === 'target' ? 'turn' : 'lost';
+}
+
+export function slotView(lines: readonly NodeLine[], slot: number, source: string, target: string): SlotView {
+  const id = ownerIn(lines, slot);
+  const owner = id === undefined ? 'nobody' : id === source ? 'source' : id === target ? 'target' : 'other';
+  const mine = lines.find(({ flags }) => flags.includes('myself'));
+  return { owner, open: mine !== undefined && (mine.migrating.has(slot) || mine.importing.has(slot)) };
+}

@@ -1,0 +1,339 @@
+// Moves slots of a running cluster: several at once, in order of priority, at a rate, with progress, pause, cancel and
+// recovery.
+// Owns: the tasks and their journal.
+// Does not know: how one slot moves (slot-task.ts), nor why it should (rebalance/).
+// Invariant: a slot has at most one task that has not ended, and no slot is opened before its record is safe.
+
+import { slotCount } from '../../../lib/wire/slot.ts';
+import { type ClusterLink, isMaster, isReachable, ownerIn } from '../link/cluster-link.ts';
+import { Decisions } from './assign-slots.ts';
+import { closedSlots } from './closed-slots.ts';
+import { type Journal, MemoryJournal } from './journal.ts';
+import { MoveQueue } from './queue.ts';
+import { endPhases, type MoveEnd, type MoveRecord, type MoveStatus, newRecord, statusOf } from './record.ts';
+import { SlotTask, StoppedError, type TaskHost, type TaskSettings } from './slot-task.ts';
+import { Throttle } from './throttle.ts';
+
+export interface MoveEngineOptions {
+  /** Slots on their way at once. Default 16. */
+  readonly concurrency?: number;
+  /** Keys handed over in one exchange, 1 to 10,000. Default 64. */
+  readonly batch?: number;
+  /** Keys per second over all slots; 0, the default: no limit. */
+  readonly keysPerSecond?: number;
+  /** Bytes of memory (MEMORY USAGE) per second over all slots; 0, the default: no limit. */
+  readonly bytesPerSecond?: number;
+  /** Milliseconds that one exchange of keys may take. Default 5000. */
+  readonly exchangeMs?: number;
+  /** Milliseconds that one slot may take before it is rolled back; 0, the default: no limit. */
+  readonly slotMs?: number;
+  /** Times that a slot is taken up again when something breaks, without a key moved in between. Default 30. */
+  readonly retries?: number;
+  /** Milliseconds before it is, doubled each time up to 2000. Default 100. */
+  readonly retryMs?: number;
+  /** Called with every change of a move. */
+  readonly onChange?: (status: MoveStatus) => void;
+}
+
+/** One wish: a slot, and the id of the master that is to have it. */
+export interface MoveOrder {
+  readonly slot: number;
+  readonly target: string;
+  /** 1 (last) to 10 (first). Default 5. */
+  readonly priority?: number;
+}
+
+const defaultPriority = 5;
+const saveEveryMs = 500;
+const maxHistory = slotCount;
+
+interface Entry {
+  readonly task: SlotTask;
+  readonly done: Promise<MoveStatus>;
+  readonly settle: (status: MoveStatus) => void;
+  readonly fail: (error: Error) => void;
+}
+
+export class MoveEngine implements AsyncDisposable {
+  readonly #link: ClusterLink;
+  readonly #journal: Journal;
+  readonly #concurrency: number;
+  readonly #host: TaskHost;
+  readonly #onChange: ((status: MoveStatus) => void) | undefined;
+  /** By slot, in order of arrival; the last move of each slot, over or not. */
+  readonly #entries = new Map<number, Entry>();
+  readonly #queue = new MoveQueue<Entry>();
+  readonly #running = new Set<Promise<void>>();
+  #paused = false;
+  #closed = false;
+  #savedAt = 0;
+  #recovered: Promise<void> | undefined;
+
+  constructor(link: ClusterLink, options: MoveEngineOptions = {}, journal: Journal = new MemoryJournal()) {
+    this.#link = link;
+    this.#journal = journal;
+    this.#concurrency = within('concurrency', options.concurrency ?? 16, 1, 1000);
+    this.#onChange = options.onChange;
+    const settings: TaskSettings = {
+      batch: within('batch', options.batch ?? 64, 1, 10_000),
+      exchangeMs: within('exchangeMs', options.exchangeMs ?? 5000, 1),
+      limitMs: within('slotMs', options.slotMs ?? 0, 0),
+      retries: within('retries', options.retries ?? 30, 0),
+      retryMs: within('retryMs', options.retryMs ?? 100, 1),
+    };
+    const rates = {
+      keysPerSecond: within('keysPerSecond', options.keysPerSecond ?? 0, 0),
+      bytesPerSecond: within('bytesPerSecond', options.bytesPerSecond ?? 0, 0),
+    };
+    this.#host = {
+      link,
+      decisions: new Decisions(link),
+      settings,
+      throttle: new Throttle(link.world, rates),
+      changed: (task, durable) => this.#changed(task, durable),
+    };
+  }
+
+  /**
+   * Moves one slot. Resolves to how it ended (`done`, `cancelled` or `failed`; the status tells why). Rejects for a
+   * slot that does not exist or is on its way already, a target that is no master, and when the engine is closed.
+   */
+  async move(slot: number, target: string, priority?: number): Promise<MoveStatus> {
+    const [status] = await this.moveAll([{ slot, target, ...(priority === undefined ? {} : { priority }) }]);
+    return status!;
+  }
+
+  /**
+   * Moves many slots, those of higher priority first; a slot that fails or is cancelled does not stop the others.
+   * Resolves to how each ended, in the order asked. Rejects, with nothing begun, when one of them cannot be asked for.
+   */
+  async moveAll(orders: readonly MoveOrder[]): Promise<MoveStatus[]> {
+    await this.recover();
+    const view = await this.#link.view();
+    const owners = orders.map(({ slot }) => ownerIn(view, slot) ?? '');
+    const isClosed = await closedSlots(this.#link, view, new Set([...owners, ...orders.map(({ target }) => target)]));
+    const taken = new Set<number>();
+    const records = orders.map((order, at): MoveRecord => {
+      const { slot, priority = defaultPriority } = order;
+      within('slot', slot, 0, slotCount - 1);
+      within('priority', priority, 1, 10);
+      if (taken.has(slot) || this.#entries.get(slot)?.task.ended === false) {
+        throw new Error(`slot ${slot} is on its way already`);
+      }
+      taken.add(slot);
+      const owner = owners[at]!;
+      if (owner === '') throw new Error(`slot ${slot} belongs to nobody: it can only be assigned`);
+      const record = newRecord(slot, endOf(view, owner), endOf(view, order.target), priority);
+      const now = this.#link.world.now();
+      return owner === order.target ? { ...record, phase: 'done', startedAt: now, endedAt: now } : record;
+    });
+    const entries = records.map((record) =>
+      this.#add(record, isClosed(record.slot, record.source.id, record.target.id)),
+    );
+    await this.#save();
+    this.#fill();
+    return Promise.all(entries.map(({ done }) => done));
+  }
+
+  /**
+   * Takes up what an earlier engine with the same journal left unfinished. Resolves once the journal is read, to the
+   * moves that go on; other methods do it by themselves. Rejects when the journal cannot be read.
+   */
+  async recover(): Promise<MoveStatus[]> {
+    this.#recovered ??= this.#load();
+    await this.#recovered;
+    return this.moves().filter(({ phase }) => !endPhases.has(phase));
+  }
+
+  async #load(): Promise<void> {
+    for (const record of await this.#journal.load()) {
+      if (this.#entries.has(record.slot)) continue;
+      this.#add(record);
+    }
+    this.#fill();
+  }
+
+  /** Every move asked for: those under way, and the last one of each slot. */
+  moves(): MoveStatus[] {
+    return [...this.#entries.values()].map(({ task }) => this.#statusOf(task));
+  }
+
+  /** The slot's last move; undefined when it never had one. */
+  status(slot: number): MoveStatus | undefined {
+    const entry = this.#entries.get(slot);
+    return entry === undefined ? undefined : this.#statusOf(entry.task);
+  }
+
+  /** Keys moved and keys in all, of one slot or of all that have a move. */
+  progress(slot?: number): { moved: number; total: number } {
+    const chosen = slot === undefined ? this.moves() : [this.status(slot)].filter((status) => status !== undefined);
+    return {
+      moved: chosen.reduce((sum, { keysMoved }) => sum + keysMoved, 0),
+      total: chosen.reduce((sum, { keysTotal }) => sum + keysTotal, 0),
+    };
+  }
+
+  /** Resolves when the slot's move is over, to how it ended. Rejects when it has none, or when the engine is closed. */
+  async finished(slot: number): Promise<MoveStatus> {
+    return this.#entry(slot).done;
+  }
+
+  /** Hands over no more keys, of one slot or of all; open slots stay open. */
+  pause(slot?: number): void {
+    if (slot !== undefined) this.#entry(slot).task.pause();
+    else {
+      this.#paused = true;
+      for (const { task } of this.#entries.values()) task.pause();
+    }
+  }
+
+  /** Goes on with one slot, or with all. */
+  resume(slot?: number): void {
+    if (slot !== undefined) {
+      this.#entry(slot).task.resume();
+      return;
+    }
+    this.#paused = false;
+    for (const { task } of this.#entries.values()) task.resume();
+    this.#fill();
+  }
+
+  /**
+   * Calls a move off: its keys go back, the slot stays with its owner and is stable at both ends. Resolves to how it
+   * ended: `done` when it was too late.
+   */
+  async cancel(slot: number, reason = 'cancelled'): Promise<MoveStatus> {
+    const { task, done } = this.#entry(slot);
+    task.cancel(reason);
+    // Called off before it began: that takes no room.
+    if (task.isNew) this.#start(this.#entry(slot));
+    return done;
+  }
+
+  /** Calls every move off that has not ended. */
+  async cancelAll(reason?: string): Promise<MoveStatus[]> {
+    const slots = this.moves().filter(({ phase }) => !endPhases.has(phase));
+    return Promise.all(slots.map(({ slot }) => this.cancel(slot, reason)));
+  }
+
+  /** Stops at the next safe place and keeps what is needed to go on; slots on their way stay open. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const { task, fail } of this.#entries.values()) {
+      task.stop();
+      if (!task.ended) fail(new StoppedError(`the mover was closed while slot ${task.record.slot} was on its way`));
+    }
+    await Promise.allSettled([...this.#running]);
+    await this.#save();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #entry(slot: number): Entry {
+    const entry = this.#entries.get(slot);
+    if (entry === undefined) throw new Error(`slot ${slot} has no move`);
+    return entry;
+  }
+
+  #statusOf(task: SlotTask): MoveStatus {
+    return statusOf(task.record, this.#link.world.now(), task.paused);
+  }
+
+  #add(record: MoveRecord, seenClosed = false): Entry {
+    if (this.#closed) throw new StoppedError('the mover was closed');
+    const task = new SlotTask(this.#host, record, seenClosed);
+    if (this.#paused) task.pause();
+    const { promise, resolve, reject } = withResolvers<MoveStatus>();
+    // Nobody may be waiting for it: its outcome is in moves().
+    promise.catch(() => undefined);
+    const entry: Entry = { task, done: promise, settle: resolve, fail: reject };
+    this.#entries.delete(record.slot);
+    this.#entries.set(record.slot, entry);
+    this.#forgetOld();
+    if (task.ended) resolve(this.#statusOf(task));
+    else this.#queue.add(entry, record.priority);
+    return entry;
+  }
+
+  #forgetOld(): void {
+    for (const [slot, { task }] of this.#entries) {
+      if (this.#entries.size <= maxHistory) return;
+      if (task.ended) this.#entries.delete(slot);
+    }
+  }
+
+  /** Starts waiting moves while there is room, the most urgent first. */
+  #fill(): void {
+    while (!this.#closed && !this.#paused && this.#running.size < this.#concurrency) {
+      const entry = this.#queue.take();
+      if (entry === undefined) return;
+      if (entry.task.isNew) this.#start(entry);
+    }
+  }
+
+  #start(entry: Entry): void {
+    if (this.#closed) return;
+    const run = this.#run(entry).finally(() => {
+      this.#running.delete(run);
+      this.#fill();
+      if (this.#running.size === 0 && !this.#closed) this.#saveSoon();
+    });
+    this.#running.add(run);
+  }
+
+  async #run({ task, settle, fail }: Entry): Promise<void> {
+    try {
+      await task.run();
+      settle(this.#statusOf(task));
+    } catch (error) {
+      fail(error as Error);
+    }
+  }
+
+  async #changed(task: SlotTask, durable: boolean): Promise<void> {
+    this.#onChange?.(this.#statusOf(task));
+    const now = this.#link.world.now();
+    if (durable) await this.#save();
+    else if (now - this.#savedAt > saveEveryMs) this.#saveSoon();
+  }
+
+  #saveSoon(): void {
+    this.#savedAt = this.#link.world.now();
+    this.#save().catch((error: Error) => this.#link.world.log(`moves of slots were not kept: ${error.message}`));
+  }
+
+  #save(): Promise<void> {
+    return this.#journal.save(() => [...this.#entries.values()].map(({ task }) => task.record));
+  }
+}
+
+function endOf(view: Awaited<ReturnType<ClusterLink['view']>>, id: string): MoveEnd {
+  const node = view.find((line) => line.id === id);
+  if (node === undefined) throw new Error(`no node ${id} is known`);
+  if (!isMaster(node) || !isReachable(node)) throw new Error(`${node.host}:${node.port} is no running master`);
+  const heirs = view.filter(({ master }) => master === id).map((line) => line.id);
+  return { id, host: node.host, port: node.port, heirs };
+}
+
+function within(name: string, value: number, least: number, most: number = Number.MAX_SAFE_INTEGER): number {
+  if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
+  throw new RangeError(`${name}: ${value} is not an integer within ${least}..${most}`);
+}
+
+interface Deferred<T> {
+  readonly promise: Promise<T>;
+  readonly resolve: (value: T) => void;
+  readonly reject: (error: Error) => void;
+}
+
+// Promise.withResolvers is not in Node 20.
+function withResolvers<T>(): Deferred<T> {
+  let deferred: Pick<Deferred<T>, 'resolve' | 'reject'> | undefined;
+  const promise = new Promise<T>((resolve, reject) => {
+    deferred = { resolve, reject };
+  });
+  return { promise, ...deferred! };
+}

@@ -1,0 +1,94 @@
+// One slot's move, step by step at the caller's pace: for tests and for tools that want a slot half-moved.
+// To move many, at a rate, with pauses and after crashes: reshard.ts.
+
+import type { World } from '../../../lib/base/world.ts';
+import type { ClusterLink, MovingNode } from '../link/cluster-link.ts';
+import { Decisions } from './assign-slots.ts';
+import type { Way } from './slot-commands.ts';
+import { handOver, keysIn, openSlot, turn } from './slot-steps.ts';
+
+export interface MoveRoute {
+  readonly slot: number;
+  readonly source: MovingNode;
+  readonly target: MovingNode;
+}
+
+export interface MoveOptions {
+  /** Keys handed over in one exchange. Default 64. */
+  readonly batch?: number;
+  /** Milliseconds to wait between exchanges. Default 0. */
+  readonly pauseMs?: number;
+  /** Milliseconds that one exchange may take. Default 5000. */
+  readonly timeoutMs?: number;
+}
+
+/** A slot half-moved. Both ends close it: call exactly one of them. */
+export class SlotMove {
+  readonly route: MoveRoute;
+  readonly #link: ClusterLink;
+  readonly #world: World;
+  readonly #batch: number;
+  readonly #pauseMs: number;
+  readonly #timeoutMs: number;
+
+  constructor(route: MoveRoute, link: ClusterLink, options: MoveOptions = {}) {
+    this.route = route;
+    this.#link = link;
+    this.#world = link.world;
+    this.#batch = options.batch ?? 64;
+    this.#pauseMs = options.pauseMs ?? 0;
+    this.#timeoutMs = options.timeoutMs ?? 5000;
+  }
+
+  /** Opens the slot: from now on the source answers ASK for keys that it does not have. */
+  async begin(): Promise<void> {
+    try {
+      await openSlot(this.#link, this.#way, 1);
+    } catch (error) {
+      const { slot, target } = this.route;
+      await this.#link.ask(target, ['CLUSTER', 'SETSLOT', String(slot), 'STABLE']).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** Hands over up to `limit` keys; how many there were. */
+  async moveKeys(limit: number = this.#batch): Promise<number> {
+    const { slot, source } = this.route;
+    const keys = await keysIn(this.#link, source, slot, limit);
+    if (keys.length > 0) await handOver(this.#link, this.#way, keys, 1, this.#timeoutMs);
+    return keys.length;
+  }
+
+  /** Hands over what is left and gives the slot to the target. Resolves to the number of keys moved by this call. */
+  async commit(): Promise<number> {
+    const moved = await this.#drain(this.#way);
+    await new Decisions(this.#link).decide(this.#way);
+    return moved;
+  }
+
+  /** Takes every key back: clients follow the slot to the target and back again. Both ends are stable afterwards. */
+  async rollback(): Promise<void> {
+    const { slot, source, target } = this.route;
+    const back: Way = { slot, from: target, to: source };
+    await turn(this.#link, this.#way);
+    await this.#drain(back);
+    await new Decisions(this.#link).decide(back);
+  }
+
+  get #way(): Way {
+    const { slot, source, target } = this.route;
+    return { slot, from: source, to: target };
+  }
+
+  async #drain(way: Way): Promise<number> {
+    let moved = 0;
+    let keys: readonly string[] = await keysIn(this.#link, way.from, way.slot, this.#batch);
+    while (keys.length > 0) {
+      const batch = await handOver(this.#link, way, keys, this.#batch, this.#timeoutMs);
+      moved += batch.keys;
+      keys = batch.next;
+      if (this.#pauseMs > 0) await new Promise<void>((resolve) => void this.#world.after(this.#pauseMs, resolve, true));
+    }
+    return moved;
+  }
+}

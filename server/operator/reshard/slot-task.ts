@@ -1,0 +1,298 @@
+// One slot on its way, by itself from start to end: opens, hands over, decides, and when something breaks looks where
+// the slot stands and goes on from there. Called off, it goes the same way back.
+// Invariant: the record changes direction at most once, and only before the target may have claimed the slot.
+
+import type { NodeLine } from '../../../lib/wire/cluster-nodes.ts';
+import { type ClusterLink, isMaster, isReachable, ownerIn } from '../link/cluster-link.ts';
+import type { Decisions } from './assign-slots.ts';
+import { type NextStep, nextStep, slotView } from './next-step.ts';
+import { endPhases, type MoveEnd, type MovePhase, type MoveRecord } from './record.ts';
+import type { Way } from './slot-commands.ts';
+import { handOver, keysIn, openSlot, turn } from './slot-steps.ts';
+import type { Throttle } from './throttle.ts';
+
+export interface TaskSettings {
+  /** Keys handed over in one exchange. */
+  readonly batch: number;
+  /** Milliseconds that one exchange may take. */
+  readonly exchangeMs: number;
+  /** Milliseconds that the slot may take before it is called off; 0: no limit. */
+  readonly limitMs: number;
+  /** Times that it is taken up again after a failure. */
+  readonly retries: number;
+  /** Milliseconds before the first of them; doubled each time, up to 2 s. */
+  readonly retryMs: number;
+}
+
+export interface TaskHost {
+  readonly link: ClusterLink;
+  readonly decisions: Decisions;
+  readonly throttle: Throttle;
+  readonly settings: TaskSettings;
+  /** The record changed. `durable`: resolves when it is safe. */
+  changed(task: SlotTask, durable: boolean): Promise<void>;
+}
+
+const longestRetryMs = 2000;
+
+/** The mover is being closed: the slot stays as it is, to be taken up again. */
+export class StoppedError extends Error {
+  override get name(): string {
+    return 'StoppedError';
+  }
+}
+
+export class SlotTask {
+  readonly #host: TaskHost;
+  #record: MoveRecord;
+  #paused = false;
+  #stopped = false;
+  #started = false;
+  #seenClosed: boolean;
+  #calledOff: string | undefined;
+  #wake: (() => void) | undefined;
+
+  /** `seenClosed`: a moment ago the slot was the source's and closed, as both ends said. */
+  constructor(host: TaskHost, record: MoveRecord, seenClosed = false) {
+    this.#host = host;
+    this.#record = record;
+    this.#seenClosed = seenClosed;
+  }
+
+  get record(): MoveRecord {
+    return this.#record;
+  }
+
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  /** Nobody ran it yet. */
+  get isNew(): boolean {
+    return !this.#started && !this.ended;
+  }
+
+  get isCalledOff(): boolean {
+    return this.#calledOff !== undefined;
+  }
+
+  get ended(): boolean {
+    return endPhases.has(this.#record.phase);
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#wake?.();
+  }
+
+  /** Calls the move off, unless the owner is being changed already; what was moved goes back. */
+  cancel(reason: string): void {
+    if (this.#record.direction === 'back') return;
+    this.#calledOff ??= reason;
+    this.resume();
+  }
+
+  /** Ends at the next safe place, the slot left as it is. */
+  stop(): void {
+    this.#stopped = true;
+    this.#wake?.();
+  }
+
+  /** Runs to an end phase; the record tells which. Rejects with a StoppedError when it was stopped before. */
+  async run(): Promise<void> {
+    this.#started = true;
+    await this.#set({ startedAt: this.#record.startedAt ?? this.#host.link.world.now(), endedAt: null, error: null });
+    for (let [failures, moved] = [0, this.#record.keysMoved]; !this.ended; ) {
+      try {
+        await this.#advance();
+      } catch (error) {
+        if (error instanceof StoppedError) throw error;
+        const reason = (error as Error).message;
+        if (this.#record.keysMoved !== moved) failures = 0;
+        moved = this.#record.keysMoved;
+        if (failures >= this.#host.settings.retries) await this.#end('failed', reason);
+        else {
+          await this.#set({ attempts: this.#record.attempts + 1, error: reason });
+          await this.#sleep(Math.min(this.#host.settings.retryMs * 2 ** failures++, longestRetryMs));
+        }
+      }
+    }
+  }
+
+  /** From wherever the slot stands to the end of the move, or to the first failure. */
+  async #advance(): Promise<void> {
+    const { slot } = this.#record;
+    if (this.#calledOff !== undefined && this.#record.phase === 'waiting') {
+      await this.#end('cancelled', this.#calledOff);
+      return;
+    }
+    if (this.#record.direction === 'forward') await this.#isCalledOffNow();
+    if (this.#seenClosed) {
+      // If that has changed since, the ends refuse to open it, and the next attempt looks for itself.
+      this.#seenClosed = false;
+      if (this.#record.direction === 'forward') {
+        await this.#forward({ slot, from: this.#record.source, to: this.#record.target }, false);
+        return;
+      }
+    }
+    const { source, target, step, stale } = await this.#stand();
+    const way: Way = { slot, from: source, to: target };
+    const wayBack: Way = { slot, from: target, to: source };
+    switch (step) {
+      case 'open':
+        await this.#forward(way, stale);
+        break;
+      case 'decide':
+        await this.#decide(way);
+        break;
+      case 'turn':
+        await this.#back(way, wayBack);
+        break;
+      case 'close':
+        await this.#close(wayBack);
+        break;
+      case 'finished':
+        await this.#end(this.#record.direction === 'forward' ? 'done' : 'cancelled', this.#record.error);
+        break;
+      case 'lost':
+        await this.#end('failed', `slot ${slot} belongs to neither end of its move any more`);
+    }
+  }
+
+  async #forward(way: Way, stale: boolean): Promise<void> {
+    const { link, settings } = this.#host;
+    await this.#phase('opening');
+    const { total, next } = await openSlot(link, way, settings.batch, stale);
+    await this.#set({ phase: 'moving', keysTotal: this.#record.keysMoved + total });
+    if (await this.#drain(way, next)) await this.#decide(way);
+  }
+
+  async #decide(way: Way): Promise<void> {
+    await this.#phase('deciding');
+    await this.#host.decisions.decide(way);
+    await this.#end('done', null);
+  }
+
+  async #back(way: Way, wayBack: Way): Promise<void> {
+    const { link, settings } = this.#host;
+    await this.#phase('turning');
+    await turn(link, way);
+    await this.#phase('returning');
+    await this.#drain(wayBack, await keysIn(link, way.to, way.slot, settings.batch));
+    await this.#close(wayBack);
+  }
+
+  async #close(wayBack: Way): Promise<void> {
+    await this.#phase('closing');
+    await this.#drain(wayBack, await keysIn(this.#host.link, wayBack.from, wayBack.slot, this.#host.settings.batch));
+    await this.#host.decisions.decide(wayBack);
+    await this.#end('cancelled', this.#record.error);
+  }
+
+  /** Hands keys over until there are none; false when the move was called off on the way forward. */
+  async #drain(way: Way, first: readonly string[]): Promise<boolean> {
+    const { link, throttle, settings } = this.#host;
+    const forward = this.#record.direction === 'forward';
+    let keys = first;
+    while (keys.length > 0) {
+      await this.#gate(throttle.waitMs);
+      if (forward && (await this.#isCalledOffNow())) return false;
+      const batch = await handOver(link, way, keys, settings.batch, settings.exchangeMs);
+      throttle.charge(batch.keys, batch.bytes);
+      keys = batch.next;
+      const keysMoved = Math.max(0, this.#record.keysMoved + (forward ? batch.keys : -batch.keys));
+      const bytesMoved = Math.max(0, this.#record.bytesMoved + (forward ? batch.bytes : -batch.bytes));
+      // Clients go on writing: there may be more keys than were counted when the slot was opened.
+      const keysTotal = Math.max(this.#record.keysTotal, keysMoved + (forward ? batch.next.length : 0));
+      await this.#set({ keysMoved, bytesMoved, keysTotal });
+    }
+    await this.#gate(0);
+    return !(forward && (await this.#isCalledOffNow()));
+  }
+
+  /** Whether it is to be called off; if so it goes back from now on, and that is safe before anything is turned. */
+  async #isCalledOffNow(): Promise<boolean> {
+    const { startedAt } = this.#record;
+    const { limitMs } = this.#host.settings;
+    if (limitMs > 0 && startedAt !== null && this.#host.link.world.now() - startedAt > limitMs) {
+      this.#calledOff ??= `not over within ${limitMs} ms`;
+    }
+    if (this.#calledOff === undefined) return false;
+    await this.#set({ direction: 'back', error: this.#calledOff }, true);
+    return true;
+  }
+
+  /** Waits while it is paused, and `ms` in any case. */
+  async #gate(ms: number): Promise<void> {
+    if (ms > 0) await this.#sleep(ms);
+    while (this.#paused && !this.#stopped) await new Promise<void>((resolve) => (this.#wake = resolve));
+    if (this.#stopped) throw new StoppedError('the mover was closed');
+  }
+
+  async #sleep(ms: number): Promise<void> {
+    if (!this.#stopped) {
+      await new Promise<void>((resolve) => {
+        const timer = this.#host.link.world.after(ms, resolve, true);
+        this.#wake = () => {
+          timer.cancel();
+          resolve();
+        };
+      });
+    }
+    if (this.#stopped) throw new StoppedError('the mover was closed');
+  }
+
+  /** Both ends as they are now, and what to do next. */
+  async #stand(): Promise<{ source: MoveEnd; target: MoveEnd; step: NextStep; stale: boolean }> {
+    const { link } = this.#host;
+    const view = await link.view();
+    const target = present(view, this.#record.target, 'target');
+    const { slot, direction } = this.#record;
+    // A master that gave its last slot away is a replica of the target, or gone.
+    if (
+      direction === 'forward' &&
+      ownerIn(await link.viewOf(target), slot) === target.id &&
+      !serves(view, this.#record.source)
+    ) {
+      return { source: this.#record.source, target, step: 'finished', stale: false };
+    }
+    const source = present(view, this.#record.source, 'source');
+    if (source !== this.#record.source || target !== this.#record.target) await this.#set({ source, target });
+    const [atSource, atTarget] = await Promise.all([link.viewOf(source), link.viewOf(target)]);
+    const [one, other] = [atSource, atTarget].map((lines) => slotView(lines, slot, source.id, target.id));
+    return { source, target, step: nextStep(direction, one!, other!), stale: other!.owner !== 'source' };
+  }
+
+  #phase(phase: MovePhase): Promise<void> {
+    return this.#set({ phase });
+  }
+
+  #end(phase: 'done' | 'cancelled' | 'failed', error: string | null): Promise<void> {
+    return this.#set({ phase, error, endedAt: this.#host.link.world.now() });
+  }
+
+  async #set(change: Partial<MoveRecord>, durable = false): Promise<void> {
+    this.#record = { ...this.#record, ...change };
+    await this.#host.changed(this, durable);
+  }
+}
+
+/** The end itself while it is a master that can be reached, else the heir that took its place. */
+function present(view: readonly NodeLine[], end: MoveEnd, name: string): MoveEnd {
+  const found = serves(view, end);
+  if (found === undefined) throw new Error(`the ${name} ${end.host}:${end.port} cannot be reached, nor an heir of it`);
+  if (found.id === end.id && found.host === end.host && found.port === end.port) return end;
+  const heirs = [...new Set([end.id, ...end.heirs])].filter((id) => id !== found.id);
+  return { id: found.id, host: found.host, port: found.port, heirs };
+}
+
+function serves(view: readonly NodeLine[], end: MoveEnd): NodeLine | undefined {
+  const lines = [end.id, ...end.heirs].flatMap((id) => view.filter((line) => line.id === id));
+  const masters = lines.filter((line) => isMaster(line) && isReachable(line));
+  // A master that was replaced may call itself master for a moment when it comes back: slots tell.
+  return masters.find(({ ranges }) => ranges.length > 0) ?? masters[0];
+}

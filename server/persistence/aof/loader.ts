@@ -1,0 +1,91 @@
+// Reads an append-only log back: its base (an RDB file, commands, or both one after the other), then its increments.
+// Knows files and words; keys go to an RDB sink, commands to the caller.
+// Invariant: nothing of a transaction without its end is handed on; only the tail of the last file may be given up.
+
+import { truncateSync } from 'node:fs';
+import { readChunks } from '../disk/atomic-file.ts';
+import { type RdbSink, rdbMagic } from '../rdb/file.ts';
+import { RdbReader, type RdbReaderOptions } from '../rdb/file-reader.ts';
+import { CommandReader } from './commands.ts';
+import { LogFolder, type LogPlace } from './folder.ts';
+
+export interface LogSink {
+  readonly rdb: RdbSink;
+  /** A write of database `db`. SELECT, MULTI and EXEC are not told. */
+  onCommand(db: number, argv: readonly string[]): void;
+}
+
+export interface LogLoadOptions extends RdbReaderOptions {
+  /** Cut off a last command or transaction that a crash left unfinished (`aof-load-truncated`). Default true. */
+  readonly cutTail?: boolean;
+}
+
+export interface LogSummary {
+  files: number;
+  commands: number;
+  /** Bytes cut off the last file. */
+  cut: number;
+}
+
+/** Undefined when there is no log. Rejects with an Error that names the file and the byte when it is damaged. */
+export async function loadLog(
+  place: LogPlace,
+  sink: LogSink,
+  options: LogLoadOptions = {},
+): Promise<LogSummary | undefined> {
+  const folder = new LogFolder(place);
+  const manifest = folder.read();
+  if (manifest === undefined) return undefined;
+  const files = [...(manifest.base === undefined ? [] : [manifest.base]), ...manifest.increments];
+  const summary: LogSummary = { files: files.length, commands: 0, cut: 0 };
+  for (const [at, { name }] of files.entries()) {
+    const mayCut = at === files.length - 1 && (options.cutTail ?? true);
+    try {
+      summary.cut += await loadFile(folder.at(name), sink, options, mayCut, summary);
+    } catch (error) {
+      throw new Error(`AOF file ${name}: ${error instanceof Error ? error.message : error}`, { cause: error });
+    }
+  }
+  return summary;
+}
+
+async function loadFile(
+  path: string,
+  sink: LogSink,
+  options: LogLoadOptions,
+  mayCut: boolean,
+  summary: LogSummary,
+): Promise<number> {
+  let preamble: RdbReader | undefined;
+  let commands: CommandReader | undefined;
+  let total = 0;
+  for await (const chunk of readChunks(path)) {
+    if (total === 0 && chunk.toString('latin1', 0, rdbMagic.length) === rdbMagic) {
+      preamble = new RdbReader(sink.rdb, options);
+    }
+    total += chunk.length;
+    const used = preamble?.feed(chunk) ?? 0;
+    if (preamble?.done === false) continue;
+    commands ??= new CommandReader(teller(sink, options.databases ?? 16, summary), preamble?.offset);
+    if (used < chunk.length) commands.feed(chunk.subarray(used));
+  }
+  preamble?.end();
+  if (commands === undefined || commands.whole) return 0;
+  if (!mayCut) throw new Error(`it ends within a command or transaction that starts at byte ${commands.sound}`);
+  truncateSync(path, commands.sound);
+  return total - commands.sound;
+}
+
+/** Follows the SELECTs of one file. */
+function teller(sink: LogSink, databases: number, summary: LogSummary): (argv: readonly string[]) => void {
+  let db = 0;
+  return (argv) => {
+    if (argv[0]!.toLowerCase() !== 'select') {
+      summary.commands++;
+      sink.onCommand(db, argv);
+      return;
+    }
+    db = /^\d{1,9}$/.test(argv[1] ?? '') ? Number(argv[1]) : databases;
+    if (db >= databases) throw new Error(`SELECT ${argv[1]} on a server with ${databases} databases`);
+  };
+}

@@ -1,0 +1,94 @@
+// Files that appear whole or not at all: written beside their place, forced to the disk, then renamed.
+// Owns: the temporary file until it is renamed.
+// Does not know: what the bytes mean.
+// Invariant: whatever fails, a file that was there before is still there, unchanged.
+
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { open, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+
+/** Bytes read at a time. */
+const readLength = 262_144;
+
+let made = 0;
+
+function temporary(path: string): string {
+  return join(dirname(path), `temp-${process.pid}-${++made}-${basename(path)}`);
+}
+
+/** Writes all chunks before it returns. Throws what the file system says; then nothing is left behind. */
+export function writeWhole(path: string, chunks: Iterable<Uint8Array>): void {
+  replace(path, chunks, fsyncSync);
+  syncFolder(dirname(path));
+}
+
+/** The same without waiting for the disk: it outlives the process, not the machine. */
+export function writeWholeUnsynced(path: string, chunks: Iterable<Uint8Array>): void {
+  replace(path, chunks, () => undefined);
+}
+
+function replace(path: string, chunks: Iterable<Uint8Array>, sync: (file: number) => void): void {
+  const place = temporary(path);
+  try {
+    const file = openSync(place, 'wx');
+    try {
+      for (const chunk of chunks) writeAll(file, chunk);
+      sync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(place, path);
+  } catch (error) {
+    rmSync(place, { force: true });
+    throw error;
+  }
+}
+
+/** As writeWhole, but other work goes on between the chunks. */
+export async function writeWholeSlowly(path: string, chunks: Iterable<Uint8Array>): Promise<void> {
+  const place = temporary(path);
+  try {
+    const file = await open(place, 'wx');
+    try {
+      for (const chunk of chunks) await file.writeFile(chunk);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(place, path);
+  } catch (error) {
+    await rm(place, { force: true });
+    throw error;
+  }
+  syncFolder(dirname(path));
+}
+
+/** Writes every byte, however many calls the system takes for it. */
+export function writeAll(file: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
+}
+
+/** Makes a rename last: the entry of a file is its folder's data. */
+export function syncFolder(path: string): void {
+  const folder = openSync(path, 'r');
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
+}
+
+/** The bytes of a file from its start, chunk by chunk; a chunk is void when the next one is asked for. */
+export async function* readChunks(path: string): AsyncGenerator<Buffer, void, undefined> {
+  const file = await open(path, 'r');
+  try {
+    const buffer = Buffer.allocUnsafe(readLength);
+    for (;;) {
+      const { bytesRead } = await file.read(buffer, 0, readLength);
+      if (bytesRead === 0) return;
+      yield buffer.subarray(0, bytesRead);
+    }
+  } finally {
+    await file.close();
+  }
+}

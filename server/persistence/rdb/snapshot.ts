@@ -1,0 +1,154 @@
+// Databases to RDB files and back.
+// Owns: nothing; a snapshot is made of the databases that it is given.
+// Does not know: when to save and where the file lies.
+// Invariants: a snapshot shows one moment, however long its writing takes; a file that cannot be read whole leaves
+// the databases empty, never half full.
+
+import type { Databases } from '../../keyspace/databases.ts';
+import { never, type Store } from '../../keyspace/store.ts';
+import { readChunks, writeWhole, writeWholeSlowly } from '../disk/atomic-file.ts';
+import type { RdbContent, RdbDatabase, RdbKey, RdbSink } from './file.ts';
+import { RdbReader, type RdbReaderOptions } from './file-reader.ts';
+import { writeRdb } from './file-writer.ts';
+import { fromPortable, toPortable } from './value-bridge.ts';
+
+/** What a file says about its writer. */
+export interface SnapshotFacts {
+  /** The server version, as `redis-ver`. */
+  readonly version: string;
+  /** The base of an append-only file. Default false. */
+  readonly aofBase?: boolean;
+  /** Sources of function libraries. Default none. */
+  readonly functions?: readonly string[];
+  /** Further facts, such as the stream that the data is the result of. Default none. */
+  readonly more?: readonly (readonly [name: string, value: string])[];
+}
+
+/** The live contents: to be written before anything else runs. */
+function liveContent(databases: Databases, facts: SnapshotFacts): RdbContent {
+  return content(databases, facts, (store) => liveKeys(store));
+}
+
+/** The contents as they are now, to be written in any amount of time: values that can change are copied. */
+export function capturedContent(databases: Databases, facts: SnapshotFacts): RdbContent {
+  return content(databases, facts, (store) => capturedKeys(store));
+}
+
+function content(databases: Databases, facts: SnapshotFacts, keysOf: (store: Store) => Iterable<RdbKey>): RdbContent {
+  const aux: (readonly [string, string])[] = [
+    ['redis-ver', facts.version],
+    ['redis-bits', '64'],
+    ['ctime', String(Math.floor(databases.world.wallClock() / 1000))],
+    ['used-mem', String(process.memoryUsage().heapUsed)],
+    ...(facts.more ?? []),
+    ['aof-base', facts.aofBase === true ? '1' : '0'],
+  ];
+  const filled = databases.stores.filter((store) => store.size > 0);
+  const parts = filled.map(
+    (store): RdbDatabase => ({ index: store.index, size: store.size, expires: store.expires, keys: keysOf(store) }),
+  );
+  return { aux, functions: facts.functions ?? [], databases: parts };
+}
+
+function* liveKeys(store: Store): Generator<RdbKey> {
+  for (const { key, value, expireAt } of store.entries()) yield { key, value: toPortable(value), expireAt };
+}
+
+function capturedKeys(store: Store): Iterable<RdbKey> {
+  const held = Array.from(store.entries(), ({ key, value, expireAt }) => ({
+    key,
+    value: typeof value === 'string' ? value : value.clone(),
+    expireAt,
+  }));
+  return {
+    *[Symbol.iterator]() {
+      for (const { key, value, expireAt } of held) yield { key, value: toPortable(value), expireAt };
+    },
+  };
+}
+
+/** SAVE: writes the whole file before it returns. Throws what the file system says; the file of before then stays. */
+export function saveSnapshot(path: string, databases: Databases, facts: SnapshotFacts): void {
+  writeWhole(path, writeRdb(liveContent(databases, facts)));
+}
+
+/** BGSAVE: the contents of the moment of the call, written while other work goes on. Rejects as saveSnapshot throws. */
+export async function saveSnapshotSlowly(path: string, databases: Databases, facts: SnapshotFacts): Promise<void> {
+  await writeWholeSlowly(path, writeRdb(capturedContent(databases, facts)));
+}
+
+export interface LoadOptions extends Pick<RdbReaderOptions, 'maxValueBytes'> {
+  /** Leave out keys whose deadline has passed, as a primary does. A replica keeps them. Default true. */
+  readonly dropExpired?: boolean;
+}
+
+export interface LoadSummary {
+  /** Keys now held, and keys left out because their deadline had passed. */
+  keys: number;
+  expired: number;
+  readonly functions: string[];
+  readonly aux: Map<string, string>;
+}
+
+/** A sink that fills empty databases, and what it has done so far. */
+export function loadSink(databases: Databases, options: LoadOptions = {}): { sink: RdbSink; summary: LoadSummary } {
+  const { dropExpired = true } = options;
+  const summary: LoadSummary = { keys: 0, expired: 0, functions: [], aux: new Map() };
+  const now = databases.stores[0]!.now();
+  let store = databases.stores[0]!;
+  const sink: RdbSink = {
+    onAux: (name, value) => void summary.aux.set(name, value),
+    onFunction: (source) => void summary.functions.push(source),
+    onDatabase: (index) => {
+      store = databases.stores[index]!;
+    },
+    onKey: ({ key, value, expireAt }) => {
+      if (dropExpired && expireAt !== never && expireAt < now) {
+        summary.expired++;
+        return;
+      }
+      withDeadlinesIgnored(databases, () => {
+        if (store.has(key)) throw new Error(`RDB: the key '${key}' is in the file twice`);
+        const entry = store.replace(key, fromPortable(value));
+        if (expireAt !== never) store.setDeadline(entry, expireAt);
+        store.signal(key);
+      });
+      summary.keys++;
+    },
+  };
+  return { sink, summary };
+}
+
+/** Replaces everything in the databases by the file's contents. Rejects with an RdbError or what the file system says. */
+export async function loadSnapshot(
+  path: string,
+  databases: Databases,
+  options: LoadOptions = {},
+): Promise<LoadSummary> {
+  const { sink, summary } = loadSink(databases, options);
+  const { maxValueBytes } = options;
+  const count = { databases: databases.stores.length };
+  const reader = new RdbReader(sink, maxValueBytes === undefined ? count : { ...count, maxValueBytes });
+  for (const store of databases.stores) store.clear();
+  try {
+    for await (const chunk of readChunks(path)) {
+      reader.feed(chunk);
+      if (reader.done) break;
+    }
+    reader.end();
+  } catch (error) {
+    for (const store of databases.stores) store.clear();
+    throw error;
+  }
+  return summary;
+}
+
+function withDeadlinesIgnored(databases: Databases, run: () => void): void {
+  const { mode } = databases;
+  databases.mode = 'applying';
+  try {
+    run();
+  } finally {
+    databases.mode = mode;
+  }
+}

@@ -1,0 +1,279 @@
+// One node's replication: master or replica, its history, and what these mean for the engine.
+// Owns: the role of the node, its replication history, the link to its master and the replicas attached to it.
+// Does not know: cluster rules; whom to follow is decided by the membership or by REPLICAOF.
+// Invariant: expiry, read-only and the stream change together, in follow() and promote() alone.
+
+import type { ConnectionOptions } from 'node:tls';
+import type { Reply } from '../../lib/wire/reply.ts';
+import type { Client } from '../engine/client.ts';
+import type { Effect, Engine } from '../engine/engine.ts';
+import type { CommandGroup } from '../engine/registry.ts';
+import { Applier, captureAll, startLoading } from './apply.ts';
+import { replicationWords } from './commands.ts';
+import { History } from './history.ts';
+import { type ReplicationView, replicationLines, roleReply } from './info.ts';
+import { Primary } from './primary.ts';
+import { Replica } from './replica.ts';
+import { introduction, primarySettings } from './settings.ts';
+import type { StreamAddress } from './stream.ts';
+
+export interface ReplicationHost {
+  /** The client port, once it is open. */
+  readonly port: number;
+  /** The same with TLS; 0: there is none. */
+  readonly tlsPort: number;
+  /** For dialling a master; undefined: without TLS. */
+  tls(): ConnectionOptions | undefined;
+  /** Writes wait for a failover. */
+  readonly quiet: boolean;
+  /** The first byte of a stream was applied. */
+  onFirstByte(): void;
+  /** All data was replaced by a copy of the master's. */
+  onReplaced(): void;
+}
+
+export class NodeReplication {
+  readonly #engine: Engine;
+  readonly #host: ReplicationHost;
+  readonly #history: History;
+  readonly #primary: Primary;
+  readonly #replica: Replica;
+  readonly #applier: Applier;
+  #asked = 0;
+
+  constructor(engine: Engine, host: ReplicationHost) {
+    this.#engine = engine;
+    this.#host = host;
+    const { world, config } = engine;
+    this.#history = new History(world, () => config.number('repl-backlog-size'));
+    this.#applier = new Applier(engine);
+    const replication = this;
+    this.#primary = new Primary({
+      world,
+      history: this.#history,
+      settings: primarySettings(config),
+      capture: (functionsOnly) => this.#capture(functionsOnly),
+      get relaying() {
+        return replication.following;
+      },
+      get quiet() {
+        return host.quiet;
+      },
+      greets: engine.clusterEnabled,
+    });
+    this.#replica = new Replica({
+      world,
+      history: this.#history,
+      databases: engine.databases.stores.length,
+      get timeoutMs() {
+        return config.number('repl-timeout') * 1000;
+      },
+      introduction: () => introduction(config, host.tls() === undefined ? host.port : host.tlsPort || host.port),
+      tls: () => host.tls(),
+      load: () => startLoading(engine, (facts) => this.#onLoaded(facts)),
+      apply: (unit) => this.#applier.apply(unit),
+      onApplied: (bytes) => this.#onApplied(bytes),
+      onRenamed: () => this.#primary.stepDown(),
+      onLinkChanged: (up) => this.#onLinkChanged(up),
+    });
+    config.onChange((name) => {
+      if (name === 'repl-backlog-size') this.#history.resize();
+      if (name.startsWith('replica-') || name.startsWith('slave-')) this.#review();
+    });
+    engine.add(this.#words());
+  }
+
+  /** Bytes of the stream, written or applied. */
+  get offset(): number {
+    return this.#primary.offset;
+  }
+
+  /** It is a replica, whether its master can be reached or not. */
+  get following(): boolean {
+    return this.#replica.address !== undefined;
+  }
+
+  /** Its copy of its master is whole and the link holds. */
+  get linked(): boolean {
+    return this.#replica.linked;
+  }
+
+  /** Whether enough replicas were heard lately for a write to be taken. */
+  get enoughReplicas(): boolean {
+    const { config } = this.#engine;
+    const least = config.number('min-replicas-to-write');
+    const lag = config.number('min-replicas-max-lag');
+    return least === 0 || lag === 0 || this.following || this.#primary.heardWithin(lag * 1000) >= least;
+  }
+
+  /** Asks the replicas how far they are; `lagging` tells what they say. */
+  askReplicas(): void {
+    this.#asked = this.#primary.offset;
+    if (this.#primary.replicas.length > 0) this.#primary.wait(Number.MAX_SAFE_INTEGER, 1, () => undefined);
+  }
+
+  /** Whether a replica that lives from the stream has not acknowledged what was written when they were asked. */
+  get lagging(): boolean {
+    const behind = ({ stage, acked }: { stage: string; acked: number }): boolean =>
+      stage === 'online' && acked < this.#asked;
+    return !this.following && this.#primary.replicas.some(behind);
+  }
+
+  /** Outside a cluster: follows whom the parameters name. A master goes on from its snapshot under a new name. */
+  start(): void {
+    const [host, port] = this.#engine.config.get('replicaof').split(' ');
+    if (host !== undefined && port !== undefined) this.follow({ host, port: Number(port) });
+    if (this.following || !this.#history.kept) return;
+    this.#history.branch();
+    this.#primary.resume();
+  }
+
+  /** What a snapshot or a copy says of the stream that the data is the result of. */
+  facts(): (readonly [name: string, value: string])[] {
+    if (!this.#history.kept) return [];
+    return [
+      ['repl-stream-db', String(this.following ? this.#applier.db : 0)],
+      ['repl-id', this.#history.id],
+      ['repl-offset', String(this.offset)],
+    ];
+  }
+
+  /** The data is that of a snapshot, but for `expired` keys, of which no replica was told. Before start(). */
+  restore(facts: ReadonlyMap<string, string>, expired: number): void {
+    const id = facts.get('repl-id') ?? '';
+    const offset = Number(facts.get('repl-offset'));
+    if (!/^[!-~]{40}$/.test(id) || !Number.isSafeInteger(offset) || offset < 0 || expired > 0) return;
+    this.#history.adopt(id, offset);
+    this.#applier.select(Number(facts.get('repl-stream-db')));
+  }
+
+  /** PUBLISH outside a cluster reaches subscribers of the replicas too. */
+  publish(channel: string, message: string, shard: boolean): void {
+    this.#primary.feed([{ db: -1, argv: [shard ? 'SPUBLISH' : 'PUBLISH', channel, message] }]);
+  }
+
+  /** Becomes, or stays, a replica of the node at `address`. What it holds is kept when the histories have it in common. */
+  follow(address: StreamAddress): void {
+    this.#primary.stepDown();
+    this.#replica.follow(address);
+    this.#engine.databases.mode = 'replica';
+    this.#review();
+  }
+
+  /** Becomes a master, with the data it has. */
+  promote(): void {
+    if (!this.following) return;
+    this.#replica.stop();
+    this.#history.branch();
+    this.#primary.stepDown();
+    this.#primary.resume();
+    this.#engine.databases.mode = 'primary';
+    this.#review();
+  }
+
+  /** The data was changed past the stream: no replica may go on from it. */
+  forget(): void {
+    this.#primary.stepDown();
+    this.#history.drop();
+  }
+
+  /** What one command or transaction of a client did. */
+  onEffects(effects: readonly Effect[]): void {
+    if (!this.#history.kept || this.following) return;
+    if (effects.length === 1) this.#primary.feed(effects);
+    else this.#primary.feed([mark('MULTI'), ...effects, mark('EXEC')]);
+  }
+
+  /** As EngineHooks.waitReplicas. */
+  wait(count: number, timeoutMs: number, done: (acknowledged: number) => void): () => void {
+    return this.#primary.wait(count, timeoutMs, done);
+  }
+
+  role(): Reply {
+    return roleReply(this.#view());
+  }
+
+  info(): string[] {
+    return replicationLines(this.#view());
+  }
+
+  /** sync_full and its like, for INFO stats. */
+  counts(): string[] {
+    const { full, partial, refused } = this.#primary.counts;
+    return [`sync_full:${full}`, `sync_partial_ok:${partial}`, `sync_partial_err:${refused}`];
+  }
+
+  /** Behaves as a stopped process: hears nothing, says nothing. */
+  hold(held: boolean): void {
+    this.#primary.hold(held);
+    this.#replica.hold(held);
+  }
+
+  close(): void {
+    this.#replica.stop();
+    this.#primary.close();
+  }
+
+  #view(): ReplicationView {
+    const { world, config } = this.#engine;
+    return { now: world.now(), primary: this.#primary, replica: this.#replica, history: this.#history, config };
+  }
+
+  #words(): CommandGroup<Client> {
+    const replication = this;
+    return replicationWords({
+      clusterEnabled: this.#engine.clusterEnabled,
+      get canServe() {
+        return !replication.following || replication.linked;
+      },
+      get address() {
+        return replication.#replica.address;
+      },
+      get replicas() {
+        return replication.#primary.replicas.length;
+      },
+      attach: (facts, socket, position) => this.#primary.attach(facts, socket, position),
+      acknowledge: () => this.#replica.acknowledge(),
+      follow: (address) => {
+        this.#engine.config.put('replicaof', `${address.host} ${address.port}`);
+        this.follow(address);
+      },
+      unfollow: () => {
+        this.#engine.config.put('replicaof', '');
+        this.promote();
+      },
+    });
+  }
+
+  #capture(functionsOnly: boolean): ReturnType<typeof captureAll> {
+    return captureAll(this.#engine, functionsOnly, this.facts());
+  }
+
+  #onLoaded(facts: ReadonlyMap<string, string>): void {
+    this.#applier.select(Number(facts.get('repl-stream-db')));
+    this.#host.onReplaced();
+  }
+
+  #onLinkChanged(up: boolean): void {
+    const { link } = this.#replica;
+    if (!up) this.#applier.detach();
+    else if (link !== undefined) this.#applier.attach(link.ends, () => link.drop());
+    this.#review();
+  }
+
+  #onApplied(bytes: Buffer): void {
+    const first = this.#history.offset === 0;
+    this.#primary.relay(bytes);
+    if (first) this.#host.onFirstByte();
+  }
+
+  #review(): void {
+    const { engine, following } = { engine: this.#engine, following: this.following };
+    engine.readOnly = following && engine.config.flag('replica-read-only');
+    engine.primaryDown = following && !this.linked && !engine.config.flag('replica-serve-stale-data');
+  }
+}
+
+function mark(word: string): { readonly db: number; readonly argv: readonly string[] } {
+  return { db: -1, argv: [word] };
+}

@@ -1,0 +1,47 @@
+// Whoever opens a room of the server finds in its main file what it owns, what it does not know and its invariant.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import type { Floors } from '../../scripts/check-house.ts';
+
+const root = process.cwd();
+
+/** Main files that are not named like their room. */
+const mainFiles: Readonly<Record<string, string>> = {
+  server: 'index.ts',
+  'server/tools': 'main.ts',
+  'server/process': 'run.ts',
+  'server/embedded': 'cluster.ts',
+  'server/command': 'all.ts',
+  'server/keyspace': 'store.ts',
+  'server/cluster': 'state.ts',
+  'server/operator/link': 'cluster-link.ts',
+  'server/persistence/rdb': 'snapshot.ts',
+  'server/persistence/aof': 'log.ts',
+  'server/persistence/disk': 'atomic-file.ts',
+};
+
+function headerOf(text: string): string {
+  return /^(?:#!.*\n)?((?:\/\/.*\n)+)/.exec(text)?.[1] ?? '';
+}
+
+describe('house: headers', () => {
+  const floors = JSON.parse(readFileSync(join(root, 'scripts/floors.json'), 'utf8')) as Floors;
+  const rooms = Object.keys(floors).filter((room) => room === 'server' || room.startsWith('server/'));
+
+  for (const room of rooms) {
+    it(`the main file of ${room} says what it owns, what it does not know, and its invariant`, () => {
+      const file = join(root, room, mainFiles[room] ?? `${basename(room)}.ts`);
+      const header = headerOf(readFileSync(file, 'utf8'));
+      for (const part of ['Owns: ', 'Does not know: ']) assert.ok(header.includes(`\n// ${part}`), `${file}: ${part}`);
+      assert.match(header, /\n\/\/ Invariants?: /, file);
+    });
+  }
+
+  it('the table of main files names no room that is gone', () => {
+    assert.deepEqual(
+      Object.keys(mainFiles).filter((room) => !rooms.includes(room)),
+      [],
+    );
+  });
+});

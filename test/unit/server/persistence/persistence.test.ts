@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ManualWorld } from '../../../../lib/base/world.ts';
+import { createEngine } from '../../../../server/command/all.ts';
+import { Shutdown } from '../../../../server/node/shutdown.ts';
+import { Saving } from '../../../../server/persistence/persistence.ts';
+
+describe('a node that is to stop', () => {
+  const how = { save: 'default', now: false, force: false } as const;
+
+  function host(world: ManualWorld) {
+    const host = {
+      world,
+      waitMs: 1000,
+      asked: 0,
+      askReplicas: () => void host.asked++,
+      lagging: true,
+      paused: false,
+      pauseWrites: (paused: boolean) => {
+        host.paused = paused;
+      },
+      saves: [] as boolean[],
+      saved: true,
+      save: (always: boolean) => {
+        host.saves.push(always);
+        return host.saved;
+      },
+      stopped: false,
+      stop: () => {
+        host.stopped = true;
+      },
+    };
+    return host;
+  }
+
+  it('waits until its replicas have everything, or its patience ends', () => {
+    for (const catchesUp of [true, false]) {
+      const world = new ManualWorld();
+      const node = host(world);
+      const ends: unknown[] = [];
+      new Shutdown(node).begin(how, (refusal) => ends.push(refusal));
+      world.forward(500);
+      assert.deepEqual([node.asked, node.paused, node.stopped], [1, true, false]);
+      if (catchesUp) node.lagging = false;
+      world.forward(catchesUp ? 20 : 480);
+      assert.equal(node.stopped, catchesUp);
+      world.forward(500);
+      assert.deepEqual([node.stopped, node.saves, ends], [true, [false], [undefined]]);
+    }
+  });
+
+  it('does not wait when told so, and saves as told', () => {
+    for (const [save, saves] of [
+      ['yes', [true]],
+      ['no', []],
+      ['default', [false]],
+    ] as const) {
+      const node = host(new ManualWorld());
+      new Shutdown(node).begin({ save, now: true, force: false }, () => undefined);
+      assert.deepEqual([node.stopped, node.paused, node.saves], [true, false, saves]);
+    }
+  });
+
+  it('goes on when it cannot save, unless forced', () => {
+    const node = host(new ManualWorld());
+    Object.assign(node, { saved: false, lagging: false });
+    const shutdown = new Shutdown(node);
+    let answer: unknown;
+    const keep = (refusal: unknown): void => {
+      answer = refusal;
+    };
+    shutdown.begin(how, keep);
+    assert.match(String(answer), /Errors trying to SHUTDOWN/);
+    assert.equal(node.stopped, false);
+    shutdown.begin({ ...how, force: true }, keep);
+    assert.deepEqual([node.stopped, answer], [true, undefined]);
+  });
+
+  it('can be called off while it waits, and only then', () => {
+    const world = new ManualWorld();
+    const node = host(world);
+    const shutdown = new Shutdown(node);
+    assert.match(String(shutdown.abort()), /No shutdown in progress/);
+    let answer: unknown;
+    const keep = (refusal: unknown): void => {
+      answer = refusal;
+    };
+    shutdown.begin(how, keep);
+    assert.equal(shutdown.abort(), undefined);
+    assert.match(String(answer), /Errors trying to SHUTDOWN/);
+    world.forward(5000);
+    assert.deepEqual([node.stopped, node.paused], [false, false]);
+  });
+});
+
+describe('the log of a node', () => {
+  it('takes the writes of a turn at once: in the file when replies may leave, at the latest when the turn ends', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'lingcache-saving-'));
+    const engine = createEngine({
+      world: new ManualWorld(),
+      config: { dir, appendonly: 'yes', appendfsync: 'always' },
+    });
+    const saving = new Saving(engine, (reason) => assert.fail(reason));
+    const logged = (): string => {
+      const folder = join(dir, 'appendonlydir');
+      const last = readdirSync(folder).filter((name) => name.endsWith('.incr.aof'));
+      return readFileSync(join(folder, last[0]!), 'latin1');
+    };
+    try {
+      await saving.load();
+      saving.onEffects([{ db: 0, argv: ['SET', 'a', 'one'] }]);
+      saving.onEffects([{ db: 0, argv: ['SET', 'b', 'two'] }]);
+      assert.equal(logged(), '');
+      saving.flush();
+      assert.match(logged(), /one[\s\S]+two/);
+      assert.equal(saving.mayReply(assert.fail), true);
+      saving.onEffects([{ db: 0, argv: ['SET', 'c', 'three'] }]);
+      const seen: string[] = [];
+      assert.equal(
+        saving.mayReply(() => void seen.push(logged())),
+        false,
+      );
+      await new Promise((resolve) => setImmediate(resolve));
+      assert.equal(seen.length, 1);
+      assert.match(seen[0]!, /three/);
+      assert.equal(engine.config.set([['appendfsync', 'everysec']]), undefined);
+      saving.onEffects([{ db: 0, argv: ['SET', 'd', 'four'] }]);
+      assert.equal(saving.mayReply(assert.fail), true);
+      assert.match(logged(), /four/);
+      saving.onEffects([{ db: 0, argv: ['SET', 'e', 'five'] }]);
+      await Promise.resolve();
+      assert.match(logged(), /five/);
+    } finally {
+      await saving.close();
+      engine.stop();
+      rmSync(dir, { recursive: true, force: true });
+    }
+  });
+});
