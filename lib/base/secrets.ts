@@ -5,7 +5,7 @@
 type Word = string | Uint8Array;
 
 /** Stands for what is not shown. */
-export const redacted = '[redacted]';
+const redacted = '[redacted]';
 
 /** Names of parameters whose values are secrets: requirepass, masterauth, auth-pass, tls-key-file-pass, ... */
 const secretName = /pass|auth(?!-user)|secret|credential|token/i;
@@ -24,7 +24,7 @@ const rules: ReadonlyMap<string, Rule> = new Map<string, Rule>([
 ]);
 
 /** What errors and events say of a command: its name, and its arguments without secrets. */
-export function describeCommand(argv: readonly Word[]): { name: string; args: unknown[] } {
+function describeCommand(argv: readonly Word[]): { name: string; args: unknown[] } {
   const args: unknown[] = argv.slice(1);
   const name = textOf(argv[0]!);
   for (const at of secretsOf(name, argv)) args[at] = redacted;

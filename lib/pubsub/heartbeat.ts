@@ -47,6 +47,6 @@ export class Heartbeat {
 }
 
 /** Of a connection that only listens, `silence` ms being too many. */
-export function listenerLimits(silence: number): SilenceLimits {
+function listenerLimits(silence: number): SilenceLimits {
   return { silence, deadline: Number.POSITIVE_INFINITY, hasty: true };
 }

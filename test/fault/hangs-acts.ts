@@ -7,7 +7,7 @@ import { Cluster, type ClusterOptions, Redis, type RedisOptions } from '../../li
 import { key, type Scene } from './hangs-faults.ts';
 
 /** Each limit that a user can set, ms. */
-export const limit = 1500;
+const limit = 1500;
 
 type Client = Cluster | Redis;
 export type Kind = 'Cluster' | 'Redis';

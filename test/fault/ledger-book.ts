@@ -5,7 +5,7 @@
 export const ledgers = ['push', 'stream', 'log', 'tx', 'moved', 'odd'] as const;
 export type LedgerName = (typeof ledgers)[number];
 
-export type Outcome = 'open' | 'ok' | 'nothing' | 'rejected';
+type Outcome = 'open' | 'ok' | 'nothing' | 'rejected';
 
 /** One write: made, settled, and how often the servers have it. */
 export interface Entry {

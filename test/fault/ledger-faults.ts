@@ -10,7 +10,7 @@ import type { Book } from './ledger-book.ts';
 import { ClusterStage, type Stage, type StageNode } from './ledger-stage.ts';
 import { type Client, tooLong } from './ledger-writers.ts';
 
-export interface Scene {
+interface Scene {
   readonly stage: Stage;
   readonly client: Client;
   readonly book: Book;
