@@ -1,7 +1,7 @@
 // One node. On its own it keeps its connection alive by retryStrategy; inside a cluster (`cluster.nodes()`) it shares
 // the cluster's connection to that node. Commands go to this node and nowhere else: a MOVED is an error here.
 
-import { RedisError } from '../base/errors.ts';
+import { AbortError, RedisError } from '../base/errors.ts';
 import { RealWorld } from '../base/world.ts';
 import { type Callback, nodeify } from '../batch/pipeline.ts';
 import type { BatchResult } from '../batch/scatter.ts';
@@ -111,9 +111,12 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
         monitor.disconnect();
         reject(error);
       };
+      const closed = (): void => fail(new AbortError('Connection is closed.', { code: 'ERR_CLOSED' }));
       monitor.once('error', fail);
+      monitor.once('close', closed);
       monitor.once('monitoring', () => {
         monitor.off('error', fail);
+        monitor.off('close', closed);
         resolve(monitor);
       });
     });

@@ -136,7 +136,7 @@ function harming(name: string, harms: readonly Harm[], every: number, times: num
       stage.harmEvery = every;
       await pause(brief ? 2000 : 4000);
       const done = (harm: Harm): number => stage.harmsDone()[harm] - before[harm];
-      await until(`${name}: each harm was done`, () => harms.every((harm) => done(harm) >= times))
+      await until(`${name}: each harm was done`, () => harms.every((harm) => done(harm) >= (brief ? 1 : times)))
         .catch((error) => {
           throw new Error(`${error.message}: ${harms.map((harm) => `${harm} ${done(harm)}`)}`);
         })

@@ -139,12 +139,20 @@ export abstract class Stage {
   #draw(way: 'up' | 'down'): Harm | undefined {
     if (this.harms.length === 0 || performance.now() < this.#nextHarm) return undefined;
     // Chosen before its direction comes: after a quiet time the first chunk is a request.
-    this.#harm ??= this.harms[Math.floor(this.random() * this.harms.length)]!;
+    this.#harm ??= this.#rarest();
     const harm = this.#harm;
     if ((harm === 'before' || harm === 'insideRequest') !== (way === 'up')) return undefined;
     this.#harm = undefined;
     this.#nextHarm = performance.now() + this.harmEvery * (0.5 + this.random());
     return harm;
+  }
+
+  // One of those done least, so that a phase with few chances does each.
+  #rarest(): Harm {
+    const done = this.harmsDone();
+    const least = Math.min(...this.harms.map((harm) => done[harm]));
+    const rare = this.harms.filter((harm) => done[harm] === least);
+    return rare[Math.floor(this.random() * rare.length)]!;
   }
 
   /** What the lines have done so far. */
