@@ -118,8 +118,9 @@ describe('client: bounds of what waits', () => {
   it('counts calls that wait to be tried again', async () => {
     const cluster = await connect({ maxQueueLength: 50, retryDelayOnClusterDown: 60_000 });
     refuse = '-CLUSTERDOWN The cluster is down\r\n';
-    const calls = Array.from({ length: 200 }, () => outcome(cluster.set(keyOf.a, 'x')));
-    await until('they are parked', () => cluster.stats().queue.calls === 50);
+    let settled = 0;
+    const calls = Array.from({ length: 200 }, () => outcome(cluster.set(keyOf.a, 'x')).finally(() => settled++));
+    await until('they are parked, or refused', () => cluster.stats().queue.calls === 50 && settled === 150);
     refuse = undefined;
     cluster.disconnect();
     assert.equal(refusedOf(await Promise.all(calls)), 150);
