@@ -136,7 +136,7 @@ function harming(name: string, harms: readonly Harm[], every: number, times: num
       stage.harmEvery = every;
       await pause(brief ? 2000 : 4000);
       const done = (harm: Harm): number => stage.harmsDone()[harm] - before[harm];
-      await until(`${name}: each harm was done`, () => harms.every((harm) => done(harm) >= (brief ? 1 : times)))
+      await until(`${name}: each harm was done`, () => harms.every((harm) => done(harm) >= (brief ? 1 : times)), 90_000)
         .catch((error) => {
           throw new Error(`${error.message}: ${harms.map((harm) => `${harm} ${done(harm)}`)}`);
         })
@@ -213,6 +213,17 @@ async function isMaster(node: StageNode): Promise<boolean> {
   return /role:master/.test(String(await node.ask('info', 'replication')));
 }
 
+/** A manual failover is given up by its nodes after 5 s, when the machine is too busy: it is asked for again, and counted. */
+async function takeOver(replica: StageNode, counts: Record<string, number>): Promise<void> {
+  for (let asked = 1; asked <= 6; asked++) {
+    await replica.ask('cluster', 'failover');
+    const done = await until('the replica is master', () => isMaster(replica), 6000).catch(() => false);
+    if (done) return;
+    count(counts, 'failover asked for again');
+  }
+  throw new Error('the replica did not become master, asked for six times');
+}
+
 const failover: FaultKind = {
   name: 'manual failover',
   only: 'cluster',
@@ -220,8 +231,7 @@ const failover: FaultKind = {
   async run(scene, counts) {
     const stage = clusterOf(scene.stage);
     for (const replica of await stage.replicas()) {
-      await replica.ask('cluster', 'failover');
-      await until('the replica is master', () => isMaster(replica));
+      await takeOver(replica, counts);
       await stage.heal();
       await stage.noteOwners();
       count(counts, 'failover');
@@ -342,7 +352,9 @@ const storm: FaultKind = {
   lasts: 6000,
   async run(scene, counts) {
     const parts = [cuts, pauseAll, ...(scene.stage.kind === 'cluster' ? [moves] : [])];
-    await Promise.all(parts.map((part) => part.run(scene, counts)));
+    // All of them end before the ledger is read, also where one of them could not do its harm.
+    const ended = await Promise.allSettled(parts.map((part) => part.run(scene, counts)));
+    for (const part of ended) if (part.status === 'rejected') throw part.reason;
   },
 };
 

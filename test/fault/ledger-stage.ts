@@ -106,7 +106,12 @@ export abstract class Stage {
     return this.#spans.some((span) => servers.has(span.address) && span.from <= to && span.to >= early);
   };
 
-  async held(): Promise<Map<string, Held>> {
+  /** What the servers hold; a slot that has just moved is asked for again. */
+  held(): Promise<Map<string, Held>> {
+    return until('the ledgers can be read', () => this.#heldNow());
+  }
+
+  async #heldNow(): Promise<Map<string, Held>> {
     const owner = await this.owners();
     const held = new Map<string, Held>();
     for (const tag of tags) held.set(tag, await this.#heldOf(tag, owner(slotOf(tag))));
