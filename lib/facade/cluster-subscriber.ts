@@ -5,6 +5,7 @@
 
 import type { EventEmitter } from 'node:events';
 import { AbortError, RedisError } from '../base/errors.ts';
+import { tell } from '../base/tell.ts';
 import type { World } from '../base/world.ts';
 import type { Call, CallSink } from '../connection/call.ts';
 import type { Keeper, KeeperState } from '../connection/keeper.ts';
@@ -154,7 +155,7 @@ export class ClusterSubscriber implements CallSink {
     if (keeper !== undefined) {
       // What was asked just before is still confirmed.
       void Promise.all(keeper.leaveIfBusy(reason));
-      this.#emitter.emit('-subscriber');
+      tell(this.#emitter, '-subscriber');
     }
     if (reconnecting) return;
     this.#deadlines.stop();
@@ -185,7 +186,7 @@ export class ClusterSubscriber implements CallSink {
       (call) => keeper.send(call),
       (label) => asked.has(label),
     );
-    this.#emitter.emit('+subscriber');
+    tell(this.#emitter, '+subscriber');
     queueMicrotask(() => {
       for (const call of this.#waiting.splice(0)) if (!call.settled) this.#place(call);
     });
@@ -226,7 +227,7 @@ export class ClusterSubscriber implements CallSink {
     if (keeper === undefined) return;
     this.#keeper = undefined;
     keeper.close(reason);
-    this.#emitter.emit('-subscriber');
+    tell(this.#emitter, '-subscriber');
   }
 
   #look(): boolean {

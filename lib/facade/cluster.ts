@@ -4,6 +4,7 @@
 import type { EventEmitter } from 'node:events';
 import type { Backlog } from '../base/backlog.ts';
 import { AbortError, OptionError } from '../base/errors.ts';
+import { tell } from '../base/tell.ts';
 import { RealWorld } from '../base/world.ts';
 import { fanOut, mayFanOut } from '../batch/fan-out.ts';
 import { splitByKeys } from '../batch/multi-key.ts';
@@ -86,16 +87,16 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     this.#core = new ClusterCore(seeds, options, world, (send, backlog) => this.#makeLifecycle(send, backlog), {
       readChoice: this.#readChoice(),
       inherited: inheritedMaps.get(given),
-      onNodeAdded: (node) => this.emit('+node', this.#faceOf(node)),
+      onNodeAdded: (node) => tell(this, '+node', this.#faceOf(node)),
       onNodeRemoved: (node) => this.#nodeRemoved(node),
-      onNodeError: (error, key) => this.emit('node error', error, key),
+      onNodeError: (error, key) => tell(this, 'node error', error, key),
       onRefresh: (map) => {
         this.#cache?.mapChanged(map);
         this.#subscriber.mapChanged();
-        this.emit('refresh');
+        tell(this, 'refresh');
       },
       client: this,
-      onDrain: () => this.emit('drain'),
+      onDrain: () => tell(this, 'drain'),
       onReady: () => this.#subscriber.start(),
       onKeeperState: (keeper, state, reason) => {
         const face = this.#faces.get(keeper.address);
@@ -232,7 +233,7 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
 
   // Replicas too: one of them may be a master on this very connection some day.
   #prepare(keeper: Keeper): void {
-    this.#fieldsets?.prepare(keeper).catch((error: Error) => this.emit('node error', error, keeper.address));
+    this.#fieldsets?.prepare(keeper).catch((error: Error) => tell(this, 'node error', error, keeper.address));
   }
 
   #limit(call: Call): void {
@@ -374,7 +375,7 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     this.#nodeSubscribers.get(node.key)?.stop(new AbortError('Node is disconnected', { node: node.key }));
     this.#nodeSubscribers.delete(node.key);
     tellEnd(face);
-    this.emit('-node', face, node.key);
+    tell(this, '-node', face, node.key);
   }
 }
 

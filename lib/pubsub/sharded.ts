@@ -5,6 +5,7 @@
 
 import type { EventEmitter } from 'node:events';
 import { AbortError, RedisError } from '../base/errors.ts';
+import { tell } from '../base/tell.ts';
 import type { World } from '../base/world.ts';
 import type { Call } from '../connection/call.ts';
 import type { Keeper, KeeperEvents } from '../connection/keeper.ts';
@@ -212,11 +213,11 @@ export class ShardedSubscriptions {
     if (wanted && !confirmed) this.#open++;
     channel.wanted = wanted;
     channel.confirmed = confirmed;
-    if (before > 0 && this.#open === 0 && this.#channels.size > 0) this.#emitter.emit('subscribersReady');
+    if (before > 0 && this.#open === 0 && this.#channels.size > 0) tell(this.#emitter, 'subscribersReady');
   }
 
   #onUp(link: ShardLink): void {
-    this.#emitter.emit('+subscriber');
+    tell(this.#emitter, '+subscriber');
     for (const channel of link.channels) link.tell(channel);
   }
 
@@ -289,7 +290,7 @@ export class ShardedSubscriptions {
   #deny(channel: ShardChannel, error: Error): void {
     for (const waiter of waitersOf(channel)) fail(waiter, error);
     if (channel.stood) {
-      this.#emitter.emit('subscriptionError', error, channel.name.toString());
+      tell(this.#emitter, 'subscriptionError', error, channel.name.toString());
       this.#later(channel);
     } else {
       this.#mark(channel, false, false);
@@ -345,7 +346,7 @@ export class ShardedSubscriptions {
       if (!channel.wanted) this.#gone(channel);
     }
     link.close(reason);
-    this.#emitter.emit('-subscriber');
+    tell(this.#emitter, '-subscriber');
   }
 
   #look(): boolean {
