@@ -494,7 +494,8 @@ export class RedisCore implements NodeLink {
     if (keeper !== this.keeper || keeper.state !== 'resting') return;
     const refused = refusalIn(reason);
     // Commands do not wait for a server that will have none of this client.
-    if (refused !== undefined && !this.#wasUp) this.#lifecycle.failHeldNow(() => new ReplyError(refused.message));
+    if (refused !== undefined && !this.#wasUp && !isCrowded(refused))
+      this.#lifecycle.failHeldNow(() => new ReplyError(refused.message));
     this.#lifecycle.become('close');
     this.#lifecycle.become('reconnecting', this.#delay);
     const { maxRetriesPerRequest: limit = 20 } = this.#options;
@@ -530,6 +531,11 @@ export class RedisCore implements NodeLink {
 /** The server's own word in the reason of a loss: of the handshake, or one that reconnectOnError took for a reason. */
 function refusalIn({ cause }: Error): ReplyError | undefined {
   return cause instanceof ReplyError ? cause : undefined;
+}
+
+/** No room for any client just now (`maxclients`): as passing as a server that is down, and waited for like one. */
+function isCrowded({ message }: ReplyError): boolean {
+  return /^ERR max number of clients/i.test(message);
 }
 
 /** Where the user's own limit is maxRetriesPerRequest, its error; else one that says what happened. */
