@@ -91,8 +91,9 @@ export interface CommonRedisOptions {
   autoResendUnfulfilledCommands?: boolean | undefined;
   /**
    * What happens to commands that were written when their connection was lost, so that nobody knows whether they ran:
-   * "all" (default, as ioredis) sends them again, "readonly" only those that change nothing; the others are rejected
-   * with the connection's error. Refused commands (MOVED, TRYAGAIN, ...) did not run and are always sent again. What this
+   * "all" (default) sends them again, "readonly" only those that change nothing; the others are rejected
+   * with the connection's error. ioredis does the same, but for the rest of a pipeline that was answered in part, which it
+   * gives up; so does `Redis` here, and a `Cluster` does not. Refused commands (MOVED, TRYAGAIN, ...) did not run and are always sent again. What this
    * client itself gave up (an unreadable reply, a node silent beyond `retryDeadline`) is never sent again, reads apart.
    */
   resend?: 'all' | 'readonly' | undefined;
