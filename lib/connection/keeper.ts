@@ -94,6 +94,8 @@ export class Keeper implements Lane {
   #lingering: Timer | undefined;
   /** Who waits for a half-closed connection to be gone. */
   #departures: (() => void)[] = [];
+  /** Who waits for the last retired connection to be gone. */
+  #settlements: (() => void)[] = [];
   /** Why the last dial or connection failed. */
   lastError: Error | undefined;
 
@@ -156,6 +158,13 @@ export class Keeper implements Lane {
   get holdsBack(): boolean {
     for (const retired of this.#retired) if (retired.holds) return true;
     return this.silent;
+  }
+
+  /** Calls that connections given up still owe answers for. */
+  get owed(): number {
+    let owed = 0;
+    for (const { connection } of this.#retired) owed += connection.inFlight;
+    return owed;
   }
 
   /** Ended, and still owed answers. */
@@ -309,11 +318,25 @@ export class Keeper implements Lane {
     return new Promise((resolve) => this.#departures.push(resolve));
   }
 
-  /** leave(), or close() when no call is under way: the promise of the former, in a list, or an empty one. */
+  /** leave(), or close() when no call is under way; what resolves when all that owed answers is gone. */
   leaveIfBusy(reason: Error): Promise<void>[] {
-    if (this.load > 0 && this.#connection !== undefined) return [this.leave(reason)];
-    this.close(reason);
-    return [];
+    const owing = this.leaveRetired(reason);
+    if (this.load > 0 && this.#connection !== undefined) return [this.leave(reason), ...owing];
+    this.close(reason, true);
+    return owing;
+  }
+
+  /** As leave(), for the connections that were replaced and still owe answers: what resolves when they are gone. */
+  leaveRetired(reason: Error): Promise<void>[] {
+    if (this.#retired.size === 0) return [];
+    for (const { connection } of this.#retired) connection.halfClose(reason);
+    this.#world.after(this.#options.disconnectTimeout ?? 2000, () => this.abandon(reason));
+    return [new Promise((resolve) => this.#settlements.push(resolve))];
+  }
+
+  #forgetRetired(watch: Watch): void {
+    this.#retired.delete(watch);
+    if (this.#retired.size === 0) for (const settled of this.#settlements.splice(0)) settled();
   }
 
   /** Ends for good: at once, or once everything in flight is answered (`gently`, see `draining`). */
@@ -412,7 +435,7 @@ export class Keeper implements Lane {
       onClose: (reason) => {
         for (const retired of this.#retired) {
           if (retired.connection === connection) {
-            this.#retired.delete(retired);
+            this.#forgetRetired(retired);
             return;
           }
         }

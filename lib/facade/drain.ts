@@ -33,11 +33,13 @@ export function quitTimeoutError(limit: number, awaited: string, node?: string):
 
 /** Resolves when no call is under way or parked, or when `over`. */
 export async function drain(pool: NodePool, parked: () => number, world: World, over: () => boolean): Promise<void> {
-  while (!over() && (parked() > 0 || pool.load > 0)) {
+  while (!over() && (parked() > 0 || pool.load > 0 || pool.owed > 0)) {
     const busy = [...pool.all()].filter(({ keeper }) => keeper.load > 0);
     const taken = await Promise.all(busy.map(({ keeper }) => answered(keeper, 'ping')));
     // A node that refuses the question still owes answers to others: asked again without a pause it would be for ever.
-    if (parked() > 0 || taken.includes(false)) await new Promise<void>((resolve) => world.after(pause, resolve, true));
+    // So do connections that take no questions any more.
+    if (parked() > 0 || pool.owed > 0 || taken.includes(false))
+      await new Promise<void>((resolve) => world.after(pause, resolve, true));
   }
 }
 
@@ -46,6 +48,7 @@ export function awaitedBy(pool: NodePool, parked: number, held: number): string 
   const parts = [...pool.all()]
     .filter(({ keeper }) => keeper.load > 0)
     .map(({ key, keeper }) => `${key} (${keeper.load} unanswered, ${keeper.state})`);
+  if (pool.owed > 0) parts.push(`connections that were given up (${pool.owed} unanswered)`);
   if (parked > 0) parts.push(`calls to be tried again (${parked})`);
   if (held > 0) parts.push(`the cluster to be ready (calls held: ${held})`);
   return parts.join(', ') || 'its nodes to say goodbye';

@@ -48,8 +48,8 @@ export class NodePool {
   readonly #options: PoolOptions;
   readonly #world: World;
   readonly #events: KeeperEvents;
-  /** Left the map, and still owe answers. */
-  readonly #leaving = new Set<Keeper>();
+  /** Left the map, and still owe answers: connections that calls share, and those of calls that block. */
+  readonly #leaving = new Map<Keeper, 'shared' | 'blocking'>();
   #watch: Timer | undefined;
 
   constructor(options: PoolOptions, world: World, events: KeeperEvents) {
@@ -126,7 +126,7 @@ export class NodePool {
         if (silence > 0) this.#lookAt(node);
         node.blocking?.closeIdle(idleLaneLimit);
       }
-      for (const keeper of this.#leaving) this.#lookAtLeaving(keeper);
+      for (const keeper of this.#leaving.keys()) this.#lookAtLeaving(keeper);
     };
     this.#watch = this.#world.after(period, look);
   }
@@ -173,12 +173,20 @@ export class NodePool {
     return load;
   }
 
+  /** Calls that replaced connections and nodes that have left still owe answers for; blocking ones are not counted. */
+  get owed(): number {
+    let owed = 0;
+    for (const node of this.#nodes.values()) owed += node.keeper.owed;
+    for (const [keeper, kind] of this.#leaving) if (kind === 'shared') owed += keeper.owed;
+    return owed;
+  }
+
   forEachCall(visit: (call: Call) => void): void {
     for (const node of this.#nodes.values()) {
       node.keeper.forEachCall(visit);
       node.blocking?.forEachCall(visit);
     }
-    for (const keeper of this.#leaving) keeper.forEachCall(visit);
+    for (const keeper of this.#leaving.keys()) keeper.forEachCall(visit);
   }
 
   /**
@@ -199,7 +207,7 @@ export class NodePool {
       }
     }
     for (const node of [...this.#nodes.values()]) if (!roles.has(node.key)) this.#remove(node, !failed.has(node.key));
-    for (const keeper of this.#leaving) {
+    for (const keeper of this.#leaving.keys()) {
       if (failed.has(keeper.address)) keeper.abandon(new AbortError('Node is disconnected', { node: keeper.address }));
     }
     for (const node of added) this.#options.onAdd(node);
@@ -224,6 +232,7 @@ export class NodePool {
       leaving.push(...node.keeper.leaveIfBusy(reason), ...(node.blocking?.leave(reason) ?? []));
       if (node.inMap) this.#options.onRemove(node);
     }
+    for (const keeper of this.#leaving.keys()) leaving.push(...keeper.leaveRetired(reason));
     return leaving;
   }
 
@@ -236,21 +245,21 @@ export class NodePool {
       node.blocking?.close(reason);
       if (node.inMap) this.#options.onRemove(node);
     }
-    for (const keeper of this.#leaving) keeper.abandon(reason);
+    for (const keeper of this.#leaving.keys()) keeper.abandon(reason);
     this.#leaving.clear();
   }
 
   #remove(node: PooledNode, gently: boolean): void {
     this.#nodes.delete(node.key);
     const reason = new AbortError('Node is disconnected', { node: node.key });
-    this.#close(node.keeper, reason, gently);
+    this.#close(node.keeper, 'shared', reason, gently);
     // The server itself sends away who blocks for a slot that it has lost.
-    for (const lane of node.blocking?.takeAll() ?? []) this.#close(lane, reason, gently);
+    for (const lane of node.blocking?.takeAll() ?? []) this.#close(lane, 'blocking', reason, gently);
     if (node.inMap) this.#options.onRemove(node);
   }
 
-  #close(keeper: Keeper, reason: Error, gently: boolean): void {
+  #close(keeper: Keeper, kind: 'shared' | 'blocking', reason: Error, gently: boolean): void {
     keeper.close(reason, gently);
-    if (keeper.draining) this.#leaving.add(keeper);
+    if (keeper.draining) this.#leaving.set(keeper, kind);
   }
 }

@@ -8,6 +8,9 @@ import { until } from '../kit/until.ts';
 
 type Failure = Error & { code: string; node?: string; slot?: number };
 
+/** A key of the lower half of the slots. */
+const low = 'bar';
+
 /** Long enough for what answers, short enough for a test. */
 const quitTimeout = 300;
 
@@ -62,6 +65,56 @@ describe('client: quit() ends in time', () => {
     mute.add('*');
     node.shy = true;
     node.pause();
+  }
+
+  for (const leaving of ['quit', 'disconnect'] as const) {
+    it(`cluster: what a node owes that has left the map is answered before ${leaving}() ends`, async () => {
+      const usual = node.answer;
+      const map = (): string =>
+        slotsReply([
+          { start: 0, end: 8191, nodes: [moved ? other : node] },
+          { start: 8192, end: 16383, nodes: [other] },
+        ]);
+      const scripted: FakeNode['answer'] = (argv, socket) => {
+        if (argv[0] !== 'cluster' || argv[1]!.toLowerCase() === 'info') return usual(argv, socket);
+        return argv[1]!.toLowerCase() === 'slots' ? map() : '-ERR unknown subcommand\r\n';
+      };
+      const other = await FakeNode.start(scripted);
+      let moved = false;
+      // From the INCR on the node keeps its answers back, in order.
+      let kept: string[] | undefined;
+      let release = (): void => {};
+      node.answer = (argv, socket) => {
+        if (argv[0] === 'incr') {
+          kept = [':7\r\n'];
+          release = () => socket.write(kept!.join(''));
+          return undefined;
+        }
+        const answer = String(scripted(argv, socket));
+        if (kept === undefined) return answer;
+        kept.push(answer);
+        return undefined;
+      };
+      try {
+        const client = cluster({ quitTimeout: 10_000 });
+        await client.ping();
+        const pending = client.incr(low);
+        await until('it is there', () => node.count('incr') === 1);
+        moved = true;
+        await client.refreshSlotsCache();
+        assert.deepEqual(client.slots[0], [other.key]);
+        // A server that finds its input closed answers what it has read, and closes: its answer is on its way here.
+        if (leaving === 'disconnect') release();
+        const quitting = leaving === 'quit' ? client.quit() : client.disconnect();
+        await pause(50);
+        if (leaving === 'quit') release();
+        assert.equal(await pending, 7);
+        await quitting;
+        await until('it has ended', () => client.status === 'end');
+      } finally {
+        await other.close();
+      }
+    });
   }
 
   const kinds = { cluster, single } as const;
