@@ -60,7 +60,7 @@ export class Backlog {
     this.#above?.add(calls, bytes);
   }
 
-  /** Takes out what add() was told. */
+  /** Takes out what add() has put in. */
   remove(calls: number, bytes: number): void {
     this.add(-calls, -bytes);
   }

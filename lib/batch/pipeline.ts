@@ -20,7 +20,7 @@ export interface BatchHost {
   readonly oneNode?: boolean;
   /** A call that travels inside a transaction, which `exec` ends: announced before it is sent. */
   watch?(call: Call, exec: Call): void;
-  /** A call that blocks is about to be sent, and may be given up: told before it is sent. */
+  /** A call that blocks is about to be sent, and may be given up: called before it is sent. */
   mayRelease?(call: Call): void;
   /** It was given up. */
   release?(call: Call): void;

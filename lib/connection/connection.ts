@@ -24,7 +24,7 @@ export interface ConnectionEvents {
   onDrain(): void;
   /** Bytes came after whoever watches had set `watched`. */
   onHeard(): void;
-  /** The user's reconnectOnError asks for another connection; this one goes on until it is told to end. */
+  /** The user's reconnectOnError asks for another connection; this one goes on until `end()`. */
   onRenew?(reason: Error): void;
   /** A reply that no call asked for; false (or no such function) makes it a protocol error. MONITOR needs it. */
   onStray?(reply: Buffer): boolean;

@@ -4,8 +4,8 @@
 // and subscribed to what is wanted. A call settles by `retryDeadline`, with an error that says what it waited for.
 
 import type { EventEmitter } from 'node:events';
+import { emitSafely } from '../base/emit.ts';
 import { AbortError, RedisError } from '../base/errors.ts';
-import { tell } from '../base/tell.ts';
 import type { World } from '../base/world.ts';
 import type { Call, CallSink } from '../connection/call.ts';
 import type { Keeper, KeeperState } from '../connection/keeper.ts';
@@ -155,7 +155,7 @@ export class ClusterSubscriber implements CallSink {
     if (keeper !== undefined) {
       // What was asked just before is still confirmed.
       void Promise.all(keeper.leaveIfBusy(reason));
-      tell(this.#emitter, '-subscriber');
+      emitSafely(this.#emitter, '-subscriber');
     }
     if (reconnecting) return;
     this.#deadlines.stop();
@@ -186,7 +186,7 @@ export class ClusterSubscriber implements CallSink {
       (call) => keeper.send(call),
       (label) => asked.has(label),
     );
-    tell(this.#emitter, '+subscriber');
+    emitSafely(this.#emitter, '+subscriber');
     queueMicrotask(() => {
       for (const call of this.#waiting.splice(0)) if (!call.settled) this.#place(call);
     });
@@ -227,7 +227,7 @@ export class ClusterSubscriber implements CallSink {
     if (keeper === undefined) return;
     this.#keeper = undefined;
     keeper.close(reason);
-    tell(this.#emitter, '-subscriber');
+    emitSafely(this.#emitter, '-subscriber');
   }
 
   #look(): boolean {

@@ -3,8 +3,8 @@
 
 import type { EventEmitter } from 'node:events';
 import type { Backlog } from '../base/backlog.ts';
+import { emitSafely } from '../base/emit.ts';
 import { AbortError, OptionError } from '../base/errors.ts';
-import { tell } from '../base/tell.ts';
 import { RealWorld } from '../base/world.ts';
 import { fanOut, mayFanOut } from '../batch/fan-out.ts';
 import { splitByKeys } from '../batch/multi-key.ts';
@@ -87,16 +87,16 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     this.#core = new ClusterCore(seeds, options, world, (send, backlog) => this.#makeLifecycle(send, backlog), {
       readChoice: this.#readChoice(),
       inherited: inheritedMaps.get(given),
-      onNodeAdded: (node) => tell(this, '+node', this.#faceOf(node)),
+      onNodeAdded: (node) => emitSafely(this, '+node', this.#faceOf(node)),
       onNodeRemoved: (node) => this.#nodeRemoved(node),
-      onNodeError: (error, key) => tell(this, 'node error', error, key),
+      onNodeError: (error, key) => emitSafely(this, 'node error', error, key),
       onRefresh: (map) => {
         this.#cache?.mapChanged(map);
         this.#subscriber.mapChanged();
-        tell(this, 'refresh');
+        emitSafely(this, 'refresh');
       },
       client: this,
-      onDrain: () => tell(this, 'drain'),
+      onDrain: () => emitSafely(this, 'drain'),
       onReady: () => this.#subscriber.start(),
       onKeeperState: (keeper, state, reason) => {
         const face = this.#faces.get(keeper.address);
@@ -233,7 +233,7 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
 
   // Replicas too: one of them may be a master on this very connection some day.
   #prepare(keeper: Keeper): void {
-    this.#fieldsets?.prepare(keeper).catch((error: Error) => tell(this, 'node error', error, keeper.address));
+    this.#fieldsets?.prepare(keeper).catch((error: Error) => emitSafely(this, 'node error', error, keeper.address));
   }
 
   #limit(call: Call): void {
@@ -375,7 +375,7 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     this.#nodeSubscribers.get(node.key)?.stop(new AbortError('Node is disconnected', { node: node.key }));
     this.#nodeSubscribers.delete(node.key);
     tellEnd(face);
-    tell(this, '-node', face, node.key);
+    emitSafely(this, '-node', face, node.key);
   }
 }
 

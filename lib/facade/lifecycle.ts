@@ -3,9 +3,9 @@
 
 import type { EventEmitter } from 'node:events';
 import { Backlog } from '../base/backlog.ts';
+import { emitSafely } from '../base/emit.ts';
 import { AbortError } from '../base/errors.ts';
 import { Fifo } from '../base/fifo.ts';
-import { tell } from '../base/tell.ts';
 import type { Parcel } from '../connection/call.ts';
 
 export type Status =
@@ -64,7 +64,7 @@ export class Lifecycle {
   become(status: Status, ...told: readonly unknown[]): void {
     this.#status = status;
     this.#paused = false;
-    process.nextTick(() => tell(this.#emitter, status, ...told));
+    process.nextTick(() => emitSafely(this.#emitter, status, ...told));
     if (status === 'ready') for (const parcel of this.#takeHeld()) if (!parcel.settled) this.#options.send(parcel);
   }
 
@@ -173,7 +173,7 @@ export class Lifecycle {
   /** `error` events never crash a process that has no listener for them: they are printed, as ioredis does. */
   reportError(error: Error): void {
     if (this.#emitter.listenerCount('error') > 0) {
-      tell(this.#emitter, 'error', error);
+      emitSafely(this.#emitter, 'error', error);
       return;
     }
     // What a client that is being closed meets on its way is no news. The stack alone: an error's other properties

@@ -3,8 +3,8 @@
 
 import type { EventEmitter } from 'node:events';
 import { Backlog } from '../base/backlog.ts';
+import { emitSafely } from '../base/emit.ts';
 import { AbortError, MaxRetriesPerRequestError, RedisError } from '../base/errors.ts';
-import { tell } from '../base/tell.ts';
 import type { Timer, World } from '../base/world.ts';
 import { Call, CallFlag, type Lane, ownCall, type Parcel } from '../connection/call.ts';
 import { Keeper, type KeeperState, type LatestOptions } from '../connection/keeper.ts';
@@ -136,7 +136,7 @@ export class RedisCore implements NodeLink {
     this.#state = new ConnectionState(
       options.db ?? 0,
       () => (this.keeper.state === 'up' ? this.#connections : 0),
-      (db) => tell(client, 'select', db),
+      (db) => emitSafely(client, 'select', db),
     );
     this.#timeout = new CommandTimeout(options, world, (visit) => this.#visitAll(visit), {
       expire: (parcel) => {
@@ -483,7 +483,7 @@ export class RedisCore implements NodeLink {
   #onMonitorLine(line: Buffer): boolean {
     const seen = this.#options.monitor ? parseMonitorLine(line.toString()) : undefined;
     if (seen === undefined) return false;
-    tell(this.#client, 'monitor', seen.time, seen.args, seen.source, seen.database);
+    emitSafely(this.#client, 'monitor', seen.time, seen.args, seen.source, seen.database);
     return true;
   }
 

@@ -2,8 +2,8 @@
 // loses is lost, and there is nothing to connect or to close but for a moment. Subscriptions have another one.
 
 import type { EventEmitter } from 'node:events';
+import { emitSafely } from '../base/emit.ts';
 import { AbortError, RedisError } from '../base/errors.ts';
-import { tell } from '../base/tell.ts';
 import type { World } from '../base/world.ts';
 import { type Call, CallFlag, ownCall, type Parcel } from '../connection/call.ts';
 import type { Keeper, KeeperState } from '../connection/keeper.ts';
@@ -98,7 +98,7 @@ export class SharedLink implements NodeLink {
     if (state === 'dialing') this.#emit('connecting');
     else if (state === 'up') this.#emit('connect', 'ready');
     else if (state === 'resting') {
-      if (reason !== undefined && this.#client.listenerCount('error') > 0) tell(this.#client, 'error', reason);
+      if (reason !== undefined && this.#client.listenerCount('error') > 0) emitSafely(this.#client, 'error', reason);
       this.#emit('close');
       if (typeof this.#retryStrategy === 'function') this.#emit('reconnecting');
     } else if (state === 'ended') this.#emit('close');
@@ -113,7 +113,7 @@ export class SharedLink implements NodeLink {
 
   #emit(...events: readonly string[]): void {
     process.nextTick(() => {
-      for (const event of events) tell(this.#client, event);
+      for (const event of events) emitSafely(this.#client, event);
     });
   }
 

@@ -2,7 +2,7 @@
 // name. Confirmations are not messages and are none of this file's business.
 
 import type { EventEmitter } from 'node:events';
-import { tell } from '../base/tell.ts';
+import { emitSafely } from '../base/emit.ts';
 import type { Push } from '../wire/reply.ts';
 
 /** Emits the events of a message; does nothing for any other push. */
@@ -13,8 +13,8 @@ export function emitMessage(emitter: EventEmitter, push: Push): void {
   const parts = rest.filter(Buffer.isBuffer);
   const names = event === 'pmessage' ? 2 : 1;
   if (parts.length !== names + 1) return;
-  if (emitter.listenerCount(event) > 0) tell(emitter, event, ...parts.map(String));
+  if (emitter.listenerCount(event) > 0) emitSafely(emitter, event, ...parts.map(String));
   const payload = parts[names]!;
-  if (event === 'pmessage') tell(emitter, 'pmessageBuffer', String(parts[0]), parts[1], payload);
-  else tell(emitter, `${event}Buffer`, parts[0], payload);
+  if (event === 'pmessage') emitSafely(emitter, 'pmessageBuffer', String(parts[0]), parts[1], payload);
+  else emitSafely(emitter, `${event}Buffer`, parts[0], payload);
 }

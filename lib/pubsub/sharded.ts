@@ -4,8 +4,8 @@
 // Invariant: a wanted channel is confirmed by the owner of its slot, or a step towards that is under way.
 
 import type { EventEmitter } from 'node:events';
+import { emitSafely } from '../base/emit.ts';
 import { AbortError, RedisError } from '../base/errors.ts';
-import { tell } from '../base/tell.ts';
 import type { World } from '../base/world.ts';
 import type { Call } from '../connection/call.ts';
 import type { Keeper, KeeperEvents } from '../connection/keeper.ts';
@@ -213,11 +213,11 @@ export class ShardedSubscriptions {
     if (wanted && !confirmed) this.#open++;
     channel.wanted = wanted;
     channel.confirmed = confirmed;
-    if (before > 0 && this.#open === 0 && this.#channels.size > 0) tell(this.#emitter, 'subscribersReady');
+    if (before > 0 && this.#open === 0 && this.#channels.size > 0) emitSafely(this.#emitter, 'subscribersReady');
   }
 
   #onUp(link: ShardLink): void {
-    tell(this.#emitter, '+subscriber');
+    emitSafely(this.#emitter, '+subscriber');
     for (const channel of link.channels) link.tell(channel);
   }
 
@@ -290,7 +290,7 @@ export class ShardedSubscriptions {
   #deny(channel: ShardChannel, error: Error): void {
     for (const waiter of waitersOf(channel)) fail(waiter, error);
     if (channel.stood) {
-      tell(this.#emitter, 'subscriptionError', error, channel.name.toString());
+      emitSafely(this.#emitter, 'subscriptionError', error, channel.name.toString());
       this.#later(channel);
     } else {
       this.#mark(channel, false, false);
@@ -346,7 +346,7 @@ export class ShardedSubscriptions {
       if (!channel.wanted) this.#gone(channel);
     }
     link.close(reason);
-    tell(this.#emitter, '-subscriber');
+    emitSafely(this.#emitter, '-subscriber');
   }
 
   #look(): boolean {

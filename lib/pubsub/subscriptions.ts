@@ -4,7 +4,7 @@
 // neither side is busy with them for long and messages come in between.
 
 import type { EventEmitter } from 'node:events';
-import { tell } from '../base/tell.ts';
+import { emitSafely } from '../base/emit.ts';
 import { Call, CallFlag, directSink } from '../connection/call.ts';
 import type { Argument } from '../wire/encoder.ts';
 import { type Push, ReplyError } from '../wire/reply.ts';
@@ -135,7 +135,7 @@ export class Subscriptions {
     call.reject = (error) => {
       // A lost connection is no refusal: the next one is subscribed anew.
       if (!(error instanceof ReplyError)) return;
-      tell(this.#emitter, 'subscriptionError', error);
+      emitSafely(this.#emitter, 'subscriptionError', error);
       done();
     };
     restoring.open += names.length;
