@@ -103,8 +103,14 @@ const defaultRetryDeadline = 15_000;
 
 /** Milliseconds that a cluster's call may go on being refused or lost, and a node without a sign of life. */
 export function retryDeadlineOf({ retryDeadline, redisOptions }: ClusterOptions): number {
-  return retryDeadline ?? redisOptions?.commandTimeout ?? defaultRetryDeadline;
+  if (retryDeadline !== undefined) return retryDeadline;
+  const { commandTimeout = 0 } = redisOptions ?? {};
+  // A call has one deadline: commandTimeout ends it, and this stands behind.
+  return commandTimeout > 0 ? commandTimeout + behindTimeout : defaultRetryDeadline;
 }
+
+/** Milliseconds; more than commandTimeout's sweeps are apart. */
+const behindTimeout = 250;
 
 /** Milliseconds that a call waits to be sent at all. 0 of `retryDeadline` forbids further tries, not the first. */
 export function waitDeadlineOf(options: ClusterOptions): number {

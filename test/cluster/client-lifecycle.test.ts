@@ -305,6 +305,33 @@ describe('client: lifecycle', () => {
     assert.equal(await online.get('k'), 'mine');
   });
 
+  it('leaves the end of a call to commandTimeout alone where there is no retryDeadline', async () => {
+    const errors = await Promise.all(
+      Array.from({ length: 20 }, async (_, at) => {
+        const offline = cluster([await deadPort()], { redisOptions: { commandTimeout: 20 + at } });
+        return (await failure(offline.get('k'))).message;
+      }),
+    );
+    assert.deepEqual([...new Set(errors)], ['Command timed out']);
+    const online = cluster([node.key], { redisOptions: { commandTimeout: 60 }, retryDelayOnTryAgain: 7 });
+    node.answer = (
+      (usual) => (argv, socket) =>
+        argv[0] === 'get' ? '-TRYAGAIN not yet\r\n' : usual(argv, socket)
+    )(node.answer);
+    const refused = await Promise.all(Array.from({ length: 20 }, (_, at) => failure(online.get(`k${at}`))));
+    assert.deepEqual([...new Set(refused.map(({ message }) => message))], ['Command timed out']);
+  });
+
+  it('retries with a commandTimeout of 0, which is none', async () => {
+    const client = cluster([node.key], { redisOptions: { commandTimeout: 0 }, retryDelayOnTryAgain: 5 });
+    let refusals = 2;
+    node.answer = (
+      (usual) => (argv, socket) =>
+        argv[0] === 'get' && refusals-- > 0 ? '-TRYAGAIN not yet\r\n' : usual(argv, socket)
+    )(node.answer);
+    assert.equal(await client.get('k'), 'get k');
+  });
+
   it('sends again what was lost with its connection', async () => {
     const client = cluster([node.key]);
     await client.get('k');
