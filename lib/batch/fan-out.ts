@@ -4,26 +4,27 @@
 
 import { Call } from '../connection/call.ts';
 import type { Argument } from '../wire/encoder.ts';
-import { type Part, Split } from './split.ts';
+import { counted, listed, type Part, Split } from './split.ts';
 
 type Join = (values: readonly unknown[]) => unknown;
 
 const first: Join = (values) => values[0];
-const sum: Join = (values) => values.reduce<number>((total, value) => total + Number(value), 0);
-const least: Join = (values) => Math.min(...values.map(Number));
-const concat: Join = (values) => values.flat(1);
+const sum: Join = (values) => values.reduce<number>((total, value) => total + counted(value), 0);
+const least: Join = (values) => Math.min(...values.map(counted));
+const concat: Join = (values) => values.flatMap((value) => listed(value));
 const everywhere: Join = (values) =>
   columns(values).map((column) => Number(column.every((value) => Number(value) === 1)));
-const distinct: Join = (values) => [...new Map(values.flat(1).map((value) => [String(value), value])).values()];
+const distinct: Join = (values) => [
+  ...new Map((concat(values) as unknown[]).map((value) => [String(value), value])).values(),
+];
 const anything: Join = (values) => values.find((value) => value !== null) ?? null;
 /** PUBSUB NUMSUB: name, count, name, count. */
-const sumPairs: Join = (values) =>
-  columns(values).map((column, index) =>
-    index % 2 === 0 ? column[0] : column.reduce<number>((total, value) => total + Number(value), 0),
-  );
+const sumPairs: Join = (values) => columns(values).map((column, index) => (index % 2 === 0 ? column[0] : sum(column)));
 
 function columns(rows: readonly unknown[]): unknown[][] {
-  return (rows[0] as unknown[]).map((_, at) => rows.map((row) => (row as unknown[])[at]));
+  const first = listed(rows[0]);
+  const lists = rows.map((row) => listed(row, first.length));
+  return first.map((_, at) => lists.map((list) => list[at]));
 }
 
 /** What each command's replies become, by name or `container|sub`. */

@@ -4,7 +4,7 @@
 import { Call } from '../connection/call.ts';
 import type { Argument } from '../wire/encoder.ts';
 import { slotOf } from '../wire/slot.ts';
-import { type Part, Split } from './split.ts';
+import { counted, listed, type Part, Split } from './split.ts';
 
 interface Splitter {
   /** Arguments to a key. */
@@ -12,12 +12,12 @@ interface Splitter {
   readonly join: (values: readonly unknown[], places: readonly (readonly number[])[]) => unknown;
 }
 
-const sum: Splitter['join'] = (values) => values.reduce<number>((total, value) => total + Number(value), 0);
+const sum: Splitter['join'] = (values) => values.reduce<number>((total, value) => total + counted(value), 0);
 
 const inOrder: Splitter['join'] = (values, places) => {
   const stitched: unknown[] = [];
   values.forEach((part, index) => {
-    (part as unknown[]).forEach((value, at) => {
+    listed(part, places[index]!.length).forEach((value, at) => {
       stitched[places[index]![at]!] = value;
     });
   });

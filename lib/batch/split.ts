@@ -1,7 +1,7 @@
 // One command as several: parts go out in one tick, each on its own slot with its own redirects, and what comes back
 // is stitched into one reply. Not atomic: when a part fails, the error tells exactly which parts did and which did not.
 
-import { PartialFailureError, type PartOutcome } from '../base/errors.ts';
+import { PartialFailureError, type PartOutcome, RedisError } from '../base/errors.ts';
 import type { Call, CallGroup } from '../connection/call.ts';
 
 export interface Part {
@@ -38,8 +38,38 @@ export class Split implements CallGroup {
 
   #finish(): void {
     const failed = this.#outcomes.filter(({ error }) => error !== null);
-    if (failed.length === 0) this.#parent.settle(this.#join(this.#outcomes.map(({ value }) => value)));
+    if (failed.length === 0) this.#succeed();
     else if (failed.length === this.#outcomes.length) this.#parent.fail(failed[0]!.error!);
     else this.#parent.fail(new PartialFailureError(this.#parent.name, this.#outcomes));
   }
+
+  #succeed(): void {
+    const values = this.#outcomes.map(({ value }) => value);
+    let joined: unknown;
+    try {
+      joined = this.#join(values);
+    } catch (cause) {
+      const reply = String(JSON.stringify(values)).slice(0, 100);
+      const text = `Unexpected reply to ${this.#parent.name.toUpperCase()}, of ${values.length} parts: ${reply}`;
+      this.#parent.fail(new RedisError(text, { code: 'ERR_PROTOCOL', cause: cause as Error }));
+      return;
+    }
+    this.#parent.settle(joined);
+  }
+}
+
+/** For joins: throws TypeError when a part was answered by something else. */
+export function counted(value: unknown): number {
+  // With stringNumbers it comes as text.
+  const digits = typeof value === 'string' && value !== '';
+  const count = digits || typeof value === 'bigint' || typeof value === 'number' ? Number(value) : Number.NaN;
+  if (Number.isNaN(count)) throw new TypeError('not a number');
+  return count;
+}
+
+/** For joins: throws TypeError when a part was answered by something else, or by an array of another length. */
+export function listed(value: unknown, length?: number): readonly unknown[] {
+  if (!Array.isArray(value)) throw new TypeError('not an array');
+  if (length !== undefined && value.length !== length) throw new TypeError(`${value.length} items, not ${length}`);
+  return value;
 }

@@ -27,6 +27,7 @@ import type { NodePool } from './node-pool.ts';
 import { Parking } from './parking.ts';
 import { Patience } from './patience.ts';
 import type { ReadPolicy } from './read-policy.ts';
+import { SlotOrder } from './slot-order.ts';
 import { judgeLoss, judgeReply, type LossRules, lossOf, type RetryDelays } from './verdict.ts';
 
 export interface RouterOptions extends RetryDelays {
@@ -88,6 +89,8 @@ interface ParkOptions {
 const promptRedirects = 2;
 /** Milliseconds before the next one; doubles each time. */
 const disagreement = 5;
+/** Milliseconds after which a call that waits for the one before it looks again. */
+const turnPause = 5;
 
 export class Router implements Dispatcher {
   // Where calls go by slot, a batch is no whole.
@@ -99,6 +102,7 @@ export class Router implements Dispatcher {
   readonly #events: RouterEvents;
   readonly #parking: Parking<Waiting>;
   readonly #patience: Patience;
+  readonly #order: SlotOrder;
   readonly #losses: LossRules;
   readonly #histograms = new Map<string, Histogram>();
   /** Who answered last, and its histogram. */
@@ -130,6 +134,7 @@ export class Router implements Dispatcher {
     this.#world = world;
     this.#events = events;
     this.#ticker = new Ticker(world);
+    this.#order = new SlotOrder(world);
     this.#patience = new Patience(options.retryDeadline);
     const { resendWritten, maxResends, failover, backlog } = options;
     this.#losses = { resendWritten, maxResends, pause: failover };
@@ -224,6 +229,7 @@ export class Router implements Dispatcher {
 
   close(reason: Error): void {
     this.#closed = reason;
+    this.#order.clear();
     for (const { parcel } of this.#parking.clear()) parcel.fail(lossOf(parcel, reason));
   }
 
@@ -310,6 +316,8 @@ export class Router implements Dispatcher {
       parcel.fail(lossOf(parcel, this.#closed));
       return;
     }
+    if (verdict.kind === 'later' && !verdict.refresh) this.#order.stepAside(parcel);
+    else if (verdict.kind !== 'fail') this.#order.enter(parcel);
     switch (verdict.kind) {
       case 'moved':
       case 'ask':
@@ -373,9 +381,13 @@ export class Router implements Dispatcher {
   }
 
   #sendTo(parcel: Parcel, key: string, asking: boolean): void {
-    if (parcel.sendOn(this.#laneOn(key, parcel), asking)) return;
-    if (!asking) this.#events.onHint('outage');
-    this.#park(parcel, this.#options.failover);
+    const lane = this.#laneOn(key, parcel);
+    if (!this.#order.mayGo(parcel, lane.address)) this.#park(parcel, turnPause, { to: key, asking });
+    else if (parcel.sendOn(lane, asking)) this.#order.went(parcel, lane.address);
+    else {
+      if (!asking) this.#events.onHint('outage');
+      this.#park(parcel, this.#options.failover);
+    }
   }
 
   // The host that sent the redirect has been let in already, whatever port of it is named now.
@@ -415,11 +427,13 @@ export class Router implements Dispatcher {
       parcel.lastError ??= new RedisError('Hash slot not served by any known node', { slot: parcel.slot });
       this.#events.onHint('uncovered');
       this.#park(parcel, this.#options.clusterDown);
+    } else if (parcel.lastError !== undefined && !this.#order.mayGo(parcel, lane.address)) {
+      this.#park(parcel, turnPause);
     } else if (!parcel.sendOn(lane, false)) {
       parcel.lastError = lane.lastError ?? parcel.lastError;
       this.#events.onHint('outage');
       this.#park(parcel, this.#options.failover);
-    }
+    } else if (parcel.lastError !== undefined) this.#order.went(parcel, lane.address);
   }
 
   // A call that may hold its connection gets one of its own.

@@ -8,7 +8,7 @@ import { Cluster, Redis, slotOf } from '../../lib/index.ts';
 import { type Harm, harms, Line, natMapOf } from '../kit/line.ts';
 import { type NodeProcess, startNodeProcess } from '../kit/node-process.ts';
 import { freePort } from '../kit/ports.ts';
-import { moveSlotBetween, type RealCluster, startRealCluster } from '../kit/real-cluster.ts';
+import { closeOpenSlots, moveSlotBetween, type RealCluster, startRealCluster } from '../kit/real-cluster.ts';
 import { until } from '../kit/until.ts';
 import { agreement } from './agreement.ts';
 import { type Held, type LedgerName, ledgers } from './ledger-book.ts';
@@ -246,7 +246,7 @@ export class ClusterStage extends Stage {
     await Promise.all(this.nodes.map((node) => node.ask('config', 'set', 'cluster-node-timeout', ms)));
   }
 
-  /** Moves the slot of a tag to another master. */
+  /** Moves the slot of a tag to another master. One that a fault breaks off is ended by heal(). */
   async move(tag: string): Promise<void> {
     const slot = slotOf(tag);
     const from = (await this.owners())(slot);
@@ -260,6 +260,8 @@ export class ClusterStage extends Stage {
 
   async heal(): Promise<void> {
     await agreement(this.nodes);
+    const closed = await until('no slot is open', async () => ({ slots: await closeOpenSlots(this.nodes) }));
+    if (closed.slots > 0) await agreement(this.nodes);
     await until(
       'every replica is in step',
       async () => {

@@ -364,19 +364,55 @@ class StartedCluster implements RealCluster {
   }
 }
 
-/** Moves a slot with its keys from its owner to another master; the two are told, the others hear of it by gossip. */
-export async function moveSlotBetween(slot: number, from: RealNode, to: RealNode): Promise<void> {
+/**
+ * Moves a slot with its keys from its owner to another master; the two are told, the others hear of it by gossip.
+ * `again`: an earlier move was broken off, and may have left copies.
+ */
+export async function moveSlotBetween(slot: number, from: RealNode, to: RealNode, again = false): Promise<void> {
   const text = String(slot);
-  await to.ask('cluster', 'setslot', text, 'importing', from.id);
+  const replace = again ? ['replace'] : [];
+  // The receiver that serves it already does not import it.
+  const importing = to.ask('cluster', 'setslot', text, 'importing', from.id);
+  await (again ? importing.catch(() => undefined) : importing);
   await from.ask('cluster', 'setslot', text, 'migrating', to.id);
   for (;;) {
     const keys = (await from.ask('cluster', 'getkeysinslot', text, '100')) as string[];
     if (keys.length === 0) break;
-    await from.ask('migrate', to.host, String(to.port), '', '0', '5000', 'keys', ...keys);
+    await from.ask('migrate', to.host, String(to.port), '', '0', '5000', ...replace, 'keys', ...keys);
   }
   // The receiver first: from then on it serves, and the giver's answer is MOVED to a node that agrees.
   await to.ask('cluster', 'setslot', text, 'node', to.id);
   await from.ask('cluster', 'setslot', text, 'node', to.id);
+}
+
+/**
+ * Ends the moves that were broken off: what is left of an open slot follows its other keys. What both nodes hold is the
+ * giver's, which was asked first while the slot was open. Resolves to how many slots were open; throws where keys lie
+ * at a node that nobody would ask.
+ */
+export async function closeOpenSlots(nodes: readonly RealNode[]): Promise<number> {
+  let closed = 0;
+  for (const from of nodes) {
+    for (const [, slot, id] of (await ownLine(from)).matchAll(/\[(\d+)->-(\w+)\]/g)) {
+      const to = nodes.find((node) => node.id === id);
+      if (to === undefined) throw new Error(`slot ${slot} moves from ${from.address} to ${id}, which is unknown`);
+      await moveSlotBetween(Number(slot), from, to, true);
+      closed++;
+    }
+  }
+  for (const node of nodes) {
+    for (const [, slot] of (await ownLine(node)).matchAll(/\[(\d+)-<-\w+\]/g)) {
+      const keys = Number(await node.ask('cluster', 'countkeysinslot', slot!));
+      if (keys > 0) throw new Error(`${node.address} holds ${keys} keys of slot ${slot}, and does not serve it`);
+      await node.ask('cluster', 'setslot', slot!, 'stable');
+      closed++;
+    }
+  }
+  return closed;
+}
+
+async function ownLine(node: RealNode): Promise<string> {
+  return /^.*\bmyself\b.*$/m.exec(String(await node.ask('cluster', 'nodes')))?.[0] ?? '';
 }
 
 let shared: Promise<RealCluster> | undefined;
