@@ -59,6 +59,8 @@ export interface KeeperEvents {
 
 /** Milliseconds that a connection is given to answer what it has, when reconnectOnError asks for another. */
 const turnOverLimit = 5000;
+/** Milliseconds after which an ASK is not followed any more: its slot may have been moved to and fro meanwhile. */
+const askLasts = 500;
 
 export class Keeper implements Lane {
   address: string;
@@ -497,11 +499,21 @@ export class Keeper implements Lane {
     this.lastError = undefined;
     this.#watchSocket(connection);
     this.#become('up');
-    for (const call of this.#takeQueue()) {
-      if (call.settled) continue;
-      if (call.asking) connection.writeAsking(call);
+    const waited = this.#takeQueue().filter((call) => !call.settled);
+    // All of them, or none: a transaction's ASK is about its first call, and what is behind one keeps its place.
+    const late = this.#upAt - this.#dialedAt > askLasts && waited.some((call) => call.asking);
+    for (const call of waited) {
+      if (late && call.sink !== directSink) call.sink.onLost(call, this.#lateAsk());
+      else if (call.asking) connection.writeAsking(call);
       else connection.write(call);
     }
+  }
+
+  #lateAsk(): Error {
+    return new RedisError(`The ASK is older than ${askLasts}ms: connecting took that long.`, {
+      code: 'ERR_LATE_ASK',
+      node: this.address,
+    });
   }
 
   // A look every quarter: late by no more than that.

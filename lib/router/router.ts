@@ -70,11 +70,10 @@ export interface RedirectCounts {
   retried: number;
 }
 
-/** A call that waits to be tried again: where it was sent to, or wherever the map says then. */
+/** A call that waits to be tried again: where a MOVED sent it, or wherever the map says then. */
 interface Waiting {
   readonly parcel: Parcel;
   readonly to: string | undefined;
-  readonly asking: boolean;
   readonly bytes: number;
 }
 
@@ -82,7 +81,6 @@ interface ParkOptions {
   /** Not before its time, whatever changes meanwhile. */
   readonly firm?: boolean;
   readonly to?: string;
-  readonly asking?: boolean;
 }
 
 /** Redirects of one call that are followed without a pause. */
@@ -139,9 +137,9 @@ export class Router implements Dispatcher {
     const { resendWritten, maxResends, failover, backlog } = options;
     this.#losses = { resendWritten, maxResends, pause: failover };
     this.#waitingBehind = new Backlog({}, backlog);
-    const release = ({ parcel, to, asking }: Waiting): void => {
+    const release = ({ parcel, to }: Waiting): void => {
       if (to === undefined || parcel.settled) this.#dispatch(parcel);
-      else this.#sendTo(parcel, to, asking);
+      else this.#sendTo(parcel, to, false);
     };
     this.#parking = new Parking<Waiting>(world, release, ({ parcel }) => parcel.slot, backlog);
   }
@@ -365,24 +363,32 @@ export class Router implements Dispatcher {
       this.#patch(verdict.slot, key);
       this.#events.onHint('moved');
     }
-    this.#goTo(parcel, key, verdict.kind === 'ask');
+    const further = parcel.redirects - promptRedirects;
+    const pause = further > 0 ? Math.min(disagreement * 2 ** (further - 1), this.#options.failover) : 0;
+    if (verdict.kind === 'ask') this.#ask(parcel, key, from, pause);
+    else this.#goTo(parcel, key, pause);
   }
 
   // The first redirects are followed at once. A call that is sent to and fro has met nodes that do not agree yet: it
   // goes on, but gives them time.
-  #goTo(parcel: Parcel, key: string, asking: boolean): void {
-    const { moved, failover } = this.#options;
-    const further = parcel.redirects - promptRedirects;
-    const pause = further > 0 ? Math.min(disagreement * 2 ** (further - 1), failover) : 0;
-    const base = asking ? pause : Math.max(moved, pause);
-    const behind = this.#parking.holds(parcel.slot);
-    if (base > 0 || behind) this.#park(parcel, base, { firm: pause > 0, to: key, asking });
-    else this.#sendTo(parcel, key, asking);
+  #goTo(parcel: Parcel, key: string, pause: number): void {
+    const base = Math.max(this.#options.moved, pause);
+    if (base > 0 || this.#parking.holds(parcel.slot)) this.#park(parcel, base, { firm: pause > 0, to: key });
+    else this.#sendTo(parcel, key, false);
+  }
+
+  // An ASK is true for the moment: later the slot may be back where it was, or on its way again, and a write that comes
+  // with ASKING then makes a second copy of its key. Whoever has to wait starts again at the owner. So does one that is
+  // sent on by somebody who does not own the slot, when that goes on.
+  #ask(parcel: Parcel, key: string, from: string, pause: number): void {
+    const prompt = pause === 0 || this.map.masterOf(parcel.slot) === from;
+    if (prompt && !this.#parking.holds(parcel.slot)) this.#sendTo(parcel, key, true);
+    else this.#park(parcel, pause, { firm: pause > 0 });
   }
 
   #sendTo(parcel: Parcel, key: string, asking: boolean): void {
     const lane = this.#laneOn(key, parcel);
-    if (!this.#order.mayGo(parcel, lane.address)) this.#park(parcel, turnPause, { to: key, asking });
+    if (!this.#order.mayGo(parcel, lane.address)) this.#park(parcel, turnPause, asking ? {} : { to: key });
     else if (parcel.sendOn(lane, asking)) this.#order.went(parcel, lane.address);
     else {
       if (!asking) this.#events.onHint('outage');
@@ -498,7 +504,7 @@ export class Router implements Dispatcher {
     return this.#lanes[start];
   }
 
-  #park(parcel: Parcel, base: number, { firm = false, to, asking = false }: ParkOptions = {}): void {
+  #park(parcel: Parcel, base: number, { firm = false, to }: ParkOptions = {}): void {
     if (this.#closed !== undefined) {
       parcel.fail(lossOf(parcel, this.#closed));
       return;
@@ -509,7 +515,7 @@ export class Router implements Dispatcher {
       parcel.fail(this.#outOfTime(parcel));
       return;
     }
-    const waiting: Waiting = { parcel, to, asking, bytes: parcel.bytes };
+    const waiting: Waiting = { parcel, to, bytes: parcel.bytes };
     const full = this.#parking.refusal(waiting);
     if (full !== undefined) parcel.fail(full);
     else this.#parking.park(waiting, Math.min(this.#patience.pause(parcel, base, now), left), firm);

@@ -15,6 +15,8 @@ describe('client: order of the calls of one slot', function () {
   const nodes: FakeNode[] = [];
   let client: Cluster | undefined;
 
+  const ask = (): string => `-ASK ${slot} 127.0.0.1:${nodes[1]!.port}\r\n`;
+
   afterEach(async () => {
     client?.disconnect();
     await Promise.all(nodes.splice(0).map((node) => node.close()));
@@ -76,7 +78,6 @@ describe('client: order of the calls of one slot', function () {
 
   it('a GET whose ASK comes late does not pass the SET that was lost meanwhile', async () => {
     let sets = 0;
-    const ask = (): string => `-ASK ${slot} 127.0.0.1:${nodes[1]!.port}\r\n`;
     const scene = await start(
       // The SET is sent on at once; the GET behind it 300 ms later, when the SET has been lost and asks again behind it.
       (argv) => (argv[0] === 'get' ? { reply: ask(), after: 300 } : { reply: ask() }),
@@ -103,5 +104,50 @@ describe('client: order of the calls of one slot', function () {
     const results = await pipeline.get(key).exec();
     assert.deepEqual(results!.at(-1), [null, '1999']);
     assert.deepEqual(scene.executed, Array.from({ length: 2000 }, (_, at) => `set k ${at}`).concat('get k'));
+  });
+
+  /** A key whose slot was on its way when it was first asked for, and has come back since. */
+  async function wentAndCame(send: () => Promise<unknown>): Promise<string[]> {
+    let asks = 0;
+    const scene = await start(
+      ([name]) => {
+        if (name !== 'set' && name !== 'multi' && name !== 'exec') return { reply: '+OK\r\n' };
+        if (++asks === 1 && name === 'set') {
+          // Its connection is gone, and the next one takes longer than the slot stays away.
+          nodes[1]!.cut();
+          nodes[1]!.delay = 800;
+          return { reply: ask(), after: 20 };
+        }
+        return { reply: '+OK\r\n' };
+      },
+      () => undefined,
+    );
+    await send();
+    assert.ok(asks >= 2, 'it did not start again');
+    return scene.executed;
+  }
+
+  it('an ASK is not followed when connecting to its node took long: the owner is asked again', async () => {
+    assert.deepEqual(await wentAndCame(() => client!.set(key, 'v')), []);
+  });
+
+  it('a call that others of its slot hold up starts again at the owner', async () => {
+    // ASK, then MOVED back, and so on: the pauses that grow lie before the owner is asked, not before ASKING.
+    const times: [string, number][] = [];
+    await start(
+      () => {
+        times.push(['owner', performance.now()]);
+        return times.length < 14 ? { reply: ask() } : { reply: '+OK\r\n' };
+      },
+      ([name]) => {
+        if (name !== 'set') return undefined;
+        times.push(['other', performance.now()]);
+        return `-MOVED ${slot} 127.0.0.1:${nodes[0]!.port}\r\n`;
+      },
+    );
+    assert.equal(await client!.set(key, 'v'), 'OK');
+    const late = times.filter(([who, at], index) => who === 'other' && at - times[index - 1]![1] > 60);
+    assert.deepEqual(late, [], 'an ASK was kept');
+    assert.ok(times.length >= 14, `${times.length} visits`);
   });
 });

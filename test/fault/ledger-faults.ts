@@ -249,7 +249,12 @@ const moves: FaultKind = {
     const end = performance.now() + (scene.brief ? 2500 : 4000);
     while (performance.now() < end) {
       // Where a pause of a server is one of the faults, MIGRATE may give up: the slot stays open until all is over.
-      await stage.move(stage.tags[Math.floor(stage.random() * stage.tags.length)]!).then(
+      const tag = stage.restedTag();
+      if (tag === undefined) {
+        await pause(50);
+        continue;
+      }
+      await stage.move(tag).then(
         () => count(counts, 'slot moved'),
         () => count(counts, 'move broken off'),
       );

@@ -31,6 +31,8 @@ export const shapes: readonly Shape[] = (['cluster', 'redis'] as const).flatMap(
 const tags: readonly string[] = Array.from({ length: 24 }, (_, at) => `t${at}`);
 /** Longer than any pause: nobody is deposed for it. */
 const calm = '30000';
+/** Milliseconds between two moves of a slot. */
+const rest = 6000;
 /** A dead master is replaced after about this time. */
 const quick = '1000';
 
@@ -246,6 +248,18 @@ export class ClusterStage extends Stage {
     await Promise.all(this.nodes.map((node) => node.ask('config', 'set', 'cluster-node-timeout', ms)));
   }
 
+  readonly #movedAt = new Map<string, number>();
+
+  /**
+   * A tag whose slot has not been moved for longer than any fault holds up what is on its way; undefined when there is
+   * none. A write with ASKING that arrives when its slot has gone and is being moved in again makes a second copy of its
+   * key, whoever sends it.
+   */
+  restedTag(): string | undefined {
+    const rested = this.tags.filter((tag) => performance.now() - (this.#movedAt.get(tag) ?? -rest) >= rest);
+    return rested[Math.floor(this.random() * rested.length)];
+  }
+
   /** Moves the slot of a tag to another master. One that a fault breaks off is ended by heal(). */
   async move(tag: string): Promise<void> {
     const slot = slotOf(tag);
@@ -254,6 +268,7 @@ export class ClusterStage extends Stage {
     const others = this.nodes.filter((node) => masters.includes(node) && node !== from);
     const to = others[Math.floor(this.random() * others.length)]!;
     this.noteOwner(tag, to);
+    this.#movedAt.set(tag, performance.now());
     await moveSlotBetween(slot, this.nodes.find((node) => node === from)!, to);
     await agreement(this.nodes);
   }

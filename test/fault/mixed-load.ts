@@ -68,6 +68,11 @@ export class MixedLoad {
     return Object.values(this.steps).reduce((sum, count) => sum + count, 0);
   }
 
+  /** One key of each slot that it works on. */
+  get keys(): string[] {
+    return this.#workers.flatMap((worker) => worker.keys);
+  }
+
   /** Whole numbers from 0 to `limit` - 1, by the seed. */
   pick(limit: number): number {
     return Math.floor(this.#chance.random() * limit);
@@ -177,6 +182,10 @@ class Worker {
     this.#counter = `count:${number}`;
     this.#tagCounter = `{w${number}}:count`;
     this.#load = load;
+  }
+
+  get keys(): string[] {
+    return [...this.cells.map(({ key }) => key), this.tagged[0]!.key, this.#counter];
   }
 
   /** One call or batch of calls; resolves to its kind when it has been judged. */
