@@ -498,7 +498,6 @@ export class Keeper implements Lane {
     this.#slow = false;
     this.lastError = undefined;
     this.#watchSocket(connection);
-    this.#become('up');
     const waited = this.#takeQueue().filter((call) => !call.settled);
     // All of them, or none: a transaction's ASK is about its first call, and what is behind one keeps its place.
     const late = this.#upAt - this.#dialedAt > askLasts && waited.some((call) => call.asking);
@@ -507,6 +506,8 @@ export class Keeper implements Lane {
       else if (call.asking) connection.writeAsking(call);
       else connection.write(call);
     }
+    // Only now is it told: what those who hear of it send comes behind what has waited here.
+    if (this.#connection === connection) this.#become('up');
   }
 
   #lateAsk(): Error {

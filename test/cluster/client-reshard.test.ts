@@ -82,14 +82,15 @@ describe('client on a real cluster that changes', function () {
       at = (at + batch) % total;
     }
     await resharding;
-    ok((await load.stop()) > 0);
+    const steady = await load.stop();
+    ok(steady > 0);
 
     equal(await ownedBy(cluster, to!.port), 5461 + 2000);
     for (let from = 0; from < total; from += batch) await readBack(client, from);
     const kept = await Promise.all(cluster.masters.map((node) => node.ask('dbsize')));
     equal(
       kept.map(Number).reduce((sum, size) => sum + size),
-      total + 997,
+      total + Math.min(steady, 997),
     );
   });
 

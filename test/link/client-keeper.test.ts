@@ -67,6 +67,28 @@ describe('connection: keeper', () => {
     assert.deepEqual(watch.states, ['dialing', 'up']);
   });
 
+  it('sends what waited before what is sent by those who hear that it is up', async () => {
+    let sent = false;
+    const keeper: Keeper = new Keeper(
+      node.key,
+      { host: '127.0.0.1', port: node.port, retryDelay: () => 5, holdWhileDown: false },
+      new RealWorld(),
+      {
+        onState: (_keeper, state) => {
+          if (state === 'up') sent = keeper.send(watch.call('get', 'later'));
+        },
+      },
+    );
+    try {
+      assert.equal(keeper.send(watch.call('set', 'waited')), true);
+      await watch.until(() => watch.replies.length === 2);
+      assert.equal(sent, true);
+      assert.deepEqual(watch.replies, ['set waited', 'get later']);
+    } finally {
+      keeper.close(new Error('test over'));
+    }
+  });
+
   it('dials again after a loss and hands back what was unanswered', async () => {
     await up();
     watch.keeper.send(watch.call('hang'));
