@@ -72,7 +72,9 @@ export class ClusterSubscriber implements CallSink {
         onSilence: (keeper, silent) => {
           if (silent && keeper === this.#keeper) this.#onLeft();
         },
-        onPush: (_keeper, push) => {
+        onPush: (keeper, push) => {
+          // One that is being left may still be told what its successor is told as well.
+          if (keeper !== this.#keeper) return;
           this.#dialer.proved();
           this.#subscriptions.receive(push);
         },
