@@ -155,6 +155,15 @@ export class ManualWorld implements World {
     return this.#pending;
   }
 
+  /** When the next timer is due; undefined when none is set. */
+  get next(): number | undefined {
+    for (let next = this.#entries.peek(); next !== undefined; next = this.#entries.peek()) {
+      if (!next.cancelled) return next.at;
+      this.#entries.pop();
+    }
+    return undefined;
+  }
+
   /** Moves the clock by `ms`, running what falls due in order of time, then of setting. */
   forward(ms: number): void {
     const end = this.#now + ms;
@@ -180,4 +189,16 @@ export interface NotingWorld extends World {
 export function note(world: World, line: string): void {
   if ('note' in world) (world as NotingWorld).note(line);
   else world.log(line);
+}
+
+const given: unique symbol = Symbol('world');
+
+/** Options for a client that is to live in `world`: simulations play whole clients on a clock and a network of their own. */
+export function livingIn<Options extends object>(world: World, options: Options): Options {
+  return Object.assign(options, { [given]: world });
+}
+
+/** The world that a client made with these options lives in. */
+export function worldOf(options: object): World {
+  return (options as { [given]?: World })[given] ?? new RealWorld();
 }

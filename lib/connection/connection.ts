@@ -5,6 +5,7 @@
 import { AbortError, BrokenStreamError, RedisError } from '../base/errors.ts';
 import { Fifo } from '../base/fifo.ts';
 import { nameCommand } from '../base/secrets.ts';
+import type { Moment } from '../base/ticker.ts';
 import type { World } from '../base/world.ts';
 import { Decoder, type DecoderOptions, ProtocolError, pending } from '../wire/decoder.ts';
 import { type Argument, Encoder } from '../wire/encoder.ts';
@@ -226,12 +227,21 @@ export class Connection {
 
   /**
    * Hands back the reads that wait for an answer, so that they can be asked elsewhere; their answers, should they come,
-   * are let go. Reads change nothing, so it does no harm that they may be done twice.
+   * are let go. Reads change nothing, so it does no harm that they may be done twice. One behind a write of its slot that
+   * was issued with it stays: it is to see what that wrote.
    */
   giveUpReads(reason: Error): void {
     const reads: Call[] = [];
+    const writes = new Map<Moment, Set<number>>();
     this.#fifo.replaceEach((call) => {
-      if ((call.flags & CallFlag.readOnly) === 0 || call.sink === directSink || call.settled) return call;
+      if (call.sink === directSink || call.settled) return call;
+      if ((call.flags & CallFlag.readOnly) === 0) {
+        const slots = writes.get(call.moment);
+        if (slots === undefined) writes.set(call.moment, new Set([call.slot]));
+        else slots.add(call.slot);
+        return call;
+      }
+      if (writes.get(call.moment)?.has(call.slot)) return call;
       reads.push(call);
       return ghostOf(call);
     });

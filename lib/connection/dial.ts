@@ -43,7 +43,16 @@ export interface Dialing {
   cancel(reason: Error): void;
 }
 
+/** A world with a network of its own. */
+export interface NetworkedWorld extends World {
+  dial(options: DialOptions): Dialing;
+}
+
 export function dial(options: DialOptions, world: World): Dialing {
+  return 'dial' in world ? (world as NetworkedWorld).dial(options) : dialSystem(options, world);
+}
+
+function dialSystem(options: DialOptions, world: World): Dialing {
   const timeout = options.connectTimeout ?? 10_000;
   const address = options.path ?? `${options.host}:${options.port}`;
   let cancel: (reason: Error) => void = () => {};

@@ -5,7 +5,7 @@ import type { EventEmitter } from 'node:events';
 import type { Backlog } from '../base/backlog.ts';
 import { emitSafely } from '../base/emit.ts';
 import { AbortError, OptionError } from '../base/errors.ts';
-import { RealWorld } from '../base/world.ts';
+import { type World, worldOf } from '../base/world.ts';
 import { fanOut, mayFanOut } from '../batch/fan-out.ts';
 import { splitByKeys } from '../batch/multi-key.ts';
 import { NearCache } from '../cache/near-cache.ts';
@@ -61,7 +61,7 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
   /** Read at each attempt to connect; clusterRetryStrategy may assign it: `this.startupNodes = [...]`. */
   startupNodes: readonly ClusterNode[];
   readonly #core: ClusterCore;
-  readonly #world = new RealWorld();
+  readonly #world: World;
   readonly #faces = new Map<string, Redis<Mapping>>();
   readonly #nodeSubscribers = new Map<string, NodeSubscriber>();
   readonly #subscriber: ClusterSubscriber;
@@ -83,7 +83,8 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     this.options = options;
     this.#plain = options.crossSlot !== 'split' && !options.fanOut;
     if (options.himportFieldsets?.length) this.#fieldsets = new Fieldsets(options.himportFieldsets);
-    const world = this.#world;
+    const world = worldOf(given);
+    this.#world = world;
     this.#core = new ClusterCore(seeds, options, world, (send, backlog) => this.#makeLifecycle(send, backlog), {
       readChoice: this.#readChoice(),
       inherited: inheritedMaps.get(given),

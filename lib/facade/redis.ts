@@ -2,7 +2,7 @@
 // the cluster's connection to that node. Commands go to this node and nowhere else: a MOVED is an error here.
 
 import { AbortError, RedisError } from '../base/errors.ts';
-import { RealWorld } from '../base/world.ts';
+import { type World, worldOf } from '../base/world.ts';
 import { type Callback, nodeify } from '../batch/pipeline.ts';
 import type { BatchResult } from '../batch/scatter.ts';
 import { Call, CallFlag, type Parcel } from '../connection/call.ts';
@@ -44,7 +44,7 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
   /** What the constructor was given, with ioredis's defaults for the rest. */
   readonly options: RedisOptions;
   readonly isCluster: boolean = false;
-  readonly #world = new RealWorld();
+  readonly #world: World;
   readonly #link: NodeLink;
 
   constructor(port: number, host: string, options: RedisOptionsWithReplyMapping<Mapping>);
@@ -59,6 +59,7 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
   constructor(shared: typeof sharedKeeper, keeper: Keeper, options: RedisOptions, subscriber: MakeSubscriber);
   constructor(...args: unknown[]) {
     super();
+    this.#world = worldOf(args.findLast((arg) => typeof arg === 'object' && arg !== null) ?? {});
     const keeper = args[0] === sharedKeeper ? (args[1] as Keeper) : undefined;
     this.options = keeper === undefined ? redisOptionsOf(args) : (args[2] as RedisOptions);
     if (keeper === undefined) checkRedisOptions(this.options);

@@ -314,8 +314,7 @@ export class Router implements Dispatcher {
       parcel.fail(lossOf(parcel, this.#closed));
       return;
     }
-    if (verdict.kind === 'later' && !verdict.refresh) this.#order.stepAside(parcel);
-    else if (verdict.kind !== 'fail') this.#order.enter(parcel);
+    if (verdict.kind !== 'fail') this.#order.enter(parcel);
     switch (verdict.kind) {
       case 'moved':
       case 'ask':
@@ -326,6 +325,8 @@ export class Router implements Dispatcher {
         this.#events.onRedirect('retry', parcel, error, from, undefined);
         if (verdict.refresh) this.#events.onHint('outage');
         this.#park(parcel, verdict.ms, { firm: verdict.firm === true });
+        // TRYAGAIN waits for a migration, which does not concern those behind it.
+        if (!verdict.refresh) this.#order.stepAside(parcel);
         return;
       default:
         parcel.fail(verdict.kind === 'fail' ? verdict.error : error);
@@ -433,13 +434,13 @@ export class Router implements Dispatcher {
       parcel.lastError ??= new RedisError('Hash slot not served by any known node', { slot: parcel.slot });
       this.#events.onHint('uncovered');
       this.#park(parcel, this.#options.clusterDown);
-    } else if (parcel.lastError !== undefined && !this.#order.mayGo(parcel, lane.address)) {
+    } else if (this.#order.size > 0 && !this.#order.mayGo(parcel, lane.address)) {
       this.#park(parcel, turnPause);
     } else if (!parcel.sendOn(lane, false)) {
       parcel.lastError = lane.lastError ?? parcel.lastError;
       this.#events.onHint('outage');
       this.#park(parcel, this.#options.failover);
-    } else if (parcel.lastError !== undefined) this.#order.went(parcel, lane.address);
+    } else if (this.#order.size > 0) this.#order.went(parcel, lane.address);
   }
 
   // A call that may hold its connection gets one of its own.
@@ -509,6 +510,7 @@ export class Router implements Dispatcher {
       parcel.fail(lossOf(parcel, this.#closed));
       return;
     }
+    this.#order.enter(parcel);
     const now = this.#world.now();
     const left = this.#patience.left(parcel, now);
     if (left <= 0) {

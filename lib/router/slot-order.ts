@@ -62,8 +62,8 @@ export class SlotOrder {
   /** Whether it may be sent to this node now. */
   mayGo(parcel: Parcel, address: string): boolean {
     const place = this.#places.get(parcel);
-    if (place === undefined) return true;
-    const before = ahead(place);
+    // One that has had no trouble yet comes behind all those of its turn that have.
+    const before = place === undefined ? waitedFor(this.#turns.get(parcel.moment)?.get(parcel.slot)) : ahead(place);
     return before === undefined || before.at === address;
   }
 
@@ -101,8 +101,13 @@ export class SlotOrder {
 
 /** The nearest one before `place` that has to be waited for; those between are forgotten. */
 function ahead(place: Place): Place | undefined {
-  let { before } = place;
-  while (before !== undefined && (before.passed || before.parcel.settled)) before = before.before;
-  place.before = before;
-  return before;
+  place.before = waitedFor(place.before);
+  return place.before;
+}
+
+/** `place`, or the nearest one before it that has to be waited for. */
+function waitedFor(place: Place | undefined): Place | undefined {
+  let found = place;
+  while (found !== undefined && (found.passed || found.parcel.settled)) found = found.before;
+  return found;
 }

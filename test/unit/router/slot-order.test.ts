@@ -29,6 +29,16 @@ describe('router/slot-order', () => {
     assert.equal(order.mayGo(get, 'b:1'), true);
   });
 
+  it('lets one that has had no trouble come behind those of its turn that have', () => {
+    const order = new SlotOrder(new ManualWorld());
+    const [parked, fresh] = [callOf(), callOf()];
+    order.enter(parked);
+    assert.equal(order.mayGo(fresh, 'a:1'), false);
+    assert.equal(order.mayGo(callOf(1, { at: 1 }), 'a:1'), true, 'of another turn');
+    order.went(parked, 'a:1');
+    assert.equal(order.mayGo(fresh, 'a:1'), true);
+  });
+
   it('looks past those that have settled to one that has not', () => {
     const order = new SlotOrder(new ManualWorld());
     const calls = Array.from({ length: 5 }, () => callOf());
