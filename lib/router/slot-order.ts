@@ -45,7 +45,7 @@ export class SlotOrder {
       known.at = undefined;
       return;
     }
-    if (parcel.slot < 0 || wantsOwnConnection(parcel)) return;
+    if (!hasPlace(parcel)) return;
     this.#sweeping ??= this.#world.after(sweepEvery, () => this.#sweep());
     const turn = this.#turnOf(parcel.moment);
     const place: Place = { parcel, before: turn.get(parcel.slot), at: undefined, passed: false };
@@ -61,6 +61,7 @@ export class SlotOrder {
 
   /** Whether it may be sent to this node now. */
   mayGo(parcel: Parcel, address: string): boolean {
+    if (!hasPlace(parcel)) return true;
     const place = this.#places.get(parcel);
     // One that has had no trouble yet comes behind all those of its turn that have.
     const before = place === undefined ? waitedFor(this.#turns.get(parcel.moment)?.get(parcel.slot)) : ahead(place);
@@ -97,6 +98,11 @@ export class SlotOrder {
     }
     if (this.#places.size > 0) this.#sweeping = this.#world.after(sweepEvery, () => this.#sweep());
   }
+}
+
+/** What has no slot, or a connection of its own, is in nobody's way. */
+function hasPlace(parcel: Parcel): boolean {
+  return parcel.slot >= 0 && !wantsOwnConnection(parcel);
 }
 
 /** The nearest one before `place` that has to be waited for; those between are forgotten. */

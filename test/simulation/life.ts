@@ -24,6 +24,8 @@ export interface LifeReport {
 /** Milliseconds of world time. */
 const deadline = 6000;
 const grace = 1000;
+/** A call in flight is not given up while its node may be at work on it: the longest stall or frost comes on top. */
+const longestSilence = 4000;
 const stormLasts = 4000;
 
 interface Asked {
@@ -106,7 +108,7 @@ class ClientLife {
     await this.#pass(stormLasts, () => false);
     this.#running = false;
     this.#calm();
-    await this.#pass(deadline + grace, () => this.#working === 0);
+    await this.#pass(deadline + longestSilence + grace, () => this.#working === 0);
     // What was spoiled and held up has arrived.
     await this.#pass(stormLasts, () => false);
     for (const { id, at, outcome } of this.#asked.values())
@@ -175,7 +177,7 @@ class ClientLife {
 
   #judgeTime(what: string, at: number): void {
     const took = this.#world.now() - at;
-    if (took > deadline + grace) this.#break(`${what} took ${took} ms`);
+    if (took > deadline + longestSilence + grace) this.#break(`${what} took ${took} ms`);
   }
 
   #note(id: string): Asked {
@@ -291,7 +293,7 @@ class ClientLife {
   #stall(): boolean {
     const wires = [...this.#world.wires];
     if (wires.length === 0) return false;
-    this.#world.pick(wires).stall(this.#world.between(50, 4000));
+    this.#world.pick(wires).stall(this.#world.between(50, longestSilence));
     return true;
   }
 
@@ -303,7 +305,7 @@ class ClientLife {
   }
 
   #freeze(): boolean {
-    this.#anyNode().freeze(this.#world.between(100, 4000));
+    this.#anyNode().freeze(this.#world.between(100, longestSilence));
     return true;
   }
 
