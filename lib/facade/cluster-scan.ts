@@ -23,6 +23,7 @@ import { slotCount, slotOf } from '../wire/slot.ts';
 import type { ClusterCore } from './cluster-core.ts';
 import type { ClusterOptions } from './options.ts';
 import { ScanStream, scanArguments } from './scan-stream.ts';
+import { waitDeadlineOf } from './settings.ts';
 import type { ScanStreamOptions } from './types.ts';
 
 /** What a scan needs of its cluster. */
@@ -249,7 +250,7 @@ class ClusterScan {
   }
 
   #checkPatience(error: Error): void {
-    if (this.#host.world.now() - this.#progressAt > this.#host.patience) throw this.#stalled(error);
+    if (this.#host.world.now() - this.#progressAt >= this.#host.patience) throw this.#stalled(error);
   }
 
   #stalled(cause?: Error): Error {
@@ -279,11 +280,12 @@ function slotsOf({ flags, ranges }: NodeLine): ReadonlySet<number> {
 
 /** The working parts of a cluster client as a scan needs them. */
 export function scanHostOf(core: ClusterCore, emitter: EventEmitter, options: ClusterOptions, world: World): ScanHost {
+  const patience = waitDeadlineOf(options);
   return {
     world,
     natMap: options.natMap,
     guard: core.guard,
-    patience: options.retryDeadline ?? 15_000,
+    patience,
     closed: () => core.lifecycle.status === 'end',
     map: () => core.router.map,
     ready: async () => {
@@ -299,8 +301,13 @@ export function scanHostOf(core: ClusterCore, emitter: EventEmitter, options: Cl
       const { call, answer } = ownCall(argv, 'buffer');
       if (!keeper.send(call)) {
         call.fail(keeper.lastError ?? new RedisError('Connection is closed.', { code: 'ERR_CLOSED', node: key }));
+        return answer;
       }
-      return answer;
+      // The connection may be well and this answer never come: what the others wait for is not for a scan to judge.
+      const late = world.after(patience, () => {
+        call.fail(new RedisError(`No answer to ${call.name} within ${patience}ms`, { code: 'ETIMEDOUT', node: key }));
+      });
+      return answer.finally(() => late.cancel());
     },
     onMap: (act) => watchMap(emitter, act),
   };

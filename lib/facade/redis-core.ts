@@ -425,7 +425,7 @@ export class RedisCore implements NodeLink {
     let refused: ReplyError | undefined;
     if (this.#options.enableReadyCheck ?? true) {
       const { maxLoadingRetryTime = 10_000, connectTimeout = 10_000 } = this.#options;
-      const late = (): void => this.#dropUnready(connection);
+      const late = (reason?: Error): void => this.#dropUnready(connection, reason);
       refused = await waitUntilLoaded(send, this.#world, maxLoadingRetryTime, connectTimeout, late);
     }
     if (connection !== this.#connections || this.keeper.state !== 'up' || this.#lifecycle.paused) return;
@@ -448,10 +448,10 @@ export class RedisCore implements NodeLink {
   }
 
   // It let us in and says nothing: no better than one that lets nobody in.
-  #dropUnready(connection: number): void {
+  #dropUnready(connection: number, reason?: Error): void {
     if (connection !== this.#connections) return;
     const { address } = this.keeper;
-    this.keeper.drop(new RedisError('connect ETIMEDOUT', { code: 'ETIMEDOUT', node: address }));
+    this.keeper.drop(reason ?? new RedisError('connect ETIMEDOUT', { code: 'ETIMEDOUT', node: address }));
   }
 
   // The server is there and will have none of this client: what waits hears so, and another try follows.
@@ -474,10 +474,16 @@ export class RedisCore implements NodeLink {
   #startMonitoring(send: (call: Call) => boolean): void {
     const { call, answer: begun } = ownCall(['monitor']);
     if (!send(call)) return;
-    begun.then(
-      () => this.#lifecycle.become('monitoring'),
-      (error: Error) => this.#lifecycle.reportError(error),
-    );
+    const connection = this.#connections;
+    const { connectTimeout = 10_000 } = this.#options;
+    const late =
+      connectTimeout > 0 ? this.#world.deadline(connectTimeout, () => this.#dropUnready(connection)) : undefined;
+    begun
+      .then(
+        () => this.#lifecycle.become('monitoring'),
+        (error: Error) => this.#lifecycle.reportError(error),
+      )
+      .finally(() => late?.cancel());
   }
 
   #onMonitorLine(line: Buffer): boolean {
