@@ -182,7 +182,12 @@ export interface ClusterOptions {
    * "split" sends one command a slot and stitches the replies. Not atomic; PartialFailureError tells what failed.
    */
   crossSlot?: 'error' | 'split' | undefined;
-  /** FLUSHALL, DBSIZE, KEYS, SCRIPT LOAD and their like go to every master and are joined. Default false: one node, as ioredis. */
+  /**
+   * true: FLUSHALL, DBSIZE, KEYS, CONFIG SET and their like go to every master and are joined. Default: those go to one
+   * node, as with ioredis; what says which scripts and functions there are (SCRIPT LOAD, EXISTS and FLUSH; FUNCTION LOAD,
+   * DELETE, FLUSH and RESTORE) goes to every master, and EVALSHA of a script that this client has loaded is answered by
+   * nodes that do not know it as well. false: everything goes to one node.
+   */
   fanOut?: boolean | undefined;
   /**
    * Keeps answers of read-only commands in this process until their server says that a key changed (CLIENT TRACKING);
