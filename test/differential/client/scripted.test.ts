@@ -2,9 +2,9 @@
 // each node was asked. The nodes are scripted, so every run is the same.
 
 import { deepEqual, notDeepEqual } from 'node:assert/strict';
-import { setTimeout as pause } from 'node:timers/promises';
 import { bulk, clusterOk, FakeNode, slotsReply } from '../../kit/fake-node.ts';
-import { type Face, libraries, outcomeOf } from './harness.ts';
+import { until } from '../../kit/until.ts';
+import { type Face, libraries, outcomeOf, outcomeOfScript } from './harness.ts';
 
 /** Two masters; the first has every slot up to 8191. */
 interface Pair {
@@ -142,7 +142,7 @@ const rows: readonly Row[] = [
             : usual(argv, socket);
       }
       const first = await outcomeOf(() => client.connect());
-      return [first !== undefined, await client.get(low), events.at(-1)];
+      return [first, await client.get(low), events.at(-1)];
     },
   },
   {
@@ -205,7 +205,7 @@ const rows: readonly Row[] = [
       client.on('-node', (node: Face) => removed.push(node.options.port === two.port));
       const before = two.connections;
       two.cut();
-      await until(() => two.connections > before);
+      await until('another connection', () => two.connections > before);
       return [await client.get(high), removed];
     },
   },
@@ -220,10 +220,6 @@ const rows: readonly Row[] = [
     },
   },
 ];
-
-async function until(test: () => boolean): Promise<void> {
-  for (let waited = 0; waited < 1000 && !test(); waited += 5) await pause(5);
-}
 
 async function pairOf({ one, two }: Row): Promise<Pair> {
   const pair = { one: await FakeNode.start(() => undefined), two: await FakeNode.start(() => undefined) };
@@ -250,7 +246,7 @@ async function outcomeOn(Cluster: Face, row: Row): Promise<unknown> {
   const client = new Cluster([{ host: '127.0.0.1', port: pair.one.port }], row.options ?? {});
   client.on('error', () => undefined);
   try {
-    return await outcomeOf(() => row.act(client, pair));
+    return await outcomeOfScript(() => row.act(client, pair));
   } finally {
     client.options.clusterRetryStrategy = () => null;
     client.disconnect();
