@@ -55,7 +55,8 @@ export function wordOf(name: string): Word {
   if (row !== undefined && (row.flags & Flag.blocking) !== 0) flags |= CallFlag.blocking;
   if (lower === 'wait' || lower === 'waitaof') flags |= CallFlag.blocking | CallFlag.inOrder;
   if (confirmations.has(lower)) flags |= CallFlag.subscribing;
-  if (row === undefined || slowCommands.has(lower)) flags |= CallFlag.slow;
+  // A module's commands may do whatever they like, also those whose keys are known.
+  if (row === undefined || slowCommands.has(lower) || lower.includes('.')) flags |= CallFlag.slow;
   const word: Word = { name, row, flags, shape: shapeOf(name) };
   if (words.size < maxWords) words.set(name, word);
   return word;
