@@ -24,6 +24,16 @@ export class RedisError extends Error {
   declare readonly writes?: number;
   /** What may help: not part of the message, shown in `stack`. */
   declare readonly hint?: string;
+  /** Of a socket or a look-up that failed, as in Node's own errors: the system's number of the error. */
+  declare readonly errno?: number;
+  /** Of a socket or a look-up that failed: what was asked of the system, `connect` or `getaddrinfo`. */
+  declare readonly syscall?: string;
+  /** Of a connection that failed: the address that was dialed. */
+  declare readonly address?: string;
+  /** Of a connection that failed: the port that was dialed. */
+  declare readonly port?: number;
+  /** Of a look-up that failed: the name that was asked for. */
+  declare readonly hostname?: string;
   /** The command that failed, when there is one. */
   declare command?: { name: string; args: unknown[] };
 
@@ -191,6 +201,18 @@ export function errorOfNode(node: string, cause: unknown): RedisError {
   const code = (cause as { code?: unknown } | null)?.code;
   const message = cause instanceof Error ? cause.message || String(code ?? cause.name) : String(cause);
   const error = new RedisError(message, { node, cause, ...(typeof code === 'string' ? { code } : {}) });
+  copySystemFields(cause, error);
   const hint = hintOf(cause);
   return hint === undefined ? error : withHint(error, hint);
+}
+
+const systemFields = ['errno', 'syscall', 'address', 'port', 'hostname'] as const;
+
+// As Node's own errors of sockets and look-ups have them: users log and test them.
+function copySystemFields(from: unknown, to: Error): void {
+  if (!(from instanceof Error) || !('syscall' in from)) return;
+  for (const name of systemFields) {
+    const value = (from as unknown as Record<string, unknown>)[name];
+    if (value !== undefined) Object.assign(to, { [name]: value });
+  }
 }

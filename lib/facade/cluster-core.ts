@@ -51,6 +51,8 @@ export interface CoreEvents {
   onNodeRemoved(node: PooledNode): void;
   onNodeError(error: Error, key: string): void;
   onRefresh(map: SlotMap): void;
+  /** Asked for, and still the same. */
+  onSameMap(): void;
   /** The client: `this` of clusterRetryStrategy, which may assign its startupNodes. Read at each round. */
   readonly client: { readonly startupNodes: readonly StartupNode[] };
   onReady(): void;
@@ -485,6 +487,7 @@ export class ClusterCore {
       this.router.adopt(map);
       // After a disconnect the pool is empty although the map is still the same.
       this.pool.reconcile(map.addresses(), map.facts.failed);
+      this.#events.onSameMap();
       return false;
     }
     this.router.setMap(map);

@@ -99,6 +99,7 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
         this.#subscriber.mapChanged();
         emitSafely(this, 'refresh');
       },
+      onSameMap: () => emitSafely(this, 'refresh'),
       client: this,
       onDrain: () => emitSafely(this, 'drain'),
       onReady: () => this.#subscriber.start(),
