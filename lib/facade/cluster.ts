@@ -49,15 +49,27 @@ import type { ReplyMappingMode, ScanStreamOptions } from './types.ts';
 /** The map that a duplicate starts from, by the options made for it: it asks the cluster for none. */
 const inheritedMaps = new WeakMap<ClusterOptions, SlotMap>();
 
+/** Which of a cluster's nodes are meant. */
 export type NodeRole = 'master' | 'slave' | 'all';
 
 // biome-ignore lint/correctness/noUnusedVariables: declarations that merge name the same parameters
 export interface Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends ClusterInternals {}
 
+/**
+ * A client of a Redis or Valkey Cluster, by any of its nodes: `new Cluster([{ host, port }], options)`. Commands go to the
+ * node that owns their keys' slot, through redirects, slot moves and failovers. Emits `connect`, `ready`, `error`,
+ * `close`, `reconnecting`, `end`, `+node`, `-node`, `node error` and `refresh` as ioredis does, and `drain`.
+ *
+ * @example
+ * const cluster = new Cluster([{ host: '127.0.0.1', port: 7000 }]);
+ * await cluster.set('user:1', 'Ada');
+ * await cluster.quit();
+ */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: installInternals brings these, users may merge their own
 export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client<Mapping> {
   /** What the constructor was given, with ioredis's defaults for the rest. */
   readonly options: ClusterOptions;
+  /** Tells a Cluster from a Redis, as with ioredis. */
   readonly isCluster: boolean = true;
   /** Read at each attempt to connect; clusterRetryStrategy may assign it: `this.startupNodes = [...]`. */
   startupNodes: readonly ClusterNode[];
@@ -143,6 +155,10 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     return this.#core.connect();
   }
 
+  /**
+   * Closes every connection without waiting: what was written is still answered, what waits is rejected. `reconnect`:
+   * connects again by clusterRetryStrategy, and what waits goes on waiting.
+   */
   override disconnect(reconnect = false): void {
     this.#subscriber.stop(reconnect);
     this.#core.disconnect(reconnect);

@@ -36,12 +36,18 @@ export function tellEnd(redis: object, announce: () => void): void {
   sharedLinks.get(redis)?.onEnd(announce);
 }
 
+/**
+ * A client of one server: `new Redis()`, `new Redis(port, host, options)`, `new Redis('redis://host:6379/0')`. Keeps its
+ * connection alive by `retryStrategy`, and what is asked meanwhile waits. Also what `cluster.nodes()` gives: then it
+ * shares the cluster's connection to that node. A MOVED is an error here: `Cluster` follows them.
+ */
 export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<Mapping> {
   /** What options are when the constructor is not told; ioredis's, with null for nothing. */
   static readonly defaultOptions: Readonly<Record<string, unknown>> = defaultRedisOptions;
 
   /** What the constructor was given, with ioredis's defaults for the rest. */
   readonly options: RedisOptions;
+  /** Tells a Cluster from a Redis, as with ioredis. */
   readonly isCluster: boolean = false;
   readonly #world: World;
   readonly #link: NodeLink;
@@ -83,6 +89,10 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
     return connecting;
   }
 
+  /**
+   * Closes the connection without waiting: what was written is still answered, what waits is rejected. `reconnect`:
+   * connects again by retryStrategy, and what waits goes on waiting.
+   */
   override disconnect(reconnect = false): void {
     this.#link.disconnect(reconnect);
   }
