@@ -509,13 +509,22 @@ export class ClusterCore {
       this.router.forgetLanes();
     }
     if (state === 'resting' && reason !== undefined && this.lifecycle.status !== 'disconnecting') {
-      this.#events.onNodeError(reason, keeper.address);
+      if (this.#isNodeError(keeper, reason)) this.#events.onNodeError(reason, keeper.address);
       if (this.lifecycle.status === 'ready') this.refresher.suggest('outage');
     }
     if (state === 'resting' && this.#forgetsLostNodes) {
       const node = this.pool.get(keeper.address);
       if (node?.keeper === keeper) this.#show(node, false);
     }
+  }
+
+  // As ioredis has it for a client that is ready: a server that closes a connection in good order makes no error, and a
+  // node that has been taken back ('-node') makes none any more, however often it is dialed.
+  #isNodeError(keeper: Keeper, reason: Error): boolean {
+    if (this.lifecycle.status !== 'ready') return true;
+    const node = this.pool.get(keeper.address);
+    if (node?.inMap && !node.shown) return false;
+    return reason.message !== 'Connection is closed.';
   }
 
   // ioredis gives up a node whose socket ended, unless clusterNodeRetryStrategy says otherwise. Here it is dialed all the

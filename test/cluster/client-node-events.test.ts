@@ -74,6 +74,19 @@ for (const [name, Client] of kinds) {
       assert.equal(node.status, 'end');
     });
 
+    it('a node that stops makes no error, nor does one that has left', async () => {
+      await connect();
+      const [, stopped] = nodes as [FakeNode, FakeNode, FakeNode];
+      const errors: string[] = [];
+      client.on('node error', (error: Error) => errors.push(error.message));
+      await stopped.close();
+      await until('it has left', () => client.nodes().length === 2);
+      // Long enough for it to be dialed several times.
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      assert.deepEqual(errors, []);
+      assert.equal(client.status, 'ready');
+    });
+
     it('a node that comes back joins again, as another Redis', async () => {
       await connect();
       const [, stopped] = nodes as [FakeNode, FakeNode, FakeNode];
