@@ -206,9 +206,9 @@ export interface ClusterOptions {
   clientSideCache?: NearCacheOptions | undefined;
   /** Milliseconds before a MOVED is followed. Default 0. */
   retryDelayOnMoved?: number | undefined;
-  /** Milliseconds before a call lost with its node is tried again. Default 100. */
+  /** Milliseconds before a call lost with its node is tried again; 0: it is rejected. Default 100. */
   retryDelayOnFailover?: number | undefined;
-  /** Milliseconds before a call refused by CLUSTERDOWN or MASTERDOWN is tried again, growing. Default 100. */
+  /** Milliseconds before a call refused by CLUSTERDOWN is tried again, growing; 0: it is rejected. Default 100. */
   retryDelayOnClusterDown?: number | undefined;
   /** Milliseconds before a call refused by TRYAGAIN is tried again, growing. Default 100. */
   retryDelayOnTryAgain?: number | undefined;

@@ -3,7 +3,7 @@
 // Invariant: every parcel given to send() settles, by a reply, by its deadline or by close().
 
 import { Backlog } from '../base/backlog.ts';
-import { type ErrorDetail, RedisError } from '../base/errors.ts';
+import { AbortError, type ErrorDetail, RedisError } from '../base/errors.ts';
 import { type Moment, Ticker } from '../base/ticker.ts';
 import type { World } from '../base/world.ts';
 import {
@@ -393,7 +393,7 @@ export class Router implements Dispatcher {
     else if (parcel.sendOn(lane, asking)) this.#order.went(parcel, lane.address);
     else {
       if (!asking) this.#events.onHint('outage');
-      this.#park(parcel, this.#options.failover);
+      this.#waitForNode(parcel, lane);
     }
   }
 
@@ -439,8 +439,15 @@ export class Router implements Dispatcher {
     } else if (!parcel.sendOn(lane, false)) {
       parcel.lastError = lane.lastError ?? parcel.lastError;
       this.#events.onHint('outage');
-      this.#park(parcel, this.#options.failover);
+      this.#waitForNode(parcel, lane);
     } else if (this.#order.size > 0) this.#order.went(parcel, lane.address);
+  }
+
+  // Its node takes nothing just now.
+  #waitForNode(parcel: Parcel, { lastError }: Keeper): void {
+    const { failover } = this.#options;
+    if (failover > 0) this.#park(parcel, failover);
+    else parcel.fail(lossOf(parcel, lastError ?? new AbortError('Connection is closed.')));
   }
 
   // A call that may hold its connection gets one of its own.

@@ -210,6 +210,28 @@ const rows: readonly Row[] = [
     },
   },
   {
+    name: 'retryDelayOnClusterDown 0: CLUSTERDOWN is final',
+    options: { retryDelayOnClusterDown: 0 },
+    one: ([name]) => (name === 'get' ? '-CLUSTERDOWN The cluster is down\r\n' : undefined),
+    act: async (client) => [await outcomeOf(() => client.get(low)), await outcomeOf(() => client.set(low, 1))],
+  },
+  {
+    name: 'retryDelayOnFailover 0: a loss is final',
+    options: { retryDelayOnFailover: 0 },
+    one: () => undefined,
+    act: async (client, { one, two }) => {
+      await Promise.all([client.get(low), client.get(high)]);
+      const usual = two.answer;
+      two.answer = (argv, socket) => {
+        if (argv[0] !== 'get') return usual(argv, socket);
+        socket.destroy();
+        return '';
+      };
+      const lost = await outcomeOf(() => client.get(high));
+      return [lost, one.count('get') > 0, await client.get(low)];
+    },
+  },
+  {
     name: 'slots and nodes',
     one: () => undefined,
     act: async (client, { one, two }) => {
