@@ -2,6 +2,7 @@
 // A row that a capture comes to have is refused by the generator, so nothing here can go stale unseen.
 
 import type { Argument } from './gen/capture.ts';
+import { parseSyntax } from './gen/syntax.ts';
 
 export interface OverrideRow {
   readonly name: string;
@@ -313,10 +314,11 @@ export const argumentPatches: Readonly<
   // WITHSCORES makes another reply in RESP3; everything else may come in any order.
   zrangebyscore: (args) => [args, anyMore(args.slice(0, 3))],
   zrevrangebyscore: (args) => [args, anyMore(args.slice(0, 3))],
-  // 8.x: MAXCOUNT, MAXSIZE, KEEPREF and their kin.
+  // 8.x: MAXCOUNT, MAXSIZE and CLAIM; users write the words in either letter case, and in any order.
   xread: (args) => [args, anyMore([])],
   xreadgroup: (args) => [args, anyMore(args.slice(0, 1))],
-  xtrim: (args) => [args, anyMore(args.slice(0, 1))],
+  // 8.2: what becomes of references to the entries.
+  xtrim: (args) => [[...args, ...parseSyntax('[KEEPREF|DELREF|ACKED]')]],
   // PREFIX may be given many times, among the other options.
   'client|tracking': (args) => [args, anyMore([])],
   // 7.4
