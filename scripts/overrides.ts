@@ -245,27 +245,29 @@ export const moduleCommands: readonly OverrideRow[] = [
   ...modules('ts', 'i1:r-1,3,0', 'write', 'madd'),
   ...modules('ts', 'i1:r1,1,0', 'write', 'createrule deleterule'),
   ...modules('ts', 'i1:r0,1,0', 'readonly', 'get info range revrange'),
-  ...modules('ts', undefined, 'readonly', 'mget mrange mrevrange queryindex'),
+  ...modules('ts', undefined, undefined, 'mget mrange mrevrange queryindex'),
   ...modules('ft', 'i1:r0,1,0', 'write', 'sugadd sugdel'),
   ...modules('ft', 'i1:r0,1,0', 'readonly', 'sugget suglen'),
   ...modules(
     'ft',
     undefined,
-    'readonly',
-    '_list aggregate explain explaincli hybrid info profile search spellcheck syndump tagvals dictdump',
-  ),
-  ...modules(
-    'ft',
     undefined,
-    'write',
-    'aliasadd aliasdel aliasupdate alter config create cursor dictadd dictdel dropindex synupdate',
+    `_list aggregate aliasadd aliasdel aliasupdate alter config create cursor dictadd dictdel dictdump dropindex explain
+    explaincli hybrid info profile search spellcheck syndump synupdate tagvals`,
   ),
 ];
 
-function modules(module: string, find: string | undefined, flag: 'write' | 'readonly', names: string): OverrideRow[] {
-  return names.split(' ').map((name) => {
-    const row = { name: `${module}.${name}`, arity: -1, flags: [flag], syntax: '' };
-    return find === undefined ? row : { ...row, keys: `${accessOf([flag])}:${find}` };
+/** What has no key is left to masters: what it reads there is more than one node's. */
+function modules(
+  module: string,
+  find: string | undefined,
+  flag: 'write' | 'readonly' | undefined,
+  names: string,
+): OverrideRow[] {
+  const flags = flag === undefined ? [] : [flag];
+  return names.split(/\s+/).map((name) => {
+    const row = { name: `${module}.${name}`, arity: -1, flags, syntax: '' };
+    return find === undefined ? row : { ...row, keys: `${accessOf(flags)}:${find}` };
   });
 }
 

@@ -194,33 +194,33 @@ fcall -3 1jj4 2a:i2:n0,1,1
 fcall_ro -3 1jj6 h:i2:n0,1,1
 flushall -1 1
 flushdb -1 1
-ft._list -1 b8jm
-ft.aggregate -1 b8jm
-ft.aliasadd -1 b8jl
-ft.aliasdel -1 b8jl
-ft.aliasupdate -1 b8jl
-ft.alter -1 b8jl
-ft.config -1 b8jl
-ft.create -1 b8jl
-ft.cursor -1 b8jl
-ft.dictadd -1 b8jl
-ft.dictdel -1 b8jl
-ft.dictdump -1 b8jm
-ft.dropindex -1 b8jl
-ft.explain -1 b8jm
-ft.explaincli -1 b8jm
-ft.hybrid -1 b8jm
-ft.info -1 b8jm
-ft.profile -1 b8jm
-ft.search -1 b8jm
-ft.spellcheck -1 b8jm
+ft._list -1 b8jk
+ft.aggregate -1 b8jk
+ft.aliasadd -1 b8jk
+ft.aliasdel -1 b8jk
+ft.aliasupdate -1 b8jk
+ft.alter -1 b8jk
+ft.config -1 b8jk
+ft.create -1 b8jk
+ft.cursor -1 b8jk
+ft.dictadd -1 b8jk
+ft.dictdel -1 b8jk
+ft.dictdump -1 b8jk
+ft.dropindex -1 b8jk
+ft.explain -1 b8jk
+ft.explaincli -1 b8jk
+ft.hybrid -1 b8jk
+ft.info -1 b8jk
+ft.profile -1 b8jk
+ft.search -1 b8jk
+ft.spellcheck -1 b8jk
 ft.sugadd -1 b8jl 1u:i1:r0,1,0
 ft.sugdel -1 b8jl 1u:i1:r0,1,0
 ft.sugget -1 b8jm h:i1:r0,1,0
 ft.suglen -1 b8jm h:i1:r0,1,0
-ft.syndump -1 b8jm
-ft.synupdate -1 b8jl
-ft.tagvals -1 b8jm
+ft.syndump -1 b8jk
+ft.synupdate -1 b8jk
+ft.tagvals -1 b8jk
 function -2 0
 function|delete 3 x
 function|dump 2 w
@@ -497,10 +497,10 @@ ts.get -1 b8jm h:i1:r0,1,0
 ts.incrby -1 b8jl 1u:i1:r0,1,0
 ts.info -1 b8jm h:i1:r0,1,0
 ts.madd -1 b8jl 1u:i1:r-1,3,0
-ts.mget -1 b8jm
-ts.mrange -1 b8jm
-ts.mrevrange -1 b8jm
-ts.queryindex -1 b8jm
+ts.mget -1 b8jk
+ts.mrange -1 b8jk
+ts.mrevrange -1 b8jk
+ts.queryindex -1 b8jk
 ts.range -1 b8jm h:i1:r0,1,0
 ts.revrange -1 b8jm h:i1:r0,1,0
 ttl 2 ea h:i1:r0,1,0
