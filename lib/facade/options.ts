@@ -180,8 +180,8 @@ export interface ClusterOptions {
   /** Accepted for ioredis's sake: SSUBSCRIBE always has a connection for each master concerned. */
   shardedSubscribers?: boolean | undefined;
   /**
-   * MOVED and ASK followed for one call. 16, ioredis's default, stands for no limit of its own: redirects are followed,
-   * with growing pauses, until `retryDeadline`.
+   * How often one call is tried again that is redirected, refused (CLUSTERDOWN, TRYAGAIN, ...) or lost. 16, ioredis's
+   * default, stands for no limit of its own: it is tried, with growing pauses, until `retryDeadline`.
    */
   maxRedirections?: number | undefined;
   /**

@@ -321,6 +321,8 @@ export class Router implements Dispatcher {
         this.#follow(parcel, verdict, error, from);
         return;
       case 'later':
+        // Redirects alone go on without a limit; one that the user has set counts every refusal, as with ioredis.
+        if (this.#options.maxRedirections !== Infinity && this.#isSpent(parcel, error)) return;
         this.counts.retried++;
         this.#events.onRedirect('retry', parcel, error, from, undefined);
         if (verdict.refresh) this.#events.onHint('outage');
@@ -333,16 +335,15 @@ export class Router implements Dispatcher {
     }
   }
 
+  #isSpent(parcel: Parcel, error: Error): boolean {
+    if (++parcel.redirects <= this.#options.maxRedirections) return false;
+    const text = `Too many Cluster redirections. Last error: ${String(error)}`;
+    parcel.fail(new RedisError(text, this.#detailOf(parcel, 'ERR_TOO_MANY_REDIRECTIONS')));
+    return true;
+  }
+
   #follow(parcel: Parcel, verdict: Verdict & { kind: 'moved' | 'ask' }, error: Error, from: string): void {
-    if (++parcel.redirects > this.#options.maxRedirections) {
-      parcel.fail(
-        new RedisError(
-          `Too many Cluster redirections. Last error: ${String(error)}`,
-          this.#detailOf(parcel, 'ERR_TOO_MANY_REDIRECTIONS'),
-        ),
-      );
-      return;
-    }
+    if (this.#isSpent(parcel, error)) return;
     const key = this.#identify(verdict, from);
     if (key === undefined) {
       this.#events.onHint('moved');

@@ -215,6 +215,19 @@ const rows: readonly Row[] = [
     one: ([name]) => (name === 'get' ? '-CLUSTERDOWN The cluster is down\r\n' : undefined),
     act: async (client) => [await outcomeOf(() => client.get(low)), await outcomeOf(() => client.set(low, 1))],
   },
+  ...(['CLUSTERDOWN The cluster is down', 'TRYAGAIN Multiple keys'] as const).map(
+    (refusal): Row => ({
+      name: `maxRedirections bounds refusals too: ${refusal}`,
+      options: { maxRedirections: 3, retryDelayOnClusterDown: 2, retryDelayOnTryAgain: 2 },
+      one: ([name]) => (name === 'get' ? `-${refusal}\r\n` : undefined),
+      // ioredis asks any node the next time.
+      two: ([name]) => (name === 'get' ? `-${refusal}\r\n` : undefined),
+      act: async (client, { one, two }) => [
+        await outcomeOf(() => client.get(low)),
+        one.count('get') + two.count('get'),
+      ],
+    }),
+  ),
   {
     name: 'retryDelayOnFailover 0: a loss is final',
     options: { retryDelayOnFailover: 0 },
