@@ -56,7 +56,9 @@ export interface CoreEvents {
   /** The client: `this` of clusterRetryStrategy, which may assign its startupNodes. Read at each round. */
   readonly client: { readonly startupNodes: readonly StartupNode[] };
   onReady(): void;
-  /** A node's connection changed: told first of all, before anything is sent on it. */
+  /** A node's connection is through its handshake, and nothing else has been sent on it. */
+  onNodeReady(keeper: Keeper): void;
+  /** A node's connection changed; what waited for it has been written by then. */
   onKeeperState(keeper: Keeper, state: KeeperState, reason: Error | undefined): void;
   onSilence(keeper: Keeper, silent: boolean): void;
   onPush(keeper: Keeper, push: Push): void;
@@ -371,6 +373,7 @@ export class ClusterCore {
       this.#world,
       {
         onState: (keeper, state, reason) => this.#onNodeState(keeper, state, reason),
+        onReady: (keeper) => this.#events.onNodeReady(keeper),
         onPush: (keeper, push) => this.#events.onPush(keeper, push),
         onSilence: (keeper, silent) => {
           this.#events.onSilence(keeper, silent);

@@ -118,9 +118,9 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
       onKeeperState: (keeper, state, reason) => {
         const face = this.#faces.get(keeper.address);
         if (face !== undefined) tellState(face, keeper, state, reason);
-        if (state === 'up') this.#prepare(keeper);
         this.#cache?.nodeState(keeper, state);
       },
+      onNodeReady: (keeper) => this.#prepare(keeper),
       onSilence: (keeper, silent) => this.#cache?.silence(keeper, silent),
       onPush: (keeper, push) => this.#cache?.receive(keeper, push),
       onEnd: () => this.#subscriber.stop(false),
