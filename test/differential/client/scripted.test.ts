@@ -244,6 +244,86 @@ const rows: readonly Row[] = [
       return [lost, one.count('get') > 0, await client.get(low)];
     },
   },
+  ...(['refused', 'hung up on'] as const).map(
+    (how): Row => ({
+      name: `quit that is ${how}`,
+      one: () => undefined,
+      act: async (client, { one, two }) => {
+        await Promise.all([client.get(low), client.get(high)]);
+        for (const node of [one, two]) {
+          const usual = node.answer;
+          node.answer = (argv, socket) => {
+            if (argv[0] !== 'quit') return usual(argv, socket);
+            if (how === 'refused') return '-ERR quit failed\r\n';
+            socket.destroy();
+            return '';
+          };
+        }
+        return outcomeOf(() => client.quit());
+      },
+    }),
+  ),
+  {
+    name: 'a MOVED whose slot is none',
+    one: ([name]) => (name === 'get' ? '-MOVED __proto__ 127.0.0.1:1\r\n' : undefined),
+    act: (client) => outcomeOf(() => client.get(low)),
+  },
+  {
+    name: 'CLUSTER SLOTS refused once: events',
+    options: { lazyConnect: true, clusterRetryStrategy: () => 10 },
+    one: () => undefined,
+    act: async (client, { one }) => {
+      const events: unknown[] = [];
+      for (const name of ['node error', 'error', 'close', 'reconnecting', 'ready'])
+        client.on(name, (error: unknown) => events.push([name, error instanceof Error ? error.message : error]));
+      const usual = one.answer;
+      let refusals = 0;
+      one.answer = (argv, socket) =>
+        argv[0] === 'cluster' && argv[1]?.toLowerCase() === 'slots' && refusals++ === 0
+          ? '-NOPERM this user has no permissions\r\n'
+          : usual(argv, socket);
+      client.connect().catch(() => undefined);
+      return [await client.get(low), events];
+    },
+  },
+  {
+    name: 'nobody is there: events',
+    options: { lazyConnect: true, clusterRetryStrategy: () => null },
+    one: () => undefined,
+    act: async (client) => {
+      client.startupNodes = [1];
+      const events: unknown[] = [];
+      for (const name of ['connecting', 'error', 'close', 'reconnecting', 'end'])
+        client.on(name, (error: unknown) => events.push([name, error instanceof Error ? error.message : error]));
+      const outcomes = await Promise.all([
+        outcomeOf(() => client.get(low)),
+        outcomeOf(() => client.multi().get(low).exec()),
+        outcomeOf(() => client.subscribe('news')),
+      ]);
+      await until('the end', () => events.length >= 4);
+      return [outcomes.map((one: Face) => one.rejected.message ?? one.rejected.fields), events, client.status];
+    },
+  },
+  {
+    name: 'nobody is there: a pipeline',
+    deviation: 'each command has its error in its place, as in every other pipeline; ioredis rejects the pipeline',
+    options: { lazyConnect: true, clusterRetryStrategy: () => null },
+    one: () => undefined,
+    act: (client) => {
+      client.startupNodes = [1];
+      return outcomeOf(() => client.pipeline().get(low).exec());
+    },
+  },
+  {
+    name: 'no offline queue: before and after ready',
+    options: { enableOfflineQueue: false },
+    one: () => undefined,
+    act: async (client) => {
+      const before = await outcomeOf(() => client.get(low));
+      if (client.status !== 'ready') await new Promise((resolve) => client.once('ready', resolve));
+      return [before, await client.get(low)];
+    },
+  },
   {
     name: 'slots and nodes',
     one: () => undefined,
