@@ -1,13 +1,23 @@
-// Captures COMMAND INFO and COMMAND DOCS of a redis-server into scripts/data/command-docs.json.
-// Starts its own server on a free loopback port in a temporary folder and stops it by pid.
+// Captures COMMAND INFO and COMMAND DOCS of a redis-server into scripts/data/command-docs.json, and with --newer what
+// later servers have beyond it into scripts/data/newer-commands.json.
+// Starts its own servers on free loopback ports in temporary folders and stops them by pid.
 // Run: npm run build:test && node build/scripts/capture-commands.js [path of redis-server]
+//      ... && node build/scripts/capture-commands.js --newer .servers/redis-8/server .servers/valkey-9/server
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { resolve as absolute, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { capturePath, type DocsEntry, type InfoEntry } from './gen/capture.ts';
+import {
+  type Capture,
+  capturePath,
+  type DocsEntry,
+  type InfoEntry,
+  type NewerCommand,
+  newerPath,
+  readCapture,
+} from './gen/capture.ts';
 
 function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
@@ -55,32 +65,77 @@ function print(version: string, info: readonly InfoEntry[], docs: Record<string,
   return `{\n  "about": ${JSON.stringify(about)},\n  "info": [\n${infoLines}\n  ],\n  "docs": {\n${docsLines}\n  }\n}\n`;
 }
 
-const folder = mkdtempSync(join(tmpdir(), 'lingcache-capture-'));
-const port = await freePort();
-const server = spawn(
-  process.argv[2] ?? 'redis-server',
-  ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', folder],
-  { stdio: 'ignore' },
-);
-try {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      ask(port, 'PING');
-      break;
-    } catch (error) {
-      if (attempt === 50) throw error;
-      await delay(100);
+/** What one server answers, its name and version as `about`. */
+async function capture(program: string): Promise<Capture> {
+  const folder = mkdtempSync(join(tmpdir(), 'lingcache-capture-'));
+  const port = await freePort();
+  const server = spawn(program, ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', folder], {
+    stdio: 'ignore',
+  });
+  try {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        ask(port, 'PING');
+        break;
+      } catch (error) {
+        if (attempt === 50) throw error;
+        await delay(100);
+      }
     }
+    const about = ask(port, 'INFO', 'server');
+    const valkey = /valkey_version:(\S+)/.exec(about)?.[1];
+    const version = valkey ?? /redis_version:(\S+)/.exec(about)?.[1] ?? 'unknown';
+    const info = (JSON.parse(ask(port, '--json', 'COMMAND')) as InfoEntry[])
+      .map(sortedInfo)
+      .sort(([a], [b]) => (a < b ? -1 : 1));
+    const docs = sortKeys(JSON.parse(ask(port, '--json', 'COMMAND', 'DOCS')) as Record<string, DocsEntry>);
+    return { about: { server: `${valkey === undefined ? 'Redis' : 'Valkey'} ${version}`, recipe: '' }, info, docs };
+  } finally {
+    server.kill('SIGTERM');
+    await new Promise((resolve) => server.once('exit', resolve));
+    rmSync(folder, { recursive: true, force: true });
   }
-  const version = /redis_version:(\S+)/.exec(ask(port, 'INFO', 'server'))?.[1] ?? 'unknown';
-  const info = (JSON.parse(ask(port, '--json', 'COMMAND')) as InfoEntry[])
-    .map(sortedInfo)
-    .sort(([a], [b]) => (a < b ? -1 : 1));
-  const docs = sortKeys(JSON.parse(ask(port, '--json', 'COMMAND', 'DOCS')) as Record<string, DocsEntry>);
-  writeFileSync(capturePath, print(version, info, docs));
+}
+
+/** Every command and subcommand, one level. A module tells neither arity nor arguments: those stand in overrides.ts. */
+function flat({ info, docs }: Capture): Map<string, NewerCommand> {
+  const commands = new Map<string, NewerCommand>();
+  const add = (
+    [name, arity, flags, , , , , , keySpecs, subcommands]: InfoEntry,
+    entry: DocsEntry | undefined,
+  ): void => {
+    if (entry === undefined || (entry.group as string) === 'module') return;
+    const { summary, since, group, arguments: args = [] } = entry;
+    const container = subcommands.length > 0;
+    commands.set(name, { name, arity, flags, keySpecs, container, summary, since, group, arguments: args });
+    for (const sub of subcommands) add(sub, entry.subcommands?.[sub[0]]);
+  };
+  for (const entry of info) add(entry, docs[entry[0]]);
+  return commands;
+}
+
+async function captureNewer(programs: readonly string[]): Promise<void> {
+  const known = flat(readCapture());
+  const servers: string[] = [];
+  for (const program of programs) {
+    const seen = await capture(absolute(program));
+    const newer = [...flat(seen).values()].filter(({ name }) => !known.has(name));
+    const lines = newer.map((command) => `      ${JSON.stringify(command)}`).join(',\n');
+    servers.push(`    {"server": ${JSON.stringify(seen.about.server)}, "commands": [\n${lines}\n    ]}`);
+    console.log(`${newer.length} commands of ${seen.about.server} beyond the capture`);
+  }
+  const recipe = 'node build/scripts/capture-commands.js --newer PROGRAM...: what is not in command-docs.json';
+  writeFileSync(
+    newerPath,
+    `{\n  "recipe": ${JSON.stringify(recipe)},\n  "servers": [\n${servers.join(',\n')}\n  ]\n}\n`,
+  );
+}
+
+const [mode, ...programs] = process.argv.slice(2);
+if (mode === '--newer') await captureNewer(programs);
+else {
+  const { about, info, docs } = await capture(mode ?? 'redis-server');
+  const version = about.server.split(' ')[1]!;
+  writeFileSync(capturePath, print(version, info, docs as Record<string, DocsEntry>));
   console.log(`${capturePath}: ${info.length} commands of redis-server ${version}`);
-} finally {
-  server.kill('SIGTERM');
-  await new Promise((resolve) => server.once('exit', resolve));
-  rmSync(folder, { recursive: true, force: true });
 }

@@ -3,27 +3,46 @@
 
 import { hintOf, withHint } from './hint.ts';
 
+/** What an error is made with. */
 export interface ErrorDetail {
+  /** Stable, for programs. */
   readonly code?: string;
   /** `host:port` of the node concerned. */
   readonly node?: string | undefined;
+  /** Of the call's keys. */
   readonly slot?: number | undefined;
   /** How often the call was given to a connection. */
   readonly attempts?: number | undefined;
   /** How often its bytes left for a server: each of these may have been executed, unless it was refused. */
   readonly writes?: number | undefined;
+  /** The error behind this one. */
   readonly cause?: unknown;
 }
 
 /** Anything the client itself reports. `code` is stable; the text is for people. */
 export class RedisError extends Error {
+  /** Stable, for programs: ERR_... of this client, or that of the system or the server. */
   readonly code: string;
+  /** `host:port` of the node concerned, where one is. */
   declare readonly node?: string;
+  /** The slot of the call's keys, where it has any. */
   declare readonly slot?: number;
+  /** How often the call was given to a connection. */
   declare readonly attempts?: number;
+  /** How often its bytes left for a server: each of these may have been executed, unless it was refused. */
   declare readonly writes?: number;
   /** What may help: not part of the message, shown in `stack`. */
   declare readonly hint?: string;
+  /** Of a socket or a look-up that failed, as in Node's own errors: the system's number of the error. */
+  declare readonly errno?: number;
+  /** Of a socket or a look-up that failed: what was asked of the system, `connect` or `getaddrinfo`. */
+  declare readonly syscall?: string;
+  /** Of a connection that failed: the address that was dialed. */
+  declare readonly address?: string;
+  /** Of a connection that failed: the port that was dialed. */
+  declare readonly port?: number;
+  /** Of a look-up that failed: the name that was asked for. */
+  declare readonly hostname?: string;
   /** The command that failed, when there is one. */
   declare command?: { name: string; args: unknown[] };
 
@@ -108,8 +127,11 @@ export class QueueFullError extends RedisError {
  * last of them, and `hint` is what they say in one line; the message is ioredis's own.
  */
 export class ClusterAllFailedError extends RedisError {
+  /** One a node, in the order in which they were asked. */
   readonly errors: readonly Error[];
+  /** The last of them, as ioredis has it. */
   readonly lastNodeError: Error | undefined;
+  /** What the nodes said, in one line, and what may help. */
   declare readonly hint: string;
 
   constructor(message: string, errors: readonly Error[], detail: ErrorDetail = {}) {
@@ -146,10 +168,13 @@ export function reasonsOf(errors: readonly Error[]): string {
   return errors.map((error) => `${(error as { node?: string }).node ?? 'node'}: ${error.message}`).join('; ');
 }
 
+/** How one part of a split command ended. */
 export interface PartOutcome {
   /** The keys of the part (or its shard's slot, of a command sent to every shard). */
   readonly subject: readonly (string | Uint8Array)[];
+  /** null: the part was carried out. */
   readonly error: Error | null;
+  /** Its reply; undefined beside an error. */
   readonly value: unknown;
 }
 
@@ -157,6 +182,7 @@ export interface PartOutcome {
 export class PartialFailureError extends RedisError {
   /** One entry a part: what it was about, and its error or its value. */
   readonly parts: readonly PartOutcome[];
+  /** The errors of those that failed. */
   readonly errors: readonly Error[];
 
   constructor(name: string, parts: readonly PartOutcome[]) {
@@ -172,6 +198,7 @@ export class PartialFailureError extends RedisError {
 
 /** An option that cannot be used; thrown at construction. */
 export class OptionError extends TypeError {
+  /** The same for all of them. */
   readonly code = 'ERR_INVALID_OPTION';
   /** The option's name as written by the user. */
   readonly option: string;
@@ -191,6 +218,18 @@ export function errorOfNode(node: string, cause: unknown): RedisError {
   const code = (cause as { code?: unknown } | null)?.code;
   const message = cause instanceof Error ? cause.message || String(code ?? cause.name) : String(cause);
   const error = new RedisError(message, { node, cause, ...(typeof code === 'string' ? { code } : {}) });
+  copySystemFields(cause, error);
   const hint = hintOf(cause);
   return hint === undefined ? error : withHint(error, hint);
+}
+
+const systemFields = ['errno', 'syscall', 'address', 'port', 'hostname'] as const;
+
+// As Node's own errors of sockets and look-ups have them: users log and test them.
+function copySystemFields(from: unknown, to: Error): void {
+  if (!(from instanceof Error) || !('syscall' in from)) return;
+  for (const name of systemFields) {
+    const value = (from as unknown as Record<string, unknown>)[name];
+    if (value !== undefined) Object.assign(to, { [name]: value });
+  }
 }

@@ -9,11 +9,17 @@ import { counted, listed, type Part, Split } from './split.ts';
 type Join = (values: readonly unknown[]) => unknown;
 
 const first: Join = (values) => values[0];
-const sum: Join = (values) => values.reduce<number>((total, value) => total + counted(value), 0);
-const least: Join = (values) => Math.min(...values.map(counted));
+/** Numbers are text with `stringNumbers`. */
+const like = (model: unknown, value: number): unknown => (typeof model === 'string' ? String(value) : value);
+const sum: Join = (values) =>
+  like(
+    values[0],
+    values.reduce<number>((total, value) => total + counted(value), 0),
+  );
+const least: Join = (values) => like(values[0], Math.min(...values.map(counted)));
 const concat: Join = (values) => values.flatMap((value) => listed(value));
 const everywhere: Join = (values) =>
-  columns(values).map((column) => Number(column.every((value) => Number(value) === 1)));
+  columns(values).map((column) => like(column[0], Number(column.every((value) => Number(value) === 1))));
 const distinct: Join = (values) => [
   ...new Map((concat(values) as unknown[]).map((value) => [String(value), value])).values(),
 ];
@@ -66,6 +72,19 @@ export function fanOut(call: Call, slots: readonly number[], send: (part: Call) 
   new Split(call, parts, join);
   for (const part of parts) send(part.call);
   return true;
+}
+
+/** What servers keep each for itself, and every call of a script or a function rests on. */
+const scriptControls: ReadonlySet<string> = new Set(
+  `script|load script|flush script|exists function|load function|delete function|flush function|restore`.split(' '),
+);
+
+/** True for commands that say which scripts and functions there are: one node's answer is of no use. */
+export function isScriptControl(argv: readonly Argument[]): boolean {
+  if (argv.length < 2) return false;
+  const name = String(argv[0]).toLowerCase();
+  if (name !== 'script' && name !== 'function') return false;
+  return scriptControls.has(`${name}|${String(argv[1]).toLowerCase()}`);
 }
 
 /** True for commands with a policy. */

@@ -30,7 +30,9 @@ const reused = 'Pipeline cannot be used to send any commands when the `exec()` h
 
 const noSlots: ReadonlySet<number> = new Set();
 
+/** Calls that are collected and sent together, each to its node; results come in call order. */
 export class Pipeline {
+  /** Tells a pipeline from a client, as with ioredis. */
   readonly isPipeline = true;
   readonly #host: BatchHost;
   readonly #calls: Call[] = [];

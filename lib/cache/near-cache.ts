@@ -24,6 +24,7 @@ import { keyNamesOf, mayKeep, nameOf } from './policy.ts';
 import { copyOf, isPlain, sizeOf } from './replies.ts';
 import { type Epoch, Tracking, type TrackingHost } from './tracking.ts';
 
+/** Bounds of `clientSideCache`. */
 export interface NearCacheOptions {
   /** Most answers kept. Default 100000. */
   readonly maxEntries?: number | undefined;
@@ -33,6 +34,7 @@ export interface NearCacheOptions {
   readonly ttl?: number | undefined;
 }
 
+/** What a near cache has done so far. */
 export interface CacheStats {
   /** Reads answered from memory. */
   readonly hits: number;

@@ -8,11 +8,12 @@ import type { Argument } from '../wire/encoder.ts';
 /**
  * Read-only by the table, and yet not for keeping: chance decides (..randmember), the clock does (ttl, xpending), a
  * cursor belongs to one walk (..scan), reading is an act (touch), or what is read is more than the keys that the
- * server is told of (scripts, sort_ro's patterns, the containers memory, object and xinfo).
+ * server is told of (scripts, sort_ro's patterns, the containers memory, object and xinfo). What a module's commands rest
+ * on, nobody has promised.
  */
 const never: ReadonlySet<string> = new Set(
   (
-    'hrandfield srandmember zrandmember vrandmember ttl pttl httl hpttl xpending hscan sscan zscan arscan touch ' +
+    'clusterscan hrandfield srandmember zrandmember vrandmember ttl pttl httl hpttl xpending hscan sscan zscan arscan touch ' +
     'eval_ro evalsha_ro fcall_ro sort_ro memory object xinfo'
   ).split(' '),
 );
@@ -33,7 +34,7 @@ export function mayKeep(name: Argument): boolean {
 
 function judge(name: string): boolean {
   const row = commandOf(name);
-  if (row === undefined || never.has(name) || row.keySpecs.length === 0) return false;
+  if (row === undefined || never.has(name) || name.includes('.') || row.keySpecs.length === 0) return false;
   return (row.flags & Flag.readonly) !== 0 && (row.flags & (Flag.blocking | Flag.write)) === 0;
 }
 

@@ -1,5 +1,6 @@
 // The keyPrefix option: puts a prefix before every key of an argv. Pure.
-// Shard channels count as keys; patterns, classic channels and the keys of unknown (module) commands do not.
+// Shard channels count as keys; patterns, classic channels, cursors and the keys of modules' commands do not, as with
+// ioredis.
 
 import type { Argument } from './argv.ts';
 import { keyIndexesOf } from './keys.ts';
@@ -8,7 +9,7 @@ import { commandOfArgv, wordOf } from './table.ts';
 /** A copy of argv with its keys prefixed; argv itself when it has none. Text and bytes mix: bytes on either side give bytes. */
 export function prefixKeys(argv: Argument[], prefix: string | Uint8Array): Argument[] {
   const row = commandOfArgv(argv);
-  if (row === undefined || argv.length < 2) return argv;
+  if (row === undefined || argv.length < 2 || row.name === 'clusterscan' || row.name.includes('.')) return argv;
   const indexes = keyIndexesOf(row, argv);
   if (row.name === 'sort' || row.name === 'sort_ro') indexes.push(...externalKeys(argv));
   if (indexes.length === 0) return argv;

@@ -51,9 +51,12 @@ for (const line of rows.split('\n')) {
   else siblings.push(name);
 }
 
-/** Every command a client has a method for: lower case, no subcommands, no MONITOR (it is not a call but a mode). */
+/**
+ * Every command a client has a method for: lower case, no subcommands, no modules' commands (`json.get` is for call()),
+ * no MONITOR (it is not a call but a mode).
+ */
 export const builtinCommandNames: readonly string[] = [...lines.keys()].filter(
-  (name) => !name.includes('|') && name !== 'monitor',
+  (name) => !/[|.]/.test(name) && name !== 'monitor',
 );
 
 /** Every row's name, subcommands (`cluster|slots`) included. */

@@ -48,6 +48,8 @@ export interface KeeperEvents {
   onState(keeper: Keeper, state: KeeperState, reason?: Error): void;
   /** A socket is open; the handshake begins. */
   onOpen?(keeper: Keeper): void;
+  /** Through its handshake; what is sent from within comes before everything that has waited. */
+  onReady?(keeper: Keeper): void;
   /** The socket was behind and takes writes again. */
   onDrain?(keeper: Keeper): void;
   /** Calls wait, no bytes come, and new ones are held back (`silent` true), or no longer. */
@@ -498,6 +500,7 @@ export class Keeper implements Lane {
     this.#slow = false;
     this.lastError = undefined;
     this.#watchSocket(connection);
+    this.#events.onReady?.(this);
     const waited = this.#takeQueue().filter((call) => !call.settled);
     // All of them, or none: a transaction's ASK is about its first call, and what is behind one keeps its place.
     const late = this.#upAt - this.#dialedAt > askLasts && waited.some((call) => call.asking);

@@ -34,6 +34,10 @@ interface ChainClient {
 
 export interface Chain extends RedisCommander<{ type: 'pipeline'; chain: ChainableCommander }> {}
 
+/**
+ * What `pipeline()` and `multi()` give, exported as `Pipeline`: command methods collect, `exec()` sends all at once and
+ * gives `[error, value]` for each, in call order. It can be used once.
+ */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the methods come from installCommands, users may merge their own
 export class Chain extends Pipeline {
   readonly #maker: CallMaker;

@@ -67,6 +67,7 @@ export interface Client<Mapping extends ReplyMappingMode = 'legacy'>
   extends RedisCommander<{ type: 'default'; mapping: ReplyShapes<Mapping> }>,
     KeyScanStreams {}
 
+/** What Cluster and Redis have in common: every command as a method, pipelines, transactions, scripts, quit(). */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the methods come from installCommands, users may merge their own
 export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extends EventEmitter {
   readonly #scripts = new Map<string, Script>();

@@ -51,10 +51,14 @@ export interface CoreEvents {
   onNodeRemoved(node: PooledNode): void;
   onNodeError(error: Error, key: string): void;
   onRefresh(map: SlotMap): void;
+  /** Asked for, and still the same. */
+  onSameMap(): void;
   /** The client: `this` of clusterRetryStrategy, which may assign its startupNodes. Read at each round. */
   readonly client: { readonly startupNodes: readonly StartupNode[] };
   onReady(): void;
-  /** A node's connection changed: told first of all, before anything is sent on it. */
+  /** A node's connection is through its handshake, and nothing else has been sent on it. */
+  onNodeReady(keeper: Keeper): void;
+  /** A node's connection changed; what waited for it has been written by then. */
   onKeeperState(keeper: Keeper, state: KeeperState, reason: Error | undefined): void;
   onSilence(keeper: Keeper, silent: boolean): void;
   onPush(keeper: Keeper, push: Push): void;
@@ -369,6 +373,7 @@ export class ClusterCore {
       this.#world,
       {
         onState: (keeper, state, reason) => this.#onNodeState(keeper, state, reason),
+        onReady: (keeper) => this.#events.onNodeReady(keeper),
         onPush: (keeper, push) => this.#events.onPush(keeper, push),
         onSilence: (keeper, silent) => {
           this.#events.onSilence(keeper, silent);
@@ -485,6 +490,7 @@ export class ClusterCore {
       this.router.adopt(map);
       // After a disconnect the pool is empty although the map is still the same.
       this.pool.reconcile(map.addresses(), map.facts.failed);
+      this.#events.onSameMap();
       return false;
     }
     this.router.setMap(map);
@@ -506,13 +512,22 @@ export class ClusterCore {
       this.router.forgetLanes();
     }
     if (state === 'resting' && reason !== undefined && this.lifecycle.status !== 'disconnecting') {
-      this.#events.onNodeError(reason, keeper.address);
+      if (this.#isNodeError(keeper, reason)) this.#events.onNodeError(reason, keeper.address);
       if (this.lifecycle.status === 'ready') this.refresher.suggest('outage');
     }
     if (state === 'resting' && this.#forgetsLostNodes) {
       const node = this.pool.get(keeper.address);
       if (node?.keeper === keeper) this.#show(node, false);
     }
+  }
+
+  // As ioredis has it for a client that is ready: a server that closes a connection in good order makes no error, and a
+  // node that has been taken back ('-node') makes none any more, however often it is dialed.
+  #isNodeError(keeper: Keeper, reason: Error): boolean {
+    if (this.lifecycle.status !== 'ready') return true;
+    const node = this.pool.get(keeper.address);
+    if (node?.inMap && !node.shown) return false;
+    return reason.message !== 'Connection is closed.';
   }
 
   // ioredis gives up a node whose socket ended, unless clusterNodeRetryStrategy says otherwise. Here it is dialed all the

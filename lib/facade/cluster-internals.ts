@@ -19,6 +19,8 @@ interface Face extends EventEmitter {
 
 /** The reading half of ioredis's ConnectionPool. */
 interface ConnectionPoolView {
+  /** `host:port` -> node, by role. */
+  readonly nodes: Readonly<Record<Role, Readonly<Record<string, Redis>>>>;
   getNodes(role?: Role): Redis[];
   getInstanceByKey(key: string): Redis | undefined;
   /** A node at random. */
@@ -60,8 +62,15 @@ function groups(face: Face): Groups {
   return made;
 }
 
+function byKey(nodes: readonly Redis[]): Record<string, Redis> {
+  return Object.fromEntries(nodes.map((node) => [`${node.options.host}:${node.options.port}`, node]));
+}
+
 function poolOf(face: Face): ConnectionPoolView {
   return {
+    get nodes() {
+      return { all: byKey(face.nodes()), master: byKey(face.nodes('master')), slave: byKey(face.nodes('slave')) };
+    },
     getNodes: (role = 'all') => face.nodes(role),
     getInstanceByKey: (key) => face.nodes().find(({ options }) => `${options.host}:${options.port}` === key),
     getSampleInstance: (role) => {

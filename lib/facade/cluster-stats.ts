@@ -6,6 +6,7 @@ import type { Latencies } from '../router/latency.ts';
 import type { RefreshReason } from '../topology/refresher.ts';
 import type { ClusterCore } from './cluster-core.ts';
 
+/** What `cluster.stats()` gives: counts since the client was made, and how things stand now. */
 export interface ClusterStats {
   /** MOVED and ASK followed, and calls tried again for any other reason. */
   readonly redirects: { readonly moved: number; readonly ask: number; readonly retried: number };
@@ -15,9 +16,13 @@ export interface ClusterStats {
   readonly waiting: number;
   /** What `maxQueueLength` and `maxQueueBytes` bound: everything that waits, sockets that are behind included. */
   readonly queue: { readonly calls: number; readonly bytes: number };
+  /** One a node that there is a connection for, or will be. */
   readonly nodes: readonly {
+    /** `host:port`. */
     readonly key: string;
+    /** By the slot map. */
     readonly role: 'master' | 'slave';
+    /** Of its connection; `resting`: waits to be dialed again. */
     readonly state: KeeperState;
     /** Calls sent and unanswered, or queued for this node's connection. */
     readonly inFlight: number;
@@ -25,6 +30,7 @@ export interface ClusterStats {
     readonly roundTrip: number | undefined;
     /** Milliseconds from call to reply since the node joined; blocking calls and transactions are not counted. */
     readonly latency: Latencies | undefined;
+    /** Its availability zone, once it has told; with scaleReads. */
     readonly zone: string | undefined;
   }[];
   /** Undefined without `clientSideCache`. */

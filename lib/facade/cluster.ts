@@ -6,9 +6,10 @@ import type { Backlog } from '../base/backlog.ts';
 import { emitSafely } from '../base/emit.ts';
 import { AbortError, OptionError } from '../base/errors.ts';
 import { type World, worldOf } from '../base/world.ts';
-import { fanOut, mayFanOut } from '../batch/fan-out.ts';
+import { fanOut, isScriptControl, mayFanOut } from '../batch/fan-out.ts';
 import { splitByKeys } from '../batch/multi-key.ts';
 import { NearCache } from '../cache/near-cache.ts';
+import { LoadedScripts } from '../command/loaded-scripts.ts';
 import { Call, CallFlag, type Parcel } from '../connection/call.ts';
 import type { Keeper } from '../connection/keeper.ts';
 import type { PooledNode } from '../router/node-pool.ts';
@@ -48,15 +49,27 @@ import type { ReplyMappingMode, ScanStreamOptions } from './types.ts';
 /** The map that a duplicate starts from, by the options made for it: it asks the cluster for none. */
 const inheritedMaps = new WeakMap<ClusterOptions, SlotMap>();
 
+/** Which of a cluster's nodes are meant. */
 export type NodeRole = 'master' | 'slave' | 'all';
 
 // biome-ignore lint/correctness/noUnusedVariables: declarations that merge name the same parameters
 export interface Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends ClusterInternals {}
 
+/**
+ * A client of a Redis or Valkey Cluster, by any of its nodes: `new Cluster([{ host, port }], options)`. Commands go to the
+ * node that owns their keys' slot, through redirects, slot moves and failovers. Emits `connect`, `ready`, `error`,
+ * `close`, `reconnecting`, `end`, `+node`, `-node`, `node error` and `refresh` as ioredis does, and `drain`.
+ *
+ * @example
+ * const cluster = new Cluster([{ host: '127.0.0.1', port: 7000 }]);
+ * await cluster.set('user:1', 'Ada');
+ * await cluster.quit();
+ */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: installInternals brings these, users may merge their own
 export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client<Mapping> {
   /** What the constructor was given, with ioredis's defaults for the rest. */
   readonly options: ClusterOptions;
+  /** Tells a Cluster from a Redis, as with ioredis. */
   readonly isCluster: boolean = true;
   /** Read at each attempt to connect; clusterRetryStrategy may assign it: `this.startupNodes = [...]`. */
   startupNodes: readonly ClusterNode[];
@@ -68,8 +81,10 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
   readonly #cache: NearCache | undefined;
   readonly #fieldsets: Fieldsets | undefined;
   #slots: { readonly map: SlotMap; readonly lists: string[][] } | undefined;
-  /** Neither crossSlot nor fanOut asked for: every call is one call. */
-  readonly #plain: boolean;
+  /** By SCRIPT LOAD. */
+  readonly #scripts = new LoadedScripts();
+  /** Calls with keys of several slots become several. */
+  readonly #splits: boolean;
 
   constructor(startupNodes: readonly ClusterNode[], given: ClusterOptionsWithReplyMapping<Mapping> = {}) {
     super();
@@ -81,7 +96,7 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     adoptDatabase(options, seeds);
     this.startupNodes = startupNodes;
     this.options = options;
-    this.#plain = options.crossSlot !== 'split' && !options.fanOut;
+    this.#splits = options.crossSlot === 'split';
     if (options.himportFieldsets?.length) this.#fieldsets = new Fieldsets(options.himportFieldsets);
     const world = worldOf(given);
     this.#world = world;
@@ -96,15 +111,16 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
         this.#subscriber.mapChanged();
         emitSafely(this, 'refresh');
       },
+      onSameMap: () => emitSafely(this, 'refresh'),
       client: this,
       onDrain: () => emitSafely(this, 'drain'),
       onReady: () => this.#subscriber.start(),
       onKeeperState: (keeper, state, reason) => {
         const face = this.#faces.get(keeper.address);
         if (face !== undefined) tellState(face, keeper, state, reason);
-        if (state === 'up') this.#prepare(keeper);
         this.#cache?.nodeState(keeper, state);
       },
+      onNodeReady: (keeper) => this.#prepare(keeper),
       onSilence: (keeper, silent) => this.#cache?.silence(keeper, silent),
       onPush: (keeper, push) => this.#cache?.receive(keeper, push),
       onEnd: () => this.#subscriber.stop(false),
@@ -139,6 +155,10 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     return this.#core.connect();
   }
 
+  /**
+   * Closes every connection without waiting: what was written is still answered, what waits is rejected. `reconnect`:
+   * connects again by clusterRetryStrategy, and what waits goes on waiting.
+   */
   override disconnect(reconnect = false): void {
     this.#subscriber.stop(reconnect);
     this.#core.disconnect(reconnect);
@@ -253,9 +273,10 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     this.#core.submit(parcel);
   };
 
-  // With crossSlot or fanOut a call may become several; everything else goes straight on.
+  // With crossSlot, and without keys, a call may become several; everything else goes straight on.
   readonly #send = (parcel: Parcel): void => {
-    if (this.#plain || !(parcel instanceof Call) || !this.#divide(parcel)) this.#direct(parcel);
+    const whole = parcel.slot >= 0 && !this.#splits;
+    if (whole || !(parcel instanceof Call) || !this.#divide(parcel)) this.#direct(parcel);
   };
 
   readonly #sendOfBatch = (parcel: Parcel): void => {
@@ -265,14 +286,23 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
   };
 
   #divide(call: Call): boolean {
-    if (call.slot >= 0) return this.options.crossSlot === 'split' && splitByKeys(call, this.#direct);
-    if (!this.options.fanOut || !mayFanOut(call.argv)) return false;
+    if (call.slot >= 0) return splitByKeys(call, this.#direct);
+    if (!this.#meansAll(call)) return false;
     // Which shards there are is known once the map is.
     if (this.status === 'ready') return fanOut(call, this.#core.router.map.aSlotOfEach(), this.#direct);
     this.#core.lifecycle.whenReady(() => {
       if (!fanOut(call, this.#core.router.map.aSlotOfEach(), this.#direct)) this.#direct(call);
     }, call);
     return true;
+  }
+
+  // Scripts and functions are of use only where every master has them, whatever is not said about other commands.
+  #meansAll({ argv }: Call): boolean {
+    const { fanOut } = this.options;
+    if (fanOut === false) return false;
+    const control = isScriptControl(argv);
+    if (control) this.#scripts.note(argv);
+    return control || (fanOut === true && mayFanOut(argv));
   }
 
   readonly #subscribe = (call: Call): void => {
@@ -285,7 +315,7 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
   #hands(options: ClusterOptions): ClientHands {
     const { redisOptions = {}, showFriendlyErrorStack = redisOptions.showFriendlyErrorStack ?? false } = options;
     return {
-      maker: new CallMaker(options, this.#core.router, redisOptions),
+      maker: new CallMaker(options, this.#core.router, redisOptions, this.#scripts),
       dispatcher: this.#core.router,
       friendly: showFriendlyErrorStack,
       cluster: true,
@@ -355,9 +385,10 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
   #faceOf(node: PooledNode): Redis<Mapping> {
     let face = this.#faces.get(node.key);
     if (face === undefined) {
-      face = new Redis<Mapping>(sharedKeeper, node.keeper, nodeOptionsOf(this.options, node), (client) =>
-        this.#subscriberOf(node.key, client),
-      );
+      face = new Redis<Mapping>(sharedKeeper, node.keeper, nodeOptionsOf(this.options, node), {
+        subscriberOf: (client) => this.#subscriberOf(node.key, client),
+        letRead: () => this.#core.pool.letRead(node),
+      });
       this.#faces.set(node.key, face);
     }
     return face;
@@ -375,8 +406,7 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     this.#faces.delete(node.key);
     this.#nodeSubscribers.get(node.key)?.stop(new AbortError('Node is disconnected', { node: node.key }));
     this.#nodeSubscribers.delete(node.key);
-    tellEnd(face);
-    emitSafely(this, '-node', face, node.key);
+    tellEnd(face, () => emitSafely(this, '-node', face, node.key));
   }
 }
 

@@ -51,6 +51,10 @@ const timeoutLast = ['blpop', 'brpop', 'brpoplpush', 'blmove', 'bzpopmin', 'bzpo
 const timeoutFirst = ['bzmpop', 'blmpop'];
 const blockOption = ['xread', 'xreadgroup'];
 
+/**
+ * A command made by hand, for `sendCommand()`: `new Command('set', ['k', 1], { replyEncoding: 'utf8' })`. Its `promise`
+ * settles with the reply.
+ */
 export class Command {
   /** Command names by what sets them apart; ioredis's groups. */
   static readonly FLAGS: Readonly<Record<CommandGroup, readonly string[]>> = {
@@ -74,7 +78,9 @@ export class Command {
   readonly promise: Promise<unknown>;
   /** May be asked of a replica. */
   readonly isReadOnly: boolean;
+  /** Its promise has been resolved. */
   isResolved = false;
+  /** Its promise has been resolved or rejected. */
   isSettled = false;
   readonly #options: CommandOptions;
   #resolve!: (value: unknown) => void;

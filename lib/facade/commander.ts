@@ -7,6 +7,7 @@ import { hintOf } from '../base/hint.ts';
 import { type Callback, nodeify } from '../batch/pipeline.ts';
 import { argvOf } from '../command/argv.ts';
 import { firstKeyIndex } from '../command/keys.ts';
+import type { LoadedScripts } from '../command/loaded-scripts.ts';
 import { prefixKeys } from '../command/prefix.ts';
 import { comfortOf, shapeOf } from '../command/reply-shape.ts';
 import { Script } from '../command/script.ts';
@@ -54,7 +55,8 @@ export function wordOf(name: string): Word {
   if (row !== undefined && (row.flags & Flag.blocking) !== 0) flags |= CallFlag.blocking;
   if (lower === 'wait' || lower === 'waitaof') flags |= CallFlag.blocking | CallFlag.inOrder;
   if (confirmations.has(lower)) flags |= CallFlag.subscribing;
-  if (row === undefined || slowCommands.has(lower)) flags |= CallFlag.slow;
+  // A module's commands may do whatever they like, also those whose keys are known.
+  if (row === undefined || slowCommands.has(lower) || lower.includes('.')) flags |= CallFlag.slow;
   const word: Word = { name, row, flags, shape: shapeOf(name) };
   if (words.size < maxWords) words.set(name, word);
   return word;
@@ -68,6 +70,7 @@ interface MakerOptions {
 export class CallMaker {
   readonly #options: MakerOptions;
   readonly #sink: CallSink;
+  readonly #scripts: LoadedScripts | undefined;
   /** What replies come by: for transformers, and to leave RESP3's own shapes alone where they are asked for. */
   readonly replyContext: Omit<ReplyContext, 'commandName'>;
 
@@ -75,9 +78,11 @@ export class CallMaker {
     options: MakerOptions,
     sink: CallSink,
     { protocol = 3, replyMapping = 'legacy' }: Pick<CommonRedisOptions, 'protocol' | 'replyMapping'> = {},
+    scripts?: LoadedScripts,
   ) {
     this.#options = options;
     this.#sink = sink;
+    this.#scripts = scripts;
     this.replyContext = { protocol, replyMapping };
   }
 
@@ -93,6 +98,9 @@ export class CallMaker {
   makeAsIs(word: Word, argv: Argument[], encoding: Encoding): Call {
     const call = this.#place(argv, word.row, flagsOf(word, argv), encoding, this.#shapeOf(word));
     if ((word.flags & CallFlag.subscribing) !== 0) call.pushes = Math.max(1, argv.length - 1);
+    if (word.row !== undefined && (word.row === evalsha || word.row === evalshaReadOnly)) {
+      call.fallback = this.#scripts?.evalOf(argv);
+    }
     return call;
   }
 
@@ -100,6 +108,7 @@ export class CallMaker {
   reshape(call: Call, shape: ReplyShape): Call {
     const reshaped = new Call(call.argv, call.slot, call.flags, call.encoding, shape, this.#sink);
     reshaped.pushes = call.pushes;
+    reshaped.fallback = call.fallback;
     return reshaped;
   }
 
@@ -146,6 +155,7 @@ function flagsOf({ name, flags }: Word, argv: readonly Argument[]): number {
 }
 
 const evalsha = commandOf('evalsha');
+const evalshaReadOnly = commandOf('evalsha_ro');
 
 /** What the methods of a class do with a command. */
 interface CommandTarget {

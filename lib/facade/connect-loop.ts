@@ -66,7 +66,7 @@ export class ConnectLoop {
 
   /** After `close`: another attempt after a while, or none. `told`: what the retry strategy hears of it. */
   tryAgain(reason: Error, told: Error = reason): void {
-    const delay = this.#hooks.delay(++this.#attempts, told);
+    const delay = this.#askDelay(told);
     if (typeof delay !== 'number') {
       this.#epoch++;
       this.#hooks.gaveUp(reason);
@@ -74,6 +74,18 @@ export class ConnectLoop {
     }
     this.#lifecycle.become('reconnecting');
     this.#retry = this.#world.after(delay, () => this.#begin(), true);
+  }
+
+  // What the user's strategy throws is for the process to see; the client is closed in good order.
+  #askDelay(told: Error): unknown {
+    try {
+      return this.#hooks.delay(++this.#attempts, told);
+    } catch (thrown) {
+      process.nextTick(() => {
+        throw thrown;
+      });
+      return null;
+    }
   }
 
   #begin(): void {

@@ -16,7 +16,9 @@ export type { DNSLookupFunction, DNSResolveSrvFunction, NatMap, RedirectAllow };
 /** A startup node: port, `host:port`, URL, or an object with host, port and credentials of its own. */
 export type ClusterNode = StartupNode;
 
+/** A Lua script that becomes a method of the client. */
 export interface ScriptDefinition {
+  /** The source. */
   lua: string;
   /** Omitted: the first argument of each call is the number of keys. */
   numberOfKeys?: number | undefined;
@@ -24,6 +26,7 @@ export interface ScriptDefinition {
   readOnly?: boolean | undefined;
 }
 
+/** How a connection is made, kept and used: for a `Redis` of one's own, and in `redisOptions` for every node of a `Cluster`. */
 export interface CommonRedisOptions {
   /** Milliseconds until a call is rejected with "Command timed out", queueing, redirects and retries included. Default: none. */
   commandTimeout?: number | undefined;
@@ -31,11 +34,13 @@ export interface CommonRedisOptions {
   connectTimeout?: number | undefined;
   /** Milliseconds of silence before TCP keep-alive probes; 0 or false turns them off, true is the default. Default 30000. */
   keepAlive?: number | boolean | undefined;
-  /** Default true. */
+  /** TCP_NODELAY: small writes leave at once. Default true. */
   noDelay?: boolean | undefined;
   /** 4 or 6 forces an address family. Default 0: either. */
   family?: number | undefined;
+  /** User of the server's ACL. Default: the user `default`. */
   username?: string | undefined;
+  /** Password of AUTH, said by every connection. Default: none. */
   password?: string | undefined;
   /** CLIENT SETNAME of every connection. */
   connectionName?: string | undefined;
@@ -55,7 +60,7 @@ export interface CommonRedisOptions {
   replyMapping?: ReplyMappingMode | undefined;
   /** Integers come as text, exact beyond 2^53. Default false. */
   stringNumbers?: boolean | undefined;
-  /** Prefix for every key position. */
+  /** Put before every key of a command; not before patterns, channels and keys of modules' commands. Default: none. */
   keyPrefix?: string | Buffer | undefined;
   /** Milliseconds of silence, while commands wait for an answer, after which the socket is dropped. Default: never. */
   socketTimeout?: number | undefined;
@@ -64,13 +69,13 @@ export interface CommonRedisOptions {
    * that have one, by `blockingTimeoutGrace` beyond it. Default: none.
    */
   blockingTimeout?: number | undefined;
-  /** Milliseconds; default 100. */
+  /** Milliseconds that a blocking command with a timeout of its own may be late, with `blockingTimeout`. Default 100. */
   blockingTimeoutGrace?: number | undefined;
   /** Asked for every error reply: true or 1 reconnects, 2 reconnects and sends the command again. Default: never. */
   reconnectOnError?: ((error: Error) => boolean | 0 | 1 | 2) | null | undefined;
   /** Milliseconds that LOADING is waited for, and most between two looks at a server that loads. Default 10000. */
   maxLoadingRetryTime?: number | undefined;
-  /** Accepted for ioredis's sake: sockets are closed at once. */
+  /** Milliseconds that a server has to answer what was written, and to close, after disconnect(). Default 2000. */
   disconnectTimeout?: number | undefined;
   /**
    * Milliseconds that quit() waits for the answers to what was sent before; then it closes all the same, and what has no
@@ -121,12 +126,13 @@ export interface CommonRedisOptions {
   maxBulkLength?: number | undefined;
   /** Accepted for ioredis's sake: commands of one tick always share one write. */
   enableAutoPipelining?: boolean | undefined;
-  /** Accepted for ioredis's sake. */
+  /** Accepted for ioredis's sake: there is nothing to leave out, see `enableAutoPipelining`. */
   autoPipeliningIgnoredCommands?: string[] | undefined;
   /** Custom commands: name -> Lua script. */
   scripts?: Record<string, ScriptDefinition> | undefined;
 }
 
+/** The options of `new Redis(...)`. */
 export interface RedisOptions extends CommonRedisOptions {
   /** Default localhost. */
   host?: string | undefined;
@@ -150,6 +156,7 @@ export type StandaloneConnectionOptions = Pick<
   'host' | 'port' | 'path' | 'family' | 'tls' | 'disconnectTimeout'
 >;
 
+/** The options of `new Cluster(nodes, options)`; what every node connection is to have stands in `redisOptions`. */
 export interface ClusterOptions {
   /** Milliseconds before attempt `times` to reach the cluster again; not a number: give up. Called on the cluster, whose `startupNodes` it may assign; null: one attempt only. Default min(100 + times * 2, 2000). */
   clusterRetryStrategy?: ((times: number, reason?: Error) => number | null | undefined | void) | null | undefined;
@@ -173,8 +180,8 @@ export interface ClusterOptions {
   /** Accepted for ioredis's sake: SSUBSCRIBE always has a connection for each master concerned. */
   shardedSubscribers?: boolean | undefined;
   /**
-   * MOVED and ASK followed for one call. 16, ioredis's default, stands for no limit of its own: redirects are followed,
-   * with growing pauses, until `retryDeadline`.
+   * How often one call is tried again that is redirected, refused (CLUSTERDOWN, TRYAGAIN, ...) or lost. 16, ioredis's
+   * default, stands for no limit of its own: it is tried, with growing pauses, until `retryDeadline`.
    */
   maxRedirections?: number | undefined;
   /**
@@ -182,7 +189,12 @@ export interface ClusterOptions {
    * "split" sends one command a slot and stitches the replies. Not atomic; PartialFailureError tells what failed.
    */
   crossSlot?: 'error' | 'split' | undefined;
-  /** FLUSHALL, DBSIZE, KEYS, SCRIPT LOAD and their like go to every master and are joined. Default false: one node, as ioredis. */
+  /**
+   * true: FLUSHALL, DBSIZE, KEYS, CONFIG SET and their like go to every master and are joined. Default: those go to one
+   * node, as with ioredis; what says which scripts and functions there are (SCRIPT LOAD, EXISTS and FLUSH; FUNCTION LOAD,
+   * DELETE, FLUSH and RESTORE) goes to every master, and EVALSHA of a script that this client has loaded is answered by
+   * nodes that do not know it as well. false: everything goes to one node.
+   */
   fanOut?: boolean | undefined;
   /**
    * Keeps answers of read-only commands in this process until their server says that a key changed (CLIENT TRACKING);
@@ -194,11 +206,11 @@ export interface ClusterOptions {
   clientSideCache?: NearCacheOptions | undefined;
   /** Milliseconds before a MOVED is followed. Default 0. */
   retryDelayOnMoved?: number | undefined;
-  /** Milliseconds before a call lost with its node is tried again. Default 100. */
+  /** Milliseconds before a call lost with its node is tried again; 0: it is rejected. Default 100. */
   retryDelayOnFailover?: number | undefined;
-  /** Default 100. */
+  /** Milliseconds before a call refused by CLUSTERDOWN is tried again, growing; 0: it is rejected. Default 100. */
   retryDelayOnClusterDown?: number | undefined;
-  /** Default 100. */
+  /** Milliseconds before a call refused by TRYAGAIN is tried again, growing. Default 100. */
   retryDelayOnTryAgain?: number | undefined;
   /**
    * Milliseconds from a call's start (a blocking one's: from its first trouble) until a refused call is no longer tried,
@@ -219,19 +231,24 @@ export interface ClusterOptions {
   slotsRefreshTimeout?: number | undefined;
   /** Milliseconds between refreshes that nothing asked for. Default: off, and 5000 with scaleReads or clientSideCache. */
   slotsRefreshInterval?: number | undefined;
-  /** For every node connection. */
+  /** Options of every node connection: credentials, TLS, timeouts. */
   redisOptions?:
     | Omit<RedisOptions, 'host' | 'port' | 'path' | 'retryStrategy' | 'readOnly' | 'himportFieldsets'>
     | undefined;
   /** As `redisOptions.db`; the path of a startup node's URL (`redis://host/3`) is the same. Default 0. */
   db?: number | undefined;
+  /** Do not connect before the first command or connect(). Default false. */
   lazyConnect?: boolean | undefined;
   /** Looks host names up instead of dns.lookup; may give the name back to leave it to the system. TLS keeps the name. */
   dnsLookup?: DNSLookupFunction | undefined;
   /** Startup nodes that are names are SRV names: their records are the nodes, asked for at each attempt to connect. Default false. */
   useSRVRecords?: boolean | undefined;
-  /** Default dns.resolveSrv. */
+  /** Looks SRV records up instead of dns.resolveSrv, with `useSRVRecords`. */
   resolveSrv?: DNSResolveSrvFunction | undefined;
+  /**
+   * Where nodes are reached whose own addresses cannot be: `{ '10.0.0.1:6379': { host: 'proxy', port: 7000 } }`, or a
+   * function of `host:port`. Holds for the slot map, MOVED and ASK; what it does not name stays as it is. Default: none.
+   */
   natMap?: NatMap | undefined;
   /**
    * Addresses that MOVED, ASK and the slot map may lead to, after natMap: networks (`10.0.0.0/8`), addresses, host
@@ -240,11 +257,15 @@ export interface ClusterOptions {
    * (ERR_REDIRECT_REFUSED), an entry of the map is left out. Startup nodes need no entry. Default: all.
    */
   redirectAllow?: RedirectAllow | undefined;
+  /** Put before every key of a command; may stand in `redisOptions` instead. Default: none. */
   keyPrefix?: string | Buffer | undefined;
+  /** Rejections show the line that made the call; costs a stack a call. Default false. */
   showFriendlyErrorStack?: boolean | undefined;
   /** Accepted for ioredis's sake: commands of one tick always share one write. */
   enableAutoPipelining?: boolean | undefined;
+  /** Accepted for ioredis's sake: there is nothing to leave out, see `enableAutoPipelining`. */
   autoPipeliningIgnoredCommands?: string[] | undefined;
+  /** Custom commands: name -> Lua script. */
   scripts?: Record<string, ScriptDefinition> | undefined;
   /**
    * Most commands that wait anywhere in this client: for the slot map, for nodes that are being dialed, to be tried
@@ -266,6 +287,7 @@ export interface ClusterOptions {
 export type RedisOptionsWithReplyMapping<Mapping extends ReplyMappingMode> = RedisOptions & {
   replyMapping?: Mapping | undefined;
 };
+/** As RedisOptionsWithReplyMapping, of a cluster. */
 export type ClusterOptionsWithReplyMapping<Mapping extends ReplyMappingMode> = ClusterOptions & {
   redisOptions?: (ClusterOptions['redisOptions'] & { replyMapping?: Mapping | undefined }) | undefined;
 };
@@ -276,6 +298,7 @@ export type ReplyMappingFromOptions<Current extends ReplyMappingMode, Options> =
 }
   ? Mapping
   : Current;
+/** As ReplyMappingFromOptions, of a cluster. */
 export type ReplyMappingFromClusterOptions<Current extends ReplyMappingMode, Options> = Options extends {
   redisOptions: infer NodeOptions;
 }

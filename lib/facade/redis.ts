@@ -12,12 +12,11 @@ import { Client, type ClientHands } from './client.ts';
 import { Command } from './command.ts';
 import { CallMaker, wordOf } from './commander.ts';
 import { defaultRedisOptions, redisOptionsOf } from './defaults.ts';
-import type { MakeSubscriber } from './node-subscriber.ts';
 import { checkRedisOptions } from './option-checks.ts';
 import type { RedisOptions, RedisOptionsWithReplyMapping, ReplyMappingFromOptions } from './options.ts';
 import { type NodeLink, RedisCore } from './redis-core.ts';
 import { ScanStream } from './scan-stream.ts';
-import { SharedLink } from './shared-link.ts';
+import { type SharedHooks, SharedLink } from './shared-link.ts';
 import type { ReplyMappingMode, ScanStreamOptions } from './types.ts';
 
 /** Marks the constructor call that wraps a cluster's own connection. */
@@ -32,17 +31,23 @@ export function tellState(redis: object, keeper: Keeper, state: KeeperState, rea
   if (link?.keeper === keeper) link.onState(state, reason);
 }
 
-/** The cluster has let go of the node. */
-export function tellEnd(redis: object): void {
-  sharedLinks.get(redis)?.onEnd();
+/** The cluster has let go of the node; `announce` is called between its `close` and `end`. */
+export function tellEnd(redis: object, announce: () => void): void {
+  sharedLinks.get(redis)?.onEnd(announce);
 }
 
+/**
+ * A client of one server: `new Redis()`, `new Redis(port, host, options)`, `new Redis('redis://host:6379/0')`. Keeps its
+ * connection alive by `retryStrategy`, and what is asked meanwhile waits. Also what `cluster.nodes()` gives: then it
+ * shares the cluster's connection to that node. A MOVED is an error here: `Cluster` follows them.
+ */
 export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<Mapping> {
   /** What options are when the constructor is not told; ioredis's, with null for nothing. */
   static readonly defaultOptions: Readonly<Record<string, unknown>> = defaultRedisOptions;
 
   /** What the constructor was given, with ioredis's defaults for the rest. */
   readonly options: RedisOptions;
+  /** Tells a Cluster from a Redis, as with ioredis. */
   readonly isCluster: boolean = false;
   readonly #world: World;
   readonly #link: NodeLink;
@@ -56,7 +61,7 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
   constructor(path: string);
   constructor();
   /** The cluster's way to wrap a connection of its own. */
-  constructor(shared: typeof sharedKeeper, keeper: Keeper, options: RedisOptions, subscriber: MakeSubscriber);
+  constructor(shared: typeof sharedKeeper, keeper: Keeper, options: RedisOptions, hooks: SharedHooks);
   constructor(...args: unknown[]) {
     super();
     this.#world = worldOf(args.findLast((arg) => typeof arg === 'object' && arg !== null) ?? {});
@@ -66,13 +71,13 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
     this.#link =
       keeper === undefined
         ? new RedisCore(this, this.options, this.#world)
-        : this.#share(keeper, args[3] as MakeSubscriber);
+        : this.#share(keeper, args[3] as SharedHooks);
     Client.equip(this, this.#hands(), this.options.scripts ?? {});
     if (keeper === undefined && !this.options.lazyConnect) this.connect().catch(() => undefined);
   }
 
-  #share(keeper: Keeper, makeSubscriber: MakeSubscriber): SharedLink {
-    const link = new SharedLink(this, keeper, makeSubscriber(this), this.options, this.#world);
+  #share(keeper: Keeper, hooks: SharedHooks): SharedLink {
+    const link = new SharedLink(this, keeper, hooks, this.options, this.#world);
     sharedLinks.set(this, link);
     return link;
   }
@@ -84,6 +89,10 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
     return connecting;
   }
 
+  /**
+   * Closes the connection without waiting: what was written is still answered, what waits is rejected. `reconnect`:
+   * connects again by retryStrategy, and what waits goes on waiting.
+   */
   override disconnect(reconnect = false): void {
     this.#link.disconnect(reconnect);
   }

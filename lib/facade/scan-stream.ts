@@ -14,6 +14,7 @@ export interface ScanStreamSettings extends Omit<ScanStreamOptions, 'count'>, Re
   command: string;
   /** For all but SCAN. */
   key?: string | Buffer | undefined;
+  /** How much work one SCAN does; a hint. Default: the server's, 10. */
   count?: number | string | undefined;
 }
 

@@ -13,7 +13,7 @@ import { failAsTimedOut, type VisitParcels } from '../router/deadlines.ts';
 import { SingleRouter } from '../router/single.ts';
 import { defaultQuitTimeout, outlasts, quitTimeoutError } from './drain.ts';
 import type { Status } from './lifecycle.ts';
-import type { NodeSubscriber } from './node-subscriber.ts';
+import type { MakeSubscriber, NodeSubscriber } from './node-subscriber.ts';
 import type { RedisOptions } from './options.ts';
 import { closedText, gaveUpOf, type NodeLink } from './redis-core.ts';
 import { maxResendsOf, resendsWritten } from './settings.ts';
@@ -27,6 +27,13 @@ const statusOf: Record<KeeperState, Status> = {
   resting: 'reconnecting',
   ended: 'end',
 };
+
+/** What a Redis of nodes() needs of its cluster, beside the connection. */
+export interface SharedHooks {
+  readonly subscriberOf: MakeSubscriber;
+  /** The node is about to be used by itself while it is a replica: it shall answer reads. */
+  readonly letRead: () => void;
+}
 
 export class SharedLink implements NodeLink {
   readonly keeper: Keeper;
@@ -44,10 +51,12 @@ export class SharedLink implements NodeLink {
   readonly #retryStrategy: RedisOptions['retryStrategy'];
   /** Milliseconds. */
   readonly #quitTimeout: number;
+  readonly #letRead: () => void;
 
-  constructor(client: EventEmitter, keeper: Keeper, subscriber: NodeSubscriber, options: RedisOptions, world: World) {
+  constructor(client: EventEmitter, keeper: Keeper, hooks: SharedHooks, options: RedisOptions, world: World) {
     this.keeper = keeper;
-    this.#subscriber = subscriber;
+    this.#subscriber = hooks.subscriberOf(client);
+    this.#letRead = hooks.letRead;
     this.db = options.db ?? 0;
     this.refuse = (call) => refusalOnShared(call, this.db) ?? refusalOfSubscribing(call);
     this.#client = client;
@@ -104,11 +113,12 @@ export class SharedLink implements NodeLink {
     } else if (state === 'ended') this.#emit('close');
   }
 
-  onEnd(): void {
-    if (this.#over) return;
-    if (this.keeper.state === 'idle') this.#emit('close');
+  // Behind what the call that made the node leave is answered with.
+  onEnd(announce: () => void): void {
+    if (!this.#over && this.keeper.state === 'idle') this.#emit('close');
+    process.nextTick(announce);
+    if (!this.#over) this.#emit('end');
     this.#over = true;
-    this.#emit('end');
   }
 
   #emit(...events: readonly string[]): void {
@@ -126,6 +136,7 @@ export class SharedLink implements NodeLink {
   }
 
   submit(parcel: Parcel): void {
+    if (this.#options.readOnly) this.#letRead();
     this.#timeout.start(parcel.moment.at);
     if ((parcel.flags & CallFlag.blocking) !== 0 && limitsBlocking(this.#options)) this.note(parcel as Call);
     this.router.send(parcel);

@@ -3,6 +3,7 @@
 // SLOTS (an ACL) is asked CLUSTER SHARDS, and its CLUSTER NODES will do as well.
 
 import { AbortError, RedisError } from '../base/errors.ts';
+import { withHint } from '../base/hint.ts';
 import type { World } from '../base/world.ts';
 import { ownCall } from '../connection/call.ts';
 import type { Keeper } from '../connection/keeper.ts';
@@ -68,13 +69,22 @@ export class Surveyor {
   /** One question to one node; rejects with its refusal, its loss, or "timeout". */
   ask(keeper: Keeper, argv: readonly string[]): Promise<unknown> {
     const { call, answer } = ownCall(argv);
-    const timer = this.#world.after(
-      this.#options.timeout,
-      () => call.fail(new RedisError('timeout', { code: 'ETIMEDOUT', node: keeper.address })),
-      true,
-    );
+    const timer = this.#world.after(this.#options.timeout, () => call.fail(this.#lateError(keeper)), true);
     if (!keeper.send(call)) call.fail(keeper.lastError ?? whyNot(keeper));
     return answer.finally(() => timer.cancel());
+  }
+
+  #lateError(keeper: Keeper): RedisError {
+    const { timeout, tls } = this.#options;
+    const limit = `within slotsRefreshTimeout (${timeout} ms)`;
+    const error = new RedisError('timeout', { code: 'ETIMEDOUT', node: keeper.address });
+    if (keeper.state !== 'dialing') return withHint(error, `it is connected, and has not answered ${limit}`);
+    return withHint(
+      error,
+      tls()
+        ? `no TLS connection ${limit}: is the port a plain one? Then leave redisOptions.tls out`
+        : `no connection ${limit}: is there a firewall between, or is TLS wanted (redisOptions.tls)?`,
+    );
   }
 
   // Both questions leave in one write. A server that refuses CLUSTER NODES still gives a map, without epochs.

@@ -19,6 +19,8 @@ export interface PooledNode {
   blocking: BlockingLanes | undefined;
   /** Named by the map, not only by a redirect or a seed. */
   inMap: boolean;
+  /** As a replica it is asked to answer reads (READONLY): by an option, or because it is read from by itself. */
+  reads: boolean;
   /** Users know of it: told of by onAdd, and not taken back since. Set by whoever tells them. */
   shown: boolean;
 }
@@ -75,16 +77,24 @@ export class NodePool {
     const known = this.#nodes.get(key);
     if (known !== undefined) return known;
     const { host, port } = parseKey(key);
-    const readOnly = role === 'slave' && this.#options.readFromReplicas;
+    const reads = this.#options.readFromReplicas;
+    const readOnly = role === 'slave' && reads;
     const keeper = new Keeper(
       key,
       { host, port, ...this.#options.optionsFor(key), readOnly, inStep: true },
       this.#world,
       this.#events,
     );
-    const node: PooledNode = { key, keeper, role, blocking: undefined, inMap: false, shown: false };
+    const node: PooledNode = { key, keeper, role, blocking: undefined, inMap: false, reads, shown: false };
     this.#nodes.set(key, node);
     return node;
+  }
+
+  /** From now on the node answers reads whenever it is a replica: somebody talks to it by itself. */
+  letRead(node: PooledNode): void {
+    if (node.reads) return;
+    node.reads = true;
+    node.keeper.setReadOnly(node.role === 'slave', this.#options.roleCall);
   }
 
   /** A further connection to a node, reached as the pool reaches it but none of its own. */
@@ -101,7 +111,7 @@ export class NodePool {
     if (node.keeper.silent) return node.keeper;
     // One named connection a node and client, as users count them by CLIENT LIST: the shared one, lanes have no name.
     if (node.keeper.state === 'idle') node.keeper.open();
-    const readOnly = this.#options.readFromReplicas && node.role === 'slave';
+    const readOnly = node.reads && node.role === 'slave';
     node.blocking ??= new BlockingLanes(
       () => this.keeper(key, readOnly, { onState: () => {} }, { connectionName: undefined }),
       this.#world,
@@ -199,7 +209,7 @@ export class NodePool {
       const node = this.open(key, role);
       if (node.role !== role) {
         node.role = role;
-        if (this.#options.readFromReplicas) node.keeper.setReadOnly(role === 'slave', this.#options.roleCall);
+        if (node.reads) node.keeper.setReadOnly(role === 'slave', this.#options.roleCall);
       }
       if (!node.inMap) {
         node.inMap = true;

@@ -3,7 +3,7 @@
 // Invariant: every parcel given to send() settles, by a reply, by its deadline or by close().
 
 import { Backlog } from '../base/backlog.ts';
-import { type ErrorDetail, RedisError } from '../base/errors.ts';
+import { AbortError, type ErrorDetail, RedisError } from '../base/errors.ts';
 import { type Moment, Ticker } from '../base/ticker.ts';
 import type { World } from '../base/world.ts';
 import {
@@ -321,6 +321,8 @@ export class Router implements Dispatcher {
         this.#follow(parcel, verdict, error, from);
         return;
       case 'later':
+        // Redirects alone go on without a limit; one that the user has set counts every refusal, as with ioredis.
+        if (this.#options.maxRedirections !== Infinity && this.#isSpent(parcel, error)) return;
         this.counts.retried++;
         this.#events.onRedirect('retry', parcel, error, from, undefined);
         if (verdict.refresh) this.#events.onHint('outage');
@@ -333,16 +335,15 @@ export class Router implements Dispatcher {
     }
   }
 
+  #isSpent(parcel: Parcel, error: Error): boolean {
+    if (++parcel.redirects <= this.#options.maxRedirections) return false;
+    const text = `Too many Cluster redirections. Last error: ${String(error)}`;
+    parcel.fail(new RedisError(text, this.#detailOf(parcel, 'ERR_TOO_MANY_REDIRECTIONS')));
+    return true;
+  }
+
   #follow(parcel: Parcel, verdict: Verdict & { kind: 'moved' | 'ask' }, error: Error, from: string): void {
-    if (++parcel.redirects > this.#options.maxRedirections) {
-      parcel.fail(
-        new RedisError(
-          `Too many Cluster redirections. Last error: ${String(error)}`,
-          this.#detailOf(parcel, 'ERR_TOO_MANY_REDIRECTIONS'),
-        ),
-      );
-      return;
-    }
+    if (this.#isSpent(parcel, error)) return;
     const key = this.#identify(verdict, from);
     if (key === undefined) {
       this.#events.onHint('moved');
@@ -393,7 +394,7 @@ export class Router implements Dispatcher {
     else if (parcel.sendOn(lane, asking)) this.#order.went(parcel, lane.address);
     else {
       if (!asking) this.#events.onHint('outage');
-      this.#park(parcel, this.#options.failover);
+      this.#waitForNode(parcel, lane);
     }
   }
 
@@ -439,8 +440,15 @@ export class Router implements Dispatcher {
     } else if (!parcel.sendOn(lane, false)) {
       parcel.lastError = lane.lastError ?? parcel.lastError;
       this.#events.onHint('outage');
-      this.#park(parcel, this.#options.failover);
+      this.#waitForNode(parcel, lane);
     } else if (this.#order.size > 0) this.#order.went(parcel, lane.address);
+  }
+
+  // Its node takes nothing just now.
+  #waitForNode(parcel: Parcel, { lastError }: Keeper): void {
+    const { failover } = this.#options;
+    if (failover > 0) this.#park(parcel, failover);
+    else parcel.fail(lossOf(parcel, lastError ?? new AbortError('Connection is closed.')));
   }
 
   // A call that may hold its connection gets one of its own.

@@ -11,9 +11,9 @@ import { parseRedirect, ReplyError } from '../wire/reply.ts';
 export interface RetryDelays {
   /** ioredis `retryDelayOnTryAgain`, default 100 ms. */
   readonly tryAgain: number;
-  /** ioredis `retryDelayOnClusterDown`, default 100 ms. */
+  /** ioredis `retryDelayOnClusterDown`, default 100 ms; 0: CLUSTERDOWN is final. */
   readonly clusterDown: number;
-  /** ioredis `retryDelayOnFailover`, default 100 ms: lost sockets, LOADING, MASTERDOWN, READONLY. */
+  /** ioredis `retryDelayOnFailover`, default 100 ms: lost sockets, LOADING, MASTERDOWN, READONLY; 0: a loss is final. */
   readonly failover: number;
 }
 
@@ -23,7 +23,7 @@ export interface LossRules {
   readonly resendWritten: boolean;
   /** How often a call may be lost after it was written and still be sent again. */
   readonly maxResends: number;
-  /** Milliseconds before it is sent again; grows with every loss. */
+  /** Milliseconds before it is sent again; grows with every loss. 0: it is not. */
   readonly pause: number;
 }
 
@@ -42,7 +42,7 @@ export function judgeReply(error: ReplyError, delays: RetryDelays): Verdict {
     case 'TRYAGAIN':
       return { kind: 'later', ms: delays.tryAgain, refresh: false };
     case 'CLUSTERDOWN':
-      return { kind: 'later', ms: delays.clusterDown, refresh: true };
+      return delays.clusterDown > 0 ? { kind: 'later', ms: delays.clusterDown, refresh: true } : settle;
     case 'LOADING':
     case 'MASTERDOWN':
     case 'READONLY':
@@ -66,6 +66,7 @@ export function judgeLoss(parcel: Parcel, written: boolean, reason: Error, rules
   if (reason instanceof ProtocolError) return { kind: 'fail', error: lossOf(parcel, reason) };
   // Refused, and the user's reconnectOnError wants it sent again: as often as any other, for as long as it is refused.
   const refused = reason instanceof ReplyError;
+  if (rules.pause <= 0 && !refused) return { kind: 'fail', error: lossOf(parcel, reason) };
   if (!written && !refused) return { kind: 'later', ms: rules.pause, refresh: true };
   parcel.losses++;
   if (parcel.losses > rules.maxResends) return { kind: 'fail', error: refused ? reason : lossOf(parcel, reason) };

@@ -75,11 +75,16 @@ async function askLeads(targets: readonly SurveyTarget[], world: World, hedge: n
       unref: true,
       shouldRetry: () => next < targets.length && !found,
     });
-  const second = pause(world, hedge).then(() => {
+  const first = lane();
+  // The first fails when nobody is left to ask: there is nothing to wait for then.
+  const over = first.then(
+    () => undefined,
+    () => undefined,
+  );
+  const second = Promise.race([pause(world, hedge), over]).then(() => {
     if (found || next >= targets.length) throw new Error('no node left to ask');
     return lane();
   });
-  const first = lane();
   try {
     return await Promise.any([first, second]);
   } catch {

@@ -14,9 +14,10 @@ const slots =
 const byType: Readonly<Record<string, string>> = {
   "'OK'": `acl|load acl|save acl|setuser asking auth bgsave client|caching client|pause client|setname client|unpause
     cluster|failover cluster|forget cluster|meet cluster|replicate cluster|reset cluster|saveconfig
-    cluster|set-config-epoch cluster|setslot discard failover flushall flushdb himport|prepare himport|set hmset lset
+    cluster|set-config-epoch cluster|setslot client|no-touch discard failover flushall flushdb himport|prepare himport|set hmset lset
     ltrim memory|purge migrate mset pfmerge quit readonly readwrite rename replicaof reset restore save select setex
-    shutdown slaveof swapdb unwatch watch`,
+    shutdown slaveof swapdb unwatch watch client|import-source client|capa commandlog|reset cluster|cancelslotmigrations cluster|flushslot
+    cluster|migrateslots`,
   "'BUMPED' | 'STILL'": 'cluster|bumpepoch',
   number: `acl|deluser append bitcount bitop bitpos client|getredir client|id cluster|count-failure-reports
     cluster|countkeysinslot cluster|keyslot copy dbsize decr decrby del exists expire expireat expiretime geoadd
@@ -26,16 +27,16 @@ const byType: Readonly<Record<string, string>> = {
     sintercard sinterstore sismember smove srem strlen sunioncard sunionstore touch ttl unlink wait xack xdel xlen
     xnack xtrim zcard zcount zdiffstore zintercard zinterstore zlexcount zrangestore zrem zremrangebylex
     zremrangebyrank zremrangebyscore zunionstore arcount ardel ardelrange arinsert arlen armset arring arset arseek
-    vadd vcard vdim vismember vrem vsetattr`,
+    vadd vcard vdim vismember vrem vsetattr commandlog|len delex delifeq`,
   'number | null': 'memory|usage arnext',
   'number | unknown[]': 'sort',
-  'number[]': `smismember time hexpire hexpireat hexpiretime hpexpire hpexpireat hpexpiretime hpersist hpttl httl`,
-  string: `acl|dryrun acl|genpass acl|whoami bgrewriteaof client|info client|setinfo client|trackinginfo cluster|info
+  'number[]': `waitaof xackdel smismember time hexpire hexpireat hexpiretime hpexpire hpexpireat hpexpiretime hpersist hpttl httl`,
+  string: `cluster|myshardid script|show acl|dryrun acl|genpass acl|whoami bgrewriteaof client|info client|setinfo client|trackinginfo cluster|info
     cluster|myid dump echo function|delete function|dump function|flush function|kill function|load function|restore
     getrange hincrbyfloat incrbyfloat info latency|doctor latency|graph lmove lolwut memory|doctor memory|malloc-stats
     rpoplpush type zincrby`,
-  'string | null': `blmove brpoplpush client|getname geodist get getdel getex getset hget lindex randomkey xadd zscore
-    arget arop vgetattr`,
+  'string | null': `digest blmove brpoplpush client|getname geodist get getdel getex getset hget lindex randomkey xadd zscore
+    arget vgetattr`,
   'string[]': `acl|list acl|users cluster|getkeysinslot config|get geohash hkeys hvals keys lrange sdiff sinter smembers
     sunion zdiff zinter zpopmax zpopmin zrange zrangebylex zrangebyscore zrevrange zrevrangebylex zrevrangebyscore
     zunion vrange`,
@@ -46,7 +47,7 @@ const byType: Readonly<Record<string, string>> = {
   '[key: string, members: string[]] | null': 'blmpop lmpop',
   '[key: string, member: string, score: string] | null': 'bzpopmax bzpopmin',
   '([longitude: string, latitude: string] | null)[]': 'geopos',
-  '[cursor: string, elements: string[]]': 'hscan scan sscan zscan',
+  '[cursor: string, elements: string[]]': 'clusterscan hscan scan sscan zscan',
   '[id: string, fields: string[]][]': 'xrange xrevrange',
   '[key: string, items: [id: string, fields: string[]][]][] | null': 'xread',
   '[key: string, items: [id: string, fields: string[] | null][]][] | null': 'xreadgroup',
@@ -55,7 +56,7 @@ const byType: Readonly<Record<string, string>> = {
   '(string | number)[]': 'arinfo',
   '(string | number)[] | null': 'vinfo',
   '[index: number, value: string][]': 'arscan',
-  'unknown[]': `bitfield_ro cluster|links command|count command|docs command|getkeys command|getkeysandflags command|help
+  'unknown[]': `cluster|getslotmigrations cluster|slot-stats commandlog|get commandlog|help bitfield_ro cluster|links command|count command|docs command|getkeys command|getkeysandflags command|help
     command|info command|list function|list georadius geosearch hello latency|help latency|history latency|latest
     memory|help memory|stats pubsub|channels pubsub|help pubsub|numpat pubsub|numsub pubsub|shardchannels
     pubsub|shardnumsub role xautoclaim xclaim xpending`,
@@ -84,6 +85,16 @@ const byOverload: Readonly<Record<string, readonly ReturnRule[]>> = {
   zrandmember: [{ when: 'count', type: 'string[]' }, { type: 'string | null' }],
   zrank: [{ when: 'WITHSCORE', type: '[rank: number, score: string] | null' }, { type: 'number | null' }],
   zrevrank: [{ when: 'WITHSCORE', type: '[rank: number, score: string] | null' }, { type: 'number | null' }],
+  vrandmember: [{ when: 'count', type: 'string[]' }, { type: 'string | null' }],
+  arop: [
+    { when: 'MATCH', type: 'number' },
+    { when: 'USED', type: 'number' },
+    ...['AND', 'OR', 'XOR'].map((when) => ({ when, type: 'number | null' })),
+    { type: 'string | null' },
+  ],
+  argrep: [{ when: 'args', type: 'number[] | [index: number, value: string][]' }, { type: 'number[]' }],
+  increx: [{ type: '[value: number, increment: number] | [value: string, increment: string]' }],
+  'himport|set': [{ type: "'OK'" }],
   ping: [{ when: 'message', type: 'string' }, { type: "'PONG'" }],
 };
 
@@ -106,6 +117,7 @@ const resp3: Readonly<Record<string, readonly ReturnRule[]>> = {
   ...always('Record<string, [id: string, fields: string[]][]> | null', 'xread'),
   ...always('Record<string, [id: string, fields: string[] | null][]> | null', 'xreadgroup'),
   ...always('number', 'zincrby'),
+  ...always('[value: number, increment: number]', 'increx'),
   ...always('number | null', 'zscore'),
   ...always('(number | null)[]', 'zmscore'),
   zadd: [

@@ -1,9 +1,10 @@
 // Writes lib/facade/surface.generated/: the typed methods of every command, one file a group of the documentation,
 // and the interface that joins them.
-import { argumentPatches, looseCommands, looseSubcommands, overrides } from '../overrides.ts';
-import type { Argument, Capture, DocsEntry, InfoEntry } from './capture.ts';
+import { argumentPatches, looseCommands, overrides, summaries } from '../overrides.ts';
+import { type Argument, type Capture, type DocsEntry, type InfoEntry, type Newer, readNewer } from './capture.ts';
 import { anyValues, type Parameter, type ParameterList, parameterLists, shapeKey } from './grammar.ts';
 import { bufferTypeOf, namesWithReturns, resp3ReturnOf, returnOf } from './returns.ts';
+import { parseSyntax } from './syntax.ts';
 import { banner } from './table.ts';
 
 const folder = 'lib/facade/surface.generated';
@@ -89,12 +90,75 @@ function withObjects(name: string, lists: ParameterList[]): ParameterList[] {
   return [[...head, object], [...head, { name: 'map', type: fieldMap, rest: false }], ...lists];
 }
 
+function subcommandWord(sub: string): Parameter {
+  const literal = sub.slice(sub.indexOf('|') + 1).toUpperCase();
+  return { name: 'subcommand', type: `'${literal}'`, rest: false, literal };
+}
+
+/** A command that no server of the capture has. */
+interface Later {
+  readonly name: string;
+  readonly arity: number;
+  readonly container: boolean;
+  readonly summary: string;
+  /** Of the documentation; undefined: none has it yet. */
+  readonly group: string | undefined;
+  /** Of each server that differs. */
+  readonly forms: readonly (readonly Argument[])[];
+}
+
+const fromServer = ({ command, availability, forms }: Newer): Later => ({
+  ...command,
+  summary: `${command.summary.replace(/\.?$/, '.')} ${availability}.`,
+  forms,
+});
+
+function summaryOf(name: string, availability: string): string {
+  const summary = summaries[name];
+  return summary === undefined ? `${availability}.` : `${summary}. ${availability}.`;
+}
+
+/** By name: what later servers have told, and what is known of others by their documentation. */
+const later: ReadonlyMap<string, Later> = new Map(
+  [
+    ...[...readNewer().values()].map(fromServer),
+    ...overrides.flatMap(({ availability, rows }) =>
+      rows.map(({ name, arity, syntax }): Later => {
+        const container = rows.some((other) => other.name.startsWith(`${name}|`));
+        return {
+          name,
+          arity,
+          container,
+          summary: summaryOf(name, availability),
+          group: undefined,
+          forms: [parseSyntax(syntax)],
+        };
+      }),
+    ),
+  ].map((entry) => [entry.name, entry]),
+);
+
+function laterMethods({ name, arity, container, summary, forms }: Later): Method[] {
+  if (container) return laterSubcommands(name);
+  const unique = new Map<string, ParameterList>();
+  for (const form of forms)
+    for (const list of listsOf(name, arity, form)) if (!unique.has(shapeKey(list))) unique.set(shapeKey(list), list);
+  return [{ name, command: name, summary, lists: [...unique.values()] }];
+}
+
+function laterSubcommands(name: string): Method[] {
+  return [...later.values()]
+    .filter((entry) => entry.name.startsWith(`${name}|`))
+    .flatMap((entry) => laterMethods(entry))
+    .map((method) => ({
+      ...method,
+      name,
+      lists: method.lists.map((list) => [subcommandWord(method.command), ...list]),
+    }));
+}
+
 function methodsOf(info: InfoEntry, docs: DocsEntry): Method[] {
   const [name, arity, , , , , , , , subcommands] = info;
-  const word = (sub: string): Parameter => {
-    const literal = sub.slice(sub.indexOf('|') + 1).toUpperCase();
-    return { name: 'subcommand', type: `'${literal}'`, rest: false, literal };
-  };
   if (subcommands.length === 0) {
     return [
       { name, command: name, summary: docs.summary, lists: withObjects(name, listsOf(name, arity, docs.arguments)) },
@@ -102,32 +166,12 @@ function methodsOf(info: InfoEntry, docs: DocsEntry): Method[] {
   }
   const methods: Method[] = subcommands.map(([sub, subArity]) => {
     const entry = docs.subcommands?.[sub];
-    const lists = listsOf(sub, subArity, entry?.arguments).map((list) => [word(sub), ...list]);
+    const lists = listsOf(sub, subArity, entry?.arguments).map((list) => [subcommandWord(sub), ...list]);
     return { name, command: sub, summary: entry?.summary ?? docs.summary, lists };
   });
-  for (const sub of looseSubcommands.filter((other) => other.startsWith(`${name}|`))) {
-    methods.push({
-      name,
-      command: sub,
-      summary: 'Of servers newer than 7.0.',
-      lists: [[word(sub)], [word(sub), anyValues]],
-    });
-  }
+  methods.push(...laterSubcommands(name));
   if (arity === -1) methods.push({ name, command: name, summary: docs.summary, lists: [[]] });
   return methods;
-}
-
-/** Commands of newer servers: the key is typed, the rest is any values. */
-function beyondMethods(): Method[] {
-  const rows = overrides.flatMap(({ rows: all, reason }) => all.map((row) => ({ ...row, reason })));
-  return rows
-    .filter(({ name }) => !name.includes('|'))
-    .map(({ name, arity, keys, reason }) => {
-      const keyed = keys?.includes(':i1:r') ?? false;
-      const head: ParameterList = keyed ? [{ name: 'key', type: 'RedisKey', rest: false }] : [];
-      const lists = arity === head.length + 1 ? [head] : [[...head, anyValues]];
-      return { name, command: name, summary: `${reason.split(':')[0]}.`, lists };
-    });
 }
 
 const title = (group: string): string =>
@@ -200,11 +244,14 @@ export function surfaceFiles(capture: Capture): Map<string, string> {
     if (info[0] === 'exec' || info[0] === 'multi' || info[0] === 'monitor') continue;
     groups.set(docs.group, [...(groups.get(docs.group) ?? []), ...methodsOf(info, docs)]);
   }
-  groups.set('newer', beyondMethods());
-  for (const name of [...overrides.flatMap(({ rows }) => rows.map((row) => row.name)), ...looseSubcommands])
-    names.add(name);
-  const unknown = namesWithReturns.filter((name) => !names.has(name));
-  if (unknown.length > 0) throw new Error(`scripts/gen/returns.ts speaks of no command: ${unknown.join(' ')}`);
+  for (const entry of later.values()) {
+    names.add(entry.name);
+    const group = entry.group ?? 'newer';
+    if (!entry.name.includes('|')) groups.set(group, [...(groups.get(group) ?? []), ...laterMethods(entry)]);
+  }
+  const unknown = [...namesWithReturns, ...Object.keys(summaries)].filter((name) => !names.has(name));
+  if (unknown.length > 0)
+    throw new Error(`scripts/gen/returns.ts or overrides.ts speaks of no command: ${unknown.join(' ')}`);
   const sorted = [...groups.keys()].sort();
   const files = new Map(sorted.map((group) => [`${folder}/${group}.ts`, groupFile(group, groups.get(group)!)]));
   const transactions = `${folder}/transactions.ts`;

@@ -25,6 +25,10 @@ const failoverMs = 10_000;
 const agreementMs = 1000;
 const pollMs = 2;
 
+/**
+ * What `startCluster()` gives: a cluster whose nodes run in this process, with its seeds for a client, its nodes to stop,
+ * freeze and fail over, and slots to move.
+ */
 export class BundledCluster implements AsyncDisposable {
   /** Masters first, then replicas, as they were started; roles may change, places do not. */
   readonly nodes: readonly BundledNode[];

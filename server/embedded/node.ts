@@ -7,6 +7,7 @@ import { rangesOf } from '../cluster/slots.ts';
 import { type ClusterState, me, myMaster } from '../cluster/state.ts';
 import { openNode, type ServerNode, type ServerNodeOptions } from '../node/node.ts';
 
+/** What `startNode()` gives: one node in this process. */
 export class BundledNode {
   readonly host: string;
   readonly port: number;

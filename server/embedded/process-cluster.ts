@@ -39,6 +39,7 @@ export interface ProcessClusterOptions {
 const settledMs = 20_000;
 const pollMs = 20;
 
+/** What `startCluster({ processes: true })` gives: a cluster whose nodes are processes of their own, to be killed for real. */
 export class ProcessCluster implements AsyncDisposable {
   readonly dir: string;
   /** Masters first, then replicas, as they were started; roles may change, places do not. */

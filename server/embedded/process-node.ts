@@ -24,6 +24,7 @@ export interface ProcessNodeOptions {
 const stopMs = 10_000;
 const startMs = 20_000;
 
+/** One node of a ProcessCluster: a process to be killed, frozen and started again. */
 export class ProcessNode {
   readonly id: string;
   readonly host: string;

@@ -3,7 +3,6 @@
 // Invariant: a command runs to completion synchronously; waiting is a value (`Blocked`, `Later`), not a pause.
 
 import type { World } from '../../lib/base/world.ts';
-import { Flag } from '../../lib/command/flags.ts';
 import { type CommandRow, commandOf } from '../../lib/command/table.ts';
 import { type Reply, ReplyError } from '../../lib/wire/reply.ts';
 import type { Store } from '../keyspace/store.ts';
@@ -70,17 +69,6 @@ export interface Command<C extends Context = Context> {
   spent: number;
 }
 
-/**
- * Words newer than the table: CLIENT SETINFO of 7.2, which every client sends on connecting, so that answering it
- * spares them an error on each connection; MYSHARDID of 7.2 and SLOT-STATS of 8.
- */
-const newerWords: ReadonlyMap<string, CommandRow> = new Map(
-  Object.entries({ 'client|setinfo': 4, 'cluster|myshardid': 2, 'cluster|slot-stats': -4 }).map(([name, arity]) => {
-    const flags = Flag.noscript | Flag.loading | Flag.stale;
-    return [name, { name, arity, flags, keySpecs: [], firstKey: 0, subcommands: [] }];
-  }),
-);
-
 /** Spellings other than lower case that are remembered, so that a look-up of GET need not lower it each time. */
 const maxSpellings = 4096;
 
@@ -92,7 +80,7 @@ export class Registry<C extends Context> {
   /** Adds the commands of a group; a name may be `container|sub`. Throws for names that the table does not know. */
   add(group: CommandGroup<C>): void {
     for (const [name, handler] of Object.entries(group)) {
-      const row = commandOf(name) ?? newerWords.get(name);
+      const row = commandOf(name);
       if (row === undefined) throw new RangeError(`no such command in the table: ${name}`);
       this.#byName.set(name, { row, handler, calls: 0, rejected: 0, failed: 0, spent: 0 });
       const bar = name.indexOf('|');

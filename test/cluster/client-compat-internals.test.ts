@@ -43,6 +43,11 @@ describe('client: internals that others read', () => {
         .map(({ options }) => `${options.host}:${options.port}`)
         .sort();
     for (const role of ['master', 'slave', 'all'] as const) assert.deepEqual(keysOf(ours, role), keysOf(inside, role));
+    for (const role of ['master', 'slave', 'all'] as const) {
+      const named = [ours, inside].map(({ connectionPool: { nodes } }) => Object.keys(nodes[role]).sort());
+      assert.deepEqual(named[0], named[1]);
+      assert.ok(Object.values(ours.connectionPool.nodes[role]).every((node) => ours.nodes(role).includes(node)));
+    }
     const [key] = ours.slots[0]!;
     assert.equal(
       ours.connectionPool.getInstanceByKey(key!),

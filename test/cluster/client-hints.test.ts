@@ -127,6 +127,17 @@ describe('errors that tell the way out', function () {
         await new Promise((resolve) => setImmediate(resolve));
         assert.match(String(reported?.hint), /is it a plain one\? Leave tls out/);
       }
+      // A cluster waits for the map, no longer than that.
+      const { port } = silent.address() as { port: number };
+      const options = { lazyConnect: true, clusterRetryStrategy: null, slotsRefreshTimeout: 100 } as const;
+      const secret = watched(new Cluster([port], { ...options, redisOptions: { tls: {} } }));
+      shows(
+        await errorOf(secret.connect()),
+        /None of startup nodes/,
+        /is the port a plain one\? Then leave redisOptions.tls/,
+      );
+      const mute = watched(new Cluster([port], options));
+      shows(await errorOf(mute.connect()), /None of startup nodes/, /within slotsRefreshTimeout \(100 ms\)/);
     } finally {
       silent.close();
       talking.close();

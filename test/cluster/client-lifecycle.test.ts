@@ -174,6 +174,26 @@ describe('client: lifecycle', () => {
     assert.match(error.message, /None of startup nodes is available/);
   });
 
+  it('ends in order when clusterRetryStrategy throws, and lets the process see it', async () => {
+    const listeners = process.listeners('uncaughtException');
+    process.removeAllListeners('uncaughtException');
+    const thrown = new Promise<Error>((resolve) => process.once('uncaughtException', resolve));
+    try {
+      const client = cluster([await deadPort()], {
+        clusterRetryStrategy: () => {
+          throw new Error('of the user');
+        },
+      });
+      client.on('error', () => {});
+      const held = failure(client.get('k'));
+      assert.equal((await thrown).message, 'of the user');
+      assert.match((await held).message, /None of startup nodes is available/);
+      assert.equal(client.status, 'end');
+    } finally {
+      for (const listener of listeners) process.on('uncaughtException', listener);
+    }
+  });
+
   it('rejects commands after quit() and after disconnect()', async () => {
     for (const leave of ['quit', 'disconnect'] as const) {
       const client = cluster([node.key]);

@@ -16,10 +16,13 @@ const kinds = [
 for (const [name, Client] of kinds) {
   describe(`${name}: nodes as users see them`, () => {
     let nodes: FakeNode[] = [];
+    /** Who owns each third of the slots. */
+    let map: () => FakeNode[];
     let client: Cluster;
 
     beforeEach(async () => {
       nodes = [];
+      map = () => nodes;
       for (let at = 0; at < 3; at++) {
         nodes.push(
           await FakeNode.start((argv) => {
@@ -27,7 +30,7 @@ for (const [name, Client] of kinds) {
             if (argv[0] !== 'cluster') return bulk(argv.join(' '));
             if (argv[1]!.toLowerCase() !== 'slots') return clusterOk;
             const ends = [0, 5462, 10924, 16384];
-            return slotsReply(nodes.map((node, at) => ({ start: ends[at]!, end: ends[at + 1]! - 1, nodes: [node] })));
+            return slotsReply(map().map((node, at) => ({ start: ends[at]!, end: ends[at + 1]! - 1, nodes: [node] })));
           }),
         );
       }
@@ -69,6 +72,19 @@ for (const [name, Client] of kinds) {
       await until('its Redis has ended', () => life.includes('end'));
       assert.deepEqual(life, ['close', 'end']);
       assert.equal(node.status, 'end');
+    });
+
+    it('a node that stops makes no error, nor does one that has left', async () => {
+      await connect();
+      const [, stopped] = nodes as [FakeNode, FakeNode, FakeNode];
+      const errors: string[] = [];
+      client.on('node error', (error: Error) => errors.push(error.message));
+      await stopped.close();
+      await until('it has left', () => client.nodes().length === 2);
+      // Long enough for it to be dialed several times.
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      assert.deepEqual(errors, []);
+      assert.equal(client.status, 'ready');
     });
 
     it('a node that comes back joins again, as another Redis', async () => {
@@ -114,6 +130,21 @@ for (const [name, Client] of kinds) {
       const [, second] = nodes as [FakeNode, FakeNode, FakeNode];
       await until('it is ready', () => lives.get(second.port)?.includes('ready'));
       assert.deepEqual(lives.get(second.port), ['connecting', 'connect', 'ready']);
+    });
+
+    it('a node that leaves the map leaves behind refresh and its callback', async () => {
+      await connect();
+      const [, second] = nodes as [FakeNode, FakeNode, FakeNode];
+      const gone = nodeAt(second.port);
+      const order: string[] = [];
+      client.on('refresh', () => order.push('refresh'));
+      client.on('-node', (node: Redis) => order.push(node === gone ? '-node' : 'another -node'));
+      gone.on('end', () => order.push('end'));
+      map = () => [nodes[0]!, nodes[2]!, nodes[2]!];
+      await client.refreshSlotsCache(() => order.push('callback'));
+      await until('it has left', () => order.includes('-node'));
+      assert.deepEqual(order, ['refresh', 'callback', '-node', 'end']);
+      assert.equal(client.nodes().length, 2);
     });
 
     it('disconnect() of the cluster ends every Redis', async () => {

@@ -8,6 +8,14 @@ import { type RealCluster, startRealCluster } from '../kit/real-cluster.ts';
 import { needServer } from '../kit/servers.ts';
 import { until } from '../kit/until.ts';
 
+/** What the servers have beyond Redis 7.0. */
+const newer = {
+  'redis-7': { hashFields: false, msetex: false, vectorSets: false, clusterScan: false },
+  'redis-8': { hashFields: true, msetex: false, vectorSets: true, clusterScan: false },
+  'valkey-8': { hashFields: false, msetex: false, vectorSets: false, clusterScan: false },
+  'valkey-9': { hashFields: true, msetex: true, vectorSets: false, clusterScan: true },
+} as const;
+
 for (const name of ['redis-7', 'redis-8', 'valkey-8', 'valkey-9'] as const) {
   describe(`client on ${name}`, function () {
     this.timeout(60_000);
@@ -76,6 +84,62 @@ for (const name of ['redis-7', 'redis-8', 'valkey-8', 'valkey-9'] as const) {
         ]);
       });
     }
+
+    it('takes its own newer commands, with a key prefix too', async () => {
+      const cluster = connect({ keyPrefix: 'p:' });
+      const has = newer[name];
+      if (has.hashFields) {
+        assert.equal(await cluster.hsetex('h', 'EX', 100, 'FIELDS', 2, 'f', 'v', 'g', 'w'), 1);
+        const [ttl] = await cluster.httl('h', 'FIELDS', 1, 'f');
+        assert.ok(ttl! > 0 && ttl! <= 100, String(ttl));
+        assert.deepEqual(await cluster.hgetex('h', 'PERSIST', 'FIELDS', 1, 'f'), ['v']);
+        assert.deepEqual(await cluster.hpttl('h', 'FIELDS', 2, 'f', 'none'), [-1, -2]);
+        assert.deepEqual(await cluster.hpexpire('h', 50_000, 'NX', 'FIELDS', 1, 'f'), [1]);
+        assert.deepEqual(await cluster.hgetdel('h', 'FIELDS', 1, 'g'), ['w']);
+        assert.equal(await connect().call('HLEN', 'p:h'), 1);
+      }
+      if (has.msetex) {
+        assert.equal(await cluster.msetex(2, '{t}a', 1, '{t}b', 2, 'NX', 'EX', 100), 1);
+        assert.equal(await cluster.delifeq('{t}a', 'other'), 0);
+        assert.equal(await cluster.delifeq('{t}a', 1), 1);
+        assert.equal(await cluster.set('{t}b', 3, 'IFEQ', 2), 'OK');
+      }
+      if (has.vectorSets) {
+        assert.equal(await cluster.vadd('v', 'VALUES', 2, 1, 0, 'e'), 1);
+        assert.equal(await cluster.vcard('v'), 1);
+        assert.equal(await cluster.vrandmember('v'), 'e');
+        assert.deepEqual(await cluster.vsim('v', 'ELE', 'e'), ['e']);
+      }
+      if (has.clusterScan) {
+        const keys = Array.from({ length: 50 }, (_, at) => `scanned:${at}`);
+        const plain = connect();
+        await Promise.all(keys.map((key) => plain.set(key, 1)));
+        const found = new Set<string>();
+        let cursor = '0';
+        do {
+          const [next, page] = await plain.clusterscan(cursor, 'MATCH', 'scanned:*', 'COUNT', 1000);
+          for (const key of page) found.add(key);
+          cursor = next;
+        } while (cursor !== '0');
+        assert.deepEqual([...found].sort(), keys.sort());
+      }
+      assert.ok(/^[0-9a-f]{40}$/.test(String(await cluster.cluster('MYID'))));
+    });
+
+    it('forgets what it keeps of a hash whose field expires by itself', async function () {
+      if (!newer[name].hashFields) this.skip();
+      const keeping = connect({ clientSideCache: {} });
+      const other = connect();
+      await other.hset('short', 'f', 'v', 'g', 'w');
+      await other.hpexpire('short', 100, 'FIELDS', 1, 'f');
+      assert.equal(await keeping.hget('short', 'f'), 'v');
+      assert.deepEqual(await keeping.hgetall('short'), { f: 'v', g: 'w' });
+      assert.ok(keeping.stats().cache!.entries >= 2);
+      // Nobody touches the key meanwhile: the server itself removes the field, and says so.
+      await until('it has heard of it', () => keeping.stats().cache!.invalidations > 0);
+      assert.equal(await keeping.hget('short', 'f'), null);
+      assert.deepEqual(await keeping.hgetall('short'), { g: 'w' });
+    });
 
     it('follows a slot that moves', async () => {
       const cluster = connect();

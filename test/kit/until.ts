@@ -2,6 +2,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 const pollMs = 10;
 
+/** What was waited for did not come: never an outcome that a test may compare. */
+export class GaveUp extends Error {}
+
 /**
  * Waits until `test` gives a truthy value, and gives that value; a test that throws is one that does not hold yet.
  * Throws with `what` after `limit` ms of pauses: the time that the asking takes does not count, so that on a busy
@@ -19,5 +22,5 @@ export async function until<T>(what: string, test: () => Promise<T> | T, limit =
     }
     await pause(pollMs);
   }
-  throw new Error(`gave up waiting until ${what}`, { cause: last });
+  throw new GaveUp(`gave up waiting until ${what}`, { cause: last });
 }

@@ -73,6 +73,27 @@ export function collections(ours: RedisCommander, theirs: Theirs): void {
   expectTypeOf(ours.hexpire('k', 10, 'FIELDS', 1, 'f')).toEqualTypeOf(theirs.hexpire('k', 10, 'FIELDS', 1, 'f'));
 }
 
+export function newer(ours: RedisCommander, theirs: Theirs): void {
+  expectTypeOf(ours.hgetex('k', 'EX', 1, 'FIELDS', 1, 'f')).toEqualTypeOf(
+    theirs.hgetex('k', 'EX', 1, 'FIELDS', 1, 'f'),
+  );
+  expectTypeOf(ours.hsetex('k', 'FNX', 'KEEPTTL', 'FIELDS', 1, 'f', 'v')).toEqualTypeOf<Promise<number>>();
+  expectTypeOf(ours.hsetex('k', 'NX', 'FXX', 'EX', 1, 'FIELDS', 1, 'f', 'v')).toEqualTypeOf<Promise<number>>();
+  expectTypeOf(ours.msetex(1, 'k', 'v', 'EX', 1)).toEqualTypeOf(theirs.msetex(1, 'k', 'v', 'EX', 1));
+  expectTypeOf(ours.vrandmember('k')).toEqualTypeOf(theirs.vrandmember('k'));
+  expectTypeOf(ours.vrandmember('k', 2)).toEqualTypeOf(theirs.vrandmember('k', 2));
+  expectTypeOf(ours.arop('k', 0, 9, 'AND')).toEqualTypeOf(theirs.arop('k', 0, 9, 'AND'));
+  expectTypeOf(ours.arop('k', 0, 9, 'MATCH', 'v')).toEqualTypeOf(theirs.arop('k', 0, 9, 'MATCH', 'v'));
+  expectTypeOf(ours.himport('PREPARE', 'set', 'f')).toEqualTypeOf(theirs.himport('PREPARE', 'set', 'f'));
+  expectTypeOf(ours.delifeq('k', 'v')).toEqualTypeOf<Promise<number>>();
+  expectTypeOf(ours.clusterscan('0', 'MATCH', 'a*', 'COUNT', 10)).toEqualTypeOf<
+    Promise<[cursor: string, elements: string[]]>
+  >();
+  expectTypeOf(ours.commandlog('LEN', 'SLOW')).toEqualTypeOf<Promise<number>>();
+  expectTypeOf(ours.client('SETINFO', 'LIB-NAME', 'x')).toEqualTypeOf<Promise<string>>();
+  expectTypeOf(ours.cluster('FLUSHSLOT', 1)).toEqualTypeOf<Promise<'OK'>>();
+}
+
 export function callbacks(ours: RedisCommander, theirs: Theirs): void {
   ours.get('k', (error, value) => {
     expectTypeOf(error).toEqualTypeOf<Error | null | undefined>();
@@ -108,6 +129,18 @@ export function refusals(ours: RedisCommander): void {
   ours.set('k', 'v', 'EX');
   // @ts-expect-error no such option
   ours.expire('k', 10, 'ZZ');
+  // @ts-expect-error FIELDS is a word
+  ours.hexpire('k', 10, 'FIELDZ', 1, 'f');
+  // @ts-expect-error EX needs its seconds
+  ours.hgetex('k', 'EX', 'FIELDS', 1, 'f');
+  // @ts-expect-error the count is a number
+  ours.vrandmember('k', true);
+  // @ts-expect-error no such operation
+  ours.arop('k', 0, 1, 'AVG');
+  // @ts-expect-error DELIFEQ compares
+  ours.delifeq('k');
+  // @ts-expect-error no such log
+  ours.commandlog('GET', 1, 'FAST');
   // @ts-expect-error no such command
   ours.nosuchcommand('k');
 }

@@ -21,6 +21,7 @@ export interface SlotMetrics {
 
 const defaultIntervalMs = 5000;
 
+/** Watches a cluster from outside: health, slots, lag and load by node, as data and as text. */
 export class ClusterMonitor {
   readonly #link: ClusterLink;
   #latest: ClusterMetrics | undefined;

@@ -41,6 +41,7 @@ export interface AutoBalance extends BalanceRequest {
 
 const defaultEveryMs = 60_000;
 
+/** Plans which slots should move so that nodes carry their shares, and has them moved, once or again and again. */
 export class Balancer {
   readonly #link: ClusterLink;
   readonly #mover: MoveEngine;

@@ -54,6 +54,7 @@ interface Entry {
   readonly fail: (error: Error) => void;
 }
 
+/** Moves slots between the nodes of any cluster: several at once, with limits, progress, pause, rollback and recovery. */
 export class MoveEngine implements AsyncDisposable {
   readonly #link: ClusterLink;
   readonly #journal: Journal;

@@ -7,12 +7,14 @@ import { type AloneRow, aloneRows, runAlone } from './rows-alone.ts';
 import { appRows } from './rows-alone-apps.ts';
 import { optionRows } from './rows-alone-options.ts';
 import { transactionRows } from './rows-alone-transactions.ts';
+import { documentedRows } from './rows-documented.ts';
 
 const groups: Readonly<Record<string, readonly AloneRow[]>> = {
   alone: aloneRows,
   'options assigned': optionRows,
   apps: appRows,
   'transactions alone': transactionRows,
+  documented: documentedRows,
 };
 
 describe('a client of one server, of ioredis and of lingcache', () => {

@@ -5,6 +5,7 @@ import { isDeepStrictEqual } from 'node:util';
 import * as ioredis from 'ioredis';
 import * as lingcache from '../../../lib/index.ts';
 import { type RealCluster, sharedRealCluster } from '../../kit/real-cluster.ts';
+import { GaveUp } from '../../kit/until.ts';
 import { deviations } from './deviations.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: one script for two libraries, whose typings have nothing in common
@@ -83,8 +84,17 @@ function wordsOf({ name, args }: { name: string; args: unknown[] }): unknown[] {
   return /^eval(sha)?$/i.test(name) ? ['a script', ...args.slice(1)] : [name, ...args];
 }
 
-/** How a call ended: a value, a rejection, or an exception before there was a promise. */
-export async function outcomeOf(act: () => unknown): Promise<unknown> {
+/** How a call ended: a value, a rejection, an exception before there was a promise, or not at all. */
+export function outcomeOf(act: () => unknown): Promise<unknown> {
+  return describeOutcome(act, settledInTime);
+}
+
+/** As outcomeOf(), of a script of several calls: one that does not end is a failure of the test. */
+export function outcomeOfScript(act: () => unknown): Promise<unknown> {
+  return describeOutcome(act, (pending) => pending);
+}
+
+async function describeOutcome(act: () => unknown, wait: (pending: unknown) => unknown): Promise<unknown> {
   let pending: unknown;
   try {
     pending = act();
@@ -92,8 +102,10 @@ export async function outcomeOf(act: () => unknown): Promise<unknown> {
     return { threw: describeValue(error) };
   }
   try {
-    return describeValue(await settledInTime(pending));
+    return describeValue(await wait(pending));
   } catch (error) {
+    // Both libraries may wait in vain alike: nothing was compared then.
+    if (error instanceof GaveUp) throw error;
     return { rejected: describeValue(error) };
   }
 }
@@ -110,7 +122,7 @@ function settledInTime(pending: unknown): Promise<unknown> {
 }
 
 async function perform(steps: Row['steps'], setting: Setting): Promise<unknown> {
-  if (typeof steps === 'function') return outcomeOf(() => steps(setting));
+  if (typeof steps === 'function') return outcomeOfScript(() => steps(setting));
   const outcomes: unknown[] = [];
   for (const [method, ...args] of steps) {
     outcomes.push(await outcomeOf(() => setting.client[method](...args)));

@@ -3,9 +3,14 @@
 import { deepEqual, fail } from 'node:assert/strict';
 import { needRedisServer } from '../../kit/real-cluster.ts';
 import { Pair, type Row, unusedDeviations } from './harness.ts';
+import { documentedOfCluster } from './rows-cluster.ts';
 import { lifecycle, single } from './rows-lifecycle.ts';
 
-const groups: Readonly<Record<string, readonly Row[]>> = { lifecycle, single };
+const groups: Readonly<Record<string, readonly Row[]>> = {
+  lifecycle,
+  single,
+  'documented of a cluster': documentedOfCluster,
+};
 
 describe('lives of clients of ioredis and of lingcache', () => {
   let pair: Pair;

@@ -2,7 +2,8 @@
 
 import { setTimeout as pause } from 'node:timers/promises';
 import { RespClient } from '../../kit/resp-client.ts';
-import { type Face, type Library, outcomeOf } from './harness.ts';
+import { until } from '../../kit/until.ts';
+import { type Face, type Library, outcomeOf, outcomeOfScript } from './harness.ts';
 
 /** What a row gets: a library, a server of its own kind, and a way to make clients that are gone afterwards. */
 export interface Alone {
@@ -37,11 +38,8 @@ function brief(value: unknown): unknown {
   return value instanceof Error ? value.message : value;
 }
 
-async function until(test: () => boolean | Promise<boolean>): Promise<void> {
-  for (let waited = 0; waited < 3000 && !(await test()); waited += 5) await pause(5);
-}
-
-const reached = (client: Face, status: string): Promise<void> => until(() => client.status === status);
+const reached = (client: Face, status: string): Promise<unknown> =>
+  until(`status ${status}`, () => client.status === status);
 
 /** Lost its connection and has another. */
 async function cutAndBack(client: Face, cut: () => Promise<void>): Promise<void> {
@@ -213,7 +211,7 @@ const rows: Readonly<Record<string, AloneRow['run']>> = {
       settled = true;
     };
     client.get('k').then(settle, settle);
-    await until(() => tries > 25);
+    await until('it tries', () => tries > 25);
     return settled;
   },
   ...Object.fromEntries(
@@ -228,7 +226,7 @@ const rows: Readonly<Record<string, AloneRow['run']>> = {
         await client.set('text', 'x');
         const seen = watch(client);
         const outcome = await outcomeOf(() => client.incr('text'));
-        if (wish) await until(() => seen.includes('ready'));
+        if (wish) await until('it is ready', () => seen.includes('ready'));
         return [outcome, asked, seen, await client.get('text')];
       },
     ]),
@@ -299,7 +297,7 @@ const rows: Readonly<Record<string, AloneRow['run']>> = {
     const client = make({ username: 'nobody', password: 'wrong', retryStrategy: () => 20 });
     const seen = watch(client);
     const outcome = await outcomeOf(() => client.get('k'));
-    await until(() => seen.length >= 4);
+    await until('four are seen', () => seen.length >= 4);
     return [outcome, seen.slice(0, 3)];
   },
   'password where none is needed': ({ make }) => make({ password: 'spare' }).ping(),
@@ -312,7 +310,7 @@ const rows: Readonly<Record<string, AloneRow['run']>> = {
       if (args[0] !== 'info') lines.push([typeof time, Number(time) > 0, args, /^127/.test(source), database]);
     });
     await client.set('k', 'with "quotes" and \u0000');
-    await until(() => lines.length > 0);
+    await until('a line is seen', () => lines.length > 0);
     const refused = await outcomeOf(() => monitor.get('k'));
     const { status, mode } = monitor;
     monitor.disconnect();
@@ -352,11 +350,15 @@ const rows: Readonly<Record<string, AloneRow['run']>> = {
           await client.subscribe('news');
           await client.psubscribe('ne*');
           await cutAndBack(client, cut);
-          if (autoResubscribe) await until(async () => String(await ask('pubsub', 'numsub', 'news')) === 'news,1');
+          if (autoResubscribe)
+            await until(
+              'it has subscribed again',
+              async () => String(await ask('pubsub', 'numsub', 'news')) === 'news,1',
+            );
           else await pause(20);
           const subscribers = await ask('pubsub', 'numsub', 'news');
           await ask('publish', 'news', 'x');
-          await until(() => !autoResubscribe || heard.length >= 2);
+          await until('messages are heard', () => !autoResubscribe || heard.length >= 2);
           const { mode } = client;
           return [subscribers, heard, mode, await outcomeOf(() => client.get('k')), await client.subscribe('more')];
         },
@@ -432,7 +434,7 @@ const rows: Readonly<Record<string, AloneRow['run']>> = {
     await client.ping();
     const seen = watch(client);
     client.disconnect(true);
-    await until(() => seen.includes('ready'));
+    await until('it is ready', () => seen.includes('ready'));
     return [seen, await client.ping()];
   },
   'no listener for errors': async ({ make }) => {
@@ -455,7 +457,7 @@ export async function runAlone(row: AloneRow, library: Library, port: number): P
   const peer = await RespClient.connect(port);
   try {
     await peer.call('FLUSHALL');
-    return await outcomeOf(() =>
+    return await outcomeOfScript(() =>
       row.run({
         library,
         port,

@@ -4,7 +4,7 @@
 import { deepEqual, equal, notDeepEqual } from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { bulk, FakeNode } from '../../kit/fake-node.ts';
-import { type Face, libraries, outcomeOf } from './harness.ts';
+import { type Face, libraries, outcomeOf, outcomeOfScript } from './harness.ts';
 
 type Options = Readonly<Record<string, unknown>>;
 
@@ -134,7 +134,7 @@ async function outcomeOn(Redis: Face, row: Row): Promise<{ outcome: unknown; con
   client.on('error', () => undefined);
   try {
     await new Promise((resolve) => client.once('ready', resolve));
-    const outcome = await outcomeOf(() => row.act(client, node));
+    const outcome = await outcomeOfScript(() => row.act(client, node));
     return { outcome, connections: node.connections };
   } finally {
     client.options.retryStrategy = null;

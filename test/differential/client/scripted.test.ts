@@ -2,9 +2,9 @@
 // each node was asked. The nodes are scripted, so every run is the same.
 
 import { deepEqual, notDeepEqual } from 'node:assert/strict';
-import { setTimeout as pause } from 'node:timers/promises';
 import { bulk, clusterOk, FakeNode, slotsReply } from '../../kit/fake-node.ts';
-import { type Face, libraries, outcomeOf } from './harness.ts';
+import { until } from '../../kit/until.ts';
+import { type Face, libraries, outcomeOf, outcomeOfScript } from './harness.ts';
 
 /** Two masters; the first has every slot up to 8191. */
 interface Pair {
@@ -142,7 +142,7 @@ const rows: readonly Row[] = [
             : usual(argv, socket);
       }
       const first = await outcomeOf(() => client.connect());
-      return [first !== undefined, await client.get(low), events.at(-1)];
+      return [first, await client.get(low), events.at(-1)];
     },
   },
   {
@@ -205,8 +205,123 @@ const rows: readonly Row[] = [
       client.on('-node', (node: Face) => removed.push(node.options.port === two.port));
       const before = two.connections;
       two.cut();
-      await until(() => two.connections > before);
+      await until('another connection', () => two.connections > before);
       return [await client.get(high), removed];
+    },
+  },
+  {
+    name: 'retryDelayOnClusterDown 0: CLUSTERDOWN is final',
+    options: { retryDelayOnClusterDown: 0 },
+    one: ([name]) => (name === 'get' ? '-CLUSTERDOWN The cluster is down\r\n' : undefined),
+    act: async (client) => [await outcomeOf(() => client.get(low)), await outcomeOf(() => client.set(low, 1))],
+  },
+  ...(['CLUSTERDOWN The cluster is down', 'TRYAGAIN Multiple keys'] as const).map(
+    (refusal): Row => ({
+      name: `maxRedirections bounds refusals too: ${refusal}`,
+      options: { maxRedirections: 3, retryDelayOnClusterDown: 2, retryDelayOnTryAgain: 2 },
+      one: ([name]) => (name === 'get' ? `-${refusal}\r\n` : undefined),
+      // ioredis asks any node the next time.
+      two: ([name]) => (name === 'get' ? `-${refusal}\r\n` : undefined),
+      act: async (client, { one, two }) => [
+        await outcomeOf(() => client.get(low)),
+        one.count('get') + two.count('get'),
+      ],
+    }),
+  ),
+  {
+    name: 'retryDelayOnFailover 0: a loss is final',
+    options: { retryDelayOnFailover: 0 },
+    one: () => undefined,
+    act: async (client, { one, two }) => {
+      await Promise.all([client.get(low), client.get(high)]);
+      const usual = two.answer;
+      two.answer = (argv, socket) => {
+        if (argv[0] !== 'get') return usual(argv, socket);
+        socket.destroy();
+        return '';
+      };
+      const lost = await outcomeOf(() => client.get(high));
+      return [lost, one.count('get') > 0, await client.get(low)];
+    },
+  },
+  ...(['refused', 'hung up on'] as const).map(
+    (how): Row => ({
+      name: `quit that is ${how}`,
+      one: () => undefined,
+      act: async (client, { one, two }) => {
+        await Promise.all([client.get(low), client.get(high)]);
+        for (const node of [one, two]) {
+          const usual = node.answer;
+          node.answer = (argv, socket) => {
+            if (argv[0] !== 'quit') return usual(argv, socket);
+            if (how === 'refused') return '-ERR quit failed\r\n';
+            socket.destroy();
+            return '';
+          };
+        }
+        return outcomeOf(() => client.quit());
+      },
+    }),
+  ),
+  {
+    name: 'a MOVED whose slot is none',
+    one: ([name]) => (name === 'get' ? '-MOVED __proto__ 127.0.0.1:1\r\n' : undefined),
+    act: (client) => outcomeOf(() => client.get(low)),
+  },
+  {
+    name: 'CLUSTER SLOTS refused once: events',
+    options: { lazyConnect: true, clusterRetryStrategy: () => 10 },
+    one: () => undefined,
+    act: async (client, { one }) => {
+      const events: unknown[] = [];
+      for (const name of ['node error', 'error', 'close', 'reconnecting', 'ready'])
+        client.on(name, (error: unknown) => events.push([name, error instanceof Error ? error.message : error]));
+      const usual = one.answer;
+      let refusals = 0;
+      one.answer = (argv, socket) =>
+        argv[0] === 'cluster' && argv[1]?.toLowerCase() === 'slots' && refusals++ === 0
+          ? '-NOPERM this user has no permissions\r\n'
+          : usual(argv, socket);
+      client.connect().catch(() => undefined);
+      return [await client.get(low), events];
+    },
+  },
+  {
+    name: 'nobody is there: events',
+    options: { lazyConnect: true, clusterRetryStrategy: () => null },
+    one: () => undefined,
+    act: async (client) => {
+      client.startupNodes = [1];
+      const events: unknown[] = [];
+      for (const name of ['connecting', 'error', 'close', 'reconnecting', 'end'])
+        client.on(name, (error: unknown) => events.push([name, error instanceof Error ? error.message : error]));
+      const outcomes = await Promise.all([
+        outcomeOf(() => client.get(low)),
+        outcomeOf(() => client.multi().get(low).exec()),
+        outcomeOf(() => client.subscribe('news')),
+      ]);
+      await until('the end', () => events.length >= 4);
+      return [outcomes.map((one: Face) => one.rejected.message ?? one.rejected.fields), events, client.status];
+    },
+  },
+  {
+    name: 'nobody is there: a pipeline',
+    deviation: 'each command has its error in its place, as in every other pipeline; ioredis rejects the pipeline',
+    options: { lazyConnect: true, clusterRetryStrategy: () => null },
+    one: () => undefined,
+    act: (client) => {
+      client.startupNodes = [1];
+      return outcomeOf(() => client.pipeline().get(low).exec());
+    },
+  },
+  {
+    name: 'no offline queue: before and after ready',
+    options: { enableOfflineQueue: false },
+    one: () => undefined,
+    act: async (client) => {
+      const before = await outcomeOf(() => client.get(low));
+      if (client.status !== 'ready') await new Promise((resolve) => client.once('ready', resolve));
+      return [before, await client.get(low)];
     },
   },
   {
@@ -220,10 +335,6 @@ const rows: readonly Row[] = [
     },
   },
 ];
-
-async function until(test: () => boolean): Promise<void> {
-  for (let waited = 0; waited < 1000 && !test(); waited += 5) await pause(5);
-}
 
 async function pairOf({ one, two }: Row): Promise<Pair> {
   const pair = { one: await FakeNode.start(() => undefined), two: await FakeNode.start(() => undefined) };
@@ -250,7 +361,7 @@ async function outcomeOn(Cluster: Face, row: Row): Promise<unknown> {
   const client = new Cluster([{ host: '127.0.0.1', port: pair.one.port }], row.options ?? {});
   client.on('error', () => undefined);
   try {
-    return await outcomeOf(() => row.act(client, pair));
+    return await outcomeOfScript(() => row.act(client, pair));
   } finally {
     client.options.clusterRetryStrategy = () => null;
     client.disconnect();

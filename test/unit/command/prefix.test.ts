@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { Command } from 'ioredis';
+import { Command, Redis as Peer } from 'ioredis';
 import { toArgv } from '../../../lib/command/argv.ts';
 import { prefixKeys } from '../../../lib/command/prefix.ts';
 import { builtinCommandNames } from '../../../lib/command/table.ts';
@@ -36,7 +36,9 @@ describe('prefixKeys', () => {
       ['2', 'a', 'b', 'c', 'd', 'e', 'f'],
       ['set', '2', 'b', 'c', 'd', 'e'],
     ];
-    for (const name of builtinCommandNames) {
+    const peer = new Peer({ lazyConnect: true });
+    const known = new Set(peer.getBuiltinCommands());
+    for (const name of builtinCommandNames.filter((name) => known.has(name))) {
       for (const args of forms) assert.deepEqual(prefixKeys(toArgv(name, args), 'p:'), theirs([name, ...args], 'p:'));
     }
   });

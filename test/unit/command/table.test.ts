@@ -4,7 +4,7 @@ import { Redis as Peer } from 'ioredis';
 import { bitsOf, Flag, flagNames, KeyFlag, keyFlagNames, wordsOf } from '../../../lib/command/flags.ts';
 import { firstKey, firstKeyIndex, keyIndexes } from '../../../lib/command/keys.ts';
 import { allCommandNames, builtinCommandNames, commandOf, commandOfArgv } from '../../../lib/command/table.ts';
-import { readCapture } from '../../../scripts/gen/capture.ts';
+import { readCapture, readNewer } from '../../../scripts/gen/capture.ts';
 
 describe('the command table', () => {
   it('says of every command what COMMAND INFO said', () => {
@@ -16,6 +16,16 @@ describe('the command table', () => {
       assert.deepEqual(wordsOf(row.flags, flagNames).sort(), [...flags].sort(), name);
     }
     assert.equal(allCommandNames.length, new Set(allCommandNames).size);
+  });
+
+  it('says of every newer command what its server said', () => {
+    for (const { command } of readNewer().values()) {
+      const row = commandOf(command.name);
+      assert.ok(row !== undefined, command.name);
+      assert.equal(row.arity, command.arity, command.name);
+      assert.deepEqual(wordsOf(row.flags, flagNames).sort(), [...command.flags, 'beyond'].sort(), command.name);
+      assert.equal(row.keySpecs.length, command.keySpecs.length, command.name);
+    }
   });
 
   it('has a method name for every command of ioredis', () => {
@@ -76,6 +86,42 @@ describe('firstKeyIndex', () => {
     assert.equal(firstKey(['JSON.GET', 'k', '$']), 'k');
     assert.equal(firstKey(['FT._LIST']), undefined);
     assert.deepEqual(keyIndexes(['json.get', 'k', '$']), [1]);
+  });
+
+  it("finds the keys of modules' commands", () => {
+    const cases: readonly [call: string, keys: string][] = [
+      ['JSON.GET k $', 'k'],
+      ['json.mget a b c $', 'a b c'],
+      ['json.mset a $ 1 b $ 2', 'a b'],
+      ['json.debug MEMORY k', 'k'],
+      ['ts.mget FILTER a=b', ''],
+      ['ts.mrange - + FILTER a=b', ''],
+      ['ts.madd a * 1 b * 2', 'a b'],
+      ['ts.createrule a b AGGREGATION avg 1', 'a b'],
+      ['ts.range k - +', 'k'],
+      ['ft.search idx q', ''],
+      ['ft._list', ''],
+      ['ft.sugadd k a 1', 'k'],
+      ['bf.add k a', 'k'],
+      ['cf.exists k a', 'k'],
+      ['cms.merge d 2 a b WEIGHTS 1 2', 'd a b'],
+      ['tdigest.merge d 1 a', 'd a'],
+      ['topk.query k a', 'k'],
+      ['own.command k a', 'k'],
+    ];
+    for (const [call, keys] of cases) {
+      const argv = call.split(' ');
+      assert.equal(
+        keyIndexes(argv)
+          .map((at) => argv[at])
+          .join(' '),
+        keys,
+        call,
+      );
+    }
+    assert.ok((commandOf('json.get')!.flags & Flag.readonly) !== 0);
+    assert.ok((commandOf('json.set')!.flags & Flag.readonly) === 0);
+    assert.ok(!builtinCommandNames.some((name) => name.includes('.')));
   });
 
   it('routes DEBUG OBJECT by its key', () => {
