@@ -53,14 +53,19 @@ const plugin = {
  */
 function chunkOf(id) {
   const path = relative(join(process.cwd(), compiled), id).replaceAll('\\', '/');
-  if (id === entry || path.startsWith('server/tools/') || path === 'server/index.js') return undefined;
+  if (id === entry || /^(?:server\/tools|lib\/otel)\//.test(path) || path === 'server/index.js') return undefined;
   return path.startsWith('server/') ? 'nodes' : 'client';
 }
 
 async function bundle() {
   const built = await rollup({
-    input: { lingcache: entry, server: `${compiled}/server/index.js`, main: `${compiled}/server/tools/main.js` },
-    external: /^node:/,
+    input: {
+      lingcache: entry,
+      server: `${compiled}/server/index.js`,
+      main: `${compiled}/server/tools/main.js`,
+      otel: `${compiled}/lib/otel/otel.js`,
+    },
+    external: /^(?:node:|@opentelemetry\/)/,
     treeshake: false,
     plugins: [plugin],
   });
@@ -124,7 +129,7 @@ const lists = {
 
 async function writeTypes() {
   const from = join(compiled, 'types');
-  const files = reachable(from, ['lib/index.d.ts', 'server/index.d.ts']);
+  const files = reachable(from, ['lib/index.d.ts', 'server/index.d.ts', 'lib/otel/otel.d.ts']);
   for (const file of files) {
     const target = join(dist, 'types', file);
     mkdirSync(dirname(target), { recursive: true });
@@ -183,14 +188,15 @@ export { ${all} } from './lingcache.cjs';
   );
 }
 
-async function writeServerEntries() {
-  const names = await namesOf('server/index.js');
+/** The entries of what has no default export: `from` is where tsc has put it. */
+async function writeEntries(name, from) {
+  const names = await namesOf(`${from}.js`);
   writeFileSync(
-    `${dist}/server.mjs`,
-    `import server from './server.cjs';\nexport const { ${names.join(', ')} } = server;\n`,
+    `${dist}/${name}.mjs`,
+    `import own from './${name}.cjs';\nexport const { ${names.join(', ')} } = own;\n`,
   );
-  writeFileSync(`${dist}/server.d.cts`, `${nodeTypes}export * from './types/server/index.js';\n`);
-  writeFileSync(`${dist}/server.d.mts`, `${nodeTypes}export * from './server.cjs';\n`);
+  writeFileSync(`${dist}/${name}.d.cts`, `${nodeTypes}export * from './types/${from}.js';\n`);
+  writeFileSync(`${dist}/${name}.d.mts`, `${nodeTypes}export * from './${name}.cjs';\n`);
 }
 
 function writeLicenses() {
@@ -207,5 +213,6 @@ mkdirSync(dist);
 await bundle();
 await writeTypes();
 await writeClientEntries();
-await writeServerEntries();
+await writeEntries('server', 'server/index');
+await writeEntries('otel', 'lib/otel/otel');
 writeLicenses();

@@ -224,7 +224,11 @@ function projectsOf(version: string): (readonly [string, readonly string[], read
 }
 
 const compilers: Group = {
-  packages: [...typescripts.map((version) => `ts-${version}@npm:typescript@~${version}`), '@types/node@^20'],
+  packages: [
+    ...typescripts.map((version) => `ts-${version}@npm:typescript@~${version}`),
+    '@types/node@^20',
+    '@opentelemetry/api@^1.9',
+  ],
   checks: (modules) =>
     typescripts.map((version) => ({
       name: `TypeScript ${version}`,

@@ -38,6 +38,10 @@ describe('house: the package', function () {
     const { status, stdout, stderr } = spawnSync('npm', install, { cwd: scratch, encoding: 'utf8' });
     installOutput = `${stdout}${stderr}`;
     assert.equal(status, 0, installOutput);
+    for (const name of ['@types/node', 'undici-types', '@opentelemetry/api']) {
+      mkdirSync(join(scratch, 'node_modules', name, '..'), { recursive: true });
+      symlinkSync(join(root, 'node_modules', name), join(scratch, 'node_modules', name));
+    }
   });
 
   after(() => rmSync(join(scratch, '..'), { recursive: true, force: true }));
@@ -58,7 +62,7 @@ describe('house: the package', function () {
       'dist/LICENSES.md',
       'dist/main.cjs',
     ];
-    const entries = ['lingcache', 'server'].flatMap((name) =>
+    const entries = ['lingcache', 'server', 'otel'].flatMap((name) =>
       ['cjs', 'mjs', 'd.cts', 'd.mts'].map((end) => `dist/${name}.${end}`),
     );
     for (const path of [...wanted, ...entries]) assert.ok(paths.includes(path), `${path} is missing`);
@@ -116,8 +120,9 @@ cluster.disconnect();`,
       `import { createRequire } from 'node:module';
 import * as client from 'lingcache';
 import * as server from 'lingcache/server';
+import * as otel from 'lingcache/otel';
 const require = createRequire(import.meta.url);
-const pairs = [[client, require('lingcache')], [server, require('lingcache/server')]];
+const pairs = [[client, require('lingcache')], [server, require('lingcache/server')], [otel, require('lingcache/otel')]];
 const names = (module) => Object.entries(module).map(([key, value]) => [key, typeof value, value.name]);
 const other = pairs.flatMap(([own, required]) => Object.keys(own).filter((name) => own[name] !== required[name]));
 console.log(JSON.stringify([other, names(client), names(server)]));`,
@@ -173,12 +178,6 @@ console.log(JSON.stringify([names(client), names(server)]));`,
       const compilerOptions = { ...options, target: 'es2022', strict: true, noEmit: true, skipLibCheck: false };
       const settings = { compilerOptions: { ...compilerOptions, exactOptionalPropertyTypes: true }, files: sources };
       writeFileSync(join(scratch, 'tsconfig.json'), JSON.stringify(settings));
-      mkdirSync(join(scratch, 'node_modules/@types'), { recursive: true });
-      for (const dependency of ['@types/node', 'undici-types']) {
-        const target = join(scratch, 'node_modules', dependency);
-        rmSync(target, { recursive: true, force: true });
-        symlinkSync(join(root, 'node_modules', dependency), target);
-      }
       run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', '.']);
     });
   }
