@@ -2,9 +2,9 @@
 // registry into a temporary folder (with a space and letters beyond ASCII in its path). Prints a line for each and exits
 // with 1 when one fails. Build and compile first.
 //
-//   node build/scripts/check-matrix.js [--keep] [runners] [bundlers] [compilers] [runtimes]
+//   node build/scripts/check-matrix.js [--keep] [runners] [bundlers] [compilers] [runtimes] [overrides]
 //
-// Default: all four. `--keep` leaves the folder, and names it.
+// Default: all; `overrides` is libraries that get this package in ioredis's place, and needs redis-server. `--keep` leaves the folder, and names it.
 
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -21,7 +21,7 @@ interface Step {
 
 interface Check {
   readonly name: string;
-  /** Below test/fixtures/consumers: its file in the folder of the check. */
+  /** Below test/fixtures: its file in the folder of the check. */
   readonly fixtures: Readonly<Record<string, string>>;
   /** Written besides. */
   readonly files?: Readonly<Record<string, string>>;
@@ -30,10 +30,13 @@ interface Check {
 
 interface Group {
   readonly packages: readonly string[];
+  /** Has a folder of packages of its own, where ioredis is this package, for all that ask for it. */
+  readonly overrides?: boolean;
   checks(modules: string): readonly Check[];
 }
 
 const root = process.cwd();
+const fixtures = join(root, 'test/fixtures');
 /** Ten minutes: a step that hangs is killed, and failed. */
 const limitMs = 600_000;
 const works = /^v ReplyError$/m;
@@ -58,14 +61,14 @@ const runners: Group = {
       const jest = (...words: string[]): string[] => [node, ...words, programOf(modules, version, 'jest'), '--ci'];
       return {
         name: `${version}, CommonJS tests`,
-        fixtures: { 'jest/commonjs.test.cjs': 'commonjs.test.cjs' },
+        fixtures: { 'consumers/jest/commonjs.test.cjs': 'commonjs.test.cjs' },
         files: { 'package.json': '{}', 'jest.config.json': '{ "testMatch": ["**/*.test.cjs"] }' },
         steps: [{ command: jest(), expected: /Tests: +1 passed/ }],
       };
     }),
     {
       name: 'jest with babel',
-      fixtures: { 'jest/babel.test.js': 'babel.test.js' },
+      fixtures: { 'consumers/jest/babel.test.js': 'babel.test.js' },
       files: {
         'package.json': '{}',
         'babel.config.json': '{ "presets": [["@babel/preset-env", { "targets": { "node": "current" } }]] }',
@@ -74,7 +77,7 @@ const runners: Group = {
     },
     {
       name: 'ts-jest',
-      fixtures: { 'jest/ts.test.ts': 'ts.test.ts' },
+      fixtures: { 'consumers/jest/ts.test.ts': 'ts.test.ts' },
       files: {
         'package.json': '{}',
         'jest.config.json': '{ "preset": "ts-jest" }',
@@ -84,7 +87,7 @@ const runners: Group = {
     },
     {
       name: 'jest, ES modules',
-      fixtures: { 'jest/esm.test.mjs': 'esm.test.mjs' },
+      fixtures: { 'consumers/jest/esm.test.mjs': 'esm.test.mjs' },
       files: { 'package.json': '{}', 'jest.config.json': '{ "testMatch": ["**/*.test.mjs"], "transform": {} }' },
       steps: [
         {
@@ -95,17 +98,17 @@ const runners: Group = {
     },
     {
       name: 'vitest',
-      fixtures: { 'vitest/esm.test.mjs': 'esm.test.mjs' },
+      fixtures: { 'consumers/vitest/esm.test.mjs': 'esm.test.mjs' },
       steps: [{ command: [node, programOf(modules, 'vitest'), 'run'], expected: /Tests +1 passed/ }],
     },
     {
       name: 'mocha 11',
-      fixtures: { 'mocha.cjs': 'mocha.cjs', 'mocha.mjs': 'mocha.mjs' },
+      fixtures: { 'consumers/mocha.cjs': 'mocha.cjs', 'consumers/mocha.mjs': 'mocha.mjs' },
       steps: [{ command: [node, programOf(modules, 'mocha'), 'mocha.cjs', 'mocha.mjs'], expected: /2 passing/ }],
     },
     {
       name: 'node:test',
-      fixtures: { 'node-test.cjs': 'a.cjs', 'node-test.mjs': 'a.mjs' },
+      fixtures: { 'consumers/node-test.cjs': 'a.cjs', 'consumers/node-test.mjs': 'a.mjs' },
       steps: [{ command: [node, '--test', '--test-reporter=tap', 'a.cjs', 'a.mjs'], expected: /^# pass 2$/m }],
     },
   ],
@@ -145,7 +148,7 @@ const viteConfig = `export default { ssr: { noExternal: true }, build: { ssr: tr
   rollupOptions: { input: ['app.mjs', 'slot.mjs'] } } };
 `;
 
-const apps = { 'app.mjs': 'app.mjs', 'app.cjs': 'app.cjs', 'slot.mjs': 'slot.mjs' };
+const apps = { 'consumers/app.mjs': 'app.mjs', 'consumers/app.cjs': 'app.cjs', 'consumers/slot.mjs': 'slot.mjs' };
 
 const bundlers: Group = {
   packages: [
@@ -233,8 +236,8 @@ const compilers: Group = {
     typescripts.map((version) => ({
       name: `TypeScript ${version}`,
       fixtures: {
-        ...Object.fromEntries([['types/require.ts', 'require.ts']]),
-        'types/app.ts': 'app.ts',
+        ...Object.fromEntries([['consumers/types/require.ts', 'require.ts']]),
+        'consumers/types/app.ts': 'app.ts',
       },
       steps: projectsOf(version).map(([, options, files]) => ({
         command: [
@@ -262,12 +265,37 @@ function runtime(name: string, command: readonly string[]): Check {
   const steps = files.flatMap((file) => [[file], [file, 'processes']]);
   return {
     name,
-    fixtures: { 'app.mjs': 'app.mjs', 'app.cjs': 'app.cjs' },
+    fixtures: { 'consumers/app.mjs': 'app.mjs', 'consumers/app.cjs': 'app.cjs' },
     steps: steps.map((words) => ({ command: [...command, ...words], expected: works })),
   };
 }
 
-const groups: Readonly<Record<string, Group>> = { runners, bundlers, compilers, runtimes };
+const overrides: Group = {
+  overrides: true,
+  packages: [
+    ...['bullmq@^6', 'graphql-redis-subscriptions@^2', 'graphql@^16', 'redis-semaphore@^5', 'redlock@5.0.0-beta.2'],
+    ...[
+      'cache-manager@^5',
+      'cache-manager-ioredis-yet@^2',
+      'rate-limit-redis@^6',
+      'express-rate-limit@^8',
+      'express@^5',
+    ],
+    ...['fastify@^5', '@fastify/rate-limit@^11', '@fastify/redis@^9', 'socket.io@^4', 'socket.io-client@^4'],
+    ...['@socket.io/redis-adapter@^8', '@socket.io/redis-streams-adapter@^0', '@nestjs-modules/ioredis@^2'],
+    ...['@nestjs/common@^11', '@nestjs/core@^11', 'reflect-metadata@^0', 'rxjs@^7', 'typeorm@^1', 'sql.js@^1'],
+  ],
+  checks: () =>
+    readdirSync(join(fixtures, 'overrides'))
+      .filter((file) => file !== 'stage.cjs')
+      .map((file) => ({
+        name: `override: ${file.replace('.cjs', '')}`,
+        fixtures: { 'overrides/stage.cjs': 'stage.cjs', [`overrides/${file}`]: file },
+        steps: [{ command: [node, file], expected: /^works$/m }],
+      })),
+};
+
+const groups: Readonly<Record<string, Group>> = { runners, bundlers, compilers, runtimes, overrides };
 
 function run(command: readonly string[], cwd: string): { status: number | null; output: string } {
   const [program, ...args] = command;
@@ -292,9 +320,9 @@ function complaintOf({ command, expected }: Step, cwd: string): string | undefin
 function perform(check: Check, folder: string): string | undefined {
   mkdirSync(folder);
   for (const [from, to] of Object.entries(check.fixtures)) {
-    cpSync(join(root, 'test/fixtures/consumers', from), join(folder, to));
+    cpSync(join(fixtures, from), join(folder, to));
     // The kind of module that a file is, where its name tells.
-    if (/\.ts$/.test(to) && from.startsWith('types/')) {
+    if (/\.ts$/.test(to) && from.startsWith('consumers/types/')) {
       cpSync(join(folder, to), join(folder, to.replace(/\.ts$/, '.cts')));
       cpSync(join(folder, to), join(folder, to.replace(/\.ts$/, '.mts')));
     }
@@ -307,15 +335,44 @@ function perform(check: Check, folder: string): string | undefined {
   return undefined;
 }
 
-function install(place: string, packages: readonly string[]): void {
-  const packed = run(['npm', 'pack', '--ignore-scripts', '--pack-destination', place, '--silent'], root);
+function pack(place: string): string {
+  const { output } = run(['npm', 'pack', '--ignore-scripts', '--pack-destination', place, '--silent'], root);
   const tarball = readdirSync(place).find((name) => name.endsWith('.tgz'));
-  if (tarball === undefined) throw new Error(`npm pack: ${packed.output}`);
-  writeFileSync(join(place, 'package.json'), '{ "private": true }');
-  // Binaries of one system are packages of their own.
-  const words = ['--no-audit', '--no-fund', '--legacy-peer-deps', ...packages, `./${tarball}`];
+  if (tarball === undefined) throw new Error(`npm pack: ${output}`);
+  return `file:${join(place, tarball)}`;
+}
+
+/** The manifest of ioredis itself. */
+function isIoredis(path: string): boolean {
+  if (!path.endsWith(join('ioredis', 'package.json'))) return false;
+  return (JSON.parse(readFileSync(path, 'utf8')) as { name?: string }).name === 'ioredis';
+}
+
+/** A folder with this package and `packages`; as ioredis, for all of them, with `override`. */
+function install(place: string, tarball: string, packages: readonly string[], override: boolean): string {
+  mkdirSync(place);
+  const instead = { dependencies: { ioredis: tarball }, overrides: { ioredis: '$ioredis' } };
+  const manifest = { private: true, ...(override ? instead : { dependencies: { lingcache: tarball } }) };
+  writeFileSync(join(place, 'package.json'), JSON.stringify(manifest));
+  // Compilers of all ages stand beside each other, whatever their peers say; overrides must do without.
+  const words = ['--no-audit', '--no-fund', ...(override ? [] : ['--legacy-peer-deps']), ...packages];
   const { status, output } = run(['npm', 'install', ...words], place);
   if (status !== 0) throw new Error(`npm install: ${output}`);
+  const others = readdirSync(place, { recursive: true }).filter((path) => isIoredis(join(place, String(path))));
+  if (override && others.length > 0) throw new Error(`another ioredis: ${others.join(', ')}`);
+  return place;
+}
+
+/** Performs it and prints its line. */
+function reported(check: Check, folder: string): boolean {
+  const started = performance.now();
+  const complaint = perform(check, folder);
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  console.log(
+    `${complaint === undefined ? 'ok  ' : 'FAIL'}  ${check.name.padEnd(36)} ${check.steps.length} steps, ${seconds} s`,
+  );
+  if (complaint !== undefined) console.log(complaint);
+  return complaint === undefined;
 }
 
 function main(): void {
@@ -327,21 +384,14 @@ function main(): void {
   mkdirSync(place);
   let failed = 0;
   try {
-    install(place, [...new Set(wanted.flatMap((name) => groups[name]!.packages))]);
-    let number = 0;
-    for (const name of wanted) {
-      for (const check of groups[name]!.checks(join(place, 'node_modules'))) {
-        const started = performance.now();
-        const complaint = perform(check, join(place, `check ${++number}`));
-        const seconds = ((performance.now() - started) / 1000).toFixed(1);
-        console.log(
-          `${complaint === undefined ? 'ok  ' : 'FAIL'}  ${check.name.padEnd(24)} ${check.steps.length} steps, ${seconds} s`,
-        );
-        if (complaint !== undefined) {
-          failed++;
-          console.log(complaint);
-        }
-      }
+    const tarball = pack(place);
+    for (const override of [false, true]) {
+      const chosen = wanted.map((name) => groups[name]!).filter((group) => (group.overrides === true) === override);
+      if (chosen.length === 0) continue;
+      const packages = [...new Set(chosen.flatMap((group) => group.packages))];
+      const folder = install(join(place, override ? 'overrides' : 'packages'), tarball, packages, override);
+      const checks = chosen.flatMap((group) => group.checks(join(folder, 'node_modules')));
+      failed += checks.filter((check, at) => !reported(check, join(folder, `check ${at}`))).length;
     }
   } finally {
     if (values.keep === true) console.log(place);
