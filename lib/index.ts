@@ -1,5 +1,5 @@
-// The public names. ioredis's come first; `module.exports` makes require('lingcache') give the class itself, with
-// everything else on it, so `const { Cluster } = require('lingcache')` works as well.
+// The public names. ioredis's come first. The package's CommonJS entry exports the class itself, with everything else on
+// it (scripts/bundle.js), so `const { Cluster } = require('lingcache')` works as well.
 
 import {
   AbortError,
@@ -14,6 +14,7 @@ import {
 import { Chain } from './facade/chain.ts';
 import { Cluster } from './facade/cluster.ts';
 import { Command } from './facade/command.ts';
+import type { RedisOptions } from './facade/options.ts';
 import { Redis as RedisNode } from './facade/redis.ts';
 import { ScanStream } from './facade/scan-stream.ts';
 import type { ReplyMappingMode } from './facade/types.ts';
@@ -79,11 +80,14 @@ interface Statics {
   readonly print: typeof print;
   readonly slotOf: typeof slotOf;
   /** The same as `new Redis(...)`. */
-  createClient(...args: ConstructorParameters<typeof RedisNode>): RedisNode;
+  createClient(port: number, host?: string, options?: RedisOptions): RedisNode;
+  createClient(port: number, options: RedisOptions): RedisNode;
+  createClient(path: string, options?: RedisOptions): RedisNode;
+  createClient(options?: RedisOptions): RedisNode;
 }
 
 /** One node. `Redis.Cluster` is the cluster client. */
-export const Redis: typeof RedisNode & Statics = Object.assign(RedisNode, {
+const RedisClient: typeof RedisNode & Statics = Object.assign(RedisNode, {
   Cluster,
   Command,
   Pipeline: Chain,
@@ -99,11 +103,12 @@ export const Redis: typeof RedisNode & Statics = Object.assign(RedisNode, {
   ScanStream,
   print,
   slotOf,
-  createClient: (...args: ConstructorParameters<typeof RedisNode>) => new RedisNode(...args),
+  createClient: (...args: unknown[]) => Reflect.construct(RedisNode, args),
 }) as typeof RedisNode & Statics;
-Object.assign(Redis, { Redis, default: Redis });
+Object.assign(RedisClient, { Redis: RedisClient, default: RedisClient });
 
-export type Redis<Mapping extends ReplyMappingMode = 'legacy'> = RedisNode<Mapping>;
+// Named apart from the class: a bundler that sees two of a name renames one, and libraries look at names.
+type RedisClient<Mapping extends ReplyMappingMode = 'legacy'> = RedisNode<Mapping>;
 
 export {
   AbortError,
@@ -115,8 +120,8 @@ export {
   OptionError,
   PartialFailureError,
   QueueFullError,
-  Redis as default,
-  Redis as 'module.exports',
+  RedisClient as default,
+  RedisClient as Redis,
   RedisError,
   ReplyError,
   ScanStream,

@@ -20,6 +20,7 @@ import {
   takeCallback,
   type Word,
 } from './commander.ts';
+import './debug-log.ts';
 import './hints.ts';
 import type { Status } from './lifecycle.ts';
 import { commandTracing, type Destination, traceCommand, tracedSubmit, traceInUnit } from './observe.ts';

@@ -311,11 +311,10 @@ export function promiseOf(call: Call, friendly: boolean): Promise<unknown> {
   return promise;
 }
 
-const ownFolder = new URL('.', import.meta.url).href;
-
-/** The stack without its message and without the frames of this folder on top. */
+/** The stack without its message and without the frames of this file's folder on top; its first frame is in this file. */
 function framesOfCaller(made: Error): string {
   const frames = (made.stack ?? '').split('\n').slice(1);
+  const ownFolder = /\(?([^()]*[\\/])[^\\/]*$/.exec(frames[0] ?? '')?.[1]?.replace(/^ *at (?:async )?/, '') ?? ' ';
   // With tracing on, a frame of node:diagnostics_channel is among ours.
   const first = frames.findIndex((frame) => !frame.includes(ownFolder) && !frame.includes('node:diagnostics_channel'));
   return frames.slice(Math.max(first, 0)).join('\n');

@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { World } from '../../lib/base/world.ts';
+import { nodeProgram } from './node-program.ts';
 
 export interface ProcessNodeOptions {
   readonly world: World;
@@ -57,7 +58,7 @@ export class ProcessNode {
     this.#stopping = false;
     const { settings, onEnded } = this.#options;
     const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
-    const main = new URL('../tools/main.js', import.meta.url).pathname;
+    const main = nodeProgram(import.meta.url);
     const log = openSync(join(this.folder, 'log'), 'a');
     const child = spawn(process.execPath, [main, 'server', ...args], { stdio: ['ignore', log, log, 'ipc'] });
     closeSync(log);

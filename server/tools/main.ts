@@ -4,7 +4,7 @@
 // Does not know: what a tool does, nor the options that it takes.
 // Invariant: the process exits with the code of the tool that ran, or with 2 when none was named.
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 
 const help = `Usage: lingcache <command> [options]
 
@@ -49,10 +49,13 @@ async function main(args: string[]): Promise<number> {
   return tool(rest);
 }
 
+/** package.json lies one folder above this file in the package, and three above it as compiled one by one. */
 function version(): string {
-  // Built, this file lies three folders below package.json; so does it under any other out dir.
-  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
+  for (const path of ['../package.json', '../../../package.json']) {
+    const file = new URL(path, import.meta.url);
+    if (existsSync(file)) return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+  }
+  throw new Error('package.json is missing');
 }
 
 main(process.argv.slice(2)).then(

@@ -1,0 +1,218 @@
+// Makes dist/, the package's code and typings, of what tsc has compiled to build-dist/. Run by `npm run build`.
+//
+// - The code ships once, as CommonJS: jest, bundlers and older loaders read nothing else. The ES entries only name what
+//   the CommonJS ones export, so that a class is the same class however, and how often, it is loaded.
+// - Few files: an import that opens some eighty modules takes four times as long. Rollup, since others rename classes
+//   that refer to themselves, and libraries look at those names. Nothing is shaken out: what ships is what was tested.
+// - Spaces and comments are left out, names and statements of a line each are kept, for who reads
+//   a stack.
+// - Modules of Node are had from process.getBuiltinModule: a bundler that writes ES modules keeps no `require`.
+// - The typings are those of the CommonJS code too (`export =`), which the ES entries name again.
+
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, posix, relative } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { rollup } from 'rollup';
+import { minify } from 'terser';
+
+const compiled = 'build-dist';
+const dist = 'dist';
+const bundledPackages = ['lru-cache', 'p-retry', 'is-network-error'];
+
+/** What the CommonJS entry of the client exports: the class, with everything else on it, as ioredis's does. */
+const clientEntry = `
+import { Redis } from './lib/index.js';
+// What a compiler made of \`import Redis from\` asks for \`default\` when it sees this mark.
+Object.defineProperty(Redis, '__esModule', { value: true });
+export default Redis;
+`;
+
+/** Where the code of a bundle lies; undefined where a bundler of users has made an ES module of it. */
+const ownUrl = `(typeof __filename === 'string' ? process.getBuiltinModule('node:url').pathToFileURL(__filename).href : undefined)`;
+
+const entry = join(process.cwd(), compiled, 'client-entry.js');
+
+const plugin = {
+  name: 'lingcache',
+  resolveId: (id) => {
+    if (id === entry) return id;
+    return bundledPackages.includes(id) ? fileURLToPath(import.meta.resolve(id)) : undefined;
+  },
+  load: (id) => (id === entry ? clientEntry : undefined),
+  resolveImportMeta: (property) => (property === 'url' ? ownUrl : undefined),
+  renderChunk: async (code) => {
+    const builtins = code.replaceAll(/\brequire\('node:/g, "process.getBuiltinModule('node:");
+    const small = await minify(builtins, { ecma: 2020, compress: false, mangle: false, format: { semicolons: false } });
+    return small.code;
+  },
+};
+
+/**
+ * The client with all it is made of, since a look into another file at each command would be felt; the server, which is
+ * made of the same parts; the programs of the command line.
+ */
+function chunkOf(id) {
+  const path = relative(join(process.cwd(), compiled), id).replaceAll('\\', '/');
+  if (id === entry || /^(?:server\/tools|lib\/otel)\//.test(path) || path === 'server/index.js') return undefined;
+  return path.startsWith('server/') ? 'nodes' : 'client';
+}
+
+async function bundle() {
+  const built = await rollup({
+    input: {
+      lingcache: entry,
+      server: `${compiled}/server/index.js`,
+      main: `${compiled}/server/tools/main.js`,
+      otel: `${compiled}/lib/otel/otel.js`,
+    },
+    external: /^(?:node:|@opentelemetry\/)/,
+    treeshake: false,
+    plugins: [plugin],
+  });
+  await built.write({
+    dir: dist,
+    format: 'cjs',
+    exports: 'auto',
+    esModule: false,
+    interop: 'auto',
+    generatedCode: { constBindings: true },
+    entryFileNames: '[name].cjs',
+    chunkFileNames: '[name].cjs',
+    manualChunks: chunkOf,
+    hoistTransitiveImports: false,
+  });
+  await built.close();
+  // The slot of a key without the client: an ES module that needs nothing.
+  const slot = await rollup({ input: `${compiled}/lib/wire/slot.js` });
+  await slot.write({ file: `${dist}/slot.mjs`, format: 'es' });
+  await slot.close();
+}
+
+/** The files of typings that an entry needs, by their paths below `root`. */
+function reachable(root, entries) {
+  const found = new Set();
+  const visit = (file) => {
+    if (found.has(file)) return;
+    found.add(file);
+    for (const [, target] of readFileSync(join(root, file), 'utf8').matchAll(/\bfrom '(\.[^']+)'/g)) {
+      visit(posix.join(posix.dirname(file), target.replace(/\.ts$/, '.d.ts')));
+    }
+  };
+  for (const file of entries) visit(file);
+  return [...found];
+}
+
+/** Typings as any compiler reads them: imports name the files that run, none without a name; little indentation. */
+function portable(text) {
+  return text
+    .replaceAll(/^import '.*\n/gm, '')
+    .replaceAll(/(\bfrom '\.[^']+)\.ts'/g, "$1.js'")
+    .replaceAll(/^(?: {4})+/gm, (indent) => ' '.repeat(indent.length / 4))
+    .replaceAll('(RedisValue | readonly (RedisValue)[])[]', 'Values')
+    .replaceAll('(RedisKey | readonly (RedisKey)[])[]', 'Keys');
+}
+
+/** Names that a file of typings exports as types alone. */
+function typesOf(text) {
+  const names = [...text.matchAll(/^export type \{([^}]*)\}/gm)].flatMap(([, list]) => list.split(','));
+  const own = [...text.matchAll(/^export (?:declare )?(?:interface|type) (\w+)/gm)].map(([, name]) => name);
+  return [...names.map((name) => name.trim().split(' as ').at(-1)).filter((name) => name !== ''), ...own];
+}
+
+const nodeTypes = '/// <reference types="node" />\n';
+
+/** What thousands of signatures say, once for each file. */
+const lists = {
+  Keys: 'type Keys = (RedisKey | readonly RedisKey[])[];',
+  Values: 'type Values = (RedisValue | readonly RedisValue[])[];',
+};
+
+async function writeTypes() {
+  const from = join(compiled, 'types');
+  const files = reachable(from, ['lib/index.d.ts', 'server/index.d.ts', 'lib/otel/otel.d.ts']);
+  for (const file of files) {
+    const target = join(dist, 'types', file);
+    mkdirSync(dirname(target), { recursive: true });
+    const text = portable(readFileSync(join(from, file), 'utf8'));
+    const used = ['Keys', 'Values'].filter((name) => new RegExp(`\\.\\.\\.\\w+: ${name}\\b`).test(text));
+    writeFileSync(target, `${used.map((name) => `${lists[name]}\n`).join('')}${text}`);
+  }
+  writeFileSync(`${dist}/types/package.json`, '{ "type": "commonjs" }\n');
+}
+
+async function namesOf(file) {
+  const exported = await import(pathToFileURL(join(process.cwd(), compiled, file)).href);
+  return Object.keys(exported)
+    .filter((name) => name !== 'default')
+    .sort();
+}
+
+async function writeClientEntries() {
+  const names = (await namesOf('lib/index.js')).filter((name) => name !== 'Redis');
+  const types = typesOf(readFileSync(join(compiled, 'types/lib/index.d.ts'), 'utf8')).filter(
+    (name) => name !== 'Redis',
+  );
+  const values = names.filter((name) => name !== 'slotOf');
+  writeFileSync(
+    `${dist}/client.mjs`,
+    `import Redis from './lingcache.cjs';
+export const { ${values.join(', ')} } = Redis;
+export { Redis, Redis as default };
+`,
+  );
+  // Nothing but names: who asks for the slot of a key alone gets no client into a bundle.
+  writeFileSync(
+    `${dist}/lingcache.mjs`,
+    `export { slotOf } from './slot.mjs';
+export { Redis, Redis as default, ${values.join(', ')} } from './client.mjs';
+`,
+  );
+  const all = [...names, ...types].join(', ');
+  writeFileSync(
+    `${dist}/lingcache.d.cts`,
+    `${nodeTypes}import { Redis as Client, ${all} } from './types/lib/index.js';
+/** One node. \`Redis.Cluster\` is the cluster client. */
+declare class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<Mapping> {}
+declare namespace Redis {
+  export { Redis, Redis as default, ${all} };
+}
+export = Redis;
+`,
+  );
+  writeFileSync(
+    `${dist}/lingcache.d.mts`,
+    `${nodeTypes}import Redis from './lingcache.cjs';
+export { Redis, Redis as default };
+export { ${all} } from './lingcache.cjs';
+`,
+  );
+}
+
+/** The entries of what has no default export: `from` is where tsc has put it. */
+async function writeEntries(name, from) {
+  const names = await namesOf(`${from}.js`);
+  writeFileSync(
+    `${dist}/${name}.mjs`,
+    `import own from './${name}.cjs';\nexport const { ${names.join(', ')} } = own;\n`,
+  );
+  writeFileSync(`${dist}/${name}.d.cts`, `${nodeTypes}export * from './types/${from}.js';\n`);
+  writeFileSync(`${dist}/${name}.d.mts`, `${nodeTypes}export * from './${name}.cjs';\n`);
+}
+
+function writeLicenses() {
+  const parts = bundledPackages.map((name) => {
+    const folder = dirname(fileURLToPath(import.meta.resolve(name))).replace(/(node_modules[\\/]+[^\\/]+).*/, '$1');
+    const file = readdirSync(folder).find((entry) => /^licen[sc]e/i.test(entry));
+    return `## ${name}\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`;
+  });
+  writeFileSync(`${dist}/LICENSES.md`, `# Packages that are part of these files\n\n${parts.join('\n')}`);
+}
+
+rmSync(dist, { recursive: true, force: true });
+mkdirSync(dist);
+await bundle();
+await writeTypes();
+await writeClientEntries();
+await writeEntries('server', 'server/index');
+await writeEntries('otel', 'lib/otel/otel');
+writeLicenses();
