@@ -3,7 +3,7 @@
 // when its line to that one is cut.
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { World } from '../../lib/base/world.ts';
 import { nodeProgram } from './node-program.ts';
@@ -34,6 +34,8 @@ export class ProcessNode {
   readonly #options: ProcessNodeOptions;
   #child: ChildProcess | undefined;
   #stopping = false;
+  /** Where in its log the words of this start begin. */
+  #logStart = 0;
 
   constructor(options: ProcessNodeOptions) {
     this.#options = options;
@@ -60,6 +62,7 @@ export class ProcessNode {
     const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
     const main = nodeProgram(import.meta.url);
     const log = openSync(join(this.folder, 'log'), 'a');
+    this.#logStart = fstatSync(log).size;
     const child = spawn(process.execPath, [main, 'server', ...args], { stdio: ['ignore', log, log, 'ipc'] });
     closeSync(log);
     this.#child = child;
@@ -124,10 +127,11 @@ export class ProcessNode {
     });
   }
 
-  /** The last line of its log, as far as it can be had. */
+  /** What it said of its failure since it was started: the first error, or its last line. */
   #lastWords(): string {
     try {
-      return readFileSync(join(this.folder, 'log'), 'utf8').trimEnd().split('\n').at(-1)!;
+      const said = readFileSync(join(this.folder, 'log')).subarray(this.#logStart).toString().trimEnd().split('\n');
+      return said.find((line) => /^\w*Error\b/.test(line)) ?? said.at(-1)!;
     } catch {
       return 'it said nothing';
     }

@@ -82,6 +82,18 @@ describe('startCluster with processes', function () {
     assert.equal(await ask(node!, 'PING'), 'PONG');
   });
 
+  it('rejects with what a process said of its own failure', async () => {
+    const before = process.env['NODE_OPTIONS'];
+    process.env['NODE_OPTIONS'] = '--require=/no/such/file.js';
+    try {
+      const starting = startCluster({ processes: true, masters: 1, replicas: 0 });
+      await assert.rejects(starting, /the node at port \d+: Error: Cannot find module '\/no\/such\/file\.js'/);
+    } finally {
+      if (before === undefined) delete process.env['NODE_OPTIONS'];
+      else process.env['NODE_OPTIONS'] = before;
+    }
+  });
+
   it('refuses what processes cannot share', async () => {
     await assert.rejects(startCluster({ processes: true, bus: 'loopback' }), /bus: processes talk over tcp/);
     await assert.rejects(startCluster({ processes: true, masters: 0 }), /masters/);

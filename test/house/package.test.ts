@@ -182,6 +182,13 @@ console.log(JSON.stringify([names(client), names(server)]));`,
     });
   }
 
+  it('has an OpenTelemetry example that works as printed', () => {
+    const text = readFileSync(join(root, 'docs/observability.md'), 'utf8');
+    const [, example] = /```js\n(.*?lingcache\/otel.*?)```/s.exec(text)!;
+    const printed = `${example}console.log(instrumentation.getConfig().enabled);`;
+    assert.equal(run(process.execPath, ['--input-type=module', '--eval', printed], root).trim(), 'true');
+  });
+
   it('satisfies publint and attw', () => {
     run(process.execPath, [join(root, 'node_modules/publint/src/cli.js'), '--strict'], root);
     const tarball = join(scratch, `lingcache-${version}.tgz`);
