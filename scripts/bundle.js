@@ -4,8 +4,8 @@
 //   the CommonJS ones export, so that a class is the same class however, and how often, it is loaded.
 // - Few files: an import that opens some eighty modules takes four times as long. Rollup, since others rename classes
 //   that refer to themselves, and libraries look at those names. Nothing is shaken out: what ships is what was tested.
-// - Spaces and comments are left out, names and statements of a line each are kept, for who reads
-//   a stack.
+// - Spaces and comments are left out, and local variables have short names, so that the client is less than 1 MB;
+//   functions and classes keep their names, and statements their lines, for who reads a stack.
 // - Modules of Node are had from process.getBuiltinModule: a bundler that writes ES modules keeps no `require`.
 // - The typings are those of the CommonJS code too (`export =`), which the ES entries name again.
 
@@ -42,7 +42,8 @@ const plugin = {
   resolveImportMeta: (property) => (property === 'url' ? ownUrl : undefined),
   renderChunk: async (code) => {
     const builtins = code.replaceAll(/\brequire\('node:/g, "process.getBuiltinModule('node:");
-    const small = await minify(builtins, { ecma: 2020, compress: false, mangle: false, format: { semicolons: false } });
+    const names = { keep_classnames: true, keep_fnames: true };
+    const small = await minify(builtins, { ecma: 2020, compress: false, mangle: names, format: { semicolons: false } });
     return small.code;
   },
 };
@@ -109,7 +110,8 @@ function portable(text) {
     .replaceAll(/(\bfrom '\.[^']+)\.ts'/g, "$1.js'")
     .replaceAll(/^(?: {4})+/gm, (indent) => ' '.repeat(indent.length / 4))
     .replaceAll('(RedisValue | readonly (RedisValue)[])[]', 'Values')
-    .replaceAll('(RedisKey | readonly (RedisKey)[])[]', 'Keys');
+    .replaceAll('(RedisKey | readonly (RedisKey)[])[]', 'Keys')
+    .replaceAll(': number | string', ': Numeric');
 }
 
 /** Names that a file of typings exports as types alone. */
@@ -123,6 +125,7 @@ const nodeTypes = '/// <reference types="node" />\n';
 
 /** What thousands of signatures say, once for each file. */
 const lists = {
+  Numeric: 'type Numeric = number | string;',
   Keys: 'type Keys = (RedisKey | readonly RedisKey[])[];',
   Values: 'type Values = (RedisValue | readonly RedisValue[])[];',
 };
@@ -134,7 +137,7 @@ async function writeTypes() {
     const target = join(dist, 'types', file);
     mkdirSync(dirname(target), { recursive: true });
     const text = portable(readFileSync(join(from, file), 'utf8'));
-    const used = ['Keys', 'Values'].filter((name) => new RegExp(`\\.\\.\\.\\w+: ${name}\\b`).test(text));
+    const used = Object.keys(lists).filter((name) => new RegExp(`\\w\\??: ${name}\\b`).test(text));
     writeFileSync(target, `${used.map((name) => `${lists[name]}\n`).join('')}${text}`);
   }
   writeFileSync(`${dist}/types/package.json`, '{ "type": "commonjs" }\n');
