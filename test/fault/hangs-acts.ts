@@ -137,7 +137,8 @@ const common: Act[] = [
     run: (client) => Promise.allSettled([client.subscribe('channel'), client.unsubscribe('channel')]),
   },
   { name: 'unsubscribe of nothing', run: (client) => client.unsubscribe('channel') },
-  { name: 'scanStream', budget: 2 * limit, run: (client) => drain(client.scanStream()) },
+  // A scan ends when it makes no progress for as long as retryDeadline, and refreshes the map between its nodes.
+  { name: 'scanStream', budget: 3 * limit, run: (client) => drain(client.scanStream()) },
   {
     name: 'callback',
     run: (client) => new Promise((resolve) => client.get(key, (error, value) => resolve(error ?? value))),
@@ -149,7 +150,7 @@ const ofClusters: Act[] = [
   { name: 'nodes()[i].get', run: (client) => nodesOf(client, (node) => node.get(key)) },
   { name: 'nodes()[i].pipeline', run: (client) => nodesOf(client, (node) => node.pipeline().get(key).exec()) },
   { name: 'nodes()[i].quit', run: (client) => nodesOf(client, (node) => node.quit()) },
-  { name: 'scanKeys', budget: 2 * limit, run: (client) => drain((client as Cluster).scanKeys()) },
+  { name: 'scanKeys', budget: 3 * limit, run: (client) => drain((client as Cluster).scanKeys()) },
   { name: 'fanOut', options: { fanOut: true }, run: (client) => client.dbsize() },
   { name: 'split mget', options: { crossSlot: 'split' }, run: (client) => client.mget(key, 'bar') },
   { name: 'near cache', options: { clientSideCache: {} }, run: (client) => client.get(key) },
