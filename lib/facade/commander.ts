@@ -315,8 +315,8 @@ export function promiseOf(call: Call, friendly: boolean): Promise<unknown> {
 function framesOfCaller(made: Error): string {
   const frames = (made.stack ?? '').split('\n').slice(1);
   const ownFolder = /\(?([^()]*[\\/])[^\\/]*$/.exec(frames[0] ?? '')?.[1]?.replace(/^ *at (?:async )?/, '') ?? ' ';
-  // With tracing on, a frame of node:diagnostics_channel is among ours.
-  const first = frames.findIndex((frame) => !frame.includes(ownFolder) && !frame.includes('node:diagnostics_channel'));
+  // With tracing on, frames of node:diagnostics_channel are among ours, and those of what keeps a tracer's context.
+  const first = frames.findIndex((frame) => !frame.includes(ownFolder) && !/[ (]node:/.test(frame));
   return frames.slice(Math.max(first, 0)).join('\n');
 }
 

@@ -16,8 +16,12 @@ export class ReplyError extends Error {
     // Replies are values on the hot path: a captured stack would show only the decoder.
     const limit = Error.stackTraceLimit;
     Error.stackTraceLimit = 0;
-    super(message);
-    Error.stackTraceLimit = limit;
+    try {
+      super(message);
+    } finally {
+      // Also where the stack was full: the limit is everybody's.
+      Error.stackTraceLimit = limit;
+    }
     const space = message.indexOf(' ');
     this.code = space < 0 ? message : message.slice(0, space);
   }
