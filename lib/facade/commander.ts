@@ -299,7 +299,7 @@ export function promiseOf(call: Call, friendly: boolean): Promise<unknown> {
   pendingCall = call;
   const promise = new Promise(adopt);
   if (friendly) {
-    const frames = framesOfCaller(new Error());
+    const frames = framesOfCaller();
     const { reject } = call;
     call.reject = (error) => {
       const hint = hintOf(error);
@@ -311,13 +311,20 @@ export function promiseOf(call: Call, friendly: boolean): Promise<unknown> {
   return promise;
 }
 
-/** The stack without its message and without the frames of this file's folder on top; its first frame is in this file. */
-function framesOfCaller(made: Error): string {
-  const frames = (made.stack ?? '').split('\n').slice(1);
+/** Frames of this client and of a tracer that may stand between this file and its caller. */
+const mostOwnFrames = 20;
+
+/** The stack without its message and without the frames of this file's folder on top. */
+function framesOfCaller(): string {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = limit + mostOwnFrames;
+  const frames = (new Error().stack ?? '').split('\n').slice(1);
+  Error.stackTraceLimit = limit;
   const ownFolder = /\(?([^()]*[\\/])[^\\/]*$/.exec(frames[0] ?? '')?.[1]?.replace(/^ *at (?:async )?/, '') ?? ' ';
   // With tracing on, frames of node:diagnostics_channel are among ours, and those of what keeps a tracer's context.
   const first = frames.findIndex((frame) => !frame.includes(ownFolder) && !/[ (]node:/.test(frame));
-  return frames.slice(Math.max(first, 0)).join('\n');
+  const start = Math.max(first, 0);
+  return frames.slice(start, start + limit).join('\n');
 }
 
 export function answer(
