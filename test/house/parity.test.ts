@@ -30,8 +30,9 @@ function missing(): string[] {
       .filter((member) => !(member in our))
       .map((member) => `${name}#${member}`),
   ]);
-  // Compiled CommonJS marks itself; that is no export.
-  const exported = Object.keys(theirs).filter((name) => !(name in ours) && name !== '__esModule');
+  // Compiled CommonJS marks itself, and Node from 23 on names its whole; those are no exports.
+  const marks = new Set(['__esModule', 'module.exports']);
+  const exported = Object.keys(theirs).filter((name) => !(name in ours) && !marks.has(name));
   return [...members, ...exported];
 }
 
