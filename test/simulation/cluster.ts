@@ -93,6 +93,13 @@ export class SimulatedCluster {
     this.announce([move.to.master, move.from.master], lag);
   }
 
+  /** The bus carries it to every node that is up, each in its time. */
+  broadcast(channel: string, message: string): void {
+    for (const node of this.nodes) {
+      if (node.up) this.world.after(this.world.delay(), () => node.deliver(channel, message));
+    }
+  }
+
   /** A replica takes over, if one is up. */
   promote(shard: Shard, lag: number): boolean {
     const heirs = shard.nodes.filter((node) => node !== shard.master && node.up);
@@ -181,6 +188,10 @@ export class SimulatedNode implements Host {
 
   freeze(ms: number): void {
     this.#frozenUntil = Math.max(this.#frozenUntil, this.cluster.world.now() + ms);
+  }
+
+  deliver(channel: string, message: string): void {
+    for (const session of this.sessions) session.deliver(channel, message);
   }
 
   crash(): void {

@@ -60,6 +60,8 @@ class ClientLife {
   /** Connections that others have taken, by time. */
   readonly #losses: number[] = [];
   readonly #movedAt = new Map<number, number>();
+  /** Message -> how often the client was given it. */
+  readonly #heard = new Map<string, number>();
   #calls = 0;
   #running = true;
   #working = 0;
@@ -102,6 +104,11 @@ class ClientLife {
   async run(): Promise<LifeReport> {
     const world = this.#world;
     const start = world.now();
+    this.#client.on('message', (_channel: string, message: string) => {
+      this.#tell(`message ${message}`);
+      this.#heard.set(message, (this.#heard.get(message) ?? 0) + 1);
+    });
+    void this.#read(() => this.#client.subscribe('news'));
     const workers = world.between(1, 6);
     for (let at = 0; at < workers; at++) void this.#work(at);
     this.#planTroubles();
@@ -164,6 +171,7 @@ class ClientLife {
     if (turn < 0.5) return this.#setAndGet(id, tag);
     if (turn < 0.65) return this.#transaction(id, tag);
     if (turn < 0.75) return this.#write(id, () => this.#client.mset({ [`{${tag}}a`]: id, [`{${tag}}b`]: id }));
+    if (turn < 0.8) return this.#write(id, () => this.#client.publish('news', id));
     if (turn < 0.85) return this.#read(() => this.#client.mget(`{${tag}}a`, `{${tag}}b`));
     return this.#read(() => this.#client.get(`{${tag}}s`));
   }
@@ -391,6 +399,7 @@ class ClientLife {
       this.#break(`after ${this.#world.now() - before} ms of calm not all slots are served`);
     await last;
     await this.#pass(12_000, () => false);
+    await this.#converse();
     const { slots } = this.#client;
     for (const tag of this.#tags) {
       const slot = slotOf(tag);
@@ -399,6 +408,28 @@ class ClientLife {
     }
     const stats = this.#client.stats();
     if (stats.waiting > 0 || stats.queue.calls > 0) this.#break(`left over: ${JSON.stringify(stats)}`);
+  }
+
+  /** Whatever has become of the subscriber's connection: what is published now arrives, once. */
+  async #converse(): Promise<void> {
+    const messages = ['calm 1', 'calm 2', 'calm 3'];
+    for (const message of messages) {
+      this.#client.publish('news', message).catch((error: Error) => this.#break(`PUBLISH: ${error.message}`));
+      await this.#pass(500, () => false);
+    }
+    for (const message of messages) {
+      const times = this.#heard.get(message) ?? 0;
+      if (times !== 1) this.#break(`message ${message} was heard ${times} times`);
+    }
+  }
+
+  /** A message comes as often as its PUBLISH was executed, or is missed while nobody listens; never more often. */
+  #judgeMessages(executed: ReadonlyMap<string, number>): void {
+    for (const [message, times] of this.#heard) {
+      const published = executed.get(message) ?? 0;
+      if (times > published)
+        this.#break(`message ${message} was published ${published} times and heard ${times} times`);
+    }
   }
 
   #judge(): void {
@@ -422,6 +453,7 @@ class ClientLife {
       asked.writes = times;
     }
     this.#judgeOrder();
+    this.#judgeMessages(byId);
   }
 
   /** First executions of what was issued together, in its order. */

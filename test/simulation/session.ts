@@ -27,6 +27,8 @@ export interface ServingNode extends Address {
     readonly refused: Set<string>;
     readonly moves: ReadonlyMap<number, { readonly from: ServingShard; readonly to: ServingShard }>;
     readonly tell: ((what: string) => void) | undefined;
+    /** Gives a message to every subscriber of every node. */
+    broadcast(channel: string, message: string): void;
   };
   readonly shard: ServingShard;
   readonly sessions: Set<Session>;
@@ -40,7 +42,7 @@ export interface ServingNode extends Address {
   lines(): string;
 }
 
-type Value = string | number | null | readonly Value[] | Fault | Status;
+type Value = string | number | null | readonly Value[] | Fault | Status | Frames;
 
 class Fault {
   readonly text: string;
@@ -53,6 +55,14 @@ class Status {
   readonly text: string;
   constructor(text: string) {
     this.text = text;
+  }
+}
+
+/** Pushes, or with RESP2 arrays: one a channel. */
+class Frames {
+  readonly frames: readonly (readonly (string | number | null)[])[];
+  constructor(frames: readonly (readonly (string | number | null)[])[]) {
+    this.frames = frames;
   }
 }
 
@@ -70,6 +80,9 @@ const keyless: ReadonlySet<string> = new Set([
   'multi',
   'exec',
   'quit',
+  'subscribe',
+  'unsubscribe',
+  'publish',
 ]);
 
 export class Session implements Peer {
@@ -82,6 +95,7 @@ export class Session implements Peer {
   #protocol: 2 | 3 = 2;
   #asking = false;
   #readOnly = false;
+  readonly #channels = new Set<string>();
   #queued: string[][] | undefined;
   #refused = false;
   #waiting: Buffer[] = [];
@@ -125,7 +139,7 @@ export class Session implements Peer {
   #tell(argv: readonly string[], value: Value): void {
     const { tell } = this.#node.cluster;
     if (tell === undefined || argv[0]!.toLowerCase() === 'cluster') return;
-    const text = value instanceof Fault || value instanceof Status ? value.text : JSON.stringify(value);
+    const text = value instanceof Fault || value instanceof Status ? value.text : (JSON.stringify(value) ?? '');
     tell(`${this.#node.address} client ${this.number}: ${argv.join(' ')} -> ${text.slice(0, 60)}`);
   }
 
@@ -163,7 +177,14 @@ export class Session implements Peer {
       case 'info':
         return `loading:${this.#isLoading ? 1 : 0}\r\nrole:${this.#node.isMaster ? 'master' : 'slave'}\r\nmaster_link_status:up\r\n`;
       case 'ping':
-        return new Status('PONG');
+        return this.#protocol === 2 && this.#channels.size > 0 ? ['pong', ''] : new Status('PONG');
+      case 'subscribe':
+      case 'unsubscribe':
+        return this.#subscribe(name, argv.slice(1));
+      case 'publish':
+        this.#note(argv[2]!);
+        this.#node.cluster.broadcast(argv[1]!, argv[2]!);
+        return 1;
       case 'asking':
         this.#asking = true;
         return ok;
@@ -187,6 +208,21 @@ export class Session implements Peer {
 
   /** MULTI came behind ASKING: a server takes that for the whole of it. */
   #askedMulti = false;
+
+  #subscribe(name: string, channels: readonly string[]): Frames {
+    const frames = channels.map((channel) => {
+      if (name === 'subscribe') this.#channels.add(channel);
+      else this.#channels.delete(channel);
+      return [name, channel, this.#channels.size];
+    });
+    return new Frames(frames);
+  }
+
+  /** A message for those who have subscribed. */
+  deliver(channel: string, message: string): void {
+    if (!this.#channels.has(channel) || this.#node.stillFrozen > 0) return;
+    this.wire.fromServer(Buffer.from(this.#print(new Frames([['message', channel, message]])), 'latin1'));
+  }
 
   #exec(): Value {
     const queued = this.#queued;
@@ -305,6 +341,10 @@ export class Session implements Peer {
   #print(value: Value): string {
     if (value instanceof Fault) return `-${value.text}\r\n`;
     if (value instanceof Status) return `+${value.text}\r\n`;
+    if (value instanceof Frames) {
+      const mark = this.#protocol === 3 ? '>' : '*';
+      return value.frames.map((frame) => `${mark}${this.#print(frame).slice(1)}`).join('');
+    }
     if (value === null) return this.#protocol === 3 ? '_\r\n' : '$-1\r\n';
     if (typeof value === 'number') return `:${value}\r\n`;
     if (typeof value === 'string') return `$${value.length}\r\n${value}\r\n`;
