@@ -215,10 +215,11 @@ const leaving: readonly AloneRow[] = [
   }),
   sequence('disconnect in a reply', {}, async (on) => {
     await on.warm();
-    void on.note(
-      'first',
-      on.client.set('k', 1).then(() => on.client.disconnect()),
-    );
+    // Said within the reply: whether the second answer is in the same chunk decides nothing then.
+    void on.client.set('k', 1).then(() => {
+      on.say('first');
+      on.client.disconnect();
+    });
     void on.note('second', on.client.get('k'));
   }),
   sequence('disconnect in a callback', {}, async (on) => {
@@ -720,10 +721,14 @@ const monitoring: readonly AloneRow[] = [
       const client = alone.make({ ...soon, enableReadyCheck: false });
       const monitor = alone.keep(await client.monitor());
       const log: string[] = [];
-      for (const name of events) monitor.on(name, () => log.push(name));
+      // ioredis reports an error, or none, as its own handshake comes before MONITOR's answer or behind it.
+      for (const name of events) if (name !== 'error') monitor.on(name, () => log.push(name));
       await alone.cut();
       await until('it monitors again', () => log.includes('monitoring'));
-      const heard = new Promise((resolve) => monitor.on('monitor', (_: string, args: string[]) => resolve(args)));
+      // The other client connects again at the same time, and is heard as well.
+      const heard = new Promise((resolve) => {
+        monitor.on('monitor', (_: string, args: string[]) => void (args[0] === 'set' && resolve(args)));
+      });
       await alone.ask('set', 'seen', 'x');
       return [log, await heard];
     },
