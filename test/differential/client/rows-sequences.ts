@@ -597,6 +597,8 @@ const atOddMoments: readonly AloneRow[] = [
   ),
   sequence('callbacks and promises of neighbours', {}, async (on) => {
     await on.warm();
+    // All answers in one chunk, however busy the machine is.
+    await on.ask('client', 'pause', '60', 'ALL');
     on.client.set('a', 1, on.back('a'));
     void on.note('b', on.client.set('b', 1));
     on.client.get('a', on.back('a again'));
