@@ -4,18 +4,9 @@
 
 import { Call } from '../connection/call.ts';
 import type { Argument } from '../wire/encoder.ts';
-import { counted, listed, type Part, Split } from './split.ts';
-
-type Join = (values: readonly unknown[]) => unknown;
+import { counted, type Join, like, listed, type Part, Split, sum } from './split.ts';
 
 const first: Join = (values) => values[0];
-/** Numbers are text with `stringNumbers`. */
-const like = (model: unknown, value: number): unknown => (typeof model === 'string' ? String(value) : value);
-const sum: Join = (values) =>
-  like(
-    values[0],
-    values.reduce<number>((total, value) => total + counted(value), 0),
-  );
 const least: Join = (values) => like(values[0], Math.min(...values.map(counted)));
 const concat: Join = (values) => values.flatMap((value) => listed(value));
 const everywhere: Join = (values) =>

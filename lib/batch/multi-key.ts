@@ -4,15 +4,13 @@
 import { Call } from '../connection/call.ts';
 import type { Argument } from '../wire/encoder.ts';
 import { slotOf } from '../wire/slot.ts';
-import { counted, listed, type Part, Split } from './split.ts';
+import { listed, type Part, Split, sum } from './split.ts';
 
 interface Splitter {
   /** Arguments to a key. */
   readonly step: 1 | 2;
   readonly join: (values: readonly unknown[], places: readonly (readonly number[])[]) => unknown;
 }
-
-const sum: Splitter['join'] = (values) => values.reduce<number>((total, value) => total + counted(value), 0);
 
 const inOrder: Splitter['join'] = (values, places) => {
   const stitched: unknown[] = [];

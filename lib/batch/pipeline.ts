@@ -32,7 +32,7 @@ const noSlots: ReadonlySet<number> = new Set();
 
 /** Calls that are collected and sent together, each to its node; results come in call order. */
 export class Pipeline {
-  /** Tells a pipeline from a client, as with ioredis. */
+  /** Distinguishes a pipeline from a client, as with ioredis. */
   readonly isPipeline = true;
   readonly #host: BatchHost;
   readonly #calls: Call[] = [];

@@ -10,15 +10,18 @@ export interface Part {
   readonly subject: readonly (string | Uint8Array)[];
 }
 
+/** Makes one reply of those of the parts, in their order; throws where one of them does not fit. */
+export type Join = (values: readonly unknown[]) => unknown;
+
 export class Split implements CallGroup {
   readonly #parent: Call;
   readonly #parts: readonly Part[];
-  readonly #join: (values: readonly unknown[]) => unknown;
+  readonly #join: Join;
   readonly #outcomes: PartOutcome[];
   #open: number;
 
   /** Settles `parent` with `join(values)` once all parts are in; values come in the order of parts. */
-  constructor(parent: Call, parts: readonly Part[], join: (values: readonly unknown[]) => unknown) {
+  constructor(parent: Call, parts: readonly Part[], join: Join) {
     this.#parent = parent;
     this.#parts = parts;
     this.#join = join;
@@ -66,6 +69,16 @@ export function counted(value: unknown): number {
   if (Number.isNaN(count)) throw new TypeError('not a number');
   return count;
 }
+
+/** A number in the form of another: text with `stringNumbers`. */
+export function like(model: unknown, value: number): unknown {
+  return typeof model === 'string' ? String(value) : value;
+}
+
+export const sum: Join = (values) => {
+  const total = values.reduce<number>((before, value) => before + counted(value), 0);
+  return like(values[0], total);
+};
 
 /** For joins: throws TypeError when a part was answered by something else, or by an array of another length. */
 export function listed(value: unknown, length?: number): readonly unknown[] {

@@ -11,10 +11,6 @@ const maxScripts = 1024;
 export class LoadedScripts {
   readonly #sources = new Map<string, Argument>();
 
-  get size(): number {
-    return this.#sources.size;
-  }
-
   /** Of a keyless call that is about to be sent: remembers what SCRIPT LOAD loads, forgets all at SCRIPT FLUSH. */
   note(argv: readonly Argument[]): void {
     if (argv.length < 2 || wordOf(argv[0]).toLowerCase() !== 'script') return;

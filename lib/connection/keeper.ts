@@ -509,7 +509,7 @@ export class Keeper implements Lane {
       else if (call.asking) connection.writeAsking(call);
       else connection.write(call);
     }
-    // Only now is it told: what those who hear of it send comes behind what has waited here.
+    // Announced only now: what listeners send comes behind what has waited here.
     if (this.#connection === connection) this.#become('up');
   }
 

@@ -30,7 +30,7 @@ export interface ClusterStats {
     readonly roundTrip: number | undefined;
     /** Milliseconds from call to reply since the node joined; blocking calls and transactions are not counted. */
     readonly latency: Latencies | undefined;
-    /** Its availability zone, once it has told; with scaleReads. */
+    /** Its availability zone, once the server has reported it; with scaleReads. */
     readonly zone: string | undefined;
   }[];
   /** Undefined without `clientSideCache`. */

@@ -73,7 +73,7 @@ export class ClusterSubscriber implements CallSink {
           if (silent && keeper === this.#keeper) this.#onLeft();
         },
         onPush: (keeper, push) => {
-          // One that is being left may still be told what its successor is told as well.
+          // The connection that is being left may still get messages that its successor gets as well.
           if (keeper !== this.#keeper) return;
           this.#dialer.proved();
           this.#subscriptions.receive(push);

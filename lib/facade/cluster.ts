@@ -69,7 +69,7 @@ export interface Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Cl
 export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client<Mapping> {
   /** What the constructor was given, with ioredis's defaults for the rest. */
   readonly options: ClusterOptions;
-  /** Tells a Cluster from a Redis, as with ioredis. */
+  /** Distinguishes a Cluster from a Redis, as with ioredis. */
   readonly isCluster: boolean = true;
   /** Read at each attempt to connect; clusterRetryStrategy may assign it: `this.startupNodes = [...]`. */
   startupNodes: readonly ClusterNode[];

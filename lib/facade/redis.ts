@@ -47,7 +47,7 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
 
   /** What the constructor was given, with ioredis's defaults for the rest. */
   readonly options: RedisOptions;
-  /** Tells a Cluster from a Redis, as with ioredis. */
+  /** Distinguishes a Cluster from a Redis, as with ioredis. */
   readonly isCluster: boolean = false;
   readonly #world: World;
   readonly #link: NodeLink;

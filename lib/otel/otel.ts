@@ -1,6 +1,6 @@
 // lingcache/otel: spans and metrics of OpenTelemetry, made of what the client publishes on its diagnostics channels. It
 // patches nothing, so it does not matter which is loaded first, nor how.
-// Owns: its subscriptions, and the spans of what is under way. Does not know: clients, but for those it is told to watch.
+// Owns: its subscriptions, and the spans of what is under way. Does not know: clients, but for those given to watch().
 // Invariant: while it is disabled, no channel of the client has a listener of its.
 
 import { subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel';

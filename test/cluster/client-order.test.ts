@@ -96,7 +96,7 @@ describe('client: order of the calls of one slot', function () {
     assert.deepEqual(scene.executed, ['set k new', 'get k']);
   });
 
-  it('many of one slot that are all moved leave in one write, in order', async () => {
+  it('many of one slot that are all moved arrive in order', async () => {
     const moved = (): { reply: string } => ({ reply: `-MOVED ${slot} 127.0.0.1:${nodes[1]!.port}\r\n` });
     const scene = await start(moved, () => undefined);
     const pipeline = client!.pipeline();
@@ -131,7 +131,7 @@ describe('client: order of the calls of one slot', function () {
     assert.deepEqual(await wentAndCame(() => client!.set(key, 'v')), []);
   });
 
-  it('a call that others of its slot hold up starts again at the owner', async () => {
+  it('a call that is sent to and fro pauses before it asks the owner, never between ASK and ASKING', async () => {
     // ASK, then MOVED back, and so on: the pauses that grow lie before the owner is asked, not before ASKING.
     const times: [string, number][] = [];
     await start(

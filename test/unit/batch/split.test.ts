@@ -52,6 +52,9 @@ describe('batch/split: replies that do not fit', () => {
   it('takes those that do', () => {
     assert.deepEqual(outcomeOf(['mget', 'a', 'b'], splitByKeys, [['1'], [null]]), { value: ['1', null] });
     assert.deepEqual(outcomeOf(['dbsize'], threeShards, [1, 2, 3]), { value: 6 });
+    // With stringNumbers numbers are text, and so is their sum.
+    assert.deepEqual(outcomeOf(['dbsize'], threeShards, ['1', '2', '3']), { value: '6' });
+    assert.deepEqual(outcomeOf(['del', 'a', 'b'], splitByKeys, ['1', '0']), { value: '1' });
     assert.deepEqual(
       outcomeOf(['script', 'exists', 'x', 'y'], threeShards, [
         [1, 1],
