@@ -14,6 +14,7 @@ import { type Call, directSink, type Lane } from './call.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
 import { type Dialing, type DialOptions, dial, type Socket } from './dial.ts';
 import { type HandshakeOptions, shakeHands } from './handshake.ts';
+import { RetiredConnections } from './retired.ts';
 import { type SilenceLimits, Watch } from './watch.ts';
 
 /** What a dial, a handshake and a connection go by, and the address they belong to. */
@@ -82,7 +83,7 @@ export class Keeper implements Lane {
   /** Open, but still shaking hands. */
   #young: Connection | undefined;
   /** Given up, but still owing answers. */
-  readonly #retired = new Set<Watch>();
+  readonly #retired = new RetiredConnections();
   #times = 0;
   #upAt = 0;
   #dialedAt = 0;
@@ -98,8 +99,6 @@ export class Keeper implements Lane {
   #lingering: Timer | undefined;
   /** Who waits for a half-closed connection to be gone. */
   #departures: (() => void)[] = [];
-  /** Who waits for the last retired connection to be gone. */
-  #settlements: (() => void)[] = [];
   /** Why the last dial or connection failed. */
   lastError: Error | undefined;
 
@@ -160,15 +159,12 @@ export class Keeper implements Lane {
 
   /** New calls would be held back, on this connection or one that still owes answers. */
   get holdsBack(): boolean {
-    for (const retired of this.#retired) if (retired.holds) return true;
-    return this.silent;
+    return this.#retired.holds || this.silent;
   }
 
   /** Calls that connections given up still owe answers for. */
   get owed(): number {
-    let owed = 0;
-    for (const { connection } of this.#retired) owed += connection.inFlight;
-    return owed;
+    return this.#retired.owed;
   }
 
   /** Ended, and still owed answers. */
@@ -259,7 +255,7 @@ export class Keeper implements Lane {
   /** Every call it holds, sent or waiting. */
   forEachCall(visit: (call: Call) => void): void {
     this.#connection?.forEachCall(visit);
-    for (const { connection } of this.#retired) connection.forEachCall(visit);
+    this.#retired.forEachCall(visit);
     this.#queue.forEach(visit);
   }
 
@@ -268,7 +264,7 @@ export class Keeper implements Lane {
    * and a second connection asks. What was written stays where it is: it may be executing.
    */
   checkSilence(limits: SilenceLimits): void {
-    for (const retired of [...this.#retired]) retired.look(limits);
+    this.#retired.look(limits);
     if (this.#watch === undefined) this.#checkDial(limits.silence);
     else this.#watch.look(limits);
   }
@@ -283,7 +279,7 @@ export class Keeper implements Lane {
 
   /** The peer is known to be dead, and others have taken over: what is still waited for will not come. */
   abandon(reason: Error): void {
-    for (const { connection } of [...this.#retired]) connection.destroy(reason);
+    this.#retired.abandon(reason);
   }
 
   // A peer that was frozen before it was first dialed is as silent as one that froze later.
@@ -332,15 +328,7 @@ export class Keeper implements Lane {
 
   /** As leave(), for the connections that were replaced and still owe answers: what resolves when they are gone. */
   leaveRetired(reason: Error): Promise<void>[] {
-    if (this.#retired.size === 0) return [];
-    for (const { connection } of this.#retired) connection.halfClose(reason);
-    this.#world.after(this.#options.disconnectTimeout ?? 2000, () => this.abandon(reason));
-    return [new Promise((resolve) => this.#settlements.push(resolve))];
-  }
-
-  #forgetRetired(watch: Watch): void {
-    this.#retired.delete(watch);
-    if (this.#retired.size === 0) for (const settled of this.#settlements.splice(0)) settled();
+    return this.#retired.leave(reason, this.#options.disconnectTimeout ?? 2000, this.#world);
   }
 
   /** Ends for good: at once, or once everything in flight is answered (`gently`, see `draining`). */
@@ -437,12 +425,7 @@ export class Keeper implements Lane {
     let shaken = false;
     const connection: Connection = new Connection(socket, this.address, this.#options, this.#world, {
       onClose: (reason) => {
-        for (const retired of this.#retired) {
-          if (retired.connection === connection) {
-            this.#forgetRetired(retired);
-            return;
-          }
-        }
+        if (this.#retired.closed(connection)) return;
         if (this.#connection === connection || this.#young === connection) this.#departed();
         if (shaken) this.#lost(reason);
       },
@@ -483,9 +466,7 @@ export class Keeper implements Lane {
   }
 
   #watchOf(connection: Connection): Watch | undefined {
-    if (connection === this.#connection) return this.#watch;
-    for (const retired of this.#retired) if (retired.connection === connection) return retired;
-    return undefined;
+    return connection === this.#connection ? this.#watch : this.#retired.watchOf(connection);
   }
 
   #up(connection: Connection, protocol: 2 | 3): void {

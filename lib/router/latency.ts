@@ -50,6 +50,46 @@ export class Histogram {
   }
 }
 
+/** A histogram for each node, by address. */
+export class NodeLatencies {
+  readonly #isKnown: (address: string) => boolean;
+  readonly #histograms = new Map<string, Histogram>();
+  /** Who answered last, and its histogram: replies come in runs from one connection. */
+  #last: object | undefined;
+  #histogram = new Histogram();
+
+  /** Of nodes that are not known (they have just left) nothing is kept. */
+  constructor(isKnown: (address: string) => boolean) {
+    this.#isKnown = isKnown;
+  }
+
+  /** `ms` passed until `from` answered. */
+  record(ms: number, from: { readonly address: string }): void {
+    if (from !== this.#last) this.#turnTo(from);
+    this.#histogram.record(ms);
+  }
+
+  /** Undefined when it has answered nothing. */
+  of(address: string): Latencies | undefined {
+    return this.#histograms.get(address)?.summary;
+  }
+
+  forget(address: string): void {
+    this.#histograms.delete(address);
+    this.#last = undefined;
+  }
+
+  #turnTo(from: { readonly address: string }): void {
+    this.#last = from;
+    let histogram = this.#histograms.get(from.address);
+    if (histogram === undefined) {
+      histogram = new Histogram();
+      if (this.#isKnown(from.address)) this.#histograms.set(from.address, histogram);
+    }
+    this.#histogram = histogram;
+  }
+}
+
 // Microseconds.
 function middleOf(bucket: number): number {
   if (bucket < perDoubling) return bucket + 0.5;

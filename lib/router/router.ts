@@ -22,7 +22,7 @@ import type { RefreshReason } from '../topology/refresher.ts';
 import { keyThrough, type NatMap, parseKey } from '../topology/seeds.ts';
 import { SlotMap } from '../topology/slot-map.ts';
 import { ReplyError } from '../wire/reply.ts';
-import { Histogram, type Latencies } from './latency.ts';
+import { type Latencies, NodeLatencies } from './latency.ts';
 import type { NodePool } from './node-pool.ts';
 import { Parking } from './parking.ts';
 import { Patience } from './patience.ts';
@@ -102,10 +102,7 @@ export class Router implements Dispatcher {
   readonly #patience: Patience;
   readonly #order: SlotOrder;
   readonly #losses: LossRules;
-  readonly #histograms = new Map<string, Histogram>();
-  /** Who answered last, and its histogram. */
-  #answering: ReplySource | undefined;
-  #histogram = new Histogram();
+  readonly #latencies: NodeLatencies;
   #map: SlotMap = SlotMap.of([]);
   /** Keeper of each shard's master, beside map.shards; filled when first used. */
   #lanes: (Keeper | undefined)[] = [];
@@ -133,6 +130,7 @@ export class Router implements Dispatcher {
     this.#events = events;
     this.#ticker = new Ticker(world);
     this.#order = new SlotOrder(world);
+    this.#latencies = new NodeLatencies((address) => pool.get(address) !== undefined);
     this.#patience = new Patience(options.retryDeadline);
     const { resendWritten, maxResends, failover, backlog } = options;
     this.#losses = { resendWritten, maxResends, pause: failover };
@@ -240,30 +238,16 @@ export class Router implements Dispatcher {
 
   /** From call to reply, for calls answered by `key`; undefined when there were none. */
   latencies(key: string): Latencies | undefined {
-    return this.#histograms.get(key)?.summary;
+    return this.#latencies.of(key);
   }
 
   forgetLatencies(key: string): void {
-    this.#histograms.delete(key);
-    this.#answering = undefined;
-  }
-
-  // Replies come in runs from one connection, and one clock reading serves a tick: a sample costs a few nanoseconds.
-  #measure(call: Call, from: ReplySource): void {
-    if (from !== this.#answering) {
-      this.#answering = from;
-      let histogram = this.#histograms.get(from.address);
-      if (histogram === undefined) {
-        histogram = new Histogram();
-        if (this.#pool.get(from.address) !== undefined) this.#histograms.set(from.address, histogram);
-      }
-      this.#histogram = histogram;
-    }
-    if ((call.flags & CallFlag.blocking) === 0) this.#histogram.record(this.#ticker.moment.at - call.moment.at);
+    this.#latencies.forget(key);
   }
 
   onReply(call: Call, reply: unknown, from: ReplySource): void {
-    this.#measure(call, from);
+    // One clock reading serves a tick: a sample costs a few nanoseconds.
+    if ((call.flags & CallFlag.blocking) === 0) this.#latencies.record(this.#ticker.moment.at - call.moment.at, from);
     if (!(reply instanceof ReplyError)) call.settle(reply);
     else if (call.fallback !== undefined && reply.code === 'NOSCRIPT') {
       call.argv = call.fallback;
@@ -314,7 +298,6 @@ export class Router implements Dispatcher {
       parcel.fail(lossOf(parcel, this.#closed));
       return;
     }
-    if (verdict.kind !== 'fail') this.#order.enter(parcel);
     switch (verdict.kind) {
       case 'moved':
       case 'ask':
@@ -343,6 +326,7 @@ export class Router implements Dispatcher {
   }
 
   #follow(parcel: Parcel, verdict: Verdict & { kind: 'moved' | 'ask' }, error: Error, from: string): void {
+    this.#order.enter(parcel);
     if (this.#isSpent(parcel, error)) return;
     const key = this.#identify(verdict, from);
     if (key === undefined) {
