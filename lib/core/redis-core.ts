@@ -23,7 +23,7 @@ import { Fieldsets } from './fieldsets.ts';
 import { Lifecycle, type Status } from './lifecycle.ts';
 import { parseMonitorLine } from './monitor-line.ts';
 import { waitUntilLoaded } from './ready-check.ts';
-import { ConnectionState, whenDone } from './session-state.ts';
+import { ConnectionState } from './session-state.ts';
 import { limitsBlocking, secondOf, Unblocker } from './unblock.ts';
 
 /** What a Redis needs of its connection, whoever owns that. */
@@ -183,11 +183,7 @@ export class RedisCore implements NodeLink {
   }
 
   #admit(call: Call): Error | 'quit' | undefined {
-    this.#fieldsets?.watch(
-      call,
-      () => [this.keeper],
-      (second) => this.#lifecycle.submit(second),
-    );
+    this.#fieldsets?.attach(call, () => [this.keeper]);
     return this.#state.admit(call);
   }
 
@@ -273,7 +269,7 @@ export class RedisCore implements NodeLink {
     if (connected || held > 0 || status === 'end' || this.#options.enableOfflineQueue === false) {
       this.#quitting ||= connected;
       const patience = this.#limitQuit();
-      whenDone(call, (error) => {
+      call.onSettled((_call, error) => {
         patience?.cancel();
         if (error === null) this.#onQuit();
       });

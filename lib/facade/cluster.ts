@@ -247,7 +247,7 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
       this.#limit(call);
       if (sendFromTail(call, this.#core.router, this.#ask, this.#send)) return;
     }
-    this.#fieldsets?.watch(call, () => this.#masters(), this.#send);
+    this.#fieldsets?.attach(call, () => this.#masters());
     const refusal = call.slot < 0 ? this.#refuse(call) : undefined;
     if (refusal !== undefined) call.fail(refusal);
     else if (call.slot < 0 && this.status === 'ready' && isHimportControl(call)) sendToAll(call, this.#masters());

@@ -22,13 +22,12 @@ export function promiseOf(call: Call, friendly: boolean): Promise<unknown> {
   const promise = new Promise(adopt);
   if (friendly) {
     const frames = framesOfCaller();
-    const { reject } = call;
-    call.reject = (error) => {
+    call.onSettled((_call, error) => {
+      if (error === null) return;
       const hint = hintOf(error);
       const hinted = hint === undefined ? '' : `\n    hint: ${hint}`;
       error.stack = `${error.name}: ${error.message}${hinted}\n${frames}`;
-      reject(error);
-    };
+    });
   }
   return promise;
 }
