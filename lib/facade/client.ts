@@ -7,27 +7,20 @@ import { type BatchHost, type Callback, nodeify } from '../batch/pipeline.ts';
 import type { Script } from '../command/script.ts';
 import { type Call, CallFlag, type Dispatcher, type Parcel } from '../connection/call.ts';
 import type { Encoding } from '../wire/decoder.ts';
-import { type CancelHost, Cancellable } from './cancellable.ts';
-import { Chain, type CommandWords } from './chain.ts';
-import type { Command } from './command.ts';
-import {
-  addScript,
-  answer,
-  type CallMaker,
-  type CommandAdder,
-  installCommands,
-  scriptOf,
-  takeCallback,
-  type Word,
-} from './commander.ts';
-import './debug-log.ts';
-import './hints.ts';
-import type { Status } from './lifecycle.ts';
-import { commandTracing, type Destination, traceCommand, tracedSubmit, traceInUnit } from './observe.ts';
-import type { ScriptDefinition } from './options.ts';
-import { installScanStreams, type KeyScanStreams } from './scan-stream.ts';
+import { type CancelHost, Cancellable } from './abortable.ts';
+import type { CallMaker, Word } from './commands/call-maker.ts';
+import { addScript, type CommandAdder, installCommands, scriptOf } from './commands/install.ts';
+import { answer, takeCallback } from './commands/promise.ts';
+import type { Command } from './compat/command.ts';
+import { Chain, type CommandWords } from './pipeline.ts';
+import '../core/debug-log.ts';
+import '../core/hints.ts';
+import { commandTracing, type Destination, traceCommand, tracedSubmit, traceInUnit } from '../core/diagnostics.ts';
+import type { Status } from '../core/lifecycle.ts';
+import type { ReplyMappingMode, ScriptDefinition } from '../options/options.ts';
+import { installScanStreams, type KeyScanStreams } from '../scan/scan-stream.ts';
 import type { ChainableCommander, RedisCommander } from './surface.generated/index.ts';
-import type { ReplyMappingMode, ReplyShapes } from './types.ts';
+import type { ReplyShapes } from './types.ts';
 
 /** What a client lends to what it has in common with the other. */
 export interface ClientHands {

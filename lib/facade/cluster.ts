@@ -12,39 +12,41 @@ import { NearCache } from '../cache/near-cache.ts';
 import { LoadedScripts } from '../command/loaded-scripts.ts';
 import { Call, CallFlag, type Parcel } from '../connection/call.ts';
 import type { Keeper } from '../connection/keeper.ts';
-import type { PooledNode } from '../router/node-pool.ts';
-import type { ReadChoice } from '../router/router.ts';
-import { parseSeeds } from '../topology/seeds.ts';
-import type { SlotMap } from '../topology/slot-map.ts';
-import { slotCount } from '../wire/slot.ts';
-import { limitBlocking } from './blocking-timeout.ts';
-import { Client, type ClientHands } from './client.ts';
-import { ClusterCore } from './cluster-core.ts';
-import { type ClusterInternals, installInternals } from './cluster-internals.ts';
-import { ClusterScanStream, keysOf, scanHostOf } from './cluster-scan.ts';
-import { type ClusterStats, statsOf } from './cluster-stats.ts';
-import { ClusterSubscriber } from './cluster-subscriber.ts';
-import { CallMaker } from './commander.ts';
-import { adoptDatabase } from './database.ts';
-import { clusterOptionsOf, nodeOptionsOf } from './defaults.ts';
-import { Fieldsets, isHimportControl, sendToAll } from './himport.ts';
-import { warnOfKeyspaceChannels } from './keyspace-warning.ts';
-import { Lifecycle } from './lifecycle.ts';
-import { type Connect, NodeSubscriber } from './node-subscriber.ts';
-import { cacheChannel } from './observe.ts';
-import { checkClusterOptions, checkStartupNodes } from './option-checks.ts';
+import { limitBlocking } from '../core/blocking-timeout.ts';
+import { ClusterCore } from '../core/cluster-core.ts';
+import { cacheChannel } from '../core/diagnostics.ts';
+import { Fieldsets, isHimportControl, sendToAll } from '../core/fieldsets.ts';
+import { Lifecycle } from '../core/lifecycle.ts';
+import { readChoiceOf } from '../core/read-choice.ts';
+import { refusalOnShared } from '../core/refusals.ts';
+import { scanHostOf } from '../core/scan-host.ts';
+import { type ClusterStats, statsOf } from '../core/stats.ts';
+import { sendFromTail } from '../core/stream-tail.ts';
+import { adoptDatabase } from '../options/database.ts';
+import { clusterOptionsOf, nodeOptionsOf } from '../options/defaults.ts';
+import { waitDeadlineOf } from '../options/derive.ts';
 import type {
   ClusterNode,
   ClusterOptions,
   ClusterOptionsWithReplyMapping,
   ReplyMappingFromClusterOptions,
-} from './options.ts';
-import { readChoiceOf } from './read-choice.ts';
+  ReplyMappingMode,
+} from '../options/options.ts';
+import { checkClusterOptions, checkStartupNodes } from '../options/verify.ts';
+import { ClusterSubscriber } from '../pubsub/cluster-subscriber.ts';
+import { warnOfKeyspaceChannels } from '../pubsub/keyspace-warning.ts';
+import { type Connect, NodeSubscriber } from '../pubsub/node-subscriber.ts';
+import type { PooledNode } from '../router/node-pool.ts';
+import type { ReadChoice } from '../router/router.ts';
+import { ClusterScanStream, keysOf } from '../scan/cluster-scan.ts';
+import type { ScanStream, ScanStreamOptions } from '../scan/scan-stream.ts';
+import { parseSeeds } from '../topology/seeds.ts';
+import type { SlotMap } from '../topology/slot-map.ts';
+import { slotCount } from '../wire/slot.ts';
+import { Client, type ClientHands } from './client.ts';
+import { CallMaker } from './commands/call-maker.ts';
+import { type ClusterInternals, installInternals } from './compat/cluster-internals.ts';
 import { Redis, sharedKeeper, tellEnd, tellState } from './redis.ts';
-import type { ScanStream } from './scan-stream.ts';
-import { refusalOnShared } from './shared-refusals.ts';
-import { sendFromTail } from './stream-tail.ts';
-import type { ReplyMappingMode, ScanStreamOptions } from './types.ts';
 
 /** The map that a duplicate starts from, by the options made for it: it asks the cluster for none. */
 const inheritedMaps = new WeakMap<ClusterOptions, SlotMap>();
@@ -126,7 +128,16 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
       onEnd: () => this.#subscriber.stop(false),
     });
     this.#cache = options.clientSideCache === undefined ? undefined : this.#makeCache(options);
-    this.#subscriber = new ClusterSubscriber(this, this.#core, options, world);
+    this.#subscriber = new ClusterSubscriber(
+      this,
+      this.#core,
+      {
+        connectionName: options.redisOptions?.connectionName,
+        silenceTimeout: options.silenceTimeout ?? 1000,
+        deadline: waitDeadlineOf(options),
+      },
+      world,
+    );
     Client.equip(this, this.#hands(options), { ...options.redisOptions?.scripts, ...options.scripts });
     if (options.lazyConnect) this.#core.lifecycle.become('wait');
     else this.connect().catch(() => undefined);
@@ -236,7 +247,7 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
       this.#limit(call);
       if (sendFromTail(call, this.#core.router, this.#ask, this.#send)) return;
     }
-    this.#fieldsets?.watch(call, () => this.#masters(), this.#send);
+    this.#fieldsets?.attach(call, () => this.#masters());
     const refusal = call.slot < 0 ? this.#refuse(call) : undefined;
     if (refusal !== undefined) call.fail(refusal);
     else if (call.slot < 0 && this.status === 'ready' && isHimportControl(call)) sendToAll(call, this.#masters());

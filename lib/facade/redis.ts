@@ -7,17 +7,21 @@ import { type Callback, nodeify } from '../batch/pipeline.ts';
 import type { BatchResult } from '../batch/scatter.ts';
 import { Call, CallFlag, type Parcel } from '../connection/call.ts';
 import type { Keeper, KeeperState } from '../connection/keeper.ts';
-import { limitBlocking } from './blocking-timeout.ts';
+import { limitBlocking } from '../core/blocking-timeout.ts';
+import { type SharedHooks, SharedLink } from '../core/node-core.ts';
+import { type NodeLink, RedisCore } from '../core/redis-core.ts';
+import { defaultRedisOptions, redisOptionsOf } from '../options/defaults.ts';
+import type {
+  RedisOptions,
+  RedisOptionsWithReplyMapping,
+  ReplyMappingFromOptions,
+  ReplyMappingMode,
+} from '../options/options.ts';
+import { checkRedisOptions } from '../options/verify.ts';
+import { ScanStream, type ScanStreamOptions } from '../scan/scan-stream.ts';
 import { Client, type ClientHands } from './client.ts';
-import { Command } from './command.ts';
-import { CallMaker, wordOf } from './commander.ts';
-import { defaultRedisOptions, redisOptionsOf } from './defaults.ts';
-import { checkRedisOptions } from './option-checks.ts';
-import type { RedisOptions, RedisOptionsWithReplyMapping, ReplyMappingFromOptions } from './options.ts';
-import { type NodeLink, RedisCore } from './redis-core.ts';
-import { ScanStream } from './scan-stream.ts';
-import { type SharedHooks, SharedLink } from './shared-link.ts';
-import type { ReplyMappingMode, ScanStreamOptions } from './types.ts';
+import { CallMaker, wordOf } from './commands/call-maker.ts';
+import { Command } from './compat/command.ts';
 
 /** Marks the constructor call that wraps a cluster's own connection. */
 export const sharedKeeper: unique symbol = Symbol('shared keeper');

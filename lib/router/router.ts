@@ -107,6 +107,7 @@ export class Router implements Dispatcher {
   /** Keeper of each shard's master, beside map.shards; filled when first used. */
   #lanes: (Keeper | undefined)[] = [];
   readonly #ticker: Ticker;
+  readonly #sendAgain = (call: Call): void => this.#dispatch(call);
   #closed: Error | undefined;
   /** Calls that wait until their node has answered what was sent before them. */
   readonly #behindEarlier = new Set<Parcel>();
@@ -249,11 +250,8 @@ export class Router implements Dispatcher {
     // One clock reading serves a tick: a sample costs a few nanoseconds.
     if ((call.flags & CallFlag.blocking) === 0) this.#latencies.record(this.#ticker.moment.at - call.moment.at, from);
     if (!(reply instanceof ReplyError)) call.settle(reply);
-    else if (call.fallback !== undefined && reply.code === 'NOSCRIPT') {
-      call.argv = call.fallback;
-      call.fallback = undefined;
-      this.#dispatch(call);
-    } else if (!call.settled && !this.refused(call, reply, from)) call.fail(reply);
+    else if (call.remedy?.apply(call, reply, this.#sendAgain) === true) return;
+    else if (!call.settled && !this.refused(call, reply, from)) call.fail(reply);
   }
 
   onLost(call: Call, reason: Error): void {

@@ -35,6 +35,7 @@ export class SingleRouter implements Dispatcher {
   readonly #ticker: Ticker;
   readonly #options: SingleRouterOptions;
   readonly #parking: Parking<Parcel>;
+  readonly #sendAgain = (call: Call): void => this.send(call);
 
   constructor(lane: Lane, world: World, options: SingleRouterOptions) {
     this.#lane = lane;
@@ -55,11 +56,8 @@ export class SingleRouter implements Dispatcher {
 
   onReply(call: Call, reply: unknown, from: ReplySource): void {
     if (!(reply instanceof ReplyError)) call.settle(reply);
-    else if (call.fallback !== undefined && reply.code === 'NOSCRIPT') {
-      call.argv = call.fallback;
-      call.fallback = undefined;
-      this.send(call);
-    } else if (!call.settled && !this.refused(call, reply, from)) call.fail(reply);
+    else if (call.remedy?.apply(call, reply, this.#sendAgain) === true) return;
+    else if (!call.settled && !this.refused(call, reply, from)) call.fail(reply);
   }
 
   onLost(call: Call, reason: Error): void {
