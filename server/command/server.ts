@@ -21,6 +21,8 @@ function setConfig(engine: Engine, client: Client, argv: readonly string[]): Out
     for (const [each, value] of before) engine.config.put(each, value);
     return new ReplyError(`ERR ${refusal(name, why)}`);
   };
+  const unlogged = names.includes('appendonly') ? engine.hooks.onLogSet?.() : undefined;
+  if (unlogged !== undefined) return undo({ name: 'appendonly', why: unlogged });
   if (doors.length === 0) {
     engine.config.tell(names);
     return OK;

@@ -73,6 +73,8 @@ export interface EngineHooks {
    * being as they were, or undefined.
    */
   onAddressesSet?: (names: readonly string[], done: (refused: RefusedParameter | undefined) => void) => void;
+  /** `appendonly` was set: why it cannot be followed, or undefined. */
+  onLogSet?: () => string | undefined;
   /** CONFIG REWRITE: the refusal, or undefined. */
   onConfigRewrite?: () => ReplyError | undefined;
   /** The path for INFO server; `''` or no hook: none. */

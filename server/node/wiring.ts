@@ -60,6 +60,7 @@ export function engineHooks(parts: NodeParts, cluster: boolean, configFile: Conf
     onSnapshotLoaded: (facts, expired) => parts.replication.restore(facts, expired),
     diskRefusal: () => parts.saving?.refusal(),
     persistenceInfo: () => parts.saving?.info(),
+    onLogSet: () => parts.saving?.followParameter(),
     onAddressesSet: (names, done) => void parts.doors.rebind(names).then(done),
     configFile: () => configFile?.path ?? '',
     ...(configFile && { onConfigRewrite: () => configFile.rewrite() }),

@@ -149,12 +149,14 @@ async function run({ config, warnings, nodeId, file }: Plan, world: ProcessWorld
   };
   const rewritten =
     file === undefined ? {} : { configFile: { path: file, rewrite: () => rewriteFile(file, config, world) } };
-  const node = await openNode({ ...asked, ...rewritten, port: port === 0 ? undefined : port, onFatal });
+  const onListening = (bound: number): void => {
+    note(world, `Running mode=${cluster ? 'cluster' : 'standalone'}, port=${bound}.`);
+    note(world, `Server initialized, PID: ${process.pid}`);
+  };
+  const node = await openNode({ ...asked, ...rewritten, port: port === 0 ? undefined : port, onListening, onFatal });
   world.role = () => (node.isReplica ? 'S' : 'M');
   const pidFile = writePid(config, world);
   try {
-    note(world, `Running mode=${cluster ? 'cluster' : 'standalone'}, port=${node.port}.`);
-    note(world, `Server initialized, PID: ${process.pid}`);
     enter(node, nodeId, world);
     const release = heedSignals(node, world);
     process.send?.('ready');
@@ -186,8 +188,6 @@ function rewriteFile(path: string, config: Config, world: ProcessWorld): ReplyEr
 
 /** Takes the place in the cluster that the node had, or a new one. */
 function enter(node: ServerNode, nodeId: string, world: ProcessWorld): void {
-  const keys = node.engine.databases.stores.reduce((sum, { size }) => sum + size, 0);
-  if (keys > 0) note(world, `DB loaded from disk: ${keys} keys`);
   if (!node.options.cluster) node.start(undefined);
   else {
     const saved = node.savedState();

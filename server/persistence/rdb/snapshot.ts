@@ -6,7 +6,7 @@
 
 import type { Databases } from '../../keyspace/databases.ts';
 import { never, type Store } from '../../keyspace/store.ts';
-import { readChunks, writeWhole, writeWholeSlowly } from '../disk/atomic-file.ts';
+import { readChunks, type SlowWriting, writeWhole, writeWholeSlowly } from '../disk/atomic-file.ts';
 import type { RdbContent, RdbDatabase, RdbKey, RdbSink } from './file.ts';
 import { RdbReader, type RdbReaderOptions } from './file-reader.ts';
 import { writeRdb } from './file-writer.ts';
@@ -73,8 +73,15 @@ export function saveSnapshot(path: string, databases: Databases, facts: Snapshot
 }
 
 /** BGSAVE: the contents of the moment of the call, written while other work goes on. Rejects as saveSnapshot throws. */
-export async function saveSnapshotSlowly(path: string, databases: Databases, facts: SnapshotFacts): Promise<void> {
-  await writeWholeSlowly(path, writeRdb(capturedContent(databases, facts)));
+export async function saveSnapshotSlowly(
+  path: string,
+  databases: Databases,
+  facts: SnapshotFacts,
+  options: SlowWriting & { readonly chunkBytes?: number } = {},
+): Promise<void> {
+  const { chunkBytes } = options;
+  const content = capturedContent(databases, facts);
+  await writeWholeSlowly(path, writeRdb(content, chunkBytes === undefined ? {} : { chunkBytes }), options);
 }
 
 export interface LoadOptions extends Pick<RdbReaderOptions, 'maxValueBytes'> {
