@@ -3,7 +3,7 @@
 // those of Redis.
 
 /** What redis 7.0 writes, and this server. */
-export const rdbVersion = 10;
+export const rdbVersion: number = 10;
 
 const newestOfRedis = 12;
 const valkey = 80;
@@ -13,7 +13,7 @@ export function isReadableVersion(version: number): boolean {
 }
 
 /** For the message that refuses another one. */
-export const readableVersions = `1 to ${newestOfRedis} and ${valkey}`;
+export const readableVersions: string = `1 to ${newestOfRedis} and ${valkey}`;
 
 const expiringFields = 'a hash whose fields expire on their own';
 const ofAModule = 'a value of a module';
