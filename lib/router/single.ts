@@ -30,7 +30,8 @@ const delays = { tryAgain: 0, clusterDown: 0, failover: 100 };
 
 export class SingleRouter implements Dispatcher {
   readonly keepsBatchesWhole = true;
-  readonly #lane: Lane;
+  /** Where calls go; replaced when the client connects anew after its end. */
+  lane: Lane;
   readonly #world: World;
   readonly #ticker: Ticker;
   readonly #options: SingleRouterOptions;
@@ -38,7 +39,7 @@ export class SingleRouter implements Dispatcher {
   readonly #sendAgain = (call: Call): void => this.send(call);
 
   constructor(lane: Lane, world: World, options: SingleRouterOptions) {
-    this.#lane = lane;
+    this.lane = lane;
     this.#world = world;
     this.#ticker = new Ticker(world);
     this.#options = options;
@@ -51,7 +52,7 @@ export class SingleRouter implements Dispatcher {
   }
 
   send(parcel: Parcel): void {
-    if (!parcel.settled && !parcel.sendOn(this.#lane, false)) this.#options.hold(parcel);
+    if (!parcel.settled && !parcel.sendOn(this.lane, false)) this.#options.hold(parcel);
   }
 
   onReply(call: Call, reply: unknown, from: ReplySource): void {
