@@ -3,12 +3,13 @@
 // courtesy whose refusal (an ACL, an older server, a name with blanks) is ignored, as ioredis does.
 // Sources: HELLO, AUTH, CLIENT SETNAME, CLIENT SETINFO (7.2; refused by older servers and then ignored), READONLY, SELECT.
 
-import { RedisError } from '../base/errors.ts';
+import { errorOfNode, RedisError } from '../base/errors.ts';
 import { withHint } from '../base/hint.ts';
 import { ReplyError } from '../wire/reply.ts';
 import { fieldsOf } from '../wire/reply-fields.ts';
 import { ownCall } from './call.ts';
 import type { Connection } from './connection.ts';
+import type { Credentials } from './credentials.ts';
 import type { DialOptions } from './dial.ts';
 
 export interface HandshakeOptions {
@@ -52,11 +53,27 @@ interface Step {
 
 const libraryName = 'lingcache';
 
-function authentication(options: HandshakeOptions): readonly string[] | undefined {
+function authentication(options: Pick<HandshakeOptions, 'username' | 'password'>): readonly string[] | undefined {
   const { username, password = '' } = options;
   // A name without a password is refused by the server, unless its user has none, and not by oversight ignored.
   if (username) return ['auth', username, password];
   return password === '' ? undefined : ['auth', password];
+}
+
+/**
+ * AUTH on a connection in use. A connection that is lost meanwhile, that needs no password or is in RESP2's subscriber
+ * mode, where AUTH is no command, is left as it is. Rejects with the server's refusal.
+ */
+export async function authenticate(connection: Connection, credentials: Credentials): Promise<void> {
+  const { call, answer } = ownCall(authentication(credentials)!);
+  if (!connection.write(call)) return;
+  try {
+    await answer;
+  } catch (error) {
+    if (!(error instanceof ReplyError) || spareCredentials(error) !== undefined) return;
+    if (/^ERR Can't execute 'auth'/.test(error.message)) return;
+    throw errorOfNode(connection.address, error);
+  }
 }
 
 /** The steps for a protocol version, in order. They all leave in one write. */

@@ -6,10 +6,12 @@ import { Backlog } from '../base/backlog.ts';
 import { AbortError, type ClusterAllFailedError, RedisError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
 import { type Call, CallFlag, ownCall, type Parcel } from '../connection/call.ts';
+import type { CredentialSource } from '../connection/credentials.ts';
 import type { Keeper, KeeperState } from '../connection/keeper.ts';
 import { adoptDatabase, databaseRefusal } from '../options/database.ts';
 import { defaultClusterRetryStrategy } from '../options/defaults.ts';
 import {
+  credentialSourceOf,
   keeperOptionsOf,
   redialDelay,
   refreshPeriodOf,
@@ -80,6 +82,7 @@ export class ClusterCore {
   /** Undefined when masters answer everything. */
   readonly reads: ReadPolicy | undefined;
   readonly #readMonitor: ReadMonitor | undefined;
+  readonly #credentials: CredentialSource | undefined;
   readonly #connects = new ConnectTracer();
   /** Replaced by clusterRetryStrategy when it assigns `startupNodes`. */
   seeds: readonly Seed[];
@@ -112,6 +115,9 @@ export class ClusterCore {
     this.#events = events;
     this.#inherited = events.inherited;
     this.backlog = new Backlog(options);
+    this.#credentials = credentialSourceOf(options.redisOptions ?? {}, world, (error) =>
+      this.lifecycle.reportError(error),
+    );
     this.guard = this.#makeGuard();
     this.pool = this.#makePool();
     this.#surveyor = this.#makeSurveyor();
@@ -199,6 +205,8 @@ export class ClusterCore {
 
   async #connectOnce(superseded: () => boolean): Promise<void> {
     await this.#locateSeeds();
+    // Once for all nodes, and before the time runs that these have to answer.
+    if (this.#credentials !== undefined) await this.#credentials.take();
     if (superseded()) return;
     const inherited = this.#inherited;
     this.#inherited = undefined;
@@ -350,6 +358,7 @@ export class ClusterCore {
           // The system's own is what sockets use by themselves, and then they try every address of a name.
           dnsLookup: dnsLookup === lookup ? undefined : (dnsLookup ?? undefined),
           retryDelay: (times) => redialDelay(this.#options.clusterNodeRetryStrategy, times, this.#world),
+          credentials: this.#credentials,
           holdWhileDown: false,
           identify: true,
           steadyAfter: 1000,

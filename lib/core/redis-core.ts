@@ -8,8 +8,9 @@ import { AbortError, MaxRetriesPerRequestError, RedisError } from '../base/error
 import type { Timer, World } from '../base/world.ts';
 import { isInGroup } from '../command/groups.ts';
 import { Call, CallFlag, type Lane, ownCall, type Parcel } from '../connection/call.ts';
+import type { CredentialSource } from '../connection/credentials.ts';
 import { Keeper, type KeeperState, type LatestOptions } from '../connection/keeper.ts';
-import { keeperOptionsOf, maxResendsOf, resendsWritten } from '../options/derive.ts';
+import { credentialSourceOf, keeperOptionsOf, maxResendsOf, resendsWritten } from '../options/derive.ts';
 import type { RedisOptions } from '../options/options.ts';
 import { Subscriptions } from '../pubsub/subscriptions.ts';
 import { CommandTimeout } from '../router/command-timeout.ts';
@@ -74,6 +75,7 @@ export class RedisCore implements NodeLink {
   readonly #databases = new WeakMap<Parcel, number>();
   readonly #timeout: CommandTimeout;
   readonly #fieldsets: Fieldsets | undefined;
+  readonly #credentials: CredentialSource | undefined;
   readonly #connects = new ConnectTracer();
   readonly #unblocker: Unblocker;
   /** To connect, since the client was ready last. */
@@ -98,6 +100,7 @@ export class RedisCore implements NodeLink {
     this.#options = options;
     this.#world = world;
     this.#backlog = new Backlog(options);
+    this.#credentials = credentialSourceOf(options, world, (error) => this.#lifecycle.reportError(error));
     this.keeper = this.#makeKeeper();
     this.#unblocker = new Unblocker(
       () => this.keeper,
@@ -316,6 +319,8 @@ export class RedisCore implements NodeLink {
       retryDelay: () => this.#retryDelay(),
       holdWhileDown: false,
       backlog: this.#backlog,
+      // Among the lines of a monitor no answer is told from them.
+      mayAuthenticate: () => !this.#state.inTransaction && !this.#options.monitor,
     };
     return new Keeper(options.address, options, this.#world, {
       onState: (keeper, state, reason) => {
@@ -339,7 +344,14 @@ export class RedisCore implements NodeLink {
     const address = path ?? `${place.host}:${place.port}`;
     // One node: its bounds are the client's.
     const bounds = { maxQueueLength: undefined, maxQueueBytes: undefined };
-    return { ...keeperOptionsOf(this.#options, undefined), ...bounds, ...place, address, readOnly };
+    return {
+      ...keeperOptionsOf(this.#options, undefined),
+      ...bounds,
+      ...place,
+      address,
+      readOnly,
+      credentials: this.#credentials,
+    };
   }
 
   // Counted until ready, as ioredis does: a server that lets us in and cuts us off is none that can be used.

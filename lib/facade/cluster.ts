@@ -32,7 +32,7 @@ import type {
   ReplyMappingFromClusterOptions,
   ReplyMappingMode,
 } from '../options/options.ts';
-import { checkClusterOptions, checkStartupNodes } from '../options/verify.ts';
+import { checkClusterOptions, checkSeedCredentials, checkStartupNodes } from '../options/verify.ts';
 import { ClusterSubscriber } from '../pubsub/cluster-subscriber.ts';
 import { warnOfKeyspaceChannels } from '../pubsub/keyspace-warning.ts';
 import { type Connect, NodeSubscriber } from '../pubsub/node-subscriber.ts';
@@ -95,6 +95,7 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     checkClusterOptions(options);
     // Without nodes connect() rejects, and clusterRetryStrategy may name some.
     const seeds = startupNodes?.length ? parseSeeds(startupNodes) : [];
+    checkSeedCredentials(seeds, options);
     adoptDatabase(options, seeds);
     this.startupNodes = startupNodes;
     this.options = options;
