@@ -426,7 +426,7 @@ export class Keeper implements Lane {
     const { address, ...options } = latest();
     this.address = address;
     this.#options = { ...this.#options, ...options };
-    this.#readOnly = options.readOnly ?? false;
+    if ('readOnly' in options) this.#readOnly = options.readOnly ?? false;
   }
 
   #opened(socket: Socket, terms: Terms<KeeperOptions>): void {

@@ -7,7 +7,7 @@ import { AbortError, type ClusterAllFailedError, RedisError } from '../base/erro
 import type { World } from '../base/world.ts';
 import { type Call, CallFlag, ownCall, type Parcel } from '../connection/call.ts';
 import type { CredentialSource } from '../connection/credentials.ts';
-import type { Keeper, KeeperState } from '../connection/keeper.ts';
+import type { Keeper, KeeperState, LatestOptions } from '../connection/keeper.ts';
 import { adoptDatabase, databaseRefusal } from '../options/database.ts';
 import { defaultClusterRetryStrategy } from '../options/defaults.ts';
 import {
@@ -30,7 +30,7 @@ import { lossOf } from '../router/verdict.ts';
 import { type AddressGuard, guardOf } from '../topology/allow.ts';
 import { discoverSrv } from '../topology/discovery.ts';
 import { Refresher } from '../topology/refresher.ts';
-import { parseSeeds, type Seed, type StartupNode } from '../topology/seeds.ts';
+import { parseKey, parseSeeds, type Seed, type StartupNode } from '../topology/seeds.ts';
 import { SlotMap } from '../topology/slot-map.ts';
 import { survey } from '../topology/survey.ts';
 import { merge } from '../topology/vote.ts';
@@ -354,7 +354,8 @@ export class ClusterCore {
     return new NodePool(
       {
         optionsFor: (key) => ({
-          ...keeperOptionsOf(this.#options.redisOptions ?? {}, this.seeds.find((seed) => seed.key === key)?.options),
+          ...this.#nodeOptions(key),
+          latest: () => this.#latestIdentity(key),
           // The system's own is what sockets use by themselves, and then they try every address of a name.
           dnsLookup: dnsLookup === lookup ? undefined : (dnsLookup ?? undefined),
           retryDelay: (times) => redialDelay(this.#options.clusterNodeRetryStrategy, times, this.#world),
@@ -394,6 +395,17 @@ export class ClusterCore {
         },
       },
     );
+  }
+
+  #nodeOptions(key: string): ReturnType<typeof keeperOptionsOf> {
+    return keeperOptionsOf(this.#options.redisOptions ?? {}, this.seeds.find((seed) => seed.key === key)?.options);
+  }
+
+  // Read before each dial: users rotate passwords and certificates by assigning options.
+  #latestIdentity(key: string): LatestOptions {
+    const { username, password, tls } = this.#nodeOptions(key);
+    const { host, port } = parseKey(key);
+    return { address: key, host, port, username, password, tls };
   }
 
   #makeSurveyor(): Surveyor {

@@ -5,6 +5,7 @@ import type { EventEmitter } from 'node:events';
 import { Backlog } from '../base/backlog.ts';
 import { emitSafely } from '../base/emit.ts';
 import { AbortError, MaxRetriesPerRequestError, RedisError } from '../base/errors.ts';
+import { hintOf, withHint } from '../base/hint.ts';
 import type { Timer, World } from '../base/world.ts';
 import { isInGroup } from '../command/groups.ts';
 import { Call, CallFlag, type Lane, ownCall, type Parcel } from '../connection/call.ts';
@@ -468,7 +469,7 @@ export class RedisCore implements NodeLink {
 
   // The server is there and will have none of this client: what waits hears so, and another try follows.
   #refuse(refusal: ReplyError): void {
-    this.#lifecycle.failHeldNow(() => new ReplyError(refusal.message));
+    this.#lifecycle.failHeldNow(() => refusalAt(this.keeper.address, refusal));
     this.#lifecycle.reportError(refusal);
     this.disconnect(true);
   }
@@ -513,7 +514,7 @@ export class RedisCore implements NodeLink {
     const refused = refusalIn(reason);
     // Commands do not wait for a server that will have none of this client.
     if (refused !== undefined && !this.#wasUp && !isCrowded(refused))
-      this.#lifecycle.failHeldNow(() => new ReplyError(refused.message));
+      this.#lifecycle.failHeldNow(() => refusalAt(keeper.address, refused));
     this.#lifecycle.become('close');
     this.#lifecycle.become('reconnecting', this.#delay);
     const { maxRetriesPerRequest: limit = 20 } = this.#options;
@@ -549,6 +550,13 @@ export class RedisCore implements NodeLink {
 /** The server's own word in the reason of a loss: of the handshake, or one that reconnectOnError took for a reason. */
 function refusalIn({ cause }: Error): ReplyError | undefined {
   return cause instanceof ReplyError ? cause : undefined;
+}
+
+/** The same refusal for a call that waited for the connection: an error of its own, which says who refused. */
+function refusalAt(node: string, refusal: ReplyError): ReplyError {
+  const error = Object.assign(new ReplyError(refusal.message), { node });
+  const hint = hintOf(refusal);
+  return hint === undefined ? error : withHint(error, hint);
 }
 
 /** No room for any client just now (`maxclients`): as passing as a server that is down, and waited for like one. */
