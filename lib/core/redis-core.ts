@@ -18,6 +18,7 @@ import { CommandTimeout } from '../router/command-timeout.ts';
 import { failAsTimedOut } from '../router/deadlines.ts';
 import { SingleRouter, type SingleRouterOptions } from '../router/single.ts';
 import { lossOf } from '../router/verdict.ts';
+import type { NodeAddress } from '../topology/seeds.ts';
 import { ReplyError } from '../wire/reply.ts';
 import { ConnectTracer } from './diagnostics.ts';
 import { defaultQuitTimeout, quitTimeoutError } from './drain.ts';
@@ -93,6 +94,8 @@ export class RedisCore implements NodeLink {
   #fresh = false;
   /** QUIT is on its way: the server will close the connection, and no other follows. */
   #quitting = false;
+  /** Where a replica sent this client; undefined: to where its options say. */
+  #primary: NodeAddress | undefined;
   /** Of a lazy client that was told to reconnect. */
   #waking: Timer | undefined;
 
@@ -120,6 +123,7 @@ export class RedisCore implements NodeLink {
         },
         gaveUp: (parcel, reason) => gaveUpOf(options)(parcel, reason),
         loadingDeadline: options.maxLoadingRetryTime ?? 10_000,
+        follow: options.followRedirects ? (primary) => this.#moveTo(primary) : undefined,
         again: (parcel) => this.#databases.set(parcel, this.#state.db),
         hold: (parcel) => this.#hold(parcel),
         backlog: this.#backlog,
@@ -340,9 +344,10 @@ export class RedisCore implements NodeLink {
 
   // Read before each attempt: users rotate passwords, and move their servers, by assigning options.
   #dialOptions(): LatestOptions {
-    const { path, host, port, readOnly } = this.#options;
-    const place = { host: host ?? 'localhost', port: port ?? 6379 };
-    const address = path ?? `${place.host}:${place.port}`;
+    const { path, host, port, readOnly, followRedirects } = this.#options;
+    const primary = this.#primary;
+    const place = { host: primary?.host ?? host ?? 'localhost', port: primary?.port ?? port ?? 6379 };
+    const address = primary?.key ?? path ?? `${place.host}:${place.port}`;
     // One node: its bounds are the client's.
     const bounds = { maxQueueLength: undefined, maxQueueBytes: undefined };
     return {
@@ -350,7 +355,9 @@ export class RedisCore implements NodeLink {
       ...bounds,
       ...place,
       address,
+      ...(primary === undefined ? {} : { path: undefined }),
       readOnly,
+      followsRedirects: followRedirects,
       credentials: this.#credentials,
     };
   }
@@ -375,6 +382,15 @@ export class RedisCore implements NodeLink {
       });
       return null;
     }
+  }
+
+  // Refused calls of the connection before may still come in, with the same address.
+  #moveTo(primary: NodeAddress): boolean {
+    if (this.#options.enableOfflineQueue === false || this.#quitting) return false;
+    if (this.keeper.state !== 'up' || this.keeper.address === primary.key) return true;
+    this.#primary = primary;
+    this.keeper.renew();
+    return true;
   }
 
   // What could not be sent: waits for the next connection, or fails where nothing will come.
@@ -508,6 +524,8 @@ export class RedisCore implements NodeLink {
 
   #onResting(reason: Error): void {
     const { keeper } = this;
+    // Where nobody lets us in any more, the address of the options is asked again: it knows, or is, the primary.
+    if (!this.#wasUp) this.#primary = undefined;
     this.#report(reason);
     // A listener has ended the client.
     if (keeper !== this.keeper || keeper.state !== 'resting') return;

@@ -106,7 +106,7 @@ export interface CommonRedisOptions {
   quitTimeout?: number | undefined;
   /** Reconnections after which waiting commands of a single node are rejected; null or Infinity: never. In a cluster deadlines count. Default 20. */
   maxRetriesPerRequest?: number | null | undefined;
-  /** Do not announce the library by CLIENT SETINFO. Default false. */
+  /** Do not announce the library and its version by CLIENT SETINFO (Redis 7.2 and later). Default false. */
   disableClientInfo?: boolean | undefined;
   /** Announce the library as `lingcache(tag)`. */
   clientInfoTag?: string | undefined;
@@ -168,6 +168,13 @@ export interface RedisOptions extends CommonRedisOptions {
   monitor?: boolean | undefined;
   /** Send READONLY: a replica answers reads. Default false. */
   readOnly?: boolean | undefined;
+  /**
+   * A replica that is asked for what is its primary's names it (CLIENT CAPA redirect, Valkey 8 and later), and the client
+   * goes there, reads included: the connection is made anew, and what was refused is sent again on it. When that primary
+   * cannot be reached, host and port of the options are asked again. Credentials go to whatever address is named. Other
+   * servers know nothing of it. Default false.
+   */
+  followRedirects?: boolean | undefined;
   /** Fieldsets that every connection is told, for HIMPORT SET. Experimental: Redis 8.10. */
   himportFieldsets?: readonly HimportFieldset[] | undefined;
 }

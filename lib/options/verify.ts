@@ -165,6 +165,7 @@ const redisRules: Rules = {
   retryStrategy: callable,
   readOnly: flag,
   monitor: flag,
+  followRedirects: flag,
 };
 
 const clusterRules: Rules = {
@@ -278,6 +279,12 @@ export function checkRedisOptions(options: RedisOptions): void {
   }
   verifyMapping(options, '');
   verifyCredentials(options, '');
+  if (options.followRedirects && options.readOnly) {
+    throw new OptionError(
+      'followRedirects',
+      'Options followRedirects and readOnly exclude each other: one leaves the replica',
+    );
+  }
   for (const name of ['sentinels', 'Connector']) {
     if (!(options as Record<string, unknown>)[name]) continue;
     throw new OptionError(name, `Invalid option ${name}: Sentinel and connectors of one's own are not supported`);
