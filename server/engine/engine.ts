@@ -95,6 +95,9 @@ export interface Stats {
 
 /** Different error codes counted at most: clients can make up codes (in scripts), memory may not grow with them. */
 const maxErrorCodes = 128;
+const roleChanged = new ReplyError(
+  'UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)',
+);
 
 export interface EngineOptions {
   readonly world: World;
@@ -236,6 +239,19 @@ export class Engine {
       this.#flush();
       return reply;
     });
+  }
+
+  /**
+   * The data is another node's from now on: who waits here for keys would pop what only that node may give, and who
+   * waits for replicas would count those of another stream. They are answered and let go.
+   */
+  releaseBlocked(): void {
+    for (const client of [...this.clients.values()]) {
+      if (client.parking?.onTimeout === undefined) continue;
+      client.outlet.close(true);
+      this.blocked.answer(client, roleChanged);
+      this.countError(roleChanged);
+    }
   }
 
   /** Replicates words that no client sent: what a settled `Later` or the node itself did to the keys. */

@@ -49,11 +49,8 @@ export class Attention {
     return this.#awaited.size > 0 && this.#awaited.has(key);
   }
 
-  watchedKeys(): string[] {
-    return [...this.#watched.keys()];
-  }
-
-  awaitedKeys(): string[] {
-    return [...this.#awaited.keys()];
+  /** Every key that is watched or waited for. */
+  keys(): Set<string> {
+    return new Set([...this.#watched.keys(), ...this.#awaited.keys()]);
   }
 }

@@ -59,6 +59,8 @@ export class Store {
   #expiry = new ExpiryHeap();
   #slots: SlotIndex | undefined;
   readonly #attention = new Attention();
+  /** Keys that clients of a writable replica gave a deadline. */
+  readonly #ownDeadlines = new Set<string>();
 
   /** `indexSlots` keeps the per-slot index of cluster mode. */
   constructor(index: number, host: StoreHost, indexSlots = false) {
@@ -151,7 +153,10 @@ export class Store {
   setDeadline(entry: Entry, at: number): void {
     entry.expireAt = at;
     if (at === never) this.#expiry.remove(entry);
-    else this.#expiry.put(entry);
+    else {
+      this.#expiry.put(entry);
+      if (this.host.mode === 'replica') this.#ownDeadlines.add(entry.key);
+    }
   }
 
   /** Removes a live key; true when there was one. Follow it with changed(key, 'g', 'del'). */
@@ -264,7 +269,8 @@ export class Store {
   /** Removes everything; the number of keys that were there. Breaks the watches of keys that existed. */
   clear(): number {
     const count = this.#dense.length;
-    for (const key of this.#attention.watchedKeys()) if (this.#map.has(key)) this.signal(key);
+    for (const key of this.#attention.keys()) if (this.#map.has(key)) this.signal(key);
+    this.#ownDeadlines.clear();
     this.#map = new Map();
     this.#dense = [];
     this.#expiry = new ExpiryHeap();
@@ -279,21 +285,42 @@ export class Store {
     [this.#expiry, other.#expiry] = [other.#expiry, this.#expiry];
     [this.#slots, other.#slots] = [other.#slots, this.#slots];
     for (const store of [this, other]) {
-      const looked = store.#attention;
-      for (const key of looked.watchedKeys()) if (this.#map.has(key) || other.#map.has(key)) store.signal(key);
-      for (const key of looked.awaitedKeys()) if (store.#map.has(key)) store.signal(key);
+      store.#ownDeadlines.clear();
+      for (const key of store.#attention.keys()) if (this.#map.has(key) || other.#map.has(key)) store.signal(key);
     }
   }
 
   /** Deletes up to `limit` keys that are due, as a primary's background work; returns how many. */
   expireDue(limit: number): number {
-    if (this.host.mode !== 'primary' || !this.host.activeExpiry) return 0;
+    if (!this.host.activeExpiry) return 0;
+    if (this.host.mode === 'replica') return this.#expireOwn(limit);
+    this.#ownDeadlines.clear();
     const now = this.now();
     let done = 0;
     for (let entry = this.#expiry.first(); entry !== undefined && done < limit; entry = this.#expiry.first()) {
       if (entry.expireAt > now) break;
       this.#expire(entry);
       done++;
+    }
+    return done;
+  }
+
+  /** A writable replica: nobody else will ever say that what its own clients wrote is gone. */
+  #expireOwn(limit: number): number {
+    const now = this.now();
+    let left = Math.min(limit, this.#ownDeadlines.size);
+    let done = 0;
+    for (const key of this.#ownDeadlines) {
+      if (left-- <= 0) break;
+      // Those that stay are looked at again after all others.
+      this.#ownDeadlines.delete(key);
+      const entry = this.#map.get(key);
+      if (entry === undefined || entry.expireAt === never) continue;
+      if (entry.expireAt > now) this.#ownDeadlines.add(key);
+      else {
+        this.#expire(entry);
+        done++;
+      }
     }
     return done;
   }

@@ -11,7 +11,7 @@ import type { Saving } from '../persistence/persistence.ts';
 import type { NodeReplication } from '../replication/replication.ts';
 import type { Doors } from './listeners.ts';
 import type { Shutdown, ShutdownHost } from './shutdown.ts';
-import { dropKeys, sendAway } from './slot-loss.ts';
+import { dropKeys, dropShardChannels, sendAway } from './slot-loss.ts';
 
 export interface ConfigFile {
   readonly path: string;
@@ -98,6 +98,7 @@ export function memberHost(parts: NodeParts): MemberHost {
       else engine.pubsub.publishShard(channel, message);
     },
     onRoutesChanged: () => parts.member && sendAway(engine, parts.member),
+    onSlotsLeft: (left) => dropShardChannels(engine, left),
     save: () => parts.saveState(),
   };
 }
