@@ -33,6 +33,9 @@ function flagsOf(client: Client): string {
   if (client.inPubSub) flags += 'P';
   if (client.transaction !== undefined) flags += 'x';
   if (client.parking?.kind === 'keys' || client.parking?.kind === 'later') flags += 'b';
+  if (client.tracking !== undefined) flags += 't';
+  if (client.tracking?.brokenRedirect === true) flags += 'R';
+  if (client.tracking?.bcast === true) flags += 'B';
   if (client.watcher.dirty) flags += 'd';
   if (client.readonly) flags += 'r';
   if (client.noEvict) flags += 'e';
@@ -50,7 +53,7 @@ function describeClient(client: Client): string {
     `db=${client.store.index} sub=${client.channels.size} psub=${client.patterns.size} ssub=${client.shardChannels.size} ` +
     `multi=${client.transaction?.queue.length ?? -1} qbuf=${input} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=16384 rbp=0 ` +
     `obl=${output} oll=0 omem=${output} tot-mem=${input + output + 16384} events=r cmd=${client.lastCommand} user=default ` +
-    `redir=-1 resp=${client.protocol}`
+    `redir=${client.tracking?.redirect ?? -1} resp=${client.protocol}`
   );
 }
 
@@ -166,8 +169,6 @@ function setReplies(client: Client, argv: readonly string[]): Reply | undefined 
   return undefined;
 }
 
-const noTracking = new ReplyError('ERR client tracking is not supported by this server');
-
 export function clientCommands(engine: Engine): CommandGroup<Client> {
   return {
     'client|id': (client) => client.id,
@@ -193,17 +194,5 @@ export function clientCommands(engine: Engine): CommandGroup<Client> {
       resumePaused(engine);
       return OK;
     },
-    'client|getredir': () => -1,
-    'client|tracking': (_client, argv) => (sameWord(argv[2], 'off') ? OK : noTracking),
-    'client|trackinginfo': () =>
-      new Map<Reply, Reply>([
-        ['flags', new Set<Reply>(['off'])],
-        ['redirect', -1],
-        ['prefixes', []],
-      ]),
-    'client|caching': () =>
-      new ReplyError(
-        'ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled',
-      ),
   };
 }

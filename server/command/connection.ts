@@ -101,6 +101,7 @@ function reset(engine: Engine, client: Client): Reply {
   client.discard();
   engine.pubsub.drop(client);
   engine.monitors.delete(client);
+  engine.tracking.stop(client);
   client.monitor = false;
   client.store = engine.databases.stores[0]!;
   client.protocol = 2;

@@ -4,6 +4,7 @@
 import type { World } from '../../lib/base/world.ts';
 import type { Reply } from '../../lib/wire/reply.ts';
 import type { Store, Watcher } from '../keyspace/store.ts';
+import type { TrackingMode } from '../tracking/mode.ts';
 import type { Command, Context } from './registry.ts';
 
 /** The session's side of a client. */
@@ -69,6 +70,8 @@ export class Client implements Context {
   asking = false;
   noEvict = false;
   monitor = false;
+  /** CLIENT TRACKING; written by the engine's Tracking. */
+  tracking: TrackingMode | undefined = undefined;
   /** CLIENT REPLY: `skip-next` turns into `skip` for the one command after it. */
   replies: 'on' | 'off' | 'skip' | 'skip-next' = 'on';
   transaction: Transaction | undefined = undefined;

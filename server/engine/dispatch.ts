@@ -40,6 +40,7 @@ export function execute(engine: Engine, client: Client, argv: readonly string[])
   if (command instanceof ReplyError) return reject(engine, client, undefined, command);
   const row = command.row;
   client.lastCommand = row.name;
+  if (engine.tracking.clients > 0) engine.tracking.enforceLimit();
   const refusal = check(engine, client, row, argv);
   if (refusal !== undefined) return reject(engine, client, command, refusal);
   if (engine.pausedUntil > 0 && mustWait(engine, client, row)) return postpone(engine, client, argv);
@@ -49,11 +50,20 @@ export function execute(engine: Engine, client: Client, argv: readonly string[])
     reply = QUEUED;
   } else {
     if (engine.monitors.size > 0) feedMonitors(engine, client, row, argv);
+    engine.tracking.enter(client);
     reply = engine.run(client, command, argv);
     engine.finish();
+    engine.tracking.enter(undefined);
   }
   if (client.asking && client.transaction === undefined && row.name !== 'asking') client.asking = false;
+  if (client.tracking?.caching === true) endCaching(client, row);
   return reply;
+}
+
+/** CLIENT CACHING is good for one command or transaction; commands about the client do not count. */
+function endCaching(client: Client, row: CommandRow | undefined): void {
+  const counts = row === undefined || !row.name.startsWith('client|');
+  if (counts && client.transaction === undefined && client.tracking !== undefined) client.tracking.caching = false;
 }
 
 /** Applies the words of this node's primary: no checks but that the command exists. */
@@ -149,6 +159,7 @@ function reject(engine: Engine, client: Client, command: Command<Client> | undef
   engine.stats.rejected++;
   if (refusal instanceof ReplyError) engine.countError(refusal);
   client.asking = false;
+  if (client.tracking?.caching === true) endCaching(client, command?.row);
   const transaction = client.transaction;
   if (transaction === undefined) return refusal;
   if (command?.row.name === 'exec') {

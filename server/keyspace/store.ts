@@ -40,6 +40,8 @@ export interface StoreHost {
   onEvent: ((store: Store, kind: EventKind, event: string, key: string) => void) | undefined;
   /** Called when a key that someone waits for was changed. */
   onReady: ((store: Store, key: string) => void) | undefined;
+  /** Called for each key that changed, `byItself` when it ran out; undefined: nobody caches keys. */
+  onTouched?: ((key: string, byItself: boolean) => void) | undefined;
   /** False: deadlines are kept but nothing is deleted in the background. */
   activeExpiry: boolean;
 }
@@ -179,7 +181,8 @@ export class Store {
 
   /** Breaks watches and wakes waiters without an event. */
   signal(key: string): void {
-    if (this.#attention.touch(key)) this.host.onReady?.(this, key);
+    this.#wake(key);
+    this.host.onTouched?.(key, false);
   }
 
   /** Removes an aggregate that a change left empty, with its `del` event; true when it did. Call after changed(). */
@@ -261,10 +264,10 @@ export class Store {
 
   // ---- whole database
 
-  /** Removes everything; the number of keys that were there. Breaks the watches of keys that existed. */
+  /** Removes everything (use Databases.clear); the number of keys that were there. Breaks the watches of keys that existed. */
   clear(): number {
     const count = this.#dense.length;
-    for (const key of this.#attention.watchedKeys()) if (this.#map.has(key)) this.signal(key);
+    for (const key of this.#attention.watchedKeys()) if (this.#map.has(key)) this.#wake(key);
     this.#map = new Map();
     this.#dense = [];
     this.#expiry = new ExpiryHeap();
@@ -280,8 +283,8 @@ export class Store {
     [this.#slots, other.#slots] = [other.#slots, this.#slots];
     for (const store of [this, other]) {
       const looked = store.#attention;
-      for (const key of looked.watchedKeys()) if (this.#map.has(key) || other.#map.has(key)) store.signal(key);
-      for (const key of looked.awaitedKeys()) if (store.#map.has(key)) store.signal(key);
+      for (const key of looked.watchedKeys()) if (this.#map.has(key) || other.#map.has(key)) store.#wake(key);
+      for (const key of looked.awaitedKeys()) if (store.#map.has(key)) store.#wake(key);
     }
   }
 
@@ -305,6 +308,10 @@ export class Store {
 
   // ---- inside
 
+  #wake(key: string): void {
+    if (this.#attention.touch(key)) this.host.onReady?.(this, key);
+  }
+
   #isDue(entry: Entry): boolean {
     return entry.expireAt !== never && this.host.mode !== 'applying' && this.now() >= entry.expireAt;
   }
@@ -317,7 +324,8 @@ export class Store {
   #expire(entry: Entry): void {
     this.#remove(entry);
     this.host.expired++;
-    this.signal(entry.key);
+    this.#wake(entry.key);
+    this.host.onTouched?.(entry.key, true);
     this.host.onExpired?.(this, entry.key);
     this.host.onEvent?.(this, 'x', 'expired', entry.key);
   }

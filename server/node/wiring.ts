@@ -87,7 +87,7 @@ export function memberHost(parts: NodeParts): MemberHost {
       replication.follow({ host, port: engine.config.flag('tls-replication') ? port : plainPort || port }),
     promote: () => replication.promote(),
     flush: () => {
-      store.clear();
+      engine.databases.clear();
       replication.forget();
       parts.saving?.onEffects([{ db: 0, argv: ['FLUSHALL'] }]);
     },
