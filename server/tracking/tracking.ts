@@ -18,7 +18,7 @@ export interface TrackingClient {
 }
 
 /** Where RESP2 subscribers hear of the keys of those who redirect to them. */
-export const invalidationChannel = '__redis__:invalidate';
+const invalidationChannel = '__redis__:invalidate';
 
 /** Keys that one look at the limit lets go of, times the looks before it that did not get below. */
 const effort = 100;
