@@ -3,7 +3,6 @@
 import { OK, type Reply, ReplyError, Verbatim } from '../../lib/wire/reply.ts';
 import { unblockedByHand } from '../engine/blocking.ts';
 import type { Client } from '../engine/client.ts';
-import { resumePaused } from '../engine/dispatch.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { CommandGroup } from '../engine/registry.ts';
 import { fail, readAtLeast, readLong, sameWord, syntaxError } from '../keyspace/arguments.ts';
@@ -15,6 +14,10 @@ export const badNameRefusal: ReplyError = new ReplyError(
 /** Printable ASCII without spaces: what a client's name may hold. */
 export function isPlainText(text: string): boolean {
   return /^[!-~]*$/.test(text);
+}
+
+function wrongArguments(word: string): ReplyError {
+  return new ReplyError(`ERR unknown subcommand or wrong number of arguments for '${word}'. Try CLIENT HELP.`);
 }
 
 type ClientType = 'normal' | 'master' | 'replica' | 'pubsub';
@@ -32,7 +35,7 @@ function flagsOf(client: Client): string {
   if (client.primaryLink) flags += 'M';
   if (client.inPubSub) flags += 'P';
   if (client.transaction !== undefined) flags += 'x';
-  if (client.parking?.kind === 'keys' || client.parking?.kind === 'later') flags += 'b';
+  if (client.parking !== undefined) flags += 'b';
   if (client.tracking !== undefined) flags += 't';
   if (client.tracking?.brokenRedirect === true) flags += 'R';
   if (client.tracking?.bcast === true) flags += 'B';
@@ -120,7 +123,7 @@ function kill(engine: Engine, self: Client, argv: readonly string[]): Reply {
 }
 
 function unblock(engine: Engine, argv: readonly string[]): Reply {
-  if (argv.length > 4) syntaxError();
+  if (argv.length > 4) return wrongArguments('unblock');
   const byError = argv[3] !== undefined && sameWord(argv[3], 'error');
   if (argv[3] !== undefined && !byError && !sameWord(argv[3], 'timeout')) {
     fail('CLIENT UNBLOCK reason should be TIMEOUT or ERROR');
@@ -134,13 +137,13 @@ function unblock(engine: Engine, argv: readonly string[]): Reply {
 
 function pause(engine: Engine, argv: readonly string[]): Reply {
   const writesOnly = argv.length === 4 && sameWord(argv[3], 'write');
-  if (argv.length > 4 || (argv.length === 4 && !writesOnly && !sameWord(argv[3], 'all'))) {
+  if (argv.length > 4) return wrongArguments('pause');
+  if (argv.length === 4 && !writesOnly && !sameWord(argv[3], 'all')) {
     fail('CLIENT PAUSE mode must be WRITE or ALL');
   }
   const ms = readLong(argv[2]!, 'timeout is not an integer or out of range');
   if (ms < 0) fail('timeout is negative');
-  engine.pausedUntil = Math.max(engine.pausedUntil, engine.world.now() + ms);
-  engine.pausedWritesOnly = writesOnly;
+  engine.pauses.pause('client command', writesOnly ? 'writes' : 'all', ms);
   return OK;
 }
 
@@ -191,7 +194,7 @@ export function clientCommands(engine: Engine): CommandGroup<Client> {
     'client|unblock': (_client, argv) => unblock(engine, argv),
     'client|pause': (_client, argv) => pause(engine, argv),
     'client|unpause': () => {
-      resumePaused(engine);
+      engine.pauses.resume('client command');
       return OK;
     },
   };

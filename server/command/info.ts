@@ -36,13 +36,15 @@ function serverLines(engine: Engine): Lines {
 }
 
 function clientLines(engine: Engine): Lines {
+  let blocked = 0;
+  for (const client of engine.clients.values()) if (client.parking !== undefined) blocked++;
   return [
     `connected_clients:${engine.clients.size}`,
     'cluster_connections:0',
     `maxclients:${engine.config.get('maxclients')}`,
     'client_recent_max_input_buffer:0',
     'client_recent_max_output_buffer:0',
-    `blocked_clients:${engine.blocked.count}`,
+    `blocked_clients:${blocked}`,
     `tracking_clients:${engine.tracking.clients}`,
     'clients_in_timeout_table:0',
   ];

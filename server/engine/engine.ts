@@ -16,6 +16,8 @@ import type { TrackingRequest } from '../tracking/mode.ts';
 import { Tracking } from '../tracking/tracking.ts';
 import { BlockedClients } from './blocking.ts';
 import { Client, type Outlet } from './client.ts';
+import { feedMonitors } from './monitor.ts';
+import { Pauses } from './pauses.ts';
 import { PubSubHub } from './pubsub-hub.ts';
 import { Blocked, type Command, type CommandGroup, Later, type Outcome, Registry } from './registry.ts';
 import { SlowLog } from './slow-log.ts';
@@ -122,6 +124,7 @@ export class Engine {
   readonly pubsub: PubSubHub = new PubSubHub();
   readonly blocked: BlockedClients = new BlockedClients();
   readonly tracking: Tracking<Client> = new Tracking(this.clients);
+  readonly pauses: Pauses;
   readonly slowLog: SlowLog;
   readonly started: number;
   readonly clusterEnabled: boolean;
@@ -131,9 +134,6 @@ export class Engine {
   copying = false;
   primaryDown = false;
   readOnly = false;
-  /** CLIENT PAUSE: until when (world ms), and whether only writes wait. */
-  pausedUntil = 0;
-  pausedWritesOnly = false;
   readonly stats: Stats = {
     connections: 0,
     rejectedConnections: 0,
@@ -161,6 +161,10 @@ export class Engine {
       indexSlots: this.clusterEnabled,
     });
     this.slowLog = new SlowLog(this.config);
+    this.pauses = new Pauses(this.world);
+    this.pauses.onChange(() => {
+      this.databases.deletesExpired = this.pauses.kind === undefined;
+    });
     this.started = this.world.now();
     this.runId = randomId(this.world);
     this.databases.onReady = (store, key) => this.blocked.ready(store, key);
@@ -209,11 +213,14 @@ export class Engine {
     const dirty = this.databases.dirty;
     const before = this.slowLog.enabled ? this.world.now() : 0;
     const outcome = this.#call(client, command, argv);
+    const shown = client.shown ?? argv;
+    client.shown = undefined;
     if (this.slowLog.enabled) {
       const spent = this.world.now() - before;
       command.spent += spent;
-      this.slowLog.note(client, argv, spent);
+      this.slowLog.note(client, shown, spent);
     }
+    if (this.monitors.size > 0 && !this.loading) feedMonitors(this.monitors, client, command.row, shown);
     this.#collectChanges(client, argv, dirty);
     if (client.tracking !== undefined && (command.row.flags & Flag.readonly) !== 0) {
       this.tracking.remember(

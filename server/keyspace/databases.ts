@@ -23,6 +23,7 @@ export class Databases implements StoreHost {
   /** Called once when databases are emptied, however many. */
   onEmptied: (() => void) | undefined = undefined;
   activeExpiry = true;
+  deletesExpired = true;
   #timer: Timer | undefined;
 
   constructor(world: World, options: { readonly count?: number; readonly indexSlots?: boolean } = {}) {

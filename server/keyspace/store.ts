@@ -44,6 +44,8 @@ export interface StoreHost {
   onTouched?: ((key: string, byItself: boolean) => void) | undefined;
   /** False: deadlines are kept but nothing is deleted in the background. */
   activeExpiry: boolean;
+  /** False: writes are paused, so what is due is hidden and stays. Default true. */
+  deletesExpired?: boolean;
 }
 
 const wrongType = 'WRONGTYPE Operation against a key holding the wrong kind of value';
@@ -267,7 +269,7 @@ export class Store {
   /** Removes everything (use Databases.clear); the number of keys that were there. Breaks the watches of keys that existed. */
   clear(): number {
     const count = this.#dense.length;
-    for (const key of this.#attention.watchedKeys()) if (this.#map.has(key)) this.#wake(key);
+    for (const key of this.#attention.watchedKeys()) if (this.#map.has(key)) this.#attention.touch(key, false);
     this.#map = new Map();
     this.#dense = [];
     this.#expiry = new ExpiryHeap();
@@ -283,14 +285,18 @@ export class Store {
     [this.#slots, other.#slots] = [other.#slots, this.#slots];
     for (const store of [this, other]) {
       const looked = store.#attention;
-      for (const key of looked.watchedKeys()) if (this.#map.has(key) || other.#map.has(key)) store.#wake(key);
-      for (const key of looked.awaitedKeys()) if (store.#map.has(key)) store.#wake(key);
+      const [before, after] = [store === this ? other : this, store];
+      for (const key of looked.watchedKeys()) {
+        const entry = after.#map.get(key);
+        looked.exchanged(key, before.#map.has(key), entry !== undefined, entry !== undefined && after.#isDue(entry));
+      }
+      for (const key of looked.awaitedKeys()) if (store.#map.has(key)) this.host.onReady?.(store, key);
     }
   }
 
   /** Deletes up to `limit` keys that are due, as a primary's background work; returns how many. */
   expireDue(limit: number): number {
-    if (this.host.mode !== 'primary' || !this.host.activeExpiry) return 0;
+    if (this.host.mode !== 'primary' || !this.host.activeExpiry || this.host.deletesExpired === false) return 0;
     const now = this.now();
     let done = 0;
     for (let entry = this.#expiry.first(); entry !== undefined && done < limit; entry = this.#expiry.first()) {
@@ -309,7 +315,7 @@ export class Store {
   // ---- inside
 
   #wake(key: string): void {
-    if (this.#attention.touch(key)) this.host.onReady?.(this, key);
+    if (this.#attention.touch(key, this.#map.has(key))) this.host.onReady?.(this, key);
   }
 
   #isDue(entry: Entry): boolean {
@@ -317,7 +323,7 @@ export class Store {
   }
 
   #meetDue(entry: Entry): undefined {
-    if (this.host.mode === 'primary') this.#expire(entry);
+    if (this.host.mode === 'primary' && this.host.deletesExpired !== false) this.#expire(entry);
     return undefined;
   }
 

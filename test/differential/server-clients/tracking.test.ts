@@ -1,12 +1,12 @@
 // CLIENT TRACKING, ours beside redis-server: every byte that every client receives, in the same order.
 
-import { pairForSuite } from '../server-core/pair.ts';
 import { compare } from './conversation.ts';
+import { nodesForSuite } from './pair.ts';
 import { trackingScripts } from './tracking-scripts.ts';
 
 describe('client tracking, ours against redis-server', function () {
   this.timeout(60_000);
-  const pair = pairForSuite();
+  const pair = nodesForSuite();
 
   for (const [name, lines] of Object.entries(trackingScripts)) {
     it(name, async () => {
