@@ -8,6 +8,7 @@ import { Engine, type EngineOptions } from '../engine/engine.ts';
 import { bitmapCommands } from './bitmap.ts';
 import { bitmapFieldCommands } from './bitmap-field.ts';
 import { clientCommands } from './client.ts';
+import { trackingCommands } from './client-tracking.ts';
 import { commandCommands } from './command.ts';
 import { connectionCommands } from './connection.ts';
 import { counterCommands } from './counter.ts';
@@ -70,6 +71,7 @@ export function createEngine(options: EngineOptions): Engine {
   const engine = new Engine(options);
   engine.add(connectionCommands(engine));
   engine.add(clientCommands(engine));
+  engine.add(trackingCommands(engine));
   engine.add(transactionCommands(engine));
   engine.add(pubsubCommands(engine));
   engine.add(keyCommands(engine));

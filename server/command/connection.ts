@@ -32,6 +32,7 @@ function authenticate(engine: Engine, client: Client, user: string, password: st
 
 function auth(engine: Engine, client: Client, argv: readonly string[]): Reply {
   if (argv.length > 3) return new ReplyError('ERR syntax error');
+  client.redact(argv, 1, ...(argv.length === 3 ? [2] : []));
   if (argv.length === 2 && engine.config.get('requirepass') === '') return noPassword;
   const user = argv.length === 3 ? argv[1]! : 'default';
   return authenticate(engine, client, user, argv[argv.length - 1]!) ?? OK;
@@ -49,6 +50,7 @@ function hello(engine: Engine, client: Client, argv: readonly string[]): Reply {
   let name: string | undefined;
   for (let at = 2; at < argv.length; at++) {
     if (sameWord(argv[at], 'auth') && argv.length - at > 2) {
+      client.redact(argv, at + 1, at + 2);
       user = argv[at + 1]!;
       password = argv[at + 2]!;
       at += 2;
@@ -101,6 +103,7 @@ function reset(engine: Engine, client: Client): Reply {
   client.discard();
   engine.pubsub.drop(client);
   engine.monitors.delete(client);
+  engine.tracking.stop(client);
   client.monitor = false;
   client.store = engine.databases.stores[0]!;
   client.protocol = 2;
