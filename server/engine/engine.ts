@@ -10,6 +10,7 @@ import { randomId } from '../cluster/ids.ts';
 import { Config } from '../config/config.ts';
 import { Databases } from '../keyspace/databases.ts';
 import type { EventKind, Store } from '../keyspace/store.ts';
+import { Access } from './access.ts';
 import { BlockedClients } from './blocking.ts';
 import { Client, type Outlet } from './client.ts';
 import { PubSubHub } from './pubsub-hub.ts';
@@ -73,6 +74,8 @@ export interface EngineHooks {
    * being as they were, or undefined.
    */
   onAddressesSet?: (names: readonly string[], done: (refused: RefusedParameter | undefined) => void) => void;
+  /** The ACL file; undefined when there is none. `load()` gives the refusal, `save()` whether it is written. */
+  aclFile?: () => { load(): string | undefined; save(): boolean } | undefined;
   /** CONFIG REWRITE: the refusal, or undefined. */
   onConfigRewrite?: () => ReplyError | undefined;
   /** The path for INFO server; `''` or no hook: none. */
@@ -115,6 +118,7 @@ export class Engine {
   readonly pubsub: PubSubHub = new PubSubHub();
   readonly blocked: BlockedClients = new BlockedClients();
   readonly slowLog: SlowLog;
+  readonly access: Access;
   readonly started: number;
   readonly clusterEnabled: boolean;
   /** Written by the node: answers LOADING, MASTERDOWN and READONLY. */
@@ -157,6 +161,7 @@ export class Engine {
     this.runId = randomId(this.world);
     this.databases.onReady = (store, key) => this.blocked.ready(store, key);
     this.databases.onExpired = (store, key) => this.#collect(store.index, ['DEL', key]);
+    this.access = new Access(this);
     this.config.onChange((name) => {
       if (name === 'notify-keyspace-events') this.#listenToEvents();
     });
@@ -169,8 +174,8 @@ export class Engine {
   }
 
   connect(outlet: Outlet): Client {
-    const open = this.config.get('requirepass') === '';
-    const client = new Client(this.#nextId++, this.world, this.databases.stores[0]!, outlet, open);
+    const client = new Client(this.#nextId++, this.world, this.databases.stores[0]!, outlet, false);
+    this.access.beDefault(client);
     this.clients.set(client.id, client);
     this.stats.connections++;
     return client;
