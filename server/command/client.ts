@@ -1,6 +1,7 @@
 // The CLIENT commands: names, lists, killing, pausing, unblocking.
 
 import { OK, type Reply, ReplyError, Verbatim } from '../../lib/wire/reply.ts';
+import type { User } from '../acl/user.ts';
 import { unblockedByHand } from '../engine/blocking.ts';
 import type { Client } from '../engine/client.ts';
 import type { Engine } from '../engine/engine.ts';
@@ -55,7 +56,7 @@ function describeClient(client: Client): string {
     `name=${client.name} age=${seconds(client.created)} idle=${seconds(client.lastActive)} flags=${flagsOf(client)} ` +
     `db=${client.store.index} sub=${client.channels.size} psub=${client.patterns.size} ssub=${client.shardChannels.size} ` +
     `multi=${client.transaction?.queue.length ?? -1} qbuf=${input} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=16384 rbp=0 ` +
-    `obl=${output} oll=0 omem=${output} tot-mem=${input + output + 16384} events=r cmd=${client.lastCommand} user=default ` +
+    `obl=${output} oll=0 omem=${output} tot-mem=${input + output + 16384} events=r cmd=${client.lastCommand} user=${client.user.name} ` +
     `redir=${client.tracking?.redirect ?? -1} resp=${client.protocol}`
   );
 }
@@ -84,10 +85,11 @@ interface KillFilter {
   type?: ClientType;
   address?: string;
   localAddress?: string;
+  user?: User;
   skipMe: boolean;
 }
 
-function readKillFilter(argv: readonly string[]): KillFilter {
+function readKillFilter(engine: Engine, argv: readonly string[]): KillFilter {
   const filter: KillFilter = { skipMe: true };
   for (let at = 2; at < argv.length; at += 2) {
     const word = argv[at]!.toLowerCase();
@@ -98,7 +100,7 @@ function readKillFilter(argv: readonly string[]): KillFilter {
     else if (word === 'addr') filter.address = value;
     else if (word === 'laddr') filter.localAddress = value;
     else if (word === 'user') {
-      if (value !== 'default') fail(`No such user '${value}'`);
+      filter.user = engine.access.acl.get(value) ?? fail(`No such user '${value}'`);
     } else if (word === 'skipme' && (sameWord(value, 'yes') || sameWord(value, 'no'))) {
       filter.skipMe = sameWord(value, 'yes');
     } else syntaxError();
@@ -108,13 +110,14 @@ function readKillFilter(argv: readonly string[]): KillFilter {
 
 function kill(engine: Engine, self: Client, argv: readonly string[]): Reply {
   const old = argv.length === 3;
-  const filter: KillFilter = old ? { address: argv[2]!, skipMe: false } : readKillFilter(argv);
+  const filter: KillFilter = old ? { address: argv[2]!, skipMe: false } : readKillFilter(engine, argv);
   const chosen = [...engine.clients.values()].filter(
     (client) =>
       (filter.id === undefined || client.id === filter.id) &&
       (filter.type === undefined || typeOfClient(client) === filter.type) &&
       (filter.address === undefined || client.outlet.address === filter.address) &&
       (filter.localAddress === undefined || client.outlet.localAddress === filter.localAddress) &&
+      (filter.user === undefined || client.user === filter.user) &&
       !(filter.skipMe && client === self),
   );
   for (const client of chosen) client.outlet.close(client === self);
@@ -173,6 +176,7 @@ function setReplies(client: Client, argv: readonly string[]): Reply | undefined 
 }
 
 export function clientCommands(engine: Engine): CommandGroup<Client> {
+  engine.access.describeClient = describeClient;
   return {
     'client|id': (client) => client.id,
     'client|info': (client) => new Verbatim(`${describeClient(client)}\n`),

@@ -14,6 +14,7 @@ import { Databases } from '../keyspace/databases.ts';
 import type { EventKind, Store } from '../keyspace/store.ts';
 import type { TrackingRequest } from '../tracking/mode.ts';
 import { Tracking } from '../tracking/tracking.ts';
+import { Access } from './access.ts';
 import { BlockedClients } from './blocking.ts';
 import { Client, type Outlet } from './client.ts';
 import { feedMonitors } from './monitor.ts';
@@ -79,6 +80,8 @@ export interface EngineHooks {
    * being as they were, or undefined.
    */
   onAddressesSet?: (names: readonly string[], done: (refused: RefusedParameter | undefined) => void) => void;
+  /** The ACL file; undefined when there is none. `load()` gives the refusal, `save()` whether it is written. */
+  aclFile?: () => { load(): string | undefined; save(): boolean } | undefined;
   /** CONFIG REWRITE: the refusal, or undefined. */
   onConfigRewrite?: () => ReplyError | undefined;
   /** The path for INFO server; `''` or no hook: none. */
@@ -129,6 +132,7 @@ export class Engine {
   readonly tracking: Tracking<Client> = new Tracking(this.clients);
   readonly pauses: Pauses;
   readonly slowLog: SlowLog;
+  readonly access: Access;
   readonly started: number;
   readonly clusterEnabled: boolean;
   /** Written by the node: answers LOADING, MASTERDOWN and READONLY. */
@@ -172,6 +176,7 @@ export class Engine {
     this.runId = randomId(this.world);
     this.databases.onReady = (store, key) => this.blocked.ready(store, key);
     this.databases.onExpired = (store, key) => this.#collect(store.index, ['DEL', key]);
+    this.access = new Access(this);
     this.config.onChange((name) => {
       if (name === 'notify-keyspace-events') this.#listenToEvents();
       if (name === 'tracking-table-max-keys') this.#limitTracking();
@@ -186,8 +191,8 @@ export class Engine {
   }
 
   connect(outlet: Outlet): Client {
-    const open = this.config.get('requirepass') === '';
-    const client = new Client(this.#nextId++, this.world, this.databases.stores[0]!, outlet, open);
+    const client = new Client(this.#nextId++, this.world, this.databases.stores[0]!, outlet, false);
+    this.access.beDefault(client);
     this.clients.set(client.id, client);
     this.stats.connections++;
     return client;

@@ -179,7 +179,7 @@ export class MasterLink {
     const { user, password, port, host } = this.#host.introduction();
     if (password !== '') {
       this.#ask(user === '' ? ['AUTH', password] : ['AUTH', user, password], (line) => {
-        if (line.startsWith('-')) this.#fail(`the master refuses this node's password: ${line.slice(1)}`);
+        if (line.startsWith('-')) this.#fail(`Unable to AUTH to MASTER: ${line}`);
       });
     }
     const ignore = (): void => undefined;
