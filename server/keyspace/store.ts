@@ -40,8 +40,12 @@ export interface StoreHost {
   onEvent: ((store: Store, kind: EventKind, event: string, key: string) => void) | undefined;
   /** Called when a key that someone waits for was changed. */
   onReady: ((store: Store, key: string) => void) | undefined;
+  /** Called for each key that changed, `byItself` when it ran out; undefined: nobody caches keys. */
+  onTouched?: ((key: string, byItself: boolean) => void) | undefined;
   /** False: deadlines are kept but nothing is deleted in the background. */
   activeExpiry: boolean;
+  /** False: writes are paused, so what is due is hidden and stays. Default true. */
+  deletesExpired?: boolean;
 }
 
 const wrongType = 'WRONGTYPE Operation against a key holding the wrong kind of value';
@@ -184,7 +188,8 @@ export class Store {
 
   /** Breaks watches and wakes waiters without an event. */
   signal(key: string): void {
-    if (this.#attention.touch(key)) this.host.onReady?.(this, key);
+    this.#wake(key);
+    this.host.onTouched?.(key, false);
   }
 
   /** Removes an aggregate that a change left empty, with its `del` event; true when it did. Call after changed(). */
@@ -266,11 +271,12 @@ export class Store {
 
   // ---- whole database
 
-  /** Removes everything; the number of keys that were there. Breaks the watches of keys that existed. */
+  /** Removes everything (use Databases.clear); the number of keys that were there. Breaks the watches of keys that existed. */
   clear(): number {
     const count = this.#dense.length;
-    for (const key of this.#attention.keys()) if (this.#map.has(key)) this.signal(key);
     this.#ownDeadlines.clear();
+    for (const key of this.#attention.watchedKeys()) if (this.#map.has(key)) this.#attention.touch(key, false);
+    for (const key of this.#attention.awaitedKeys()) if (this.#map.has(key)) this.host.onReady?.(this, key);
     this.#map = new Map();
     this.#dense = [];
     this.#expiry = new ExpiryHeap();
@@ -286,13 +292,21 @@ export class Store {
     [this.#slots, other.#slots] = [other.#slots, this.#slots];
     for (const store of [this, other]) {
       store.#ownDeadlines.clear();
-      for (const key of store.#attention.keys()) if (this.#map.has(key) || other.#map.has(key)) store.signal(key);
+      const looked = store.#attention;
+      const [before, after] = [store === this ? other : this, store];
+      for (const key of looked.watchedKeys()) {
+        const entry = after.#map.get(key);
+        looked.exchanged(key, before.#map.has(key), entry !== undefined, entry !== undefined && after.#isDue(entry));
+      }
+      for (const key of looked.awaitedKeys()) {
+        if (before.#map.has(key) || after.#map.has(key)) store.host.onReady?.(store, key);
+      }
     }
   }
 
   /** Deletes up to `limit` keys that are due, as a primary's background work; returns how many. */
   expireDue(limit: number): number {
-    if (!this.host.activeExpiry) return 0;
+    if (!this.host.activeExpiry || this.host.deletesExpired === false) return 0;
     if (this.host.mode === 'replica') return this.#expireOwn(limit);
     this.#ownDeadlines.clear();
     const now = this.now();
@@ -332,19 +346,24 @@ export class Store {
 
   // ---- inside
 
+  #wake(key: string): void {
+    if (this.#attention.touch(key, this.#map.has(key))) this.host.onReady?.(this, key);
+  }
+
   #isDue(entry: Entry): boolean {
     return entry.expireAt !== never && this.host.mode !== 'applying' && this.now() >= entry.expireAt;
   }
 
   #meetDue(entry: Entry): undefined {
-    if (this.host.mode === 'primary') this.#expire(entry);
+    if (this.host.mode === 'primary' && this.host.deletesExpired !== false) this.#expire(entry);
     return undefined;
   }
 
   #expire(entry: Entry): void {
     this.#remove(entry);
     this.host.expired++;
-    this.signal(entry.key);
+    this.#wake(entry.key);
+    this.host.onTouched?.(entry.key, true);
     this.host.onExpired?.(this, entry.key);
     this.host.onEvent?.(this, 'x', 'expired', entry.key);
   }

@@ -148,7 +148,9 @@ async function run({ config, warnings, nodeId, file }: Plan, world: ProcessWorld
     code = 1;
   };
   const rewritten =
-    file === undefined ? {} : { configFile: { path: file, rewrite: () => rewriteFile(file, config, world) } };
+    file === undefined
+      ? {}
+      : { configFile: { path: file, rewrite: (users: readonly string[]) => rewriteFile(file, config, world, users) } };
   const onListening = (bound: number): void => {
     note(world, `Running mode=${cluster ? 'cluster' : 'standalone'}, port=${bound}.`);
     note(world, `Server initialized, PID: ${process.pid}`);
@@ -173,9 +175,14 @@ async function run({ config, warnings, nodeId, file }: Plan, world: ProcessWorld
 }
 
 /** CONFIG REWRITE. */
-function rewriteFile(path: string, config: Config, world: ProcessWorld): ReplyError | undefined {
+function rewriteFile(
+  path: string,
+  config: Config,
+  world: ProcessWorld,
+  users: readonly string[],
+): ReplyError | undefined {
   try {
-    const text = rewriteConf(readConf(path), config, new Config(processDefaults));
+    const text = rewriteConf(readConf(path), config, new Config(processDefaults), users);
     writeWhole(path, [Buffer.from(text, 'latin1')]);
     note(world, 'CONFIG REWRITE executed with success.');
     return undefined;

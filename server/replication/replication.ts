@@ -72,6 +72,7 @@ export class NodeReplication {
       tls: () => host.tls(),
       load: () => startLoading(engine, (facts) => this.#onLoaded(facts)),
       apply: (unit) => this.#applier.apply(unit),
+      mayApply: () => engine.pauses.kind === undefined,
       onApplied: (bytes) => this.#onApplied(bytes),
       onRenamed: () => this.#primary.stepDown(),
       onLinkChanged: (up) => this.#onLinkChanged(up),
@@ -80,6 +81,7 @@ export class NodeReplication {
       if (name === 'repl-backlog-size') this.#history.resize();
       if (name.startsWith('replica-') || name.startsWith('slave-')) this.#review();
     });
+    engine.pauses.onChange(() => this.#replica.link?.goOn());
     engine.add(this.#words());
   }
 

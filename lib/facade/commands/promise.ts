@@ -1,7 +1,7 @@
 // The promise of a call, and the stack of the line that made it.
 
 import { hintOf } from '../../base/hint.ts';
-import { type Callback, nodeify } from '../../batch/pipeline.ts';
+import type { Callback } from '../../batch/pipeline.ts';
 import type { Call } from '../../connection/call.ts';
 
 /** Splits a trailing callback off. */
@@ -52,16 +52,4 @@ function framesOfCaller(): string {
 function ownFolderOf(frame: string): string {
   const folder = /\(?([^()]*[\\/])[^\\/]*$/.exec(frame)?.[1]?.replace(/^ *at (?:async )?/, '') ?? ' ';
   return folder.replace(/facade[\\/]commands[\\/]$/, '');
-}
-
-export function answer(
-  call: Call,
-  callback: Callback<unknown> | undefined,
-  friendly: boolean,
-  submit: (call: Call) => void,
-): Promise<unknown> {
-  const promise = promiseOf(call, friendly);
-  submit(call);
-  if (callback !== undefined) nodeify(promise, callback);
-  return promise;
 }
