@@ -146,9 +146,13 @@ function readFlushMode(argv: readonly string[]): void {
 
 function flush(engine: Engine, client: Client, argv: readonly string[], stores: readonly Store[]): Reply {
   readFlushMode(argv);
-  engine.databases.clear(stores);
+  const { databases, hooks } = engine;
+  const before = databases.dirty;
+  databases.dirty += stores.reduce((sum, { size }) => sum + size, 0);
+  databases.clear(stores);
+  if (stores.length === databases.stores.length && sameWord(argv[0], 'flushall')) hooks.onFlushAll?.();
   // An empty database is flushed on the replicas too: theirs may not be.
-  engine.databases.dirty++;
+  if (databases.dirty === before) databases.dirty++;
   client.propagate([argv[0]!.toUpperCase()]);
   return OK;
 }

@@ -5,11 +5,11 @@
 // leaves; when that cannot be had with `always`, the node stops instead of replying.
 
 import { existsSync } from 'node:fs';
-import { getSystemErrorMap } from 'node:util';
 import { progress, type Timer, type World } from '../../lib/base/world.ts';
 import { OK, type Reply, ReplyError, Status } from '../../lib/wire/reply.ts';
 import type { Client } from '../engine/client.ts';
 import type { Effect, Engine } from '../engine/engine.ts';
+import { loadPause } from '../engine/load-pace.ts';
 import type { CommandGroup } from '../engine/registry.ts';
 import { databaseApplier } from '../engine/replay.ts';
 import { serverVersion } from '../engine/version.ts';
@@ -18,6 +18,7 @@ import { type LogSink, loadLog, UnknownCommandError } from './aof/loader.ts';
 import { AppendLog, type SyncPolicy } from './aof/log.ts';
 import { LogWrites } from './aof-group-commit.ts';
 import { Snapshots } from './bgsave.ts';
+import { systemText } from './disk/system-text.ts';
 import { persistenceLines, type SavingFacts } from './info.ts';
 import { capturedContent, loadSink, loadSnapshot } from './rdb/snapshot.ts';
 import { savePace } from './save-pace.ts';
@@ -126,9 +127,35 @@ export class Saving {
     return failure && new ReplyError(`MISCONF Errors writing to the AOF file: ${systemText(failure)}`);
   }
 
+  /** All data was flushed by command: a snapshot under way would hold what is gone, and so does the last one. */
+  flushed(): void {
+    this.#snapshots.end();
+    if (this.#snapshots.points.length > 0) this.#snapshots.now();
+  }
+
+  /** Before the node stops: whether it may, unless by force; ends background work. */
+  mayStop(force: boolean): boolean {
+    const { world } = this.#engine;
+    if (this.#snapshots.running) {
+      world.log('There is a child saving an .rdb. Killing it!');
+      this.#snapshots.end();
+    }
+    if (this.#log?.apart === true) {
+      world.log(force ? 'Writing initial AOF. Exit anyway.' : "Writing initial AOF, can't exit.");
+      if (!force) return false;
+    }
+    if (this.#rewriting !== undefined) {
+      world.log('There is a child rewriting the AOF. Killing it!');
+      this.#rewriting.abort.abort(new Error('the node stops'));
+    }
+    if (this.#log !== undefined) progress(world, 'Calling fsync() on the AOF file.');
+    return true;
+  }
+
   /** Before the node stops: writes a last snapshot. False: it failed. */
   saveLast(always: boolean): boolean {
     if (!always && this.#snapshots.points.length === 0) return true;
+    progress(this.#engine.world, 'Saving the final RDB snapshot before exiting.');
     return this.#snapshots.now();
   }
 
@@ -185,7 +212,10 @@ export class Saving {
     const { databases, world, hooks } = this.#engine;
     const started = world.now();
     const dropExpired = databases.mode === 'primary';
-    const { keys, expired, aux } = await loadSnapshot(this.#snapshots.path, databases, { dropExpired });
+    const { keys, expired, aux } = await loadSnapshot(this.#snapshots.path, databases, {
+      dropExpired,
+      pause: (keys) => loadPause(this.#engine, keys),
+    });
     this.#loaded = { keys, expired };
     progress(world, `Loading RDB produced by version ${aux.get('redis-ver') ?? aux.get('valkey-ver') ?? 'unknown'}`);
     progress(world, `Done loading RDB, keys loaded: ${keys}, keys expired: ${expired}.`);
@@ -196,7 +226,11 @@ export class Saving {
   async #loadLog(): Promise<void> {
     const { config, databases, world } = this.#engine;
     const started = world.now();
-    const options = { databases: databases.stores.length, cutTail: config.flag('aof-load-truncated') };
+    const options = {
+      databases: databases.stores.length,
+      cutTail: config.flag('aof-load-truncated'),
+      pause: (count: number) => loadPause(this.#engine, count),
+    };
     const summary = await loadLog(this.#place, this.#logSink(), options);
     if (summary !== undefined && summary.cut > 0) {
       world.log('!!! Warning: short read while loading the AOF file!!!');
@@ -433,13 +467,6 @@ export class Saving {
   #progress(what: string, error: unknown): void {
     this.#engine.world.log(`${what}: ${error instanceof Error ? error.message : String(error)}`);
   }
-}
-
-/** What the system says of a failure, as redis-server prints it. */
-function systemText(error: Error): string {
-  const { errno } = error as NodeJS.ErrnoException;
-  const [, text] = (errno === undefined ? undefined : getSystemErrorMap().get(errno)) ?? [];
-  return text === undefined ? error.message : text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function secondsSince(world: World, started: number): string {

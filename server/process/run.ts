@@ -51,9 +51,18 @@ export async function runNode(args: readonly string[], env: Environment): Promis
   try {
     return await run(plan, world);
   } catch (error) {
-    world.log(error instanceof Error ? error.message : String(error));
+    for (const line of lastWords(error, plan.config)) world.log(line);
     return 1;
   }
+}
+
+/** Why the process ends, with the lines that watchers of redis-server's log wait for. */
+function lastWords(error: unknown, config: Config): string[] {
+  if (!(error instanceof Error)) return [String(error)];
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (syscall === 'listen') return [error.message, `Failed listening on port ${config.get('port')} (TCP), aborting.`];
+  const ofSnapshot = error.name === 'RdbError' || (code !== undefined && syscall === 'open');
+  return ofSnapshot ? [error.message, 'Fatal error loading the DB, check server logs. Exiting.'] : [error.message];
 }
 
 interface Plan {

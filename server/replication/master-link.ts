@@ -16,6 +16,8 @@ import { StreamReader } from './stream-reader.ts';
 /** A copy of all data that is being made beside the data there is. */
 export interface Loading {
   readonly sink: RdbSink;
+  /** Milliseconds to wait before more is taken. */
+  delayMs?(): number;
   /** Puts it in the place of the data. */
   finish(): void;
   /** Gives it up. */
@@ -50,6 +52,9 @@ export interface LinkHost {
   /** The history goes on under another name, or was replaced: what hangs on it must be let go. */
   onRenamed(): void;
   onStage(): void;
+  /** The node on the other side is to take over from this one. */
+  readonly failingOver?: boolean;
+  onFailoverAnswer?(takesOver: boolean): void;
   onClosed(reason: string): void;
 }
 
@@ -191,10 +196,13 @@ export class MasterLink {
   #askForStream(): void {
     const { history } = this.#host;
     const words = history.kept ? [history.id, String(history.offset + 1)] : ['?', '-1'];
-    this.#ask(['PSYNC', ...words], (line) => this.#onStream(line));
+    const more = this.#host.failingOver === true ? ['FAILOVER'] : [];
+    this.#ask(['PSYNC', ...words, ...more], (line) => this.#onStream(line));
   }
 
   #onStream(line: string): void {
+    this.#host.onFailoverAnswer?.(line.startsWith('+'));
+    if (this.#closed) return;
     const full = /^\+FULLRESYNC ([!-~]{40}) (\d{1,16})$/.exec(line);
     if (full !== null) {
       this.#copy = { id: full[1]!, offset: Number(full[2]) };
@@ -244,7 +252,16 @@ export class MasterLink {
     if (reader === undefined) return this.#takeLine(chunk);
     const rest = reader.feed(chunk);
     if (reader.done) this.#onCopied();
+    else this.#slowDown(this.#copy?.loading?.delayMs?.() ?? 0);
     return rest;
+  }
+
+  #slowDown(ms: number): void {
+    if (ms <= 0) return;
+    this.#socket.pause();
+    this.#host.world.after(ms, () => {
+      if (!this.#closed) this.#socket.resume();
+    });
   }
 
   #takeLine(chunk: Buffer): Buffer {

@@ -11,10 +11,11 @@ import type { CommandGroup } from '../engine/registry.ts';
 import { Applier, captureAll, startLoading } from './apply.ts';
 import { replicationWords } from './commands.ts';
 import { History } from './history.ts';
-import { type ReplicationView, replicationLines, roleReply } from './info.ts';
+import { type ReplicationView, replicationLines, roleReply, stageWords } from './info.ts';
 import { Primary } from './primary.ts';
 import { Replica } from './replica.ts';
 import { introduction, primarySettings } from './settings.ts';
+import { SingleFailover } from './single-failover.ts';
 import type { StreamAddress } from './stream.ts';
 
 export interface ReplicationHost {
@@ -32,6 +33,15 @@ export interface ReplicationHost {
   onReplaced(): void;
 }
 
+/** How far a replica is, for the log. */
+export interface ReplicaStanding {
+  readonly name: string;
+  /** Bytes of the stream. */
+  readonly behind: number;
+  readonly lagSeconds: number;
+  readonly state: string;
+}
+
 export class NodeReplication {
   readonly #engine: Engine;
   readonly #host: ReplicationHost;
@@ -39,6 +49,7 @@ export class NodeReplication {
   readonly #primary: Primary;
   readonly #replica: Replica;
   readonly #applier: Applier;
+  readonly #failover: SingleFailover;
   #asked = 0;
 
   constructor(engine: Engine, host: ReplicationHost) {
@@ -76,6 +87,25 @@ export class NodeReplication {
       onApplied: (bytes) => this.#onApplied(bytes),
       onRenamed: () => this.#primary.stepDown(),
       onLinkChanged: (up) => this.#onLinkChanged(up),
+      get failingOver() {
+        return replication.#failover.state === 'failover-in-progress';
+      },
+      onFailoverAnswer: (takesOver) => this.#failover.onAnswer(takesOver),
+    });
+    this.#failover = new SingleFailover({
+      world,
+      get replicas() {
+        return replication.#primary.replicas;
+      },
+      get offset() {
+        return replication.offset;
+      },
+      pauseWrites: (paused) => {
+        if (paused) engine.pauses.pause('failover', 'writes');
+        else engine.pauses.resume('failover');
+      },
+      follow: (address) => this.#followByCommand(address),
+      unfollow: () => this.#unfollowByCommand(),
     });
     config.onChange((name) => {
       if (name === 'repl-backlog-size') this.#history.resize();
@@ -119,6 +149,18 @@ export class NodeReplication {
     const behind = ({ stage, acked }: { stage: string; acked: number }): boolean =>
       stage === 'online' && acked < this.#asked;
     return !this.following && this.#primary.replicas.some(behind);
+  }
+
+  /** Every replica, and how far those are behind that have not acknowledged everything. */
+  standing(): ReplicaStanding[] {
+    const { offset, replicas } = this.#primary;
+    const now = this.#engine.world.now();
+    return replicas.map(({ facts, stage, acked, heardAt }) => ({
+      name: `${facts.host}:${facts.port}`,
+      behind: offset - acked,
+      lagSeconds: stage === 'online' ? Math.max(0, Math.floor((now - heardAt) / 1000)) : 0,
+      state: stageWords[stage],
+    }));
   }
 
   /** Outside a cluster: follows whom the parameters name. A master goes on from its snapshot under a new name. */
@@ -213,13 +255,22 @@ export class NodeReplication {
   }
 
   close(): void {
+    this.#failover.close();
     this.#replica.stop();
     this.#primary.close();
   }
 
   #view(): ReplicationView {
     const { world, config } = this.#engine;
-    return { now: world.now(), primary: this.#primary, replica: this.#replica, history: this.#history, config };
+    const failover = this.#failover.state;
+    return {
+      now: world.now(),
+      primary: this.#primary,
+      replica: this.#replica,
+      history: this.#history,
+      config,
+      failover,
+    };
   }
 
   #words(): CommandGroup<Client> {
@@ -233,19 +284,27 @@ export class NodeReplication {
         return replication.#replica.address;
       },
       get replicas() {
-        return replication.#primary.replicas.length;
+        return replication.#primary.replicas;
       },
+      get streamId() {
+        return replication.#history.id;
+      },
+      failover: this.#failover,
       attach: (facts, socket, position) => this.#primary.attach(facts, socket, position),
       acknowledge: () => this.#replica.acknowledge(),
-      follow: (address) => {
-        this.#engine.config.put('replicaof', `${address.host} ${address.port}`);
-        this.follow(address);
-      },
-      unfollow: () => {
-        this.#engine.config.put('replicaof', '');
-        this.promote();
-      },
+      follow: (address) => this.#followByCommand(address),
+      unfollow: () => this.#unfollowByCommand(),
     });
+  }
+
+  #followByCommand(address: StreamAddress): void {
+    this.#engine.config.put('replicaof', `${address.host} ${address.port}`);
+    this.follow(address);
+  }
+
+  #unfollowByCommand(): void {
+    this.#engine.config.put('replicaof', '');
+    this.promote();
   }
 
   #capture(functionsOnly: boolean): ReturnType<typeof captureAll> {

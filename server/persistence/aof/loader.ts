@@ -4,6 +4,7 @@
 
 import { truncateSync } from 'node:fs';
 import { readChunks } from '../disk/atomic-file.ts';
+import { systemText } from '../disk/system-text.ts';
 import { type RdbSink, startsRdb } from '../rdb/file.ts';
 import { RdbError, RdbReader, type RdbReaderOptions } from '../rdb/file-reader.ts';
 import { CommandReader } from './commands.ts';
@@ -23,6 +24,8 @@ export class UnknownCommandError extends Error {}
 export interface LogLoadOptions extends RdbReaderOptions {
   /** Cut off a last command or transaction that a crash left unfinished (`aof-load-truncated`). Default true. */
   readonly cutTail?: boolean;
+  /** Called after each piece of a file with how many commands came of it; a promise is waited for. */
+  readonly pause?: (commands: number) => Promise<void> | undefined;
 }
 
 export interface LogSummary {
@@ -61,7 +64,8 @@ export async function loadLog(
 /** Why a file is not loaded, in words that operators of redis-server know, and what exactly is the matter. */
 function refusalOf(name: string, error: unknown, last: boolean): string {
   const why = error instanceof Error ? error.message : String(error);
-  if ((error as NodeJS.ErrnoException).code !== undefined) return `The AOF file ${name} can't be read: ${why}`;
+  if ((error as NodeJS.ErrnoException).code !== undefined)
+    return `The AOF file ${name} can't be read: ${systemText(error as Error)}`;
   if (error instanceof UnknownCommandError) return `${why} reading the append only file ${name}`;
   if (error instanceof RdbError) return `Error reading the RDB preamble of the append only file ${name}: ${why}`;
   const check = 'make a backup of your AOF file, then use redis-check-aof --fix on the manifest';
@@ -88,7 +92,9 @@ async function loadFile(
     const used = preamble?.feed(chunk) ?? 0;
     if (preamble?.done === false) continue;
     commands ??= new CommandReader(teller(sink, options.databases ?? 16, summary), preamble?.offset);
+    const before = summary.commands;
     if (used < chunk.length) commands.feed(chunk.subarray(used));
+    await options.pause?.(summary.commands - before);
   }
   if (preamble?.done === false) preamble.end();
   if (commands === undefined) return 0;

@@ -87,6 +87,8 @@ export async function saveSnapshotSlowly(
 export interface LoadOptions extends Pick<RdbReaderOptions, 'maxValueBytes'> {
   /** Leave out keys whose deadline has passed, as a primary does. A replica keeps them. Default true. */
   readonly dropExpired?: boolean;
+  /** Called after each piece of the file with how many keys came of it; a promise is waited for. */
+  readonly pause?: (keys: number) => Promise<void> | undefined;
 }
 
 export interface LoadSummary {
@@ -139,8 +141,10 @@ export async function loadSnapshot(
   databases.clear();
   try {
     for await (const chunk of readChunks(path)) {
+      const before = summary.keys;
       reader.feed(chunk);
       if (reader.done) break;
+      await options.pause?.(summary.keys - before);
     }
     reader.end();
   } catch (error) {
