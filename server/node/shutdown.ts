@@ -47,12 +47,12 @@ export class Shutdown {
     }
     const { world, waitMs } = this.#host;
     note(world, 'User requested shutdown...');
-    this.#host.askReplicas();
     this.#waiting = { how, ends: world.now() + waitMs, done: [done] };
     if (how.now || waitMs <= 0 || !this.#host.lagging) {
       this.#finish();
       return;
     }
+    this.#host.askReplicas();
     note(world, 'Waiting for replicas before shutting down.');
     this.#host.pauseWrites(true);
     this.#poll();

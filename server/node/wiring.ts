@@ -123,7 +123,10 @@ export function shutdownHost(parts: NodeParts): ShutdownHost {
     get lagging() {
       return parts.replication.lagging;
     },
-    pauseWrites: (paused) => setPause(parts.engine, 'shutdown', paused),
+    pauseWrites: (paused) => {
+      setPause(parts.engine, 'shutdown', paused);
+      if (!paused) parts.replication.forgetAsked();
+    },
     standing: () => (parts.replication.following ? [] : parts.replication.standing()),
     mayStop: (force) => parts.saving?.mayStop(force) ?? true,
     save: (always) => parts.saving?.saveLast(always) ?? true,

@@ -5,9 +5,9 @@
 import { join } from 'node:path';
 import { progress, type Timer } from '../../lib/base/world.ts';
 import type { Engine } from '../engine/engine.ts';
+import { savePace } from '../engine/save-pace.ts';
 import { serverVersion } from '../engine/version.ts';
 import { type SnapshotFacts, saveSnapshot, saveSnapshotSlowly } from './rdb/snapshot.ts';
-import { savePace } from './save-pace.ts';
 
 const cronMs = 100;
 /** After one that failed, save points wait so long. */

@@ -12,6 +12,7 @@ import type { Effect, Engine } from '../engine/engine.ts';
 import { loadPause } from '../engine/load-pace.ts';
 import type { CommandGroup } from '../engine/registry.ts';
 import { databaseApplier } from '../engine/replay.ts';
+import { savePace } from '../engine/save-pace.ts';
 import { serverVersion } from '../engine/version.ts';
 import { writeBaseAlone } from './aof/base.ts';
 import { type LogSink, loadLog, UnknownCommandError } from './aof/loader.ts';
@@ -21,7 +22,6 @@ import { Snapshots } from './bgsave.ts';
 import { systemText } from './disk/system-text.ts';
 import { persistenceLines, type SavingFacts } from './info.ts';
 import { capturedContent, loadSink, loadSnapshot } from './rdb/snapshot.ts';
-import { savePace } from './save-pace.ts';
 
 const saveRunning = new ReplyError('ERR Background save already in progress');
 const rewriteRunning = new ReplyError('ERR Background append only file rewriting already in progress');

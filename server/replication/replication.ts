@@ -4,10 +4,12 @@
 // Invariant: expiry, read-only and the stream change together, in follow() and promote() alone.
 
 import type { ConnectionOptions } from 'node:tls';
+import { progress } from '../../lib/base/world.ts';
 import type { Reply } from '../../lib/wire/reply.ts';
 import type { Client } from '../engine/client.ts';
 import type { Effect, Engine } from '../engine/engine.ts';
 import type { CommandGroup } from '../engine/registry.ts';
+import { savePace } from '../engine/save-pace.ts';
 import { Applier, captureAll, startLoading } from './apply.ts';
 import { replicationWords } from './commands.ts';
 import { History } from './history.ts';
@@ -50,7 +52,8 @@ export class NodeReplication {
   readonly #replica: Replica;
   readonly #applier: Applier;
   readonly #failover: SingleFailover;
-  #asked = 0;
+  /** Where the stream stood when the replicas were asked how far they are. */
+  #asked: number | undefined;
 
   constructor(engine: Engine, host: ReplicationHost) {
     this.#engine = engine;
@@ -64,6 +67,7 @@ export class NodeReplication {
       history: this.#history,
       settings: primarySettings(config),
       capture: (functionsOnly) => this.#capture(functionsOnly),
+      pace: (signal) => savePace(engine, signal),
       get relaying() {
         return replication.following;
       },
@@ -144,11 +148,15 @@ export class NodeReplication {
     if (this.#primary.replicas.length > 0) this.#primary.wait(Number.MAX_SAFE_INTEGER, 1, () => undefined);
   }
 
+  /** Nobody waits for what they say any more. */
+  forgetAsked(): void {
+    this.#asked = undefined;
+  }
+
   /** Whether a replica that lives from the stream has not acknowledged what was written when they were asked. */
   get lagging(): boolean {
-    const behind = ({ stage, acked }: { stage: string; acked: number }): boolean =>
-      stage === 'online' && acked < this.#asked;
-    return !this.following && this.#primary.replicas.some(behind);
+    const mark = this.#asked ?? this.#primary.offset;
+    return !this.following && this.#primary.replicas.some(({ stage, acked }) => stage === 'online' && acked < mark);
   }
 
   /** Every replica, and how far those are behind that have not acknowledged everything. */
@@ -298,11 +306,13 @@ export class NodeReplication {
   }
 
   #followByCommand(address: StreamAddress): void {
+    progress(this.#engine.world, `REPLICAOF ${address.host}:${address.port} enabled (user request)`);
     this.#engine.config.put('replicaof', `${address.host} ${address.port}`);
     this.follow(address);
   }
 
   #unfollowByCommand(): void {
+    if (this.following) progress(this.#engine.world, 'MASTER MODE enabled (user request)');
     this.#engine.config.put('replicaof', '');
     this.promote();
   }

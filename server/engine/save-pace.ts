@@ -2,14 +2,21 @@
 // (`rdb-key-save-delay`), so that tests see a node that is saving. Knows parameters and time.
 
 import type { World } from '../../lib/base/world.ts';
-import type { Engine } from '../engine/engine.ts';
-import type { RewriteOptions } from './aof/base.ts';
+import type { Engine } from './engine.ts';
 
 /** Milliseconds between two looks at the parameter. */
 const lookMs = 10;
 
-/** Between two chunks; with a delay there is one for each key. */
-export function savePace(engine: Engine, signal: AbortSignal): RewriteOptions {
+export interface SavePace {
+  /** Bytes of a chunk; with a delay there is a chunk for each key. Default: the writer's own. */
+  readonly chunkBytes?: number;
+  /** Called between two chunks; a promise is waited for. */
+  readonly pause?: () => Promise<void> | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** `signal` ends the delays. */
+export function savePace(engine: Engine, signal: AbortSignal): SavePace {
   const delayMs = (): number => (Number(engine.config.get('rdb-key-save-delay')) || 0) / 1000;
   if (delayMs() <= 0) return { signal };
   let debt = 0;
