@@ -42,6 +42,8 @@ export interface StoreHost {
   onReady: ((store: Store, key: string) => void) | undefined;
   /** Called for each key that changed, `byItself` when it ran out; undefined: nobody caches keys. */
   onTouched?: ((key: string, byItself: boolean) => void) | undefined;
+  /** Called before an entry is handed out, while entries are held. */
+  onTouch?: ((entry: Entry) => void) | undefined;
   /** False: deadlines are kept but nothing is deleted in the background. */
   activeExpiry: boolean;
   /** False: writes are paused, so what is due is hidden and stays. Default true. */
@@ -95,6 +97,7 @@ export class Store {
   /** The entry of a live key, without touching hit counters or idle time. */
   peek(key: string): Entry | undefined {
     const entry = this.#map.get(key);
+    if (this.host.onTouch !== undefined && entry !== undefined) this.host.onTouch(entry);
     if (entry === undefined || entry.expireAt === never) return entry;
     return this.#isDue(entry) ? this.#meetDue(entry) : entry;
   }
@@ -229,6 +232,11 @@ export class Store {
   }
 
   // ---- walking
+
+  /** Every entry there is now, past its deadline or not. */
+  all(): readonly Entry[] {
+    return this.#dense.slice();
+  }
 
   /** Every live key, in no order. The store must not be changed while it runs. */
   *entries(): Generator<Entry> {

@@ -159,9 +159,11 @@ export class Saving {
     return this.#snapshots.now();
   }
 
-  /** The lines of INFO persistence. */
-  info(): string[] {
-    return persistenceLines(this.#engine, this.#facts());
+  /** The lines of INFO persistence. `copying`: a snapshot is on its way to replicas, which counts as one. */
+  info(copying = false): string[] {
+    const facts = this.#facts();
+    const running = facts.snapshots.running || copying;
+    return persistenceLines(this.#engine, { ...facts, snapshots: { ...facts.snapshots, running } });
   }
 
   /** Ends background work and puts the log in order. */

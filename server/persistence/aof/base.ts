@@ -37,6 +37,19 @@ export async function writeBaseAlone(
   rdb: boolean,
   options: RewriteOptions & { readonly keepReplaced?: boolean } = {},
 ): Promise<void> {
+  try {
+    await replaceAll(place, content, rdb, options);
+  } finally {
+    content.release?.();
+  }
+}
+
+async function replaceAll(
+  place: LogPlace,
+  content: RdbContent,
+  rdb: boolean,
+  options: RewriteOptions & { readonly keepReplaced?: boolean },
+): Promise<void> {
   const folder = new LogFolder(place);
   folder.make();
   const manifest = folder.read() ?? emptyManifest;
