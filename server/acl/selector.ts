@@ -3,7 +3,7 @@
 
 import { splitWords } from '../../lib/wire/request-decoder.ts';
 import { globMatcher } from '../keyspace/glob.ts';
-import { categoryBit } from './catalog.ts';
+import { categoryBit, ruledLike } from './catalog.ts';
 import { CommandSet, entryByName } from './command-set.ts';
 
 /** What may be done to a key, as bits. */
@@ -61,7 +61,7 @@ export class Selector {
   }
 
   allowsCommand(name: string, firstArgument: string | undefined): boolean {
-    return this.#commands.has(name) || this.#commands.allowsFirst(name, firstArgument);
+    return this.#commands.has(ruledLike(name)) || this.#commands.allowsFirst(name, firstArgument);
   }
 
   /** `permission`: bits that one pattern must all have. */

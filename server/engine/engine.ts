@@ -13,6 +13,7 @@ import type { EventKind, Store } from '../keyspace/store.ts';
 import { Access } from './access.ts';
 import { BlockedClients } from './blocking.ts';
 import { Client, type Outlet } from './client.ts';
+import { BrowserGuard } from './guarded.ts';
 import { PubSubHub } from './pubsub-hub.ts';
 import { Blocked, type Command, type CommandGroup, Later, type Outcome, Registry } from './registry.ts';
 import { SlowLog } from './slow-log.ts';
@@ -74,6 +75,8 @@ export interface EngineHooks {
    * being as they were, or undefined.
    */
   onAddressesSet?: (names: readonly string[], done: (refused: RefusedParameter | undefined) => void) => void;
+  /** CONFIG SET dir, which was `before` until now: why it cannot be, or undefined. */
+  onDirSet?: (before: string) => string | undefined;
   /** The ACL file; undefined when there is none. `load()` gives the refusal, `save()` whether it is written. */
   aclFile?: () => { load(): string | undefined; save(): boolean } | undefined;
   /** CONFIG REWRITE: the refusal, or undefined. */
@@ -119,6 +122,7 @@ export class Engine {
   readonly blocked: BlockedClients = new BlockedClients();
   readonly slowLog: SlowLog;
   readonly access: Access;
+  readonly browserGuard: BrowserGuard;
   readonly started: number;
   readonly clusterEnabled: boolean;
   /** Written by the node: answers LOADING, MASTERDOWN and READONLY. */
@@ -162,6 +166,7 @@ export class Engine {
     this.databases.onReady = (store, key) => this.blocked.ready(store, key);
     this.databases.onExpired = (store, key) => this.#collect(store.index, ['DEL', key]);
     this.access = new Access(this);
+    this.browserGuard = new BrowserGuard(this.world);
     this.config.onChange((name) => {
       if (name === 'notify-keyspace-events') this.#listenToEvents();
     });
