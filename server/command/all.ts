@@ -9,6 +9,7 @@ import { aclCommands } from './acl.ts';
 import { bitmapCommands } from './bitmap.ts';
 import { bitmapFieldCommands } from './bitmap-field.ts';
 import { clientCommands } from './client.ts';
+import { trackingCommands } from './client-tracking.ts';
 import { commandCommands } from './command.ts';
 import { connectionCommands } from './connection.ts';
 import { counterCommands } from './counter.ts';
@@ -72,6 +73,7 @@ export function createEngine(options: EngineOptions): Engine {
   engine.add(connectionCommands(engine));
   engine.add(aclCommands(engine));
   engine.add(clientCommands(engine));
+  engine.add(trackingCommands(engine));
   engine.add(transactionCommands(engine));
   engine.add(pubsubCommands(engine));
   engine.add(keyCommands(engine));

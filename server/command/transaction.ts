@@ -1,9 +1,8 @@
 // MULTI, EXEC, DISCARD, WATCH, UNWATCH.
 
 import { NullArray, OK, type Reply, ReplyError } from '../../lib/wire/reply.ts';
-import type { Client } from '../engine/client.ts';
+import { type Client, emptyTransaction } from '../engine/client.ts';
 import type { Engine } from '../engine/engine.ts';
-import { feedMonitors } from '../engine/monitor.ts';
 import type { CommandGroup } from '../engine/registry.ts';
 
 function exec(engine: Engine, client: Client): Reply {
@@ -23,7 +22,6 @@ function exec(engine: Engine, client: Client): Reply {
         replies.push(forbidden);
         continue;
       }
-      if (engine.monitors.size > 0) feedMonitors(engine, client, command.row, argv);
       const reply = engine.run(client, command, argv);
       // A command that sends its own replies (SUBSCRIBE) has put them there already.
       if (reply !== undefined) replies.push(reply);
@@ -41,7 +39,7 @@ export function transactionCommands(engine: Engine): CommandGroup<Client> {
   return {
     multi: (client) => {
       if (client.transaction !== undefined) return new ReplyError('ERR MULTI calls can not be nested');
-      client.transaction = { queue: [], aborted: false };
+      client.transaction = emptyTransaction();
       return OK;
     },
     exec: (client) => exec(engine, client),

@@ -4,7 +4,6 @@
 import type { ReplyError } from '../../lib/wire/reply.ts';
 import { guard } from '../cluster/guard.ts';
 import type { Engine, EngineHooks } from '../engine/engine.ts';
-import type { Pauses } from '../engine/pauses.ts';
 import type { Store } from '../keyspace/store.ts';
 import type { ClusterMember, MemberHost } from '../membership/membership.ts';
 import type { Saving } from '../persistence/persistence.ts';
@@ -13,7 +12,7 @@ import { aclFileOf, usersToKeep } from './acl-file.ts';
 import { moveTo } from './dir.ts';
 import type { Doors } from './listeners.ts';
 import type { Shutdown, ShutdownHost } from './shutdown.ts';
-import { dropKeys, sendAway } from './slot-loss.ts';
+import { dropKeys, dropShardChannels, sendAway } from './slot-loss.ts';
 
 export interface ConfigFile {
   readonly path: string;
@@ -25,7 +24,6 @@ export interface NodeParts {
   readonly engine: Engine;
   readonly store: Store;
   readonly replication: NodeReplication;
-  readonly pauses: Pauses;
   readonly shutdown: Shutdown;
   readonly doors: Doors;
   /** Undefined: outside a cluster, or not in it yet. */
@@ -75,8 +73,13 @@ export function engineHooks(parts: NodeParts, cluster: boolean, configFile: Conf
   };
 }
 
+function setPause(engine: Engine, purpose: 'failover' | 'shutdown', paused: boolean): void {
+  if (paused) engine.pauses.pause(purpose, 'writes');
+  else engine.pauses.resume(purpose);
+}
+
 export function memberHost(parts: NodeParts): MemberHost {
-  const { engine, store, replication, pauses } = parts;
+  const { engine, store, replication } = parts;
   return {
     world: engine.world,
     keysInSlot: (slot) => store.countInSlot(slot),
@@ -92,17 +95,18 @@ export function memberHost(parts: NodeParts): MemberHost {
       replication.follow({ host, port: engine.config.flag('tls-replication') ? port : plainPort || port }),
     promote: () => replication.promote(),
     flush: () => {
-      store.clear();
+      engine.databases.clear();
       replication.forget();
       parts.saving?.onEffects([{ db: 0, argv: ['FLUSHALL'] }]);
     },
     dropKeys: (slots) => dropKeys(engine, store, slots),
-    pauseWrites: (paused) => pauses.set('handing over', paused),
+    pauseWrites: (paused) => setPause(engine, 'failover', paused),
     onPublish: (kind, channel, message) => {
       if (kind === 'publish') engine.pubsub.publish(channel, message);
       else engine.pubsub.publishShard(channel, message);
     },
     onRoutesChanged: () => parts.member && sendAway(engine, parts.member),
+    onSlotsLeft: (left) => dropShardChannels(engine, left),
     save: () => parts.saveState(),
   };
 }
@@ -118,7 +122,7 @@ export function shutdownHost(parts: NodeParts): ShutdownHost {
     get lagging() {
       return parts.replication.lagging;
     },
-    pauseWrites: (paused) => parts.pauses.set('stopping', paused),
+    pauseWrites: (paused) => setPause(parts.engine, 'shutdown', paused),
     save: (always) => parts.saving?.saveLast(always) ?? true,
     stop: () => parts.close(),
   };

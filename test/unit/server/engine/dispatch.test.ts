@@ -132,6 +132,30 @@ describe('the chain of checks', () => {
     assert.equal(typeof (say('CONFIG GET port') as object), 'object');
   });
 
+  it('EXEC is checked again for all its queue: what was fine when it was queued may not be now', () => {
+    const { engine, connect } = bench();
+    const { client, say } = connect();
+    const changed = [
+      ['GET k', 'primaryDown', 'MASTERDOWN'],
+      ['GET k', 'loading', 'LOADING'],
+      ['GET k', 'copying', 'LOADING'],
+      ['SET k 1', 'readOnly', 'READONLY'],
+    ] as const;
+    for (const [line, state, code] of changed) {
+      say('MULTI');
+      say('PING');
+      assert.equal(say(line), '+QUEUED');
+      engine[state] = true;
+      assert.match(String(say('EXEC')), new RegExp(`^-EXECABORT Transaction discarded because of: ${code} `));
+      engine[state] = false;
+      assert.equal(client.transaction, undefined);
+    }
+    say('MULTI');
+    say('INFO nothing');
+    engine.primaryDown = true;
+    assert.ok(Array.isArray(say('EXEC')));
+  });
+
   it('refuses a write inside a transaction on a replica', () => {
     const { engine, connect } = bench();
     const { say } = connect();
