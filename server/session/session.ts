@@ -17,6 +17,8 @@ import { formatDouble } from '../engine/replies.ts';
 
 /** Requests stop being run while this many bytes of replies wait to leave, as long as the client does not read. */
 const outputHighWater = 16 * 1024 * 1024;
+/** Bytes of replies that may wait for a client which has yet to authenticate, as redis-server has it. */
+const strangersHighWater = 16 * 1024;
 const noBytes = Buffer.alloc(0);
 
 export class Session implements Outlet {
@@ -24,6 +26,7 @@ export class Session implements Outlet {
   readonly address: string;
   readonly localAddress: string;
   readonly fd: number;
+  readonly local: boolean;
   readonly secure: boolean;
   readonly #engine: Engine;
   readonly #socket: Socket;
@@ -33,6 +36,7 @@ export class Session implements Outlet {
   #flushing = false;
   #closing = false;
   #stalled = false;
+  #highWater = outputHighWater;
   #softSince: number | undefined;
   #softTimer: Timer | undefined;
   readonly #flushHeld = (): void => this.#flush();
@@ -42,6 +46,7 @@ export class Session implements Outlet {
     this.#engine = engine;
     this.#socket = socket;
     this.fd = fd;
+    this.local = path !== undefined || isLoopback(socket.remoteAddress);
     this.secure = socket instanceof TLSSocket;
     this.address = path === undefined ? join(socket.remoteAddress, socket.remotePort) : `${path}:0`;
     this.localAddress = path === undefined ? join(socket.localAddress, socket.localPort) : `${path}:0`;
@@ -50,7 +55,6 @@ export class Session implements Outlet {
       maxRequestBytes: engine.config.number('client-query-buffer-limit'),
     });
     this.client = engine.connect(this);
-    this.#decoder.restricted = !this.client.authenticated;
     socket.on('data', (bytes: Buffer) => this.#onData(bytes));
     socket.on('drain', () => this.#onDrain());
     socket.on('end', () => this.#onEnd());
@@ -93,6 +97,7 @@ export class Session implements Outlet {
 
   restrict(restricted: boolean): void {
     this.#decoder.restricted = restricted;
+    this.#highWater = restricted ? strangersHighWater : outputHighWater;
   }
 
   outputBytes(): number {
@@ -142,7 +147,7 @@ export class Session implements Outlet {
         if (reply !== undefined && client.replies === 'on') this.#writer.write(reply);
         if (client.tracking !== undefined) this.#engine.tracking.sendDeferred(client);
         if (client.replies !== 'on') this.#advanceSkip();
-        if (this.#writer.size > outputHighWater) this.#flush();
+        if (this.#writer.size > this.#highWater) this.#relieve();
       }
     } catch (error) {
       this.#writer.write(new ReplyError(`ERR ${this.#explain(error)}`));
@@ -188,7 +193,11 @@ export class Session implements Outlet {
       socket.write(piece, 'latin1');
     }
     if (pieces.length > 1) socket.uncork();
-    if (socket.writableLength > outputHighWater) this.#stalled = true;
+    if (socket.writableLength > outputHighWater) {
+      this.#stalled = true;
+      // Nor is anything taken in for a client that does not read: its requests wait at its own side.
+      socket.pause();
+    }
     this.#checkLimits();
   }
 
@@ -198,12 +207,17 @@ export class Session implements Outlet {
     this.#softTimer = undefined;
     if (!this.#stalled || this.#closing) return;
     this.#stalled = false;
+    this.#socket.resume();
     if (this.client.parking === undefined) this.#run();
   }
 
   /** Closes a client that lets its output pile up over the limits of its class. */
   #checkLimits(): void {
     const waiting = this.outputBytes();
+    if (this.#decoder.restricted && waiting > strangersHighWater) {
+      this.#dropOverLimit();
+      return;
+    }
     if (waiting < 64 * 1024) return;
     const limit = this.#engine.config.outputLimit(this.client.inPubSub ? 'pubsub' : 'normal');
     if (limit.hard > 0 && waiting > limit.hard) {
@@ -216,6 +230,19 @@ export class Session implements Outlet {
     const left = this.#softSince + limit.softSeconds * 1000 - now;
     if (left <= 0) this.close(false);
     else this.#softTimer ??= this.#engine.world.after(left, () => this.#softLimitReached());
+  }
+
+  /** Many replies wait in the middle of a pipeline. */
+  #relieve(): void {
+    if (this.#decoder.restricted) this.#dropOverLimit();
+    else this.#flush();
+  }
+
+  #dropOverLimit(): void {
+    const { world, access } = this.#engine;
+    const who = access.describeClient(this.client);
+    world.log(`Client ${who} scheduled to be closed ASAP for overcoming of output buffer limits.`);
+    this.close(false);
   }
 
   #softLimitReached(): void {
@@ -249,6 +276,11 @@ export class Session implements Outlet {
     this.#softTimer?.cancel();
     this.#engine.disconnect(this.client);
   }
+}
+
+/** An address of this machine alone, as redis-server has it. */
+export function isLoopback(host: string | undefined): boolean {
+  return host === '127.0.0.1' || host === '::1' || host === '::ffff:127.0.0.1';
 }
 
 function join(host: string | undefined, port: number | undefined): string {
