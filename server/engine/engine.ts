@@ -10,12 +10,15 @@ import { type Reply, ReplyError } from '../../lib/wire/reply.ts';
 import type { GuardRequest } from '../cluster/guard.ts';
 import { randomId } from '../cluster/ids.ts';
 import { Config } from '../config/config.ts';
+import { OversizedReply } from '../keyspace/arguments.ts';
 import { Databases } from '../keyspace/databases.ts';
 import type { EventKind, Store } from '../keyspace/store.ts';
 import type { TrackingRequest } from '../tracking/mode.ts';
 import { Tracking } from '../tracking/tracking.ts';
 import { BlockedClients } from './blocking.ts';
 import { Client, type Outlet } from './client.ts';
+import { describeClient } from './client-info.ts';
+import { ClientMemory } from './client-memory.ts';
 import { feedMonitors } from './monitor.ts';
 import { Pauses } from './pauses.ts';
 import { PubSubHub } from './pubsub-hub.ts';
@@ -94,6 +97,10 @@ export interface Stats {
   rejected: number;
   /** Error replies. */
   errors: number;
+  /** Clients closed because too much waited for them. */
+  outputLimitClosings: number;
+  /** Clients closed because they had sent too much that could not be run. */
+  queryLimitClosings: number;
   /** Bytes. */
   input: number;
   output: number;
@@ -125,6 +132,7 @@ export class Engine {
   readonly blocked: BlockedClients = new BlockedClients();
   readonly tracking: Tracking<Client> = new Tracking(this.clients);
   readonly pauses: Pauses;
+  readonly clientMemory: ClientMemory;
   readonly slowLog: SlowLog;
   readonly started: number;
   readonly clusterEnabled: boolean;
@@ -140,6 +148,8 @@ export class Engine {
     commands: 0,
     rejected: 0,
     errors: 0,
+    outputLimitClosings: 0,
+    queryLimitClosings: 0,
     input: 0,
     output: 0,
   };
@@ -161,6 +171,11 @@ export class Engine {
       indexSlots: this.clusterEnabled,
     });
     this.slowLog = new SlowLog(this.config);
+    this.clientMemory = new ClientMemory({
+      config: this.config,
+      clients: this.clients,
+      onEvict: (client) => this.world.log(`Evicting client: ${describeClient(client)}`),
+    });
     this.pauses = new Pauses(this.world);
     this.pauses.onChange(() => {
       this.databases.deletesExpired = this.pauses.kind === undefined;
@@ -197,6 +212,7 @@ export class Engine {
     this.pubsub.drop(client);
     this.monitors.delete(client);
     this.tracking.stop(client);
+    this.clientMemory.drop(client);
     this.clients.delete(client.id);
   }
 
@@ -234,6 +250,7 @@ export class Engine {
     if (outcome instanceof ReplyError) {
       command.failed++;
       this.countError(outcome);
+      if (outcome instanceof OversizedReply) client.outlet.refuseOutput?.(outcome.bytes);
     }
     return outcome;
   }
