@@ -1,6 +1,7 @@
 // The CLIENT commands: names, lists, killing, pausing, unblocking.
 
 import { OK, type Reply, ReplyError, Verbatim } from '../../lib/wire/reply.ts';
+import type { User } from '../acl/user.ts';
 import { unblockedByHand } from '../engine/blocking.ts';
 import type { Client } from '../engine/client.ts';
 import { type ClientType, describeClient, typeOfClient } from '../engine/client-info.ts';
@@ -49,10 +50,11 @@ interface KillFilter {
   type?: ClientType;
   address?: string;
   localAddress?: string;
+  user?: User;
   skipMe: boolean;
 }
 
-function readKillFilter(argv: readonly string[]): KillFilter {
+function readKillFilter(engine: Engine, argv: readonly string[]): KillFilter {
   const filter: KillFilter = { skipMe: true };
   for (let at = 2; at < argv.length; at += 2) {
     const word = argv[at]!.toLowerCase();
@@ -63,7 +65,7 @@ function readKillFilter(argv: readonly string[]): KillFilter {
     else if (word === 'addr') filter.address = value;
     else if (word === 'laddr') filter.localAddress = value;
     else if (word === 'user') {
-      if (value !== 'default') fail(`No such user '${value}'`);
+      filter.user = engine.access.acl.get(value) ?? fail(`No such user '${value}'`);
     } else if (word === 'skipme' && (sameWord(value, 'yes') || sameWord(value, 'no'))) {
       filter.skipMe = sameWord(value, 'yes');
     } else syntaxError();
@@ -73,13 +75,14 @@ function readKillFilter(argv: readonly string[]): KillFilter {
 
 function kill(engine: Engine, self: Client, argv: readonly string[]): Reply {
   const old = argv.length === 3;
-  const filter: KillFilter = old ? { address: argv[2]!, skipMe: false } : readKillFilter(argv);
+  const filter: KillFilter = old ? { address: argv[2]!, skipMe: false } : readKillFilter(engine, argv);
   const chosen = [...engine.clients.values()].filter(
     (client) =>
       (filter.id === undefined || client.id === filter.id) &&
       (filter.type === undefined || typeOfClient(client) === filter.type) &&
       (filter.address === undefined || client.outlet.address === filter.address) &&
       (filter.localAddress === undefined || client.outlet.localAddress === filter.localAddress) &&
+      (filter.user === undefined || client.user === filter.user) &&
       !(filter.skipMe && client === self),
   );
   for (const client of chosen) client.outlet.close(client === self);

@@ -127,6 +127,18 @@ function statsLines(engine: Engine): Lines {
     `tracking_total_items:${tracking.counts.items}`,
     `tracking_total_prefixes:${tracking.counts.prefixes}`,
     `total_error_replies:${stats.errors}`,
+    ...denialLines(engine),
+  ];
+}
+
+/** As later servers have it; 7.0 does not count them. */
+function denialLines(engine: Engine): Lines {
+  const { denied } = engine.access.acl;
+  return [
+    `acl_access_denied_auth:${denied.auth}`,
+    `acl_access_denied_cmd:${denied.command}`,
+    `acl_access_denied_key:${denied.key}`,
+    `acl_access_denied_channel:${denied.channel}`,
   ];
 }
 

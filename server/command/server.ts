@@ -96,6 +96,7 @@ function resetStats(engine: Engine): Reply {
   });
   engine.errorCodes.clear();
   engine.clientMemory.evicted = 0;
+  engine.access.acl.resetCounts();
   engine.databases.hits = 0;
   engine.databases.misses = 0;
   engine.databases.expired = 0;

@@ -17,6 +17,11 @@ function exec(engine: Engine, client: Client): Reply {
   client.gathered = replies;
   try {
     for (const { command, argv } of transaction.queue) {
+      const forbidden = client.user.limited ? engine.access.forbiddenAtExec(client, command.row, argv) : undefined;
+      if (forbidden !== undefined) {
+        replies.push(forbidden);
+        continue;
+      }
       const reply = engine.run(client, command, argv);
       // A command that sends its own replies (SUBSCRIBE) has put them there already.
       if (reply !== undefined) replies.push(reply);

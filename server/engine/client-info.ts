@@ -79,7 +79,7 @@ export function describeClient(client: Client, running: readonly string[] = []):
     ['tot-mem', memoryOf(client) + words - parsed + query - (input - parsed)],
     ['events', output > 0 ? 'rw' : 'r'],
     ['cmd', client.lastCommand],
-    ['user', 'default'],
+    ['user', client.user.name],
     ['redir', client.tracking?.redirect ?? -1],
     ['resp', client.protocol],
   ];

@@ -2,9 +2,12 @@
 // Knows no socket: what must reach the client goes through the outlet its session hands in.
 
 import type { World } from '../../lib/base/world.ts';
+import type { CommandRow } from '../../lib/command/table.ts';
 import type { Reply } from '../../lib/wire/reply.ts';
+import { superuser, type User } from '../acl/user.ts';
 import type { Store, Watcher } from '../keyspace/store.ts';
 import type { TrackingMode } from '../tracking/mode.ts';
+import { mayReadAnyKey } from './acl-check.ts';
 import type { Command, Context } from './registry.ts';
 
 /** The session's side of a client. */
@@ -79,6 +82,8 @@ export class Client implements Context {
   libName = '';
   libVersion = '';
   authenticated: boolean;
+  /** Whose rules its commands obey; of connections that no client made, one that may do everything. */
+  user: User = superuser;
   /** Its bytes do not travel under TLS. */
   readonly plain: boolean;
   /** READONLY session of a cluster replica. */
@@ -123,6 +128,10 @@ export class Client implements Context {
     this.plain = outlet.secure !== true;
     this.created = world.now();
     this.lastActive = this.created;
+  }
+
+  mayReadAnyKey(row: CommandRow, argv: readonly string[]): boolean {
+    return mayReadAnyKey(this.user, row, argv);
   }
 
   propagate(...effects: (readonly string[])[]): void {

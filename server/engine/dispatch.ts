@@ -75,7 +75,7 @@ function endCaching(client: Client, row: CommandRow | undefined): void {
 
 /** Applies the words of this node's primary: no checks but that the command exists. */
 export function apply(engine: Engine, client: Client, argv: readonly string[]): Reply | undefined {
-  const command = engine.registry.find(argv);
+  const command = engine.registry.findTrusted(argv);
   if (command instanceof ReplyError) return command;
   const reply = engine.run(client, command, argv);
   engine.finish();
@@ -95,9 +95,14 @@ function enqueue(transaction: Transaction, command: Command<Client>, argv: reado
 function check(engine: Engine, client: Client, row: CommandRow, argv: readonly string[]): Reply | undefined {
   const { arity, flags } = row;
   if (arity > 0 ? argv.length !== arity : argv.length < -arity) return arityRefusal(row.name);
-  if (!client.authenticated && (flags & Flag.noAuth) === 0) return noAuth;
+  const gated = !client.authenticated || client.user.limited;
+  if (gated && engine.access.lacksAuth(client, row)) return noAuth;
   const transaction = client.transaction;
   if (transaction !== undefined && (flags & Flag.noMulti) !== 0) return noMulti;
+  if (gated) {
+    const refusal = engine.access.forbidden(client, row, argv);
+    if (refusal !== undefined) return refusal;
+  }
   if (engine.hooks.guard !== undefined) {
     const refusal = route(engine, client, row, argv);
     if (refusal !== undefined) return refusal;

@@ -15,6 +15,7 @@ import { Databases } from '../keyspace/databases.ts';
 import type { EventKind, Store } from '../keyspace/store.ts';
 import type { TrackingRequest } from '../tracking/mode.ts';
 import { Tracking } from '../tracking/tracking.ts';
+import { Access } from './access.ts';
 import { BlockedClients } from './blocking.ts';
 import { Client, type Outlet } from './client.ts';
 import { describeClient } from './client-info.ts';
@@ -82,6 +83,8 @@ export interface EngineHooks {
    * being as they were, or undefined.
    */
   onAddressesSet?: (names: readonly string[], done: (refused: RefusedParameter | undefined) => void) => void;
+  /** The ACL file; undefined when there is none. `load()` gives the refusal, `save()` whether it is written. */
+  aclFile?: () => { load(): string | undefined; save(): boolean } | undefined;
   /** CONFIG REWRITE: the refusal, or undefined. */
   onConfigRewrite?: () => ReplyError | undefined;
   /** The path for INFO server; `''` or no hook: none. */
@@ -111,6 +114,9 @@ const trackingLimitMs = 100;
 
 /** Different error codes counted at most: clients can make up codes (in scripts), memory may not grow with them. */
 const maxErrorCodes = 128;
+const roleChanged = new ReplyError(
+  'UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)',
+);
 
 export interface EngineOptions {
   readonly world: World;
@@ -134,6 +140,7 @@ export class Engine {
   readonly pauses: Pauses;
   readonly clientMemory: ClientMemory;
   readonly slowLog: SlowLog;
+  readonly access: Access;
   readonly started: number;
   readonly clusterEnabled: boolean;
   /** Written by the node: answers LOADING, MASTERDOWN and READONLY. */
@@ -184,6 +191,7 @@ export class Engine {
     this.runId = randomId(this.world);
     this.databases.onReady = (store, key) => this.blocked.ready(store, key);
     this.databases.onExpired = (store, key) => this.#collect(store.index, ['DEL', key]);
+    this.access = new Access(this);
     this.config.onChange((name) => {
       if (name === 'notify-keyspace-events') this.#listenToEvents();
       if (name === 'tracking-table-max-keys') this.#limitTracking();
@@ -198,8 +206,8 @@ export class Engine {
   }
 
   connect(outlet: Outlet): Client {
-    const open = this.config.get('requirepass') === '';
-    const client = new Client(this.#nextId++, this.world, this.databases.stores[0]!, outlet, open);
+    const client = new Client(this.#nextId++, this.world, this.databases.stores[0]!, outlet, false);
+    this.access.beDefault(client);
     this.clients.set(client.id, client);
     this.stats.connections++;
     return client;
@@ -286,6 +294,19 @@ export class Engine {
       this.#flush();
       return reply;
     });
+  }
+
+  /**
+   * The data is another node's from now on: who waits here for keys would pop what only that node may give, and who
+   * waits for replicas would count those of another stream. They are answered and let go.
+   */
+  releaseBlocked(): void {
+    for (const client of [...this.clients.values()]) {
+      if (client.parking?.onTimeout === undefined) continue;
+      client.outlet.close(true);
+      this.blocked.answer(client, roleChanged);
+      this.countError(roleChanged);
+    }
   }
 
   /** Replicates words that no client sent: what a settled `Later` or the node itself did to the keys. */

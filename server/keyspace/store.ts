@@ -63,6 +63,8 @@ export class Store {
   #expiry = new ExpiryHeap();
   #slots: SlotIndex | undefined;
   readonly #attention = new Attention();
+  /** Keys that clients of a writable replica gave a deadline. */
+  readonly #ownDeadlines = new Set<string>();
 
   /** `indexSlots` keeps the per-slot index of cluster mode. */
   constructor(index: number, host: StoreHost, indexSlots = false) {
@@ -155,7 +157,10 @@ export class Store {
   setDeadline(entry: Entry, at: number): void {
     entry.expireAt = at;
     if (at === never) this.#expiry.remove(entry);
-    else this.#expiry.put(entry);
+    else {
+      this.#expiry.put(entry);
+      if (this.host.mode === 'replica') this.#ownDeadlines.add(entry.key);
+    }
   }
 
   /** Removes a live key; true when there was one. Follow it with changed(key, 'g', 'del'). */
@@ -269,7 +274,9 @@ export class Store {
   /** Removes everything (use Databases.clear); the number of keys that were there. Breaks the watches of keys that existed. */
   clear(): number {
     const count = this.#dense.length;
+    this.#ownDeadlines.clear();
     for (const key of this.#attention.watchedKeys()) if (this.#map.has(key)) this.#attention.touch(key, false);
+    for (const key of this.#attention.awaitedKeys()) if (this.#map.has(key)) this.host.onReady?.(this, key);
     this.#map = new Map();
     this.#dense = [];
     this.#expiry = new ExpiryHeap();
@@ -284,25 +291,50 @@ export class Store {
     [this.#expiry, other.#expiry] = [other.#expiry, this.#expiry];
     [this.#slots, other.#slots] = [other.#slots, this.#slots];
     for (const store of [this, other]) {
+      store.#ownDeadlines.clear();
       const looked = store.#attention;
       const [before, after] = [store === this ? other : this, store];
       for (const key of looked.watchedKeys()) {
         const entry = after.#map.get(key);
         looked.exchanged(key, before.#map.has(key), entry !== undefined, entry !== undefined && after.#isDue(entry));
       }
-      for (const key of looked.awaitedKeys()) if (store.#map.has(key)) this.host.onReady?.(store, key);
+      for (const key of looked.awaitedKeys()) {
+        if (before.#map.has(key) || after.#map.has(key)) store.host.onReady?.(store, key);
+      }
     }
   }
 
   /** Deletes up to `limit` keys that are due, as a primary's background work; returns how many. */
   expireDue(limit: number): number {
-    if (this.host.mode !== 'primary' || !this.host.activeExpiry || this.host.deletesExpired === false) return 0;
+    if (!this.host.activeExpiry || this.host.deletesExpired === false) return 0;
+    if (this.host.mode === 'replica') return this.#expireOwn(limit);
+    this.#ownDeadlines.clear();
     const now = this.now();
     let done = 0;
     for (let entry = this.#expiry.first(); entry !== undefined && done < limit; entry = this.#expiry.first()) {
       if (entry.expireAt > now) break;
       this.#expire(entry);
       done++;
+    }
+    return done;
+  }
+
+  /** A writable replica: nobody else will ever say that what its own clients wrote is gone. */
+  #expireOwn(limit: number): number {
+    const now = this.now();
+    let left = Math.min(limit, this.#ownDeadlines.size);
+    let done = 0;
+    for (const key of this.#ownDeadlines) {
+      if (left-- <= 0) break;
+      // Those that stay are looked at again after all others.
+      this.#ownDeadlines.delete(key);
+      const entry = this.#map.get(key);
+      if (entry === undefined || entry.expireAt === never) continue;
+      if (entry.expireAt > now) this.#ownDeadlines.add(key);
+      else {
+        this.#expire(entry);
+        done++;
+      }
     }
     return done;
   }

@@ -25,6 +25,7 @@ import { heedLocks } from '../migrate/lock-gate.ts';
 import { debugWords } from '../persistence/debug-commands.ts';
 import { Saving } from '../persistence/persistence.ts';
 import { NodeReplication } from '../replication/replication.ts';
+import { loadAclFile } from './acl-file.ts';
 import { Doors } from './listeners.ts';
 import { Shutdown } from './shutdown.ts';
 import { type ConfigFile, engineHooks, memberHost, type NodeParts, shutdownHost } from './wiring.ts';
@@ -147,6 +148,7 @@ export class ServerNode {
     if (cluster && config.get('dir') !== '') {
       this.#clusterFile = new ClusterFile(config.get('dir'), config.get('cluster-config-file'), world);
     }
+    loadAclFile(this.engine);
     await this.#doors.open();
     if (this.#saving === undefined) return;
     this.engine.add(this.#saving.words());

@@ -8,13 +8,15 @@ import type { Store } from '../keyspace/store.ts';
 import type { ClusterMember, MemberHost } from '../membership/membership.ts';
 import type { Saving } from '../persistence/persistence.ts';
 import type { NodeReplication } from '../replication/replication.ts';
+import { aclFileOf, usersToKeep } from './acl-file.ts';
 import type { Doors } from './listeners.ts';
 import type { Shutdown, ShutdownHost } from './shutdown.ts';
-import { dropKeys, sendAway } from './slot-loss.ts';
+import { dropKeys, dropShardChannels, sendAway } from './slot-loss.ts';
 
 export interface ConfigFile {
   readonly path: string;
-  rewrite(): ReplyError | undefined;
+  /** `users`: the lines that define the users; none are kept in the file when there is an ACL file. */
+  rewrite(users: readonly string[]): ReplyError | undefined;
 }
 
 export interface NodeParts {
@@ -60,7 +62,8 @@ export function engineHooks(parts: NodeParts, cluster: boolean, configFile: Conf
     persistenceInfo: () => parts.saving?.info(),
     onAddressesSet: (names, done) => void parts.doors.rebind(names).then(done),
     configFile: () => configFile?.path ?? '',
-    ...(configFile && { onConfigRewrite: () => configFile.rewrite() }),
+    ...(configFile && { onConfigRewrite: () => configFile.rewrite(usersToKeep(parts.engine)) }),
+    aclFile: () => aclFileOf(parts.engine),
     onShutdown: (how, done) => {
       if (how === 'abort') done(parts.shutdown.abort());
       else parts.shutdown.begin(how, done);
@@ -101,6 +104,7 @@ export function memberHost(parts: NodeParts): MemberHost {
       else engine.pubsub.publishShard(channel, message);
     },
     onRoutesChanged: () => parts.member && sendAway(engine, parts.member),
+    onSlotsLeft: (left) => dropShardChannels(engine, left),
     save: () => parts.saveState(),
   };
 }

@@ -89,7 +89,11 @@ export class MasterLink {
     this.#socket.on(tls === undefined ? 'connect' : 'secureConnect', () => this.#onConnect());
     this.#socket.on('data', (chunk) => this.#onData(chunk));
     this.#socket.on('error', (error) => this.#fail(error.message));
-    this.#socket.on('close', () => this.#fail('the master closed the connection'));
+    this.#socket.on('close', () => {
+      // A master that cannot put what it holds into the version that this node reads gives up so; its log says why.
+      const early = this.#copy !== undefined;
+      this.#fail(early ? 'the master ended the link before its copy was whole' : 'the master closed the connection');
+    });
   }
 
   /** What is known of the copy that is on its way; undefined when there is none. */
@@ -175,7 +179,7 @@ export class MasterLink {
     const { user, password, port, host } = this.#host.introduction();
     if (password !== '') {
       this.#ask(user === '' ? ['AUTH', password] : ['AUTH', user, password], (line) => {
-        if (line.startsWith('-')) this.#fail(`the master refuses this node's password: ${line.slice(1)}`);
+        if (line.startsWith('-')) this.#fail(`Unable to AUTH to MASTER: ${line}`);
       });
     }
     const ignore = (): void => undefined;

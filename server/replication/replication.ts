@@ -156,6 +156,7 @@ export class NodeReplication {
 
   /** Becomes, or stays, a replica of the node at `address`. What it holds is kept when the histories have it in common. */
   follow(address: StreamAddress): void {
+    this.#engine.releaseBlocked();
     this.#primary.stepDown();
     this.#replica.follow(address);
     this.#engine.databases.mode = 'replica';

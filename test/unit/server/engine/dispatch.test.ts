@@ -64,7 +64,7 @@ const moved = '-MOVED 1 127.0.0.1:7001';
 describe('the chain of checks', () => {
   it('asks for existence and arity before the password, and for the password before anything else', () => {
     const { engine, connect } = bench({ guard: () => new ReplyError(moved.slice(1)) });
-    engine.config.put('requirepass', 'secret');
+    engine.config.set([['requirepass', 'secret']]);
     const { say } = connect();
     assert.match(String(say('FOO')), /^-ERR unknown command/);
     assert.match(String(say('GET')), /^-ERR wrong number/);
