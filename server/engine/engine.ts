@@ -283,6 +283,7 @@ export class Engine {
     this.blocked.serve((client, argv, retry) => {
       const dirty = this.databases.dirty;
       const outer = this.tracking.enter(client);
+      this.databases.reading = true;
       let reply: Reply | undefined;
       try {
         reply = retry();
@@ -317,6 +318,7 @@ export class Engine {
   #call(client: Client, command: Command<Client>, argv: readonly string[]): Outcome {
     command.calls++;
     this.stats.commands++;
+    this.databases.reading = (command.row.flags & Flag.write) === 0;
     try {
       return command.handler(client, argv);
     } catch (error) {
