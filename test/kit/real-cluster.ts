@@ -9,13 +9,14 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Redis as Peer, type RedisOptions } from 'ioredis';
 import { freePort } from './ports.ts';
+import { programUnderTest } from './servers.ts';
 import { until } from './until.ts';
 
 const run = promisify(execFile);
 
 /** Why tests on real servers cannot run here; undefined when they can. In CI a missing server is an error. */
 export function missingRedisServer(): string | undefined {
-  if (spawnSync('redis-server', ['--version']).status === 0) return undefined;
+  if (spawnSync(programUnderTest(), ['--version']).status === 0) return undefined;
   if (process.env['CI'] === 'true') throw new Error('redis-server is missing, and CI may skip nothing');
   return 'redis-server is not installed';
 }
@@ -39,7 +40,7 @@ export interface RealClusterOptions {
   readonly admin?: RedisOptions;
   /** Prepares the temp dir (certificates, ACL files) before any node starts; may give further settings. */
   readonly prepare?: (dir: string) => Promise<Readonly<Record<string, string>>>;
-  /** Path of the server program; default `redis-server`, and servers.ts knows others. */
+  /** Path of the server program; default that of servers.ts, which knows others. */
   readonly server?: string;
   /** `tls`: nodes listen on their port with TLS only. Default false. */
   readonly tls?: boolean;
@@ -120,7 +121,7 @@ class ServerProcess implements RealNode {
     busPort: number,
     dir: string,
     settings: readonly string[],
-    { admin = {}, server = 'redis-server' }: RealClusterOptions,
+    { admin = {}, server = programUnderTest() }: RealClusterOptions,
   ) {
     this.#program = server;
     this.port = port;
