@@ -39,7 +39,8 @@ interface Outcome {
 
 /** What `--version` says, or why there is no such server. */
 function fetchServer(name: string): { version: string } | { missing: string } {
-  const { status, stdout, stderr } = spawnSync('scripts/servers.sh', [name], { encoding: 'utf8', timeout: limitMs });
+  const script = join('scripts', 'servers.sh');
+  const { status, stdout, stderr } = spawnSync(script, [name], { encoding: 'utf8', timeout: limitMs });
   const program = join(process.env['LINGCACHE_SERVERS'] ?? '.servers', name, 'server');
   const version = /\bv=(\S+)/.exec(stdout ?? '')?.[1];
   if (status === 0 && existsSync(program) && version !== undefined) return { version };
