@@ -3,7 +3,7 @@
 // listens to costs one check of hasSubscribers: nothing is built for it.
 
 import { type Channel, channel, type TracingChannel, tracingChannel } from 'node:diagnostics_channel';
-import { Call, type CallGroup, type Parcel } from '../connection/call.ts';
+import { Call, type Parcel } from '../connection/call.ts';
 import type { Keeper, KeeperState } from '../connection/keeper.ts';
 import { parseKey } from '../topology/seeds.ts';
 
@@ -140,31 +140,17 @@ export function traceCommand(call: Call, to: Destination, run: () => Promise<unk
   return commandTracing.tracePromise(run, contextOf(call, to));
 }
 
-/** Traces a call of a batch, which settles through its group; `run` sends it. */
+/** Traces a call of a batch, which has no promise of its own; `run` sends it. */
 function traceGrouped(call: Call, to: Destination, run: () => void): void {
   const settling = (): Promise<unknown> =>
     new Promise((resolve, reject) => {
-      call.group = tracedGroup(call.group, resolve, reject);
+      call.onSettled((_call, error, value) => {
+        if (error === null) resolve(value);
+        else reject(error);
+      });
       run();
     });
   commandTracing.tracePromise(settling, contextOf(call, to)).catch(() => undefined);
-}
-
-function tracedGroup(
-  group: CallGroup | null,
-  resolve: (value: unknown) => void,
-  reject: (error: Error) => void,
-): CallGroup {
-  return {
-    get begun() {
-      return group?.begun ?? false;
-    },
-    settled: (call, error, value) => {
-      if (error === null) resolve(value);
-      else reject(error);
-      group?.settled(call, error, value);
-    },
-  };
 }
 
 /** How a batch sends its calls: each traced when somebody listens. */

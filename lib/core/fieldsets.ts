@@ -3,9 +3,9 @@
 // command is (Redis 8.10). Knows connections as places to send to, nothing else.
 
 import { AbortError } from '../base/errors.ts';
-import { Call, ownCall } from '../connection/call.ts';
+import { type Call, ownCall, type Remedy } from '../connection/call.ts';
 import { type HimportFieldset, idOf, isText } from '../options/fieldsets.ts';
-import { ReplyError } from '../wire/reply.ts';
+import type { ReplyError } from '../wire/reply.ts';
 
 /** Where a fieldset is told. */
 interface Connection {
@@ -33,23 +33,34 @@ export class Fieldsets {
   }
 
   /**
-   * Gives a HIMPORT SET of a managed fieldset its second try: `connections` are told anew, then `again` sends the call.
-   * A call of a batch has one try.
+   * Gives a HIMPORT SET of a managed fieldset its second try: `connections` are told the fieldsets anew first. A call of
+   * a batch has one try.
    */
-  watch(call: Call, connections: () => Iterable<Connection>, again: (call: Call) => void): void {
+  attach(call: Call, connections: () => Iterable<Connection>): void {
     const [name, subcommand, , fieldset] = call.argv;
     if (call.group !== null || !/^himport$/i.test(String(name)) || !/^set$/i.test(String(subcommand))) return;
-    if (!isText(fieldset) || !this.#names.has(idOf(fieldset))) return;
-    const { resolve, reject } = call;
-    call.reject = (error) => {
-      if (!(error instanceof ReplyError) || !/no such fieldset/i.test(error.message)) {
-        reject(error);
-        return;
-      }
-      const second = new Call(call.argv, call.slot, call.flags, call.encoding, call.shape, call.sink);
-      Object.assign(second, { resolve, reject, moment: call.moment });
-      Promise.all([...connections()].map((one) => this.prepare(one))).then(() => again(second), reject);
-    };
+    if (isText(fieldset) && this.#names.has(idOf(fieldset))) call.remedy = new PrepareRemedy(this, connections);
+  }
+}
+
+/** Tells the fieldsets to the connections again, for a server that does not know one. */
+class PrepareRemedy implements Remedy {
+  readonly #fieldsets: Fieldsets;
+  readonly #connections: () => Iterable<Connection>;
+
+  constructor(fieldsets: Fieldsets, connections: () => Iterable<Connection>) {
+    this.#fieldsets = fieldsets;
+    this.#connections = connections;
+  }
+
+  apply(call: Call, refusal: ReplyError, sendAgain: (call: Call) => void): boolean {
+    if (!/no such fieldset/i.test(refusal.message)) return false;
+    call.remedy = undefined;
+    Promise.all([...this.#connections()].map((one) => this.#fieldsets.prepare(one))).then(
+      () => sendAgain(call),
+      (error: Error) => call.fail(error),
+    );
+    return true;
   }
 }
 

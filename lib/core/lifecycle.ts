@@ -73,6 +73,11 @@ export class Lifecycle {
     this.#paused = true;
   }
 
+  /** Ready, and not closing: what comes may be sent. */
+  get open(): boolean {
+    return this.#status === 'ready' && !this.#paused;
+  }
+
   get ended(): boolean {
     return this.#status === 'end';
   }
@@ -82,7 +87,7 @@ export class Lifecycle {
   }
 
   submit(parcel: Parcel): void {
-    if (this.#status === 'ready' && !this.#paused) {
+    if (this.open) {
       this.#options.send(parcel);
       return;
     }

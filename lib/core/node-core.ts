@@ -5,18 +5,19 @@ import type { EventEmitter } from 'node:events';
 import { emitSafely } from '../base/emit.ts';
 import { AbortError, RedisError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
-import { type Call, CallFlag, ownCall, type Parcel } from '../connection/call.ts';
+import { Call, CallFlag, ownCall, type Parcel } from '../connection/call.ts';
 import type { Keeper, KeeperState } from '../connection/keeper.ts';
 import { maxResendsOf, resendsWritten } from '../options/derive.ts';
 import type { RedisOptions } from '../options/options.ts';
-import type { MakeSubscriber, NodeSubscriber } from '../pubsub/node-subscriber.ts';
-import type { Subscriptions } from '../pubsub/subscriptions.ts';
+import type { NodeSubscriber } from '../pubsub/node-subscriber.ts';
 import { CommandTimeout } from '../router/command-timeout.ts';
 import { failAsTimedOut, type VisitParcels } from '../router/deadlines.ts';
 import { SingleRouter } from '../router/single.ts';
+import { limitBlocking } from './blocking-timeout.ts';
+import type { NodeBackend } from './client-backend.ts';
 import { defaultQuitTimeout, outlasts, quitTimeoutError } from './drain.ts';
 import type { Status } from './lifecycle.ts';
-import { closedText, gaveUpOf, type NodeLink } from './redis-core.ts';
+import { closedText, gaveUpOf } from './redis-core.ts';
 import { refusalOnShared } from './refusals.ts';
 import { limitsBlocking, secondOf, Unblocker } from './unblock.ts';
 
@@ -29,20 +30,21 @@ const statusOf: Record<KeeperState, Status> = {
 };
 
 /** What a Redis of nodes() needs of its cluster, beside the connection. */
-export interface SharedHooks {
-  readonly subscriberOf: MakeSubscriber;
+export interface NodeHooks {
+  readonly subscriber: NodeSubscriber;
   /** The node is about to be used by itself while it is a replica: it shall answer reads. */
   readonly letRead: () => void;
 }
 
-export class SharedLink implements NodeLink {
+export class NodeCore implements NodeBackend {
   readonly keeper: Keeper;
   readonly #client: EventEmitter;
   /** Lost, as ioredis sees it: what comes after belongs to another Redis. */
   #over = false;
-  readonly router: SingleRouter;
-  readonly refuse: NodeLink['refuse'];
-  readonly db: number;
+  readonly dispatcher: SingleRouter;
+  readonly oneNode = true;
+  readonly subscribed = false;
+  readonly database: number;
   readonly #subscriber: NodeSubscriber;
   readonly #timeout: CommandTimeout;
   readonly #world: World;
@@ -53,12 +55,11 @@ export class SharedLink implements NodeLink {
   readonly #quitTimeout: number;
   readonly #letRead: () => void;
 
-  constructor(client: EventEmitter, keeper: Keeper, hooks: SharedHooks, options: RedisOptions, world: World) {
+  constructor(client: EventEmitter, keeper: Keeper, hooks: NodeHooks, options: RedisOptions, world: World) {
     this.keeper = keeper;
-    this.#subscriber = hooks.subscriberOf(client);
+    this.#subscriber = hooks.subscriber;
     this.#letRead = hooks.letRead;
-    this.db = options.db ?? 0;
-    this.refuse = (call) => refusalOnShared(call, this.db) ?? refusalOfSubscribing(call);
+    this.database = options.db ?? 0;
     this.#client = client;
     this.#world = world;
     this.#retryStrategy = options.retryStrategy;
@@ -69,7 +70,7 @@ export class SharedLink implements NodeLink {
     );
     this.#options = options;
     this.#quitTimeout = options.quitTimeout ?? defaultQuitTimeout;
-    this.router = new SingleRouter(keeper, world, {
+    this.dispatcher = new SingleRouter(keeper, world, {
       resendWritten: resendsWritten(options),
       maxResends: maxResendsOf(options),
       gaveUp: gaveUpOf(options),
@@ -78,7 +79,7 @@ export class SharedLink implements NodeLink {
       backlog: keeper.backlog,
     });
     const visitAll: VisitParcels = (visit) => {
-      this.router.forEachParked(visit);
+      this.dispatcher.forEachParked(visit);
       keeper.forEachCall(visit);
     };
     this.#timeout = new CommandTimeout(options, world, visitAll, {
@@ -89,13 +90,20 @@ export class SharedLink implements NodeLink {
     });
   }
 
-  get subscriptions(): Subscriptions {
-    return this.#subscriber.subscriptions;
+  get friendlyErrors(): boolean {
+    return this.#options.showFriendlyErrorStack ?? false;
   }
 
-  subscribe(call: Call): void {
-    this.#subscriber.send(call);
+  refusalOf(call: Call): Error | undefined {
+    return refusalOnShared(call, this.database) ?? refusalOfSubscribing(call);
   }
+
+  addressOf(_call: Call): string {
+    return this.keeper.address;
+  }
+
+  // What a transaction changes on the connection (SELECT) is refused before.
+  watch(_call: Call, _exec: Call): void {}
 
   get status(): Status {
     return this.#over ? 'end' : statusOf[this.keeper.state];
@@ -127,7 +135,7 @@ export class SharedLink implements NodeLink {
     });
   }
 
-  note(call: Call): void {
+  mayRelease(call: Call): void {
     this.#unblocker.note(call);
   }
 
@@ -136,10 +144,29 @@ export class SharedLink implements NodeLink {
   }
 
   submit(parcel: Parcel): void {
+    parcel.moment = this.dispatcher.moment;
+    if (parcel instanceof Call && this.#handles(parcel)) return;
     if (this.#options.readOnly) this.#letRead();
     this.#timeout.start(parcel.moment.at);
-    if ((parcel.flags & CallFlag.blocking) !== 0 && limitsBlocking(this.#options)) this.note(parcel as Call);
-    this.router.send(parcel);
+    this.dispatcher.send(parcel);
+  }
+
+  // True: the call is not for the connection that everybody shares.
+  #handles(call: Call): boolean {
+    if ((call.flags & CallFlag.subscribing) !== 0 && call.group === null) {
+      this.#subscriber.send(call);
+      return true;
+    }
+    const refusal = call.slot < 0 ? this.refusalOf(call) : undefined;
+    if (refusal !== undefined) {
+      call.fail(refusal);
+      return true;
+    }
+    if ((call.flags & CallFlag.blocking) !== 0) {
+      limitBlocking(call, this.#options, this.#world, this.status === 'ready', (late) => this.release(late));
+      if (limitsBlocking(this.#options)) this.mayRelease(call);
+    }
+    return false;
   }
 
   async connect(): Promise<void> {

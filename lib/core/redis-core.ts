@@ -8,7 +8,7 @@ import { AbortError, MaxRetriesPerRequestError, RedisError } from '../base/error
 import { hintOf, withHint } from '../base/hint.ts';
 import type { Timer, World } from '../base/world.ts';
 import { isInGroup } from '../command/groups.ts';
-import { Call, CallFlag, type Lane, ownCall, type Parcel } from '../connection/call.ts';
+import { Call, CallFlag, ownCall, type Parcel } from '../connection/call.ts';
 import type { CredentialSource } from '../connection/credentials.ts';
 import { Keeper, type KeeperState, type LatestOptions } from '../connection/keeper.ts';
 import { credentialSourceOf, keeperOptionsOf, maxResendsOf, resendsWritten } from '../options/derive.ts';
@@ -20,50 +20,23 @@ import { SingleRouter, type SingleRouterOptions } from '../router/single.ts';
 import { lossOf } from '../router/verdict.ts';
 import type { NodeAddress } from '../topology/seeds.ts';
 import { ReplyError } from '../wire/reply.ts';
+import { limitBlocking } from './blocking-timeout.ts';
+import type { NodeBackend } from './client-backend.ts';
 import { ConnectTracer } from './diagnostics.ts';
 import { defaultQuitTimeout, quitTimeoutError } from './drain.ts';
 import { Fieldsets } from './fieldsets.ts';
 import { Lifecycle, type Status } from './lifecycle.ts';
 import { parseMonitorLine } from './monitor-line.ts';
 import { waitUntilLoaded } from './ready-check.ts';
-import { ConnectionState, whenDone } from './session-state.ts';
+import { ConnectionState } from './session-state.ts';
 import { limitsBlocking, secondOf, Unblocker } from './unblock.ts';
-
-/** What a Redis needs of its connection, whoever owns that. */
-export interface NodeLink {
-  readonly router: SingleRouter;
-  readonly keeper: Keeper;
-  readonly status: Status;
-  /** The database in use. */
-  readonly db: number;
-  readonly subscriptions: Subscriptions;
-  /** Why a keyless call cannot be carried out on this connection. */
-  readonly refuse: (call: Call) => Error | undefined;
-  /** Where subscriptions have a connection of their own: takes their calls. */
-  subscribe?(call: Call): void;
-  /** Sends, or holds until there is a connection. */
-  submit(parcel: Parcel): void;
-  /** A call inside a transaction that `exec` ends. */
-  watch?(call: Call, exec: Call): void;
-  /** Resolves at `ready`. */
-  connect(): Promise<void>;
-  disconnect(reconnect: boolean): void;
-  /** Resolves when QUIT is answered, or nobody will. */
-  quit(): Promise<'OK'>;
-  /** Closes after quit(): nothing is owed any more. */
-  depart(): void;
-  /** A blocking call is about to be sent whose caller may leave it. */
-  note(call: Call): void;
-  /** The caller of a blocking call has left. */
-  release(call: Call): void;
-}
 
 export const closedText = 'Connection is closed.';
 
-export class RedisCore implements NodeLink {
-  readonly router: SingleRouter;
+export class RedisCore implements NodeBackend {
+  readonly dispatcher: SingleRouter;
+  readonly oneNode = true;
   subscriptions: Subscriptions;
-  readonly refuse = (): undefined => undefined;
   /** Another one after the client has ended and connects again. */
   keeper: Keeper;
   readonly #client: EventEmitter;
@@ -111,24 +84,20 @@ export class RedisCore implements NodeLink {
       secondOf(() => this.keeper, options, world),
       world,
     );
-    this.router = new SingleRouter(
-      laneOf(() => this.keeper),
-      world,
-      {
-        get resendWritten() {
-          return resendsWritten(options);
-        },
-        get maxResends() {
-          return maxResendsOf(options);
-        },
-        gaveUp: (parcel, reason) => gaveUpOf(options)(parcel, reason),
-        loadingDeadline: options.maxLoadingRetryTime ?? 10_000,
-        follow: options.followRedirects ? (primary) => this.#moveTo(primary) : undefined,
-        again: (parcel) => this.#databases.set(parcel, this.#state.db),
-        hold: (parcel) => this.#hold(parcel),
-        backlog: this.#backlog,
+    this.dispatcher = new SingleRouter(this.keeper, world, {
+      get resendWritten() {
+        return resendsWritten(options);
       },
-    );
+      get maxResends() {
+        return maxResendsOf(options);
+      },
+      gaveUp: (parcel, reason) => gaveUpOf(options)(parcel, reason),
+      loadingDeadline: options.maxLoadingRetryTime ?? 10_000,
+      follow: options.followRedirects ? (primary) => this.#moveTo(primary) : undefined,
+      again: (parcel) => this.#databases.set(parcel, this.#state.db),
+      hold: (parcel) => this.#hold(parcel),
+      backlog: this.#backlog,
+    });
     this.#lifecycle = new Lifecycle(client, {
       get offlineQueue() {
         return options.enableOfflineQueue ?? true;
@@ -161,23 +130,36 @@ export class RedisCore implements NodeLink {
     return this.#lifecycle.status;
   }
 
-  get db(): number {
+  get database(): number {
     return this.#state.db;
   }
 
+  get friendlyErrors(): boolean {
+    return this.#options.showFriendlyErrorStack ?? false;
+  }
+
+  get subscribed(): boolean {
+    return this.keeper.protocol === 2 && this.subscriptions.size > 0;
+  }
+
   submit(parcel: Parcel): void {
-    this.#timeout.start(parcel.moment.at);
-    const error = parcel instanceof Call ? this.#admit(parcel) : undefined;
-    if (error === undefined) this.#lifecycle.submit(parcel);
-    else if (error === 'quit') this.#submitQuit(parcel as Call);
-    else parcel.fail(error);
+    parcel.moment = this.dispatcher.moment;
+    if (!(parcel instanceof Call) || (this.#prepare(parcel) && this.#admits(parcel))) this.#pass(parcel);
+  }
+
+  refusalOf(_call: Call): undefined {
+    return undefined;
+  }
+
+  addressOf(_call: Call): string {
+    return this.keeper.address;
   }
 
   watch(call: Call, exec: Call): void {
     this.#state.watch(call, exec);
   }
 
-  note(call: Call): void {
+  mayRelease(call: Call): void {
     this.#unblocker.note(call);
   }
 
@@ -185,18 +167,54 @@ export class RedisCore implements NodeLink {
     this.#unblocker.release(call);
   }
 
-  #send(parcel: Parcel): void {
-    if ((parcel.flags & CallFlag.blocking) !== 0 && limitsBlocking(this.#options)) this.#unblocker.note(parcel as Call);
-    this.router.send(parcel);
+  // False: it has been refused.
+  #prepare(call: Call): boolean {
+    if ((call.flags & CallFlag.subscribing) !== 0) this.subscriptions.prepare(call);
+    const refusal = this.#refusalOfMode(call);
+    if (refusal !== undefined) {
+      call.fail(refusal);
+      return false;
+    }
+    if ((call.flags & CallFlag.blocking) !== 0) {
+      const ready = this.status === 'ready';
+      limitBlocking(call, this.#options, this.#world, ready, (late) => this.release(late));
+    }
+    this.#fieldsets?.attach(call, () => [this.keeper]);
+    return true;
   }
 
-  #admit(call: Call): Error | 'quit' | undefined {
-    this.#fieldsets?.watch(
-      call,
-      () => [this.keeper],
-      (second) => this.#lifecycle.submit(second),
-    );
-    return this.#state.admit(call);
+  // Why the connection takes no such call just now: it is a monitor, or a RESP2 one that hears messages only.
+  #refusalOfMode(call: Call): RedisError | undefined {
+    if (this.#options.monitor) {
+      return new RedisError("Connection is in monitoring mode, can't process commands.", { code: 'ERR_MONITOR_MODE' });
+    }
+    if (!this.subscribed || isInGroup('VALID_IN_SUBSCRIBER_MODE', call.name)) return undefined;
+    const why = 'Connection in subscriber mode, only subscriber commands may be used';
+    return new RedisError(why, { code: 'ERR_SUBSCRIBER_MODE' });
+  }
+
+  // What commands do to the connection is noted in the order in which they are issued, whenever they are sent.
+  #admits(call: Call): boolean {
+    const admitted = this.#state.admit(call);
+    if (admitted === undefined) return true;
+    if (admitted === 'quit') {
+      this.#timeout.start(call.moment.at);
+      this.#submitQuit(call);
+    } else call.fail(admitted);
+    return false;
+  }
+
+  #pass(parcel: Parcel): void {
+    this.#timeout.start(parcel.moment.at);
+    const plain = (parcel.flags & CallFlag.blocking) === 0;
+    if (plain && this.#lifecycle.open) this.dispatcher.send(parcel);
+    else this.#lifecycle.submit(parcel);
+  }
+
+  // Once it may be sent.
+  #send(parcel: Parcel): void {
+    if ((parcel.flags & CallFlag.blocking) !== 0 && limitsBlocking(this.#options)) this.#unblocker.note(parcel as Call);
+    this.dispatcher.send(parcel);
   }
 
   connect(): Promise<void> {
@@ -205,7 +223,10 @@ export class RedisCore implements NodeLink {
       return Promise.reject(new RedisError('Redis is already connecting/connected', { code: 'ERR_CONNECTED' }));
     }
     const ready = new Promise<void>((resolve, reject) => this.#waiters.push({ resolve, reject }));
-    if (this.keeper.state === 'ended') this.keeper = this.#makeKeeper();
+    if (this.keeper.state === 'ended') {
+      this.keeper = this.#makeKeeper();
+      this.dispatcher.lane = this.keeper;
+    }
     this.#waking?.cancel();
     this.#fresh = true;
     process.nextTick(() => {
@@ -261,9 +282,9 @@ export class RedisCore implements NodeLink {
 
   async quit(): Promise<'OK'> {
     const { call, answer } = ownCall(['quit']);
-    call.moment = this.router.moment;
     const ended = this.#lifecycle.ended;
-    this.submit(call);
+    call.moment = this.dispatcher.moment;
+    if (this.#admits(call)) this.#pass(call);
     try {
       await answer;
     } catch (error) {
@@ -281,7 +302,7 @@ export class RedisCore implements NodeLink {
     if (connected || held > 0 || status === 'end' || this.#options.enableOfflineQueue === false) {
       this.#quitting ||= connected;
       const patience = this.#limitQuit();
-      whenDone(call, (error) => {
+      call.onSettled((_call, error) => {
         patience?.cancel();
         if (error === null) this.#onQuit();
       });
@@ -413,10 +434,10 @@ export class RedisCore implements NodeLink {
     this.#databases.delete(parcel);
     if (db === this.#state.intended) return;
     // As a user's own: held and sent again like what comes behind it.
-    const call = new Call(['select', String(db)], -1, 0, 'utf8', undefined, this.router);
+    const call = new Call(['select', String(db)], -1, 0, 'utf8', undefined, this.dispatcher);
     call.moment = parcel.moment;
     call.reject = (error) => this.#lifecycle.reportError(error);
-    this.submit(call);
+    if (this.#admits(call)) this.#pass(call);
   }
 
   #onState(state: KeeperState, reason?: Error): void {
@@ -439,7 +460,7 @@ export class RedisCore implements NodeLink {
         this.#report(reason!);
         if (this.status !== 'reconnecting') this.#lifecycle.become('close');
         this.#lifecycle.become('end');
-        this.router.close(reason!);
+        this.dispatcher.close(reason!);
         this.#lifecycle.failHeld((parcel) => endOf(parcel, reason!));
         break;
       default:
@@ -560,7 +581,7 @@ export class RedisCore implements NodeLink {
 
   #visitAll(visit: (parcel: Parcel) => void): void {
     this.#lifecycle.forEachHeld(visit);
-    this.router.forEachParked(visit);
+    this.dispatcher.forEachParked(visit);
     this.keeper.forEachCall(visit as (call: Call) => void);
   }
 }
@@ -599,16 +620,4 @@ export function gaveUpOf({ maxResends, maxRetriesPerRequest }: RedisOptions): Si
 function endOf(parcel: Parcel, reason: Error): Error {
   if ((reason as { code?: unknown }).code === 'ERR_QUIT_TIMEOUT') return lossOf(parcel, reason);
   return new AbortError(closedText, { code: 'ERR_CLOSED', cause: reason });
-}
-
-/** Sends on whatever keeper there is just now. */
-function laneOf(keeper: () => Keeper): Lane {
-  return {
-    get address() {
-      return keeper().address;
-    },
-    send: (call) => keeper().send(call),
-    sendAsking: (call) => keeper().sendAsking(call),
-    sendAll: (calls, asking) => keeper().sendAll(calls, asking),
-  };
 }

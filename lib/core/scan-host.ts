@@ -16,7 +16,7 @@ export function scanHostOf(core: ClusterCore, emitter: EventEmitter, options: Cl
   return {
     world,
     natMap: options.natMap,
-    guard: core.guard,
+    guard: core.startup.guard,
     patience,
     closed: () => core.lifecycle.status === 'end',
     map: () => core.router.map,

@@ -3,7 +3,7 @@
 // outside of it. Owns both; knows no socket.
 
 import { abortedByClose } from '../base/errors.ts';
-import type { Call, CallGroup, Parcel } from '../connection/call.ts';
+import type { Call, Parcel } from '../connection/call.ts';
 
 interface OpenTransaction {
   readonly multi: Call;
@@ -95,7 +95,7 @@ export class ConnectionState {
     const db = Number(call.argv[1]);
     if (!Number.isInteger(db)) return;
     this.announce(db);
-    whenDone(decisive, (error, value) => {
+    decisive.onSettled((_call, error, value) => {
       if (error !== null || value === null) return;
       this.#db = db;
       this.#current = db;
@@ -105,35 +105,9 @@ export class ConnectionState {
   #followMulti(multi: Call): void {
     const open: OpenTransaction = { multi, connection: undefined };
     this.#open = open;
-    whenDone(multi, (error) => {
+    multi.onSettled((_call, error) => {
       if (error === null) open.connection = this.#connection();
       else if (this.#open === open) this.#open = undefined;
     });
   }
-}
-
-/** Tells the outcome of a call before its caller hears of it. */
-export function whenDone(call: Call, done: (error: Error | null, value: unknown) => void): void {
-  const group: CallGroup | null = call.group;
-  const { resolve, reject } = call;
-  if (group !== null) {
-    call.group = {
-      get begun() {
-        return group.begun ?? false;
-      },
-      settled: (settled, error, value) => {
-        done(error, value);
-        group.settled(settled, error, value);
-      },
-    };
-    return;
-  }
-  call.resolve = (value) => {
-    done(null, value);
-    resolve(value);
-  };
-  call.reject = (error) => {
-    done(error, undefined);
-    reject(error);
-  };
 }

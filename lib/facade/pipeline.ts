@@ -5,6 +5,7 @@ import { type BatchHost, type Callback, Pipeline } from '../batch/pipeline.ts';
 import type { BatchResult } from '../batch/scatter.ts';
 import type { Script } from '../command/script.ts';
 import { type Call, CallFlag } from '../connection/call.ts';
+import type { ClientBackend } from '../core/client-backend.ts';
 import { traceBatch } from '../core/diagnostics.ts';
 import type { Encoding } from '../wire/decoder.ts';
 import { type CallMaker, type Word, wordOf } from './commands/call-maker.ts';
@@ -16,16 +17,6 @@ import type { ChainableCommander, RedisCommander } from './surface.generated/ind
 /** A command as `[name, ...arguments]`. */
 export type CommandWords = readonly [name: string, ...args: unknown[]];
 
-/** What a chain needs of the client that made it. */
-interface ChainClient {
-  readonly maker: CallMaker;
-  /** Subscriptions have a connection of their own: not for a pipeline. */
-  readonly cluster: boolean;
-  /** Why a call cannot be carried out, whatever the server says. */
-  readonly refuse: (call: Call) => Error | undefined;
-  readonly database: () => number;
-}
-
 export interface Chain extends RedisCommander<{ type: 'pipeline'; chain: ChainableCommander }> {}
 
 /**
@@ -35,20 +26,21 @@ export interface Chain extends RedisCommander<{ type: 'pipeline'; chain: Chainab
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the methods come from installCommands, users may merge their own
 export class Chain extends Pipeline {
   readonly #maker: CallMaker;
-  readonly #client: ChainClient;
+  readonly #backend: ClientBackend;
   readonly #transaction: boolean;
 
   /** `added`: commands of addBuiltinCommand() on the client. */
   constructor(
     host: BatchHost,
-    client: ChainClient,
+    backend: ClientBackend,
+    maker: CallMaker,
     scripts: ReadonlyMap<string, Script>,
     transaction: boolean,
     added: Iterable<string> | undefined,
   ) {
     super(host, transaction);
-    this.#maker = client.maker;
-    this.#client = client;
+    this.#maker = maker;
+    this.#backend = backend;
     this.#transaction = transaction;
     for (const [name, script] of scripts) addScript(this, name, script);
     if (added !== undefined) for (const name of added) addCommand(this, name);
@@ -60,7 +52,12 @@ export class Chain extends Pipeline {
     const [mode, size] = this.#transaction
       ? (['MULTI', this.length - 1] as const)
       : (['PIPELINE', this.length] as const);
-    return traceBatch(mode, size, this.#client.database, () => super.exec(callback));
+    return traceBatch(
+      mode,
+      size,
+      () => this.#backend.database,
+      () => super.exec(callback),
+    );
   }
 
   /** `[['set', 'a', 1], ['get', 'a']]`, as given to pipeline(commands). */
@@ -80,7 +77,7 @@ export class Chain extends Pipeline {
   }
 
   execute(word: Word, words: unknown[], encoding: Encoding): this {
-    if (this.#client.cluster && (word.flags & CallFlag.subscribing) !== 0) {
+    if (!this.#backend.oneNode && (word.flags & CallFlag.subscribing) !== 0) {
       const why = 'cannot be part of a pipeline on a cluster: subscriptions have a connection of their own';
       throw new RedisError(`${word.name} ${why}`, { code: 'ERR_INVALID_ARG' });
     }
@@ -92,7 +89,7 @@ export class Chain extends Pipeline {
   #take(call: Call, callback: Callback<unknown> | undefined): this {
     const subscribing = (call.flags & CallFlag.subscribing) !== 0;
     if (subscribing || (call.slot < 0 && (this.#transaction || this.nested))) {
-      const refusal = this.#client.refuse(call);
+      const refusal = this.#backend.refusalOf(call);
       if (refusal !== undefined) throw refusal;
     }
     return this.add(call, callback);

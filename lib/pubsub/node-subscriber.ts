@@ -11,9 +11,6 @@ import { lossOf } from '../router/verdict.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { Subscriptions } from './subscriptions.ts';
 
-/** Whose the subscriptions of a node are, made for its client. */
-export type MakeSubscriber = (client: EventEmitter) => NodeSubscriber;
-
 /** Makes a connection to the node. */
 export type Connect = (events: KeeperEvents) => Keeper;
 

@@ -21,6 +21,13 @@ export function missingRedisServer(): string | undefined {
   return 'redis-server is not installed';
 }
 
+/** The bundled server as a program. */
+export const bundledServer: readonly string[] = [
+  process.execPath,
+  new URL('../../server/tools/main.js', import.meta.url).pathname,
+  'server',
+];
+
 /** For `before`: skips the suite, in one line that says why, where redis-server is missing. */
 export function needRedisServer(context: Mocha.Context, what: string): void {
   const reason = missingRedisServer();
@@ -40,8 +47,11 @@ export interface RealClusterOptions {
   readonly admin?: RedisOptions;
   /** Prepares the temp dir (certificates, ACL files) before any node starts; may give further settings. */
   readonly prepare?: (dir: string) => Promise<Readonly<Record<string, string>>>;
-  /** Path of the server program; default that of servers.ts, which knows others. */
-  readonly server?: string;
+  /**
+   * Path of the server program, or it and its first arguments; default that of servers.ts, which knows others;
+   * `bundledServer` is ours.
+   */
+  readonly server?: string | readonly string[];
   /** `tls`: nodes listen on their port with TLS only. Default false. */
   readonly tls?: boolean;
 }
@@ -112,7 +122,7 @@ class ServerProcess implements RealNode {
   readonly #dir: string;
   readonly #settings: readonly string[];
   readonly #admin: RedisOptions;
-  readonly #program: string;
+  readonly #program: readonly string[];
   #child: ChildProcess | undefined;
   #peer: Peer | undefined;
 
@@ -123,7 +133,7 @@ class ServerProcess implements RealNode {
     settings: readonly string[],
     { admin = {}, server = programUnderTest() }: RealClusterOptions,
   ) {
-    this.#program = server;
+    this.#program = typeof server === 'string' ? [server] : server;
     this.port = port;
     this.busPort = busPort;
     this.#dir = dir;
@@ -141,7 +151,8 @@ class ServerProcess implements RealNode {
 
   async restart(): Promise<void> {
     const log = openSync(join(this.#dir, `${this.port}.log`), 'a');
-    const child = spawn(this.#program, this.#settings, { cwd: this.#dir, stdio: ['ignore', log, log] });
+    const [command = '', ...first] = this.#program;
+    const child = spawn(command, [...first, ...this.#settings], { cwd: this.#dir, stdio: ['ignore', log, log] });
     child.unref();
     this.#child = child;
     alive.add(this.pid);
@@ -349,7 +360,10 @@ class StartedCluster implements RealCluster {
   }
 
   async flush(): Promise<void> {
-    await Promise.all(this.masters.flatMap((node) => [node.ask('flushall'), node.ask('script', 'flush')]));
+    const scripts = await hasScripts(this);
+    await Promise.all(
+      this.masters.flatMap((node) => [node.ask('flushall'), ...(scripts ? [node.ask('script', 'flush')] : [])]),
+    );
   }
 
   async stop(): Promise<void> {
@@ -417,6 +431,7 @@ async function ownLine(node: RealNode): Promise<string> {
 }
 
 let shared: Promise<RealCluster> | undefined;
+let sharedBundled: Promise<RealCluster> | undefined;
 
 /**
  * One 3 + 3 cluster for all suites of this process that leave it as they found it. It ends with the process; a suite
@@ -425,4 +440,16 @@ let shared: Promise<RealCluster> | undefined;
 export function sharedRealCluster(): Promise<RealCluster> {
   shared ??= startRealCluster();
   return shared;
+}
+
+/** Whether the nodes run scripts. */
+export async function hasScripts(cluster: RealCluster): Promise<boolean> {
+  const [row] = (await cluster.nodes[0]!.ask('command', 'info', 'eval')) as unknown[];
+  return row !== null;
+}
+
+/** The same of the bundled server, as processes. */
+export function sharedBundledCluster(): Promise<RealCluster> {
+  sharedBundled ??= startRealCluster({ server: bundledServer });
+  return sharedBundled;
 }

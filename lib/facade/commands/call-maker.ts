@@ -15,6 +15,7 @@ import {
   transformWords,
 } from '../../command/transformers.ts';
 import { Call, CallFlag, type CallSink, type ReplyShape } from '../../connection/call.ts';
+import { EvalRemedy } from '../../connection/remedy.ts';
 import type { CommonRedisOptions } from '../../options/options.ts';
 import type { Encoding } from '../../wire/decoder.ts';
 import type { Argument } from '../../wire/encoder.ts';
@@ -95,7 +96,8 @@ export class CallMaker {
     const call = this.#place(argv, word.row, flagsOf(word, argv), encoding, this.#shapeOf(word));
     if ((word.flags & CallFlag.subscribing) !== 0) call.pushes = Math.max(1, argv.length - 1);
     if (word.row !== undefined && (word.row === evalsha || word.row === evalshaReadOnly)) {
-      call.fallback = this.#scripts?.evalOf(argv);
+      const evalArgv = this.#scripts?.evalOf(argv);
+      if (evalArgv !== undefined) call.remedy = new EvalRemedy(evalArgv);
     }
     return call;
   }
@@ -104,7 +106,7 @@ export class CallMaker {
   reshape(call: Call, shape: ReplyShape): Call {
     const reshaped = new Call(call.argv, call.slot, call.flags, call.encoding, shape, this.#sink);
     reshaped.pushes = call.pushes;
-    reshaped.fallback = call.fallback;
+    reshaped.remedy = call.remedy;
     return reshaped;
   }
 
@@ -123,7 +125,7 @@ export class CallMaker {
     if (keyPrefix?.length) argv = prefixKeys(argv, keyPrefix);
     const flags = CallFlag.slow | (script.readOnly ? CallFlag.readOnly : 0);
     const call = this.#place(argv, evalsha, flags, encoding, undefined);
-    call.fallback = ['eval', script.lua, ...argv.slice(2)];
+    call.remedy = new EvalRemedy(['eval', script.lua, ...argv.slice(2)]);
     return call;
   }
 

@@ -1,7 +1,7 @@
 // The promise of a call, and the stack of the line that made it.
 
 import { hintOf } from '../../base/hint.ts';
-import { type Callback, nodeify } from '../../batch/pipeline.ts';
+import type { Callback } from '../../batch/pipeline.ts';
 import type { Call } from '../../connection/call.ts';
 
 /** Splits a trailing callback off. */
@@ -22,13 +22,12 @@ export function promiseOf(call: Call, friendly: boolean): Promise<unknown> {
   const promise = new Promise(adopt);
   if (friendly) {
     const frames = framesOfCaller();
-    const { reject } = call;
-    call.reject = (error) => {
+    call.onSettled((_call, error) => {
+      if (error === null) return;
       const hint = hintOf(error);
       const hinted = hint === undefined ? '' : `\n    hint: ${hint}`;
       error.stack = `${error.name}: ${error.message}${hinted}\n${frames}`;
-      reject(error);
-    };
+    });
   }
   return promise;
 }
@@ -36,33 +35,21 @@ export function promiseOf(call: Call, friendly: boolean): Promise<unknown> {
 /** Frames of this client and of a tracer that may stand between this file and its caller. */
 const mostOwnFrames = 20;
 
-/** The stack without its message and without the frames of the facade (or of the bundle) on top. */
+/** The stack without its message and without the frames of this library on top. */
 function framesOfCaller(): string {
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = limit + mostOwnFrames;
   const frames = (new Error().stack ?? '').split('\n').slice(1);
   Error.stackTraceLimit = limit;
-  const ownFolder = facadeFolderOf(frames[0] ?? '');
+  const ownFolder = ownFolderOf(frames[0] ?? '');
   // With tracing on, frames of node:diagnostics_channel are among ours, and those of what keeps a tracer's context.
   const first = frames.findIndex((frame) => !frame.includes(ownFolder) && !/[ (]node:/.test(frame));
   const start = Math.max(first, 0);
   return frames.slice(start, start + limit).join('\n');
 }
 
-/** The folder of the facade, by a frame of this file: its parent, unless all is bundled into one file. */
-function facadeFolderOf(frame: string): string {
+/** The folder that holds all of this library, by a frame of this file; where it is bundled, that of the bundle. */
+function ownFolderOf(frame: string): string {
   const folder = /\(?([^()]*[\\/])[^\\/]*$/.exec(frame)?.[1]?.replace(/^ *at (?:async )?/, '') ?? ' ';
-  return folder.replace(/commands[\\/]$/, '');
-}
-
-export function answer(
-  call: Call,
-  callback: Callback<unknown> | undefined,
-  friendly: boolean,
-  submit: (call: Call) => void,
-): Promise<unknown> {
-  const promise = promiseOf(call, friendly);
-  submit(call);
-  if (callback !== undefined) nodeify(promise, callback);
-  return promise;
+  return folder.replace(/facade[\\/]commands[\\/]$/, '');
 }

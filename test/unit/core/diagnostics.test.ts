@@ -25,7 +25,7 @@ describe('observability', () => {
     try {
       client.disconnect();
       const error = await client.get('k').catch((reason: Error) => reason);
-      match(String((error as Error).stack).split('\n')[1]!, /observe\.test/);
+      match(String((error as Error).stack).split('\n')[1]!, /diagnostics\.test/);
     } finally {
       start.unbindStore(storage);
       client.disconnect();
