@@ -2,6 +2,7 @@
 // loses is lost, and there is nothing to connect or to close but for a moment. Subscriptions have another one.
 
 import type { EventEmitter } from 'node:events';
+import type { Socket } from 'node:net';
 import { emitSafely } from '../base/emit.ts';
 import { AbortError, RedisError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
@@ -106,6 +107,10 @@ export class NodeCore implements NodeBackend {
 
   // What a transaction changes on the connection (SELECT) is refused before.
   watch(_call: Call, _exec: Call): void {}
+
+  get socket(): Socket | undefined {
+    return this.keeper.socket;
+  }
 
   get status(): Status {
     return this.#over ? 'end' : statusOf[this.keeper.state];

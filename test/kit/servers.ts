@@ -37,7 +37,7 @@ export function needServer(context: Mocha.Context, name: ServerName, what: strin
 const names: readonly string[] = ['redis-7', 'redis-8', 'valkey-8', 'valkey-9'] satisfies ServerName[];
 
 /** The server of tests that name none; undefined: the system's redis-server, whichever that is. */
-function serverUnderTest(): ServerName | undefined {
+export function serverUnderTest(): ServerName | undefined {
   const name = process.env['LINGCACHE_TEST_SERVER'];
   if (!name) return undefined;
   if (!names.includes(name)) throw new Error(`LINGCACHE_TEST_SERVER is ${name}; it can be ${names.join(', ')}`);

@@ -270,11 +270,7 @@ const rows: readonly Row[] = [
       act: async (client, { two }) => {
         await client.get(high);
         const node = client.nodes().find((one: Face) => one.options.port === two.port);
-        // The scripted node does not close a connection by itself.
-        two.handshake = ([name]) => {
-          if (name === 'quit') setTimeout(() => two.cut(), 5);
-          return undefined;
-        };
+        two.closesOnQuit = true;
         const closed = new Promise((resolve) => node.once('end', resolve));
         const left = how === 'quit' ? await node.quit() : node.disconnect();
         await closed;
