@@ -25,6 +25,8 @@ function setConfig(engine: Engine, client: Client, argv: readonly string[]): Out
     const why = engine.hooks.onDirSet?.(before[names.indexOf('dir')]![1]);
     if (why !== undefined) return undo({ name: 'dir', why });
   }
+  const unlogged = names.includes('appendonly') ? engine.hooks.onLogSet?.() : undefined;
+  if (unlogged !== undefined) return undo({ name: 'appendonly', why: unlogged });
   const doors = before.filter(([name, value]) => isDoor(name) && engine.config.get(name) !== value);
   if (doors.length === 0) {
     engine.config.tell(names);

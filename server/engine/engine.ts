@@ -86,6 +86,12 @@ export interface EngineHooks {
   onAddressesSet?: (names: readonly string[], done: (refused: RefusedParameter | undefined) => void) => void;
   /** CONFIG SET dir, which was `before` until now: why it cannot be, or undefined. */
   onDirSet?: (before: string) => string | undefined;
+  /** Milliseconds until a shutdown under way no longer waits for replicas; undefined: none is. */
+  shutdownMs?: () => number | undefined;
+  /** FLUSHALL has deleted everything. */
+  onFlushAll?: () => void;
+  /** `appendonly` was set: why it cannot be followed, or undefined. */
+  onLogSet?: () => string | undefined;
   /** The ACL file; undefined when there is none. `load()` gives the refusal, `save()` whether it is written. */
   aclFile?: () => { load(): string | undefined; save(): boolean } | undefined;
   /** CONFIG REWRITE: the refusal, or undefined. */

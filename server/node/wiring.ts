@@ -60,7 +60,10 @@ export function engineHooks(parts: NodeParts, cluster: boolean, configFile: Conf
     replicationFacts: () => parts.replication.facts(),
     onSnapshotLoaded: (facts, expired) => parts.replication.restore(facts, expired),
     diskRefusal: () => parts.saving?.refusal(),
+    onFlushAll: () => parts.saving?.flushed(),
+    shutdownMs: () => parts.shutdown.remainingMs,
     persistenceInfo: () => parts.saving?.info(),
+    onLogSet: () => parts.saving?.followParameter(),
     onAddressesSet: (names, done) => void parts.doors.rebind(names).then(done),
     configFile: () => configFile?.path ?? '',
     ...(configFile && { onConfigRewrite: () => configFile.rewrite(usersToKeep(parts.engine)) }),
@@ -122,7 +125,12 @@ export function shutdownHost(parts: NodeParts): ShutdownHost {
     get lagging() {
       return parts.replication.lagging;
     },
-    pauseWrites: (paused) => setPause(parts.engine, 'shutdown', paused),
+    pauseWrites: (paused) => {
+      setPause(parts.engine, 'shutdown', paused);
+      if (!paused) parts.replication.forgetAsked();
+    },
+    standing: () => (parts.replication.following ? [] : parts.replication.standing()),
+    mayStop: (force) => parts.saving?.mayStop(force) ?? true,
     save: (always) => parts.saving?.saveLast(always) ?? true,
     stop: () => parts.close(),
   };
