@@ -33,12 +33,14 @@ const pubSubWords = new Set([
   'reset',
 ]);
 const shardWords = new Set(['ssubscribe', 'sunsubscribe', 'spublish']);
+/** What reaches replicas without being a write, or may turn out to be one. */
+const mayReplicate = new Set(['publish', 'spublish', 'eval', 'evalsha', 'fcall']);
 
 /** Runs one request of a client. `undefined`: nothing to send now (parked, or the command has sent its replies). */
 export function execute(engine: Engine, client: Client, argv: readonly string[]): Reply | undefined {
   const command = engine.registry.find(argv);
   if (command instanceof ReplyError) return reject(engine, client, undefined, command);
-  const row = command.row;
+  const row = command.rowOf === undefined ? command.row : command.rowOf(argv);
   client.lastCommand = row.name;
   const refusal = check(engine, client, row, argv);
   if (refusal !== undefined) return reject(engine, client, command, refusal);
@@ -92,7 +94,7 @@ function check(engine: Engine, client: Client, row: CommandRow, argv: readonly s
   if (engine.primaryDown && (flags & Flag.stale) === 0) return masterDown;
   if (engine.loading && (flags & Flag.loading) === 0) return loading;
   if (engine.copying && (flags & (Flag.loading | Flag.stale)) === 0) return loading;
-  return undefined;
+  return (flags & Flag.allowBusy) === 0 ? engine.busy : undefined;
 }
 
 /** Whether the command, or for EXEC any command of its queue, writes. */
@@ -165,7 +167,7 @@ function mustWait(engine: Engine, client: Client, row: CommandRow): boolean {
   if (client.primaryLink || row.name === 'client|unpause' || row.name === 'client|pause') return false;
   if (!engine.pausedWritesOnly) return true;
   if (client.transaction !== undefined && row.name !== 'exec') return false;
-  return writes(row, client.transaction) || row.name === 'publish' || row.name === 'spublish';
+  return writes(row, client.transaction) || mayReplicate.has(row.name);
 }
 
 /** Parks a client until the pause is over, then runs its request from the start. */

@@ -13,14 +13,19 @@ import type { EventKind, Store } from '../keyspace/store.ts';
 import { BlockedClients } from './blocking.ts';
 import { Client, type Outlet } from './client.ts';
 import { PubSubHub } from './pubsub-hub.ts';
-import { Blocked, type Command, type CommandGroup, Later, type Outcome, Registry } from './registry.ts';
+import { Blocked, type Command, type CommandGroup, CountedError, Later, type Outcome, Registry } from './registry.ts';
 import { SlowLog } from './slow-log.ts';
 
 /** One write to replicate: the words, and the database they apply to. */
 export interface Effect {
   readonly db: number;
   readonly argv: readonly string[];
+  /** Where it goes: 1 the log, 2 the replicas. Undefined: everywhere. */
+  readonly targets?: number;
 }
+
+/** `Effect.targets` of what goes everywhere. */
+export const allTargets: number = 3;
 
 /** The words of SHUTDOWN: a snapshot always, never, or when there are save points; without waiting; come what may. */
 export interface ShutdownHow {
@@ -123,6 +128,12 @@ export class Engine {
   copying = false;
   primaryDown = false;
   readOnly = false;
+  /** A script runs that has taken too long: what everyone else is answered, and nothing leaves until it has ended. */
+  busy: ReplyError | undefined = undefined;
+  /** Where the effects of what runs now go; scripts choose. */
+  effectTargets: number = allTargets;
+  /** Scripts may call every command: for tests. */
+  scriptsMayCallAll = false;
   /** CLIENT PAUSE: until when (world ms), and whether only writes wait. */
   pausedUntil = 0;
   pausedWritesOnly = false;
@@ -207,7 +218,7 @@ export class Engine {
     if (typeof outcome !== 'object') return outcome;
     if (outcome instanceof Blocked) return this.#park(client, argv, outcome);
     if (outcome instanceof Later) return client.denyBlocking ? settleNow(outcome) : this.#wait(client, argv, outcome);
-    if (outcome instanceof ReplyError) {
+    if (outcome instanceof ReplyError && !(outcome instanceof CountedError)) {
       command.failed++;
       this.countError(outcome);
     }
@@ -222,6 +233,7 @@ export class Engine {
 
   /** After each top-level command: sends the effects on and serves waiters. */
   finish(): void {
+    if (this.busy !== undefined) return;
     if (this.#effects.length > 0) this.#flush();
     if (!this.blocked.pending) return;
     this.blocked.serve((client, argv, retry) => {
@@ -272,7 +284,9 @@ export class Engine {
   }
 
   #collect(db: number, argv: readonly string[]): void {
-    if (this.hooks.onEffects !== undefined) this.#effects.push({ db, argv });
+    if (this.hooks.onEffects === undefined || this.effectTargets === 0) return;
+    if (this.effectTargets === allTargets) this.#effects.push({ db, argv });
+    else this.#effects.push({ db, argv, targets: this.effectTargets });
   }
 
   #flush(): void {

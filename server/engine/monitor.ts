@@ -7,7 +7,11 @@ import type { Client } from './client.ts';
 import type { Engine } from './engine.ts';
 
 export function feedMonitors(engine: Engine, client: Client, row: CommandRow, argv: readonly string[]): void {
-  if ((row.flags & (Flag.skipMonitor | Flag.admin)) !== 0) return;
+  if ((row.flags & (Flag.skipMonitor | Flag.admin)) === 0) feedScriptCall(engine, client, argv);
+}
+
+/** For a call that its command tells of itself: EVAL does so before the commands of its script. */
+export function feedScriptCall(engine: Engine, client: Client, argv: readonly string[]): void {
   const time = (engine.world.wallClock() / 1000).toFixed(6);
   const words = argv.map(quote).join(' ');
   const line = new Status(`${time} [${client.store.index} ${client.outlet.address}] ${words}`);

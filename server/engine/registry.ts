@@ -67,7 +67,12 @@ export interface Command<C extends Context = Context> {
   failed: number;
   /** Time spent, in ms. */
   spent: number;
+  /** The row of one call where its flags depend on the arguments: scripts declare them. */
+  rowOf?: (argv: readonly string[]) => CommandRow;
 }
+
+/** An error that was counted where it arose: a script passes on what a command of it answered. */
+export class CountedError extends ReplyError {}
 
 /** Spellings other than lower case that are remembered, so that a look-up of GET need not lower it each time. */
 const maxSpellings = 4096;

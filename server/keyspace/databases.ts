@@ -20,6 +20,7 @@ export class Databases implements StoreHost {
   onEvent: ((store: Store, kind: EventKind, event: string, key: string) => void) | undefined = undefined;
   onReady: ((store: Store, key: string) => void) | undefined = undefined;
   activeExpiry = true;
+  frozenAt: number | undefined = undefined;
   #timer: Timer | undefined;
 
   constructor(world: World, options: { readonly count?: number; readonly indexSlots?: boolean } = {}) {
@@ -42,6 +43,15 @@ export class Databases implements StoreHost {
       if (done > 0) flush();
       this.start(flush);
     });
+  }
+
+  /** No key's time runs out until unfreeze(). */
+  freeze(): void {
+    this.frozenAt = this.stores[0]!.now();
+  }
+
+  unfreeze(): void {
+    this.frozenAt = undefined;
   }
 
   stop(): void {
