@@ -39,6 +39,15 @@ export interface RefusedParameter {
   readonly why: string;
 }
 
+/** The function libraries of a server, as whoever keeps and copies its data sees them: sources, and nothing more. */
+export interface FunctionStore {
+  readonly sources: readonly string[];
+  /** Adds one. Throws an Error when it cannot be loaded. */
+  add(source: string): void;
+  /** Those take the place of what there is. Throws an Error, with everything as it was, when one cannot be loaded. */
+  replaceAll(sources: readonly string[]): void;
+}
+
 /** What a server is part of. Every hook may be left out; a standalone server has none. */
 export interface EngineHooks {
   /** Cluster routing: undefined to serve, or the error to answer. */
@@ -134,6 +143,10 @@ export class Engine {
   effectTargets: number = allTargets;
   /** Scripts may call every command: for tests. */
   scriptsMayCallAll = false;
+  /** Undefined: a server without scripts. */
+  functions: FunctionStore | undefined = undefined;
+  /** The lines of INFO memory about scripts. */
+  scriptInfo: () => readonly string[] = () => [];
   /** CLIENT PAUSE: until when (world ms), and whether only writes wait. */
   pausedUntil = 0;
   pausedWritesOnly = false;

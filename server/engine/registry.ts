@@ -44,6 +44,8 @@ export interface Context {
   readonly protocol: 2 | 3;
   /** True inside EXEC or a script: a blocking command must answer at once. */
   readonly denyBlocking: boolean;
+  /** True for the commands of a script. */
+  readonly inScript?: boolean;
   /** Replaces the argv that is replicated for this command (effects instead of the original words). */
   propagate(...effects: (readonly string[])[]): void;
 }

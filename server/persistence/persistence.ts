@@ -64,7 +64,8 @@ export class Saving {
     try {
       if (config.flag('appendonly')) await this.#loadLog();
       else if (existsSync(this.#snapshots.path)) {
-        const { keys, expired, aux } = await loadSnapshot(this.#snapshots.path, databases);
+        const { keys, expired, aux, functions } = await loadSnapshot(this.#snapshots.path, databases);
+        this.#engine.functions?.replaceAll(functions);
         this.#loaded = { keys, expired };
         this.#engine.hooks.onSnapshotLoaded?.(aux, expired);
       }
@@ -165,7 +166,9 @@ export class Saving {
 
   async #loadLog(): Promise<void> {
     const { config, databases, world } = this.#engine;
-    const { sink: rdb } = loadSink(databases, { dropExpired: false });
+    // Commands behind the base may call or replace its functions, so they are there at once.
+    const onFunction = (source: string): void => this.#engine.functions?.add(source);
+    const rdb = { ...loadSink(databases, { dropExpired: false }).sink, onFunction };
     const options = { databases: databases.stores.length, cutTail: config.flag('aof-load-truncated') };
     const summary = await loadLog(this.#place, { rdb, onCommand: databaseApplier(this.#engine) }, options);
     if (summary !== undefined && summary.cut > 0) world.log(`AOF: cut off ${summary.cut} bytes of an unfinished write`);
@@ -267,7 +270,8 @@ export class Saving {
   }
 
   #capture(): ReturnType<typeof capturedContent> {
-    return capturedContent(this.#engine.databases, { version: serverVersion, aofBase: true });
+    const functions = this.#engine.functions?.sources ?? [];
+    return capturedContent(this.#engine.databases, { version: serverVersion, aofBase: true, functions });
   }
 
   #facts(): SavingFacts {

@@ -179,8 +179,40 @@ function declaredRow(row: CommandRow, flags: number): CommandRow {
   return { ...row, flags: own };
 }
 
+/** Lines of INFO memory. */
+function memoryLines(scripts: Scripts, libraries: Libraries): string[] {
+  const human = (bytes: number): string => {
+    return bytes < 1024
+      ? `${bytes}B`
+      : bytes < 1024 ** 2
+        ? `${(bytes / 1024).toFixed(2)}K`
+        : `${(bytes / 1024 ** 2).toFixed(2)}M`;
+  };
+  const { scripts: cached, bytes } = scripts.size;
+  const evalState = scripts.memoryUsed;
+  const functionState = libraries.memoryUsed;
+  const functionBytes = libraries.sources.reduce((sum, { length }) => sum + length, 0);
+  return [
+    `used_memory_lua:${evalState}`,
+    `used_memory_vm_eval:${evalState}`,
+    `used_memory_lua_human:${human(evalState)}`,
+    `used_memory_scripts_eval:${bytes}`,
+    `number_of_cached_scripts:${cached}`,
+    `number_of_functions:${libraries.size.functions}`,
+    `number_of_libraries:${libraries.size.libraries}`,
+    `used_memory_vm_functions:${functionState}`,
+    `used_memory_vm_total:${evalState + functionState}`,
+    `used_memory_vm_total_human:${human(evalState + functionState)}`,
+    `used_memory_functions:${functionBytes}`,
+    `used_memory_scripts:${bytes + functionBytes}`,
+    `used_memory_scripts_human:${human(bytes + functionBytes)}`,
+  ];
+}
+
 /** Adds the commands to an engine. */
 export function addScriptCommands(engine: Engine, scripts: Scripts, libraries: Libraries): void {
+  engine.functions = libraries;
+  engine.scriptInfo = () => memoryLines(scripts, libraries);
   engine.add(evalCommands(engine, scripts));
   engine.add(functionCommands(engine, libraries));
   const declare = (name: string, flagsOf: (argv: readonly string[]) => number | undefined): void => {

@@ -1,6 +1,6 @@
 // What SCRIPT HELP and FUNCTION HELP print.
 
-const tail = ['HELP', '    Print this help.'];
+const tail = ['HELP', '    Prints this help.'];
 
 export const scriptHelp: readonly string[] = [
   'SCRIPT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:',

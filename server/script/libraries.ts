@@ -5,7 +5,7 @@
 
 import { type Reply, ReplyError } from '../../lib/wire/reply.ts';
 import type { Client } from '../engine/client.ts';
-import type { Engine } from '../engine/engine.ts';
+import type { Engine, FunctionStore } from '../engine/engine.ts';
 import type { Outcome } from '../engine/registry.ts';
 import { globMatcher } from '../keyspace/glob.ts';
 import { dumpFunctions, parseFunctions } from '../persistence/rdb/function-dump.ts';
@@ -67,7 +67,7 @@ function unlink(set: LibrarySet, library: Library): void {
   for (const own of library.functions.values()) set.functions.delete(own.name.toLowerCase());
 }
 
-export class Libraries {
+export class Libraries implements FunctionStore {
   readonly #engine: Engine;
   readonly #scripts: Scripts;
   #set = emptySet();
@@ -148,6 +148,11 @@ export class Libraries {
     if (sources === 'no function') return new ReplyError('ERR given type is not a function');
     if (sources === 'cut short') return new ReplyError('ERR failed loading the given functions payload');
     return this.#takeIn(sources, policy);
+  }
+
+  add(source: string): void {
+    const loaded = this.load(source, false, false);
+    if (loaded instanceof ReplyError) throw new Error(`function libraries: ${loaded.message}`);
   }
 
   /** The libraries of a snapshot take the place of those there are. Throws an Error for one that cannot be loaded. */

@@ -75,7 +75,7 @@ export class ScriptRunner {
 
   constructor(engine: Engine) {
     this.#engine = engine;
-    this.client = new Client(0, engine.world, engine.databases.stores[0]!, { ...nobody, address: 'lua' }, true);
+    this.client = new Client(0, engine.world, engine.databases.stores[0]!, { ...nobody, address: 'lua' }, true, true);
     this.client.denyBlocking = true;
   }
 

@@ -5,12 +5,13 @@
 // Invariant: no script reaches a real table of these; a proxy that was changed all the same is reported (isIntact).
 
 import type { HostFunctions, LuaHost } from './host.ts';
+import { pushError } from './values.ts';
 import { globalsIndex, LuaType } from './vm.ts';
 
 const readOnly = 'Attempt to modify a readonly table';
 const acrossC = 'attempt to yield across metamethod/C-call boundary';
-/** Functions of the base library that open files or write to the console. */
-const removed = ['dofile', 'loadfile', 'print'];
+/** Functions of the base library that open files, write to the console, or reach into the state of other scripts. */
+const removed = ['dofile', 'loadfile', 'print', 'setfenv', 'getfenv', 'newproxy'];
 const replaced = [
   'pcall',
   'xpcall',
@@ -22,6 +23,7 @@ const replaced = [
   'pairs',
   'load',
   'loadstring',
+  'tostring',
 ];
 
 /** A table with functions of ours for scripts: pushes it. */
@@ -41,6 +43,8 @@ export class Sandbox {
   /** The real table of globals. */
   #globals = 0;
   #plainNext = 0;
+  /** What stands for the metatable of strings. */
+  #stringMetatable = 0;
   /** The metatable of what scripts take for the globals. */
   #access = 0;
 
@@ -57,6 +61,7 @@ export class Sandbox {
       pairs: (state) => this.#pairs(state),
       load: (state) => this.#load(state),
       loadstring: (state) => this.#loadString(state),
+      tostring: (state) => this.#toString(state),
       'coroutine.yield': (state) => this.#yield(state),
       'coroutine.running': (state) => this.#running(state),
       readonly: (state) => host.vm.raise(state, readOnly),
@@ -172,7 +177,9 @@ export class Sandbox {
     vm.pushText(main, '__index');
     vm.rawField(main, -4, 'string');
     lua.lua_rawset(main, -3);
-    vm.pop(main, 2);
+    this.#wrap(main, undefined);
+    this.#stringMetatable = vm.keep(main);
+    vm.pop(main, 1);
   }
 
   /** The globals are on the top. */
@@ -223,7 +230,13 @@ export class Sandbox {
 
   #protectedCall(state: number, caught: boolean): number {
     const { vm, threads } = this.#host;
-    vm.lua.luaL_checkany(state, caught ? 2 : 1);
+    if (caught) vm.lua.luaL_checkany(state, 2);
+    else if (vm.lua.lua_gettop(state) === 0) {
+      // What Redis's own pcall makes of no function: it calls the place of its result.
+      vm.lua.lua_pushboolean(state, 0);
+      vm.pushText(state, 'attempt to call a boolean value');
+      return 2;
+    }
     return threads.protectedCall(state, caught);
   }
 
@@ -241,6 +254,10 @@ export class Sandbox {
     const { vm } = this.#host;
     const { lua } = vm;
     lua.luaL_checkany(state, 1);
+    if (lua.lua_type(state, 1) === LuaType.string) {
+      vm.pushKept(state, this.#stringMetatable);
+      return 1;
+    }
     const proxy = this.#proxyAt(state, 1);
     if (proxy !== undefined) {
       if (proxy.metatable === undefined) lua.lua_pushnil(state);
@@ -343,9 +360,18 @@ export class Sandbox {
     for (;;) {
       lua.lua_settop(state, 1);
       lua.lua_pushvalue(state, 1);
-      lua.lua_call(state, 0, 1);
+      if (lua.lua_pcall(state, 0, 1, 0) !== 0) {
+        this.#asError(state);
+        return this.#noFunction(state);
+      }
       if (lua.lua_type(state, -1) === LuaType.nil) break;
-      if (lua.lua_isstring(state, -1) === 0) vm.raise(state, 'reader function must return a string');
+      if (lua.lua_isstring(state, -1) === 0) {
+        vm.lua.luaL_where(state, 1);
+        vm.pushText(state, 'reader function must return a string');
+        lua.lua_concat(state, 2);
+        this.#asError(state);
+        return this.#noFunction(state);
+      }
       const piece = vm.text(state, -1)!;
       if (piece === '') break;
       source += piece;
@@ -355,10 +381,38 @@ export class Sandbox {
 
   #compiled(state: number, source: string, name: string): number {
     const { vm } = this.#host;
-    if (vm.compile(state, source, name)) return 1;
-    vm.lua.lua_pushnil(state);
-    vm.lua.lua_insert(state, -2);
+    return vm.compile(state, source, name) ? 1 : this.#noFunction(state);
+  }
+
+  /** Outside of pcall, what goes wrong while a text is read becomes the table that other errors are there. */
+  #asError(state: number): void {
+    const { vm, threads } = this.#host;
+    if (threads.outermost !== state || vm.lua.lua_type(state, -1) === LuaType.table) return;
+    const text = vm.describe(state, -1);
+    vm.pop(state, 1);
+    pushError(vm, state, `ERR ${text}`, false);
+  }
+
+  /** nil, and the error on the top. */
+  #noFunction(state: number): number {
+    const { lua } = this.#host.vm;
+    lua.lua_pushnil(state);
+    lua.lua_insert(state, -2);
     return 2;
+  }
+
+  /** Addresses as the C library of most servers prints them. */
+  #toString(state: number): number {
+    const { vm } = this.#host;
+    const { lua } = vm;
+    lua.luaL_checkany(state, 1);
+    if (lua.luaL_callmeta(state, 1, vm.name('__tostring')) !== 0) return 1;
+    const type = lua.lua_type(state, 1);
+    if (type === LuaType.number || type === LuaType.string) {
+      lua.lua_pushvalue(state, 1);
+      lua.lua_tolstring(state, -1, 0);
+    } else vm.pushText(state, vm.describe(state, 1));
+    return 1;
   }
 
   #yield(state: number): number {

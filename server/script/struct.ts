@@ -115,6 +115,8 @@ export class StructLibrary {
   #pack(state: number): number {
     const { vm } = this.#host;
     const format = new Format(this.#host, state, vm.checkText(state, 1));
+    // An argument that is missing is nil.
+    vm.lua.lua_pushnil(state);
     let text = '';
     let argument = 2;
     for (let option = format.next(); option !== undefined; option = format.next()) {

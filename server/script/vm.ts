@@ -243,7 +243,10 @@ export class LuaVm {
     const type = this.lua.lua_type(state, at);
     if (type === LuaType.nil || type === LuaType.none) return 'nil';
     if (type === LuaType.boolean) return this.lua.lua_toboolean(state, at) !== 0 ? 'true' : 'false';
-    return this.text(state, at) ?? `${this.typeName(type)}: 0x${this.lua.lua_topointer(state, at).toString(16)}`;
+    const text = this.text(state, at);
+    if (text !== undefined) return text;
+    const pointer = this.lua.lua_topointer(state, at);
+    return `${this.typeName(type)}: ${pointer === 0 ? '(nil)' : `0x${pointer.toString(16)}`}`;
   }
 
   /** Runs `use` with the stack pointer of the C code kept, so that whatever is thrown through it leaves it as it was. */

@@ -50,6 +50,7 @@ export interface LuaExports {
   luaL_loadbuffer(state: number, text: number, length: number, name: number): number;
   luaL_ref(state: number, table: number): number;
   luaL_unref(state: number, table: number, ref: number): void;
+  luaL_callmeta(state: number, at: number, name: number): number;
   luaL_where(state: number, level: number): void;
   luaL_argerror(state: number, argument: number, text: number): number;
   luaL_typerror(state: number, argument: number, name: number): number;
