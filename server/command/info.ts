@@ -36,14 +36,16 @@ function serverLines(engine: Engine): Lines {
 }
 
 function clientLines(engine: Engine): Lines {
+  let blocked = 0;
+  for (const client of engine.clients.values()) if (client.parking !== undefined) blocked++;
   return [
     `connected_clients:${engine.clients.size}`,
     'cluster_connections:0',
     `maxclients:${engine.config.get('maxclients')}`,
     'client_recent_max_input_buffer:0',
     'client_recent_max_output_buffer:0',
-    `blocked_clients:${engine.blocked.count}`,
-    'tracking_clients:0',
+    `blocked_clients:${blocked}`,
+    `tracking_clients:${engine.tracking.clients}`,
     'clients_in_timeout_table:0',
   ];
 }
@@ -101,7 +103,7 @@ function persistenceLines(engine: Engine): Lines {
 }
 
 function statsLines(engine: Engine): Lines {
-  const { stats, databases, pubsub } = engine;
+  const { stats, databases, pubsub, tracking } = engine;
   return [
     `total_connections_received:${stats.connections}`,
     `total_commands_processed:${stats.commands}`,
@@ -119,7 +121,22 @@ function statsLines(engine: Engine): Lines {
     `pubsubshard_channels:${pubsub.shardChannels.size}`,
     'latest_fork_usec:0',
     'total_forks:0',
+    `tracking_total_keys:${tracking.counts.keys}`,
+    `tracking_total_items:${tracking.counts.items}`,
+    `tracking_total_prefixes:${tracking.counts.prefixes}`,
     `total_error_replies:${stats.errors}`,
+    ...denialLines(engine),
+  ];
+}
+
+/** As later servers have it; 7.0 does not count them. */
+function denialLines(engine: Engine): Lines {
+  const { denied } = engine.access.acl;
+  return [
+    `acl_access_denied_auth:${denied.auth}`,
+    `acl_access_denied_cmd:${denied.command}`,
+    `acl_access_denied_key:${denied.key}`,
+    `acl_access_denied_channel:${denied.channel}`,
   ];
 }
 

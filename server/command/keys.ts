@@ -146,7 +146,7 @@ function readFlushMode(argv: readonly string[]): void {
 
 function flush(engine: Engine, client: Client, argv: readonly string[], stores: readonly Store[]): Reply {
   readFlushMode(argv);
-  for (const store of stores) store.clear();
+  engine.databases.clear(stores);
   // An empty database is flushed on the replicas too: theirs may not be.
   engine.databases.dirty++;
   client.propagate([argv[0]!.toUpperCase()]);

@@ -93,6 +93,7 @@ function resetStats(engine: Engine): Reply {
     output: 0,
   });
   engine.errorCodes.clear();
+  engine.access.acl.resetCounts();
   engine.databases.hits = 0;
   engine.databases.misses = 0;
   engine.databases.expired = 0;

@@ -4,6 +4,7 @@
 // Invariant: every value is valid at every moment; CONFIG SET changes all the parameters it names or none.
 
 import { globMatcher } from '../keyspace/glob.ts';
+import { splitWords } from './conf-text.ts';
 import { parameters } from './parameters.ts';
 
 type Kind = 'b' | 'n' | 'm' | 's' | 'e' | 'buffers' | 'save' | 'events';
@@ -26,8 +27,23 @@ const twins: readonly (readonly [string, string])[] = [
   ['slaveof', 'replicaof'],
 ];
 
-/** Paths that a client may not choose. */
+/** Paths that a client may not choose, unless `enable-protected-configs` says so. */
 const guarded = new Set(['dir', 'dbfilename']);
+
+/** Directives that are no parameters, and may be given many times. */
+const repeated = ['user', 'rename-command'] as const;
+export type RepeatedDirective = (typeof repeated)[number];
+
+export function isRepeated(name: string): name is RepeatedDirective {
+  return (repeated as readonly string[]).includes(name);
+}
+
+/** Parameters that name a file or folder inside `dir`. */
+const baseNames: Readonly<Record<string, string>> = {
+  dbfilename: 'filename',
+  appendfilename: 'filename',
+  appenddirname: 'dirname',
+};
 
 const units: Readonly<Record<string, number>> = {
   '': 1,
@@ -51,8 +67,12 @@ export class Config {
   readonly #listeners: ((name: string, value: string) => void)[] = [];
   readonly #limits = new Map<string, OutputLimit>();
   readonly #kept = new Set<string>();
+  readonly #repeated = new Map<RepeatedDirective, (readonly string[])[]>();
 
-  /** `values` overrides defaults, fixed parameters included. Throws RangeError for an unknown name or a bad value. */
+  /**
+   * `values` overrides defaults, fixed parameters included; `user` and `rename-command` have a definition a line.
+   * Throws RangeError for an unknown name or a bad value.
+   */
   constructor(values: Readonly<Record<string, string>> = {}) {
     for (const line of parameters.trim().split('\n')) {
       const [name, kindText, ...rest] = line.split(' ') as [string, string, ...string[]];
@@ -60,7 +80,27 @@ export class Config {
       const [kind, words] = kindText.replace('!', '').split(':') as [Kind, string?];
       this.#parameters.set(name, { name, kind, words: words?.split(',') ?? [], fixed, value: rest.join(' ') });
     }
-    for (const [name, value] of Object.entries(values)) this.put(name, value);
+    for (const [name, value] of Object.entries(values)) {
+      if (isRepeated(name)) this.#addText(name, value);
+      else this.put(name, value);
+    }
+  }
+
+  /** The words of each such directive, in the order they were given. */
+  directives(name: RepeatedDirective): readonly (readonly string[])[] {
+    return this.#repeated.get(name) ?? [];
+  }
+
+  addDirective(name: RepeatedDirective, words: readonly string[]): void {
+    this.#repeated.set(name, [...this.directives(name), words]);
+  }
+
+  #addText(name: RepeatedDirective, text: string): void {
+    for (const line of text.split('\n')) {
+      const words = splitWords(line);
+      if (words === undefined) throw new RangeError(`${name}: unbalanced quotes`);
+      if (words.length > 0) this.addDirective(name, words);
+    }
   }
 
   knows(name: string): boolean {
@@ -116,16 +156,16 @@ export class Config {
 
   /**
    * Sets several at once, all or none; the text of the refusal (without ERR) or undefined. `quietly`: whoever listens
-   * is not told, tell() does that when the values hold.
+   * is not told, tell() does that when the values hold. `trusted`: may choose paths.
    */
-  set(pairs: readonly (readonly [string, string])[], quietly = false): string | undefined {
+  set(pairs: readonly (readonly [string, string])[], quietly = false, trusted = false): string | undefined {
     const seen = new Set<string>();
     for (const [name] of pairs) {
       const known = this.#parameters.get(name.toLowerCase());
       if (known === undefined) {
         return `Unknown option or number of arguments for CONFIG SET - '${name}'`;
       }
-      if (guarded.has(known.name)) return refusal(name, "can't set protected config");
+      if (guarded.has(known.name) && !trusted) return refusal(name, "can't set protected config");
       if (known.fixed) return refusal(name, "can't set immutable config");
       if (seen.has(known.name)) return refusal(name, 'duplicate parameter');
       seen.add(known.name);
@@ -166,7 +206,7 @@ export class Config {
   #assign(name: string, text: string, checkRange: boolean): string | undefined {
     const parameter = this.#parameters.get(name);
     if (parameter === undefined) return 'unknown parameter';
-    const parsed = parse(parameter, text, checkRange);
+    const parsed = checkBaseName(name, text) ?? parse(parameter, text, checkRange);
     if (parsed.value === undefined) return parsed.why;
     parameter.value = parsed.value;
     for (const [old, now] of twins) {
@@ -182,6 +222,14 @@ export class Config {
 
 export function refusal(name: string, why: string): string {
   return `CONFIG SET failed (possibly related to argument '${name}') - ${why}`;
+}
+
+/** The refusal of a path where a name is wanted. */
+function checkBaseName(name: string, text: string): Parsed | undefined {
+  const kind = baseNames[name];
+  if (kind === undefined) return undefined;
+  if (/[/\\]/.test(text)) return { why: `${name} can't be a path, just a ${kind}` };
+  return text === '' && name !== 'dbfilename' ? { why: `${name} can't be empty` } : undefined;
 }
 
 type Parsed = { readonly value: string; readonly why?: never } | { readonly value?: never; readonly why: string };

@@ -3,7 +3,7 @@
 import { OK, type Reply, ReplyError } from '../../lib/wire/reply.ts';
 import { parseLong } from '../keyspace/number.ts';
 import { never, type Store } from '../keyspace/store.ts';
-import { dumpValue, isDumpIntact, parseDump } from '../persistence/rdb/dump.ts';
+import { dumpValue, isDumpIntact, isNewerDump, parseDump, unkeptValue } from '../persistence/rdb/dump.ts';
 import { fromPortable, toPortable } from '../persistence/rdb/value-bridge.ts';
 
 /** The payload of a live key, null when there is none. */
@@ -24,6 +24,8 @@ export interface Restored {
   readonly effect?: readonly string[];
 }
 
+/** Of a key in a message. */
+const longestName = 200;
 const syntaxError = new ReplyError('ERR syntax error');
 const notInteger = new ReplyError('ERR value is not an integer or out of range');
 
@@ -40,7 +42,12 @@ export function restoreKey(store: Store, argv: readonly string[]): Restored {
   if (ttl < 0) return { reply: new ReplyError('ERR Invalid TTL value, must be >= 0') };
   if (!isDumpIntact(payload)) return { reply: new ReplyError('ERR DUMP payload version or checksum are wrong') };
   const value = parseDump(payload);
-  if (value === undefined) return { reply: new ReplyError('ERR Bad data format') };
+  if (value === undefined) {
+    const unkept = unkeptValue(payload);
+    const why =
+      unkept === undefined ? '' : `: '${key.slice(0, longestName)}' is ${unkept}, which this server does not keep`;
+    return { reply: new ReplyError(`ERR Bad data format${why}`) };
+  }
   const existed = options.replace && store.delete(key);
   const deadline = ttl === 0 ? never : options.absolute ? ttl : ttl + store.now();
   if (deadline !== never && deadline <= store.now() && store.host.mode === 'primary') {
@@ -52,7 +59,9 @@ export function restoreKey(store: Store, argv: readonly string[]): Restored {
   if (deadline !== never) store.setDeadline(entry, deadline);
   if (options.idleSeconds > 0) entry.accessed = store.host.clock - options.idleSeconds * 1000;
   store.changed(key, 'g', 'restore');
-  return { reply: OK, effect: ['RESTORE', key, String(Math.max(0, deadline)), payload, 'REPLACE', 'ABSTTL'] };
+  // Replicas and the log may be read by servers of this server's own version.
+  const portable = isNewerDump(payload) ? dumpValue(value) : payload;
+  return { reply: OK, effect: ['RESTORE', key, String(Math.max(0, deadline)), portable, 'REPLACE', 'ABSTTL'] };
 }
 
 function readOptions(argv: readonly string[]): RestoreOptions | ReplyError {

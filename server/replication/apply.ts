@@ -28,6 +28,7 @@ export function startLoading(engine: Engine, onFinish: (facts: ReadonlyMap<strin
       engine.copying = false;
       for (const store of stores) store.swapWith(beside.stores[store.index]!);
       takeFunctions(engine, summary.functions);
+      databases.onEmptied?.();
       onFinish(summary.aux);
       engine.finish();
     },

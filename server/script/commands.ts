@@ -50,7 +50,7 @@ function evalCommands(engine: Engine, scripts: Scripts): CommandGroup<Client> {
   const evaluate = (bySum: boolean, readOnly: boolean): Handler<Client> => {
     return (client, argv) => {
       // Before its commands, which are told on their own.
-      if (engine.monitors.size > 0) feedScriptCall(engine, client, argv);
+      if (engine.monitors.size > 0) feedScriptCall(engine.monitors, client, argv);
       if (bySum && argv[1]!.length !== 40) return noScript;
       const read = readArguments(argv, notInteger);
       if (read instanceof ReplyError) return read;
@@ -84,7 +84,7 @@ function evalCommands(engine: Engine, scripts: Scripts): CommandGroup<Client> {
 function functionCommands(engine: Engine, libraries: Libraries): CommandGroup<Client> {
   const call = (readOnly: boolean): Handler<Client> => {
     return (client, argv): Outcome => {
-      if (engine.monitors.size > 0) feedScriptCall(engine, client, argv);
+      if (engine.monitors.size > 0) feedScriptCall(engine.monitors, client, argv);
       if (!libraries.has(argv[1]!)) return new ReplyError('ERR Function not found');
       const read = readArguments(argv, badKeyCount);
       if (read instanceof ReplyError) return read;

@@ -6,10 +6,10 @@ import { Flag } from '../../lib/command/flags.ts';
 import type { CommandRow } from '../../lib/command/table.ts';
 import { type Reply, ReplyError, refusals } from '../../lib/wire/reply.ts';
 import { slotOfBinary } from '../../lib/wire/slot.ts';
+import { aclCheck } from '../engine/acl-check.ts';
 import { Client } from '../engine/client.ts';
 import { keysOf } from '../engine/dispatch.ts';
 import type { Engine } from '../engine/engine.ts';
-import { feedMonitors } from '../engine/monitor.ts';
 import type { Command } from '../engine/registry.ts';
 import { nobody } from '../engine/replay.ts';
 import { ScriptFlag } from './shebang.ts';
@@ -65,6 +65,12 @@ const refused = {
   otherSlot: new ReplyError('ERR Script attempted to access keys that do not hash to the same slot'),
 } as const;
 
+const forbidden = {
+  command: "can't run this command or subcommand",
+  key: "can't access at least one of the keys mentioned in the command arguments",
+  channel: "can't publish to the channel mentioned in the command",
+} as const;
+
 /** Commands that replicas hear of without being writes. */
 const mayReplicate = new Set(['publish', 'spublish', 'eval', 'evalsha', 'fcall', 'script|load', 'pfcount']);
 
@@ -88,6 +94,7 @@ export class ScriptRunner {
     client.store = caller.store;
     client.protocol = 2;
     client.primaryLink = caller.primaryLink;
+    client.user = caller.user;
     const compatible = (flags & ScriptFlag.compatible) !== 0;
     const declared = keys[0];
     return {
@@ -113,8 +120,12 @@ export class ScriptRunner {
     }
     const refusal = this.#check(run, command.row, argv);
     if (refusal !== undefined) return this.#reject(command, refusal);
-    if (engine.monitors.size > 0) feedMonitors(engine, this.client, command.row, argv);
-    return engine.run(this.client, command, argv);
+    const reply = engine.run(this.client, command, argv);
+    const { caller } = run;
+    if (caller.tracking !== undefined && (command.row.flags & Flag.readonly) !== 0) {
+      engine.tracking.remember(caller, keysOf(command.row, argv));
+    }
+    return reply;
   }
 
   #refusal(caller: Client, { flags, readOnly }: StartOptions): ReplyError | undefined {
@@ -136,6 +147,11 @@ export class ScriptRunner {
     if (arity > 0 ? argv.length !== arity : argv.length < -arity) return refused.arity;
     if ((flags & Flag.noscript) !== 0 && !engine.scriptsMayCallAll) return refused.noScript;
     if (engine.primaryDown && (flags & Flag.stale) === 0) return refused.stale;
+    const denial = run.caller.user.limited ? aclCheck(run.caller.user, row, argv) : undefined;
+    if (denial !== undefined) {
+      engine.access.noteDenial(run.caller, 'lua', denial, row, argv);
+      return new ReplyError(`ERR The user executing the script ${forbidden[denial.reason]}`);
+    }
     const writes = (flags & Flag.write) !== 0;
     if (run.readOnly && (writes || mayReplicate.has(row.name))) return refused.readOnly;
     if (writes) {

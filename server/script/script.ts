@@ -7,6 +7,7 @@
 import type { Timer } from '../../lib/base/world.ts';
 import { note } from '../../lib/base/world.ts';
 import { type Reply, ReplyError } from '../../lib/wire/reply.ts';
+import { aclCheck } from '../engine/acl-check.ts';
 import type { Client } from '../engine/client.ts';
 import { allTargets, type Engine } from '../engine/engine.ts';
 import { CountedError, Later, type Outcome } from '../engine/registry.ts';
@@ -207,7 +208,10 @@ export class Scripts implements ScriptHost {
   }
 
   mayCall(argv: readonly string[]): boolean | undefined {
-    return this.#engine.registry.find(argv) instanceof ReplyError ? undefined : true;
+    const command = this.#engine.registry.find(argv);
+    if (command instanceof ReplyError) return undefined;
+    const { user } = this.#running!.run.caller;
+    return !user.limited || aclCheck(user, command.row, argv) === undefined;
   }
 
   log(level: number, text: string): void {

@@ -2,9 +2,10 @@
 
 import { ByteReader, ByteWriter } from './bytes.ts';
 import { crc64 } from './crc64.ts';
-import { isDumpIntact, rdbVersion } from './dump.ts';
+import { isDumpIntact } from './dump.ts';
 import { rdbOpcodes } from './file.ts';
 import { readString, writeString } from './string.ts';
+import { rdbVersion } from './versions.ts';
 
 const footerLength = 10;
 

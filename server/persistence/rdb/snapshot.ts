@@ -129,7 +129,7 @@ export async function loadSnapshot(
   const { maxValueBytes } = options;
   const count = { databases: databases.stores.length };
   const reader = new RdbReader(sink, maxValueBytes === undefined ? count : { ...count, maxValueBytes });
-  for (const store of databases.stores) store.clear();
+  databases.clear();
   try {
     for await (const chunk of readChunks(path)) {
       reader.feed(chunk);
@@ -137,7 +137,7 @@ export async function loadSnapshot(
     }
     reader.end();
   } catch (error) {
-    for (const store of databases.stores) store.clear();
+    databases.clear();
     throw error;
   }
   return summary;

@@ -1,0 +1,131 @@
+// When a cluster client connects, tries again and gives up. Owns the attempts and those who wait for `ready`; what one
+// attempt does, and what becomes of the client, is told by its hooks. An attempt that was broken off changes nothing.
+
+import { ClusterAllFailedError, lookupFailureIn, OptionError, RedisError } from '../base/errors.ts';
+import type { World } from '../base/world.ts';
+import type { Lifecycle } from './lifecycle.ts';
+
+interface ConnectHooks {
+  /** Milliseconds before attempt `times`; not a number: give up. */
+  delay(times: number, reason: Error): unknown;
+  /** Before each attempt. */
+  prepare(): void;
+  /** One attempt; after each step it asks whether another has taken its place. */
+  attempt(superseded: () => boolean): Promise<void>;
+  /** An attempt has succeeded: `ready` already, and nobody told yet. */
+  succeeded(): void;
+  gaveUp(reason: Error): void;
+}
+
+export class ConnectLoop {
+  readonly #lifecycle: Lifecycle;
+  readonly #world: World;
+  readonly #hooks: ConnectHooks;
+  /** What each node said to the attempt that failed last. */
+  reasons: readonly Error[] = [];
+  #attempts = 0;
+  #epoch = 0;
+  #retry: { cancel(): void } | undefined;
+  #waiters: { resolve: () => void; reject: (error: Error) => void }[] = [];
+
+  constructor(lifecycle: Lifecycle, world: World, hooks: ConnectHooks) {
+    this.#lifecycle = lifecycle;
+    this.#world = world;
+    this.#hooks = hooks;
+  }
+
+  /** Counts attempts and ends: what was begun in an earlier one is out of date. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** Resolves at `ready`; rejects when this attempt fails (others follow as the hook has it). */
+  connect(): Promise<void> {
+    const { status } = this.#lifecycle;
+    if (status === 'connecting' || status === 'connect' || status === 'ready') {
+      return Promise.reject(new RedisError('Redis is already connecting/connected', { code: 'ERR_CONNECTED' }));
+    }
+    this.#retry?.cancel();
+    const ready = new Promise<void>((resolve, reject) => this.#waiters.push({ resolve, reject }));
+    this.#begin();
+    return ready;
+  }
+
+  /** Ready, or the attempt under way has failed. */
+  nextOutcome(): Promise<void> {
+    return new Promise((resolve) => this.#waiters.push({ resolve, reject: () => resolve() }));
+  }
+
+  /** Breaks off what is under way. */
+  abandon(cause: Error): void {
+    this.#epoch++;
+    this.#retry?.cancel();
+    const aborted = new RedisError('Connection is aborted', { code: 'ERR_CLOSED', cause });
+    for (const waiter of this.#waiters.splice(0)) waiter.reject(aborted);
+  }
+
+  /** After `close`: another attempt after a while, or none. `told`: what the retry strategy hears of it. */
+  tryAgain(reason: Error, told: Error = reason): void {
+    const delay = this.#askDelay(told);
+    if (typeof delay !== 'number') {
+      this.#epoch++;
+      this.#hooks.gaveUp(reason);
+      return;
+    }
+    this.#lifecycle.become('reconnecting');
+    this.#retry = this.#world.after(delay, () => this.#begin(), true);
+  }
+
+  // What the user's strategy throws is for the process to see; the client is closed in good order.
+  #askDelay(told: Error): unknown {
+    try {
+      return this.#hooks.delay(++this.#attempts, told);
+    } catch (thrown) {
+      process.nextTick(() => {
+        throw thrown;
+      });
+      return null;
+    }
+  }
+
+  #begin(): void {
+    const epoch = ++this.#epoch;
+    this.#hooks.prepare();
+    this.#lifecycle.become('connecting');
+    this.#hooks
+      .attempt(() => epoch !== this.#epoch)
+      .then(
+        () => {
+          if (epoch !== this.#epoch) return;
+          this.#attempts = 0;
+          this.reasons = [];
+          this.#lifecycle.become('ready');
+          this.#hooks.succeeded();
+          for (const waiter of this.#waiters.splice(0)) waiter.resolve();
+        },
+        (error: Error) => {
+          if (epoch === this.#epoch) this.#failed(error);
+        },
+      );
+  }
+
+  #failed(error: Error): void {
+    const { code } = error as { code?: unknown };
+    const noDatabase = code === 'ERR_DATABASE';
+    if (error instanceof ClusterAllFailedError || noDatabase || code === 'ERR_CREDENTIALS') {
+      this.#lifecycle.reportError(error);
+    }
+    const reasons = error instanceof ClusterAllFailedError ? error.errors : [error];
+    this.reasons = reasons;
+    // What is wrong with the options themselves is said as it is.
+    const unavailable =
+      error instanceof OptionError || noDatabase
+        ? error
+        : new ClusterAllFailedError('None of startup nodes is available', reasons);
+    // A name that means nothing is told in the words of the look-up, as ioredis does.
+    const told = lookupFailureIn(reasons) ?? unavailable;
+    for (const waiter of this.#waiters.splice(0)) waiter.reject(told);
+    this.#lifecycle.become('close');
+    this.tryAgain(unavailable, told);
+  }
+}
