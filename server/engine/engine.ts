@@ -263,9 +263,9 @@ export class Engine {
     if (typeof outcome !== 'object') return outcome;
     if (outcome instanceof Blocked) return this.#park(client, argv, outcome);
     if (outcome instanceof Later) return client.denyBlocking ? settleNow(outcome) : this.#wait(client, argv, outcome);
-    if (outcome instanceof ReplyError && !(outcome instanceof CountedError)) {
+    if (outcome instanceof ReplyError) {
       command.failed++;
-      this.countError(outcome);
+      if (!(outcome instanceof CountedError)) this.countError(outcome);
     }
     return outcome;
   }

@@ -93,7 +93,11 @@ export class Registry<C extends Context> {
     for (const [name, handler] of Object.entries(group)) {
       const row = commandOf(name);
       if (row === undefined) throw new RangeError(`no such command in the table: ${name}`);
-      this.#byName.set(name, { row, handler, calls: 0, rejected: 0, failed: 0, spent: 0 });
+      const command: Command<C> = { row, handler, calls: 0, rejected: 0, failed: 0, spent: 0 };
+      // Who wraps a handler does not change what the command declares.
+      const { rowOf } = this.#byName.get(name) ?? {};
+      if (rowOf !== undefined) command.rowOf = rowOf;
+      this.#byName.set(name, command);
       const bar = name.indexOf('|');
       if (bar > 0) this.#containers.add(name.slice(0, bar));
     }

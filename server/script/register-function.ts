@@ -53,10 +53,10 @@ function readField(
   found: { name?: string; description?: string; flags: number },
 ): string | undefined {
   const { lua } = vm;
-  if (lua.lua_type(state, -2) !== LuaType.string) {
+  if (lua.lua_isstring(state, -2) === 0) {
     return 'named argument key given to redis.register_function is not a string';
   }
-  switch (vm.text(state, -2)!.toLowerCase()) {
+  switch (keyText(vm, state).toLowerCase()) {
     case 'function_name': {
       const name = vm.text(state, -1);
       if (name === undefined) return 'function_name argument given to redis.register_function must be a string';
@@ -90,6 +90,14 @@ function readField(
     default:
       return 'unknown argument given to redis.register_function';
   }
+}
+
+/** The key below the value on the top; a number stays one, or the loop would not find on. */
+function keyText(vm: LuaVm, state: number): string {
+  vm.lua.lua_pushvalue(state, -2);
+  const text = vm.text(state, -1)!;
+  vm.pop(state, 1);
+  return text;
 }
 
 function readFlags(vm: LuaVm, state: number): number | undefined {
