@@ -82,6 +82,7 @@ function memoryLines(engine: Engine): Lines {
     `total_system_memory:${totalmem()}`,
     `total_system_memory_human:${human(totalmem())}`,
     `free_system_memory:${freemem()}`,
+    ...engine.scriptInfo(),
     `maxmemory:${limit}`,
     `maxmemory_human:${human(limit)}`,
     `maxmemory_policy:${engine.config.get('maxmemory-policy')}`,
