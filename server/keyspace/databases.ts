@@ -27,7 +27,9 @@ export class Databases implements StoreHost {
   onTouch: ((entry: Entry) => void) | undefined = undefined;
   readonly #held = new Set<HeldEntries>();
   activeExpiry = true;
+  frozenAt: number | undefined = undefined;
   deletesExpired = true;
+  reading: boolean | undefined = true;
   #timer: Timer | undefined;
 
   constructor(world: World, options: { readonly count?: number; readonly indexSlots?: boolean } = {}) {
@@ -70,6 +72,15 @@ export class Databases implements StoreHost {
       if (done > 0) flush();
       this.start(flush);
     });
+  }
+
+  /** No key's time runs out until unfreeze(). */
+  freeze(): void {
+    this.frozenAt = this.stores[0]!.now();
+  }
+
+  unfreeze(): void {
+    this.frozenAt = undefined;
   }
 
   /** Removes every key of `stores`, of all by default. */
