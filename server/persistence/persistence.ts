@@ -29,7 +29,8 @@ const saveBlocked = new ReplyError(
   "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a BGSAVE whenever possible.",
 );
 const notTurnedOn = 'Unable to turn on AOF. Check server logs.';
-const saveFailed = new ReplyError('ERR the snapshot could not be written, see the log');
+/** Its text is empty, as that of redis-server: the log says why. */
+const saveFailed = new ReplyError('ERR');
 const saveStarted = new Status('Background saving started');
 const saveScheduled = new Status('Background saving scheduled');
 const rewriteScheduled = new Status('Background append only file rewriting scheduled');

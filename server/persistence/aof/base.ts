@@ -25,9 +25,9 @@ export function baseBytes(content: RdbContent, rdb: boolean, chunkBytes?: number
   return writeRdb(content, chunkBytes === undefined ? {} : { chunkBytes });
 }
 
-/** What a rewrite replaces, after what earlier ones did. */
+/** What a rewrite replaces, before what earlier ones did. */
 export function replacedBy(manifest: Manifest, increments: readonly LogFile[]): LogFile[] {
-  return [...manifest.history, ...(manifest.base === undefined ? [] : [manifest.base]), ...increments];
+  return [...increments, ...(manifest.base === undefined ? [] : [manifest.base]), ...manifest.history];
 }
 
 /** BGREWRITEAOF while no log is kept: a base alone, in the place of all that was there. Rejects like a rewrite. */
