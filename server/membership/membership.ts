@@ -8,7 +8,7 @@ import type { Bus, OpenBus } from '../bus/bus.ts';
 import type { EndpointType, GuardView } from '../cluster/guard.ts';
 import { Health } from '../cluster/health.ts';
 import { randomId } from '../cluster/ids.ts';
-import { headerOf } from '../cluster/message.ts';
+import { type Body, headerOf } from '../cluster/message.ts';
 import { markTargets, ReplicaMigration } from '../cluster/migration.ts';
 import {
   type ClusterNode,
@@ -267,6 +267,16 @@ export class ClusterMember {
   /** Breaks the network between this node and others: nothing of the bus gets through. An empty list mends it. */
   cutOff(ids: Iterable<string>): void {
     this.#peers.cutOff(ids);
+  }
+
+  /** Messages of this kind are not heard any more; undefined: all are. */
+  ignoreMessages(kind: Body['kind'] | undefined): void {
+    this.#peers.deaf = kind;
+  }
+
+  /** Closes the link to a node; it is opened anew. */
+  killLink(id: string): void {
+    this.#peers.unlink(id);
   }
 
   /** What the guard judges by; made anew only when the state or the cluster's health changes. */

@@ -94,6 +94,9 @@ export class Peers {
     this.#bus?.hold(held);
   }
 
+  /** Messages of this kind are not heard, for tests of what their loss does; undefined: all are. */
+  deaf: Body['kind'] | undefined;
+
   /** Drops every message to and from these nodes, as a broken network would; an empty set ends it. */
   cutOff(ids: Iterable<string>): void {
     this.#cutOff = new Set(ids);
@@ -177,7 +180,7 @@ export class Peers {
   /** `peer`: it came on the link that we opened to that one. */
   receive(delivery: Delivery, peer?: Peer): void {
     const { header, body } = delivery.message;
-    if (this.#bus === undefined || this.#cutOff.has(header.sender)) return;
+    if (this.#bus === undefined || this.#cutOff.has(header.sender) || body.kind === this.deaf) return;
     this.#count(this.#received, body.kind);
     if (peer !== undefined && isKnown(this.#host.state, peer.id) && peer.id !== header.sender) {
       if ('gossip' in body) this.#host.apply(loseAddress(this.#host.state, peer.id));

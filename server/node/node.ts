@@ -15,6 +15,7 @@ import { TlsMaterial } from '../config/tls.ts';
 import type { Engine, ShutdownHow } from '../engine/engine.ts';
 import type { Store } from '../keyspace/store.ts';
 import { clusterWords } from '../membership/commands.ts';
+import { clusterDebugWords } from '../membership/debug-commands.ts';
 import { ClusterMember } from '../membership/membership.ts';
 import { ClusterFile } from '../membership/nodes-file.ts';
 import { busSettings, settingsOf, watchAnnounced } from '../membership/settings.ts';
@@ -188,6 +189,7 @@ export class ServerNode {
     this.engine.add(clusterWords(this.#member));
     this.engine.add(moveWords(this.engine, this.#locks, this.#links));
     this.engine.add(debugWords(this.engine));
+    this.engine.add(clusterDebugWords(this.engine, this.#member));
     heedLocks(this.engine, this.#locks);
     this.engine.loading = false;
   }
