@@ -114,6 +114,24 @@ export class Double {
   }
 }
 
+/** An integer of any length (`(` in RESP3, a bulk string in RESP2), given as its digits. */
+export class BigNumber {
+  readonly digits: string;
+  constructor(digits: string) {
+    this.digits = digits;
+  }
+}
+
+/** A reply with attributes before it, which RESP2 leaves out. */
+export class Attributed {
+  readonly attributes: ReadonlyMap<Reply, Reply>;
+  readonly reply: Reply;
+  constructor(attributes: ReadonlyMap<Reply, Reply>, reply: Reply) {
+    this.attributes = attributes;
+    this.reply = reply;
+  }
+}
+
 /** The null array (`*-1`; `_` in RESP3): what a blocking pop that timed out answers. */
 export class NullArray {
   static readonly value: NullArray = new NullArray();
@@ -139,6 +157,8 @@ export type Reply =
   | Double
   | Verbatim
   | NullArray
+  | BigNumber
+  | Attributed
   | Push
   | readonly Reply[]
   | ReadonlyMap<Reply, Reply>

@@ -71,7 +71,7 @@ function expire(ctx: Context, argv: readonly string[], unit: string, name: strin
 }
 
 function remaining(ctx: Context, key: string, unitMs: number, absolute: boolean): Reply {
-  const entry = ctx.store.peek(key);
+  const entry = ctx.store.look(key);
   if (entry === undefined) return -2;
   if (entry.expireAt === never) return -1;
   const ms = absolute ? entry.expireAt : Math.max(0, entry.expireAt - ctx.store.now());

@@ -16,7 +16,7 @@ function hashAt(ctx: Context, key: string): HashValue | undefined {
 function hashForWrite(ctx: Context, key: string): HashValue {
   let hash = hashAt(ctx, key);
   if (hash === undefined) {
-    hash = new HashValue();
+    hash = new HashValue(ctx.store.host.limits);
     ctx.store.put(key, hash);
   }
   return hash;

@@ -4,16 +4,21 @@ import { OK, type Reply, ReplyError } from '../../lib/wire/reply.ts';
 import type { CommandGroup, Context } from '../engine/registry.ts';
 import { estimate, Sketch } from '../keyspace/types/hyperloglog.ts';
 
-function sketchAt(ctx: Context, key: string): Sketch | undefined {
+export function sketchAt(ctx: Context, key: string): Sketch | undefined {
   const text = ctx.store.getString(key);
   if (text === undefined) return undefined;
   const sketch = Sketch.parse(text);
   if (sketch === 'foreign') throw new ReplyError('WRONGTYPE Key is not a valid HyperLogLog string value.');
   if (sketch === 'corrupt') throw new ReplyError('INVALIDOBJ Corrupted HLL object detected');
+  return limited(ctx, sketch);
+}
+
+function limited(ctx: Context, sketch: Sketch): Sketch {
+  sketch.mostSparse = ctx.store.host.limits.sparseBytes;
   return sketch;
 }
 
-function save(ctx: Context, key: string, sketch: Sketch): void {
+export function saveSketch(ctx: Context, key: string, sketch: Sketch): void {
   ctx.store.put(key, sketch.print());
   ctx.store.changed(key, '$', 'pfadd');
 }
@@ -21,10 +26,10 @@ function save(ctx: Context, key: string, sketch: Sketch): void {
 function add(ctx: Context, argv: readonly string[]): Reply {
   const key = argv[1]!;
   const found = sketchAt(ctx, key);
-  const sketch = found ?? new Sketch();
+  const sketch = found ?? limited(ctx, new Sketch());
   let grew = found === undefined;
   for (let at = 2; at < argv.length; at += 1) if (sketch.add(argv[at]!)) grew = true;
-  if (grew) save(ctx, key, sketch);
+  if (grew) saveSketch(ctx, key, sketch);
   return grew ? 1 : 0;
 }
 
@@ -34,9 +39,9 @@ function sketchesAt(ctx: Context, keys: readonly string[]): Sketch[] {
 
 function merge(ctx: Context, [target = '', ...others]: readonly string[]): Reply {
   const sketches = sketchesAt(ctx, [target, ...others]);
-  const sketch = sketchAt(ctx, target) ?? new Sketch();
+  const sketch = sketchAt(ctx, target) ?? limited(ctx, new Sketch());
   sketch.merge(sketches);
-  save(ctx, target, sketch);
+  saveSketch(ctx, target, sketch);
   return OK;
 }
 

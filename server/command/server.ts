@@ -9,16 +9,27 @@ import { fail, readAtLeast, readLong, sameWord, syntaxError } from '../keyspace/
 import { info } from './info.ts';
 
 function setConfig(engine: Engine, client: Client, argv: readonly string[]): Outcome {
-  if (argv.length % 2 !== 0) return new ReplyError("ERR wrong number of arguments for 'config|set' command");
+  if (argv.length % 2 !== 0) syntaxError();
   const pairs: [string, string][] = [];
   for (let at = 2; at < argv.length; at += 2) pairs.push([argv[at]!, argv[at + 1]!]);
   const names = pairs.map(([name]) => name.toLowerCase());
   const before = names.map((name): [string, string] => [name, engine.config.get(name)]);
-  const refused = engine.config.set(pairs, true);
+  const guard = engine.config.get('enable-protected-configs');
+  const unguarded = guard === 'yes' || (guard === 'local' && isLocal(client));
+  const refused = engine.config.set(pairs, { quietly: true, unguarded });
   if (refused !== undefined) return new ReplyError(`ERR ${refused}`);
+  const dir = names.indexOf('dir');
+  if (dir >= 0) {
+    const entered = engine.hooks.enterDir?.(pairs[dir]![1]) ?? { why: 'no files are kept' };
+    if ('why' in entered) {
+      restore(engine, before);
+      return new ReplyError(`ERR ${refusal('dir', entered.why)}`);
+    }
+    engine.config.put('dir', entered.path);
+  }
   const doors = before.filter(([name, value]) => isDoor(name) && engine.config.get(name) !== value);
   const undo = ({ name, why }: RefusedParameter): ReplyError => {
-    for (const [each, value] of before) engine.config.put(each, value);
+    restore(engine, before);
     return new ReplyError(`ERR ${refusal(name, why)}`);
   };
   if (doors.length === 0) {
@@ -40,6 +51,15 @@ function setConfig(engine: Engine, client: Client, argv: readonly string[]): Out
     );
     return () => undefined;
   });
+}
+
+/** From this machine, or over a unix socket. */
+function isLocal({ outlet: { address } }: Client): boolean {
+  return address.startsWith('127.') || address.startsWith('[::1]') || address.startsWith('/');
+}
+
+function restore(engine: Engine, before: readonly (readonly [string, string])[]): void {
+  for (const [name, value] of before) engine.config.put(name, value);
 }
 
 /** Whether it says where or how the server listens. */
@@ -82,6 +102,7 @@ function resetStats(engine: Engine): Reply {
     command.rejected = 0;
     command.failed = 0;
     command.spent = 0;
+    command.histogram = undefined;
   }
   Object.assign(engine.stats, {
     connections: 0,
@@ -93,9 +114,11 @@ function resetStats(engine: Engine): Reply {
     output: 0,
   });
   engine.errorCodes.clear();
+  engine.memory.resetStats();
   engine.databases.hits = 0;
   engine.databases.misses = 0;
   engine.databases.expired = 0;
+  engine.databases.lazyFreed = 0;
   return OK;
 }
 
@@ -123,7 +146,6 @@ function replicaOf(engine: Engine, argv: readonly string[]): Reply {
 }
 
 const noConfigFile = new ReplyError('ERR The server is running without a config file');
-const noLatency = 'Latency monitoring is not available in this server.';
 
 export function serverCommands(engine: Engine): CommandGroup<Client> {
   return {
@@ -154,12 +176,5 @@ export function serverCommands(engine: Engine): CommandGroup<Client> {
       engine.slowLog.entries = [];
       return OK;
     },
-    'latency|latest': () => [],
-    'latency|history': () => [],
-    'latency|reset': () => 0,
-    'latency|histogram': () => new Map(),
-    'latency|doctor': () => new Verbatim(noLatency),
-    'memory|doctor': () => new Verbatim('No memory advice is given by this server.'),
-    'memory|purge': () => OK,
   };
 }

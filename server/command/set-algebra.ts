@@ -32,7 +32,7 @@ function* difference(sets: Sets): Generator<string> {
 
 function store(ctx: Context, argv: readonly string[], combine: Combine, event: string): Reply {
   const target = argv[1]!;
-  const result = SetValue.from(combine(setsAt(ctx, argv.slice(2))));
+  const result = SetValue.from(combine(setsAt(ctx, argv.slice(2))), ctx.store.host.limits);
   if (result.size > 0) {
     ctx.store.replace(target, result);
     ctx.store.changed(target, 's', event);

@@ -86,7 +86,7 @@ function create(ctx: Context, argv: readonly string[]): Reply {
   const options = readGroupOptions(argv, true);
   const found = options.makeStream ? streamAt(ctx, key) : streamForGroups(ctx, key);
   const id: StreamId = start === '$' ? (found?.lastId ?? ZERO_ID) : readId(start);
-  const stream = found ?? new StreamValue();
+  const stream = found ?? new StreamValue(ctx.store.host.limits);
   if (found === undefined) ctx.store.put(key, stream);
   if (stream.groups.has(name)) throw new ReplyError('BUSYGROUP Consumer Group name already exists');
   stream.groups.set(name, new Group(name, id, options.entriesRead));

@@ -4,15 +4,22 @@
 // Invariant: the effects of a command leave together, after it ran and before the next one starts.
 
 import type { World } from '../../lib/base/world.ts';
+import { Flag } from '../../lib/command/flags.ts';
 import { type Reply, ReplyError } from '../../lib/wire/reply.ts';
 import type { GuardRequest } from '../cluster/guard.ts';
 import { randomId } from '../cluster/ids.ts';
 import { Config } from '../config/config.ts';
+import { Eviction, type EvictionHost } from '../eviction/eviction.ts';
 import { Databases } from '../keyspace/databases.ts';
 import type { EventKind, Store } from '../keyspace/store.ts';
 import { BlockedClients } from './blocking.ts';
 import { Client, type Outlet } from './client.ts';
+import { DebugWords } from './debug-words.ts';
+import { keepKeyspaceSettings } from './keyspace-settings.ts';
+import { LatencyHistogram, LatencyMonitor } from './latency.ts';
+import { BufferBytes } from './memory.ts';
 import { PubSubHub } from './pubsub-hub.ts';
+import { Rates } from './rates.ts';
 import { Blocked, type Command, type CommandGroup, Later, type Outcome, Registry } from './registry.ts';
 import { SlowLog } from './slow-log.ts';
 
@@ -75,6 +82,17 @@ export interface EngineHooks {
   onAddressesSet?: (names: readonly string[], done: (refused: RefusedParameter | undefined) => void) => void;
   /** CONFIG REWRITE: the refusal, or undefined. */
   onConfigRewrite?: () => ReplyError | undefined;
+  /** CONFIG SET dir: makes it the place of this node's files; the absolute path, or why not. */
+  enterDir?: (path: string) => { readonly path: string } | { readonly why: string };
+  /** DEBUG SLEEP of a process of its own: returns after `ms`. */
+  blockFor?: (ms: number) => void;
+  /** DEBUG SLEEP of a node inside a program: answers nobody for `ms`, then calls `done`. Gives what ends it early. */
+  freezeFor?: (ms: number, done: () => void) => () => void;
+  /** The lines of INFO memory about scripts. */
+  scriptMemoryInfo?: () => readonly string[];
+  /** Bytes of buffers that are about replicas and the log. */
+  persistenceMemory?: () => { readonly aofBuffer: number };
+  replicationMemory?: () => { readonly backlog: number; readonly replicaBuffers: number };
   /** The path for INFO server; `''` or no hook: none. */
   configFile?: () => string;
 }
@@ -114,7 +132,12 @@ export class Engine {
   readonly monitors: Set<Client> = new Set();
   readonly pubsub: PubSubHub = new PubSubHub();
   readonly blocked: BlockedClients = new BlockedClients();
+  readonly debug: DebugWords = new DebugWords();
   readonly slowLog: SlowLog;
+  readonly latency: LatencyMonitor;
+  readonly memory: Eviction;
+  readonly bufferBytes: BufferBytes;
+  readonly rates: Rates;
   readonly started: number;
   readonly clusterEnabled: boolean;
   /** Written by the node: answers LOADING, MASTERDOWN and READONLY. */
@@ -141,6 +164,9 @@ export class Engine {
   #nextId = 1;
   #effects: Effect[] = [];
   #events = '';
+  #tracksLatency = true;
+  /** Calls that take less are of no interest to anybody. */
+  #slowMs = 0;
 
   constructor(options: EngineOptions) {
     this.world = options.world;
@@ -152,16 +178,31 @@ export class Engine {
       count: this.clusterEnabled ? 1 : this.config.number('databases'),
       indexSlots: this.clusterEnabled,
     });
+    keepKeyspaceSettings(this.config, this.databases);
     this.slowLog = new SlowLog(this.config);
+    this.latency = new LatencyMonitor(this.world, this.config);
+    this.bufferBytes = new BufferBytes(this.world, this.clients);
+    this.rates = new Rates(this.world, this.stats);
+    this.memory = new Eviction(this.world, this.databases, this.#evictionHost());
     this.started = this.world.now();
     this.runId = randomId(this.world);
     this.databases.onReady = (store, key) => this.blocked.ready(store, key);
     this.databases.onExpired = (store, key) => this.#collect(store.index, ['DEL', key]);
     this.config.onChange((name) => {
       if (name === 'notify-keyspace-events') this.#listenToEvents();
+      if (name.startsWith('maxmemory')) this.#limitMemory();
+      if (name.startsWith('slowlog-') || name.startsWith('latency-')) this.#readLimits();
     });
+    this.#readLimits();
+    this.#limitMemory();
     this.#listenToEvents();
-    this.databases.start(() => this.finish());
+    this.databases.start(
+      () => this.finish(),
+      (ms) => {
+        this.latency.note('expire-cycle', ms);
+        this.rates.tick();
+      },
+    );
   }
 
   add(group: CommandGroup<Client>): void {
@@ -196,13 +237,12 @@ export class Engine {
    */
   run(client: Client, command: Command<Client>, argv: readonly string[]): Reply | undefined {
     const dirty = this.databases.dirty;
-    const before = this.slowLog.enabled ? this.world.now() : 0;
+    const before = this.world.now();
     const outcome = this.#call(client, command, argv);
-    if (this.slowLog.enabled) {
-      const spent = this.world.now() - before;
-      command.spent += spent;
-      this.slowLog.note(client, argv, spent);
-    }
+    const spent = this.world.now() - before;
+    command.spent += spent;
+    if (this.#tracksLatency) noteLatency(command, spent);
+    if (spent >= this.#slowMs) this.#noteSlow(client, command, argv, spent);
     this.#collectChanges(client, argv, dirty);
     if (typeof outcome !== 'object') return outcome;
     if (outcome instanceof Blocked) return this.#park(client, argv, outcome);
@@ -241,6 +281,46 @@ export class Engine {
   /** Replicates words that no client sent: what a settled `Later` or the node itself did to the keys. */
   effect(store: Store, ...effects: (readonly string[])[]): void {
     for (const argv of effects) this.#collect(store.index, argv);
+  }
+
+  /** Longer than a limit of the slow log or of the latency monitor. */
+  #noteSlow(client: Client, { row }: Command<Client>, argv: readonly string[], spent: number): void {
+    if ((row.flags & Flag.skipSlowlog) === 0) this.slowLog.note(client, argv, spent, row.name);
+    this.latency.note((row.flags & Flag.fast) !== 0 ? 'fast-command' : 'command', spent);
+  }
+
+  #readLimits(): void {
+    const { latency, slowLog } = this;
+    this.#tracksLatency = this.config.flag('latency-tracking');
+    this.#slowMs = Math.min(slowLog.thresholdMs, latency.threshold > 0 ? latency.threshold : Number.POSITIVE_INFINITY);
+  }
+
+  #limitMemory(): void {
+    const { config } = this;
+    this.memory.configure({
+      limit: config.number('maxmemory'),
+      policy: config.get('maxmemory-policy'),
+      samples: config.number('maxmemory-samples'),
+      tenacity: config.number('maxmemory-eviction-tenacity'),
+    });
+  }
+
+  /** Deletions that make room are effects like those of a client, each on its own. */
+  #evictionHost(): EvictionHost {
+    const engine = this;
+    return {
+      otherBytes: () => engine.bufferBytes.recent,
+      onEvicted: (store, key) => {
+        engine.effect(store, [engine.config.flag('lazyfree-lazy-eviction') ? 'UNLINK' : 'DEL', key]);
+        engine.finish();
+      },
+      get exempt() {
+        // A replica holds what its primary holds.
+        const follows = engine.databases.mode !== 'primary' && engine.config.flag('replica-ignore-maxmemory');
+        return follows || engine.loading || engine.pausedUntil > engine.world.now();
+      },
+      onRound: (ms) => engine.latency.note('eviction-cycle', ms),
+    };
   }
 
   #call(client: Client, command: Command<Client>, argv: readonly string[]): Outcome {
@@ -325,6 +405,11 @@ export class Engine {
     if (this.#events.includes('K')) this.pubsub.publish(`__keyspace@${store.index}__:${key}`, event);
     if (this.#events.includes('E')) this.pubsub.publish(`__keyevent@${store.index}__:${event}`, key);
   }
+}
+
+function noteLatency(command: Command<Client>, ms: number): void {
+  command.histogram ??= new LatencyHistogram();
+  command.histogram.note(ms);
 }
 
 /** Inside EXEC nothing may wait: what is known at once is the answer. */

@@ -6,6 +6,7 @@ import type { World } from '../../lib/base/world.ts';
 import { type CommandRow, commandOf } from '../../lib/command/table.ts';
 import { type Reply, ReplyError } from '../../lib/wire/reply.ts';
 import type { Store } from '../keyspace/store.ts';
+import type { LatencyHistogram } from './latency.ts';
 
 /** A command that found nothing to answer yet. The session parks it until one of `keys` is signalled ready. */
 export class Blocked {
@@ -67,6 +68,8 @@ export interface Command<C extends Context = Context> {
   failed: number;
   /** Time spent, in ms. */
   spent: number;
+  /** How long the calls took, once one was made while `latency-tracking` is on. */
+  histogram: LatencyHistogram | undefined;
 }
 
 /** Spellings other than lower case that are remembered, so that a look-up of GET need not lower it each time. */
@@ -82,7 +85,7 @@ export class Registry<C extends Context> {
     for (const [name, handler] of Object.entries(group)) {
       const row = commandOf(name);
       if (row === undefined) throw new RangeError(`no such command in the table: ${name}`);
-      this.#byName.set(name, { row, handler, calls: 0, rejected: 0, failed: 0, spent: 0 });
+      this.#byName.set(name, { row, handler, calls: 0, rejected: 0, failed: 0, spent: 0, histogram: undefined });
       const bar = name.indexOf('|');
       if (bar > 0) this.#containers.add(name.slice(0, bar));
     }

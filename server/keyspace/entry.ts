@@ -12,8 +12,8 @@ export interface Value {
   readonly size: number;
   /** A deep copy, for COPY. */
   clone(): Value;
-  /** Estimated bytes held, for MEMORY USAGE; optional. */
-  memory?(): number;
+  /** Estimated bytes held, without a walk over them. */
+  memory(): number;
 }
 
 /** A string is held as itself, one byte per char. */
@@ -35,8 +35,10 @@ export class Entry {
   form: 'raw' | 'embstr' | undefined = undefined;
   /** Absolute ms since the epoch, or `never`. */
   expireAt: number = never;
-  /** Store clock (ms) at the last touch, for OBJECT IDLETIME. */
+  /** What the AccessClock stamped it with when it was last touched. */
   accessed = 0;
+  /** Estimated bytes, as counted in its store; the deadline's come on top. */
+  bytes = 0;
   /** Index in the store's dense array. */
   place = 0;
   /** Index in the expiry heap, -1 when it has no deadline. */

@@ -1,6 +1,8 @@
 // How the parts of a node serve each other: what the engine asks of the others, and what the membership does.
 // Owns nothing. Parts are asked for when they are needed: some do not exist yet when these are made.
 
+import { statSync } from 'node:fs';
+import { resolve } from 'node:path';
 import type { ReplyError } from '../../lib/wire/reply.ts';
 import { guard } from '../cluster/guard.ts';
 import type { Engine, EngineHooks } from '../engine/engine.ts';
@@ -31,6 +33,8 @@ export interface NodeParts {
   readonly saving: Saving | undefined;
   /** Keeps the member's state, before anything that follows from it is told: the others build on it. */
   saveState(): void;
+  /** As EngineHooks.freezeFor. */
+  freezeFor(ms: number, done: () => void): () => void;
   close(): void;
 }
 
@@ -63,11 +67,25 @@ export function engineHooks(parts: NodeParts, cluster: boolean, configFile: Conf
     onAddressesSet: (names, done) => void parts.doors.rebind(names).then(done),
     configFile: () => configFile?.path ?? '',
     ...(configFile && { onConfigRewrite: () => configFile.rewrite() }),
+    replicationMemory: () => parts.replication.memory(),
+    persistenceMemory: () => ({ aofBuffer: parts.saving?.logBuffer ?? 0 }),
+    enterDir: (path) => enterDir(path),
+    freezeFor: (ms, done) => parts.freezeFor(ms, done),
     onShutdown: (how, done) => {
       if (how === 'abort') done(parts.shutdown.abort());
       else parts.shutdown.begin(how, done);
     },
   };
+}
+
+/** A node may share its process with others: its files move, the process stays where it is. */
+function enterDir(path: string): { readonly path: string } | { readonly why: string } {
+  const place = resolve(path);
+  try {
+    return statSync(place).isDirectory() ? { path: place } : { why: 'Not a directory' };
+  } catch (error) {
+    return { why: (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'No such file or directory' : String(error) };
+  }
 }
 
 export function memberHost(parts: NodeParts): MemberHost {

@@ -149,7 +149,7 @@ async function run({ config, warnings, nodeId, file }: Plan, world: ProcessWorld
   };
   const rewritten =
     file === undefined ? {} : { configFile: { path: file, rewrite: () => rewriteFile(file, config, world) } };
-  const node = await openNode({ ...asked, ...rewritten, port: port === 0 ? undefined : port, onFatal });
+  const node = await openNode({ ...asked, ...rewritten, port: port === 0 ? undefined : port, blockFor, onFatal });
   world.role = () => (node.isReplica ? 'S' : 'M');
   const pidFile = writePid(config, world);
   try {
@@ -168,6 +168,11 @@ async function run({ config, warnings, nodeId, file }: Plan, world: ProcessWorld
   }
   note(world, 'lingcache is now ready to exit, bye bye...');
   return code;
+}
+
+/** Nothing of this process runs for so long. */
+function blockFor(ms: number): void {
+  if (ms > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
 /** CONFIG REWRITE. */

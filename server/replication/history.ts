@@ -71,6 +71,11 @@ export class History {
     return id === this.#id || (id === this.#formerId && next <= this.#formerEnd);
   }
 
+  /** A new name that nobody knows; the old one is forgotten. */
+  renew(): void {
+    this.#rename();
+  }
+
   /** Leaves the stream of a master to go on alone: a new name, the old one good up to here. */
   branch(): void {
     this.#formerId = this.#id;
