@@ -13,8 +13,9 @@ import { StreamValue } from '../keyspace/types/stream.ts';
 import { readIndex, readStore } from './db-index.ts';
 import { noSuchKey } from './expire.ts';
 
-/** Small integers are shared objects in redis-server, and say so. */
-function refcountOf({ value, form }: Entry): number {
+/** Small integers are shared objects in redis-server, and say so, unless each key has to remember its own use. */
+function refcountOf(engine: Engine, { value, form }: Entry): number {
+  if (engine.memory.limit > 0 && /lru|lfu/.test(engine.config.get('maxmemory-policy'))) return 1;
   return form === undefined && typeof value === 'string' && /^(?:0|[1-9]\d{0,3})$/.test(value) ? 2147483647 : 1;
 }
 
@@ -210,7 +211,7 @@ export function keyCommands(engine: Engine): CommandGroup<Client> {
     flushall: (client, argv) => flush(engine, client, argv, engine.databases.stores),
     swapdb: (_client, argv) => swap(engine, argv),
     'object|encoding': (ctx, argv) => objectInfo(ctx, argv, (entry) => encodingOf(entry)),
-    'object|refcount': (ctx, argv) => objectInfo(ctx, argv, (entry) => refcountOf(entry)),
+    'object|refcount': (ctx, argv) => objectInfo(ctx, argv, (entry) => refcountOf(engine, entry)),
     'object|idletime': (ctx, argv) => objectInfo(ctx, argv, (entry) => idleSeconds(ctx, entry)),
     'object|freq': (ctx, argv) => objectInfo(ctx, argv, (entry) => frequency(ctx, entry)),
   };

@@ -11,23 +11,20 @@ function hostname(text: string): string | undefined {
 
 const plain = (text: string): boolean => !/[/\\]/.test(text);
 
-const titleVariables = new Set([
-  'title',
-  'listen-addr',
-  'server-mode',
-  'port',
-  'tls-port',
-  'unixsocket',
-  'config-file',
-]);
+/** Variables of a title that always stand for something, and those that may be empty. */
+const filled = new Set(['listen-addr', 'server-mode', 'port', 'tls-port']);
+const maybeEmpty = new Set(['title', 'unixsocket', 'config-file']);
 
-/** `{name}` is a variable, `{{` a brace; spaces alone are no title. */
+/** `{name}` is a variable, `{{` a brace; what comes of it may not be empty. */
 function title(text: string): string | undefined {
   const refusal = 'template format is invalid or contains unknown variables';
-  const rest = text
-    .replaceAll('{{', '')
-    .replace(/\{([^}]*)\}/g, (whole, name: string) => (titleVariables.has(name) ? 'x' : whole));
-  return rest.includes('{') || (text.trim() === '' && !text.includes('{')) ? refusal : undefined;
+  let known = true;
+  const shown = text.replace(/\{(?:\{|([^}]*)\}|[^}]*$)/g, (whole, name?: string) => {
+    if (whole === '{{') return 'x';
+    known &&= name !== undefined && (filled.has(name) || maybeEmpty.has(name));
+    return filled.has(name ?? '') ? 'x' : '';
+  });
+  return known && /[^ ]/.test(shown) ? undefined : refusal;
 }
 
 export const checks: Readonly<Record<string, (text: string) => string | undefined>> = {

@@ -17,9 +17,11 @@ interface Parameter {
   value: string;
 }
 
-/** `hz` means what lies within these. */
-const leastHz = 1;
-const mostHz = 500;
+/** Some values are taken and then brought within what is sensible. */
+const sensible: Readonly<Record<string, readonly [least: number, most: number]>> = {
+  hz: [1, 500],
+  'repl-backlog-size': [16 * 1024, Number.POSITIVE_INFINITY],
+};
 
 export interface OutputLimit {
   readonly hard: number;
@@ -164,7 +166,7 @@ export class Config {
     if (parameter === undefined) return 'unknown parameter';
     const parsed = parameter.kind.read(text, parameter.value, checkRange);
     if (parsed.value === undefined) return parsed.why;
-    parameter.value = parameter.name === 'hz' ? nearestHz(parsed.value) : parsed.value;
+    parameter.value = within(sensible[parameter.name], parsed.value);
     this.#limits.clear();
     return undefined;
   }
@@ -177,8 +179,11 @@ function readRow(name: string, text: string, value: string): Parameter {
   return { name, kind, fixed, guarded, hidden, value };
 }
 
-function nearestHz(text: string): string {
-  return String(Math.min(Math.max(Number(text), leastHz), mostHz));
+function within(bounds: readonly [number, number] | undefined, text: string): string {
+  if (bounds === undefined) return text;
+  const [least, most] = bounds;
+  const value = Number(text);
+  return value < least || value > most ? String(Math.min(Math.max(value, least), most)) : text;
 }
 
 /** `A` stands for all classes of events when it is printed, for the one of new keys too. */

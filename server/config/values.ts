@@ -140,7 +140,7 @@ function someOf(words: readonly string[]): Kind {
   const why = `argument(s) must be one of the following: ${words.join(', ')}`;
   return {
     read(text) {
-      const given = new Set(text.split(' ').map((word) => word.toLowerCase()));
+      const given = new Set(text.split(' ').map((word) => cut(word).toLowerCase()));
       for (const word of given) if (!words.includes(word)) return { why };
       const set = words.slice(1).filter((word) => given.has(word));
       if (set.includes('save') && set.includes('nosave')) {
@@ -153,8 +153,8 @@ function someOf(words: readonly string[]): Kind {
 
 const savePoints: Kind = {
   read(text) {
-    if (text === '') return { value: '' };
-    const read = text.split(' ').map(readLoose);
+    if (cut(text) === '') return { value: '' };
+    const read = text.split(' ').map((word) => readLoose(cut(word)));
     const sound = read.every((value, at) => value !== undefined && value >= (at % 2 === 0 ? 1n : 0n));
     if (!sound || read.length % 2 !== 0) return { why: 'Invalid save parameters' };
     return { value: read.map((value, at) => (at % 2 === 0 ? value : BigInt.asIntN(32, value!))).join(' ') };
@@ -166,15 +166,16 @@ const bufferError = 'Error in hard, soft or soft_seconds setting in buffer limit
 /** `class hard soft seconds` groups; classes not named keep their limits. */
 const buffers: Kind = {
   read(text, before) {
-    const words = text === '' ? [''] : text.split(' ');
+    if (text === '') return { value: before };
+    const words = text.split(' ');
     const now = before.split(' ');
     if (words.length % 4 !== 0) return { why: 'Wrong number of arguments in buffer limit configuration.' };
     for (let at = 0; at < words.length; at += 4) {
-      const name = words[at]!.toLowerCase();
+      const name = cut(words[at]!).toLowerCase();
       const place = now.indexOf(name === 'replica' ? 'slave' : name);
       if (place < 0 || place % 4 !== 0) return { why: 'Invalid client class specified in buffer limit configuration.' };
       const [hard, soft] = [readBytes(words[at + 1]!), readBytes(words[at + 2]!)];
-      const seconds = readLoose(words[at + 3]!);
+      const seconds = readLoose(cut(words[at + 3]!));
       if (hard === undefined || soft === undefined || seconds === undefined) return { why: bufferError };
       const kept = BigInt.asIntN(32, seconds);
       if (kept < 0n) return { why: bufferError };
@@ -191,11 +192,11 @@ const allEvents = 'g$lshzxetd';
 /** Letters in the order they are printed; all classes of A together print as A. */
 const events: Kind = {
   read(text) {
-    for (const letter of text) {
+    for (const letter of cut(text)) {
       if (!eventLetters.includes(letter)) return { why: "Invalid event class character. Use 'Ag$lshzxeKEtmdn'." };
     }
     const has = (letter: string): boolean =>
-      text.includes(letter) || (text.includes('A') && allEvents.includes(letter));
+      cut(text).includes(letter) || (cut(text).includes('A') && allEvents.includes(letter));
     const classes = [...allEvents].every(has) ? 'A' : [...allEvents].filter(has).join('');
     return { value: classes + [...'nKEm'].filter(has).join('') };
   },
@@ -203,7 +204,7 @@ const events: Kind = {
 
 const scores: Kind = {
   read(text) {
-    const read = text.split(' ').map(readLoose);
+    const read = text.split(' ').map((word) => readLoose(cut(word)));
     if (read.length !== 3) return { why: 'wrong number of arguments' };
     if (read.some((value) => value === undefined || value < -2000n || value > 2000n)) {
       return { why: 'Invalid oom-score-adj-values, elements must be between -2000 and 2000.' };
@@ -236,20 +237,26 @@ const master: Kind = {
 const percentiles: Kind = {
   read(text) {
     if (text === '') return { value: '' };
-    const read = text.split(' ').map(parseDouble);
-    if (read.some((value) => value === undefined)) {
-      return { why: 'Invalid latency-tracking-info-percentiles parameters' };
+    const read: string[] = [];
+    for (const word of text.split(' ')) {
+      const value = parseDouble(word);
+      if (value === undefined) return { why: 'Invalid latency-tracking-info-percentiles parameters' };
+      if (value < 0 || value > 100) {
+        return { why: 'latency-tracking-info-percentiles parameters should sit between [0.0,100.0]' };
+      }
+      read.push(Object.is(value, -0) ? '-0' : String(Number(value.toFixed(6))));
     }
-    if (read.some((value) => value! < 0 || value! > 100)) {
-      return { why: 'latency-tracking-info-percentiles parameters should sit between [0.0,100.0]' };
-    }
-    return { value: read.map((value) => String(Number(value!.toFixed(6)))).join(' ') };
+    return { value: read.join(' ') };
   },
 };
 
+/** Texts that may hold any byte; others end at their first zero byte. */
+const binary = new Set(['masterauth', 'requirepass']);
+
 function texts(name: string): Kind {
   return {
-    read(text) {
+    read(given) {
+      const text = binary.has(name) ? given : cut(given);
       const why = checks[name]?.(text);
       return why === undefined ? { value: text } : { why };
     },

@@ -29,7 +29,6 @@ export const never = -1;
 /** One key with its place in every index of its store. Only the store writes the places. */
 export class Entry {
   readonly key: string;
-  readonly slot: number;
   value: Stored;
   /** How redis-server would hold this string, when the text alone does not say (`raw` after APPEND). */
   form: 'raw' | 'embstr' | undefined = undefined;
@@ -43,13 +42,22 @@ export class Entry {
   place = 0;
   /** Index in the expiry heap, -1 when it has no deadline. */
   heapPlace = -1;
-  /** Neighbours in the slot's list: newer and older. */
-  newer: Entry | undefined = undefined;
-  older: Entry | undefined = undefined;
 
-  constructor(key: string, slot: number, value: Stored) {
+  constructor(key: string, value: Stored) {
     this.key = key;
-    this.slot = slot;
     this.value = value;
+  }
+}
+
+/** One key of a database whose slots are indexed. Other databases save its fields. */
+export class SlotEntry extends Entry {
+  readonly slot: number;
+  /** Neighbours in the slot's list. */
+  newer: SlotEntry | undefined = undefined;
+  older: SlotEntry | undefined = undefined;
+
+  constructor(key: string, value: Stored, slot: number) {
+    super(key, value);
+    this.slot = slot;
   }
 }

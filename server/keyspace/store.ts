@@ -11,9 +11,9 @@ import { slotOfBinary } from '../../lib/wire/slot.ts';
 import type { AccessClock } from './access-clock.ts';
 import { Attention, type Watcher } from './attention.ts';
 import type { EncodingLimits } from './encoding.ts';
-import { Entry, never, type Stored, type Value } from './entry.ts';
+import { Entry, never, SlotEntry, type Stored, type Value } from './entry.ts';
 import { ExpiryHeap } from './expiry.ts';
-import { deadlineBytes, entryBytes, stringBytes } from './footprint.ts';
+import { deadlineBytes, entryBytes, slotEntryBytes, stringBytes } from './footprint.ts';
 import { SlotIndex } from './slot-index.ts';
 
 export type { Watcher } from './attention.ts';
@@ -396,7 +396,7 @@ export class Store {
   #count(entry: Entry): void {
     const { value } = entry;
     const bytes =
-      entryBytes +
+      (this.#slots === undefined ? entryBytes : slotEntryBytes) +
       stringBytes(entry.key.length) +
       (typeof value === 'string' ? stringBytes(value.length) : value.memory());
     this.#bytes += bytes - entry.bytes;
@@ -412,12 +412,12 @@ export class Store {
     // A replica may write over a key that it only hides.
     const hidden = this.#map.get(key);
     if (hidden !== undefined) this.#remove(hidden);
-    const entry = new Entry(key, this.#slots === undefined ? 0 : slotOfBinary(key), value);
+    const entry = this.#slots === undefined ? new Entry(key, value) : new SlotEntry(key, value, slotOfBinary(key));
     entry.accessed = this.host.access.fresh();
     this.#map.set(key, entry);
     entry.place = this.#dense.length;
     this.#dense.push(entry);
-    this.#slots?.add(entry);
+    if (entry instanceof SlotEntry) this.#slots!.add(entry);
     this.#last = entry;
     this.#count(entry);
     this.host.onEvent?.(this, 'n', 'new', key);
@@ -434,6 +434,6 @@ export class Store {
       last.place = entry.place;
     }
     if (entry.heapPlace >= 0) this.#expiry.remove(entry);
-    this.#slots?.remove(entry);
+    if (entry instanceof SlotEntry) this.#slots!.remove(entry);
   }
 }

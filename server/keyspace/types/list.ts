@@ -1,7 +1,7 @@
 // A list value: a ring buffer, so both ends and any index are O(1) and an insert moves the shorter side.
 // Knows nothing of keys or commands. Invariant: the capacity is a power of two, `#size` elements start at `#head`.
 
-import { aggregateBytes, elementBytes } from '../footprint.ts';
+import { elementBytes, listBytes } from '../footprint.ts';
 import { EMPTY_LISTPACK, textSize } from './listpack-size.ts';
 
 const MIN_CAPACITY = 8;
@@ -125,7 +125,7 @@ export class ListValue implements Iterable<string> {
   }
 
   memory(): number {
-    return aggregateBytes + this.#size * elementBytes + this.#text;
+    return listBytes + this.#size * elementBytes + this.#text;
   }
 
   /** Nodes of a quicklist with these items, and their bytes: `fill` as `list-max-listpack-size`. Walks the list. */

@@ -2,7 +2,7 @@
 // Invariants: map and skip list hold the same pairs; a score is never NaN; a compact set that grew stays a skiplist.
 
 import { defaultLimits, type EncodingLimits } from '../encoding.ts';
-import { aggregateBytes, scoredBytes } from '../footprint.ts';
+import { scoredBytes, zsetBytes } from '../footprint.ts';
 import { MemberIndex } from './member-index.ts';
 import { SkipList, type SkipNode } from './skip-list.ts';
 
@@ -134,7 +134,7 @@ export class ZsetValue {
   }
 
   memory(): number {
-    return aggregateBytes + this.#scores.size * scoredBytes + this.#text;
+    return zsetBytes + this.#scores.size * scoredBytes + this.#text;
   }
 
   #growFor(member: string): void {
