@@ -11,27 +11,35 @@ import {
   RedisError,
   TimeoutError,
 } from './base/errors.ts';
-import { Chain } from './facade/chain.ts';
 import { Cluster } from './facade/cluster.ts';
-import { Command } from './facade/command.ts';
-import type { RedisOptions } from './facade/options.ts';
+import { Command } from './facade/compat/command.ts';
+import { Chain } from './facade/pipeline.ts';
 import { Redis as RedisNode } from './facade/redis.ts';
-import { ScanStream } from './facade/scan-stream.ts';
-import type { ReplyMappingMode } from './facade/types.ts';
+import type { RedisOptions, ReplyMappingMode } from './options/options.ts';
+import { ScanStream } from './scan/scan-stream.ts';
 import { ReplyError } from './wire/reply.ts';
 import { slotOf } from './wire/slot.ts';
 
 export type { CacheStats, NearCacheOptions } from './cache/near-cache.ts';
-export type { NodeRole } from './facade/cluster.ts';
-export type { ClusterStats } from './facade/cluster-stats.ts';
-export type { CommandOptions } from './facade/command.ts';
-export type { HimportFieldset } from './facade/himport.ts';
-export type { Status as ClusterStatus, Status as RedisStatus } from './facade/lifecycle.ts';
 export type {
   BatchContext as BatchOperationContext,
   CommandContext as CommandTraceContext,
   ConnectContext as ConnectTraceContext,
-} from './facade/observe.ts';
+} from './core/diagnostics.ts';
+export type { Status as ClusterStatus, Status as RedisStatus } from './core/lifecycle.ts';
+export type { ClusterStats } from './core/stats.ts';
+export type { NodeRole } from './facade/cluster.ts';
+export type { CommandOptions } from './facade/compat/command.ts';
+export type { ChainableCommander, RedisCommander } from './facade/surface.generated/index.ts';
+export type {
+  Callback,
+  ClientContext,
+  RedisKey,
+  RedisValue,
+  Result,
+  ResultTypes,
+} from './facade/types.ts';
+export type { HimportFieldset } from './options/fieldsets.ts';
 export type {
   ClusterNode,
   ClusterOptions,
@@ -41,20 +49,11 @@ export type {
   NatMap,
   RedirectAllow,
   RedisOptions,
+  ReplyMappingMode,
   ScriptDefinition,
   StandaloneConnectionOptions,
-} from './facade/options.ts';
-export type { ChainableCommander, RedisCommander } from './facade/surface.generated/index.ts';
-export type {
-  Callback,
-  ClientContext,
-  RedisKey,
-  RedisValue,
-  ReplyMappingMode,
-  Result,
-  ResultTypes,
-  ScanStreamOptions,
-} from './facade/types.ts';
+} from './options/options.ts';
+export type { ScanStreamOptions } from './scan/scan-stream.ts';
 
 /** Prints what a callback got; ioredis has it for examples. */
 export function print(error: Error | null | undefined, reply?: unknown): void {

@@ -171,7 +171,7 @@ export class Pipeline {
     const [slot = -1] = slots;
     const buffers = commands.some((call) => call.encoding === 'buffer');
     const transaction = new Transaction(
-      commands.map((call) => call.fallback ?? call.argv),
+      commands.map((call) => call.remedy?.argv ?? call.argv),
       slot,
       buffers ? 'buffer' : 'utf8',
       this.#host.dispatcher,

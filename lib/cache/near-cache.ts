@@ -7,14 +7,7 @@
 import { LRUCache } from 'lru-cache';
 import { AwakeClock } from '../base/awake.ts';
 import type { World } from '../base/world.ts';
-import {
-  type Call,
-  CallFlag,
-  type CallGroup,
-  type Dispatcher,
-  type Parcel,
-  type ReplySource,
-} from '../connection/call.ts';
+import { type Call, CallFlag, type Dispatcher, type Parcel, type ReplySource } from '../connection/call.ts';
 import type { Keeper, KeeperState } from '../connection/keeper.ts';
 import type { Shard, SlotMap } from '../topology/slot-map.ts';
 import type { Push } from '../wire/reply.ts';
@@ -104,8 +97,7 @@ export class NearCache {
   /** The map at its last change. */
   #seen: SlotMap | undefined;
   readonly #counts = { hits: 0, misses: 0, joined: 0, invalidations: 0 };
-  /** For writes that belong to no batch. */
-  readonly #lone: CallGroup = { settled: (call, error, value) => this.#settleWrite(null, call, error, value) };
+  readonly #onWritten = (call: Call): void => this.#wrote(call);
 
   constructor(options: NearCacheOptions, host: NearCacheHost, world: World) {
     this.#host = host;
@@ -169,11 +161,7 @@ export class NearCache {
     if ((call.flags & CallFlag.readOnly) !== 0) return;
     if (call.slot < 0 && !flushes.has(call.name.toLowerCase())) return;
     this.#wrote(call);
-    const inner = call.group;
-    call.group =
-      inner === null
-        ? this.#lone
-        : { settled: (settled, error, value) => this.#settleWrite(inner, settled, error, value) };
+    call.onSettled(this.#onWritten);
   }
 
   /** Slots have other owners: what was kept of exactly those goes. */
@@ -323,12 +311,5 @@ export class NearCache {
   #wrote(call: Call): void {
     if (call.slot < 0) this.#flushed(undefined);
     else for (const key of keyNamesOf(call.argv)) this.#changed(key);
-  }
-
-  #settleWrite(inner: CallGroup | null, call: Call, error: Error | null, value: unknown): void {
-    this.#wrote(call);
-    if (inner !== null) inner.settled(call, error, value);
-    else if (error === null) call.resolve(value);
-    else call.reject(error);
   }
 }

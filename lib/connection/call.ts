@@ -90,8 +90,8 @@ const Trip = { redirects: 0, attempts: 8, writes: 16, losses: 24 } as const;
 export class Call implements Parcel {
   /** argv[0] is the command's name. */
   argv: readonly Argument[];
-  /** Words to send instead when the server does not know the script (EVALSHA -> EVAL). */
-  fallback: readonly Argument[] | undefined = undefined;
+  /** What may help when its server refuses it. */
+  remedy: Remedy | undefined = undefined;
   /** 0-16383, or -1 for a command without keys. */
   readonly slot: number;
   flags: number;
@@ -109,6 +109,7 @@ export class Call implements Parcel {
   lastError: Error | undefined = undefined;
   resolve: (value: unknown) => void = nothing;
   reject: (error: Error) => void = nothing;
+  #listeners: SettledListener[] | undefined = undefined;
 
   constructor(
     argv: readonly Argument[],
@@ -225,6 +226,17 @@ export class Call implements Parcel {
     return asking ? lane.sendAsking(this) : lane.send(this);
   }
 
+  /** `listener` hears how the call has ended, before its caller and its batch do, in the order of being added. */
+  onSettled(listener: SettledListener): void {
+    if (this.#listeners === undefined) this.#listeners = [listener];
+    else this.#listeners.push(listener);
+  }
+
+  #notify(listeners: readonly SettledListener[], error: Error | null, value: unknown): void {
+    this.#listeners = undefined;
+    for (const listener of listeners) listener(this, error, value);
+  }
+
   settle(reply: unknown): void {
     if (this.settled) return;
     if (this.shape === undefined) {
@@ -252,6 +264,7 @@ export class Call implements Parcel {
   finish(error: Error | null, value: unknown): void {
     if (this.settled) return;
     this.#state |= State.settled;
+    if (this.#listeners !== undefined) this.#notify(this.#listeners, error, value);
     const { group } = this;
     if (group !== null) {
       this.group = null;
@@ -265,6 +278,20 @@ export class Call implements Parcel {
     this.reject = nothing;
   }
 }
+
+/** What may help a call that its server refuses, tried once for each call: routers apply it before they judge the refusal. */
+export interface Remedy {
+  /**
+   * Words that do the same and are never refused for this reason (EVAL for EVALSHA): what the first such call of a
+   * connection sends, and what a transaction sends, whose commands are not sent again one by one.
+   */
+  readonly argv?: readonly Argument[];
+  /** True: the refusal is dealt with, and `sendAgain` is given the call once it may be tried again. */
+  apply(call: Call, refusal: ReplyError, sendAgain: (call: Call) => void): boolean;
+}
+
+/** Hears how a call has ended, before its caller does. */
+export type SettledListener = (call: Call, error: Error | null, value: unknown) => void;
 
 /** What a floor below can send on: one address, whatever connection it has just now. */
 export interface Lane {

@@ -170,33 +170,29 @@ export class Connection {
     return !this.#blocked && this.#closed === undefined;
   }
 
-  /** Takes a call; false when the connection is closed or closing (the call is untouched then). */
-  write(call: Call): boolean {
-    if (!this.#put(call)) return false;
-    this.#schedule();
+  /**
+   * Takes a call; false when the connection is closed or closing (the call is untouched then). `leave`: false when the
+   * next call is to leave in the same write.
+   */
+  write(call: Call, leave = true): boolean {
+    if (this.#closed !== undefined || this.#ending) return false;
+    if (this.#fifo.size === 0) {
+      this.#movedAt = this.#world.now();
+      this.#touched = false;
+    }
+    this.#encoder.encode(call.remedy?.argv === undefined ? call.argv : this.#scriptWords(call, call.remedy.argv));
+    this.#fifo.push(call);
+    this.#unflushed++;
+    call.put();
+    if ((call.flags & CallFlag.subscribing) !== 0) this.#expectPushes(call);
+    if (leave) this.#schedule();
     return true;
   }
 
   /** ASKING and the call, next to each other in one write (ASK redirects). */
   writeAsking(call: Call): boolean {
     const asking = new Call(askingArgv, -1, 0, 'utf8', undefined, directSink);
-    if (!this.#put(asking) || !this.#put(call)) return false;
-    this.#schedule();
-    return true;
-  }
-
-  #put(call: Call): boolean {
-    if (this.#closed !== undefined || this.#ending) return false;
-    if (this.#fifo.size === 0) {
-      this.#movedAt = this.#world.now();
-      this.#touched = false;
-    }
-    this.#encoder.encode(call.fallback === undefined ? call.argv : this.#scriptWords(call, call.fallback));
-    this.#fifo.push(call);
-    this.#unflushed++;
-    call.put();
-    if ((call.flags & CallFlag.subscribing) !== 0) this.#expectPushes(call);
-    return true;
+    return this.write(asking, false) && this.write(call);
   }
 
   // A call that is sent again is answered anew for every name; without names its maker knows how often.

@@ -1,67 +1,27 @@
 // What Cluster and Redis do alike: take commands, scripts, Commands made by hand, pipelines and transactions, and end.
-// Where a call goes is told by the hands that each client lends; this file knows neither slots nor connections.
+// What becomes of a call is the backend's business; this file knows neither slots nor connections.
 
 import { EventEmitter } from 'node:events';
-import { cancelledBy } from '../base/errors.ts';
+import { cancelledBy, OptionError } from '../base/errors.ts';
 import { type BatchHost, type Callback, nodeify } from '../batch/pipeline.ts';
 import type { Script } from '../command/script.ts';
-import { type Call, CallFlag, type Dispatcher, type Parcel } from '../connection/call.ts';
+import { type Call, CallFlag } from '../connection/call.ts';
 import type { Encoding } from '../wire/decoder.ts';
-import { type CancelHost, Cancellable } from './cancellable.ts';
-import { Chain, type CommandWords } from './chain.ts';
-import type { Command } from './command.ts';
-import {
-  addScript,
-  answer,
-  type CallMaker,
-  type CommandAdder,
-  installCommands,
-  scriptOf,
-  takeCallback,
-  type Word,
-} from './commander.ts';
-import './debug-log.ts';
-import './hints.ts';
-import type { Status } from './lifecycle.ts';
-import { commandTracing, type Destination, traceCommand, tracedSubmit, traceInUnit } from './observe.ts';
-import type { ScriptDefinition } from './options.ts';
-import { installScanStreams, type KeyScanStreams } from './scan-stream.ts';
+import { type CancelHost, Cancellable } from './abortable.ts';
+import { type CallMaker, type Word, wordOf } from './commands/call-maker.ts';
+import { addScript, type CommandAdder, installCommands, scriptOf } from './commands/install.ts';
+import { promiseOf, takeCallback } from './commands/promise.ts';
+import type { Command } from './compat/command.ts';
+import { Chain, type CommandWords } from './pipeline.ts';
+import '../core/debug-log.ts';
+import '../core/hints.ts';
+import type { ClientBackend } from '../core/client-backend.ts';
+import { commandTracing, type Destination, traceCommand, tracedSubmit, traceInUnit } from '../core/diagnostics.ts';
+import type { Status } from '../core/lifecycle.ts';
+import type { ReplyMappingMode, ScriptDefinition } from '../options/options.ts';
+import { installScanStreams, type KeyScanStreams } from '../scan/scan-stream.ts';
 import type { ChainableCommander, RedisCommander } from './surface.generated/index.ts';
-import type { ReplyMappingMode, ReplyShapes } from './types.ts';
-
-/** What a client lends to what it has in common with the other. */
-export interface ClientHands {
-  readonly maker: CallMaker;
-  readonly dispatcher: Dispatcher;
-  /** Rejections carry the stack of the line that made the call. */
-  readonly friendly: boolean;
-  /** Keys live on several nodes, and subscriptions have a connection of their own. */
-  readonly cluster: boolean;
-  status(): Status;
-  /** Why a call cannot be carried out by this client, whatever the server says; asked for calls of batches. */
-  readonly refuse: (call: Call) => Error | undefined;
-  /** Sends a call made just now, or holds it until the client is ready. */
-  readonly submit: (call: Call) => void;
-  /** As submit, for (un)subscribing calls. */
-  readonly subscribe: (call: Call) => void;
-  /** As submit, for what a batch is made of. */
-  readonly submitBatch: (parcel: Parcel) => void;
-  /** `host:port` of the node that is to answer; undefined while nobody knows. */
-  addressFor(call: Call): string | undefined;
-  /** The database that calls go to. */
-  readonly database: () => number;
-  /** A call that travels inside a transaction, which `exec` ends: announced before it is sent. */
-  watch(call: Call, exec: Call): void;
-  /** A blocking call is about to be submitted whose caller may leave it. */
-  mayRelease?(call: Call): void;
-  /** Ends a blocking call on the server whose caller has left. */
-  release(call: Call): void;
-  /** MULTI without a pipeline. */
-  openTransaction(): Promise<'OK'>;
-  quit(): Promise<'OK'>;
-  /** QUIT has been answered, and a callback is about to hear of it: closes what it has not closed itself. */
-  depart?(): void;
-}
+import type { ReplyShapes } from './types.ts';
 
 // The command methods are put beneath the prototype by installCommands; this gives them their types.
 export interface Client<Mapping extends ReplyMappingMode = 'legacy'>
@@ -72,39 +32,28 @@ export interface Client<Mapping extends ReplyMappingMode = 'legacy'>
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the methods come from installCommands, users may merge their own
 export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extends EventEmitter {
   readonly #scripts = new Map<string, Script>();
-  #hands!: ClientHands;
+  #backend!: ClientBackend;
+  #maker!: CallMaker;
   /** Made with the first signal, for all of them. */
   #cancelHost: CancelHost | undefined;
-  #batches!: BatchHost;
+  /** Made with the first pipeline. */
+  #batchHost: BatchHost | undefined;
 
-  /** Second half of construction: the hands need the client, and the client its hands. */
-  protected static equip(
+  /** Second half of construction: the backend needs the client to emit its events on, and the client its backend. */
+  protected static attach(
     self: EventEmitter,
-    hands: ClientHands,
+    backend: ClientBackend,
+    maker: CallMaker,
     scripts: Readonly<Record<string, ScriptDefinition>> = {},
   ): void {
     const client = self as Client;
-    client.#hands = hands;
-    const destinationOf = (call: Call): Destination => ({
-      address: hands.addressFor(call),
-      database: hands.database(),
-    });
-    client.#batches = {
-      dispatcher: hands.dispatcher,
-      submit: tracedSubmit(hands.submitBatch, destinationOf),
-      oneNode: !hands.cluster,
-      mayRelease: (call) => hands.mayRelease?.(call),
-      release: (call) => hands.release(call),
-      watch: (call, exec) => {
-        hands.watch(call, exec);
-        if (commandTracing.hasSubscribers) traceInUnit(call, destinationOf(call));
-      },
-    };
+    client.#backend = backend;
+    client.#maker = maker;
     for (const [name, script] of Object.entries(scripts)) client.defineCommand(name, script);
   }
 
   get status(): Status {
-    return this.#hands.status();
+    return this.#backend.status;
   }
 
   /** ioredis's is a plain property, and consumers set it after quit(); the client knows better, so it is not changed. */
@@ -124,11 +73,11 @@ export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extend
 
   /** QUIT: what was sent before is answered first. Resolves with "OK"; later commands are rejected. */
   quit(callback?: Callback<'OK'>): Promise<'OK'> {
-    const quitting = this.#hands.quit();
+    const quitting = this.#backend.quit();
     if (callback !== undefined) nodeify(quitting, callback);
     // The callback before the events, and both statuses before whoever awaits goes on.
     quitting.then(
-      () => this.#hands.depart?.(),
+      () => this.#backend.depart(),
       () => undefined,
     );
     return quitting;
@@ -149,7 +98,7 @@ export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extend
   multi(commands?: readonly CommandWords[] | { pipeline?: boolean }, options?: { pipeline?: boolean }): unknown {
     const batch = Array.isArray(commands) ? (commands as readonly CommandWords[]) : undefined;
     const settings = batch ? options : ((commands as { pipeline?: boolean } | undefined) ?? options);
-    return settings?.pipeline === false ? this.#hands.openTransaction() : this.#chain(true).addBatch(batch ?? []);
+    return settings?.pipeline === false ? this.#openTransaction() : this.#chain(true).addBatch(batch ?? []);
   }
 
   /** The same commands, cancelled together when `signal` fires: `client.withAbortSignal(signal).get('k')`. */
@@ -167,23 +116,18 @@ export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extend
 
   /** Sends a Command made by hand and returns its promise. */
   sendCommand(command: Command): Promise<unknown> {
-    const { maker, submit, subscribe } = this.#hands;
-    const call = command.toCall(maker);
-    if ((call.flags & CallFlag.subscribing) === 0) submit(call);
-    else subscribe(call);
+    this.#backend.submit(command.toCall(this.#maker));
     return command.promise;
   }
 
   execute(word: Word, words: unknown[], encoding: Encoding): unknown {
     const callback = takeCallback(words);
-    const { maker, submit, subscribe } = this.#hands;
-    const call = maker.make(word, words, encoding);
-    return this.#answer(call, callback, (word.flags & CallFlag.subscribing) === 0 ? submit : subscribe);
+    return this.#start(this.#maker.make(word, words, encoding), callback);
   }
 
   executeScript(script: Script, args: unknown[], encoding: Encoding): unknown {
     const callback = takeCallback(args);
-    return this.#answer(this.#hands.maker.makeScript(script, args, encoding), callback, this.#hands.submit);
+    return this.#start(this.#maker.makeScript(script, args, encoding), callback);
   }
 
   /** `await using client = new Cluster(...)`: quits at the end of the block. */
@@ -196,45 +140,75 @@ export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extend
     this.disconnect();
   }
 
-  #answer(call: Call, callback: Callback<unknown> | undefined, submit: (call: Call) => void): Promise<unknown> {
-    const { friendly } = this.#hands;
-    if (!commandTracing.hasSubscribers) return answer(call, callback, friendly, submit);
-    const to = { address: this.#hands.addressFor(call), database: this.#hands.database() };
-    return traceAnswer(call, to, callback, friendly, submit);
+  #start(call: Call, callback: Callback<unknown> | undefined): Promise<unknown> {
+    if (commandTracing.hasSubscribers) return this.#startTraced(call, callback);
+    const promise = promiseOf(call, this.#backend.friendlyErrors);
+    this.#backend.submit(call);
+    if (callback !== undefined) nodeify(promise, callback);
+    return promise;
+  }
+
+  // Apart from #start, which would take memory for the closure at every call, traced or not.
+  #startTraced(call: Call, callback: Callback<unknown> | undefined): Promise<unknown> {
+    return traceCommand(call, this.#destinationOf(call), () => {
+      const promise = promiseOf(call, this.#backend.friendlyErrors);
+      this.#backend.submit(call);
+      if (callback !== undefined) nodeify(promise, callback);
+      return promise;
+    });
+  }
+
+  #destinationOf(call: Call): Destination {
+    return { address: this.#backend.addressOf(call), database: this.#backend.database };
+  }
+
+  #openTransaction(): Promise<'OK'> {
+    if (!this.#backend.oneNode) {
+      throw new OptionError('pipeline', 'multi({ pipeline: false }) needs one connection; use it on one of nodes()');
+    }
+    return this.execute(wordOf('multi'), ['multi'], 'utf8') as Promise<'OK'>;
   }
 
   #makeCancelHost(): CancelHost {
+    const backend = this.#backend;
     return {
-      maker: this.#hands.maker,
+      maker: this.#maker,
       scripts: this.#scripts,
       submit: (call) => {
-        if ((call.flags & CallFlag.blocking) !== 0) this.#hands.mayRelease?.(call);
-        this.#hands.submit(call);
+        if ((call.flags & CallFlag.blocking) !== 0) backend.mayRelease(call);
+        backend.submit(call);
       },
       release: (call, signal) => {
         if ((call.flags & CallFlag.blocking) === 0) return;
         // Settled first, so that its loss does not send it again.
         call.fail(cancelledBy(signal));
-        this.#hands.release(call);
+        backend.release(call);
       },
       chain: (transaction) => this.#chain(transaction),
     };
   }
 
-  #chain(transaction: boolean): Chain {
-    return new Chain(this.#batches, this.#hands, this.#scripts, transaction, (this as CommandAdder).addedBuiltinSet);
+  #makeBatchHost(): BatchHost {
+    const backend = this.#backend;
+    const destinationOf = (call: Call): Destination => this.#destinationOf(call);
+    return {
+      dispatcher: backend.dispatcher,
+      submit: tracedSubmit((parcel) => backend.submit(parcel), destinationOf),
+      oneNode: backend.oneNode,
+      mayRelease: (call) => backend.mayRelease(call),
+      release: (call) => backend.release(call),
+      watch: (call, exec) => {
+        backend.watch(call, exec);
+        if (commandTracing.hasSubscribers) traceInUnit(call, destinationOf(call));
+      },
+    };
   }
-}
 
-// Apart from #answer, which would take memory for the closure at every call, traced or not.
-function traceAnswer(
-  call: Call,
-  to: Destination,
-  callback: Callback<unknown> | undefined,
-  friendly: boolean,
-  submit: (call: Call) => void,
-): Promise<unknown> {
-  return traceCommand(call, to, () => answer(call, callback, friendly, submit));
+  #chain(transaction: boolean): Chain {
+    this.#batchHost ??= this.#makeBatchHost();
+    const added = (this as CommandAdder).addedBuiltinSet;
+    return new Chain(this.#batchHost, this.#backend, this.#maker, this.#scripts, transaction, added);
+  }
 }
 
 installCommands(Client.prototype);

@@ -1,40 +1,27 @@
 // One node. On its own it keeps its connection alive by retryStrategy; inside a cluster (`cluster.nodes()`) it shares
 // the cluster's connection to that node. Commands go to this node and nowhere else: a MOVED is an error here.
 
-import { AbortError, RedisError } from '../base/errors.ts';
-import { type World, worldOf } from '../base/world.ts';
+import type { EventEmitter } from 'node:events';
+import { AbortError } from '../base/errors.ts';
+import { worldOf } from '../base/world.ts';
 import { type Callback, nodeify } from '../batch/pipeline.ts';
 import type { BatchResult } from '../batch/scatter.ts';
-import { Call, CallFlag, type Parcel } from '../connection/call.ts';
-import type { Keeper, KeeperState } from '../connection/keeper.ts';
-import { limitBlocking } from './blocking-timeout.ts';
-import { Client, type ClientHands } from './client.ts';
-import { Command } from './command.ts';
-import { CallMaker, wordOf } from './commander.ts';
-import { defaultRedisOptions, redisOptionsOf } from './defaults.ts';
-import { checkRedisOptions } from './option-checks.ts';
-import type { RedisOptions, RedisOptionsWithReplyMapping, ReplyMappingFromOptions } from './options.ts';
-import { type NodeLink, RedisCore } from './redis-core.ts';
-import { ScanStream } from './scan-stream.ts';
-import { type SharedHooks, SharedLink } from './shared-link.ts';
-import type { ReplyMappingMode, ScanStreamOptions } from './types.ts';
+import type { NodeBackend } from '../core/client-backend.ts';
+import { RedisCore } from '../core/redis-core.ts';
+import { defaultRedisOptions, redisOptionsOf } from '../options/defaults.ts';
+import type {
+  RedisOptions,
+  RedisOptionsWithReplyMapping,
+  ReplyMappingFromOptions,
+  ReplyMappingMode,
+} from '../options/options.ts';
+import { checkRedisOptions } from '../options/verify.ts';
+import { ScanStream, type ScanStreamOptions } from '../scan/scan-stream.ts';
+import { Client } from './client.ts';
+import { CallMaker, wordOf } from './commands/call-maker.ts';
 
-/** Marks the constructor call that wraps a cluster's own connection. */
-export const sharedKeeper: unique symbol = Symbol('shared keeper');
-
-/** Of those that the cluster's nodes() gives. */
-const sharedLinks = new WeakMap<object, SharedLink>();
-
-/** A cluster's connection has changed: its Redis emits what ioredis's would. */
-export function tellState(redis: object, keeper: Keeper, state: KeeperState, reason: Error | undefined): void {
-  const link = sharedLinks.get(redis);
-  if (link?.keeper === keeper) link.onState(state, reason);
-}
-
-/** The cluster has let go of the node; `announce` is called between its `close` and `end`. */
-export function tellEnd(redis: object, announce: () => void): void {
-  sharedLinks.get(redis)?.onEnd(announce);
-}
+/** Marks the constructor call that makes a Redis of a cluster's nodes(). */
+export const nodeOfCluster: unique symbol = Symbol('node of a cluster');
 
 /**
  * A client of one server: `new Redis()`, `new Redis(port, host, options)`, `new Redis('redis://host:6379/0')`. Keeps its
@@ -49,8 +36,7 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
   readonly options: RedisOptions;
   /** Distinguishes a Cluster from a Redis, as with ioredis. */
   readonly isCluster: boolean = false;
-  readonly #world: World;
-  readonly #link: NodeLink;
+  readonly #backend: NodeBackend;
 
   constructor(port: number, host: string, options: RedisOptionsWithReplyMapping<Mapping>);
   constructor(path: string, options: RedisOptionsWithReplyMapping<Mapping>);
@@ -60,31 +46,26 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
   constructor(port: number);
   constructor(path: string);
   constructor();
-  /** The cluster's way to wrap a connection of its own. */
-  constructor(shared: typeof sharedKeeper, keeper: Keeper, options: RedisOptions, hooks: SharedHooks);
+  /** The cluster's way to make one over a connection of its own. */
+  constructor(mark: typeof nodeOfCluster, backend: (client: EventEmitter) => NodeBackend, options: RedisOptions);
   constructor(...args: unknown[]) {
     super();
-    this.#world = worldOf(args.findLast((arg) => typeof arg === 'object' && arg !== null) ?? {});
-    const keeper = args[0] === sharedKeeper ? (args[1] as Keeper) : undefined;
-    this.options = keeper === undefined ? redisOptionsOf(args) : (args[2] as RedisOptions);
-    if (keeper === undefined) checkRedisOptions(this.options);
-    this.#link =
-      keeper === undefined
-        ? new RedisCore(this, this.options, this.#world)
-        : this.#share(keeper, args[3] as SharedHooks);
-    Client.equip(this, this.#hands(), this.options.scripts ?? {});
-    if (keeper === undefined && !this.options.lazyConnect) this.connect().catch(() => undefined);
-  }
-
-  #share(keeper: Keeper, hooks: SharedHooks): SharedLink {
-    const link = new SharedLink(this, keeper, hooks, this.options, this.#world);
-    sharedLinks.set(this, link);
-    return link;
+    const shared = args[0] === nodeOfCluster;
+    this.options = shared ? (args[2] as RedisOptions) : redisOptionsOf(args);
+    if (shared) this.#backend = (args[1] as (client: EventEmitter) => NodeBackend)(this);
+    else {
+      checkRedisOptions(this.options);
+      const world = worldOf(args.findLast((arg) => typeof arg === 'object' && arg !== null) ?? {});
+      this.#backend = new RedisCore(this, this.options, world);
+    }
+    const maker = new CallMaker(this.options, this.#backend.dispatcher, this.options);
+    Client.attach(this, this.#backend, maker, this.options.scripts ?? {});
+    if (!shared && !this.options.lazyConnect) this.connect().catch(() => undefined);
   }
 
   /** Resolves at `ready`; rejects when the first attempt fails (reconnection goes on by retryStrategy). */
   connect(callback?: Callback<void>): Promise<void> {
-    const connecting = this.#link.connect();
+    const connecting = this.#backend.connect();
     if (callback !== undefined) nodeify(connecting, callback);
     return connecting;
   }
@@ -94,7 +75,7 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
    * connects again by retryStrategy, and what waits goes on waiting.
    */
   override disconnect(reconnect = false): void {
-    this.#link.disconnect(reconnect);
+    this.#backend.disconnect(reconnect);
   }
 
   /** A client with the same options, `override` on top. */
@@ -137,8 +118,7 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
   /** What the connection is for just now. A RESP2 connection that is subscribed takes no other commands. */
   get mode(): 'normal' | 'subscriber' | 'monitor' {
     if (this.options.monitor) return 'monitor';
-    const { keeper, subscriptions, subscribe } = this.#link;
-    return keeper.protocol === 2 && subscriptions.size > 0 && subscribe === undefined ? 'subscriber' : 'normal';
+    return this.#backend.subscribed ? 'subscriber' : 'normal';
   }
 
   /** ioredis's older name of disconnect(). */
@@ -167,64 +147,5 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
     );
     if (callback !== undefined) nodeify(wrapped, callback);
     return wrapped;
-  }
-
-  readonly #submit = (call: Parcel): void => {
-    const link = this.#link;
-    call.moment = link.router.moment;
-    if (call instanceof Call) {
-      const refusal = this.#refusal(call) ?? (call.slot < 0 ? link.refuse(call) : undefined);
-      if (refusal !== undefined) {
-        call.fail(refusal);
-        return;
-      }
-      if ((call.flags & CallFlag.blocking) !== 0)
-        limitBlocking(call, this.options, this.#world, this.status === 'ready', (late) => link.release(late));
-    }
-    link.submit(call);
-  };
-
-  /** Why the connection takes no such call just now: it is a monitor, or a RESP2 one that hears messages only. */
-  #refusal(call: Call): RedisError | undefined {
-    if (this.options.monitor) {
-      return new RedisError("Connection is in monitoring mode, can't process commands.", { code: 'ERR_MONITOR_MODE' });
-    }
-    if (this.mode !== 'subscriber') return undefined;
-    if (Command.checkFlag('VALID_IN_SUBSCRIBER_MODE', call.name)) return undefined;
-    const why = 'Connection in subscriber mode, only subscriber commands may be used';
-    return new RedisError(why, { code: 'ERR_SUBSCRIBER_MODE' });
-  }
-
-  #hands(): ClientHands {
-    const { options } = this;
-    const link = this.#link;
-    return {
-      maker: new CallMaker(options, link.router, options),
-      dispatcher: link.router,
-      get friendly() {
-        return options.showFriendlyErrorStack ?? false;
-      },
-      cluster: false,
-      refuse: link.refuse,
-      status: () => link.status,
-      submit: this.#submit,
-      subscribe: (call) => {
-        if (link.subscribe !== undefined) {
-          link.subscribe(call);
-          return;
-        }
-        link.subscriptions.prepare(call);
-        this.#submit(call);
-      },
-      submitBatch: this.#submit,
-      addressFor: () => link.keeper.address,
-      database: () => link.db,
-      watch: (call, exec) => link.watch?.(call, exec),
-      mayRelease: (call) => link.note(call),
-      release: (call) => link.release(call),
-      openTransaction: () => this.execute(wordOf('multi'), ['multi'], 'utf8') as Promise<'OK'>,
-      quit: () => link.quit(),
-      depart: () => link.depart(),
-    };
   }
 }

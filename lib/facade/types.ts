@@ -1,6 +1,8 @@
 // The public words of the command surface: what arguments, callbacks and results are made of. Types only.
 // Names and meanings follow ioredis, so that code written against its typings compiles unchanged.
 
+import type { ReplyMappingMode } from '../options/options.ts';
+
 /** A key: text, or bytes as they are. */
 export type RedisKey = string | Buffer;
 
@@ -22,9 +24,6 @@ export interface ResultTypes<Result, Context> {
   pipeline: Context extends { chain: infer Chain } ? Chain : never;
 }
 
-/** What `replyMapping` makes of the types that RESP3 alone has. */
-export type ReplyMappingMode = 'legacy' | 'resp3';
-
 /** The shapes that replies have with a mapping, as typings name them. */
 export type ReplyShapes<Mapping extends ReplyMappingMode> = Mapping extends 'resp3' ? 'resp3' : 'resp2';
 
@@ -36,15 +35,3 @@ export type Shaped<Resp2, Resp3, Context extends ClientContext> = Context extend
 
 /** What a command method gives in its context: a promise, or the chain. */
 export type Result<T, Context extends ClientContext> = ResultTypes<T, Context>[Context['type']];
-
-/** Of scanStream() and its kin. */
-export interface ScanStreamOptions {
-  /** Glob pattern that elements must match. */
-  match?: string;
-  /** Keys of this type only (SCAN). */
-  type?: string;
-  /** How much work one SCAN does; a hint. */
-  count?: number;
-  /** Fields without their values (HSCAN; servers from 7.4). */
-  noValues?: boolean;
-}

@@ -1,7 +1,7 @@
 // What the semantic conventions of databases call the things that the client publishes. Pure.
 
 import type { Attributes } from '@opentelemetry/api';
-import type { BatchContext, CommandContext, ConnectContext } from '../facade/observe.ts';
+import type { BatchContext, CommandContext, ConnectContext } from '../core/diagnostics.ts';
 
 const system = { 'db.system.name': 'redis' };
 

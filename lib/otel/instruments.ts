@@ -8,8 +8,8 @@ import {
   type Meter,
   ValueType,
 } from '@opentelemetry/api';
-import type { ClusterStats } from '../facade/cluster-stats.ts';
-import type { CacheMessage, RedirectMessage, RefreshMessage } from '../facade/observe.ts';
+import type { CacheMessage, RedirectMessage, RefreshMessage } from '../core/diagnostics.ts';
+import type { ClusterStats } from '../core/stats.ts';
 import { errorAttributes } from './attributes.ts';
 
 /** A client whose gauges can be read: a `Cluster`. */

@@ -23,7 +23,7 @@ import type {
   ConnectContext,
   RedirectMessage,
   RefreshMessage,
-} from '../facade/observe.ts';
+} from '../core/diagnostics.ts';
 import { batchAttributes, commandAttributes, connectAttributes, errorAttributes, queryText } from './attributes.ts';
 import { Instruments, type WatchedClient } from './instruments.ts';
 

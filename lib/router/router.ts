@@ -107,10 +107,13 @@ export class Router implements Dispatcher {
   /** Keeper of each shard's master, beside map.shards; filled when first used. */
   #lanes: (Keeper | undefined)[] = [];
   readonly #ticker: Ticker;
+  readonly #sendAgain = (call: Call): void => this.send(call);
   #closed: Error | undefined;
   /** Calls that wait until their node has answered what was sent before them. */
   readonly #behindEarlier = new Set<Parcel>();
   readonly #waitingBehind: Backlog;
+  /** Calls that have waited so: once is enough. */
+  readonly #hasWaited = new WeakSet<Parcel>();
   /** What MOVED replies of this tick told. */
   #moves: [slot: number, key: string][] = [];
   readonly #applyMoves = (): void => {
@@ -136,7 +139,7 @@ export class Router implements Dispatcher {
     this.#losses = { resendWritten, maxResends, pause: failover };
     this.#waitingBehind = new Backlog({}, backlog);
     const release = ({ parcel, to }: Waiting): void => {
-      if (to === undefined || parcel.settled) this.#dispatch(parcel);
+      if (to === undefined || parcel.settled) this.send(parcel);
       else this.#sendTo(parcel, to, false);
     };
     this.#parking = new Parking<Waiting>(world, release, ({ parcel }) => parcel.slot, backlog);
@@ -179,14 +182,31 @@ export class Router implements Dispatcher {
     return this.#ticker.moment;
   }
 
+  /** Picks the node and sends; what cannot be sent now waits here until its deadline. */
   send(parcel: Parcel): void {
-    if (!wantsOwnConnection(parcel) || !this.#waitForEarlier(parcel)) this.#dispatch(parcel);
+    if (parcel.settled || (wantsOwnConnection(parcel) && this.#waitForEarlier(parcel))) return;
+    if (this.#closed !== undefined) {
+      parcel.fail(lossOf(parcel, this.#closed));
+      return;
+    }
+    const lane = this.#laneFor(parcel);
+    if (lane === undefined) {
+      parcel.lastError ??= new RedisError('Hash slot not served by any known node', { slot: parcel.slot });
+      this.#events.onHint('uncovered');
+      this.#park(parcel, this.#options.clusterDown);
+    } else if (this.#order.size > 0 && !this.#order.mayGo(parcel, lane.address)) {
+      this.#park(parcel, turnPause);
+    } else if (!parcel.sendOn(lane, false)) {
+      parcel.lastError = lane.lastError ?? parcel.lastError;
+      this.#events.onHint('outage');
+      this.#waitForNode(parcel, lane);
+    } else if (this.#order.size > 0) this.#order.went(parcel, lane.address);
   }
 
   // A call with a connection of its own must not overtake what was sent to its node before it (RPUSH, then BLPOP): while
   // there is any on the shared connection, the answer to a PING behind it says that the server has had it all.
   #waitForEarlier(parcel: Parcel): boolean {
-    if (this.#closed !== undefined) return false;
+    if (this.#closed !== undefined || this.#hasWaited.has(parcel)) return false;
     const shared = this.#shardLane(parcel);
     if (shared === undefined || shared.load === 0) return false;
     const { bytes } = parcel;
@@ -202,7 +222,8 @@ export class Router implements Dispatcher {
     const go = (): void => {
       this.#behindEarlier.delete(parcel);
       this.#waitingBehind.remove(1, bytes);
-      this.#dispatch(parcel);
+      this.#hasWaited.add(parcel);
+      this.send(parcel);
     };
     answer.then(go, go);
     return true;
@@ -249,11 +270,8 @@ export class Router implements Dispatcher {
     // One clock reading serves a tick: a sample costs a few nanoseconds.
     if ((call.flags & CallFlag.blocking) === 0) this.#latencies.record(this.#ticker.moment.at - call.moment.at, from);
     if (!(reply instanceof ReplyError)) call.settle(reply);
-    else if (call.fallback !== undefined && reply.code === 'NOSCRIPT') {
-      call.argv = call.fallback;
-      call.fallback = undefined;
-      this.#dispatch(call);
-    } else if (!call.settled && !this.refused(call, reply, from)) call.fail(reply);
+    else if (call.remedy?.apply(call, reply, this.#sendAgain) === true) return;
+    else if (!call.settled && !this.refused(call, reply, from)) call.fail(reply);
   }
 
   onLost(call: Call, reason: Error): void {
@@ -287,7 +305,7 @@ export class Router implements Dispatcher {
     this.counts.retried++;
     this.#events.onRedirect('retry', parcel, error, from, undefined);
     parcel.lastError = error;
-    this.#dispatch(parcel);
+    this.send(parcel);
     return true;
   }
 
@@ -406,26 +424,6 @@ export class Router implements Dispatcher {
   #patch(slot: number, key: string): void {
     if (this.#moves.length === 0) process.nextTick(this.#applyMoves);
     this.#moves.push([slot, key]);
-  }
-
-  #dispatch(parcel: Parcel): void {
-    if (parcel.settled) return;
-    if (this.#closed !== undefined) {
-      parcel.fail(lossOf(parcel, this.#closed));
-      return;
-    }
-    const lane = this.#laneFor(parcel);
-    if (lane === undefined) {
-      parcel.lastError ??= new RedisError('Hash slot not served by any known node', { slot: parcel.slot });
-      this.#events.onHint('uncovered');
-      this.#park(parcel, this.#options.clusterDown);
-    } else if (this.#order.size > 0 && !this.#order.mayGo(parcel, lane.address)) {
-      this.#park(parcel, turnPause);
-    } else if (!parcel.sendOn(lane, false)) {
-      parcel.lastError = lane.lastError ?? parcel.lastError;
-      this.#events.onHint('outage');
-      this.#waitForNode(parcel, lane);
-    } else if (this.#order.size > 0) this.#order.went(parcel, lane.address);
   }
 
   // Its node takes nothing just now.

@@ -30,14 +30,16 @@ const delays = { tryAgain: 0, clusterDown: 0, failover: 100 };
 
 export class SingleRouter implements Dispatcher {
   readonly keepsBatchesWhole = true;
-  readonly #lane: Lane;
+  /** Where calls go; replaced when the client connects anew after its end. */
+  lane: Lane;
   readonly #world: World;
   readonly #ticker: Ticker;
   readonly #options: SingleRouterOptions;
   readonly #parking: Parking<Parcel>;
+  readonly #sendAgain = (call: Call): void => this.send(call);
 
   constructor(lane: Lane, world: World, options: SingleRouterOptions) {
-    this.#lane = lane;
+    this.lane = lane;
     this.#world = world;
     this.#ticker = new Ticker(world);
     this.#options = options;
@@ -50,16 +52,13 @@ export class SingleRouter implements Dispatcher {
   }
 
   send(parcel: Parcel): void {
-    if (!parcel.settled && !parcel.sendOn(this.#lane, false)) this.#options.hold(parcel);
+    if (!parcel.settled && !parcel.sendOn(this.lane, false)) this.#options.hold(parcel);
   }
 
   onReply(call: Call, reply: unknown, from: ReplySource): void {
     if (!(reply instanceof ReplyError)) call.settle(reply);
-    else if (call.fallback !== undefined && reply.code === 'NOSCRIPT') {
-      call.argv = call.fallback;
-      call.fallback = undefined;
-      this.send(call);
-    } else if (!call.settled && !this.refused(call, reply, from)) call.fail(reply);
+    else if (call.remedy?.apply(call, reply, this.#sendAgain) === true) return;
+    else if (!call.settled && !this.refused(call, reply, from)) call.fail(reply);
   }
 
   onLost(call: Call, reason: Error): void {

@@ -37,17 +37,17 @@ export const deviations: Readonly<Record<string, string>> = {
     'Redis.recoverFromFatalError',
     'Redis.setSocketTimeout',
   ]),
-  ...because('private to ioredis: tracing is facade/observe here', [
+  ...because('private to ioredis: tracing is core/diagnostics here', [
     'Redis._buildBatchContext',
     'Redis._buildCommandContext',
     'Redis._getDescription',
     'Redis._getServerAddress',
   ]),
-  ...because('private to ioredis: timeouts of blocking calls are facade/blocking-timeout here', [
+  ...because('private to ioredis: timeouts of blocking calls are core/blocking-timeout here', [
     'Redis.getBlockingTimeoutInMs',
     'Redis.getConfiguredBlockingTimeout',
   ]),
-  ...because('private to ioredis: scan streams are made in facade/scan-stream', [
+  ...because('private to ioredis: scan streams are made in scan/scan-stream', [
     'Cluster.createScanStream',
     'Redis.createScanStream',
   ]),

@@ -6,17 +6,17 @@ import { join } from 'node:path';
 import { root } from '../../scripts/gen/capture.ts';
 
 /** Files whose exported declarations, and the members of these, are all public. */
-const described = `lib/facade/options.ts lib/facade/types.ts lib/facade/cluster-stats.ts lib/base/errors.ts
-  lib/facade/scan-stream.ts`.split(/\s+/);
+const described = `lib/options/options.ts lib/facade/types.ts lib/core/stats.ts lib/base/errors.ts
+  lib/scan/scan-stream.ts`.split(/\s+/);
 
 /** Where the public classes are. */
 const classes: Readonly<Record<string, string>> = {
   'lib/facade/cluster.ts': 'Cluster',
   'lib/facade/redis.ts': 'Redis',
   'lib/facade/client.ts': 'Client',
-  'lib/facade/chain.ts': 'Chain',
-  'lib/facade/command.ts': 'Command',
-  'lib/facade/scan-stream.ts': 'ScanStream',
+  'lib/facade/pipeline.ts': 'Chain',
+  'lib/facade/compat/command.ts': 'Command',
+  'lib/scan/scan-stream.ts': 'ScanStream',
   'lib/wire/reply.ts': 'ReplyError',
   'server/embedded/cluster.ts': 'BundledCluster',
   'server/embedded/node.ts': 'BundledNode',

@@ -1,0 +1,454 @@
+// A cluster client put together, and its life from the first startup node to quit(). The public class (facade/cluster)
+// adds names; what becomes of a call is cluster-calls, the map is topology, connections and redirects live below.
+// Owns: the parts, and when they start and stop. Does not know: bytes, commands.
+// Invariant: after `end` nothing waits, no socket is open and no timer runs.
+
+import { lookup } from 'node:dns';
+import type { EventEmitter } from 'node:events';
+import { Backlog } from '../base/backlog.ts';
+import { emitSafely } from '../base/emit.ts';
+import { AbortError, type ClusterAllFailedError } from '../base/errors.ts';
+import type { World } from '../base/world.ts';
+import { type Call, ownCall } from '../connection/call.ts';
+import type { Keeper, KeeperState } from '../connection/keeper.ts';
+import { adoptDatabase } from '../options/database.ts';
+import { defaultClusterRetryStrategy } from '../options/defaults.ts';
+import { keeperOptionsOf, redialDelay, retryDeadlineOf, retryRulesOf, waitDeadlineOf } from '../options/derive.ts';
+import type { ClusterOptions } from '../options/options.ts';
+import { ClusterSubscriber } from '../pubsub/cluster-subscriber.ts';
+import type { Deadlines } from '../router/deadlines.ts';
+import { NodePool, type PooledNode } from '../router/node-pool.ts';
+import { ReadMonitor } from '../router/read-monitor.ts';
+import type { ReadPolicy } from '../router/read-policy.ts';
+import { type ReadChoice, Router } from '../router/router.ts';
+import { lossOf } from '../router/verdict.ts';
+import type { Refresher } from '../topology/refresher.ts';
+import type { Seed, StartupNode } from '../topology/seeds.ts';
+import { SlotMap } from '../topology/slot-map.ts';
+import { ClusterCalls } from './cluster-calls.ts';
+import { ConnectLoop } from './connect-loop.ts';
+import { ConnectTracer, redirectChannel } from './diagnostics.ts';
+import { awaitedBy, defaultQuitTimeout, drain, outlasts, quitTimeoutError, sayGoodbye } from './drain.ts';
+import { heldDeadlines, unreadyReasons } from './held-deadline.ts';
+import { Lifecycle, type Status } from './lifecycle.ts';
+import { type MakeNodeClient, NodeClients } from './node-clients.ts';
+import { readChoiceOf, readPolicyOf } from './read-choice.ts';
+import { StartupNodes } from './startup-nodes.ts';
+import { Topology } from './topology.ts';
+
+/** The public client: events are emitted there, and clusterRetryStrategy, whose `this` it is, may assign its nodes. */
+export interface ClusterClient extends EventEmitter {
+  readonly startupNodes: readonly StartupNode[];
+}
+
+export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> {
+  readonly startup: StartupNodes;
+  readonly lifecycle: Lifecycle;
+  readonly pool: NodePool;
+  readonly router: Router;
+  /** What the client's methods stand on. */
+  readonly calls: ClusterCalls;
+  readonly nodes: NodeClients<NodeClient>;
+  /** Everything that waits anywhere in this client; `maxQueueLength` and `maxQueueBytes` bound it. */
+  readonly backlog: Backlog;
+  /** Undefined when masters answer everything. */
+  readonly reads: ReadPolicy | undefined;
+  readonly #client: ClusterClient;
+  readonly #options: ClusterOptions;
+  readonly #world: World;
+  readonly #topology: Topology;
+  readonly #subscriber: ClusterSubscriber;
+  readonly #loop: ConnectLoop;
+  readonly #readMonitor: ReadMonitor | undefined;
+  readonly #connects = new ConnectTracer();
+  /** Of calls held until the client is ready. */
+  readonly #heldDeadlines: Deadlines;
+  /** The map of a client whose duplicate this is, until it has been used, once. */
+  #inherited: SlotMap | undefined;
+
+  constructor(
+    client: ClusterClient,
+    seeds: readonly Seed[],
+    options: ClusterOptions,
+    world: World,
+    makeNode: MakeNodeClient<NodeClient>,
+    inherited: SlotMap | undefined,
+  ) {
+    this.#client = client;
+    this.#options = options;
+    this.#world = world;
+    this.#inherited = inherited;
+    adoptDatabase(options, seeds);
+    this.backlog = new Backlog(options);
+    this.startup = new StartupNodes(seeds, options, world);
+    this.lifecycle = this.#makeLifecycle();
+    this.#loop = this.#makeLoop();
+    this.pool = this.#makePool();
+    this.nodes = new NodeClients(client, makeNode, options, () => this.pool, world);
+    this.reads = readPolicyOf(options, (key) => this.router.usable(key), world);
+    this.router = this.#makeRouter();
+    this.#topology = this.#makeTopology();
+    this.#readMonitor = this.#makeReadMonitor();
+    this.#subscriber = this.#makeSubscriber();
+    this.calls = this.#makeCalls();
+    this.#heldDeadlines = heldDeadlines(
+      waitDeadlineOf(options),
+      world,
+      () => this.lifecycle,
+      () => unreadyReasons(this.#loop.reasons, this.startup.seeds, this.pool),
+    );
+  }
+
+  get status(): Status {
+    return this.lifecycle.status;
+  }
+
+  get refresher(): Refresher {
+    return this.#topology.refresher;
+  }
+
+  /** Resolves at `ready`; rejects when this round fails (reconnection goes on by clusterRetryStrategy). */
+  connect(): Promise<void> {
+    return this.#loop.connect();
+  }
+
+  /** Closes every socket: what was written is still answered, what waits is rejected. */
+  disconnect(reconnect: boolean): void {
+    this.#subscriber.stop(reconnect);
+    this.#close(new AbortError('Connection is closed.', { code: 'ERR_CLOSED' }), reconnect);
+  }
+
+  /**
+   * Everything submitted before is answered first; then closes. What has no answer after `quitTimeout` is rejected with
+   * an error that says what was waited for.
+   */
+  async quit(): Promise<'OK'> {
+    if (this.status === 'end') return 'OK';
+    const limit = this.#options.quitTimeout ?? this.#options.redisOptions?.quitTimeout ?? defaultQuitTimeout;
+    let late = false;
+    const parting = this.#part(() => late || this.status === 'end');
+    late = await outlasts(parting, limit, this.#world);
+    const { parked } = this.router;
+    if (late) this.#closeAtOnce(quitTimeoutError(limit, awaitedBy(this.pool, parked, this.lifecycle.held)));
+    else this.#close(new AbortError('Connection is closed.', { code: 'ERR_CLOSED' }), false);
+    return 'OK';
+  }
+
+  async #part(over: () => boolean): Promise<void> {
+    if (this.lifecycle.held > 0 && this.status !== 'wait') await this.#loop.nextOutcome();
+    if (over()) return;
+    if (this.status !== 'disconnecting') this.lifecycle.become('disconnecting');
+    await drain(this.pool, () => this.router.parked, this.#world, over);
+    if (over()) return;
+    await this.#subscriber.settled();
+    await sayGoodbye(this.pool);
+  }
+
+  async #connectOnce(superseded: () => boolean): Promise<void> {
+    // Startup nodes that are all others name another cluster: the old one must not be asked, or believed.
+    if (await this.startup.locate(this.#client.startupNodes)) this.router.setMap(SlotMap.of([]));
+    if (superseded()) return;
+    const inherited = this.#inherited;
+    this.#inherited = undefined;
+    const info = inherited === undefined ? undefined : await this.#topology.inherit(inherited, superseded);
+    if (superseded()) return;
+    if (info === undefined) await this.#topology.fetchFirst();
+    if (superseded()) return;
+    this.lifecycle.become('connect');
+    if (this.#options.enableReadyCheck ?? true) await this.#topology.checkState(info);
+  }
+
+  // What is owed has been waited for long enough.
+  #closeAtOnce(reason: Error): void {
+    if (!this.#beginToClose(reason)) return;
+    this.router.close(reason);
+    this.#closed(reason, false);
+  }
+
+  #beginToClose(reason: Error): boolean {
+    if (this.status === 'end') return false;
+    if (this.status !== 'disconnecting') this.lifecycle.become('disconnecting');
+    this.#loop.abandon(reason);
+    this.#readMonitor?.stop();
+    return true;
+  }
+
+  #close(reason: Error, reconnect: boolean): void {
+    if (!this.#beginToClose(reason)) return;
+    if (reconnect) this.lifecycle.pause();
+    else this.router.close(reason);
+    const leaving = this.pool.leaveAll(reason);
+    if (leaving.length === 0) {
+      this.#closed(reason, reconnect);
+      return;
+    }
+    const { epoch } = this.#loop;
+    void Promise.all(leaving).then(() => {
+      // Unless the client has been told to connect again meanwhile.
+      if (epoch === this.#loop.epoch) this.#closed(reason, reconnect);
+    });
+  }
+
+  #closed(reason: Error, reconnect: boolean): void {
+    this.lifecycle.become('close');
+    if (reconnect) this.#loop.tryAgain(reason);
+    else this.#end(reason);
+  }
+
+  #end(reason: Error): void {
+    this.#readMonitor?.stop();
+    this.refresher.stop();
+    this.calls.stop();
+    this.#heldDeadlines.stop();
+    this.router.close(reason);
+    this.pool.closeAll(reason);
+    this.lifecycle.become('end');
+    this.lifecycle.failHeld((parcel) => lossOf(parcel, reason));
+    this.#subscriber.stop(false);
+  }
+
+  // null, as with ioredis: never try again. Many clients lose a cluster at once, so they are kept from coming back as one;
+  // a strategy of the user's own is followed to the letter.
+  #retryDelay(times: number, reason: Error): unknown {
+    const { clusterRetryStrategy: strategy } = this.#options;
+    const delay = strategy?.call(this.#client as never, times, reason);
+    if (strategy !== defaultClusterRetryStrategy || typeof delay !== 'number') return delay;
+    return delay * (1 + this.#world.random() * 0.25);
+  }
+
+  // Ready, and yet nobody answers any more: start over from the seeds.
+  #onRefreshFailed(error: ClusterAllFailedError): void {
+    if (this.status !== 'ready') return;
+    if ([...this.pool.all()].some((node) => node.keeper.state === 'up')) return;
+    this.lifecycle.reportError(error);
+    this.lifecycle.become('close');
+    this.#loop.tryAgain(error);
+  }
+
+  #onMap(map: SlotMap, changed: boolean): void {
+    if (changed) {
+      this.calls.cache?.mapChanged(map);
+      this.#subscriber.mapChanged();
+    }
+    emitSafely(this.#client, 'refresh');
+  }
+
+  // --- Its nodes ---
+
+  #onNodeState(keeper: Keeper, state: KeeperState, reason: Error | undefined): void {
+    this.nodes.onState(keeper, state, reason);
+    this.calls.cache?.nodeState(keeper, state);
+    this.#connects.onState(keeper, state, reason);
+    if (state === 'up') {
+      const node = this.pool.get(keeper.address);
+      if (node?.inMap) this.nodes.show(node, true);
+      this.refresher.stirred();
+      this.router.retryParked();
+    }
+    if (state === 'ended') {
+      this.pool.forget(keeper.address);
+      this.router.forgetLanes();
+    }
+    if (state === 'resting' && reason !== undefined && this.status !== 'disconnecting') {
+      if (this.#isNodeError(keeper, reason)) this.#emitNodeError(reason, keeper.address);
+      if (this.status === 'ready') this.refresher.suggest('outage');
+    }
+    if (state === 'resting' && this.#forgetsLostNodes) {
+      const node = this.pool.get(keeper.address);
+      if (node?.keeper === keeper) this.nodes.show(node, false);
+    }
+  }
+
+  #emitNodeError(error: Error, key: string): void {
+    emitSafely(this.#client, 'node error', error, key);
+  }
+
+  // As ioredis has it for a client that is ready: a server that closes a connection in good order makes no error, and a
+  // node that has been taken back ('-node') makes none any more, however often it is dialed.
+  #isNodeError(keeper: Keeper, reason: Error): boolean {
+    if (this.status !== 'ready') return true;
+    const node = this.pool.get(keeper.address);
+    if (node?.inMap && !node.shown) return false;
+    return reason.message !== 'Connection is closed.';
+  }
+
+  // ioredis gives up a node whose socket ended, unless clusterNodeRetryStrategy says otherwise. Here it is dialed all the
+  // same, for calls to find it at once when it is back; what users are told and shown is ioredis's.
+  get #forgetsLostNodes(): boolean {
+    return typeof this.#options.clusterNodeRetryStrategy !== 'function';
+  }
+
+  #onNodeAdded(node: PooledNode): void {
+    if (this.#options.redisOptions?.lazyConnect === false) node.keeper.open();
+    this.nodes.show(node, true);
+  }
+
+  #onNodeRemoved(node: PooledNode): void {
+    this.reads?.forget(node.key);
+    this.router.forgetLatencies(node.key);
+    this.nodes.show(node, false);
+  }
+
+  #onSilence(keeper: Keeper, silent: boolean): void {
+    this.calls.cache?.silence(keeper, silent);
+    if (silent) this.refresher.suggest('outage');
+    else this.router.retryParked();
+  }
+
+  // --- Its parts ---
+
+  #makeLifecycle(): Lifecycle {
+    return new Lifecycle(this.#client, {
+      offlineQueue: this.#options.enableOfflineQueue ?? true,
+      offlineMessage: "Cluster isn't ready and enableOfflineQueue options is false",
+      backlog: this.backlog,
+      send: (parcel) => this.router.send(parcel),
+      wake: () => void this.connect().catch(() => undefined),
+      onHeld: () => this.#heldDeadlines.start(),
+      log: (line) => this.#world.log(line),
+    });
+  }
+
+  #makeLoop(): ConnectLoop {
+    return new ConnectLoop(this.lifecycle, this.#world, {
+      delay: (times, reason) => this.#retryDelay(times, reason),
+      prepare: () => {
+        this.router.reopen();
+        this.pool.watch();
+        this.refresher.start();
+      },
+      attempt: (superseded) => this.#connectOnce(superseded),
+      succeeded: () => {
+        this.#topology.connected();
+        this.#subscriber.start();
+        this.#readMonitor?.start();
+      },
+      gaveUp: (reason) => this.#end(reason),
+    });
+  }
+
+  #makePool(): NodePool {
+    const options = this.#options;
+    const { dnsLookup, scaleReads = 'master' } = options;
+    return new NodePool(
+      {
+        optionsFor: (key) => ({
+          ...keeperOptionsOf(options.redisOptions ?? {}, this.startup.optionsOf(key)),
+          // The system's own is what sockets use by themselves, and then they try every address of a name.
+          dnsLookup: dnsLookup === lookup ? undefined : (dnsLookup ?? undefined),
+          retryDelay: (times) => redialDelay(options.clusterNodeRetryStrategy, times, this.#world),
+          holdWhileDown: false,
+          identify: true,
+          steadyAfter: 1000,
+          backlog: this.backlog,
+        }),
+        readFromReplicas: scaleReads !== 'master',
+        onSilent: () => this.refresher.suggest('outage'),
+        limits: { silence: options.silenceTimeout ?? 1000, deadline: retryDeadlineOf(options) },
+        maxBlockingConnections: options.maxBlockingConnections ?? 64,
+        roleCall: (argv) => ownCallOf(argv),
+        onAdd: (node) => this.#onNodeAdded(node),
+        onRemove: (node) => this.#onNodeRemoved(node),
+      },
+      this.#world,
+      {
+        onState: (keeper, state, reason) => this.#onNodeState(keeper, state, reason),
+        onReady: (keeper) => this.calls.nodeReady(keeper),
+        onPush: (keeper, push) => this.calls.cache?.receive(keeper, push),
+        onSilence: (keeper, silent) => this.#onSilence(keeper, silent),
+        onDrain: () => {
+          if (!this.pool.needsDrain) emitSafely(this.#client, 'drain');
+        },
+      },
+    );
+  }
+
+  #makeRouter(): Router {
+    const options = this.#options;
+    return new Router(
+      {
+        ...retryRulesOf(options),
+        reads: this.reads,
+        readChoice: this.#makeReadChoice(),
+        natMap: options.natMap,
+        guard: this.startup.guard,
+        backlog: this.backlog,
+      },
+      this.pool,
+      this.#world,
+      {
+        onHint: (reason) => this.refresher.suggest(reason),
+        onRedirect: (kind, { slot, attempts, writes }, error, from, to) => {
+          if (redirectChannel.hasSubscribers)
+            redirectChannel.publish({ kind, slot, from, to, error, attempts, writes });
+        },
+        onPatched: (map) => this.#onMap(map, true),
+      },
+    );
+  }
+
+  #makeReadChoice(): ReadChoice | undefined {
+    const { scaleReads } = this.#options;
+    if (typeof scaleReads !== 'function') return undefined;
+    const nodeOf = (key: string): NodeClient => this.nodes.of(this.pool.open(key));
+    return readChoiceOf<NodeClient>(scaleReads as never, nodeOf, () => this.#world.random());
+  }
+
+  #makeTopology(): Topology {
+    return new Topology(
+      {
+        options: this.#options,
+        world: this.#world,
+        lifecycle: this.lifecycle,
+        loop: this.#loop,
+        pool: this.pool,
+        router: this.router,
+        startup: this.startup,
+      },
+      {
+        onMap: (map, changed) => this.#onMap(map, changed),
+        onNodeError: (error, key) => this.#emitNodeError(error, key),
+        onFailed: (error) => this.#onRefreshFailed(error),
+      },
+    );
+  }
+
+  #makeReadMonitor(): ReadMonitor | undefined {
+    if (this.reads === undefined) return undefined;
+    const period = this.#options.replicaCheckInterval ?? 1000;
+    const ask = (keeper: Keeper, argv: readonly string[]): Promise<unknown> => this.#topology.ask(keeper, argv);
+    // Certain news is worth asking at once; where the map stays as it is, it waits for its turn like any hint.
+    const onPromoted = (first: boolean): void => this.refresher.suggest(first ? 'outage' : 'moved');
+    return new ReadMonitor(this.reads, this.pool, this.#world, { period, ask, onPromoted });
+  }
+
+  #makeSubscriber(): ClusterSubscriber {
+    const { redisOptions, silenceTimeout = 1000 } = this.#options;
+    return new ClusterSubscriber(
+      this.#client,
+      { pool: this.pool, router: this.router, refresher: this.refresher },
+      { connectionName: redisOptions?.connectionName, silenceTimeout, deadline: waitDeadlineOf(this.#options) },
+      this.#world,
+    );
+  }
+
+  #makeCalls(): ClusterCalls {
+    return new ClusterCalls(
+      {
+        options: this.#options,
+        world: this.#world,
+        lifecycle: this.lifecycle,
+        pool: this.pool,
+        router: this.router,
+        subscriber: this.#subscriber,
+      },
+      { onNodeError: (error, key) => this.#emitNodeError(error, key), quit: () => this.quit() },
+    );
+  }
+}
+
+function ownCallOf(argv: readonly string[]): Call {
+  const { call, answer } = ownCall(argv);
+  answer.catch(() => undefined);
+  return call;
+}

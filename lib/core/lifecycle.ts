@@ -1,0 +1,189 @@
+// Where a client stands, told by status and events, and the commands that wait until it is ready.
+// One owner for status, offline queue and the promises that wait for ready.
+
+import type { EventEmitter } from 'node:events';
+import { Backlog } from '../base/backlog.ts';
+import { emitSafely } from '../base/emit.ts';
+import { AbortError } from '../base/errors.ts';
+import { Fifo } from '../base/fifo.ts';
+import type { Parcel } from '../connection/call.ts';
+
+export type Status =
+  | 'wait'
+  | 'connecting'
+  | 'connect'
+  | 'ready'
+  | 'monitoring'
+  | 'close'
+  | 'reconnecting'
+  | 'disconnecting'
+  | 'end';
+
+export interface LifecycleOptions {
+  /** Hold commands while not ready; false rejects them with `offlineMessage`. */
+  readonly offlineQueue: boolean;
+  readonly offlineMessage: string;
+  /** Whether a parcel is sent as soon as there is a connection, ready or not, when nothing waits. Default: none is. */
+  readonly early?: (parcel: Parcel) => boolean;
+  /** The client's: what is held counts there. */
+  readonly backlog: Backlog;
+  /** Sends a parcel once the client is ready. */
+  readonly send: (parcel: Parcel) => void;
+  /** The first command of a lazy client. */
+  readonly wake: () => void;
+  /** A parcel has to wait until the client is ready. */
+  readonly onHeld?: () => void;
+  /** Prints a line, for errors that nobody listens to. */
+  readonly log: (line: string) => void;
+}
+
+export class Lifecycle {
+  readonly #emitter: EventEmitter;
+  readonly #options: LifecycleOptions;
+  readonly #held = new Fifo<Parcel>();
+  readonly #backlog: Backlog;
+  #status: Status = 'wait';
+  #paused = false;
+
+  constructor(emitter: EventEmitter, options: LifecycleOptions) {
+    this.#emitter = emitter;
+    this.#options = options;
+    this.#backlog = new Backlog({}, options.backlog);
+  }
+
+  get status(): Status {
+    return this.#status;
+  }
+
+  /** Commands held because the client is not ready. */
+  get held(): number {
+    return this.#held.size;
+  }
+
+  /** Changes the status; its event fires on the next tick, with `told` and nothing else. */
+  become(status: Status, ...told: readonly unknown[]): void {
+    this.#status = status;
+    this.#paused = false;
+    process.nextTick(() => emitSafely(this.#emitter, status, ...told));
+    if (status === 'ready') for (const parcel of this.#takeHeld()) if (!parcel.settled) this.#options.send(parcel);
+  }
+
+  /** Commands are held from now on as if the client were not ready, until the status changes: its connection is closing. */
+  pause(): void {
+    this.#paused = true;
+  }
+
+  /** Ready, and not closing: what comes may be sent. */
+  get open(): boolean {
+    return this.#status === 'ready' && !this.#paused;
+  }
+
+  get ended(): boolean {
+    return this.#status === 'end';
+  }
+
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  submit(parcel: Parcel): void {
+    if (this.open) {
+      this.#options.send(parcel);
+      return;
+    }
+    if ((this.#status === 'end' || this.#status === 'disconnecting') && !this.#paused) {
+      parcel.fail(new AbortError('Connection is closed.', { code: 'ERR_CLOSED' }));
+      return;
+    }
+    if (this.#status === 'connect' && this.#isEarly(parcel)) {
+      this.#options.send(parcel);
+      return;
+    }
+    const lazy = this.#status === 'wait';
+    if (!this.#options.offlineQueue && !lazy) {
+      parcel.fail(new AbortError(this.#options.offlineMessage, { code: 'ERR_OFFLINE' }));
+      return;
+    }
+    const { bytes } = parcel;
+    const full = this.#backlog.refusal(1, bytes);
+    if (full !== undefined) {
+      parcel.fail(full);
+      return;
+    }
+    this.#held.push(parcel);
+    this.#backlog.add(1, bytes);
+    this.#options.onHeld?.();
+    if (lazy) this.#options.wake();
+  }
+
+  #isEarly(parcel: Parcel): boolean {
+    return !this.#paused && this.#held.size === 0 && this.#options.early?.(parcel) === true;
+  }
+
+  #takeHeld(): Parcel[] {
+    this.#backlog.clear();
+    return this.#held.drain();
+  }
+
+  /** Runs `act` once ready; `parcel` stands for it in the queue and is failed if that never comes. */
+  whenReady(act: () => void, parcel: Parcel): void {
+    this.submit({
+      slot: parcel.slot,
+      flags: parcel.flags,
+      moment: parcel.moment,
+      get settled() {
+        return parcel.settled;
+      },
+      bytes: parcel.bytes,
+      attempts: 0,
+      redirects: 0,
+      writes: 0,
+      losses: 0,
+      lastError: undefined,
+      sendOn: () => {
+        act();
+        return true;
+      },
+      fail: (error) => parcel.fail(error),
+    });
+  }
+
+  forEachHeld(visit: (parcel: Parcel) => void): void {
+    this.#held.forEach(visit);
+  }
+
+  /** Lets go of what was settled while it was held (by a deadline, or a signal): it takes no room in the queue. */
+  forgetSettled(): void {
+    for (const parcel of this.#takeHeld()) {
+      if (parcel.settled) continue;
+      this.#held.push(parcel);
+      this.#backlog.add(1, parcel.bytes);
+    }
+  }
+
+  /** Each with an error of its own, since errors name their call. */
+  failHeldNow(errorOf: (parcel: Parcel) => Error): void {
+    for (const parcel of this.#takeHeld()) parcel.fail(errorOf(parcel));
+  }
+
+  /** As failHeldNow(), but behind the events of this tick. */
+  failHeld(errorOf: (parcel: Parcel) => Error): void {
+    const held = this.#takeHeld();
+    if (held.length === 0) return;
+    process.nextTick(() => {
+      for (const parcel of held) parcel.fail(errorOf(parcel));
+    });
+  }
+
+  /** `error` events never crash a process that has no listener for them: they are printed, as ioredis does. */
+  reportError(error: Error): void {
+    if (this.#emitter.listenerCount('error') > 0) {
+      emitSafely(this.#emitter, 'error', error);
+      return;
+    }
+    // What a client that is being closed meets on its way is no news. The stack alone: an error's other properties
+    // (the command and its arguments) may hold what is secret.
+    if (this.#status === 'disconnecting' || this.#status === 'end') return;
+    this.#options.log(`[lingcache] Unhandled error event: ${error.stack ?? String(error)}`);
+  }
+}

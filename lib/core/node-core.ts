@@ -1,0 +1,213 @@
+// A cluster's own connection to one of its nodes, as a Redis of nodes() uses it: the cluster keeps it alive, so what it
+// loses is lost, and there is nothing to connect or to close but for a moment. Subscriptions have another one.
+
+import type { EventEmitter } from 'node:events';
+import { emitSafely } from '../base/emit.ts';
+import { AbortError, RedisError } from '../base/errors.ts';
+import type { World } from '../base/world.ts';
+import { Call, CallFlag, ownCall, type Parcel } from '../connection/call.ts';
+import type { Keeper, KeeperState } from '../connection/keeper.ts';
+import { maxResendsOf, resendsWritten } from '../options/derive.ts';
+import type { RedisOptions } from '../options/options.ts';
+import type { NodeSubscriber } from '../pubsub/node-subscriber.ts';
+import { CommandTimeout } from '../router/command-timeout.ts';
+import { failAsTimedOut, type VisitParcels } from '../router/deadlines.ts';
+import { SingleRouter } from '../router/single.ts';
+import { limitBlocking } from './blocking-timeout.ts';
+import type { NodeBackend } from './client-backend.ts';
+import { defaultQuitTimeout, outlasts, quitTimeoutError } from './drain.ts';
+import type { Status } from './lifecycle.ts';
+import { closedText, gaveUpOf } from './redis-core.ts';
+import { refusalOnShared } from './refusals.ts';
+import { limitsBlocking, secondOf, Unblocker } from './unblock.ts';
+
+const statusOf: Record<KeeperState, Status> = {
+  idle: 'wait',
+  dialing: 'connecting',
+  up: 'ready',
+  resting: 'reconnecting',
+  ended: 'end',
+};
+
+/** What a Redis of nodes() needs of its cluster, beside the connection. */
+export interface NodeHooks {
+  readonly subscriber: NodeSubscriber;
+  /** The node is about to be used by itself while it is a replica: it shall answer reads. */
+  readonly letRead: () => void;
+}
+
+export class NodeCore implements NodeBackend {
+  readonly keeper: Keeper;
+  readonly #client: EventEmitter;
+  /** Lost, as ioredis sees it: what comes after belongs to another Redis. */
+  #over = false;
+  readonly dispatcher: SingleRouter;
+  readonly oneNode = true;
+  readonly subscribed = false;
+  readonly database: number;
+  readonly #subscriber: NodeSubscriber;
+  readonly #timeout: CommandTimeout;
+  readonly #world: World;
+  readonly #unblocker: Unblocker;
+  readonly #options: RedisOptions;
+  readonly #retryStrategy: RedisOptions['retryStrategy'];
+  /** Milliseconds. */
+  readonly #quitTimeout: number;
+  readonly #letRead: () => void;
+
+  constructor(client: EventEmitter, keeper: Keeper, hooks: NodeHooks, options: RedisOptions, world: World) {
+    this.keeper = keeper;
+    this.#subscriber = hooks.subscriber;
+    this.#letRead = hooks.letRead;
+    this.database = options.db ?? 0;
+    this.#client = client;
+    this.#world = world;
+    this.#retryStrategy = options.retryStrategy;
+    this.#unblocker = new Unblocker(
+      () => keeper,
+      secondOf(() => keeper, options, world),
+      world,
+    );
+    this.#options = options;
+    this.#quitTimeout = options.quitTimeout ?? defaultQuitTimeout;
+    this.dispatcher = new SingleRouter(keeper, world, {
+      resendWritten: resendsWritten(options),
+      maxResends: maxResendsOf(options),
+      gaveUp: gaveUpOf(options),
+      loadingDeadline: options.maxLoadingRetryTime ?? 10_000,
+      hold: (parcel) => parcel.fail(parcel.lastError ?? this.#closed()),
+      backlog: keeper.backlog,
+    });
+    const visitAll: VisitParcels = (visit) => {
+      this.dispatcher.forEachParked(visit);
+      keeper.forEachCall(visit);
+    };
+    this.#timeout = new CommandTimeout(options, world, visitAll, {
+      expire: (parcel) => {
+        failAsTimedOut(parcel);
+        if ((parcel.flags & CallFlag.blocking) !== 0) this.release(parcel as Call);
+      },
+    });
+  }
+
+  get friendlyErrors(): boolean {
+    return this.#options.showFriendlyErrorStack ?? false;
+  }
+
+  refusalOf(call: Call): Error | undefined {
+    return refusalOnShared(call, this.database) ?? refusalOfSubscribing(call);
+  }
+
+  addressOf(_call: Call): string {
+    return this.keeper.address;
+  }
+
+  // What a transaction changes on the connection (SELECT) is refused before.
+  watch(_call: Call, _exec: Call): void {}
+
+  get status(): Status {
+    return this.#over ? 'end' : statusOf[this.keeper.state];
+  }
+
+  /** The keeper's state as the events of a Redis, each on the next tick as with one of its own. */
+  onState(state: KeeperState, reason: Error | undefined): void {
+    if (this.#over) return;
+    if (state === 'dialing') this.#emit('connecting');
+    else if (state === 'up') this.#emit('connect', 'ready');
+    else if (state === 'resting') {
+      if (reason !== undefined && this.#client.listenerCount('error') > 0) emitSafely(this.#client, 'error', reason);
+      this.#emit('close');
+      if (typeof this.#retryStrategy === 'function') this.#emit('reconnecting');
+    } else if (state === 'ended') this.#emit('close');
+  }
+
+  // Behind what the call that made the node leave is answered with.
+  onEnd(announce: () => void): void {
+    if (!this.#over && this.keeper.state === 'idle') this.#emit('close');
+    process.nextTick(announce);
+    if (!this.#over) this.#emit('end');
+    this.#over = true;
+  }
+
+  #emit(...events: readonly string[]): void {
+    process.nextTick(() => {
+      for (const event of events) emitSafely(this.#client, event);
+    });
+  }
+
+  mayRelease(call: Call): void {
+    this.#unblocker.note(call);
+  }
+
+  release(call: Call): void {
+    this.#unblocker.release(call);
+  }
+
+  submit(parcel: Parcel): void {
+    parcel.moment = this.dispatcher.moment;
+    if (parcel instanceof Call && this.#handles(parcel)) return;
+    if (this.#options.readOnly) this.#letRead();
+    this.#timeout.start(parcel.moment.at);
+    this.dispatcher.send(parcel);
+  }
+
+  // True: the call is not for the connection that everybody shares.
+  #handles(call: Call): boolean {
+    if ((call.flags & CallFlag.subscribing) !== 0 && call.group === null) {
+      this.#subscriber.send(call);
+      return true;
+    }
+    const refusal = call.slot < 0 ? this.refusalOf(call) : undefined;
+    if (refusal !== undefined) {
+      call.fail(refusal);
+      return true;
+    }
+    if ((call.flags & CallFlag.blocking) !== 0) {
+      limitBlocking(call, this.#options, this.#world, this.status === 'ready', (late) => this.release(late));
+      if (limitsBlocking(this.#options)) this.mayRelease(call);
+    }
+    return false;
+  }
+
+  async connect(): Promise<void> {
+    const { state } = this.keeper;
+    if (state === 'up' || state === 'dialing') {
+      throw new RedisError('Redis is already connecting/connected', { code: 'ERR_CONNECTED' });
+    }
+    this.keeper.open();
+    const { call, answer } = ownCall(['ping']);
+    if (!this.keeper.send(call)) throw this.#closed();
+    await answer;
+  }
+
+  /** The cluster dials again when it likes, whatever `reconnect` says. */
+  disconnect(): void {
+    void this.keeper.leave(this.#closed(), true);
+  }
+
+  async quit(): Promise<'OK'> {
+    const { call, answer } = ownCall(['quit']);
+    if (this.keeper.state !== 'up' || !this.keeper.send(call)) return 'OK';
+    if (await outlasts(answer, this.#quitTimeout, this.#world)) {
+      // What others sent on the cluster's connection goes round again; their limits are the cluster's.
+      const awaited = `${this.keeper.address} (${this.keeper.load} unanswered)`;
+      this.keeper.drop(quitTimeoutError(this.#quitTimeout, awaited, this.keeper.address));
+    }
+    return 'OK';
+  }
+
+  depart(): void {
+    this.disconnect();
+  }
+
+  #closed(): AbortError {
+    return new AbortError(closedText, { code: 'ERR_CLOSED', node: this.keeper.address });
+  }
+}
+
+// As calls of their own they never come here.
+function refusalOfSubscribing(call: Call): Error | undefined {
+  if ((call.flags & CallFlag.subscribing) === 0) return undefined;
+  const why = 'cannot be part of a pipeline on a node of a cluster: subscriptions have a connection of their own';
+  return new RedisError(`${call.name} ${why}`, { code: 'ERR_INVALID_ARG' });
+}

@@ -1,0 +1,585 @@
+// The connection of a Redis of one's own: kept alive by retryStrategy, told what its predecessor knew, with the commands
+// that wait for it. The public face (redis.ts) adds names; this file knows when to connect, to send and to give up.
+
+import type { EventEmitter } from 'node:events';
+import { Backlog } from '../base/backlog.ts';
+import { emitSafely } from '../base/emit.ts';
+import { AbortError, MaxRetriesPerRequestError, RedisError } from '../base/errors.ts';
+import type { Timer, World } from '../base/world.ts';
+import { isInGroup } from '../command/groups.ts';
+import { Call, CallFlag, ownCall, type Parcel } from '../connection/call.ts';
+import { Keeper, type KeeperState, type LatestOptions } from '../connection/keeper.ts';
+import { keeperOptionsOf, maxResendsOf, resendsWritten } from '../options/derive.ts';
+import type { RedisOptions } from '../options/options.ts';
+import { Subscriptions } from '../pubsub/subscriptions.ts';
+import { CommandTimeout } from '../router/command-timeout.ts';
+import { failAsTimedOut } from '../router/deadlines.ts';
+import { SingleRouter, type SingleRouterOptions } from '../router/single.ts';
+import { lossOf } from '../router/verdict.ts';
+import { ReplyError } from '../wire/reply.ts';
+import { limitBlocking } from './blocking-timeout.ts';
+import type { NodeBackend } from './client-backend.ts';
+import { ConnectTracer } from './diagnostics.ts';
+import { defaultQuitTimeout, quitTimeoutError } from './drain.ts';
+import { Fieldsets } from './fieldsets.ts';
+import { Lifecycle, type Status } from './lifecycle.ts';
+import { parseMonitorLine } from './monitor-line.ts';
+import { waitUntilLoaded } from './ready-check.ts';
+import { ConnectionState } from './session-state.ts';
+import { limitsBlocking, secondOf, Unblocker } from './unblock.ts';
+
+export const closedText = 'Connection is closed.';
+
+export class RedisCore implements NodeBackend {
+  readonly dispatcher: SingleRouter;
+  readonly oneNode = true;
+  subscriptions: Subscriptions;
+  /** Another one after the client has ended and connects again. */
+  keeper: Keeper;
+  readonly #client: EventEmitter;
+  readonly #options: RedisOptions;
+  readonly #world: World;
+  /** Everything that waits anywhere in this client. */
+  readonly #backlog: Backlog;
+  readonly #lifecycle: Lifecycle;
+  readonly #state: ConnectionState;
+  /** Of calls that are to be sent again. */
+  readonly #databases = new WeakMap<Parcel, number>();
+  readonly #timeout: CommandTimeout;
+  readonly #fieldsets: Fieldsets | undefined;
+  readonly #connects = new ConnectTracer();
+  readonly #unblocker: Unblocker;
+  /** To connect, since the client was ready last. */
+  #attempts = 0;
+  /** The connection of now, or the one just lost, has been through its handshake. */
+  #wasUp = false;
+  #connections = 0;
+  /** Milliseconds until the next attempt to connect, as the strategy has it. */
+  #delay = 0;
+  /** The client was closed because quit() has waited too long. */
+  #quitLate: Error | undefined;
+  #waiters: { resolve: () => void; reject: (error: Error) => void }[] = [];
+  /** connect() was called in this tick. */
+  #fresh = false;
+  /** QUIT is on its way: the server will close the connection, and no other follows. */
+  #quitting = false;
+  /** Of a lazy client that was told to reconnect. */
+  #waking: Timer | undefined;
+
+  constructor(client: EventEmitter, options: RedisOptions, world: World) {
+    this.#client = client;
+    this.#options = options;
+    this.#world = world;
+    this.#backlog = new Backlog(options);
+    this.keeper = this.#makeKeeper();
+    this.#unblocker = new Unblocker(
+      () => this.keeper,
+      secondOf(() => this.keeper, options, world),
+      world,
+    );
+    this.dispatcher = new SingleRouter(this.keeper, world, {
+      get resendWritten() {
+        return resendsWritten(options);
+      },
+      get maxResends() {
+        return maxResendsOf(options);
+      },
+      gaveUp: (parcel, reason) => gaveUpOf(options)(parcel, reason),
+      loadingDeadline: options.maxLoadingRetryTime ?? 10_000,
+      again: (parcel) => this.#databases.set(parcel, this.#state.db),
+      hold: (parcel) => this.#hold(parcel),
+      backlog: this.#backlog,
+    });
+    this.#lifecycle = new Lifecycle(client, {
+      get offlineQueue() {
+        return options.enableOfflineQueue ?? true;
+      },
+      offlineMessage: "Stream isn't writeable and enableOfflineQueue options is false",
+      backlog: this.#backlog,
+      send: (parcel) => this.#send(parcel),
+      early: (parcel) => parcel instanceof Call && isInGroup('HANDSHAKE_COMMANDS', parcel.name),
+      wake: () => void this.connect().catch(() => undefined),
+      log: (line) => world.log(line),
+    });
+    this.subscriptions = new Subscriptions(client);
+    this.#state = new ConnectionState(
+      options.db ?? 0,
+      () => (this.keeper.state === 'up' ? this.#connections : 0),
+      (db) => emitSafely(client, 'select', db),
+    );
+    this.#timeout = new CommandTimeout(options, world, (visit) => this.#visitAll(visit), {
+      expire: (parcel) => {
+        failAsTimedOut(parcel);
+        if ((parcel.flags & CallFlag.blocking) !== 0) this.release(parcel as Call);
+      },
+      swept: () => this.#lifecycle.forgetSettled(),
+    });
+    if (options.himportFieldsets?.length) this.#fieldsets = new Fieldsets(options.himportFieldsets);
+    if (options.lazyConnect) this.#lifecycle.become('wait');
+  }
+
+  get status(): Status {
+    return this.#lifecycle.status;
+  }
+
+  get database(): number {
+    return this.#state.db;
+  }
+
+  get friendlyErrors(): boolean {
+    return this.#options.showFriendlyErrorStack ?? false;
+  }
+
+  get subscribed(): boolean {
+    return this.keeper.protocol === 2 && this.subscriptions.size > 0;
+  }
+
+  submit(parcel: Parcel): void {
+    parcel.moment = this.dispatcher.moment;
+    if (!(parcel instanceof Call) || (this.#prepare(parcel) && this.#admits(parcel))) this.#pass(parcel);
+  }
+
+  refusalOf(_call: Call): undefined {
+    return undefined;
+  }
+
+  addressOf(_call: Call): string {
+    return this.keeper.address;
+  }
+
+  watch(call: Call, exec: Call): void {
+    this.#state.watch(call, exec);
+  }
+
+  mayRelease(call: Call): void {
+    this.#unblocker.note(call);
+  }
+
+  release(call: Call): void {
+    this.#unblocker.release(call);
+  }
+
+  // False: it has been refused.
+  #prepare(call: Call): boolean {
+    if ((call.flags & CallFlag.subscribing) !== 0) this.subscriptions.prepare(call);
+    const refusal = this.#refusalOfMode(call);
+    if (refusal !== undefined) {
+      call.fail(refusal);
+      return false;
+    }
+    if ((call.flags & CallFlag.blocking) !== 0) {
+      const ready = this.status === 'ready';
+      limitBlocking(call, this.#options, this.#world, ready, (late) => this.release(late));
+    }
+    this.#fieldsets?.attach(call, () => [this.keeper]);
+    return true;
+  }
+
+  // Why the connection takes no such call just now: it is a monitor, or a RESP2 one that hears messages only.
+  #refusalOfMode(call: Call): RedisError | undefined {
+    if (this.#options.monitor) {
+      return new RedisError("Connection is in monitoring mode, can't process commands.", { code: 'ERR_MONITOR_MODE' });
+    }
+    if (!this.subscribed || isInGroup('VALID_IN_SUBSCRIBER_MODE', call.name)) return undefined;
+    const why = 'Connection in subscriber mode, only subscriber commands may be used';
+    return new RedisError(why, { code: 'ERR_SUBSCRIBER_MODE' });
+  }
+
+  // What commands do to the connection is noted in the order in which they are issued, whenever they are sent.
+  #admits(call: Call): boolean {
+    const admitted = this.#state.admit(call);
+    if (admitted === undefined) return true;
+    if (admitted === 'quit') {
+      this.#timeout.start(call.moment.at);
+      this.#submitQuit(call);
+    } else call.fail(admitted);
+    return false;
+  }
+
+  #pass(parcel: Parcel): void {
+    this.#timeout.start(parcel.moment.at);
+    const plain = (parcel.flags & CallFlag.blocking) === 0;
+    if (plain && this.#lifecycle.open) this.dispatcher.send(parcel);
+    else this.#lifecycle.submit(parcel);
+  }
+
+  // Once it may be sent.
+  #send(parcel: Parcel): void {
+    if ((parcel.flags & CallFlag.blocking) !== 0 && limitsBlocking(this.#options)) this.#unblocker.note(parcel as Call);
+    this.dispatcher.send(parcel);
+  }
+
+  connect(): Promise<void> {
+    const { status } = this;
+    if (status === 'connecting' || status === 'connect' || status === 'ready') {
+      return Promise.reject(new RedisError('Redis is already connecting/connected', { code: 'ERR_CONNECTED' }));
+    }
+    const ready = new Promise<void>((resolve, reject) => this.#waiters.push({ resolve, reject }));
+    if (this.keeper.state === 'ended') {
+      this.keeper = this.#makeKeeper();
+      this.dispatcher.lane = this.keeper;
+    }
+    this.#waking?.cancel();
+    this.#fresh = true;
+    process.nextTick(() => {
+      this.#fresh = false;
+    });
+    this.keeper.open();
+    return ready;
+  }
+
+  disconnect(reconnect: boolean): void {
+    const { keeper, status } = this;
+    if (status === 'end') return;
+    this.#waking?.cancel();
+    if (this.#fresh) {
+      // Between the event that says connecting and the one that says end, what waits is rejected.
+      if (!reconnect) process.nextTick(queueMicrotask, () => this.#abandon(keeper));
+      return;
+    }
+    if (reconnect && status === 'wait') {
+      this.#wakeLater();
+      return;
+    }
+    // The status stays what it is until the connection is closed, and what comes meanwhile waits for what is next.
+    if (keeper.state === 'up' || status === 'connect') this.#lifecycle.pause();
+    void keeper.leave(this.#reasonToClose(), reconnect);
+  }
+
+  // Left in the tick in which it was told to connect: there never was a connection to close.
+  #abandon(keeper: Keeper): void {
+    if (keeper !== this.keeper || keeper.state === 'ended') return;
+    const reason = this.#reasonToClose();
+    this.#refuseWaiters(reason);
+    this.#lifecycle.failHeldNow(() => this.#reasonToClose());
+    this.#lifecycle.become('end');
+    keeper.close(reason);
+  }
+
+  // As ioredis has it: a client that never connected closes, and connects after the first pause of its strategy.
+  #wakeLater(): void {
+    this.#lifecycle.become('close');
+    const delay = this.#retryDelay();
+    if (delay === null) {
+      this.keeper.close(this.#reasonToClose());
+      return;
+    }
+    this.#lifecycle.become('reconnecting', delay);
+    this.#waking = this.#world.after(delay, () => void this.connect().catch(() => undefined), true);
+  }
+
+  #reasonToClose(): AbortError {
+    return new AbortError(closedText, { code: 'ERR_CLOSED', node: this.keeper.address });
+  }
+
+  async quit(): Promise<'OK'> {
+    const { call, answer } = ownCall(['quit']);
+    const ended = this.#lifecycle.ended;
+    call.moment = this.dispatcher.moment;
+    if (this.#admits(call)) this.#pass(call);
+    try {
+      await answer;
+    } catch (error) {
+      // Lost with its connection: then that is gone too, as it was meant to be.
+      if (ended || !this.#lifecycle.ended) throw error;
+    }
+    return 'OK';
+  }
+
+  // QUIT goes behind everything that waits; with nothing waiting there is no connection to say it on.
+  #submitQuit(call: Call): void {
+    if (this.status === 'wait' && this.#lifecycle.held === 0) void this.connect().catch(() => undefined);
+    const { status, held, paused } = this.#lifecycle;
+    const connected = status === 'ready' && !paused;
+    if (connected || held > 0 || status === 'end' || this.#options.enableOfflineQueue === false) {
+      this.#quitting ||= connected;
+      const patience = this.#limitQuit();
+      call.onSettled((_call, error) => {
+        patience?.cancel();
+        if (error === null) this.#onQuit();
+      });
+      this.#lifecycle.submit(call);
+      return;
+    }
+    this.disconnect(false);
+    call.settle(call.encoding === 'buffer' ? Buffer.from('OK') : 'OK');
+  }
+
+  #limitQuit(): Timer | undefined {
+    const limit = this.#options.quitTimeout ?? defaultQuitTimeout;
+    return limit > 0 ? this.#world.after(limit, () => this.#closeLate(limit), true) : undefined;
+  }
+
+  // The server closes now. One that does not is left.
+  #onQuit(): void {
+    this.#lifecycle.pause();
+    void this.keeper.leave(this.#reasonToClose());
+  }
+
+  // quit() has waited long enough: what has no answer is told so.
+  #closeLate(limit: number): void {
+    if (this.status === 'end') return;
+    const { keeper } = this;
+    const { held } = this.#lifecycle;
+    const awaited = keeper.load > 0 ? `${keeper.address} (${keeper.load} unanswered)` : `a connection (${held} held)`;
+    this.#quitLate = quitTimeoutError(limit, awaited, keeper.address);
+    keeper.close(this.#quitLate);
+  }
+
+  depart(): void {
+    if (!this.#fresh) this.keeper.close(this.#reasonToClose());
+  }
+
+  #makeKeeper(): Keeper {
+    const options = {
+      ...this.#dialOptions(),
+      latest: () => this.#dialOptions(),
+      retryDelay: () => this.#retryDelay(),
+      holdWhileDown: false,
+      backlog: this.#backlog,
+    };
+    return new Keeper(options.address, options, this.#world, {
+      onState: (keeper, state, reason) => {
+        this.#connects.onState(keeper, state, reason);
+        if (keeper === this.keeper) this.#onState(state, reason);
+      },
+      onOpen: (keeper) => {
+        if (keeper !== this.keeper) return;
+        this.#state.connected(this.#options.db ?? 0);
+        this.#lifecycle.become('connect');
+      },
+      onPush: (_keeper, push) => this.subscriptions.receive(push),
+      onStray: (reply) => this.#onMonitorLine(reply),
+    });
+  }
+
+  // Read before each attempt: users rotate passwords, and move their servers, by assigning options.
+  #dialOptions(): LatestOptions {
+    const { path, host, port, readOnly } = this.#options;
+    const place = { host: host ?? 'localhost', port: port ?? 6379 };
+    const address = path ?? `${place.host}:${place.port}`;
+    // One node: its bounds are the client's.
+    const bounds = { maxQueueLength: undefined, maxQueueBytes: undefined };
+    return { ...keeperOptionsOf(this.#options, undefined), ...bounds, ...place, address, readOnly };
+  }
+
+  // Counted until ready, as ioredis does: a server that lets us in and cuts us off is none that can be used.
+  #retryDelay(): number | null {
+    if (this.#quitting) return null;
+    const delay = this.#askStrategy(++this.#attempts);
+    if (typeof delay !== 'number') return null;
+    this.#delay = delay;
+    return delay;
+  }
+
+  #askStrategy(times: number): unknown {
+    const strategy = this.#options.retryStrategy;
+    try {
+      return typeof strategy === 'function' ? strategy(times) : null;
+    } catch (thrown) {
+      // The user's mistake, which the process shall see; the connection is given up in good order.
+      process.nextTick(() => {
+        throw thrown;
+      });
+      return null;
+    }
+  }
+
+  // What could not be sent: waits for the next connection, or fails where nothing will come.
+  #hold(parcel: Parcel): void {
+    const refusal = this.#quitLate === undefined ? this.#state.refusal(parcel) : lossOf(parcel, this.#quitLate);
+    if (refusal !== undefined) parcel.fail(refusal);
+    // Behind the events that say so.
+    else if (this.status === 'end') process.nextTick(() => this.#lifecycle.submit(parcel));
+    else {
+      this.#returnTo(parcel);
+      this.#lifecycle.submit(parcel);
+    }
+  }
+
+  // A command that is sent again runs in the database it was issued for, also when its handler has selected another. The
+  // connection stays there, as with ioredis.
+  #returnTo(parcel: Parcel): void {
+    const db = this.#databases.get(parcel);
+    if (db === undefined) return;
+    this.#databases.delete(parcel);
+    if (db === this.#state.intended) return;
+    // As a user's own: held and sent again like what comes behind it.
+    const call = new Call(['select', String(db)], -1, 0, 'utf8', undefined, this.dispatcher);
+    call.moment = parcel.moment;
+    call.reject = (error) => this.#lifecycle.reportError(error);
+    if (this.#admits(call)) this.#pass(call);
+  }
+
+  #onState(state: KeeperState, reason?: Error): void {
+    if (reason !== undefined) this.#refuseWaiters(reason);
+    switch (state) {
+      case 'dialing':
+        this.#quitting = false;
+        this.#quitLate = undefined;
+        this.#lifecycle.become('connecting');
+        break;
+      case 'up':
+        this.#wasUp = true;
+        void this.#getReady(++this.#connections);
+        break;
+      case 'resting':
+        this.#onResting(reason!);
+        break;
+      case 'ended':
+        if (this.status === 'end') break;
+        this.#report(reason!);
+        if (this.status !== 'reconnecting') this.#lifecycle.become('close');
+        this.#lifecycle.become('end');
+        this.dispatcher.close(reason!);
+        this.#lifecycle.failHeld((parcel) => endOf(parcel, reason!));
+        break;
+      default:
+    }
+  }
+
+  // Loaded first, then subscribed, then everybody else's turn. A connection that is lost meanwhile starts anew.
+  async #getReady(connection: number): Promise<void> {
+    const send = (call: Call): boolean => this.keeper.send(call);
+    // Not within the keeper's own event: it is still putting its affairs in order.
+    await undefined;
+    let refused: ReplyError | undefined;
+    if (this.#options.enableReadyCheck ?? true) {
+      const { maxLoadingRetryTime = 10_000, connectTimeout = 10_000 } = this.#options;
+      const late = (reason?: Error): void => this.#dropUnready(connection, reason);
+      refused = await waitUntilLoaded(send, this.#world, maxLoadingRetryTime, connectTimeout, late);
+    }
+    if (connection !== this.#connections || this.keeper.state !== 'up' || this.#lifecycle.paused) return;
+    if (refused !== undefined) {
+      this.#refuse(refused);
+      return;
+    }
+    this.#attempts = 0;
+    this.#reselect(send);
+    this.#fieldsets?.prepare(this.keeper).catch((error: Error) => this.#lifecycle.reportError(error));
+    if (this.#options.autoResubscribe ?? true) this.subscriptions.restore(send);
+    else this.subscriptions = new Subscriptions(this.#client);
+    this.#lifecycle.become('ready');
+    const waiters = this.#waiters.splice(0);
+    // Behind the event.
+    process.nextTick(() => {
+      for (const { resolve } of waiters) resolve();
+    });
+    if (this.#options.monitor) this.#startMonitoring(send);
+  }
+
+  // It let us in and says nothing: no better than one that lets nobody in.
+  #dropUnready(connection: number, reason?: Error): void {
+    if (connection !== this.#connections) return;
+    const { address } = this.keeper;
+    this.keeper.drop(reason ?? new RedisError('connect ETIMEDOUT', { code: 'ETIMEDOUT', node: address }));
+  }
+
+  // The server is there and will have none of this client: what waits hears so, and another try follows.
+  #refuse(refusal: ReplyError): void {
+    this.#lifecycle.failHeldNow(() => new ReplyError(refusal.message));
+    this.#lifecycle.reportError(refusal);
+    this.disconnect(true);
+  }
+
+  // The handshake has selected the database of the options; commands may have changed it on the connection before.
+  #reselect(send: (call: Call) => boolean): void {
+    const { db, current } = this.#state;
+    if (db === current) return;
+    const { call, answer: selected } = ownCall(['select', String(db)]);
+    if (!send(call)) return;
+    selected.catch((error: Error) => this.#lifecycle.reportError(error));
+    this.#state.announce(db);
+  }
+
+  #startMonitoring(send: (call: Call) => boolean): void {
+    const { call, answer: begun } = ownCall(['monitor']);
+    if (!send(call)) return;
+    const connection = this.#connections;
+    const { connectTimeout = 10_000 } = this.#options;
+    const late =
+      connectTimeout > 0 ? this.#world.deadline(connectTimeout, () => this.#dropUnready(connection)) : undefined;
+    begun
+      .then(
+        () => this.#lifecycle.become('monitoring'),
+        (error: Error) => this.#lifecycle.reportError(error),
+      )
+      .finally(() => late?.cancel());
+  }
+
+  #onMonitorLine(line: Buffer): boolean {
+    const seen = this.#options.monitor ? parseMonitorLine(line.toString()) : undefined;
+    if (seen === undefined) return false;
+    emitSafely(this.#client, 'monitor', seen.time, seen.args, seen.source, seen.database);
+    return true;
+  }
+
+  #onResting(reason: Error): void {
+    const { keeper } = this;
+    this.#report(reason);
+    // A listener has ended the client.
+    if (keeper !== this.keeper || keeper.state !== 'resting') return;
+    const refused = refusalIn(reason);
+    // Commands do not wait for a server that will have none of this client.
+    if (refused !== undefined && !this.#wasUp && !isCrowded(refused))
+      this.#lifecycle.failHeldNow(() => new ReplyError(refused.message));
+    this.#lifecycle.become('close');
+    this.#lifecycle.become('reconnecting', this.#delay);
+    const { maxRetriesPerRequest: limit = 20 } = this.#options;
+    if (limit !== null && limit >= 0 && this.#attempts % (limit + 1) === 0) {
+      const detail = { node: this.keeper.address, cause: reason };
+      this.#lifecycle.failHeld(() => new MaxRetriesPerRequestError(limit, detail));
+    }
+    this.#wasUp = false;
+  }
+
+  /** The error event is for failures: not for a connection that was closedText, by whichever side and for whatever reply. */
+  #report(reason: Error): void {
+    if (reason.message === closedText || reason === this.#quitLate || (this.#wasUp && refusalIn(reason) !== undefined))
+      return;
+    this.#lifecycle.reportError(reason);
+  }
+
+  #refuseWaiters(cause: Error): void {
+    const error = new RedisError(closedText, { code: 'ERR_CLOSED', node: this.keeper.address, cause });
+    const waiters = this.#waiters.splice(0);
+    process.nextTick(() => {
+      for (const { reject } of waiters) reject(error);
+    });
+  }
+
+  #visitAll(visit: (parcel: Parcel) => void): void {
+    this.#lifecycle.forEachHeld(visit);
+    this.dispatcher.forEachParked(visit);
+    this.keeper.forEachCall(visit as (call: Call) => void);
+  }
+}
+
+/** The server's own word in the reason of a loss: of the handshake, or one that reconnectOnError took for a reason. */
+function refusalIn({ cause }: Error): ReplyError | undefined {
+  return cause instanceof ReplyError ? cause : undefined;
+}
+
+/** No room for any client just now (`maxclients`): as passing as a server that is down, and waited for like one. */
+function isCrowded({ message }: ReplyError): boolean {
+  return /^ERR max number of clients/i.test(message);
+}
+
+/** Where the user's own limit is maxRetriesPerRequest, its error; else one that says what happened. */
+export function gaveUpOf({ maxResends, maxRetriesPerRequest }: RedisOptions): SingleRouterOptions['gaveUp'] {
+  return (parcel, reason) => {
+    const { slot, attempts, writes, losses } = parcel;
+    const detail = { slot, attempts, writes, cause: reason, node: (reason as { node?: string }).node };
+    if (maxResends === undefined && typeof maxRetriesPerRequest === 'number') {
+      return new MaxRetriesPerRequestError(maxRetriesPerRequest, detail);
+    }
+    const text = `The connection was lost ${losses} times while the command waited for its answer (maxResends).`;
+    return new AbortError(text, { ...detail, code: 'ERR_MAX_RESENDS' });
+  };
+}
+
+/** What a call is told that was still held when the client ended. */
+function endOf(parcel: Parcel, reason: Error): Error {
+  if ((reason as { code?: unknown }).code === 'ERR_QUIT_TIMEOUT') return lossOf(parcel, reason);
+  return new AbortError(closedText, { code: 'ERR_CLOSED', cause: reason });
+}

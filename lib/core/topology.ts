@@ -1,0 +1,188 @@
+// Keeps the router's slot map true: asks when the refresher says so, believes what most nodes say, and publishes what
+// changed. Owns the refresher and the rounds; the map itself is the router's.
+
+import { type ClusterAllFailedError, RedisError } from '../base/errors.ts';
+import type { World } from '../base/world.ts';
+import type { Keeper } from '../connection/keeper.ts';
+import { databaseRefusal } from '../options/database.ts';
+import { refreshPeriodOf } from '../options/derive.ts';
+import type { ClusterOptions } from '../options/options.ts';
+import { Surveyor } from '../router/map-source.ts';
+import type { NodePool } from '../router/node-pool.ts';
+import type { Router } from '../router/router.ts';
+import { lossOf } from '../router/verdict.ts';
+import { Refresher } from '../topology/refresher.ts';
+import type { SlotMap } from '../topology/slot-map.ts';
+import { survey } from '../topology/survey.ts';
+import { merge } from '../topology/vote.ts';
+import type { LeftOut } from '../wire/left-out.ts';
+import type { ConnectLoop } from './connect-loop.ts';
+import { type RefreshMessage, refreshChannel } from './diagnostics.ts';
+import type { Lifecycle } from './lifecycle.ts';
+import type { StartupNodes } from './startup-nodes.ts';
+
+/** What it shares with the rest of the client. */
+export interface TopologyParts {
+  readonly options: ClusterOptions;
+  readonly world: World;
+  readonly lifecycle: Lifecycle;
+  readonly loop: ConnectLoop;
+  readonly pool: NodePool;
+  readonly router: Router;
+  readonly startup: StartupNodes;
+}
+
+export interface TopologyEvents {
+  /** Nodes have been asked, and the map they gave is in use: another than before, or the same. */
+  onMap(map: SlotMap, changed: boolean): void;
+  /** A node can be reached and does not give its map. */
+  onNodeError(error: Error, key: string): void;
+  /** No node gave a map. */
+  onFailed(error: ClusterAllFailedError): void;
+}
+
+export class Topology {
+  readonly refresher: Refresher;
+  readonly #parts: TopologyParts;
+  readonly #events: TopologyEvents;
+  readonly #source: Surveyor;
+  /** Nodes whose cluster is down (perhaps only on their side of a cut): others are asked first at the next attempt. */
+  readonly #saidDown = new Set<string>();
+  /** What the last round left out of the replies it was given, and why. */
+  #leftOut: readonly string[] | undefined;
+
+  constructor(parts: TopologyParts, events: TopologyEvents) {
+    this.#parts = parts;
+    this.#events = events;
+    this.#source = this.#makeSource();
+    this.refresher = this.#makeRefresher();
+  }
+
+  /** One question to one node; rejects with its refusal, its loss, or "timeout". */
+  ask(keeper: Keeper, argv: readonly string[]): Promise<unknown> {
+    return this.#source.ask(keeper, argv);
+  }
+
+  /** The first map of an attempt to connect. Calls do not wait for a database that no node has. */
+  async fetchFirst(): Promise<void> {
+    try {
+      await this.refresher.refresh('connect');
+    } catch (error) {
+      const refusal = databaseRefusal(error);
+      if (refusal === undefined) throw error;
+      this.#parts.lifecycle.failHeld((parcel) => lossOf(parcel, refusal));
+      throw refusal;
+    }
+  }
+
+  // A map that another client holds is as good as one asked for: where it is stale, redirects tell.
+  /**
+   * Puts an inherited map in use when a node of it answers; gives that node's CLUSTER INFO, or undefined when none did.
+   * `superseded`: another attempt has begun meanwhile.
+   */
+  async inherit(map: SlotMap, superseded: () => boolean): Promise<string | undefined> {
+    const { world, pool } = this.#parts;
+    const { shards } = map;
+    const address = shards[Math.floor(world.random() * shards.length)]?.master;
+    if (address === undefined) return undefined;
+    const info = await this.ask(pool.open(address).keeper, ['cluster', 'info']).catch(() => undefined);
+    if (typeof info !== 'string') return undefined;
+    if (!superseded()) this.#publish(map);
+    return info;
+  }
+
+  /** CLUSTER INFO of any node, or what one has said just now: throws when it says that the cluster is down. */
+  async checkState(said: string | undefined): Promise<void> {
+    const up = [...this.#parts.pool.all()].map((node) => node.keeper).filter((one) => one.state === 'up');
+    const keeper = up.find(({ address }) => !this.#saidDown.has(address)) ?? up[0];
+    if (keeper === undefined) return;
+    const info = said ?? (await this.ask(keeper, ['cluster', 'info']).catch(() => undefined));
+    if (typeof info === 'string' && /cluster_state:fail/.test(info)) {
+      this.#saidDown.add(keeper.address);
+      throw new RedisError('CLUSTERDOWN The cluster is down', { code: 'CLUSTERDOWN', node: keeper.address });
+    }
+  }
+
+  /** The client is ready: whom it asks is judged anew. */
+  connected(): void {
+    this.#saidDown.clear();
+  }
+
+  get #isOver(): boolean {
+    const { status } = this.#parts.lifecycle;
+    return status === 'end' || status === 'disconnecting';
+  }
+
+  #makeSource(): Surveyor {
+    const { options, world, pool, startup } = this.#parts;
+    return new Surveyor(pool, world, {
+      seeds: () => startup.seeds,
+      last: (key) => this.#saidDown.has(key),
+      natMap: options.natMap,
+      guard: startup.guard,
+      timeout: options.slotsRefreshTimeout ?? 1000,
+      isOver: () => this.#isOver,
+      tls: () => startup.tls,
+      onLeftOut: ({ list }: LeftOut) => {
+        this.#leftOut = list;
+      },
+      onRefused: (error, key) => {
+        if (!this.#isOver) this.#events.onNodeError(error, key);
+      },
+    });
+  }
+
+  #makeRefresher(): Refresher {
+    return new Refresher(
+      {
+        ask: () => {
+          this.#leftOut = undefined;
+          return this.#survey();
+        },
+        publish: (seen, reason) => {
+          const changed = this.#publish(seen);
+          if (refreshChannel.hasSubscribers) this.#report({ reason, changed, error: undefined });
+          return changed;
+        },
+        onFailure: (error, reason) => {
+          if (refreshChannel.hasSubscribers) this.#report({ reason, changed: false, error });
+          this.#events.onFailed(error);
+        },
+        period: refreshPeriodOf(this.#parts.options),
+      },
+      this.#parts.world,
+    );
+  }
+
+  #report(message: RefreshMessage): void {
+    const leftOut = this.#leftOut;
+    refreshChannel.publish(leftOut === undefined ? message : { ...message, leftOut });
+  }
+
+  // A round that disconnect() broke off may be shared by the connect() that came after it: it asks again.
+  async #survey(): Promise<SlotMap> {
+    const { loop, lifecycle, world } = this.#parts;
+    for (;;) {
+      const { epoch } = loop;
+      try {
+        return await survey(this.#source.targets(), world);
+      } catch (error) {
+        if (epoch === loop.epoch || lifecycle.status !== 'connecting') throw error;
+      }
+    }
+  }
+
+  #publish(seen: SlotMap): boolean {
+    const { router, pool } = this.#parts;
+    const map = merge(router.map, seen);
+    const changed = !map.sameAs(router.map);
+    if (changed) router.setMap(map);
+    else {
+      router.adopt(map);
+      // After a disconnect the pool is empty although the map is still the same.
+      pool.reconcile(map.addresses(), map.facts.failed);
+    }
+    this.#events.onMap(map, changed);
+    return changed;
+  }
+}

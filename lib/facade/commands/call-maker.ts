@@ -1,0 +1,156 @@
+// Builds Calls out of method arguments: names become facts of the command table, arguments become argv with the key
+// prefix, and the slot of the first key is found. Knows no socket and no client.
+
+import { argvOf } from '../../command/argv.ts';
+import { firstKeyIndex } from '../../command/keys.ts';
+import type { LoadedScripts } from '../../command/loaded-scripts.ts';
+import { prefixKeys } from '../../command/prefix.ts';
+import { comfortOf, shapeOf } from '../../command/reply-shape.ts';
+import type { Script } from '../../command/script.ts';
+import { type CommandRow, commandOf, Flag } from '../../command/table.ts';
+import {
+  type ReplyContext,
+  type ReplyTransformer,
+  replyTransformerOf,
+  transformWords,
+} from '../../command/transformers.ts';
+import { Call, CallFlag, type CallSink, type ReplyShape } from '../../connection/call.ts';
+import { EvalRemedy } from '../../connection/remedy.ts';
+import type { CommonRedisOptions } from '../../options/options.ts';
+import type { Encoding } from '../../wire/decoder.ts';
+import type { Argument } from '../../wire/encoder.ts';
+import { slotOf } from '../../wire/slot.ts';
+
+const confirmations = new Set(['subscribe', 'unsubscribe', 'psubscribe', 'punsubscribe', 'ssubscribe', 'sunsubscribe']);
+
+/** Commands that may hold their connection for as long as it takes; besides these, all that nobody has told us about. */
+const slowCommands = new Set(
+  `eval evalsha eval_ro evalsha_ro fcall fcall_ro script function wait waitaof debug sort sort_ro keys flushall flushdb
+  save migrate restore`.split(/\s+/),
+);
+
+/** What is known of a command once its name is: looked up once per name, kept by the method. */
+export interface Word {
+  readonly name: string;
+  /** Undefined for a command nobody has told us about (a module's). */
+  readonly row: CommandRow | undefined;
+  readonly flags: number;
+  readonly shape: ReplyShape | undefined;
+}
+
+const words = new Map<string, Word>();
+/** Names come from users (call()): a program that makes them up must not fill memory. */
+const maxWords = 4096;
+
+export function wordOf(name: string): Word {
+  const known = words.get(name);
+  if (known !== undefined) return known;
+  const lower = name.toLowerCase();
+  const row = commandOf(lower);
+  let flags = 0;
+  if (row !== undefined && (row.flags & Flag.readonly) !== 0) flags |= CallFlag.readOnly;
+  if (row !== undefined && (row.flags & Flag.blocking) !== 0) flags |= CallFlag.blocking;
+  if (lower === 'wait' || lower === 'waitaof') flags |= CallFlag.blocking | CallFlag.inOrder;
+  if (confirmations.has(lower)) flags |= CallFlag.subscribing;
+  // A module's commands may do whatever they like, also those whose keys are known.
+  if (row === undefined || slowCommands.has(lower) || lower.includes('.')) flags |= CallFlag.slow;
+  const word: Word = { name, row, flags, shape: shapeOf(name) };
+  if (words.size < maxWords) words.set(name, word);
+  return word;
+}
+
+/** Read at each call, as ioredis does: an option may be assigned while the client lives. */
+interface MakerOptions {
+  readonly keyPrefix?: string | Buffer | null | undefined;
+}
+
+export class CallMaker {
+  readonly #options: MakerOptions;
+  readonly #sink: CallSink;
+  readonly #scripts: LoadedScripts | undefined;
+  /** What replies come by: for transformers, and to leave RESP3's own shapes alone where they are asked for. */
+  readonly replyContext: Omit<ReplyContext, 'commandName'>;
+
+  constructor(
+    options: MakerOptions,
+    sink: CallSink,
+    { protocol = 3, replyMapping = 'legacy' }: Pick<CommonRedisOptions, 'protocol' | 'replyMapping'> = {},
+    scripts?: LoadedScripts,
+  ) {
+    this.#options = options;
+    this.#sink = sink;
+    this.#scripts = scripts;
+    this.replyContext = { protocol, replyMapping };
+  }
+
+  /** `words`: the name and the arguments as given, in an array that becomes the call's. */
+  make(word: Word, words: unknown[], encoding: Encoding): Call {
+    const { keyPrefix } = this.#options;
+    let argv = argvOf(transformWords(word.name, words));
+    if (keyPrefix?.length) argv = prefixKeys(argv, keyPrefix);
+    return this.makeAsIs(word, argv, encoding);
+  }
+
+  /** From an argv that is complete: no transformer, no prefix. */
+  makeAsIs(word: Word, argv: Argument[], encoding: Encoding): Call {
+    const call = this.#place(argv, word.row, flagsOf(word, argv), encoding, this.#shapeOf(word));
+    if ((word.flags & CallFlag.subscribing) !== 0) call.pushes = Math.max(1, argv.length - 1);
+    if (word.row !== undefined && (word.row === evalsha || word.row === evalshaReadOnly)) {
+      const evalArgv = this.#scripts?.evalOf(argv);
+      if (evalArgv !== undefined) call.remedy = new EvalRemedy(evalArgv);
+    }
+    return call;
+  }
+
+  /** The same call with another shape for its reply. */
+  reshape(call: Call, shape: ReplyShape): Call {
+    const reshaped = new Call(call.argv, call.slot, call.flags, call.encoding, shape, this.#sink);
+    reshaped.pushes = call.pushes;
+    reshaped.remedy = call.remedy;
+    return reshaped;
+  }
+
+  #shapeOf(word: Word): ReplyShape | undefined {
+    const transform = replyTransformerOf(word.name);
+    // The closure is made elsewhere: V8 takes memory for what it captures when a function is entered, not when it is made.
+    if (transform !== undefined) return transformed(transform, { commandName: word.name, ...this.replyContext });
+    return this.replyContext.replyMapping === 'legacy' ? word.shape : comfortOf(word.name);
+  }
+
+  /** EVALSHA, with EVAL kept at hand for a server that does not know the script yet. */
+  makeScript(script: Script, args: readonly unknown[], encoding: Encoding): Call {
+    const count = script.numberOfKeys === undefined ? [] : [script.numberOfKeys];
+    let argv = argvOf(['evalsha', script.sha, ...count, ...args]);
+    const { keyPrefix } = this.#options;
+    if (keyPrefix?.length) argv = prefixKeys(argv, keyPrefix);
+    const flags = CallFlag.slow | (script.readOnly ? CallFlag.readOnly : 0);
+    const call = this.#place(argv, evalsha, flags, encoding, undefined);
+    call.remedy = new EvalRemedy(['eval', script.lua, ...argv.slice(2)]);
+    return call;
+  }
+
+  #place(
+    argv: Argument[],
+    row: CommandRow | undefined,
+    flags: number,
+    encoding: Encoding,
+    shape: ReplyShape | undefined,
+  ): Call {
+    const at = firstKeyIndex(row, argv);
+    return new Call(argv, at === 0 ? -1 : slotOf(argv[at]!), flags, encoding, shape, this.#sink);
+  }
+}
+
+function transformed(transform: ReplyTransformer, context: ReplyContext): ReplyShape {
+  return (reply) => transform(reply, { ...context });
+}
+
+// XREAD and XREADGROUP block only when told to.
+function flagsOf({ name, flags }: Word, argv: readonly Argument[]): number {
+  if ((flags & CallFlag.blocking) === 0 || !/^xread/i.test(name)) return flags;
+  const blocks = argv.some((argument) => typeof argument === 'string' && argument.toLowerCase() === 'block');
+  return blocks ? flags : flags & ~CallFlag.blocking;
+}
+
+const evalsha = commandOf('evalsha');
+const evalshaReadOnly = commandOf('evalsha_ro');

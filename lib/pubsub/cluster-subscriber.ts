@@ -1,0 +1,252 @@
+// The cluster's subscriptions: shard channels go to pubsub/sharded; the classic ones live here, on one connection of
+// their own to one node, so that regular commands never share a socket with messages. Every node of a cluster delivers
+// every classic message, so any will do; when the node goes or falls silent, another is taken (pubsub/subscriber-dialer)
+// and subscribed to what is wanted. A call settles by `retryDeadline`, with an error that says what it waited for.
+
+import type { EventEmitter } from 'node:events';
+import { emitSafely } from '../base/emit.ts';
+import { AbortError, RedisError } from '../base/errors.ts';
+import type { World } from '../base/world.ts';
+import type { Call, CallSink } from '../connection/call.ts';
+import type { Keeper, KeeperState } from '../connection/keeper.ts';
+import { Deadlines } from '../router/deadlines.ts';
+import type { NodePool } from '../router/node-pool.ts';
+import type { Router } from '../router/router.ts';
+import { lossOf } from '../router/verdict.ts';
+import type { Refresher } from '../topology/refresher.ts';
+import { Heartbeat } from './heartbeat.ts';
+import { ShardedSubscriptions } from './sharded.ts';
+import { SubscriberDialer } from './subscriber-dialer.ts';
+import { Subscriptions } from './subscriptions.ts';
+
+/** The parts of a cluster that subscriptions rest on. */
+export interface SubscriberHost {
+  readonly pool: NodePool;
+  readonly router: Router;
+  readonly refresher: Refresher;
+}
+
+export interface SubscriberOptions {
+  /** The client's name; its subscribers' connections have one of their own made of it. */
+  readonly connectionName: string | null | undefined;
+  /** Milliseconds without a sign of life after which a node is asked for one. */
+  readonly silenceTimeout: number;
+  /** Milliseconds that a call waits for its confirmation. */
+  readonly deadline: number;
+}
+
+/** Milliseconds between looks at confirmations that quit() waits for. */
+const pause = 5;
+
+export class ClusterSubscriber implements CallSink {
+  readonly #emitter: EventEmitter;
+  readonly #pool: NodePool;
+  readonly #world: World;
+  readonly #subscriptions: Subscriptions;
+  readonly #sharded: ShardedSubscriptions;
+  readonly #heartbeat: Heartbeat;
+  readonly #dialer: SubscriberDialer;
+  readonly #deadline: number;
+  readonly #deadlines: Deadlines;
+  /** The connection in use, through its handshake. */
+  #keeper: Keeper | undefined;
+  #waiting: Call[] = [];
+  /** Channels that nobody else wanted, by the call that asked for them and has no answer yet. */
+  readonly #asked = new WeakMap<Call, readonly string[]>();
+  #stopped = false;
+
+  constructor(emitter: EventEmitter, host: SubscriberHost, options: SubscriberOptions, world: World) {
+    const { connectionName, silenceTimeout, deadline } = options;
+    const { pool } = host;
+    this.#world = world;
+    this.#emitter = emitter;
+    this.#pool = pool;
+    this.#subscriptions = new Subscriptions(emitter);
+    this.#heartbeat = new Heartbeat(world, silenceTimeout, () => this.#look());
+    this.#deadline = deadline;
+    this.#deadlines = new Deadlines(this.#deadline, world, (visit) => this.#visitAll(visit), {
+      expire: (parcel) => this.#expire(parcel as Call),
+      swept: () => {
+        this.#waiting = this.#waiting.filter((call) => !call.settled);
+      },
+      maxPeriod: 250,
+    });
+    this.#dialer = new SubscriberDialer(pool, world, subscriberName('subscriber', connectionName), {
+      onUp: (keeper) => this.#onUp(keeper),
+      later: {
+        onState: (keeper, state) => this.#onState(keeper, state),
+        onSilence: (keeper, silent) => {
+          if (silent && keeper === this.#keeper) this.#onLeft();
+        },
+        onPush: (keeper, push) => {
+          // The connection that is being left may still get messages that its successor gets as well.
+          if (keeper !== this.#keeper) return;
+          this.#dialer.proved();
+          this.#subscriptions.receive(push);
+        },
+      },
+    });
+    const shardName = subscriberName('ssubscriber', connectionName);
+    this.#sharded = new ShardedSubscriptions(
+      emitter,
+      {
+        ownerOf: (slot) => host.router.map.masterOf(slot),
+        connect: (key, events) => pool.keeper(key, false, events, { connectionName: shardName }),
+        learn: (slot, name, port, from) => host.router.learn(slot, name, port, from),
+        hint: (reason) => host.refresher.suggest(reason),
+        deadline: this.#deadline,
+        silenceTimeout,
+      },
+      world,
+    );
+  }
+
+  send(call: Call): void {
+    const name = call.name.toLowerCase();
+    if (name === 'ssubscribe' || name === 'sunsubscribe') {
+      this.#sharded.send(call);
+      return;
+    }
+    this.#asked.set(call, this.#subscriptions.newIn(call));
+    this.#subscriptions.prepare(call);
+    call.sink = this;
+    this.#deadlines.start();
+    this.#place(call);
+  }
+
+  onReply(call: Call, reply: unknown): void {
+    if (reply instanceof Error) {
+      this.#forget(call);
+      call.fail(reply);
+      // A number with `stringNumbers` too, as ioredis has it for a Cluster.
+    } else call.settle(Number(reply));
+  }
+
+  onLost(call: Call, reason: Error): void {
+    if (call.settled) return;
+    call.lastError = reason;
+    if (this.#stopped) call.fail(lossOf(call, reason));
+    else this.#place(call);
+  }
+
+  /** New nodes may be there to subscribe on, or the one in use may have left. */
+  mapChanged(): void {
+    if (this.#keeper !== undefined && this.#pool.get(this.#keeper.address) === undefined) this.#onLeft();
+    this.#dialer.mapChanged();
+    if (this.#needed) this.#search();
+    this.#sharded.mapChanged();
+  }
+
+  /** The cluster is ready: subscribe to whatever is wanted. */
+  start(): void {
+    this.#stopped = false;
+    this.#sharded.start();
+    this.mapChanged();
+  }
+
+  /** Resolves when the connection owes no confirmation, or after a second. */
+  async settled(): Promise<void> {
+    for (let waited = 0; waited < 1000 && (this.#keeper?.load ?? 0) > 0; waited += pause) {
+      await new Promise<void>((resolve) => this.#world.after(pause, resolve, true));
+    }
+  }
+
+  /** Leaves the connection. What is wanted stays wanted, for start(). */
+  stop(reconnecting: boolean): void {
+    this.#stopped = true;
+    this.#heartbeat.stop();
+    this.#sharded.stop(reconnecting);
+    const reason = new AbortError('Connection is closed.', { code: 'ERR_CLOSED' });
+    this.#dialer.stop(reason);
+    const keeper = this.#keeper;
+    this.#keeper = undefined;
+    if (keeper !== undefined) {
+      // What was asked just before is still confirmed.
+      void Promise.all(keeper.leaveIfBusy(reason));
+      emitSafely(this.#emitter, '-subscriber');
+    }
+    if (reconnecting) return;
+    this.#deadlines.stop();
+    for (const call of this.#waiting.splice(0)) call.fail(lossOf(call, reason));
+  }
+
+  /** Somebody waits for a connection, or wants what comes on it. */
+  get #needed(): boolean {
+    return this.#waiting.length > 0 || this.#subscriptions.size > 0;
+  }
+
+  #place(call: Call): void {
+    if (this.#keeper?.send(call)) return;
+    this.#waiting.push(call);
+    this.#search();
+  }
+
+  #search(): void {
+    if (!this.#stopped && this.#keeper === undefined) this.#dialer.search();
+  }
+
+  // Everything that was wanted before, then what waits: nothing is asked for twice.
+  #onUp(keeper: Keeper): void {
+    this.#keeper = keeper;
+    this.#heartbeat.start();
+    const asked = new Set(this.#waiting.flatMap((call) => (call.settled ? [] : (this.#asked.get(call) ?? []))));
+    this.#subscriptions.restore(
+      (call) => keeper.send(call),
+      (label) => asked.has(label),
+    );
+    emitSafely(this.#emitter, '+subscriber');
+    queueMicrotask(() => {
+      for (const call of this.#waiting.splice(0)) if (!call.settled) this.#place(call);
+    });
+  }
+
+  #onState(keeper: Keeper, state: KeeperState): void {
+    if ((state === 'resting' || state === 'ended') && keeper === this.#keeper) this.#onLeft();
+  }
+
+  // The next is not chosen within the event of the one that is lost: it has calls to hand back.
+  #onLeft(): void {
+    const keeper = this.#keeper!;
+    this.#leave();
+    if (!this.#stopped && this.#needed) this.#dialer.searchLater(keeper);
+  }
+
+  #expire(call: Call): void {
+    this.#forget(call);
+    const trouble = this.#keeper === undefined ? this.#dialer.story : `${this.#keeper.address}: no answer yet`;
+    const message = `No answer to ${call.name} within ${this.#deadline}ms (retryDeadline). ${trouble || 'No node to ask'}`;
+    const detail = { code: 'ERR_RETRY_DEADLINE', attempts: call.attempts, cause: call.lastError };
+    call.fail(new RedisError(message, { ...detail, node: this.#keeper?.address }));
+  }
+
+  // Refused to its caller, so not wanted by it; what others wanted before goes on being wanted.
+  #forget(call: Call): void {
+    const labels = this.#asked.get(call);
+    if (labels !== undefined) this.#subscriptions.drop(labels);
+  }
+
+  #visitAll(visit: (call: Call) => void): void {
+    for (const call of this.#waiting) visit(call);
+    this.#keeper?.forEachCall(visit);
+  }
+
+  #leave(reason: Error = new AbortError('Connection is closed.')): void {
+    const keeper = this.#keeper;
+    if (keeper === undefined) return;
+    this.#keeper = undefined;
+    keeper.close(reason);
+    emitSafely(this.#emitter, '-subscriber');
+  }
+
+  #look(): boolean {
+    const keeper = this.#keeper;
+    if (keeper === undefined) return false;
+    this.#heartbeat.check(keeper);
+    return true;
+  }
+}
+
+/** The name of a connection that carries messages: ioredis's form, so that CLIENT LIST can be told apart. */
+function subscriberName(part: 'subscriber' | 'ssubscriber', connectionName: string | null | undefined): string {
+  return connectionName ? `lingcache-cluster(${part}):${connectionName}` : `lingcache-cluster(${part})`;
+}

@@ -1,0 +1,118 @@
+// Subscriptions of one node of a cluster, as `cluster.nodes()` gives it: keyspace notifications are told by the node that
+// holds the key and by no other. They have a connection of their own, since the node's other one belongs to everybody's
+// commands; it is dialed at the first subscription, again after a loss as the node's own, and closed with the last one.
+
+import type { EventEmitter } from 'node:events';
+import { AbortError } from '../base/errors.ts';
+import type { World } from '../base/world.ts';
+import type { Call, CallSink } from '../connection/call.ts';
+import type { Keeper, KeeperEvents, KeeperState } from '../connection/keeper.ts';
+import { lossOf } from '../router/verdict.ts';
+import { Heartbeat } from './heartbeat.ts';
+import { Subscriptions } from './subscriptions.ts';
+
+/** Makes a connection to the node. */
+export type Connect = (events: KeeperEvents) => Keeper;
+
+export class NodeSubscriber implements CallSink {
+  readonly subscriptions: Subscriptions;
+  readonly #connect: Connect;
+  readonly #heartbeat: Heartbeat;
+  #keeper: Keeper | undefined;
+  #waiting: Call[] = [];
+  /** A connection was lost that had been told what is wanted: the next one is told it again. */
+  #owed = false;
+  /** The node has left the cluster, or the cluster was closed. */
+  #stopped: Error | undefined;
+
+  /** `silenceTimeout`: milliseconds of silence after which the connection is looked into; 0: never. */
+  constructor(emitter: EventEmitter, connect: Connect, silenceTimeout: number, world: World) {
+    this.subscriptions = new Subscriptions(emitter);
+    this.#connect = connect;
+    this.#heartbeat = new Heartbeat(world, silenceTimeout, () => this.#look());
+  }
+
+  send(call: Call): void {
+    if (this.#stopped !== undefined) {
+      call.fail(lossOf(call, this.#stopped));
+      return;
+    }
+    this.subscriptions.prepare(call);
+    call.sink = this;
+    this.#place(call);
+  }
+
+  onReply(call: Call, reply: unknown): void {
+    if (reply instanceof Error) call.fail(reply);
+    else call.settle(reply);
+    if (this.subscriptions.size > 0 || this.#waiting.length > 0 || (this.#keeper?.load ?? 0) > 0) return;
+    this.#leave(new AbortError('Connection is closed.', { code: 'ERR_CLOSED' }));
+  }
+
+  onLost(call: Call, reason: Error): void {
+    if (this.#stopped !== undefined) call.fail(lossOf(call, reason));
+    else this.#place(call);
+  }
+
+  /** Closes for good; what waits is rejected. */
+  stop(reason: Error): void {
+    this.#stopped = reason;
+    this.#leave(reason);
+    for (const call of this.#waiting.splice(0)) call.fail(lossOf(call, reason));
+  }
+
+  #place(call: Call): void {
+    this.#keeper ??= this.#open();
+    if (!this.#keeper.send(call)) this.#waiting.push(call);
+  }
+
+  #open(): Keeper {
+    const keeper = this.#connect({
+      onState: (one, state, reason) => {
+        if (one === this.#keeper) this.#onState(one, state, reason);
+      },
+      onSilence: (one, silent) => {
+        if (one === this.#keeper && !silent) this.#flush();
+      },
+      onPush: (one, push) => {
+        if (one === this.#keeper) this.subscriptions.receive(push);
+      },
+    });
+    this.#heartbeat.start();
+    return keeper;
+  }
+
+  #onState(keeper: Keeper, state: KeeperState, reason: Error | undefined): void {
+    if (state === 'resting' || state === 'ended') this.#owed = this.subscriptions.size > 0;
+    if (state === 'ended') {
+      this.#keeper = undefined;
+      const error = reason ?? new AbortError('Connection is closed.', { node: keeper.address });
+      for (const call of this.#waiting.splice(0)) call.fail(lossOf(call, error));
+      return;
+    }
+    if (state !== 'up') return;
+    if (this.#owed) this.subscriptions.restore((call) => keeper.send(call));
+    this.#owed = false;
+    // Not within the keeper's own event: what it queued itself goes first.
+    queueMicrotask(() => this.#flush());
+  }
+
+  #flush(): void {
+    for (const call of this.#waiting.splice(0)) this.#place(call);
+  }
+
+  #look(): boolean {
+    const keeper = this.#keeper;
+    if (keeper === undefined) return false;
+    this.#heartbeat.check(keeper);
+    return true;
+  }
+
+  #leave(reason: Error): void {
+    const keeper = this.#keeper;
+    if (keeper === undefined) return;
+    this.#keeper = undefined;
+    this.#heartbeat.stop();
+    keeper.close(reason);
+  }
+}
