@@ -44,6 +44,8 @@ export type {
   ClusterNode,
   ClusterOptions,
   CommonRedisOptions,
+  Credentials,
+  CredentialsProvider,
   DNSLookupFunction,
   DNSResolveSrvFunction,
   NatMap,
@@ -52,6 +54,7 @@ export type {
   ReplyMappingMode,
   ScriptDefinition,
   StandaloneConnectionOptions,
+  TlsOptionsFunction,
 } from './options/options.ts';
 export type { ScanStreamOptions } from './scan/scan-stream.ts';
 

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { readCapture, root } from './gen/capture.ts';
+import { categoriesFile } from './gen/categories.ts';
 import { infoFile } from './gen/info.ts';
 import { surfaceFiles } from './gen/surface.ts';
 import { tableFile } from './gen/table.ts';
@@ -14,6 +15,7 @@ export function generate(): Map<string, string> {
   return new Map([
     ['lib/command/table.generated.ts', tableFile(capture)],
     ['server/command/info.generated.ts', infoFile(capture)],
+    ['server/acl/categories.generated.ts', categoriesFile(capture)],
     ...surfaceFiles(capture),
   ]);
 }

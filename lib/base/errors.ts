@@ -168,6 +168,14 @@ export function reasonsOf(errors: readonly Error[]): string {
   return errors.map((error) => `${(error as { node?: string }).node ?? 'node'}: ${error.message}`).join('; ');
 }
 
+const identityCodes: ReadonlySet<unknown> = new Set(['WRONGPASS', 'NOAUTH', 'ERR_CREDENTIALS']);
+
+/** The code to give the error of a call that waited in vain, where what kept it is who this client says it is; else undefined. */
+export function identityRefusal(error: unknown): string | undefined {
+  const code = (error as { code?: unknown } | null | undefined)?.code;
+  return identityCodes.has(code) ? (code as string) : undefined;
+}
+
 /** How one part of a split command ended. */
 export interface PartOutcome {
   /** The keys of the part (or its shard's slot, of a command sent to every shard). */

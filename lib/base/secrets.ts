@@ -44,7 +44,7 @@ export function hideSecrets(error: Error, argv: readonly Word[]): void {
     const secret = textOf(argv[at + 1]!);
     if (secret === '' || !error.message.includes(secret)) continue;
     const before = error.message;
-    const message = without(before, secret);
+    const message = withoutSecret(before, secret);
     if (message === before) continue;
     // Read first: V8 makes the text of a stack when it is asked for.
     const { stack } = error;
@@ -78,8 +78,8 @@ function secretsOf(name: string, argv: readonly Word[]): Iterable<number> {
   return rule === undefined ? [] : rule(argv.slice(1).map(textOf));
 }
 
-// Quoted always, bare when it is long enough not to be a part of something else.
-function without(text: string, secret: string): string {
+/** Text without a secret: quoted always, bare where it is long enough not to be a part of something else. */
+export function withoutSecret(text: string, secret: string): string {
   let bare = text;
   for (const quote of ["'", '`', '"'])
     bare = bare.replaceAll(`${quote}${secret}${quote}`, `${quote}${redacted}${quote}`);

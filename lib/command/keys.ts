@@ -34,6 +34,31 @@ export function keyIndexesOf(row: CommandRow, argv: Argv, options?: KeyOptions):
   return found;
 }
 
+/** One key of a call, and what the call does with it. */
+export interface KeyUse {
+  /** Position in argv. */
+  readonly at: number;
+  /** Bits of `KeyFlag`. */
+  readonly flags: number;
+}
+
+/**
+ * The keys of a call with what is done with each, as access rules look at them: channels are not keys, and a call whose
+ * words do not parse has none.
+ */
+export function keyUsesOf(row: CommandRow, argv: Argv): KeyUse[] {
+  const byHand = usesByHand.get(row.name);
+  if (byHand !== undefined) return byHand(argv);
+  const uses: KeyUse[] = [];
+  for (const spec of row.keySpecs) {
+    if ((spec.flags & KeyFlag.notKey) !== 0) continue;
+    const found: number[] = [];
+    if (!collect(spec, argv, found) || (found.length === 0 && spec.find.kind === 'keynum')) return [];
+    for (const at of found) uses.push({ at, flags: spec.flags });
+  }
+  return uses;
+}
+
 /**
  * Position of the first key, 0 when there is none. `row` is what `commandOf(argv[0])` gave; undefined means a
  * command nobody knows, whose key is argv[1]. Containers are resolved to their subcommand here.
@@ -131,6 +156,20 @@ function migrateKeys(argv: Argv): number[] {
   return [3];
 }
 
+const update = KeyFlag.OW | KeyFlag.update;
+const readAndUpdate = KeyFlag.RW | KeyFlag.access | KeyFlag.update;
+
+/** What does not parse counts as writing. */
+function bitfieldReadsOnly(argv: Argv): boolean {
+  for (let at = 2; at < argv.length; at++) {
+    const more = argv.length - at - 1;
+    if (isWord(argv[at], 'GET') && more >= 2) at += 2;
+    else if (isWord(argv[at], 'OVERFLOW') && more >= 1) at += 1;
+    else return false;
+  }
+  return true;
+}
+
 const handFinders: ReadonlyMap<string, (argv: Argv) => number[]> = new Map([
   ['sort', sortKeys],
   ['migrate', migrateKeys],
@@ -139,4 +178,15 @@ const handFinders: ReadonlyMap<string, (argv: Argv) => number[]> = new Map([
 /** Keys the server does not declare, but without which a call would land on a node at random. */
 const routingOnly: ReadonlyMap<string, (row: CommandRow, argv: Argv) => number[]> = new Map([
   ['debug', (_row, argv) => (argv.length > 2 && isWord(argv[1], 'OBJECT') ? [2] : [])],
+]);
+
+/** SET reads only with GET, BITFIELD writes only with SET or INCRBY: their specs say the most they can do. */
+const usesByHand: ReadonlyMap<string, (argv: Argv) => KeyUse[]> = new Map([
+  ['set', (argv) => [{ at: 1, flags: argv.slice(3).some((word) => isWord(word, 'GET')) ? readAndUpdate : update }]],
+  ['bitfield', (argv) => [{ at: 1, flags: bitfieldReadsOnly(argv) ? KeyFlag.RO | KeyFlag.access : readAndUpdate }]],
+  [
+    'sort',
+    (argv) => sortKeys(argv).map((at, index) => ({ at, flags: index === 0 ? KeyFlag.RO | KeyFlag.access : update })),
+  ],
+  ['migrate', (argv) => migrateKeys(argv).map((at) => ({ at, flags: KeyFlag.RW | KeyFlag.access | KeyFlag.delete }))],
 ]);

@@ -1,14 +1,17 @@
 // What a fresh connection says before the first user command, as data, and the exchange that judges the answers.
 // AUTH and SELECT are required: without them commands would run as somebody else or elsewhere. Everything else is a
 // courtesy whose refusal (an ACL, an older server, a name with blanks) is ignored, as ioredis does.
-// Sources: HELLO, AUTH, CLIENT SETNAME, CLIENT SETINFO (7.2; refused by older servers and then ignored), READONLY, SELECT.
+// Sources: HELLO, AUTH, CLIENT SETNAME, CLIENT SETINFO (7.2; refused by older servers and then ignored), READONLY, SELECT,
+// CLIENT CAPA (Valkey 8).
 
-import { RedisError } from '../base/errors.ts';
+import { errorOfNode, RedisError } from '../base/errors.ts';
 import { withHint } from '../base/hint.ts';
+import { libraryVersion } from '../base/version.ts';
 import { ReplyError } from '../wire/reply.ts';
 import { fieldsOf } from '../wire/reply-fields.ts';
 import { ownCall } from './call.ts';
 import type { Connection } from './connection.ts';
+import type { Credentials } from './credentials.ts';
 import type { DialOptions } from './dial.ts';
 
 export interface HandshakeOptions {
@@ -26,7 +29,7 @@ export interface HandshakeOptions {
    * from what it found on disk, which may be nothing, until its first copy has begun. Default false.
    */
   readonly inStep?: boolean | undefined;
-  /** Announce the library's name with CLIENT SETINFO. Default true. */
+  /** Announce the library's name and version with CLIENT SETINFO. Default true. */
   readonly clientInfo?: boolean | undefined;
   /** Learn the server's number for the connection where HELLO does not tell it. Default false. */
   readonly identify?: boolean | undefined;
@@ -34,6 +37,8 @@ export interface HandshakeOptions {
   readonly clientInfoTag?: string | undefined;
   /** Told of a password that the server did not need, or could not take. Default: nobody is. */
   readonly warn?: ((text: string) => void) | undefined;
+  /** Announce that a replica may name its primary (CLIENT CAPA redirect, Valkey 8) instead of serving. Default false. */
+  readonly followsRedirects?: boolean | undefined;
   /** The connection is TLS. */
   readonly tls?: DialOptions['tls'];
 }
@@ -52,11 +57,27 @@ interface Step {
 
 const libraryName = 'lingcache';
 
-function authentication(options: HandshakeOptions): readonly string[] | undefined {
+function authentication(options: Pick<HandshakeOptions, 'username' | 'password'>): readonly string[] | undefined {
   const { username, password = '' } = options;
   // A name without a password is refused by the server, unless its user has none, and not by oversight ignored.
   if (username) return ['auth', username, password];
   return password === '' ? undefined : ['auth', password];
+}
+
+/**
+ * AUTH on a connection in use. A connection that is lost meanwhile, that needs no password or is in RESP2's subscriber
+ * mode, where AUTH is no command, is left as it is. Rejects with the server's refusal.
+ */
+export async function authenticate(connection: Connection, credentials: Credentials): Promise<void> {
+  const { call, answer } = ownCall(authentication(credentials)!);
+  if (!connection.write(call)) return;
+  try {
+    await answer;
+  } catch (error) {
+    if (!(error instanceof ReplyError) || spareCredentials(error) !== undefined) return;
+    if (/^ERR Can't execute 'auth'/.test(error.message)) return;
+    throw errorOfNode(connection.address, error);
+  }
 }
 
 /** The steps for a protocol version, in order. They all leave in one write. */
@@ -74,9 +95,11 @@ function handshakeSteps(options: HandshakeOptions, protocol: 2 | 3): Step[] {
   if (options.readOnly && options.inStep) {
     steps.push({ argv: ['info', 'replication'], required: false, judge: judgeReplica });
   }
+  if (options.followsRedirects) steps.push({ argv: ['client', 'capa', 'redirect'], required: false });
   if (options.identify && protocol === 2) steps.push({ argv: ['client', 'id'], required: false, identifies: true });
   if (options.clientInfo ?? true) {
     const name = options.clientInfoTag ? `${libraryName}(${options.clientInfoTag})` : libraryName;
+    steps.push({ argv: ['client', 'setinfo', 'LIB-VER', libraryVersion], required: false });
     steps.push({ argv: ['client', 'setinfo', 'LIB-NAME', name], required: false });
   }
   return steps;

@@ -12,17 +12,19 @@ import type { Timer, World } from '../base/world.ts';
 import type { Push } from '../wire/reply.ts';
 import { type Call, directSink, type Lane } from './call.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
-import { type Dialing, type DialOptions, dial, type Socket } from './dial.ts';
-import { type HandshakeOptions, shakeHands } from './handshake.ts';
+import type { Authenticated, CredentialSource } from './credentials.ts';
+import type { Socket } from './dial.ts';
+import { authenticate, shakeHands } from './handshake.ts';
+import { type Reaching, type ReachOptions, reach, type Terms } from './reach.ts';
 import { RetiredConnections } from './retired.ts';
 import { type SilenceLimits, Watch } from './watch.ts';
 
 /** What a dial, a handshake and a connection go by, and the address they belong to. */
-export interface LatestOptions extends DialOptions, HandshakeOptions, ConnectionOptions {
+export interface LatestOptions extends ReachOptions, ConnectionOptions {
   readonly address: string;
 }
 
-export interface KeeperOptions extends DialOptions, HandshakeOptions, ConnectionOptions {
+export interface KeeperOptions extends ReachOptions, ConnectionOptions {
   /** Asked before each dial: what it gives is used from then on. Default: options stay as they are. */
   readonly latest?: (() => LatestOptions) | undefined;
   /** Milliseconds before dial number `times` (from 1) after a loss, or null to stay down. */
@@ -41,6 +43,8 @@ export interface KeeperOptions extends DialOptions, HandshakeOptions, Connection
   readonly steadyAfter?: number | undefined;
   /** Milliseconds that a peer has to answer and to close after leave(); then its socket is destroyed. Default 2000. */
   readonly disconnectTimeout?: number | undefined;
+  /** False while AUTH on the live connection would be taken for something else: in a transaction that is open. */
+  readonly mayAuthenticate?: (() => boolean) | undefined;
 }
 
 export type KeeperState = 'idle' | 'dialing' | 'up' | 'resting' | 'ended';
@@ -79,7 +83,9 @@ export class Keeper implements Lane {
   #connection: Connection | undefined;
   /** Looks after `#connection`. */
   #watch: Watch | undefined;
-  #dialing: Dialing | undefined;
+  #dialing: Reaching<KeeperOptions> | undefined;
+  /** The source of its credentials is not to look after `#connection` any more. */
+  #leaveSource: () => void = () => {};
   /** Open, but still shaking hands. */
   #young: Connection | undefined;
   /** Given up, but still owing answers. */
@@ -125,6 +131,11 @@ export class Keeper implements Lane {
   /** What waits here, beneath the client's. */
   get backlog(): Backlog {
     return this.#backlog;
+  }
+
+  /** Whom a further connection to this node asks for its credentials. */
+  get credentials(): CredentialSource | undefined {
+    return this.#options.credentials;
   }
 
   get protocol(): 2 | 3 {
@@ -225,6 +236,7 @@ export class Keeper implements Lane {
     const watch = this.#watch;
     if (watch === undefined || this.#state !== 'up' || this.#leaving) return;
     this.#connection = undefined;
+    this.#leaveSource();
     this.#behind.clear();
     this.#watch = undefined;
     this.#retire(watch);
@@ -400,9 +412,10 @@ export class Keeper implements Lane {
     this.#slow = false;
     this.#become('dialing');
     this.#takeLatest();
-    this.#dialing = dial(this.#options, this.#world);
-    this.#dialing.opened.then(
-      (socket) => this.#opened(socket),
+    const dialing = reach(this.#options, this.#world);
+    this.#dialing = dialing;
+    dialing.opened.then(
+      (socket) => this.#opened(socket, dialing.terms),
       (error: Error) => this.#lost(error),
     );
   }
@@ -413,10 +426,10 @@ export class Keeper implements Lane {
     const { address, ...options } = latest();
     this.address = address;
     this.#options = { ...this.#options, ...options };
-    this.#readOnly = options.readOnly ?? false;
+    if ('readOnly' in options) this.#readOnly = options.readOnly ?? false;
   }
 
-  #opened(socket: Socket): void {
+  #opened(socket: Socket, terms: Terms<KeeperOptions>): void {
     this.#dialing = undefined;
     if (this.#state !== 'dialing') {
       socket.destroy();
@@ -445,7 +458,7 @@ export class Keeper implements Lane {
     const late = (): void =>
       connection.destroy(new RedisError('connect ETIMEDOUT', { code: 'ETIMEDOUT', node: this.address }));
     const deadline = limit > 0 ? this.#world.deadline(limit, late) : undefined;
-    shakeHands(connection, { ...this.#options, readOnly: this.#readOnly }).then(
+    shakeHands(connection, { ...terms.options, ...terms.credentials, readOnly: this.#readOnly }).then(
       (protocol) => {
         deadline?.cancel();
         this.#young = undefined;
@@ -454,11 +467,12 @@ export class Keeper implements Lane {
           connection.destroy(new AbortError('Connection is closed.', { node: this.address }));
         else if (connection.closed)
           this.#lost(this.lastError ?? new RedisError('Connection is closed.', { node: this.address }));
-        else this.#up(connection, protocol);
+        else this.#up(connection, protocol, terms);
       },
       (error: Error) => {
         deadline?.cancel();
         this.#young = undefined;
+        this.#options.credentials?.forget();
         connection.destroy(error);
         if (this.#state === 'dialing') this.#lost(error);
       },
@@ -469,11 +483,11 @@ export class Keeper implements Lane {
     return connection === this.#connection ? this.#watch : this.#retired.watchOf(connection);
   }
 
-  #up(connection: Connection, protocol: 2 | 3): void {
+  #up(connection: Connection, protocol: 2 | 3, terms: Terms<KeeperOptions>): void {
     connection.protocol = protocol;
     this.#connection = connection;
     this.generation++;
-    const watch = new Watch(connection, this.#options, this.#world, (held) => {
+    const watch = new Watch(connection, terms.options, this.#world, (held) => {
       if (this.#watch === watch) this.#events.onSilence?.(this, held);
     });
     this.#watch = watch;
@@ -481,6 +495,7 @@ export class Keeper implements Lane {
     this.#slow = false;
     this.lastError = undefined;
     this.#watchSocket(connection);
+    this.#stayAuthenticated(connection, terms);
     this.#events.onReady?.(this);
     const waited = this.#takeQueue().filter((call) => !call.settled);
     // All of them, or none: a transaction's ASK is about its first call, and what is behind one keeps its place.
@@ -492,6 +507,24 @@ export class Keeper implements Lane {
     }
     // Announced only now: what listeners send comes behind what has waited here.
     if (this.#connection === connection) this.#become('up');
+  }
+
+  #stayAuthenticated(connection: Connection, { credentials, options }: Terms<KeeperOptions>): void {
+    const { credentials: source, mayAuthenticate } = options;
+    if (source === undefined || credentials === undefined) return;
+    let asked = false;
+    const authenticated: Authenticated = {
+      authenticate: (latest) => {
+        // One at a time: a call that blocks holds up what is behind it.
+        if (asked || mayAuthenticate?.() === false) return undefined;
+        asked = true;
+        return authenticate(connection, latest).finally(() => {
+          asked = false;
+        });
+      },
+    };
+    this.#leaveSource = () => source.leave(authenticated);
+    source.join(authenticated, credentials);
   }
 
   #lateAsk(): Error {
@@ -515,6 +548,7 @@ export class Keeper implements Lane {
 
   #departed(): void {
     this.#connection = undefined;
+    this.#leaveSource();
     this.#watch = undefined;
     this.#behind.clear();
     this.#lingering?.cancel();

@@ -10,10 +10,18 @@ import { emitSafely } from '../base/emit.ts';
 import { AbortError, type ClusterAllFailedError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
 import { type Call, ownCall } from '../connection/call.ts';
-import type { Keeper, KeeperState } from '../connection/keeper.ts';
+import type { CredentialSource } from '../connection/credentials.ts';
+import type { Keeper, KeeperState, LatestOptions } from '../connection/keeper.ts';
 import { adoptDatabase } from '../options/database.ts';
 import { defaultClusterRetryStrategy } from '../options/defaults.ts';
-import { keeperOptionsOf, redialDelay, retryDeadlineOf, retryRulesOf, waitDeadlineOf } from '../options/derive.ts';
+import {
+  credentialSourceOf,
+  keeperOptionsOf,
+  redialDelay,
+  retryDeadlineOf,
+  retryRulesOf,
+  waitDeadlineOf,
+} from '../options/derive.ts';
 import type { ClusterOptions } from '../options/options.ts';
 import { ClusterSubscriber } from '../pubsub/cluster-subscriber.ts';
 import type { Deadlines } from '../router/deadlines.ts';
@@ -23,7 +31,7 @@ import type { ReadPolicy } from '../router/read-policy.ts';
 import { type ReadChoice, Router } from '../router/router.ts';
 import { lossOf } from '../router/verdict.ts';
 import type { Refresher } from '../topology/refresher.ts';
-import type { Seed, StartupNode } from '../topology/seeds.ts';
+import { parseKey, type Seed, type StartupNode } from '../topology/seeds.ts';
 import { SlotMap } from '../topology/slot-map.ts';
 import { ClusterCalls } from './cluster-calls.ts';
 import { ConnectLoop } from './connect-loop.ts';
@@ -54,6 +62,7 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> {
   /** Undefined when masters answer everything. */
   readonly reads: ReadPolicy | undefined;
   readonly #client: ClusterClient;
+  readonly #credentials: CredentialSource | undefined;
   readonly #options: ClusterOptions;
   readonly #world: World;
   readonly #topology: Topology;
@@ -83,6 +92,9 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> {
     this.startup = new StartupNodes(seeds, options, world);
     this.lifecycle = this.#makeLifecycle();
     this.#loop = this.#makeLoop();
+    this.#credentials = credentialSourceOf(options.redisOptions ?? {}, world, (error) =>
+      this.lifecycle.reportError(error),
+    );
     this.pool = this.#makePool();
     this.nodes = new NodeClients(client, makeNode, options, () => this.pool, world);
     this.reads = readPolicyOf(options, (key) => this.router.usable(key), world);
@@ -147,6 +159,8 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> {
   async #connectOnce(superseded: () => boolean): Promise<void> {
     // Startup nodes that are all others name another cluster: the old one must not be asked, or believed.
     if (await this.startup.locate(this.#client.startupNodes)) this.router.setMap(SlotMap.of([]));
+    // Once for all nodes, and before the time runs that these have to answer.
+    if (this.#credentials !== undefined) await this.#credentials.take();
     if (superseded()) return;
     const inherited = this.#inherited;
     this.#inherited = undefined;
@@ -333,10 +347,12 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> {
     return new NodePool(
       {
         optionsFor: (key) => ({
-          ...keeperOptionsOf(options.redisOptions ?? {}, this.startup.optionsOf(key)),
+          ...this.#nodeOptions(key),
+          latest: () => this.#latestIdentity(key),
           // The system's own is what sockets use by themselves, and then they try every address of a name.
           dnsLookup: dnsLookup === lookup ? undefined : (dnsLookup ?? undefined),
           retryDelay: (times) => redialDelay(options.clusterNodeRetryStrategy, times, this.#world),
+          credentials: this.#credentials,
           holdWhileDown: false,
           identify: true,
           steadyAfter: 1000,
@@ -361,6 +377,17 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> {
         },
       },
     );
+  }
+
+  #nodeOptions(key: string): ReturnType<typeof keeperOptionsOf> {
+    return keeperOptionsOf(this.#options.redisOptions ?? {}, this.startup.optionsOf(key));
+  }
+
+  // Read before each dial: users rotate passwords and certificates by assigning options.
+  #latestIdentity(key: string): LatestOptions {
+    const { username, password, tls } = this.#nodeOptions(key);
+    const { host, port } = parseKey(key);
+    return { address: key, host, port, username, password, tls };
   }
 
   #makeRouter(): Router {

@@ -110,8 +110,11 @@ export class ConnectLoop {
   }
 
   #failed(error: Error): void {
-    const noDatabase = (error as { code?: unknown }).code === 'ERR_DATABASE';
-    if (error instanceof ClusterAllFailedError || noDatabase) this.#lifecycle.reportError(error);
+    const { code } = error as { code?: unknown };
+    const noDatabase = code === 'ERR_DATABASE';
+    if (error instanceof ClusterAllFailedError || noDatabase || code === 'ERR_CREDENTIALS') {
+      this.#lifecycle.reportError(error);
+    }
     const reasons = error instanceof ClusterAllFailedError ? error.errors : [error];
     this.reasons = reasons;
     // What is wrong with the options themselves is said as it is.

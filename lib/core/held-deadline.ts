@@ -1,7 +1,7 @@
 // Calls held until a cluster client is ready wait no longer than `retryDeadline`, and are then told what each startup node
 // said, or that it has said nothing.
 
-import { ClusterAllFailedError, errorOfNode, reasonsOf } from '../base/errors.ts';
+import { ClusterAllFailedError, errorOfNode, identityRefusal, reasonsOf } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
 import { Deadlines } from '../router/deadlines.ts';
 import type { NodePool } from '../router/node-pool.ts';
@@ -22,11 +22,19 @@ export function heldDeadlines(
     expire: (parcel) => {
       const reasons = unready();
       const message = `None of startup nodes is available within ${limit}ms (retryDeadline): ${reasonsOf(reasons)}`;
-      parcel.fail(new ClusterAllFailedError(message, reasons, { code: 'ERR_RETRY_DEADLINE', slot: parcel.slot }));
+      parcel.fail(new ClusterAllFailedError(message, reasons, { ...blame(reasons), slot: parcel.slot }));
     },
     swept: () => lifecycle().forgetSettled(),
     maxPeriod,
   });
+}
+
+// Where no node lets this client in, that is what happened, and not that time ran out.
+function blame(reasons: readonly Error[]): { code: string; node?: string | undefined } {
+  const codes = reasons.map(identityRefusal);
+  const code = codes.at(-1);
+  if (code === undefined || codes.includes(undefined)) return { code: 'ERR_RETRY_DEADLINE' };
+  return { code, node: (reasons.at(-1) as { node?: string }).node };
 }
 
 /** What each startup node said last (`said`: to the attempt that failed last), or that it has said nothing. */

@@ -5,17 +5,20 @@ import type { EventEmitter } from 'node:events';
 import { Backlog } from '../base/backlog.ts';
 import { emitSafely } from '../base/emit.ts';
 import { AbortError, MaxRetriesPerRequestError, RedisError } from '../base/errors.ts';
+import { hintOf, withHint } from '../base/hint.ts';
 import type { Timer, World } from '../base/world.ts';
 import { isInGroup } from '../command/groups.ts';
 import { Call, CallFlag, ownCall, type Parcel } from '../connection/call.ts';
+import type { CredentialSource } from '../connection/credentials.ts';
 import { Keeper, type KeeperState, type LatestOptions } from '../connection/keeper.ts';
-import { keeperOptionsOf, maxResendsOf, resendsWritten } from '../options/derive.ts';
+import { credentialSourceOf, keeperOptionsOf, maxResendsOf, resendsWritten } from '../options/derive.ts';
 import type { RedisOptions } from '../options/options.ts';
 import { Subscriptions } from '../pubsub/subscriptions.ts';
 import { CommandTimeout } from '../router/command-timeout.ts';
 import { failAsTimedOut } from '../router/deadlines.ts';
 import { SingleRouter, type SingleRouterOptions } from '../router/single.ts';
 import { lossOf } from '../router/verdict.ts';
+import type { NodeAddress } from '../topology/seeds.ts';
 import { ReplyError } from '../wire/reply.ts';
 import { limitBlocking } from './blocking-timeout.ts';
 import type { NodeBackend } from './client-backend.ts';
@@ -47,6 +50,7 @@ export class RedisCore implements NodeBackend {
   readonly #databases = new WeakMap<Parcel, number>();
   readonly #timeout: CommandTimeout;
   readonly #fieldsets: Fieldsets | undefined;
+  readonly #credentials: CredentialSource | undefined;
   readonly #connects = new ConnectTracer();
   readonly #unblocker: Unblocker;
   /** To connect, since the client was ready last. */
@@ -63,6 +67,8 @@ export class RedisCore implements NodeBackend {
   #fresh = false;
   /** QUIT is on its way: the server will close the connection, and no other follows. */
   #quitting = false;
+  /** Where a replica sent this client; undefined: to where its options say. */
+  #primary: NodeAddress | undefined;
   /** Of a lazy client that was told to reconnect. */
   #waking: Timer | undefined;
 
@@ -71,6 +77,7 @@ export class RedisCore implements NodeBackend {
     this.#options = options;
     this.#world = world;
     this.#backlog = new Backlog(options);
+    this.#credentials = credentialSourceOf(options, world, (error) => this.#lifecycle.reportError(error));
     this.keeper = this.#makeKeeper();
     this.#unblocker = new Unblocker(
       () => this.keeper,
@@ -86,6 +93,7 @@ export class RedisCore implements NodeBackend {
       },
       gaveUp: (parcel, reason) => gaveUpOf(options)(parcel, reason),
       loadingDeadline: options.maxLoadingRetryTime ?? 10_000,
+      follow: options.followRedirects ? (primary) => this.#moveTo(primary) : undefined,
       again: (parcel) => this.#databases.set(parcel, this.#state.db),
       hold: (parcel) => this.#hold(parcel),
       backlog: this.#backlog,
@@ -337,6 +345,8 @@ export class RedisCore implements NodeBackend {
       retryDelay: () => this.#retryDelay(),
       holdWhileDown: false,
       backlog: this.#backlog,
+      // Among the lines of a monitor no answer is told from them.
+      mayAuthenticate: () => !this.#state.inTransaction && !this.#options.monitor,
     };
     return new Keeper(options.address, options, this.#world, {
       onState: (keeper, state, reason) => {
@@ -355,12 +365,22 @@ export class RedisCore implements NodeBackend {
 
   // Read before each attempt: users rotate passwords, and move their servers, by assigning options.
   #dialOptions(): LatestOptions {
-    const { path, host, port, readOnly } = this.#options;
-    const place = { host: host ?? 'localhost', port: port ?? 6379 };
-    const address = path ?? `${place.host}:${place.port}`;
+    const { path, host, port, readOnly, followRedirects } = this.#options;
+    const primary = this.#primary;
+    const place = { host: primary?.host ?? host ?? 'localhost', port: primary?.port ?? port ?? 6379 };
+    const address = primary?.key ?? path ?? `${place.host}:${place.port}`;
     // One node: its bounds are the client's.
     const bounds = { maxQueueLength: undefined, maxQueueBytes: undefined };
-    return { ...keeperOptionsOf(this.#options, undefined), ...bounds, ...place, address, readOnly };
+    return {
+      ...keeperOptionsOf(this.#options, undefined),
+      ...bounds,
+      ...place,
+      address,
+      ...(primary === undefined ? {} : { path: undefined }),
+      readOnly,
+      followsRedirects: followRedirects,
+      credentials: this.#credentials,
+    };
   }
 
   // Counted until ready, as ioredis does: a server that lets us in and cuts us off is none that can be used.
@@ -383,6 +403,15 @@ export class RedisCore implements NodeBackend {
       });
       return null;
     }
+  }
+
+  // Refused calls of the connection before may still come in, with the same address.
+  #moveTo(primary: NodeAddress): boolean {
+    if (this.#options.enableOfflineQueue === false || this.#quitting) return false;
+    if (this.keeper.state !== 'up' || this.keeper.address === primary.key) return true;
+    this.#primary = primary;
+    this.keeper.renew();
+    return true;
   }
 
   // What could not be sent: waits for the next connection, or fails where nothing will come.
@@ -477,7 +506,7 @@ export class RedisCore implements NodeBackend {
 
   // The server is there and will have none of this client: what waits hears so, and another try follows.
   #refuse(refusal: ReplyError): void {
-    this.#lifecycle.failHeldNow(() => new ReplyError(refusal.message));
+    this.#lifecycle.failHeldNow(() => refusalAt(this.keeper.address, refusal));
     this.#lifecycle.reportError(refusal);
     this.disconnect(true);
   }
@@ -516,13 +545,15 @@ export class RedisCore implements NodeBackend {
 
   #onResting(reason: Error): void {
     const { keeper } = this;
+    // Where nobody lets us in any more, the address of the options is asked again: it knows, or is, the primary.
+    if (!this.#wasUp) this.#primary = undefined;
     this.#report(reason);
     // A listener has ended the client.
     if (keeper !== this.keeper || keeper.state !== 'resting') return;
     const refused = refusalIn(reason);
     // Commands do not wait for a server that will have none of this client.
     if (refused !== undefined && !this.#wasUp && !isCrowded(refused))
-      this.#lifecycle.failHeldNow(() => new ReplyError(refused.message));
+      this.#lifecycle.failHeldNow(() => refusalAt(keeper.address, refused));
     this.#lifecycle.become('close');
     this.#lifecycle.become('reconnecting', this.#delay);
     const { maxRetriesPerRequest: limit = 20 } = this.#options;
@@ -558,6 +589,13 @@ export class RedisCore implements NodeBackend {
 /** The server's own word in the reason of a loss: of the handshake, or one that reconnectOnError took for a reason. */
 function refusalIn({ cause }: Error): ReplyError | undefined {
   return cause instanceof ReplyError ? cause : undefined;
+}
+
+/** The same refusal for a call that waited for the connection: an error of its own, which says who refused. */
+function refusalAt(node: string, refusal: ReplyError): ReplyError {
+  const error = Object.assign(new ReplyError(refusal.message), { node });
+  const hint = hintOf(refusal);
+  return hint === undefined ? error : withHint(error, hint);
 }
 
 /** No room for any client just now (`maxclients`): as passing as a server that is down, and waited for like one. */

@@ -60,6 +60,11 @@ export class ConnectionState {
     return this.#current;
   }
 
+  /** MULTI was sent by itself, and neither EXEC nor DISCARD since: the server queues what comes. */
+  get inTransaction(): boolean {
+    return this.#open !== undefined;
+  }
+
   /** Notes a call before it is sent for the first time. An error: it must not be; `quit`: it ends the connection. */
   admit(call: Call): Error | 'quit' | undefined {
     if (this.#open === undefined && !words.has(call.name)) return undefined;

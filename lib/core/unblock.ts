@@ -108,7 +108,7 @@ export function secondOf(keeper: () => Keeper, options: RedisOptions, world: Wor
   return () => {
     const [host, port] = [options.host ?? 'localhost', options.port ?? 6379];
     const all = { ...keeperOptionsOf(options, undefined), host, port, connectionName: undefined, db: undefined };
-    const rules = { retryDelay: () => null, holdWhileDown: false };
+    const rules = { retryDelay: () => null, holdWhileDown: false, credentials: keeper().credentials };
     return new Keeper(keeper().address, { ...all, ...rules }, world, { onState: () => {} });
   };
 }

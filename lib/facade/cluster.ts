@@ -14,7 +14,7 @@ import type {
   ReplyMappingFromClusterOptions,
   ReplyMappingMode,
 } from '../options/options.ts';
-import { checkClusterOptions, checkStartupNodes } from '../options/verify.ts';
+import { checkClusterOptions, checkSeedCredentials, checkStartupNodes } from '../options/verify.ts';
 import { ClusterScanStream, keysOf } from '../scan/cluster-scan.ts';
 import type { ScanStream, ScanStreamOptions } from '../scan/scan-stream.ts';
 import { parseSeeds } from '../topology/seeds.ts';
@@ -63,6 +63,7 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     checkClusterOptions(options);
     // Without nodes connect() rejects, and clusterRetryStrategy may name some.
     const seeds = startupNodes?.length ? parseSeeds(startupNodes) : [];
+    checkSeedCredentials(seeds, options);
     this.startupNodes = startupNodes;
     this.options = options;
     this.#world = worldOf(given);

@@ -2,7 +2,9 @@
 
 import type { ConnectionOptions } from 'node:tls';
 import type { World } from '../base/world.ts';
+import { CredentialSource } from '../connection/credentials.ts';
 import type { KeeperOptions } from '../connection/keeper.ts';
+import type { TlsOptionsFunction } from '../connection/reach.ts';
 import type { RouterOptions } from '../router/router.ts';
 import type { SeedOptions } from '../topology/seeds.ts';
 import type { ClusterOptions, CommonRedisOptions, RedisOptions } from './options.ts';
@@ -44,13 +46,42 @@ export function keeperOptionsOf(
   };
 }
 
+type TlsOption<Kind> = Kind | boolean | null | undefined;
+
 // A rediss:// seed says that there is TLS; redisOptions.tls says how, or that there is (true).
 function tlsOf(
-  own: ConnectionOptions | boolean | null | undefined,
-  seed: ConnectionOptions | boolean | null | undefined,
-): ConnectionOptions | undefined {
+  own: TlsOption<ConnectionOptions | TlsOptionsFunction>,
+  seed: TlsOption<ConnectionOptions>,
+): ConnectionOptions | TlsOptionsFunction | undefined {
   if (!own && !seed) return undefined;
-  return { ...(typeof own === 'object' ? own : {}), ...(typeof seed === 'object' ? seed : {}) };
+  if (typeof own !== 'function') return { ...objectOf(own), ...objectOf(seed) };
+  return async () => {
+    const given = await own();
+    // What is none is judged where it is used.
+    return typeof given === 'object' ? { ...given, ...objectOf(seed) } : given;
+  };
+}
+
+function objectOf(tls: TlsOption<ConnectionOptions>): ConnectionOptions {
+  return typeof tls === 'object' ? (tls ?? {}) : {};
+}
+
+/** The source of credentials of one client; undefined where it has no provider. `options` are read at each use. */
+export function credentialSourceOf(
+  options: CommonRedisOptions,
+  world: World,
+  onError: (error: Error) => void,
+): CredentialSource | undefined {
+  if (typeof options.credentialsProvider !== 'function') return undefined;
+  const provider = options.credentialsProvider;
+  return new CredentialSource(
+    {
+      provider: () => options.credentialsProvider ?? provider,
+      limit: () => options.connectTimeout ?? 10_000,
+      onError,
+    },
+    world,
+  );
 }
 
 function familyOf(family: unknown): number | undefined {

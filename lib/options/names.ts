@@ -10,9 +10,9 @@ const words = (text: string): readonly string[] => text.trim().split(/\s+/);
 const nodeNames: ReadonlySet<string> = new Set(
   words(`
     autoPipeliningIgnoredCommands autoResendUnfulfilledCommands autoResubscribe blockingTimeout blockingTimeoutGrace
-    clientInfoTag commandQueue commandTimeout connectTimeout connectionName Connector db disableClientInfo
+    clientInfoTag commandQueue commandTimeout connectTimeout connectionName Connector credentialsProvider db disableClientInfo
     disconnectTimeout enableAutoPipelining enableOfflineQueue enableReadyCheck enableTLSForSentinelMode
-    failoverDetector family himportFieldsets host keepAlive keyPrefix lazyConnect maxBulkLength maxLoadingRetryTime
+    failoverDetector family followRedirects himportFieldsets host keepAlive keyPrefix lazyConnect maxBulkLength maxLoadingRetryTime
     maxQueueBytes maxQueueLength maxResends maxRetriesPerRequest monitor name natMap noDelay offlineQueue password path port
     preferredSlaves protocol quitTimeout readOnly reconnectOnError replyMapping resend retryStrategy role scripts
     sentinelCommandTimeout sentinelMaxConnections sentinelPassword sentinelReconnectStrategy sentinelRetryStrategy

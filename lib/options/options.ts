@@ -3,14 +3,24 @@
 
 import type { ConnectionOptions } from 'node:tls';
 import type { NearCacheOptions } from '../cache/near-cache.ts';
+import type { Credentials, CredentialsProvider } from '../connection/credentials.ts';
 import type { DNSLookupFunction } from '../connection/dial.ts';
+import type { TlsOptionsFunction } from '../connection/reach.ts';
 import type { ReadScaling } from '../router/read-policy.ts';
 import type { RedirectAllow } from '../topology/allow.ts';
 import type { DNSResolveSrvFunction } from '../topology/discovery.ts';
 import type { NatMap, StartupNode } from '../topology/seeds.ts';
 import type { HimportFieldset } from './fieldsets.ts';
 
-export type { DNSLookupFunction, DNSResolveSrvFunction, NatMap, RedirectAllow };
+export type {
+  Credentials,
+  CredentialsProvider,
+  DNSLookupFunction,
+  DNSResolveSrvFunction,
+  NatMap,
+  RedirectAllow,
+  TlsOptionsFunction,
+};
 
 /** What `replyMapping` makes of the types that RESP3 alone has. */
 export type ReplyMappingMode = 'legacy' | 'resp3';
@@ -44,6 +54,13 @@ export interface CommonRedisOptions {
   username?: string | undefined;
   /** Password of AUTH, said by every connection. Default: none. */
   password?: string | undefined;
+  /**
+   * Gives username and password instead of the options of that name, and perhaps when they expire: asked at each connect
+   * (connections made within a second share an answer), and again before they expire, when every live connection
+   * authenticates anew. What it throws, an answer later than `connectTimeout` and refusals of AUTH are reported (`error`
+   * event, `code` ERR_CREDENTIALS or the server's) and tried again after growing pauses. Default: none.
+   */
+  credentialsProvider?: CredentialsProvider | null | undefined;
   /** CLIENT SETNAME of every connection. */
   connectionName?: string | undefined;
   /**
@@ -51,8 +68,11 @@ export interface CommonRedisOptions {
    * `cluster-databases`: connecting fails with an error that says so. Default 0.
    */
   db?: number | undefined;
-  /** TLS with these options of node:tls, or true for its defaults; false: no TLS. The host name of each node is its server name. */
-  tls?: ConnectionOptions | boolean | undefined;
+  /**
+   * TLS with these options of node:tls, or true for its defaults; false: no TLS. A function is asked at each connect, so
+   * that renewed certificates are used; it may give a promise. The host name of each node is its server name.
+   */
+  tls?: ConnectionOptions | TlsOptionsFunction | boolean | undefined;
   /** 3 (default) asks for RESP3 and falls back; 2 never asks. */
   protocol?: 2 | 3 | undefined;
   /**
@@ -86,7 +106,7 @@ export interface CommonRedisOptions {
   quitTimeout?: number | undefined;
   /** Reconnections after which waiting commands of a single node are rejected; null or Infinity: never. In a cluster deadlines count. Default 20. */
   maxRetriesPerRequest?: number | null | undefined;
-  /** Do not announce the library by CLIENT SETINFO. Default false. */
+  /** Do not announce the library and its version by CLIENT SETINFO (Redis 7.2 and later). Default false. */
   disableClientInfo?: boolean | undefined;
   /** Announce the library as `lingcache(tag)`. */
   clientInfoTag?: string | undefined;
@@ -148,6 +168,13 @@ export interface RedisOptions extends CommonRedisOptions {
   monitor?: boolean | undefined;
   /** Send READONLY: a replica answers reads. Default false. */
   readOnly?: boolean | undefined;
+  /**
+   * A replica that is asked for what is its primary's names it (CLIENT CAPA redirect, Valkey 8 and later), and the client
+   * goes there, reads included: the connection is made anew, and what was refused is sent again on it. When that primary
+   * cannot be reached, host and port of the options are asked again. Credentials go to whatever address is named. Other
+   * servers know nothing of it. Default false.
+   */
+  followRedirects?: boolean | undefined;
   /** Fieldsets that every connection is told, for HIMPORT SET. Experimental: Redis 8.10. */
   himportFieldsets?: readonly HimportFieldset[] | undefined;
 }

@@ -4,6 +4,7 @@
 
 import { OptionError } from '../base/errors.ts';
 import { shownOption } from '../base/secrets.ts';
+import type { Seed } from '../topology/seeds.ts';
 import { defaultRedisOptions, fillClusterDefaults } from './defaults.ts';
 import { checkNames } from './names.ts';
 import type { ClusterNode, ClusterOptions, CommonRedisOptions, RedisOptions } from './options.ts';
@@ -82,7 +83,7 @@ const oneOf =
 const tls: Reader = (value) => {
   if (isNone(value)) return undefined;
   if (value === true || value === 'true' || value === 1) return true;
-  return isObject(value) && !('profile' in (value as object)) ? value : refused;
+  return isFunction(value) || (isObject(value) && !('profile' in (value as object))) ? value : refused;
 };
 
 const family: Reader = (value) => {
@@ -120,9 +121,10 @@ const commonRules: Rules = {
   family: [family, '0, 4 or 6'],
   username: text,
   password: text,
+  credentialsProvider: callable,
   connectionName: text,
   db: [database, 'a whole number from 0'],
-  tls: [tls, 'options of node:tls'],
+  tls: [tls, 'options of node:tls or a function that gives them'],
   protocol: [
     (value) => (isNone(value) ? undefined : numeric((number) => number === 2 || number === 3)(value)),
     '2 or 3',
@@ -163,6 +165,7 @@ const redisRules: Rules = {
   retryStrategy: callable,
   readOnly: flag,
   monitor: flag,
+  followRedirects: flag,
 };
 
 const clusterRules: Rules = {
@@ -265,6 +268,7 @@ function checkNodeOptions(options: ClusterOptions): void {
   const corrected = corrections(redisOptions, commonRules, 'redisOptions.');
   if (corrected !== undefined) options.redisOptions = { ...redisOptions, ...corrected };
   verifyMapping({ ...redisOptions, ...corrected }, 'redisOptions.');
+  verifyCredentials({ ...redisOptions, ...corrected }, 'redisOptions.');
 }
 
 /** Checks the options of a Redis and puts them right, in `options` itself. */
@@ -274,6 +278,13 @@ export function checkRedisOptions(options: RedisOptions): void {
     (options as Record<string, unknown>)[name] = value === undefined ? defaultRedisOptions[name] : value;
   }
   verifyMapping(options, '');
+  verifyCredentials(options, '');
+  if (options.followRedirects && options.readOnly) {
+    throw new OptionError(
+      'followRedirects',
+      'Options followRedirects and readOnly exclude each other: one leaves the replica',
+    );
+  }
   for (const name of ['sentinels', 'Connector']) {
     if (!(options as Record<string, unknown>)[name]) continue;
     throw new OptionError(name, `Invalid option ${name}: Sentinel and connectors of one's own are not supported`);
@@ -294,4 +305,22 @@ function verifyMapping({ protocol, replyMapping }: CommonRedisOptions, prefix: s
   if (replyMapping === 'resp3' && protocol === 2) {
     throw new OptionError(`${prefix}replyMapping`, 'The "resp3" replyMapping is only supported with protocol 3');
   }
+}
+
+// Two ways to say who one is: nobody knows which was meant.
+function verifyCredentials(options: CommonRedisOptions, prefix: string): void {
+  if (!options.credentialsProvider) return;
+  const name = (['username', 'password'] as const).find((one) => options[one]);
+  if (name === undefined) return;
+  const text = `Options credentialsProvider and ${prefix}${name} exclude each other: the provider gives user and password`;
+  throw new OptionError(`${prefix}${name}`, text);
+}
+
+/** As verifyCredentials, of the startup nodes: their URLs may name a user. */
+export function checkSeedCredentials(seeds: readonly Seed[], { redisOptions }: ClusterOptions): void {
+  if (!redisOptions?.credentialsProvider) return;
+  const seed = seeds.find(({ options }) => options.username || options.password);
+  if (seed === undefined) return;
+  const text = `Options redisOptions.credentialsProvider and the user or password of startup node ${seed.key} exclude each other`;
+  throw new OptionError('startupNodes', text);
 }

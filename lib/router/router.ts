@@ -3,7 +3,8 @@
 // Invariant: every parcel given to send() settles, by a reply, by its deadline or by close().
 
 import { Backlog } from '../base/backlog.ts';
-import { AbortError, type ErrorDetail, RedisError } from '../base/errors.ts';
+import { AbortError, type ErrorDetail, identityRefusal, RedisError } from '../base/errors.ts';
+import { hintOf, withHint } from '../base/hint.ts';
 import { type Moment, Ticker } from '../base/ticker.ts';
 import type { World } from '../base/world.ts';
 import {
@@ -518,10 +519,12 @@ export class Router implements Dispatcher {
       parcel.redirects > promptRedirects
         ? `Cluster redirections did not end within ${this.#options.retryDeadline}ms (${parcel.redirects} followed)`
         : `The cluster could not serve the command within ${this.#options.retryDeadline}ms`;
-    return new RedisError(
-      `${what}. Last error: ${String(parcel.lastError)}`,
-      this.#detailOf(parcel, 'ERR_RETRY_DEADLINE'),
-    );
+    const { lastError } = parcel;
+    // No deadline of anybody's is to blame where nobody lets this client in.
+    const code = identityRefusal(lastError) ?? 'ERR_RETRY_DEADLINE';
+    const error = new RedisError(`${what}. Last error: ${String(lastError)}`, this.#detailOf(parcel, code));
+    const hint = hintOf(lastError);
+    return hint === undefined ? error : withHint(error, hint);
   }
 
   #detailOf(parcel: Parcel, code: string): ErrorDetail {

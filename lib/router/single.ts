@@ -1,10 +1,12 @@
-// The router of one node: no slots, no redirects; only LOADING waits and lost calls go round again.
+// The router of one node: no slots; LOADING waits, lost calls go round again, and so do those that a replica redirects
+// to its primary (Valkey 8: CLIENT CAPA redirect), where the client is to follow.
 
 import type { Backlog } from '../base/backlog.ts';
 import { abortedByClose } from '../base/errors.ts';
 import { type Moment, Ticker } from '../base/ticker.ts';
 import type { World } from '../base/world.ts';
 import type { Call, Dispatcher, Lane, Parcel, ReplySource } from '../connection/call.ts';
+import { type NodeAddress, parseKey } from '../topology/seeds.ts';
 import { ProtocolError } from '../wire/decoder.ts';
 import { ReplyError } from '../wire/reply.ts';
 import { Parking } from './parking.ts';
@@ -20,11 +22,22 @@ export interface SingleRouterOptions {
   readonly loadingDeadline: number;
   /** The user's reconnectOnError wants a refused parcel sent again. */
   readonly again?: (parcel: Parcel) => void;
+  /**
+   * A replica names its primary (CLIENT CAPA redirect): the client goes there. False: it does not, and the refusal is the
+   * answer. Default: it never does.
+   */
+  readonly follow?: ((primary: NodeAddress) => boolean) | undefined;
   /** Takes parcels while the node is not up. */
   readonly hold: (parcel: Parcel) => void;
   /** The client's: parked calls count there. */
   readonly backlog?: Backlog | undefined;
 }
+
+/** How often one call is sent from node to node; then the refusal is its answer. */
+const mostRedirects = 16;
+/** Milliseconds before the second redirect of a call is followed, doubling: the nodes do not agree yet. */
+const disagreement = 20;
+const longestPause = 1000;
 
 const delays = { tryAgain: 0, clusterDown: 0, failover: 100 };
 
@@ -71,11 +84,36 @@ export class SingleRouter implements Dispatcher {
   }
 
   refused(parcel: Parcel, error: ReplyError, _from: ReplySource): boolean {
+    if (error.code === 'REDIRECT') return this.#redirected(parcel, error);
+    if (error.code === 'UNBLOCKED' && this.#options.follow !== undefined) return this.#sentAway(parcel, error);
     if (error.code !== 'LOADING') return false;
     if (this.#world.now() - parcel.moment.at >= this.#options.loadingDeadline) return false;
     parcel.lastError = error;
     const verdict = judgeReply(error, delays);
     this.#park(parcel, verdict.kind === 'later' ? verdict.ms : delays.failover);
+    return true;
+  }
+
+  #redirected(parcel: Parcel, error: ReplyError): boolean {
+    const { follow } = this.#options;
+    const primary = parsePrimary(error.message);
+    if (follow === undefined || primary === undefined || parcel.redirects >= mostRedirects || !follow(primary)) {
+      return false;
+    }
+    parcel.lastError = error;
+    const further = parcel.redirects++;
+    if (further > 0) this.#park(parcel, Math.min(disagreement * 2 ** (further - 1), longestPause), true);
+    else if (this.#parking.size > 0) this.#park(parcel, 0);
+    else this.#options.hold(parcel);
+    return true;
+  }
+
+  // A primary that becomes a replica ends the calls that block there, and says whose they are only when asked again.
+  #sentAway(parcel: Parcel, error: ReplyError): boolean {
+    if (!error.message.includes('instance state changed') || parcel.redirects >= mostRedirects) return false;
+    parcel.lastError = error;
+    parcel.redirects++;
+    this.#park(parcel, disagreement, true);
     return true;
   }
 
@@ -105,5 +143,14 @@ export class SingleRouter implements Dispatcher {
 
   forEachParked(visit: (parcel: Parcel) => void): void {
     this.#parking.forEach(visit);
+  }
+}
+
+/** `REDIRECT host:port`. */
+function parsePrimary(message: string): NodeAddress | undefined {
+  try {
+    return parseKey(message.slice('REDIRECT '.length).trim());
+  } catch {
+    return undefined;
   }
 }

@@ -5,9 +5,11 @@
 // Invariant: a handler runs to completion synchronously; waiting is a value that it returns.
 
 import { Engine, type EngineOptions } from '../engine/engine.ts';
+import { aclCommands } from './acl.ts';
 import { bitmapCommands } from './bitmap.ts';
 import { bitmapFieldCommands } from './bitmap-field.ts';
 import { clientCommands } from './client.ts';
+import { trackingCommands } from './client-tracking.ts';
 import { commandCommands } from './command.ts';
 import { connectionCommands } from './connection.ts';
 import { counterCommands } from './counter.ts';
@@ -75,7 +77,9 @@ const dataCommands = [
 export function createEngine(options: EngineOptions): Engine {
   const engine = new Engine(options);
   engine.add(connectionCommands(engine));
+  engine.add(aclCommands(engine));
   engine.add(clientCommands(engine));
+  engine.add(trackingCommands(engine));
   engine.add(transactionCommands(engine));
   engine.add(pubsubCommands(engine));
   engine.add(keyCommands(engine));
@@ -88,5 +92,14 @@ export function createEngine(options: EngineOptions): Engine {
   engine.add(debugCommands(engine));
   for (const group of dataCommands) engine.add(group);
   if (engine.clusterEnabled) engine.add(clusterSortCommands);
+  renameCommands(engine);
   return engine;
+}
+
+/** Throws an Error for a command that does not exist, or a name that is taken. */
+function renameCommands(engine: Engine): void {
+  for (const [name, to] of engine.config.directives('rename-command')) {
+    if (to === undefined) throw new Error('rename-command: wrong number of arguments');
+    engine.registry.rename(name!, to);
+  }
 }

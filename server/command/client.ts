@@ -1,9 +1,9 @@
 // The CLIENT commands: names, lists, killing, pausing, unblocking.
 
 import { OK, type Reply, ReplyError, Verbatim } from '../../lib/wire/reply.ts';
+import type { User } from '../acl/user.ts';
 import { unblockedByHand } from '../engine/blocking.ts';
 import type { Client } from '../engine/client.ts';
-import { resumePaused } from '../engine/dispatch.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { CommandGroup } from '../engine/registry.ts';
 import { fail, readAtLeast, readLong, sameWord, syntaxError } from '../keyspace/arguments.ts';
@@ -15,6 +15,10 @@ export const badNameRefusal: ReplyError = new ReplyError(
 /** Printable ASCII without spaces: what a client's name may hold. */
 export function isPlainText(text: string): boolean {
   return /^[!-~]*$/.test(text);
+}
+
+function wrongArguments(word: string): ReplyError {
+  return new ReplyError(`ERR unknown subcommand or wrong number of arguments for '${word}'. Try CLIENT HELP.`);
 }
 
 type ClientType = 'normal' | 'master' | 'replica' | 'pubsub';
@@ -32,7 +36,10 @@ function flagsOf(client: Client): string {
   if (client.primaryLink) flags += 'M';
   if (client.inPubSub) flags += 'P';
   if (client.transaction !== undefined) flags += 'x';
-  if (client.parking?.kind === 'keys' || client.parking?.kind === 'later') flags += 'b';
+  if (client.parking !== undefined) flags += 'b';
+  if (client.tracking !== undefined) flags += 't';
+  if (client.tracking?.brokenRedirect === true) flags += 'R';
+  if (client.tracking?.bcast === true) flags += 'B';
   if (client.watcher.dirty) flags += 'd';
   if (client.readonly) flags += 'r';
   if (client.noEvict) flags += 'e';
@@ -49,8 +56,8 @@ function describeClient(client: Client): string {
     `name=${client.name} age=${seconds(client.created)} idle=${seconds(client.lastActive)} flags=${flagsOf(client)} ` +
     `db=${client.store.index} sub=${client.channels.size} psub=${client.patterns.size} ssub=${client.shardChannels.size} ` +
     `multi=${client.transaction?.queue.length ?? -1} qbuf=${input} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=16384 rbp=0 ` +
-    `obl=${output} oll=0 omem=${output} tot-mem=${input + output + 16384} events=r cmd=${client.lastCommand} user=default ` +
-    `redir=-1 resp=${client.protocol}`
+    `obl=${output} oll=0 omem=${output} tot-mem=${input + output + 16384} events=r cmd=${client.lastCommand} user=${client.user.name} ` +
+    `redir=${client.tracking?.redirect ?? -1} resp=${client.protocol}`
   );
 }
 
@@ -78,10 +85,11 @@ interface KillFilter {
   type?: ClientType;
   address?: string;
   localAddress?: string;
+  user?: User;
   skipMe: boolean;
 }
 
-function readKillFilter(argv: readonly string[]): KillFilter {
+function readKillFilter(engine: Engine, argv: readonly string[]): KillFilter {
   const filter: KillFilter = { skipMe: true };
   for (let at = 2; at < argv.length; at += 2) {
     const word = argv[at]!.toLowerCase();
@@ -92,7 +100,7 @@ function readKillFilter(argv: readonly string[]): KillFilter {
     else if (word === 'addr') filter.address = value;
     else if (word === 'laddr') filter.localAddress = value;
     else if (word === 'user') {
-      if (value !== 'default') fail(`No such user '${value}'`);
+      filter.user = engine.access.acl.get(value) ?? fail(`No such user '${value}'`);
     } else if (word === 'skipme' && (sameWord(value, 'yes') || sameWord(value, 'no'))) {
       filter.skipMe = sameWord(value, 'yes');
     } else syntaxError();
@@ -102,13 +110,14 @@ function readKillFilter(argv: readonly string[]): KillFilter {
 
 function kill(engine: Engine, self: Client, argv: readonly string[]): Reply {
   const old = argv.length === 3;
-  const filter: KillFilter = old ? { address: argv[2]!, skipMe: false } : readKillFilter(argv);
+  const filter: KillFilter = old ? { address: argv[2]!, skipMe: false } : readKillFilter(engine, argv);
   const chosen = [...engine.clients.values()].filter(
     (client) =>
       (filter.id === undefined || client.id === filter.id) &&
       (filter.type === undefined || typeOfClient(client) === filter.type) &&
       (filter.address === undefined || client.outlet.address === filter.address) &&
       (filter.localAddress === undefined || client.outlet.localAddress === filter.localAddress) &&
+      (filter.user === undefined || client.user === filter.user) &&
       !(filter.skipMe && client === self),
   );
   for (const client of chosen) client.outlet.close(client === self);
@@ -117,7 +126,7 @@ function kill(engine: Engine, self: Client, argv: readonly string[]): Reply {
 }
 
 function unblock(engine: Engine, argv: readonly string[]): Reply {
-  if (argv.length > 4) syntaxError();
+  if (argv.length > 4) return wrongArguments('unblock');
   const byError = argv[3] !== undefined && sameWord(argv[3], 'error');
   if (argv[3] !== undefined && !byError && !sameWord(argv[3], 'timeout')) {
     fail('CLIENT UNBLOCK reason should be TIMEOUT or ERROR');
@@ -131,13 +140,13 @@ function unblock(engine: Engine, argv: readonly string[]): Reply {
 
 function pause(engine: Engine, argv: readonly string[]): Reply {
   const writesOnly = argv.length === 4 && sameWord(argv[3], 'write');
-  if (argv.length > 4 || (argv.length === 4 && !writesOnly && !sameWord(argv[3], 'all'))) {
+  if (argv.length > 4) return wrongArguments('pause');
+  if (argv.length === 4 && !writesOnly && !sameWord(argv[3], 'all')) {
     fail('CLIENT PAUSE mode must be WRITE or ALL');
   }
   const ms = readLong(argv[2]!, 'timeout is not an integer or out of range');
   if (ms < 0) fail('timeout is negative');
-  engine.pausedUntil = Math.max(engine.pausedUntil, engine.world.now() + ms);
-  engine.pausedWritesOnly = writesOnly;
+  engine.pauses.pause('client command', writesOnly ? 'writes' : 'all', ms);
   return OK;
 }
 
@@ -166,9 +175,8 @@ function setReplies(client: Client, argv: readonly string[]): Reply | undefined 
   return undefined;
 }
 
-const noTracking = new ReplyError('ERR client tracking is not supported by this server');
-
 export function clientCommands(engine: Engine): CommandGroup<Client> {
+  engine.access.describeClient = describeClient;
   return {
     'client|id': (client) => client.id,
     'client|info': (client) => new Verbatim(`${describeClient(client)}\n`),
@@ -190,20 +198,8 @@ export function clientCommands(engine: Engine): CommandGroup<Client> {
     'client|unblock': (_client, argv) => unblock(engine, argv),
     'client|pause': (_client, argv) => pause(engine, argv),
     'client|unpause': () => {
-      resumePaused(engine);
+      engine.pauses.resume('client command');
       return OK;
     },
-    'client|getredir': () => -1,
-    'client|tracking': (_client, argv) => (sameWord(argv[2], 'off') ? OK : noTracking),
-    'client|trackinginfo': () =>
-      new Map<Reply, Reply>([
-        ['flags', new Set<Reply>(['off'])],
-        ['redirect', -1],
-        ['prefixes', []],
-      ]),
-    'client|caching': () =>
-      new ReplyError(
-        'ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled',
-      ),
   };
 }

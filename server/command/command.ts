@@ -49,8 +49,9 @@ function infoReply(row: InfoRow): Reply {
 function infoOf(engine: Engine, name: string): Reply {
   const lower = name.toLowerCase();
   const bar = lower.indexOf('|');
-  const text = commandInfo[bar < 0 ? lower : lower.slice(0, bar)];
-  if (text === undefined || !engine.registry.has(bar < 0 ? lower : lower.slice(0, bar))) return null;
+  const original = engine.registry.originalOf(bar < 0 ? lower : lower.slice(0, bar));
+  const text = original === undefined ? undefined : commandInfo[original];
+  if (text === undefined) return null;
   const row = JSON.parse(text) as InfoRow;
   if (bar < 0) return infoReply(row);
   const sub = row[9].find((candidate) => candidate[0] === lower);
@@ -137,7 +138,7 @@ function help(container: string): Reply {
   return [...lines, 'HELP', '    Print this help.'].map((line) => new Status(line));
 }
 
-const containers = ['client', 'command', 'config', 'object', 'pubsub', 'slowlog', 'latency', 'memory', 'acl'];
+const containers = ['client', 'command', 'config', 'object', 'pubsub', 'slowlog', 'latency', 'memory'];
 
 export function commandCommands(engine: Engine): CommandGroup<Client> {
   const helps = Object.fromEntries(containers.map((name) => [`${name}|help`, () => help(name)]));

@@ -1,4 +1,4 @@
-// Commands about the connection itself: HELLO, AUTH, PING, SELECT, RESET, QUIT, ACL's few words.
+// Commands about the connection itself: HELLO, AUTH, PING, SELECT, RESET, QUIT.
 
 import { OK, PONG, type Reply, ReplyError, Status } from '../../lib/wire/reply.ts';
 import type { Client } from '../engine/client.ts';
@@ -14,27 +14,12 @@ const noPassword = new ReplyError(
   'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?',
 );
 
-/** Takes as long for a wrong password as for a right one of the same length. */
-function samePassword(given: string, wanted: string): boolean {
-  let differs = given.length ^ wanted.length;
-  for (let at = 0; at < given.length; at++)
-    differs |= given.charCodeAt(at) ^ wanted.charCodeAt(at % (wanted.length || 1));
-  return differs === 0;
-}
-
-function authenticate(engine: Engine, client: Client, user: string, password: string): ReplyError | undefined {
-  const wanted = engine.config.get('requirepass');
-  if (user !== 'default' || (wanted !== '' && !samePassword(password, wanted))) return wrongPass;
-  client.authenticated = true;
-  client.outlet.restrict(false);
-  return undefined;
-}
-
 function auth(engine: Engine, client: Client, argv: readonly string[]): Reply {
   if (argv.length > 3) return new ReplyError('ERR syntax error');
-  if (argv.length === 2 && engine.config.get('requirepass') === '') return noPassword;
+  client.redact(argv, 1, ...(argv.length === 3 ? [2] : []));
+  if (argv.length === 2 && engine.access.acl.default.rules.noPassword) return noPassword;
   const user = argv.length === 3 ? argv[1]! : 'default';
-  return authenticate(engine, client, user, argv[argv.length - 1]!) ?? OK;
+  return engine.access.authenticate(client, user, argv[argv.length - 1]!, argv[0]!) ? OK : wrongPass;
 }
 
 function hello(engine: Engine, client: Client, argv: readonly string[]): Reply {
@@ -44,29 +29,21 @@ function hello(engine: Engine, client: Client, argv: readonly string[]): Reply {
     if (version !== 2 && version !== 3) return new ReplyError('NOPROTO unsupported protocol version');
     protocol = version;
   }
-  let user: string | undefined;
-  let password = '';
-  let name: string | undefined;
   for (let at = 2; at < argv.length; at++) {
     if (sameWord(argv[at], 'auth') && argv.length - at > 2) {
-      user = argv[at + 1]!;
-      password = argv[at + 2]!;
+      client.redact(argv, at + 1, at + 2);
+      if (!engine.access.authenticate(client, argv[at + 1]!, argv[at + 2]!, argv[0]!)) return wrongPass;
       at += 2;
     } else if (sameWord(argv[at], 'setname') && argv.length - at > 1) {
-      name = argv[++at]!;
-      if (!isPlainText(name)) return badNameRefusal;
+      if (!isPlainText(argv[++at]!)) return badNameRefusal;
+      client.name = argv[at]!;
     } else fail(`Syntax error in HELLO option '${argv[at]}'`);
-  }
-  if (user !== undefined) {
-    const refusal = authenticate(engine, client, user, password);
-    if (refusal !== undefined) return refusal;
   }
   if (!client.authenticated) {
     return new ReplyError(
       'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time',
     );
   }
-  if (name !== undefined) client.name = name;
   client.protocol = protocol;
   client.outlet.useProtocol(protocol);
   return greeting(engine, client);
@@ -101,6 +78,7 @@ function reset(engine: Engine, client: Client): Reply {
   client.discard();
   engine.pubsub.drop(client);
   engine.monitors.delete(client);
+  engine.tracking.stop(client);
   client.monitor = false;
   client.store = engine.databases.stores[0]!;
   client.protocol = 2;
@@ -110,13 +88,8 @@ function reset(engine: Engine, client: Client): Reply {
   client.readonly = false;
   client.replies = 'on';
   client.noEvict = false;
-  client.authenticated = engine.config.get('requirepass') === '';
+  engine.access.beDefault(client);
   return new Status('RESET');
-}
-
-function userLine(engine: Engine): string {
-  const access = engine.config.get('requirepass') === '' ? 'nopass' : 'sanitize-payload';
-  return `user default on ${access} ~* &* +@all`;
 }
 
 export function connectionCommands(engine: Engine): CommandGroup<Client> {
@@ -131,8 +104,5 @@ export function connectionCommands(engine: Engine): CommandGroup<Client> {
       client.outlet.close(true);
       return OK;
     },
-    'acl|whoami': () => 'default',
-    'acl|users': () => ['default'],
-    'acl|list': () => [userLine(engine)],
   };
 }

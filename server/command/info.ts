@@ -40,14 +40,16 @@ function serverLines(engine: Engine): Lines {
 }
 
 function clientLines(engine: Engine): Lines {
+  let blocked = 0;
+  for (const client of engine.clients.values()) if (client.parking !== undefined) blocked++;
   return [
     `connected_clients:${engine.clients.size}`,
     'cluster_connections:0',
     `maxclients:${engine.config.get('maxclients')}`,
     'client_recent_max_input_buffer:0',
     'client_recent_max_output_buffer:0',
-    `blocked_clients:${engine.blocked.count}`,
-    'tracking_clients:0',
+    `blocked_clients:${blocked}`,
+    `tracking_clients:${engine.tracking.clients}`,
     'clients_in_timeout_table:0',
   ];
 }
@@ -69,7 +71,7 @@ function persistenceLines(engine: Engine): Lines {
 }
 
 function statsLines(engine: Engine): Lines {
-  const { stats, databases, pubsub } = engine;
+  const { stats, databases, pubsub, tracking } = engine;
   const exceeded = engine.memory.exceededMs;
   return [
     `total_connections_received:${stats.connections}`,
@@ -108,9 +110,9 @@ function statsLines(engine: Engine): Lines {
     'active_defrag_key_misses:0',
     'total_active_defrag_time:0',
     'current_active_defrag_time:0',
-    'tracking_total_keys:0',
-    'tracking_total_items:0',
-    'tracking_total_prefixes:0',
+    `tracking_total_keys:${tracking.counts.keys}`,
+    `tracking_total_items:${tracking.counts.items}`,
+    `tracking_total_prefixes:${tracking.counts.prefixes}`,
     'unexpected_error_replies:0',
     `total_error_replies:${stats.errors}`,
     'dump_payload_sanitizations:0',
@@ -118,6 +120,18 @@ function statsLines(engine: Engine): Lines {
     'io_threaded_writes_processed:0',
     'reply_buffer_shrinks:0',
     'reply_buffer_expands:0',
+    ...denialLines(engine),
+  ];
+}
+
+/** As later servers have it; 7.0 does not count them. */
+function denialLines(engine: Engine): Lines {
+  const { denied } = engine.access.acl;
+  return [
+    `acl_access_denied_auth:${denied.auth}`,
+    `acl_access_denied_cmd:${denied.command}`,
+    `acl_access_denied_key:${denied.key}`,
+    `acl_access_denied_channel:${denied.channel}`,
   ];
 }
 

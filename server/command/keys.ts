@@ -170,10 +170,8 @@ function flush(engine: Engine, client: Client, argv: readonly string[], stores: 
   readFlushMode(argv);
   const lazily =
     sameWord(argv[1], 'async') || (argv[1] === undefined && engine.config.flag('lazyfree-lazy-user-flush'));
-  for (const store of stores) {
-    const count = store.clear();
-    if (lazily) engine.databases.lazyFreed += count;
-  }
+  if (lazily) for (const store of stores) engine.databases.lazyFreed += store.size;
+  engine.databases.clear(stores);
   // An empty database is flushed on the replicas too: theirs may not be.
   engine.databases.dirty++;
   client.propagate([argv[0]!.toUpperCase()]);

@@ -115,6 +115,7 @@ function resetStats(engine: Engine): Reply {
   });
   engine.errorCodes.clear();
   engine.memory.resetStats();
+  engine.access.acl.resetCounts();
   engine.databases.hits = 0;
   engine.databases.misses = 0;
   engine.databases.expired = 0;

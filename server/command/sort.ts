@@ -1,5 +1,6 @@
 // SORT and SORT_RO: the elements of a list, set or sorted set, ordered by themselves or by other keys.
 
+import { commandOf } from '../../lib/command/table.ts';
 import type { Reply } from '../../lib/wire/reply.ts';
 import type { CommandGroup, Context } from '../engine/registry.ts';
 import { fail, readLong, sameWord, syntaxError } from '../keyspace/arguments.ts';
@@ -27,7 +28,7 @@ interface SortRules {
   readonly ownKeysOnly: boolean;
 }
 
-function readOptions(argv: readonly string[], { mayStore, ownKeysOnly }: SortRules): SortOptions {
+function readOptions(ctx: Context, argv: readonly string[], { mayStore, ownKeysOnly }: SortRules): SortOptions {
   const options: SortOptions = {
     descending: false,
     alpha: false,
@@ -49,13 +50,26 @@ function readOptions(argv: readonly string[], { mayStore, ownKeysOnly }: SortRul
     } else if (sameWord(word, 'store') && more >= 1 && mayStore) options.target = argv[++at]!;
     else if (sameWord(word, 'by') && more >= 1) {
       options.by = argv[++at]!;
-      if (ownKeysOnly && options.by.includes('*')) fail('BY option of SORT denied in Cluster mode.');
+      if (options.by.includes('*')) checkOtherKeys(ctx, argv, 'BY', mayStore, ownKeysOnly);
     } else if (sameWord(word, 'get') && more >= 1) {
-      if (ownKeysOnly) fail('GET option of SORT denied in Cluster mode.');
+      checkOtherKeys(ctx, argv, 'GET', mayStore, ownKeysOnly);
       options.gets.push(argv[++at]!);
     } else syntaxError();
   }
   return options;
+}
+
+/** BY and GET read keys that the call does not name. */
+function checkOtherKeys(
+  ctx: Context,
+  argv: readonly string[],
+  word: 'BY' | 'GET',
+  mayStore: boolean,
+  ownKeysOnly: boolean,
+): void {
+  if (ownKeysOnly) fail(`${word} option of SORT denied in Cluster mode.`);
+  const row = commandOf(mayStore ? 'sort' : 'sort_ro')!;
+  if (!ctx.mayReadAnyKey(row, argv)) fail(`${word} option of SORT denied due to insufficient ACL permissions.`);
 }
 
 /** The string that `pattern` names for `element`: a key, or with `->` a field of a hash. */
@@ -129,7 +143,7 @@ function order(ctx: Context, source: Source, options: SortOptions): string[] {
 }
 
 function sort(ctx: Context, argv: readonly string[], rules: SortRules): Reply {
-  const options = readOptions(argv, rules);
+  const options = readOptions(ctx, argv, rules);
   const ordered = order(ctx, elementsAt(ctx, argv[1]!, options.descending), options);
   const start = Math.max(0, options.offset);
   const stop = options.count < 0 ? ordered.length : start + options.count;

@@ -190,11 +190,17 @@ function readGrouped(ctx: Context, options: ReadOptions, wants: readonly Want[])
   return rows;
 }
 
-/** Serves a waiter from the first of its streams that has something; others of its keys may hold other types now. */
+/**
+ * Serves a waiter from the first of its streams that has something. Others of its keys may hold other types now; a
+ * group's reader is told so, for the group is gone with the stream.
+ */
 function retry(ctx: Context, options: ReadOptions, wants: readonly Want[]): Reply | undefined {
   for (const want of wants) {
     const value = ctx.store.peek(want.key)?.value;
-    if (typeof value !== 'object' || value.type !== 'stream') continue;
+    if (typeof value !== 'object' || value.type !== 'stream') {
+      if (options.group === undefined) continue;
+      return new ReplyError('UNBLOCKED the stream key no longer exists');
+    }
     if (options.group !== undefined && !(value as StreamValue).groups.has(options.group)) {
       return new ReplyError('NOGROUP the consumer group this client was blocked on no longer exists');
     }

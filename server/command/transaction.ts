@@ -1,9 +1,8 @@
 // MULTI, EXEC, DISCARD, WATCH, UNWATCH.
 
 import { NullArray, OK, type Reply, ReplyError } from '../../lib/wire/reply.ts';
-import type { Client } from '../engine/client.ts';
+import { type Client, emptyTransaction } from '../engine/client.ts';
 import type { Engine } from '../engine/engine.ts';
-import { feedMonitors } from '../engine/monitor.ts';
 import type { CommandGroup } from '../engine/registry.ts';
 
 function exec(engine: Engine, client: Client): Reply {
@@ -18,7 +17,11 @@ function exec(engine: Engine, client: Client): Reply {
   client.gathered = replies;
   try {
     for (const { command, argv } of transaction.queue) {
-      if (engine.monitors.size > 0) feedMonitors(engine, client, command.row, argv);
+      const forbidden = client.user.limited ? engine.access.forbiddenAtExec(client, command.row, argv) : undefined;
+      if (forbidden !== undefined) {
+        replies.push(forbidden);
+        continue;
+      }
       const reply = engine.run(client, command, argv);
       // A command that sends its own replies (SUBSCRIBE) has put them there already.
       if (reply !== undefined) replies.push(reply);
@@ -36,7 +39,7 @@ export function transactionCommands(engine: Engine): CommandGroup<Client> {
   return {
     multi: (client) => {
       if (client.transaction !== undefined) return new ReplyError('ERR MULTI calls can not be nested');
-      client.transaction = { queue: [], aborted: false };
+      client.transaction = emptyTransaction();
       return OK;
     },
     exec: (client) => exec(engine, client),

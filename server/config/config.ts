@@ -4,6 +4,7 @@
 // Invariant: every value is valid at every moment; CONFIG SET changes all the parameters it names or none.
 
 import { globMatcher } from '../keyspace/glob.ts';
+import { splitWords } from './conf-text.ts';
 import { parameters } from './parameters.ts';
 import { type Kind, kindOf, readBytes } from './values.ts';
 
@@ -23,6 +24,14 @@ const sensible: Readonly<Record<string, readonly [least: number, most: number]>>
   'repl-backlog-size': [16 * 1024, Number.POSITIVE_INFINITY],
 };
 
+/** Directives that are no parameters, and may be given many times. */
+const repeated = ['user', 'rename-command'] as const;
+export type RepeatedDirective = (typeof repeated)[number];
+
+export function isRepeated(name: string): name is RepeatedDirective {
+  return (repeated as readonly string[]).includes(name);
+}
+
 export interface OutputLimit {
   readonly hard: number;
   readonly soft: number;
@@ -41,8 +50,12 @@ export class Config {
   readonly #parameters = new Map<string, Parameter>();
   readonly #listeners: ((name: string, value: string) => void)[] = [];
   readonly #limits = new Map<string, OutputLimit>();
+  readonly #repeated = new Map<RepeatedDirective, (readonly string[])[]>();
 
-  /** `values` overrides defaults, fixed parameters included. Throws RangeError for an unknown name or a bad value. */
+  /**
+   * `values` overrides defaults, fixed parameters included; `user` and `rename-command` have a definition a line.
+   * Throws RangeError for an unknown name or a bad value.
+   */
   constructor(values: Readonly<Record<string, string>> = {}) {
     const older: [string, string][] = [];
     for (const line of parameters.trim().split('\n')) {
@@ -51,7 +64,27 @@ export class Config {
       else this.#parameters.set(name, readRow(name, kindText, rest.join(' ')));
     }
     for (const [name, now] of older) this.#parameters.set(name, this.#parameters.get(now)!);
-    for (const [name, value] of Object.entries(values)) this.put(name, value);
+    for (const [name, value] of Object.entries(values)) {
+      if (isRepeated(name)) this.#addText(name, value);
+      else this.put(name, value);
+    }
+  }
+
+  /** The words of each such directive, in the order they were given. */
+  directives(name: RepeatedDirective): readonly (readonly string[])[] {
+    return this.#repeated.get(name) ?? [];
+  }
+
+  addDirective(name: RepeatedDirective, words: readonly string[]): void {
+    this.#repeated.set(name, [...this.directives(name), words]);
+  }
+
+  #addText(name: RepeatedDirective, text: string): void {
+    for (const line of text.split('\n')) {
+      const words = splitWords(line);
+      if (words === undefined) throw new RangeError(`${name}: unbalanced quotes`);
+      if (words.length > 0) this.addDirective(name, words);
+    }
   }
 
   knows(name: string): boolean {

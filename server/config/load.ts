@@ -5,7 +5,7 @@
 import { globMatcher } from '../keyspace/glob.ts';
 import type { CommandLine } from './command-line.ts';
 import { ConfError, type Directive, parseConf } from './conf-text.ts';
-import { Config } from './config.ts';
+import { Config, isRepeated } from './config.ts';
 
 export interface SettingsSource {
   readonly environment: readonly Directive[];
@@ -46,8 +46,6 @@ const forgotten = new Set(['list-max-ziplist-entries', 'list-max-ziplist-value',
 /** Directives of redis-server that are no parameters and that a node here cannot obey: silence would be worse. */
 const beyond: Readonly<Record<string, string>> = {
   loadmodule: 'modules cannot be loaded',
-  'rename-command': 'commands keep their names',
-  user: 'there are no ACL users',
 };
 
 /** `defaults` stand below everything. Throws a ConfError. */
@@ -77,6 +75,13 @@ function put(config: Config, directive: Directive, warnings: string[]): void {
   const { name, values } = directive;
   const reason = beyond[name];
   if (reason !== undefined) throw new ConfError(directive, reason);
+  if (isRepeated(name)) {
+    if (values.length < 1 || (name === 'rename-command' && values.length !== 2)) {
+      throw new ConfError(directive, 'Bad directive or wrong number of arguments');
+    }
+    config.addDirective(name, values);
+    return;
+  }
   if (!config.knows(name)) {
     if (!forgotten.has(name) || values.length !== 1) {
       throw new ConfError(directive, 'Bad directive or wrong number of arguments');

@@ -18,25 +18,36 @@ const lists = new Set([
   'shutdown-on-sigterm',
 ]);
 
-/** `defaults` are the parameters of a node that was told nothing. Throws a ConfError when the text is none of redis.conf. */
-export function rewriteConf(text: string, config: Config, defaults: Config): string {
+/** `defaults` are the parameters of a node that was told nothing, `users` the lines that define its users. Throws a ConfError when the text is none of redis.conf. */
+export function rewriteConf(text: string, config: Config, defaults: Config, users: readonly string[] = []): string {
   const said = new Map(parseConf(text, 'the file').map((directive) => [directive.line, directive.name]));
   const lines: string[] = [];
   const done = new Set<string>();
   for (const [at, line] of text.split('\n').entries()) {
     const name = said.get(at + 1);
-    if (name === undefined || !config.knows(name)) lines.push(line);
+    if (name === 'user') {
+      // All of them in the place of the first: their number may have changed.
+      if (!done.has(name)) lines.push(...userLines(users));
+      done.add(name);
+    } else if (name === undefined || !config.knows(name)) lines.push(line);
     else if (!done.has(config.nameOf(name))) {
       lines.push(...directives(name, config));
       done.add(config.nameOf(name));
     }
   }
   const missing = config.names().filter((name) => !done.has(name) && config.get(name) !== defaults.get(name));
-  if (missing.length === 0) return lines.join('\n');
+  const missingUsers = done.has('user') ? [] : userLines(users);
+  if (missing.length === 0 && missingUsers.length === 0) return lines.join('\n');
   while (lines.at(-1) === '') lines.pop();
   if (!lines.includes(heading)) lines.push(heading);
   for (const name of missing) lines.push(...directives(name, config));
+  lines.push(...missingUsers);
   return `${lines.join('\n')}\n`;
+}
+
+/** Patterns may hold what the file would read as quotes. */
+function userLines(users: readonly string[]): string[] {
+  return users.map((definition) => definition.split(' ').map(printWord).join(' '));
 }
 
 function directives(name: string, config: Config): string[] {

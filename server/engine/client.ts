@@ -2,8 +2,12 @@
 // Knows no socket: what must reach the client goes through the outlet its session hands in.
 
 import type { World } from '../../lib/base/world.ts';
+import type { CommandRow } from '../../lib/command/table.ts';
 import type { Reply } from '../../lib/wire/reply.ts';
+import { superuser, type User } from '../acl/user.ts';
 import type { Store, Watcher } from '../keyspace/store.ts';
+import type { TrackingMode } from '../tracking/mode.ts';
+import { mayReadAnyKey } from './acl-check.ts';
 import type { Command, Context } from './registry.ts';
 
 /** The session's side of a client. */
@@ -37,6 +41,15 @@ export interface Transaction {
   readonly queue: Queued[];
   /** A command was refused while queueing: EXEC will abort. */
   aborted: boolean;
+  /** Flags that any queued command has, and those that all have. */
+  anyFlags: number;
+  allFlags: number;
+  /** A queued command may say something to the replicas though it is no write. */
+  replicates: boolean;
+}
+
+export function emptyTransaction(): Transaction {
+  return { queue: [], aborted: false, anyFlags: 0, allFlags: ~0, replicates: false };
 }
 
 /** Why a client is waiting; whoever parked it knows how to let it go. */
@@ -61,6 +74,8 @@ export class Client implements Context {
   libName = '';
   libVersion = '';
   authenticated: boolean;
+  /** Whose rules its commands obey; of connections that no client made, one that may do everything. */
+  user: User = superuser;
   /** Its bytes do not travel under TLS. */
   readonly plain: boolean;
   /** READONLY session of a cluster replica. */
@@ -69,6 +84,8 @@ export class Client implements Context {
   asking = false;
   noEvict = false;
   monitor = false;
+  /** CLIENT TRACKING; written by the engine's Tracking. */
+  tracking: TrackingMode | undefined = undefined;
   /** CLIENT REPLY: `skip-next` turns into `skip` for the one command after it. */
   replies: 'on' | 'off' | 'skip' | 'skip-next' = 'on';
   transaction: Transaction | undefined = undefined;
@@ -87,6 +104,8 @@ export class Client implements Context {
   replicaLink = false;
   /** While EXEC runs: its replies so far. */
   gathered: Reply[] | undefined = undefined;
+  /** The words of the running command as MONITOR and SLOWLOG show them, when they differ. */
+  shown: string[] | undefined = undefined;
   /** Effects that replace the argv of the command that is running. */
   override: (readonly string[])[] | undefined = undefined;
 
@@ -101,9 +120,19 @@ export class Client implements Context {
     this.lastActive = this.created;
   }
 
+  mayReadAnyKey(row: CommandRow, argv: readonly string[]): boolean {
+    return mayReadAnyKey(this.user, row, argv);
+  }
+
   propagate(...effects: (readonly string[])[]): void {
     if (this.override === undefined) this.override = effects;
     else this.override.push(...effects);
+  }
+
+  /** Hides words of the running command from MONITOR and SLOWLOG. */
+  redact(argv: readonly string[], ...places: readonly number[]): void {
+    this.shown ??= [...argv];
+    for (const at of places) if (at < argv.length) this.shown[at] = '(redacted)';
   }
 
   /** Sends one of several replies of the command that is running; inside EXEC it takes its place in EXEC's reply. */

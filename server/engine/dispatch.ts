@@ -17,6 +17,7 @@ const noMulti = new ReplyError('ERR Command not allowed inside a transaction');
 const loading = new ReplyError(refusals.loading);
 const masterDown = new ReplyError(refusals.masterDown);
 const noReplicas = new ReplyError('NOREPLICAS Not enough good replicas to write.');
+const replicaRefusal = new ReplyError("ERR Replica can't interact with the keyspace");
 const readOnlyRefusal = new ReplyError(refusals.readOnly);
 
 /** What a client in a transaction may say even when memory is full: it ends the transaction. */
@@ -36,6 +37,8 @@ const pubSubWords = new Set([
   'quit',
   'reset',
 ]);
+/** Reads that leave a trace at the replicas, and what may turn out to write. */
+const replicates = new Set(['pfcount', 'publish', 'spublish', 'eval', 'evalsha', 'fcall']);
 const shardWords = new Set(['ssubscribe', 'sunsubscribe', 'spublish']);
 
 /** Runs one request of a client. `undefined`: nothing to send now (parked, or the command has sent its replies). */
@@ -44,37 +47,65 @@ export function execute(engine: Engine, client: Client, argv: readonly string[])
   if (command instanceof ReplyError) return reject(engine, client, undefined, command);
   const row = command.row;
   client.lastCommand = row.name;
+  if (engine.tracking.clients > 0) engine.tracking.enforceLimit();
   const refusal = check(engine, client, row, argv);
-  if (refusal !== undefined) return reject(engine, client, command, refusal);
-  if (engine.pausedUntil > 0 && mustWait(engine, client, row)) return postpone(engine, client, argv);
+  if (refusal !== undefined) {
+    // The queue is not shown any more, so at least the end of it is.
+    if (row.name === 'exec' && client.transaction !== undefined && engine.monitors.size > 0) {
+      feedMonitors(engine.monitors, client, row, argv);
+    }
+    return reject(engine, client, command, refusal);
+  }
+  if (engine.pauses.kind !== undefined && mustWait(engine, client, row)) return postpone(engine, client, argv);
   let reply: Reply | undefined;
   if (client.transaction !== undefined && !runsInMulti.has(row.name)) {
-    client.transaction.queue.push({ command, argv });
-    reply = QUEUED;
+    reply = enqueue(client.transaction, command, argv);
   } else {
-    if (engine.monitors.size > 0) feedMonitors(engine, client, row, argv);
+    engine.tracking.enter(client);
     reply = engine.run(client, command, argv);
     engine.finish();
+    engine.tracking.enter(undefined);
   }
   if (client.asking && client.transaction === undefined && row.name !== 'asking') client.asking = false;
+  if (client.tracking?.caching === true) endCaching(client, row);
   return reply;
+}
+
+/** CLIENT CACHING is good for one command or transaction; commands about the client do not count. */
+function endCaching(client: Client, row: CommandRow | undefined): void {
+  const counts = row === undefined || !row.name.startsWith('client|');
+  if (counts && client.transaction === undefined && client.tracking !== undefined) client.tracking.caching = false;
 }
 
 /** Applies the words of this node's primary: no checks but that the command exists. */
 export function apply(engine: Engine, client: Client, argv: readonly string[]): Reply | undefined {
-  const command = engine.registry.find(argv);
+  const command = engine.registry.findTrusted(argv);
   if (command instanceof ReplyError) return command;
   const reply = engine.run(client, command, argv);
   engine.finish();
   return reply;
 }
 
+function enqueue(transaction: Transaction, command: Command<Client>, argv: readonly string[]): Reply {
+  const { flags, name } = command.row;
+  transaction.queue.push({ command, argv });
+  transaction.anyFlags |= flags;
+  transaction.allFlags &= flags;
+  if (replicates.has(name)) transaction.replicates = true;
+  return QUEUED;
+}
+
 function check(engine: Engine, client: Client, row: CommandRow, argv: readonly string[]): Reply | undefined {
   const { arity, flags } = row;
   if (arity > 0 ? argv.length !== arity : argv.length < -arity) return arityRefusal(row.name);
-  if (!client.authenticated && (flags & Flag.noAuth) === 0) return noAuth;
+  const gated = !client.authenticated || client.user.limited;
+  if (gated && engine.access.lacksAuth(client, row)) return noAuth;
   const transaction = client.transaction;
   if (transaction !== undefined && (flags & Flag.noMulti) !== 0) return noMulti;
+  if (gated) {
+    const refusal = engine.access.forbidden(client, row, argv);
+    if (refusal !== undefined) return refusal;
+  }
   if (engine.hooks.guard !== undefined) {
     const refusal = route(engine, client, row, argv);
     if (refusal !== undefined) return refusal;
@@ -94,6 +125,15 @@ function check(engine: Engine, client: Client, row: CommandRow, argv: readonly s
       `ERR Can't execute '${row.name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`,
     );
   }
+  if ((client.monitor || client.replicaLink) && ((flags & Flag.readonly) !== 0 || mayReplicate(row, transaction))) {
+    return replicaRefusal;
+  }
+  return engine.primaryDown || engine.loading || engine.copying ? unready(engine, row, transaction) : undefined;
+}
+
+/** What a node without its data refuses: commands that need them, and EXEC when any command of its queue does. */
+function unready(engine: Engine, row: CommandRow, transaction: Transaction | undefined): ReplyError | undefined {
+  const flags = row.name === 'exec' && transaction !== undefined ? row.flags & transaction.allFlags : row.flags;
   if (engine.primaryDown && (flags & Flag.stale) === 0) return masterDown;
   if (engine.loading && (flags & Flag.loading) === 0) return loading;
   if (engine.copying && (flags & (Flag.loading | Flag.stale)) === 0) return loading;
@@ -111,11 +151,7 @@ function takesMemory(row: CommandRow, transaction: Transaction | undefined): boo
 /** Whether the command, or for EXEC any command of its queue, writes. */
 function writes(row: CommandRow, transaction: Transaction | undefined): boolean {
   if ((row.flags & Flag.write) !== 0) return true;
-  return (
-    row.name === 'exec' &&
-    transaction !== undefined &&
-    transaction.queue.some(({ command }) => (command.row.flags & Flag.write) !== 0)
-  );
+  return row.name === 'exec' && transaction !== undefined && (transaction.anyFlags & Flag.write) !== 0;
 }
 
 /** Asks the guard whether this node serves the keys of the call; EXEC is asked for all its queue. */
@@ -162,6 +198,7 @@ function reject(engine: Engine, client: Client, command: Command<Client> | undef
   engine.stats.rejected++;
   if (refusal instanceof ReplyError) engine.countError(refusal);
   client.asking = false;
+  if (client.tracking?.caching === true) endCaching(client, command?.row);
   const transaction = client.transaction;
   if (transaction === undefined) return refusal;
   if (command?.row.name === 'exec') {
@@ -173,50 +210,36 @@ function reject(engine: Engine, client: Client, command: Command<Client> | undef
   return refusal;
 }
 
+/** Whether the pause there is holds this call. */
 function mustWait(engine: Engine, client: Client, row: CommandRow): boolean {
-  if (engine.pausedUntil <= engine.world.now()) return false;
-  if (client.primaryLink || row.name === 'client|unpause' || row.name === 'client|pause') return false;
-  if (!engine.pausedWritesOnly) return true;
-  if (client.transaction !== undefined && row.name !== 'exec') return false;
-  return writes(row, client.transaction) || row.name === 'publish' || row.name === 'spublish';
+  if (client.primaryLink || client.replicaLink) return false;
+  return engine.pauses.kind === 'all' || mayReplicate(row, client.transaction);
+}
+
+/** Whether the command, or for EXEC any command of its queue, can say something to the replicas. */
+function mayReplicate(row: CommandRow, transaction: Transaction | undefined): boolean {
+  if (writes(row, transaction) || replicates.has(row.name)) return true;
+  return row.name === 'exec' && transaction !== undefined && transaction.replicates;
 }
 
 /** Parks a client until the pause is over, then runs its request from the start. */
 function postpone(engine: Engine, client: Client, argv: readonly string[]): undefined {
-  const wait = (): (() => void) => {
-    const ms = Math.max(1, Math.ceil(engine.pausedUntil - engine.world.now()));
-    const timer = engine.world.after(Math.min(ms, 1000), again);
-    return () => timer.cancel();
-  };
-  let cancel: () => void = () => undefined;
-  const parking = {
-    argv,
-    kind: 'paused' as const,
-    onTimeout: undefined,
-    cancel: () => {
-      cancel();
-      if (client.parking === parking) client.parking = undefined;
-    },
-  };
   const again = (): void => {
     if (client.parking !== parking) return;
     client.parking = undefined;
     const reply = execute(engine, client, argv);
     if (client.parking === undefined) client.outlet.settle(reply);
   };
+  const forget = engine.pauses.wait(again);
+  const parking = {
+    argv,
+    kind: 'paused' as const,
+    onTimeout: undefined,
+    cancel: () => {
+      forget();
+      if (client.parking === parking) client.parking = undefined;
+    },
+  };
   client.parking = parking;
-  cancel = wait();
   return undefined;
-}
-
-/** Runs what waits for the end of a pause, at once. */
-export function resumePaused(engine: Engine): void {
-  engine.pausedUntil = 0;
-  for (const client of [...engine.clients.values()]) {
-    const parking = client.parking;
-    if (parking?.kind !== 'paused') continue;
-    parking.cancel();
-    const reply = execute(engine, client, parking.argv);
-    if (client.parking === undefined) client.outlet.settle(reply);
-  }
 }

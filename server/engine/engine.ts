@@ -5,6 +5,7 @@
 
 import type { World } from '../../lib/base/world.ts';
 import { Flag } from '../../lib/command/flags.ts';
+import { keyIndexesOf } from '../../lib/command/keys.ts';
 import { type Reply, ReplyError } from '../../lib/wire/reply.ts';
 import type { GuardRequest } from '../cluster/guard.ts';
 import { randomId } from '../cluster/ids.ts';
@@ -12,12 +13,17 @@ import { Config } from '../config/config.ts';
 import { Eviction, type EvictionHost } from '../eviction/eviction.ts';
 import { Databases } from '../keyspace/databases.ts';
 import type { EventKind, Store } from '../keyspace/store.ts';
+import type { TrackingRequest } from '../tracking/mode.ts';
+import { Tracking } from '../tracking/tracking.ts';
+import { Access } from './access.ts';
 import { BlockedClients } from './blocking.ts';
 import { Client, type Outlet } from './client.ts';
 import { DebugWords } from './debug-words.ts';
 import { keepKeyspaceSettings } from './keyspace-settings.ts';
 import { LatencyHistogram, LatencyMonitor } from './latency.ts';
 import { BufferBytes } from './memory.ts';
+import { feedMonitors } from './monitor.ts';
+import { Pauses } from './pauses.ts';
 import { PubSubHub } from './pubsub-hub.ts';
 import { Rates } from './rates.ts';
 import { Blocked, type Command, type CommandGroup, Later, type Outcome, Registry } from './registry.ts';
@@ -80,6 +86,8 @@ export interface EngineHooks {
    * being as they were, or undefined.
    */
   onAddressesSet?: (names: readonly string[], done: (refused: RefusedParameter | undefined) => void) => void;
+  /** The ACL file; undefined when there is none. `load()` gives the refusal, `save()` whether it is written. */
+  aclFile?: () => { load(): string | undefined; save(): boolean } | undefined;
   /** CONFIG REWRITE: the refusal, or undefined. */
   onConfigRewrite?: () => ReplyError | undefined;
   /** CONFIG SET dir: makes it the place of this node's files; the absolute path, or why not. */
@@ -111,8 +119,14 @@ export interface Stats {
   output: number;
 }
 
+/** How often keys above tracking-table-max-keys are let go while no command comes. */
+const trackingLimitMs = 100;
+
 /** Different error codes counted at most: clients can make up codes (in scripts), memory may not grow with them. */
 const maxErrorCodes = 128;
+const roleChanged = new ReplyError(
+  'UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)',
+);
 
 export interface EngineOptions {
   readonly world: World;
@@ -133,11 +147,14 @@ export class Engine {
   readonly pubsub: PubSubHub = new PubSubHub();
   readonly blocked: BlockedClients = new BlockedClients();
   readonly debug: DebugWords = new DebugWords();
-  readonly slowLog: SlowLog;
   readonly latency: LatencyMonitor;
   readonly memory: Eviction;
   readonly bufferBytes: BufferBytes;
   readonly rates: Rates;
+  readonly tracking: Tracking<Client> = new Tracking(this.clients);
+  readonly pauses: Pauses;
+  readonly slowLog: SlowLog;
+  readonly access: Access;
   readonly started: number;
   readonly clusterEnabled: boolean;
   /** Written by the node: answers LOADING, MASTERDOWN and READONLY. */
@@ -146,9 +163,6 @@ export class Engine {
   copying = false;
   primaryDown = false;
   readOnly = false;
-  /** CLIENT PAUSE: until when (world ms), and whether only writes wait. */
-  pausedUntil = 0;
-  pausedWritesOnly = false;
   readonly stats: Stats = {
     connections: 0,
     rejectedConnections: 0,
@@ -184,18 +198,25 @@ export class Engine {
     this.bufferBytes = new BufferBytes(this.world, this.clients);
     this.rates = new Rates(this.world, this.stats);
     this.memory = new Eviction(this.world, this.databases, this.#evictionHost());
+    this.pauses = new Pauses(this.world);
+    this.pauses.onChange(() => {
+      this.databases.deletesExpired = this.pauses.kind === undefined;
+    });
     this.started = this.world.now();
     this.runId = randomId(this.world);
     this.databases.onReady = (store, key) => this.blocked.ready(store, key);
     this.databases.onExpired = (store, key) => this.#collect(store.index, ['DEL', key]);
+    this.access = new Access(this);
     this.config.onChange((name) => {
       if (name === 'notify-keyspace-events') this.#listenToEvents();
       if (name.startsWith('maxmemory')) this.#limitMemory();
       if (name.startsWith('slowlog-') || name.startsWith('latency-')) this.#readLimits();
+      if (name === 'tracking-table-max-keys') this.#limitTracking();
     });
     this.#readLimits();
     this.#limitMemory();
     this.#listenToEvents();
+    this.#limitTracking();
     this.databases.start(
       () => this.finish(),
       (ms) => {
@@ -210,8 +231,8 @@ export class Engine {
   }
 
   connect(outlet: Outlet): Client {
-    const open = this.config.get('requirepass') === '';
-    const client = new Client(this.#nextId++, this.world, this.databases.stores[0]!, outlet, open);
+    const client = new Client(this.#nextId++, this.world, this.databases.stores[0]!, outlet, false);
+    this.access.beDefault(client);
     this.clients.set(client.id, client);
     this.stats.connections++;
     return client;
@@ -223,6 +244,7 @@ export class Engine {
     client.discard();
     this.pubsub.drop(client);
     this.monitors.delete(client);
+    this.tracking.stop(client);
     this.clients.delete(client.id);
   }
 
@@ -240,10 +262,19 @@ export class Engine {
     const before = this.world.now();
     const outcome = this.#call(client, command, argv);
     const spent = this.world.now() - before;
+    const shown = client.shown ?? argv;
+    client.shown = undefined;
     command.spent += spent;
     if (this.#tracksLatency) noteLatency(command, spent);
-    if (spent >= this.#slowMs) this.#noteSlow(client, command, argv, spent);
+    if (spent >= this.#slowMs) this.#noteSlow(client, command, shown, spent);
+    if (this.monitors.size > 0 && !this.loading) feedMonitors(this.monitors, client, command.row, shown);
     this.#collectChanges(client, argv, dirty);
+    if (client.tracking !== undefined && (command.row.flags & Flag.readonly) !== 0) {
+      this.tracking.remember(
+        client,
+        keyIndexesOf(command.row, argv).map((at) => argv[at]!),
+      );
+    }
     if (typeof outcome !== 'object') return outcome;
     if (outcome instanceof Blocked) return this.#park(client, argv, outcome);
     if (outcome instanceof Later) return client.denyBlocking ? settleNow(outcome) : this.#wait(client, argv, outcome);
@@ -252,6 +283,13 @@ export class Engine {
       this.countError(outcome);
     }
     return outcome;
+  }
+
+  /** From the first client that tracks on, changes of keys are looked up. */
+  track(client: Client, request: TrackingRequest): void {
+    this.tracking.start(client, request);
+    this.databases.onTouched ??= (key, byItself) => this.tracking.invalidate(key, byItself);
+    this.databases.onEmptied ??= () => this.tracking.invalidateAll();
   }
 
   countError(error: ReplyError): void {
@@ -266,16 +304,31 @@ export class Engine {
     if (!this.blocked.pending) return;
     this.blocked.serve((client, argv, retry) => {
       const dirty = this.databases.dirty;
+      const outer = this.tracking.enter(client);
       let reply: Reply | undefined;
       try {
         reply = retry();
       } catch (error) {
         reply = this.#refusal(error);
       }
+      this.tracking.enter(outer);
       this.#collectChanges(client, argv, dirty);
       this.#flush();
       return reply;
     });
+  }
+
+  /**
+   * The data is another node's from now on: who waits here for keys would pop what only that node may give, and who
+   * waits for replicas would count those of another stream. They are answered and let go.
+   */
+  releaseBlocked(): void {
+    for (const client of [...this.clients.values()]) {
+      if (client.parking?.onTimeout === undefined) continue;
+      client.outlet.close(true);
+      this.blocked.answer(client, roleChanged);
+      this.countError(roleChanged);
+    }
   }
 
   /** Replicates words that no client sent: what a settled `Later` or the node itself did to the keys. */
@@ -317,7 +370,7 @@ export class Engine {
       get exempt() {
         // A replica holds what its primary holds.
         const follows = engine.databases.mode !== 'primary' && engine.config.flag('replica-ignore-maxmemory');
-        return follows || engine.loading || engine.pausedUntil > engine.world.now();
+        return follows || engine.loading || engine.pauses.kind !== undefined;
       },
       onRound: (ms) => engine.latency.note('eviction-cycle', ms),
     };
@@ -392,6 +445,18 @@ export class Engine {
       client.outlet.settle(reply);
     });
     return undefined;
+  }
+
+  /** Also at once and in the background: with no command to come, who caches keys is notified all the same. */
+  #limitTracking(): void {
+    const { tracking } = this;
+    tracking.maxKeys = this.config.number('tracking-table-max-keys');
+    if (tracking.aboveLimit) this.world.after(trackingLimitMs, () => this.#trimTracking());
+  }
+
+  #trimTracking(): void {
+    this.tracking.enforceLimit();
+    if (this.tracking.aboveLimit) this.world.after(trackingLimitMs, () => this.#trimTracking());
   }
 
   #listenToEvents(): void {

@@ -4,14 +4,19 @@ import { Flag } from '../../lib/command/flags.ts';
 import type { CommandRow } from '../../lib/command/table.ts';
 import { Status } from '../../lib/wire/reply.ts';
 import type { Client } from './client.ts';
-import type { Engine } from './engine.ts';
 
-export function feedMonitors(engine: Engine, client: Client, row: CommandRow, argv: readonly string[]): void {
+/** Administrative commands are not shown: their words may be secrets. */
+export function feedMonitors(
+  monitors: ReadonlySet<Client>,
+  client: Client,
+  row: CommandRow,
+  argv: readonly string[],
+): void {
   if ((row.flags & (Flag.skipMonitor | Flag.admin)) !== 0) return;
-  const time = (engine.world.wallClock() / 1000).toFixed(6);
+  const time = (client.world.wallClock() / 1000).toFixed(6);
   const words = argv.map(quote).join(' ');
   const line = new Status(`${time} [${client.store.index} ${client.outlet.address}] ${words}`);
-  for (const monitor of engine.monitors) monitor.outlet.send(line);
+  for (const monitor of monitors) monitor.outlet.send(line);
 }
 
 const named: Readonly<Record<string, string>> = {

@@ -6,6 +6,7 @@ import type { World } from '../../lib/base/world.ts';
 import { type CommandRow, commandOf } from '../../lib/command/table.ts';
 import { type Reply, ReplyError } from '../../lib/wire/reply.ts';
 import type { Store } from '../keyspace/store.ts';
+import { CommandNames } from './command-names.ts';
 import type { LatencyHistogram } from './latency.ts';
 
 /** A command that found nothing to answer yet. The session parks it until one of `keys` is signalled ready. */
@@ -45,6 +46,8 @@ export interface Context {
   readonly protocol: 2 | 3;
   /** True inside EXEC or a script: a blocking command must answer at once. */
   readonly denyBlocking: boolean;
+  /** Whether the client may run this call and, by the same rules, read every key there may be. */
+  mayReadAnyKey(row: CommandRow, argv: readonly string[]): boolean;
   /** Replaces the argv that is replicated for this command (effects instead of the original words). */
   propagate(...effects: (readonly string[])[]): void;
 }
@@ -79,6 +82,7 @@ export class Registry<C extends Context> {
   readonly #byName = new Map<string, Command<C>>();
   readonly #spellings = new Map<string, Command<C>>();
   readonly #containers = new Set<string>();
+  readonly #names = new CommandNames();
 
   /** Adds the commands of a group; a name may be `container|sub`. Throws for names that the table does not know. */
   add(group: CommandGroup<C>): void {
@@ -97,7 +101,8 @@ export class Registry<C extends Context> {
     const name = argv[0]!;
     const known = this.#spellings.get(name);
     if (known !== undefined) return known;
-    const lower = name.toLowerCase();
+    const lower = this.#names.originalOf(name.toLowerCase());
+    if (lower === undefined) return unknownCommand(argv);
     if (this.#containers.has(lower)) return this.#findSub(lower, argv);
     const command = this.#byName.get(lower);
     if (command === undefined) return unknownCommand(argv);
@@ -105,13 +110,35 @@ export class Registry<C extends Context> {
     return command;
   }
 
+  /** As `find()`, by the names that commands have without renaming too: for what this node or its master says. */
+  findTrusted(argv: readonly string[]): Command<C> | ReplyError {
+    const found = this.find(argv);
+    if (!(found instanceof ReplyError) || this.#names.untouched) return found;
+    const lower = argv[0]!.toLowerCase();
+    if (this.#containers.has(lower)) return this.#findSub(lower, argv);
+    return this.#byName.get(lower) ?? found;
+  }
+
+  /** `rename-command`: calls need the new name from now on; `''`: there are none. Throws an Error. */
+  rename(name: string, to: string): void {
+    this.#names.rename(name.toLowerCase(), to.toLowerCase());
+    this.#spellings.clear();
+  }
+
+  /** The name in the table of the command that goes by `name` (lower case); undefined when there is none. */
+  originalOf(name: string): string | undefined {
+    const original = this.#names.originalOf(name);
+    return original !== undefined && this.has(original) ? original : undefined;
+  }
+
   /** By full lower-case name (`config|get`). */
   get(name: string): Command<C> | undefined {
     return this.#byName.get(name);
   }
 
-  /** Whether calls of this top-level command exist, as a command or as a container of some. */
+  /** Whether calls of this top-level command exist, as a command or as a container of some, whatever its name is now. */
   has(name: string): boolean {
+    if (this.#names.isGone(name)) return false;
     return this.#byName.has(name) || this.#containers.has(name);
   }
 

@@ -40,13 +40,24 @@ export class Attention {
     else this.#awaited.delete(key);
   }
 
-  /** Breaks the watches of a changed key; true when someone waits for it. */
-  touch(key: string): boolean {
+  /** Breaks the watches of a changed key, which `exists` after the change; true when someone waits for it. */
+  touch(key: string, exists: boolean): boolean {
     if (this.#watched.size > 0) {
       const watchers = this.#watched.get(key);
-      if (watchers !== undefined) for (const watcher of watchers.keys()) watcher.dirty = true;
+      if (watchers !== undefined) breakWatches(watchers, exists);
     }
     return this.#awaited.size > 0 && this.#awaited.has(key);
+  }
+
+  /** The whole database was exchanged: the key was there `before`, is there `after`, and what is there is `due`. */
+  exchanged(key: string, before: boolean, after: boolean, due: boolean): void {
+    const watchers = this.#watched.get(key);
+    if (watchers === undefined || !(before || after)) return;
+    for (const [watcher, wasDue] of watchers) {
+      if (wasDue && !after) watchers.set(watcher, false);
+      else if (!before && due) watchers.set(watcher, true);
+      else if (!(wasDue && due)) watcher.dirty = true;
+    }
   }
 
   watchedKeys(): string[] {
@@ -55,5 +66,13 @@ export class Attention {
 
   awaitedKeys(): string[] {
     return [...this.#awaited.keys()];
+  }
+}
+
+/** A key that had run out when it was watched, and now is deleted, has not changed in any way that shows. */
+function breakWatches(watchers: Map<Watcher, boolean>, exists: boolean): void {
+  for (const [watcher, wasDue] of watchers) {
+    if (wasDue && !exists) watchers.set(watcher, false);
+    else watcher.dirty = true;
   }
 }

@@ -23,10 +23,14 @@ export class Databases implements StoreHost {
   onExpired: ((store: Store, key: string) => void) | undefined = undefined;
   onEvent: ((store: Store, kind: EventKind, event: string, key: string) => void) | undefined = undefined;
   onReady: ((store: Store, key: string) => void) | undefined = undefined;
+  onTouched: ((key: string, byItself: boolean) => void) | undefined = undefined;
+  /** Called once when databases are emptied, however many. */
+  onEmptied: (() => void) | undefined = undefined;
   activeExpiry = true;
   skipChecksums = false;
   /** Background work stands still, for tests that look at what it would change. */
   cronPaused = false;
+  deletesExpired = true;
   #timer: Timer | undefined;
 
   constructor(world: World, options: { readonly count?: number; readonly indexSlots?: boolean } = {}) {
@@ -61,6 +65,12 @@ export class Databases implements StoreHost {
       onStep(this.world.now() - started);
       this.start(flush, onStep);
     });
+  }
+
+  /** Removes every key of `stores`, of all by default. */
+  clear(stores: readonly Store[] = this.stores): void {
+    for (const store of stores) store.clear();
+    this.onEmptied?.();
   }
 
   stop(): void {

@@ -12,7 +12,7 @@ export function globMatcher(pattern: string, nocase = false): (text: string) => 
   if (pattern === '*') return () => true;
   const tokens = tokensOf(nocase ? lower(pattern) : pattern, nocase);
   if (tokens.every((token) => typeof token === 'number' && token >= 0)) {
-    const literal = String.fromCharCode(...(tokens as number[]));
+    const literal = Buffer.from(tokens as number[]).toString('latin1');
     return nocase ? (text) => lower(text) === literal : (text) => text === literal;
   }
   return nocase ? (text) => matches(tokens, lower(text)) : (text) => matches(tokens, text);

@@ -47,10 +47,14 @@ export interface StoreHost {
   onEvent: ((store: Store, kind: EventKind, event: string, key: string) => void) | undefined;
   /** Called when a key that someone waits for was changed. */
   onReady: ((store: Store, key: string) => void) | undefined;
+  /** Called for each key that changed, `byItself` when it ran out; undefined: nobody caches keys. */
+  onTouched?: ((key: string, byItself: boolean) => void) | undefined;
   /** False: deadlines are kept but nothing is deleted in the background. */
   activeExpiry: boolean;
   /** Checksums of payloads and files are not looked at: for tests with damaged ones. */
   skipChecksums: boolean;
+  /** False: writes are paused, so what is due is hidden and stays. Default true. */
+  deletesExpired?: boolean;
 }
 
 const wrongType = 'WRONGTYPE Operation against a key holding the wrong kind of value';
@@ -72,6 +76,8 @@ export class Store {
   #bytes = 0;
   /** The entry that was looked up last: mostly the one that is changed next. */
   #last: Entry | undefined;
+  /** Keys that clients of a writable replica gave a deadline. */
+  readonly #ownDeadlines = new Set<string>();
 
   /** `indexSlots` keeps the per-slot index of cluster mode. */
   constructor(index: number, host: StoreHost, indexSlots = false) {
@@ -185,7 +191,10 @@ export class Store {
   setDeadline(entry: Entry, at: number): void {
     entry.expireAt = at;
     if (at === never) this.#expiry.remove(entry);
-    else this.#expiry.put(entry);
+    else {
+      this.#expiry.put(entry);
+      if (this.host.mode === 'replica') this.#ownDeadlines.add(entry.key);
+    }
   }
 
   /** Removes a live key; true when there was one. Follow it with changed(key, 'g', 'del'). */
@@ -214,7 +223,8 @@ export class Store {
 
   /** Breaks watches and wakes waiters without an event. */
   signal(key: string): void {
-    if (this.#attention.touch(key)) this.host.onReady?.(this, key);
+    this.#wake(key);
+    this.host.onTouched?.(key, false);
   }
 
   /** Removes an aggregate that a change left empty, with its `del` event; true when it did. Call after changed(). */
@@ -321,10 +331,12 @@ export class Store {
 
   // ---- whole database
 
-  /** Removes everything; the number of keys that were there. Breaks the watches of keys that existed. */
+  /** Removes everything (use Databases.clear); the number of keys that were there. Breaks the watches of keys that existed. */
   clear(): number {
     const count = this.#dense.length;
-    for (const key of this.#attention.watchedKeys()) if (this.#map.has(key)) this.signal(key);
+    this.#ownDeadlines.clear();
+    for (const key of this.#attention.watchedKeys()) if (this.#map.has(key)) this.#attention.touch(key, false);
+    for (const key of this.#attention.awaitedKeys()) if (this.#map.has(key)) this.host.onReady?.(this, key);
     this.#map = new Map();
     this.#dense = [];
     this.#expiry = new ExpiryHeap();
@@ -344,21 +356,50 @@ export class Store {
     this.#last = undefined;
     other.#last = undefined;
     for (const store of [this, other]) {
+      store.#ownDeadlines.clear();
       const looked = store.#attention;
-      for (const key of looked.watchedKeys()) if (this.#map.has(key) || other.#map.has(key)) store.signal(key);
-      for (const key of looked.awaitedKeys()) if (store.#map.has(key)) store.signal(key);
+      const [before, after] = [store === this ? other : this, store];
+      for (const key of looked.watchedKeys()) {
+        const entry = after.#map.get(key);
+        looked.exchanged(key, before.#map.has(key), entry !== undefined, entry !== undefined && after.#isDue(entry));
+      }
+      for (const key of looked.awaitedKeys()) {
+        if (before.#map.has(key) || after.#map.has(key)) store.host.onReady?.(store, key);
+      }
     }
   }
 
   /** Deletes up to `limit` keys that are due, as a primary's background work; returns how many. */
   expireDue(limit: number): number {
-    if (this.host.mode !== 'primary' || !this.host.activeExpiry) return 0;
+    if (!this.host.activeExpiry || this.host.deletesExpired === false) return 0;
+    if (this.host.mode === 'replica') return this.#expireOwn(limit);
+    this.#ownDeadlines.clear();
     const now = this.now();
     let done = 0;
     for (let entry = this.#expiry.first(); entry !== undefined && done < limit; entry = this.#expiry.first()) {
       if (entry.expireAt > now) break;
       this.#expire(entry);
       done++;
+    }
+    return done;
+  }
+
+  /** A writable replica: nobody else will ever say that what its own clients wrote is gone. */
+  #expireOwn(limit: number): number {
+    const now = this.now();
+    let left = Math.min(limit, this.#ownDeadlines.size);
+    let done = 0;
+    for (const key of this.#ownDeadlines) {
+      if (left-- <= 0) break;
+      // Those that stay are looked at again after all others.
+      this.#ownDeadlines.delete(key);
+      const entry = this.#map.get(key);
+      if (entry === undefined || entry.expireAt === never) continue;
+      if (entry.expireAt > now) this.#ownDeadlines.add(key);
+      else {
+        this.#expire(entry);
+        done++;
+      }
     }
     return done;
   }
@@ -370,19 +411,24 @@ export class Store {
 
   // ---- inside
 
+  #wake(key: string): void {
+    if (this.#attention.touch(key, this.#map.has(key))) this.host.onReady?.(this, key);
+  }
+
   #isDue(entry: Entry): boolean {
     return entry.expireAt !== never && this.host.mode !== 'applying' && this.now() >= entry.expireAt;
   }
 
   #meetDue(entry: Entry): undefined {
-    if (this.host.mode === 'primary') this.#expire(entry);
+    if (this.host.mode === 'primary' && this.host.deletesExpired !== false) this.#expire(entry);
     return undefined;
   }
 
   #expire(entry: Entry): void {
     this.#remove(entry);
     this.host.expired++;
-    this.signal(entry.key);
+    this.#wake(entry.key);
+    this.host.onTouched?.(entry.key, true);
     this.host.onExpired?.(this, entry.key);
     this.host.onEvent?.(this, 'x', 'expired', entry.key);
   }

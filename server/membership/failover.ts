@@ -11,6 +11,7 @@ import type { Body } from '../cluster/message.ts';
 import { takeOver } from '../cluster/ownership.ts';
 import { slotsOwned } from '../cluster/slots.ts';
 import { type ClusterState, me, type Outcome, refuse, replicasOf, type Step, unchanged } from '../cluster/state.ts';
+import { progress } from './progress.ts';
 
 export interface FailoverHost {
   readonly world: World;
@@ -52,6 +53,8 @@ interface Campaign {
 }
 
 interface Election {
+  /** Whose place it is about. */
+  readonly master: string;
   startsAt: number;
   rank: number;
   readonly force: boolean;
@@ -143,7 +146,10 @@ export class Failover {
     const { role } = me(this.#host.state);
     this.noticeMaster();
     if (this.#handover !== undefined) this.#handOver(this.#handover, now, role);
-    if (this.#campaign !== undefined && now >= this.#campaign.ends) this.#endCampaign();
+    if (this.#campaign !== undefined && now >= this.#campaign.ends) {
+      progress(this.#host.world, 'Manual failover timed out.');
+      this.#endCampaign();
+    }
     if (role === 'master') {
       this.#campaign = undefined;
       this.#election = undefined;
@@ -175,17 +181,34 @@ export class Failover {
   }
 
   #run(now: number): void {
-    const campaign = this.#campaign;
-    const { masterOffset } = campaign ?? {};
-    if (campaign !== undefined && !campaign.elected) {
-      if (masterOffset === undefined || this.#host.offset < masterOffset) return;
-      campaign.elected = true;
-      this.#election = { startsAt: now, rank: 0, force: true, epoch: 0, votes: new Set() };
-    } else if (campaign === undefined && this.#masterFailed(now)) this.#schedule(now);
+    this.#startCampaignElection(now);
+    if (this.#election !== undefined && this.#election.master !== me(this.#host.state).master)
+      this.#election = undefined;
+    const agreed = this.#campaign?.elected === true;
+    // Until the master answers, a campaign stands in nobody's way: the master may have failed meanwhile.
+    if (!agreed && this.#masterFailed(now)) this.#schedule(now);
     const election = this.#election;
-    if (election === undefined || election.epoch !== 0) return;
+    if (election === undefined || election.epoch !== 0 || !this.#isOpen(election)) return;
     if (!election.force) this.#stepBack(election);
     if (now >= election.startsAt && now - election.startsAt <= this.#votingMs) this.#hold(election);
+  }
+
+  /** The stream of the master that agreed has been applied to its end. */
+  #startCampaignElection(now: number): void {
+    const campaign = this.#campaign;
+    const { master } = me(this.#host.state);
+    if (campaign === undefined || campaign.elected || master === null) return;
+    if (campaign.masterOffset === undefined || this.#host.offset < campaign.masterOffset) return;
+    campaign.elected = true;
+    progress(this.#host.world, 'All master replication stream processed, manual failover can start.');
+    this.#election = { master, startsAt: now, rank: 0, force: true, epoch: 0, votes: new Set() };
+  }
+
+  /** Whether there is a place to take: the master failed and did not come back, or agreed to go. */
+  #isOpen({ master, force }: Election): boolean {
+    const { state } = this.#host;
+    const mine = me(state);
+    return mine.role === 'replica' && mine.master === master && (force || state.nodes.get(master)?.failed === true);
   }
 
   /** How long votes count. */
@@ -207,11 +230,15 @@ export class Failover {
     const { state, world, offset } = this.#host;
     const last = this.#election;
     if (last !== undefined && now - last.startsAt <= 2 * this.#votingMs) return;
-    const place = rank(state, offset);
-    const delay = leastDelayMs + Math.floor(world.random() * leastDelayMs) + place * rankDelayMs;
-    this.#election = { startsAt: now + delay, rank: place, force: false, epoch: 0, votes: new Set() };
     const { master } = me(state);
-    const siblings = master === null ? [] : replicasOf(state, master);
+    if (master === null) return;
+    // Who was to take the place anyway need not let others go first.
+    const chosen = this.#campaign !== undefined;
+    const place = chosen ? 0 : rank(state, offset);
+    const delay = chosen ? 0 : leastDelayMs + Math.floor(world.random() * leastDelayMs) + place * rankDelayMs;
+    this.#election = { master, startsAt: now + delay, rank: place, force: false, epoch: 0, votes: new Set() };
+    progress(world, `Start of election delayed for ${delay} milliseconds (rank #${place}, offset ${offset}).`);
+    const siblings = replicasOf(state, master);
     this.#host.announceTo(siblings.flatMap(({ id }) => (id === state.myself ? [] : [id])));
   }
 
@@ -219,39 +246,45 @@ export class Failover {
   #stepBack(election: Election): void {
     const place = rank(this.#host.state, this.#host.offset);
     if (place <= election.rank) return;
-    election.startsAt += (place - election.rank) * rankDelayMs;
+    const delay = (place - election.rank) * rankDelayMs;
+    election.startsAt += delay;
     election.rank = place;
+    progress(this.#host.world, `Replica rank updated to #${place}, added ${delay} milliseconds of delay.`);
   }
 
   #hold(election: Election): void {
     const { state } = this.#host;
     election.epoch = state.currentEpoch + 1;
+    progress(this.#host.world, `Starting a failover election for epoch ${election.epoch}.`);
     this.#host.apply({ state: { ...state, currentEpoch: election.epoch }, effects: [{ kind: 'save' }] });
     this.#host.broadcast({ kind: 'auth-req' }, election.force);
   }
 
   #countVote(voter: string, voterEpoch: number): void {
     const election = this.#election;
-    if (election === undefined || election.epoch === 0) return;
+    if (election === undefined || election.epoch === 0 || !this.#isOpen(election)) return;
     if (this.#host.world.now() - election.startsAt > this.#votingMs) return;
     if (!voteCounts(this.#host.state, voter, voterEpoch, election.epoch)) return;
     election.votes.add(voter);
     if (!isElected(this.#host.state, election.votes.size)) return;
     this.#election = undefined;
     this.#campaign = undefined;
+    progress(this.#host.world, "Failover election won: I'm the new master.");
     this.#host.apply(takeOver(this.#host.state, election.epoch));
   }
 
   #vote(delivery: Delivery): void {
     const { header } = delivery.message;
     const { state, world, nodeTimeout } = this.#host;
-    const master = header.master ?? '';
+    // By this node's own record: what a candidate says of its master cannot buy it a second vote.
+    const master = state.nodes.get(header.sender)?.master ?? '';
     const votedLately = world.now() - (this.#votedAt.get(master) ?? Number.NEGATIVE_INFINITY) < 2 * nodeTimeout;
     // A manual failover was agreed on by the master: it may follow another one at once.
     const next = vote(state, { candidate: header.sender, ...header }, votedLately && !header.force);
     if (next === undefined) return;
     this.#votedAt.set(master, world.now());
     this.#host.apply({ state: next, effects: [{ kind: 'save' }] });
+    progress(world, `Failover auth granted to ${header.sender} for epoch ${next.currentEpoch}`);
     this.#host.send(header.sender, { kind: 'auth-ack' });
   }
 

@@ -15,6 +15,7 @@ import {
   type ClusterState,
   type Effect,
   me,
+  myMaster,
   newState,
   type Outcome,
   type Step,
@@ -59,12 +60,17 @@ export interface MemberHost {
   onPublish(kind: 'publish' | 'publishshard', channel: string, message: string): void;
   /** After owners, roles or the cluster's health changed: clients that wait for keys may have to be sent away. */
   onRoutesChanged(): void;
+  /** Slots of this node's shard went to another owner, also to a node of the same shard. */
+  onSlotsLeft?(left: (slot: number) => boolean): void;
   /** The configuration changed and must be kept. */
   save(): void;
 }
 
-/** A tool that moves slots changes owners by the hundred a second; its every step need not be cried out to everyone. */
-const announceEveryMs = 50;
+/**
+ * A tool that moves slots changes owners by the hundred a second, and who looks right after its last step must find all
+ * nodes agreed: announcements are as frequent as this many peers can be sent one in a millisecond.
+ */
+const peersPerMs = 10;
 /** Longer than the new master's own announcement takes to arrive everywhere. */
 const stepDownMs = 200;
 
@@ -148,7 +154,11 @@ export class ClusterMember {
       onCampaign: (delivery) => this.#failover.onMessage(delivery),
       onTick: () => this.#tick(),
     });
-    this.#announcing = new Pace(host.world, announceEveryMs, () => this.#peers.announce());
+    this.#announcing = new Pace(
+      host.world,
+      () => Math.max(1, this.#state.nodes.size / peersPerMs),
+      () => this.#peers.announce(),
+    );
   }
 
   get state(): ClusterState {
@@ -318,6 +328,7 @@ export class ClusterMember {
   #review(before: ClusterState): void {
     const was = me(before);
     const is = me(this.#state);
+    if (before.owners !== this.#state.owners) this.#host.onSlotsLeft?.(leftOf(before, this.#state));
     if (was.role !== is.role) this.#failover.tick();
     this.#routesMoved ||= before.owners !== this.#state.owners || was.role !== is.role;
     this.#healthInDoubt ||= mayDiffer(before, this.#state);
@@ -369,6 +380,11 @@ export class ClusterMember {
         this.#host.follow(this.#state.nodes.get(effect.master)!);
     }
   }
+}
+
+function leftOf(before: ClusterState, after: ClusterState): (slot: number) => boolean {
+  const { id } = myMaster(before);
+  return (slot) => before.owners.get(slot) === id && after.owners.get(slot) !== id;
 }
 
 /** Slots that go from one master to another, both with slots before and after, make no cluster better or worse. */

@@ -5,12 +5,12 @@ import type { Timer, World } from '../../lib/base/world.ts';
 
 export class Pace {
   readonly #world: World;
-  readonly #everyMs: number;
+  readonly #everyMs: () => number;
   readonly #run: () => void;
   #doneAt = Number.NEGATIVE_INFINITY;
   #timer: Timer | undefined;
 
-  constructor(world: World, everyMs: number, run: () => void) {
+  constructor(world: World, everyMs: () => number, run: () => void) {
     this.#world = world;
     this.#everyMs = everyMs;
     this.#run = run;
@@ -18,7 +18,7 @@ export class Pace {
 
   ask(): void {
     if (this.#timer !== undefined) return;
-    const wait = this.#doneAt + this.#everyMs - this.#world.now();
+    const wait = this.#doneAt + this.#everyMs() - this.#world.now();
     if (wait <= 0) this.#do();
     else this.#timer = this.#world.after(wait, () => this.#do());
   }

@@ -4,7 +4,7 @@ import { OK, type Reply, ReplyError } from '../../lib/wire/reply.ts';
 import type { AccessClock } from '../keyspace/access-clock.ts';
 import { parseLong } from '../keyspace/number.ts';
 import { type Entry, never, type Store } from '../keyspace/store.ts';
-import { dumpValue, isDumpIntact, parseDump } from '../persistence/rdb/dump.ts';
+import { dumpValue, isDumpIntact, isNewerDump, parseDump, unkeptValue } from '../persistence/rdb/dump.ts';
 import { fromPortable, toPortable } from '../persistence/rdb/value-bridge.ts';
 
 /** The payload of a live key, null when there is none. */
@@ -27,6 +27,8 @@ export interface Restored {
   readonly effect?: readonly string[];
 }
 
+/** Of a key in a message. */
+const longestName = 200;
 const syntaxError = new ReplyError('ERR syntax error');
 const notInteger = new ReplyError('ERR value is not an integer or out of range');
 
@@ -44,7 +46,12 @@ export function restoreKey(store: Store, argv: readonly string[]): Restored {
   if (!isDumpIntact(payload, store.host.skipChecksums))
     return { reply: new ReplyError('ERR DUMP payload version or checksum are wrong') };
   const value = parseDump(payload);
-  if (value === undefined) return { reply: new ReplyError('ERR Bad data format') };
+  if (value === undefined) {
+    const unkept = unkeptValue(payload);
+    const why =
+      unkept === undefined ? '' : `: '${key.slice(0, longestName)}' is ${unkept}, which this server does not keep`;
+    return { reply: new ReplyError(`ERR Bad data format${why}`) };
+  }
   const existed = options.replace && store.delete(key);
   const deadline = ttl === 0 ? never : options.absolute ? ttl : ttl + store.now();
   if (deadline !== never && deadline <= store.now() && store.host.mode === 'primary') {
@@ -56,7 +63,9 @@ export function restoreKey(store: Store, argv: readonly string[]): Restored {
   if (deadline !== never) store.setDeadline(entry, deadline);
   restoreUse(store.host.access, entry, options);
   store.changed(key, 'g', 'restore');
-  return { reply: OK, effect: ['RESTORE', key, String(Math.max(0, deadline)), payload, 'REPLACE', 'ABSTTL'] };
+  // Replicas and the log may be read by servers of this server's own version.
+  const portable = isNewerDump(payload) ? dumpValue(value) : payload;
+  return { reply: OK, effect: ['RESTORE', key, String(Math.max(0, deadline)), portable, 'REPLACE', 'ABSTTL'] };
 }
 
 /** What fits the policy of this server counts; the other of the two says nothing here. */

@@ -14,7 +14,6 @@ import type { Config } from '../config/config.ts';
 import { TlsMaterial } from '../config/tls.ts';
 import { debugWords } from '../debug/debug.ts';
 import type { Engine, ShutdownHow } from '../engine/engine.ts';
-import { Pauses } from '../engine/pauses.ts';
 import type { Store } from '../keyspace/store.ts';
 import { clusterWords } from '../membership/commands.ts';
 import { ClusterMember } from '../membership/membership.ts';
@@ -26,6 +25,7 @@ import { LinkCache } from '../migrate/link-cache.ts';
 import { heedLocks } from '../migrate/lock-gate.ts';
 import { Saving } from '../persistence/persistence.ts';
 import { NodeReplication } from '../replication/replication.ts';
+import { loadAclFile } from './acl-file.ts';
 import { Doors } from './listeners.ts';
 import { Shutdown } from './shutdown.ts';
 import { type ConfigFile, engineHooks, memberHost, type NodeParts, shutdownHost } from './wiring.ts';
@@ -62,7 +62,6 @@ export class ServerNode {
   #bus: Bus | undefined;
   readonly #saving: Saving | undefined;
   readonly #shutdown: Shutdown;
-  readonly #pauses: Pauses;
   #closing: Promise<void> | undefined;
   readonly #onClosed: (() => void)[] = [];
 
@@ -91,7 +90,6 @@ export class ServerNode {
     if (this.engine.config.get('dir') !== '') {
       this.#saving = new Saving(this.engine, (reason) => this.#stopAtOnce(reason));
     }
-    this.#pauses = new Pauses(this.engine);
     this.#shutdown = new Shutdown(shutdownHost(parts));
     this.#links = new LinkCache(world, () => (this.engine.config.flag('tls-cluster') ? tls.forDialling() : undefined));
     this.#replication = new NodeReplication(this.engine, {
@@ -103,7 +101,7 @@ export class ServerNode {
       },
       tls: () => (this.engine.config.flag('tls-replication') ? tls.forDialling() : undefined),
       get quiet() {
-        return node.#pauses.has('handing over');
+        return node.engine.pauses.has('failover');
       },
       // Clients are not sent to a replica at offset 0, so the first step away from it is worth telling.
       onFirstByte: () => this.#announceOffset(),
@@ -155,6 +153,7 @@ export class ServerNode {
     if (cluster && config.get('dir') !== '') {
       this.#clusterFile = new ClusterFile(config.get('dir'), config.get('cluster-config-file'), world);
     }
+    loadAclFile(this.engine);
     await this.#doors.open();
     if (this.#saving === undefined) return;
     this.engine.add(this.#saving.words());
@@ -191,7 +190,8 @@ export class ServerNode {
   freeze(frozen: boolean): void {
     this.#bus?.hold(frozen);
     this.#replication.hold(frozen);
-    this.#pauses.set('frozen', frozen);
+    if (frozen) this.engine.pauses.pause('frozen', 'all');
+    else this.engine.pauses.resume('frozen');
   }
 
   #freezeFor(ms: number, done: () => void): () => void {
@@ -245,9 +245,6 @@ export class ServerNode {
       },
       get replication() {
         return node.#replication;
-      },
-      get pauses() {
-        return node.#pauses;
       },
       get doors() {
         return node.#doors;

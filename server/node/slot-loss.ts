@@ -19,6 +19,12 @@ export function dropKeys(engine: Engine, store: Store, slots: readonly number[])
   engine.finish();
 }
 
+/** Shard subscribers subscribe anew where the slot is served now, also after a failover within the shard. */
+export function dropShardChannels(engine: Engine, left: (slot: number) => boolean): void {
+  if (engine.pubsub.shardChannels.size === 0) return;
+  engine.pubsub.dropShardChannels((channel) => left(slotOfBinary(channel)));
+}
+
 /** Answers parked clients and drops shard subscriptions whose slots are served elsewhere now. */
 export function sendAway(engine: Engine, member: ClusterMember): void {
   if (engine.blocked.count === 0 && engine.pubsub.shardChannels.size === 0) return;

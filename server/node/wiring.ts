@@ -6,25 +6,25 @@ import { resolve } from 'node:path';
 import type { ReplyError } from '../../lib/wire/reply.ts';
 import { guard } from '../cluster/guard.ts';
 import type { Engine, EngineHooks } from '../engine/engine.ts';
-import type { Pauses } from '../engine/pauses.ts';
 import type { Store } from '../keyspace/store.ts';
 import type { ClusterMember, MemberHost } from '../membership/membership.ts';
 import type { Saving } from '../persistence/persistence.ts';
 import type { NodeReplication } from '../replication/replication.ts';
+import { aclFileOf, usersToKeep } from './acl-file.ts';
 import type { Doors } from './listeners.ts';
 import type { Shutdown, ShutdownHost } from './shutdown.ts';
-import { dropKeys, sendAway } from './slot-loss.ts';
+import { dropKeys, dropShardChannels, sendAway } from './slot-loss.ts';
 
 export interface ConfigFile {
   readonly path: string;
-  rewrite(): ReplyError | undefined;
+  /** `users`: the lines that define the users; none are kept in the file when there is an ACL file. */
+  rewrite(users: readonly string[]): ReplyError | undefined;
 }
 
 export interface NodeParts {
   readonly engine: Engine;
   readonly store: Store;
   readonly replication: NodeReplication;
-  readonly pauses: Pauses;
   readonly shutdown: Shutdown;
   readonly doors: Doors;
   /** Undefined: outside a cluster, or not in it yet. */
@@ -66,11 +66,12 @@ export function engineHooks(parts: NodeParts, cluster: boolean, configFile: Conf
     persistenceInfo: () => parts.saving?.info(),
     onAddressesSet: (names, done) => void parts.doors.rebind(names).then(done),
     configFile: () => configFile?.path ?? '',
-    ...(configFile && { onConfigRewrite: () => configFile.rewrite() }),
+    ...(configFile && { onConfigRewrite: () => configFile.rewrite(usersToKeep(parts.engine)) }),
     replicationMemory: () => parts.replication.memory(),
     persistenceMemory: () => ({ aofBuffer: parts.saving?.logBuffer ?? 0 }),
     enterDir: (path) => enterDir(path),
     freezeFor: (ms, done) => parts.freezeFor(ms, done),
+    aclFile: () => aclFileOf(parts.engine),
     onShutdown: (how, done) => {
       if (how === 'abort') done(parts.shutdown.abort());
       else parts.shutdown.begin(how, done);
@@ -88,8 +89,13 @@ function enterDir(path: string): { readonly path: string } | { readonly why: str
   }
 }
 
+function setPause(engine: Engine, purpose: 'failover' | 'shutdown', paused: boolean): void {
+  if (paused) engine.pauses.pause(purpose, 'writes');
+  else engine.pauses.resume(purpose);
+}
+
 export function memberHost(parts: NodeParts): MemberHost {
-  const { engine, store, replication, pauses } = parts;
+  const { engine, store, replication } = parts;
   return {
     world: engine.world,
     keysInSlot: (slot) => store.countInSlot(slot),
@@ -105,17 +111,18 @@ export function memberHost(parts: NodeParts): MemberHost {
       replication.follow({ host, port: engine.config.flag('tls-replication') ? port : plainPort || port }),
     promote: () => replication.promote(),
     flush: () => {
-      store.clear();
+      engine.databases.clear();
       replication.forget();
       parts.saving?.onEffects([{ db: 0, argv: ['FLUSHALL'] }]);
     },
     dropKeys: (slots) => dropKeys(engine, store, slots),
-    pauseWrites: (paused) => pauses.set('handing over', paused),
+    pauseWrites: (paused) => setPause(engine, 'failover', paused),
     onPublish: (kind, channel, message) => {
       if (kind === 'publish') engine.pubsub.publish(channel, message);
       else engine.pubsub.publishShard(channel, message);
     },
     onRoutesChanged: () => parts.member && sendAway(engine, parts.member),
+    onSlotsLeft: (left) => dropShardChannels(engine, left),
     save: () => parts.saveState(),
   };
 }
@@ -131,7 +138,7 @@ export function shutdownHost(parts: NodeParts): ShutdownHost {
     get lagging() {
       return parts.replication.lagging;
     },
-    pauseWrites: (paused) => parts.pauses.set('stopping', paused),
+    pauseWrites: (paused) => setPause(parts.engine, 'shutdown', paused),
     save: (always) => parts.saving?.saveLast(always) ?? true,
     stop: () => parts.close(),
   };

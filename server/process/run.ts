@@ -148,7 +148,9 @@ async function run({ config, warnings, nodeId, file }: Plan, world: ProcessWorld
     code = 1;
   };
   const rewritten =
-    file === undefined ? {} : { configFile: { path: file, rewrite: () => rewriteFile(file, config, world) } };
+    file === undefined
+      ? {}
+      : { configFile: { path: file, rewrite: (users: readonly string[]) => rewriteFile(file, config, world, users) } };
   const node = await openNode({ ...asked, ...rewritten, port: port === 0 ? undefined : port, blockFor, onFatal });
   world.role = () => (node.isReplica ? 'S' : 'M');
   const pidFile = writePid(config, world);
@@ -176,9 +178,14 @@ function blockFor(ms: number): void {
 }
 
 /** CONFIG REWRITE. */
-function rewriteFile(path: string, config: Config, world: ProcessWorld): ReplyError | undefined {
+function rewriteFile(
+  path: string,
+  config: Config,
+  world: ProcessWorld,
+  users: readonly string[],
+): ReplyError | undefined {
   try {
-    const text = rewriteConf(readConf(path), config, new Config(processDefaults));
+    const text = rewriteConf(readConf(path), config, new Config(processDefaults), users);
     writeWhole(path, [Buffer.from(text, 'latin1')]);
     note(world, 'CONFIG REWRITE executed with success.');
     return undefined;

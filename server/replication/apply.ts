@@ -27,6 +27,7 @@ export function startLoading(engine: Engine, onFinish: (facts: ReadonlyMap<strin
     finish: () => {
       engine.copying = false;
       for (const store of stores) store.swapWith(beside.stores[store.index]!);
+      databases.onEmptied?.();
       onFinish(summary.aux);
       engine.finish();
     },

@@ -80,7 +80,7 @@ function masterLines(view: ReplicationView): string[] {
     `master_link_status:${linked ? 'up' : 'down'}`,
     `master_last_io_seconds_ago:${linked && link !== undefined ? seconds(now - link.heardAt) : -1}`,
     `master_sync_in_progress:${copy === undefined ? 0 : 1}`,
-    `slave_read_repl_offset:${primary.offset}`,
+    `slave_read_repl_offset:${primary.offset + (link?.pending ?? 0)}`,
     `slave_repl_offset:${primary.offset}`,
     ...(copy === undefined ? [] : copyLines(copy, seconds(now - link!.heardAt))),
     ...(downSince === undefined ? [] : [`master_link_down_since_seconds:${seconds(now - downSince)}`]),

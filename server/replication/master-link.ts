@@ -43,6 +43,8 @@ export interface LinkHost {
   tls?(): ConnectionOptions | undefined;
   load(): Loading;
   apply(unit: readonly Words[]): void;
+  /** False: writes are paused here, so the stream waits too; goOn() when that is over. */
+  mayApply?(): boolean;
   /** Bytes of the stream that were applied; they belong into the history. */
   onApplied(bytes: Buffer): void;
   /** The history goes on under another name, or was replaced: what hangs on it must be let go. */
@@ -79,6 +81,7 @@ export class MasterLink {
       apply: (unit) => host.apply(unit),
       onApplied: (bytes) => host.onApplied(bytes),
       onAsked: () => this.acknowledge(),
+      mayApply: () => host.mayApply?.() !== false,
     });
     const tls = host.tls?.();
     const target = { host: address.host, port: address.port, noDelay: true };
@@ -86,7 +89,11 @@ export class MasterLink {
     this.#socket.on(tls === undefined ? 'connect' : 'secureConnect', () => this.#onConnect());
     this.#socket.on('data', (chunk) => this.#onData(chunk));
     this.#socket.on('error', (error) => this.#fail(error.message));
-    this.#socket.on('close', () => this.#fail('the master closed the connection'));
+    this.#socket.on('close', () => {
+      // A master that cannot put what it holds into the version that this node reads gives up so; its log says why.
+      const early = this.#copy !== undefined;
+      this.#fail(early ? 'the master ended the link before its copy was whole' : 'the master closed the connection');
+    });
   }
 
   /** What is known of the copy that is on its way; undefined when there is none. */
@@ -106,6 +113,16 @@ export class MasterLink {
     if (this.#host.world.now() - this.heardAt > this.#host.timeoutMs) this.#fail('the master is silent');
     else if (this.#copy?.reader !== undefined) this.#socket.write('\n');
     else this.acknowledge();
+  }
+
+  /** Bytes of the stream that were read and not applied. */
+  get pending(): number {
+    return this.#stream.pending;
+  }
+
+  /** Applies what was kept back by a pause. */
+  goOn(): void {
+    if (this.stage === 'connected') this.#guarded(() => this.#stream.goOn());
   }
 
   /** Hears nothing for as long as it is held. */
@@ -162,7 +179,7 @@ export class MasterLink {
     const { user, password, port, host } = this.#host.introduction();
     if (password !== '') {
       this.#ask(user === '' ? ['AUTH', password] : ['AUTH', user, password], (line) => {
-        if (line.startsWith('-')) this.#fail(`the master refuses this node's password: ${line.slice(1)}`);
+        if (line.startsWith('-')) this.#fail(`Unable to AUTH to MASTER: ${line}`);
       });
     }
     const ignore = (): void => undefined;
@@ -203,8 +220,15 @@ export class MasterLink {
 
   #onData(chunk: Buffer): void {
     this.heardAt = this.#host.world.now();
-    try {
+    this.#guarded(() => {
       for (let rest = chunk; rest.length > 0 && !this.#closed; ) rest = this.#take(rest);
+    });
+  }
+
+  /** What comes may be no stream: that ends the link. */
+  #guarded(run: () => void): void {
+    try {
+      run();
     } catch (error) {
       this.#fail(error instanceof Error ? error.message : String(error));
     }

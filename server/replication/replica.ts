@@ -106,6 +106,7 @@ export class Replica {
       tls: () => host.tls?.(),
       load: () => host.load(),
       apply: (unit) => host.apply(unit),
+      mayApply: () => host.mayApply?.() !== false,
       onApplied: (bytes) => host.onApplied(bytes),
       onRenamed: () => host.onRenamed(),
       onStage: () => {

@@ -72,6 +72,7 @@ export class NodeReplication {
       tls: () => host.tls(),
       load: () => startLoading(engine, (facts) => this.#onLoaded(facts)),
       apply: (unit) => this.#applier.apply(unit),
+      mayApply: () => engine.pauses.kind === undefined,
       onApplied: (bytes) => this.#onApplied(bytes),
       onRenamed: () => this.#primary.stepDown(),
       onLinkChanged: (up) => this.#onLinkChanged(up),
@@ -80,6 +81,7 @@ export class NodeReplication {
       if (name === 'repl-backlog-size') this.#history.resize();
       if (name.startsWith('replica-') || name.startsWith('slave-')) this.#review();
     });
+    engine.pauses.onChange(() => this.#replica.link?.goOn());
     engine.add(this.#words());
   }
 
@@ -154,6 +156,7 @@ export class NodeReplication {
 
   /** Becomes, or stays, a replica of the node at `address`. What it holds is kept when the histories have it in common. */
   follow(address: StreamAddress): void {
+    this.#engine.releaseBlocked();
     this.#primary.stepDown();
     this.#replica.follow(address);
     this.#engine.databases.mode = 'replica';

@@ -12,6 +12,8 @@ export interface StreamHost {
   onApplied(bytes: Buffer): void;
   /** The master wants to hear how far this node is. */
   onAsked(): void;
+  /** False: what comes is kept until goOn(). Default: it never is. */
+  mayApply?(): boolean;
 }
 
 /** Bytes of one command, and of one transaction, at most. */
@@ -37,9 +39,23 @@ export class StreamReader {
     this.#raw.push(chunk);
     this.#rawBytes += chunk.length;
     this.#decoder.feed(chunk);
-    for (let words = this.#decoder.read(); words !== undefined; words = this.#decoder.read()) this.#take(words);
-    this.#tell();
+    this.goOn();
     if (this.#rawBytes > unitLimit) throw new Error(`a transaction of more than ${unitLimit} bytes`);
+  }
+
+  /** Bytes that were read and not applied. */
+  get pending(): number {
+    return this.#rawBytes;
+  }
+
+  /** Applies what was kept, for as long as it may. */
+  goOn(): void {
+    while (this.#host.mayApply?.() !== false) {
+      const words = this.#decoder.read();
+      if (words === undefined) break;
+      this.#take(words);
+    }
+    this.#tell();
   }
 
   #take(words: Words): void {

@@ -61,7 +61,7 @@ export class Session implements Outlet {
 
   send(reply: Reply): void {
     if (this.#closing) return;
-    if (this.client.replies !== 'on' && !(reply instanceof Push && this.client.protocol === 3)) return;
+    if (this.client.replies !== 'on' && !(reply instanceof Push)) return;
     this.#writer.write(reply);
     if (!this.#running) {
       this.#scheduleFlush();
@@ -71,13 +71,14 @@ export class Session implements Outlet {
 
   settle(reply: Reply | undefined): void {
     if (reply !== undefined) this.send(reply);
+    if (this.client.tracking !== undefined) this.#engine.tracking.sendDeferred(this.client);
     if (this.client.replies === 'skip') this.client.replies = 'on';
     if (!this.#running) this.#run();
   }
 
   close(graceful: boolean): void {
     if (!graceful) {
-      this.#closing = true;
+      this.#leave();
       this.#socket.destroy();
       return;
     }
@@ -139,6 +140,7 @@ export class Session implements Outlet {
         if (argv === undefined) break;
         const reply = execute(this.#engine, client, argv);
         if (reply !== undefined && client.replies === 'on') this.#writer.write(reply);
+        if (client.tracking !== undefined) this.#engine.tracking.sendDeferred(client);
         if (client.replies !== 'on') this.#advanceSkip();
         if (this.#writer.size > outputHighWater) this.#flush();
       }
@@ -230,7 +232,7 @@ export class Session implements Outlet {
   #end(): void {
     if (this.#closing) return;
     this.#flush();
-    this.#closing = true;
+    this.#leave();
     this.#decoder.feed(noBytes);
     this.#socket.end();
     // A peer that never closes its side must not hold the socket.
@@ -238,6 +240,11 @@ export class Session implements Outlet {
   }
 
   #onClose(): void {
+    this.#leave();
+  }
+
+  /** The client is gone for everyone from here on, however long its socket takes to close. */
+  #leave(): void {
     this.#closing = true;
     this.#softTimer?.cancel();
     this.#engine.disconnect(this.client);

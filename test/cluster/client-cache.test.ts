@@ -1,11 +1,19 @@
-// The near cache on a real cluster: what is kept, what is dropped and why, over RESP3 and over RESP2.
+// The near cache on a real cluster and on one of the bundled server: what is kept, what is dropped and why, over RESP3 and over RESP2.
 // Every test reads what another client wrote, so a cache that is never told of changes fails here.
 
 import { deepEqual, equal, notEqual, ok, rejects } from 'node:assert/strict';
 import { channel } from 'node:diagnostics_channel';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Cluster, type ClusterOptions, slotOf } from '../../lib/index.ts';
-import { needRedisServer, type RealCluster, sharedRealCluster, startRealCluster } from '../kit/real-cluster.ts';
+import {
+  bundledServer,
+  hasScripts,
+  needRedisServer,
+  type RealCluster,
+  sharedBundledCluster,
+  sharedRealCluster,
+  startRealCluster,
+} from '../kit/real-cluster.ts';
 import { until } from '../kit/until.ts';
 
 type Counts = NonNullable<ReturnType<Cluster['stats']>['cache']>;
@@ -28,16 +36,23 @@ async function clientOf(cluster: RealCluster, options: ClusterOptions): Promise<
   return client;
 }
 
-for (const protocol of [3, 2] as const) {
-  describe(`client: near cache, RESP${protocol}`, function () {
+const servers = ['redis-server', 'the bundled server'] as const;
+
+function sharedClusterOf(context: Mocha.Context, server: (typeof servers)[number]): Promise<RealCluster> {
+  if (server === 'the bundled server') return sharedBundledCluster();
+  needRedisServer(context, 'near cache tests');
+  return sharedRealCluster();
+}
+
+for (const [server, protocol] of servers.flatMap((name) => [[name, 3] as const, [name, 2] as const])) {
+  describe(`client: near cache on ${server}, RESP${protocol}`, function () {
     this.timeout(60_000);
     let cluster: RealCluster;
     let client: Cluster;
     let other: Cluster;
 
     before(async function () {
-      needRedisServer(this, 'near cache tests');
-      cluster = await sharedRealCluster();
+      cluster = await sharedClusterOf(this, server);
       client = await clientOf(cluster, { clientSideCache: {}, redisOptions: { protocol } });
       other = new Cluster(cluster.seeds.slice(0, 2));
     });
@@ -152,6 +167,7 @@ for (const protocol of [3, 2] as const) {
     });
 
     it('own writes are seen at once: alone, in a pipeline, in a transaction, by script, when they fail', async () => {
+      const scripts = await hasScripts(cluster);
       await client.set('near:own', '0');
       for (let round = 1; round <= 20; round++) {
         await client.get('near:own');
@@ -168,13 +184,16 @@ for (const protocol of [3, 2] as const) {
         await client.get('near:own');
         await client.multi().set('near:own', `m${round}`).get('near:own').exec();
         equal(await client.get('near:own'), `m${round}`);
-        await client.eval("return redis.call('set', KEYS[1], ARGV[1])", 1, 'near:own', `s${round}`);
-        equal(await client.get('near:own'), `s${round}`);
+        if (scripts) {
+          await client.eval("return redis.call('set', KEYS[1], ARGV[1])", 1, 'near:own', `s${round}`);
+          equal(await client.get('near:own'), `s${round}`);
+        }
         const setting = client.set('near:own', `p${round}`);
         equal(await client.get('near:own'), `p${round}`);
         await setting;
       }
       await client.get('near:own');
+      if (!scripts) return;
       await rejects(client.eval("redis.call('set', KEYS[1], 'late') error('no')", 1, 'near:own'));
       equal(await client.get('near:own'), 'late');
     });
@@ -211,7 +230,7 @@ for (const protocol of [3, 2] as const) {
         await client.pttl('near:t');
         await client.touch('near:t');
         await client.object('ENCODING', 'near:t');
-        await client.call('eval_ro', 'return 1', 1, 'near:t');
+        if (await hasScripts(cluster)) await client.call('eval_ro', 'return 1', 1, 'near:t');
       }
       deepEqual([countsOf(client).hits, countsOf(client).misses], [hits, misses]);
     });
@@ -241,21 +260,22 @@ for (const protocol of [3, 2] as const) {
 describe('client: near cache and replicas', function () {
   this.timeout(60_000);
 
-  it('scaleReads: what replicas answer is kept, and they tell of changes', async function () {
-    needRedisServer(this, 'near cache on replicas');
-    const cluster = await sharedRealCluster();
-    const client = await clientOf(cluster, { clientSideCache: {}, scaleReads: 'slave' });
-    const other = new Cluster(cluster.seeds.slice(0, 2));
-    for (let round = 0; round < 5; round++) {
-      await other.set('near:replica', String(round));
-      await until('the change is seen', async () => (await client.get('near:replica')) === String(round));
-      await warm(client, 'near:replica');
-      equal(await client.get('near:replica'), String(round));
-    }
-    await client.quit();
-    await other.quit();
-    await cluster.flush();
-  });
+  for (const server of servers) {
+    it(`scaleReads: what replicas answer is kept, and they tell of changes, on ${server}`, async function () {
+      const cluster = await sharedClusterOf(this, server);
+      const client = await clientOf(cluster, { clientSideCache: {}, scaleReads: 'slave' });
+      const other = new Cluster(cluster.seeds.slice(0, 2));
+      for (let round = 0; round < 5; round++) {
+        await other.set('near:replica', String(round));
+        await until('the change is seen', async () => (await client.get('near:replica')) === String(round));
+        await warm(client, 'near:replica');
+        equal(await client.get('near:replica'), String(round));
+      }
+      await client.quit();
+      await other.quit();
+      await cluster.flush();
+    });
+  }
 });
 
 describe('client: near cache and a choice of node', function () {
@@ -283,100 +303,103 @@ describe('client: near cache and a choice of node', function () {
   });
 });
 
-describe('client: near cache and options', function () {
-  this.timeout(60_000);
-  let cluster: RealCluster;
+for (const server of servers)
+  describe(`client: near cache and options, on ${server}`, function () {
+    this.timeout(60_000);
+    let cluster: RealCluster;
 
-  before(async function () {
-    needRedisServer(this, 'near cache tests');
-    cluster = await startRealCluster({ replicas: 0 });
-  });
-  after(() => cluster?.stop());
-
-  it('maxEntries and maxBytes are limits', async () => {
-    for (const clientSideCache of [{ maxEntries: 10 }, { maxBytes: 8000 }]) {
-      const client = await clientOf(cluster, { clientSideCache });
-      for (let at = 0; at < 200; at++) await client.get(`limit:${at}`);
-      const { entries, bytes } = countsOf(client);
-      ok(entries > 0 && entries <= (clientSideCache.maxEntries ?? 30), `${entries} entries`);
-      ok(bytes <= (clientSideCache.maxBytes ?? Number.POSITIVE_INFINITY), `${bytes} bytes`);
-      await client.quit();
-    }
-  });
-
-  it('crossSlot: split, keyPrefix and stringNumbers go with it', async () => {
-    const client = await clientOf(cluster, {
-      clientSideCache: {},
-      crossSlot: 'split',
-      keyPrefix: 'p:',
-      redisOptions: { stringNumbers: true },
+    before(async function () {
+      if (server === 'redis-server') needRedisServer(this, 'near cache tests');
+      const program = server === 'redis-server' ? {} : { server: bundledServer };
+      cluster = await startRealCluster({ replicas: 0, ...program });
     });
-    const keys = ['a', 'b', 'c', 'd'];
-    await client.mset(keys.flatMap((key) => [key, key]));
-    deepEqual(await client.mget(keys), keys);
-    const { hits } = countsOf(client);
-    deepEqual(await client.mget(keys), keys);
-    ok(countsOf(client).hits > hits);
-    await client.mset('a', '1', 'd', '4');
-    deepEqual(await client.mget(keys), ['1', 'b', 'c', '4']);
-    await client.quit();
-  });
+    after(() => cluster?.stop());
 
-  it('a slot that moves takes its own entries with it, keys that are not there included', async () => {
-    const client = await clientOf(cluster, { clientSideCache: {}, slotsRefreshInterval: 100 });
-    const slot = slotOf('{foo}moving');
-    const from = await cluster.ownerOf(slot);
-    const to = cluster.masters.find((node) => node !== from)!;
-    const stays = ['{bar}s', '{x}s', '{y}s'].find((key) => client.slots[slotOf(key)]![0] === from.address)!;
-    await warm(client, '{foo}moving');
-    await warm(client, '{foo}absent');
-    if (stays !== undefined) await warm(client, stays);
-    await cluster.moveSlot(slot, to);
-    await to.ask('set', '{foo}absent', 'made by the new owner');
-    await until('the new owner is asked', async () => (await client.get('{foo}absent')) === 'made by the new owner');
-    await warm(client, '{foo}absent');
-    await to.ask('set', '{foo}absent', 'changed there');
-    await until('the new owner tells', async () => (await client.get('{foo}absent')) === 'changed there');
-    if (stays !== undefined) {
+    it('maxEntries and maxBytes are limits', async () => {
+      for (const clientSideCache of [{ maxEntries: 10 }, { maxBytes: 8000 }]) {
+        const client = await clientOf(cluster, { clientSideCache });
+        for (let at = 0; at < 200; at++) await client.get(`limit:${at}`);
+        const { entries, bytes } = countsOf(client);
+        ok(entries > 0 && entries <= (clientSideCache.maxEntries ?? 30), `${entries} entries`);
+        ok(bytes <= (clientSideCache.maxBytes ?? Number.POSITIVE_INFINITY), `${bytes} bytes`);
+        await client.quit();
+      }
+    });
+
+    it('crossSlot: split, keyPrefix and stringNumbers go with it', async () => {
+      const client = await clientOf(cluster, {
+        clientSideCache: {},
+        crossSlot: 'split',
+        keyPrefix: 'p:',
+        redisOptions: { stringNumbers: true },
+      });
+      const keys = ['a', 'b', 'c', 'd'];
+      await client.mset(keys.flatMap((key) => [key, key]));
+      deepEqual(await client.mget(keys), keys);
       const { hits } = countsOf(client);
-      await client.get(stays);
+      deepEqual(await client.mget(keys), keys);
+      ok(countsOf(client).hits > hits);
+      await client.mset('a', '1', 'd', '4');
+      deepEqual(await client.mget(keys), ['1', 'b', 'c', '4']);
+      await client.quit();
+    });
+
+    it('a slot that moves takes its own entries with it, keys that are not there included', async () => {
+      const client = await clientOf(cluster, { clientSideCache: {}, slotsRefreshInterval: 100 });
+      const slot = slotOf('{foo}moving');
+      const from = await cluster.ownerOf(slot);
+      const to = cluster.masters.find((node) => node !== from)!;
+      const stays = ['{bar}s', '{x}s', '{y}s'].find((key) => client.slots[slotOf(key)]![0] === from.address)!;
+      await warm(client, '{foo}moving');
+      await warm(client, '{foo}absent');
+      if (stays !== undefined) await warm(client, stays);
+      await cluster.moveSlot(slot, to);
+      await to.ask('set', '{foo}absent', 'made by the new owner');
+      await until('the new owner is asked', async () => (await client.get('{foo}absent')) === 'made by the new owner');
+      await warm(client, '{foo}absent');
+      await to.ask('set', '{foo}absent', 'changed there');
+      await until('the new owner tells', async () => (await client.get('{foo}absent')) === 'changed there');
+      if (stays !== undefined) {
+        const { hits } = countsOf(client);
+        await client.get(stays);
+        equal(countsOf(client).hits, hits + 1);
+      }
+      await client.quit();
+    });
+
+    it('a cancelled asker leaves the answer to the others', async () => {
+      const client = await clientOf(cluster, { clientSideCache: {} });
+      await client.set('{foo}cancel', 'v');
+      const aborter = new AbortController();
+      const cancelled = client.withAbortSignal(aborter.signal).get('{foo}cancel');
+      const other = client.get('{foo}cancel');
+      aborter.abort();
+      await rejects(cancelled, { name: 'AbortError' });
+      equal(await other, 'v');
+      const { hits } = countsOf(client);
+      equal(await client.get('{foo}cancel'), 'v');
       equal(countsOf(client).hits, hits + 1);
-    }
-    await client.quit();
-  });
+      await client.quit();
+    });
 
-  it('a cancelled asker leaves the answer to the others', async () => {
-    const client = await clientOf(cluster, { clientSideCache: {} });
-    await client.set('{foo}cancel', 'v');
-    const aborter = new AbortController();
-    const cancelled = client.withAbortSignal(aborter.signal).get('{foo}cancel');
-    const other = client.get('{foo}cancel');
-    aborter.abort();
-    await rejects(cancelled, { name: 'AbortError' });
-    equal(await other, 'v');
-    const { hits } = countsOf(client);
-    equal(await client.get('{foo}cancel'), 'v');
-    equal(countsOf(client).hits, hits + 1);
-    await client.quit();
-  });
+    it('calls after quit() are refused, in memory or not', async () => {
+      const client = await clientOf(cluster, { clientSideCache: {} });
+      await warm(client, '{foo}quit');
+      const quitting = client.quit();
+      await rejects(client.get('{foo}quit'), /Connection is closed/);
+      await quitting;
+      equal(countsOf(client).entries, 0);
+    });
 
-  it('calls after quit() are refused, in memory or not', async () => {
-    const client = await clientOf(cluster, { clientSideCache: {} });
-    await warm(client, '{foo}quit');
-    const quitting = client.quit();
-    await rejects(client.get('{foo}quit'), /Connection is closed/);
-    await quitting;
-    equal(countsOf(client).entries, 0);
+    it('bad options are named', () => {
+      const make = (clientSideCache: object) => () =>
+        new Cluster(cluster.seeds, { clientSideCache, lazyConnect: true });
+      for (const bad of [{ maxEntries: 0 }, { maxBytes: -1 }, { ttl: 0 }]) {
+        const [name] = Object.keys(bad);
+        rejectsOption(make(bad), `clientSideCache.${name}`);
+      }
+    });
   });
-
-  it('bad options are named', () => {
-    const make = (clientSideCache: object) => () => new Cluster(cluster.seeds, { clientSideCache, lazyConnect: true });
-    for (const bad of [{ maxEntries: 0 }, { maxBytes: -1 }, { ttl: 0 }]) {
-      const [name] = Object.keys(bad);
-      rejectsOption(make(bad), `clientSideCache.${name}`);
-    }
-  });
-});
 
 function rejectsOption(act: () => unknown, name: string): void {
   try {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { Cluster, type ClusterAllFailedError, type ClusterNode, type ClusterOptions, slotOf } from '../../lib/index.ts';
 import { makeCertificates } from '../kit/certificates.ts';
 import { needRedisServer, type RealCluster, startRealCluster } from '../kit/real-cluster.ts';
+import { until } from '../kit/until.ts';
 
 /** Uses a client once, on every node of the cluster: a key of each master and a word to each node itself. */
 async function reachesEveryNode(
@@ -126,6 +127,37 @@ describe('client on a real cluster with passwords', function () {
       await client.subscribe('secret');
       await client.publish('secret', 'x');
       deepEqual(await heard, ['secret', 'x']);
+    } finally {
+      client.disconnect();
+    }
+  });
+
+  it('a password that changes is named by the code of calls that waited, and by the node', async () => {
+    const user = ['acl', 'setuser', 'rotated', 'on', 'resetpass', '~*', '+@all'] as const;
+    await Promise.all(cluster.nodes.map((node) => node.ask(...user, '>first')));
+    const redisOptions = { username: 'rotated', password: 'first' };
+    const client = new Cluster(cluster.seeds, { retryDeadline: 700, redisOptions });
+    client.on('error', () => undefined);
+    const refused = async (): Promise<void> =>
+      rejects(client.get('k'), (error: Error & { code?: string; node?: string; hint?: string }) => {
+        equal(error.code, 'WRONGPASS');
+        ok(
+          cluster.nodes.some(({ address }) => address === error.node),
+          error.node,
+        );
+        ok(/WRONGPASS/.test(error.message), error.message);
+        ok(/password/.test(error.hint ?? ''), error.hint);
+        return true;
+      });
+    try {
+      await client.set('k', 1);
+      await Promise.all(cluster.nodes.map((node) => node.ask(...user, '>second')));
+      await Promise.all(cluster.nodes.map((node) => node.ask('client', 'kill', 'user', 'rotated')));
+      // The first is sent, lost and parked, the other is held until the client is ready again.
+      await refused();
+      await refused();
+      client.options.redisOptions!.password = 'second';
+      await until('the next dial uses it', () => client.get('k').catch(() => undefined));
     } finally {
       client.disconnect();
     }

@@ -1,7 +1,7 @@
 // What the proofs of bad input share: bytes spoiled where it hurts, and a watch on what memory is asked for.
 
 import { crc64 } from '../../server/persistence/rdb/crc64.ts';
-import { rdbVersion } from '../../server/persistence/rdb/dump.ts';
+import { rdbVersion } from '../../server/persistence/rdb/versions.ts';
 
 /** A whole number below `bound`. */
 export type Chance = (bound: number) => number;

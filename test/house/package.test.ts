@@ -7,6 +7,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { libraryVersion } from '../../lib/base/version.ts';
 
 const root = process.cwd();
 const fixtures = join(root, 'test/fixtures/consumers');
@@ -45,6 +46,8 @@ describe('house: the package', function () {
   });
 
   after(() => rmSync(join(scratch, '..'), { recursive: true, force: true }));
+
+  it('tells servers the version that it has', () => assert.equal(libraryVersion, version));
 
   it('ships dist, docs, README, CHANGELOG and LICENSE, and nothing else', () => {
     const paths = files.map(({ path }) => path);

@@ -20,6 +20,13 @@ export function missingRedisServer(): string | undefined {
   return 'redis-server is not installed';
 }
 
+/** The bundled server as a program. */
+export const bundledServer: readonly string[] = [
+  process.execPath,
+  new URL('../../server/tools/main.js', import.meta.url).pathname,
+  'server',
+];
+
 /** For `before`: skips the suite, in one line that says why, where redis-server is missing. */
 export function needRedisServer(context: Mocha.Context, what: string): void {
   const reason = missingRedisServer();
@@ -39,8 +46,11 @@ export interface RealClusterOptions {
   readonly admin?: RedisOptions;
   /** Prepares the temp dir (certificates, ACL files) before any node starts; may give further settings. */
   readonly prepare?: (dir: string) => Promise<Readonly<Record<string, string>>>;
-  /** Path of the server program; default `redis-server`, and servers.ts knows others. */
-  readonly server?: string;
+  /**
+   * Path of the server program, or it and its first arguments; default `redis-server`. servers.ts knows others,
+   * `bundledServer` is ours.
+   */
+  readonly server?: string | readonly string[];
   /** `tls`: nodes listen on their port with TLS only. Default false. */
   readonly tls?: boolean;
 }
@@ -111,7 +121,7 @@ class ServerProcess implements RealNode {
   readonly #dir: string;
   readonly #settings: readonly string[];
   readonly #admin: RedisOptions;
-  readonly #program: string;
+  readonly #program: readonly string[];
   #child: ChildProcess | undefined;
   #peer: Peer | undefined;
 
@@ -122,7 +132,7 @@ class ServerProcess implements RealNode {
     settings: readonly string[],
     { admin = {}, server = 'redis-server' }: RealClusterOptions,
   ) {
-    this.#program = server;
+    this.#program = typeof server === 'string' ? [server] : server;
     this.port = port;
     this.busPort = busPort;
     this.#dir = dir;
@@ -140,7 +150,8 @@ class ServerProcess implements RealNode {
 
   async restart(): Promise<void> {
     const log = openSync(join(this.#dir, `${this.port}.log`), 'a');
-    const child = spawn(this.#program, this.#settings, { cwd: this.#dir, stdio: ['ignore', log, log] });
+    const [command = '', ...first] = this.#program;
+    const child = spawn(command, [...first, ...this.#settings], { cwd: this.#dir, stdio: ['ignore', log, log] });
     child.unref();
     this.#child = child;
     alive.add(this.pid);
@@ -348,7 +359,10 @@ class StartedCluster implements RealCluster {
   }
 
   async flush(): Promise<void> {
-    await Promise.all(this.masters.flatMap((node) => [node.ask('flushall'), node.ask('script', 'flush')]));
+    const scripts = await hasScripts(this);
+    await Promise.all(
+      this.masters.flatMap((node) => [node.ask('flushall'), ...(scripts ? [node.ask('script', 'flush')] : [])]),
+    );
   }
 
   async stop(): Promise<void> {
@@ -416,6 +430,7 @@ async function ownLine(node: RealNode): Promise<string> {
 }
 
 let shared: Promise<RealCluster> | undefined;
+let sharedBundled: Promise<RealCluster> | undefined;
 
 /**
  * One 3 + 3 cluster for all suites of this process that leave it as they found it. It ends with the process; a suite
@@ -424,4 +439,16 @@ let shared: Promise<RealCluster> | undefined;
 export function sharedRealCluster(): Promise<RealCluster> {
   shared ??= startRealCluster();
   return shared;
+}
+
+/** Whether the nodes run scripts. */
+export async function hasScripts(cluster: RealCluster): Promise<boolean> {
+  const [row] = (await cluster.nodes[0]!.ask('command', 'info', 'eval')) as unknown[];
+  return row !== null;
+}
+
+/** The same of the bundled server, as processes. */
+export function sharedBundledCluster(): Promise<RealCluster> {
+  sharedBundled ??= startRealCluster({ server: bundledServer });
+  return sharedBundled;
 }

@@ -42,13 +42,16 @@ process.on('exit', () => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
 
-/** Starts one redis-server; `args` are its command line options (`--appendonly`, `yes`, ...). */
-export async function startRealNode(args: readonly string[] = []): Promise<RealNode> {
+/**
+ * Starts one redis-server; `args` are its command line options (`--appendonly`, `yes`, ...), `server` another program,
+ * as servers.ts finds it.
+ */
+export async function startRealNode(args: readonly string[] = [], server = 'redis-server'): Promise<RealNode> {
   const port = await freePort();
   const folder = mkdtempSync(join(tmpdir(), 'lingcache-redis-'));
   folders.add(folder);
   const fixed = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'no'];
-  const child = spawn('redis-server', [...fixed, '--enable-debug-command', 'yes', ...args], { stdio: 'ignore' });
+  const child = spawn(server, [...fixed, '--enable-debug-command', 'yes', ...args], { stdio: 'ignore' });
   running.add(child);
   const gone = once(child, 'exit').then(() => {
     running.delete(child);

@@ -4,7 +4,7 @@
 
 import { truncateSync } from 'node:fs';
 import { readChunks } from '../disk/atomic-file.ts';
-import { type RdbSink, rdbMagic } from '../rdb/file.ts';
+import { type RdbSink, startsRdb } from '../rdb/file.ts';
 import { RdbReader, type RdbReaderOptions } from '../rdb/file-reader.ts';
 import { CommandReader } from './commands.ts';
 import { LogFolder, type LogPlace } from './folder.ts';
@@ -60,7 +60,7 @@ async function loadFile(
   let commands: CommandReader | undefined;
   let total = 0;
   for await (const chunk of readChunks(path)) {
-    if (total === 0 && chunk.toString('latin1', 0, rdbMagic.length) === rdbMagic) {
+    if (total === 0 && startsRdb(chunk)) {
       preamble = new RdbReader(sink.rdb, options);
     }
     total += chunk.length;

@@ -4,9 +4,7 @@ import { ByteReader, ByteWriter } from './bytes.ts';
 import { crc64 } from './crc64.ts';
 import type { PortableValue } from './portable.ts';
 import { readValue, writeValue } from './value.ts';
-
-/** What redis 7.0 writes and the newest that it reads. */
-export const rdbVersion = 10;
+import { isReadableVersion, rdbVersion, unkeptType } from './versions.ts';
 
 const footerLength = 10;
 
@@ -22,7 +20,7 @@ export function dumpValue(value: PortableValue): string {
 export function isDumpIntact(payload: string, skipChecksum = false): boolean {
   if (payload.length < footerLength) return false;
   const bytes = Buffer.from(payload, 'latin1');
-  if (bytes.readUInt16LE(bytes.length - footerLength) > rdbVersion) return false;
+  if (!isReadableVersion(versionOf(payload))) return false;
   return skipChecksum || crc64(bytes.subarray(0, -8)).equals(bytes.subarray(-8));
 }
 
@@ -35,4 +33,19 @@ export function parseDump(payload: string): PortableValue | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** What an intact payload holds that a newer server knows and this one does not keep; undefined: nothing of the kind. */
+export function unkeptValue(payload: string): string | undefined {
+  return unkeptType(payload.charCodeAt(0), versionOf(payload));
+}
+
+/** Whether an intact payload comes from a server that writes a newer form than this one. */
+export function isNewerDump(payload: string): boolean {
+  return versionOf(payload) > rdbVersion;
+}
+
+function versionOf(payload: string): number {
+  const at = payload.length - footerLength;
+  return payload.charCodeAt(at) + 256 * payload.charCodeAt(at + 1);
 }

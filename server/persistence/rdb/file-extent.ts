@@ -1,9 +1,9 @@
 // How many bytes the next value of a file takes, found without decoding it and while the bytes are still arriving:
 // generators that yield whenever they need more than is there. So a value is decoded once, when it is whole.
-// Knows the shapes of 4.x to 7.x value types, not what they mean; what it measures may still prove unsound later.
+// Knows the shapes of 4.x to 7.2 value types, not what they mean; what it measures may still prove unsound later.
 
 import type { ByteWindow } from './file-window.ts';
-import { rdbTypes } from './value.ts';
+import { rdbTypes, streamForms } from './value.ts';
 
 /** Yields when more bytes are wanted. */
 export type Measuring<T = void> = Generator<undefined, T, undefined>;
@@ -107,8 +107,8 @@ function* measureLengths(cursor: Cursor, count: number): Measuring {
 
 const idLength = 16;
 
-/** `counted`: the form of 7.0, which adds first id, deleted id, entries added, and entries read of a group. */
-function* measureStream(cursor: Cursor, counted: boolean): Measuring {
+function* measureStream(cursor: Cursor, form: 1 | 2 | 3): Measuring {
+  const counted = form > 1;
   yield* measureStrings(cursor, 2);
   yield* measureLengths(cursor, counted ? 8 : 3);
   for (let groups = yield* measureLength(cursor); groups > 0; groups--) {
@@ -120,13 +120,11 @@ function* measureStream(cursor: Cursor, counted: boolean): Measuring {
     }
     for (let consumers = yield* measureLength(cursor); consumers > 0; consumers--) {
       yield* measureString(cursor);
-      yield* measureRaw(cursor, 8);
+      yield* measureRaw(cursor, form > 2 ? 16 : 8);
       yield* measureRaw(cursor, (yield* measureLength(cursor)) * idLength);
     }
   }
 }
-
-const moduleTypes = [6, 7];
 
 /** Passes the body of a value of `type` (its type byte is passed already). Throws on a type that is not known. */
 export function measureValue(cursor: Cursor, type: number): Measuring {
@@ -145,17 +143,19 @@ export function measureValue(cursor: Cursor, type: number): Measuring {
       return measureNodes(cursor);
     case rdbTypes.streamListpacks:
     case rdbTypes.streamListpacks2:
-      return measureStream(cursor, type === rdbTypes.streamListpacks2);
+    case rdbTypes.streamListpacks3:
+      return measureStream(cursor, streamForms[type]!);
     case rdbTypes.string:
     case rdbTypes.hashZipmap:
     case rdbTypes.listZiplist:
     case rdbTypes.setIntset:
+    case rdbTypes.setListpack:
     case rdbTypes.zsetZiplist:
     case rdbTypes.hashZiplist:
     case rdbTypes.hashListpack:
     case rdbTypes.zsetListpack:
       return measureString(cursor);
     default:
-      throw new Error(moduleTypes.includes(type) ? 'a value of a module' : `unknown opcode or value type ${type}`);
+      throw new Error(`unknown opcode or value type ${type}`);
   }
 }

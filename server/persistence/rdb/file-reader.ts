@@ -4,12 +4,12 @@
 // Invariant: once `done`, every byte of the file was taken and, unless its checksum is zero, verified.
 
 import { ByteReader } from './bytes.ts';
-import { rdbVersion } from './dump.ts';
-import { type RdbSink, rdbFooterLength, rdbHeaderLength, rdbMagic, rdbOpcodes } from './file.ts';
+import { type RdbSink, rdbFooterLength, rdbHeaderLength, rdbOpcodes, versionOfHeader } from './file.ts';
 import { Cursor, type Measuring, measureLength, measureRaw, measureString, measureValue } from './file-extent.ts';
 import { ByteWindow } from './file-window.ts';
 import { readLength, readString } from './string.ts';
 import { readValue } from './value.ts';
+import { isReadableVersion, readableVersions, unkeptType } from './versions.ts';
 
 /** A file that is damaged, cut short, or of a kind that is not read. */
 export class RdbError extends Error {
@@ -33,6 +33,8 @@ export interface RdbReaderOptions {
 }
 
 const none = -1;
+/** Of a key in a message. */
+const longestName = 200;
 
 export class RdbReader {
   readonly #sink: RdbSink;
@@ -42,6 +44,7 @@ export class RdbReader {
   readonly #window = new ByteWindow();
   readonly #steps: Measuring;
   #expireAt = none;
+  #version = 0;
   /** Files of before version 5 end without a checksum. */
   #checked = true;
   #fed = 0;
@@ -108,12 +111,13 @@ export class RdbReader {
   *#header(): Measuring {
     yield* this.#whole(rdbHeaderLength);
     const text = this.#window.take(rdbHeaderLength).toString('latin1');
-    const version = text.slice(rdbMagic.length);
-    if (!text.startsWith(rdbMagic) || !/^\d{4}$/.test(version)) throw new RdbError('this is no RDB file', 0);
-    if (Number(version) < 1 || Number(version) > rdbVersion) {
-      throw new RdbError(`version ${Number(version)} is not read, only 1 to ${rdbVersion}`, 0);
+    const version = versionOfHeader(text);
+    if (version === undefined) throw new RdbError('this is no RDB file', 0);
+    this.#version = version;
+    if (!isReadableVersion(this.#version)) {
+      throw new RdbError(`Can't handle RDB format version ${this.#version}, only ${readableVersions}`, 0);
     }
-    this.#checked = Number(version) >= 5;
+    this.#checked = this.#version >= 5;
   }
 
   *#footer(): Measuring {
@@ -170,6 +174,11 @@ export class RdbReader {
 
   *#key(cursor: Cursor, type: number): Measuring {
     yield* measureString(cursor);
+    const unkept = unkeptType(type, this.#version);
+    if (unkept !== undefined) {
+      const name = readString(this.#take(cursor)).slice(0, longestName);
+      throw new Error(`the key '${name}' is ${unkept} (type ${type}), which this server does not keep`);
+    }
     const body = cursor.at;
     yield* measureValue(cursor, type);
     const reader = this.#take(cursor);

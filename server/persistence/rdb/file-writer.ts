@@ -2,11 +2,11 @@
 // Knows portable values only; where the chunks go is the caller's affair.
 
 import { ByteWriter } from './bytes.ts';
-import { rdbVersion } from './dump.ts';
 import { type RdbContent, type RdbDatabase, type RdbKey, rdbMagic, rdbOpcodes } from './file.ts';
 import { RunningChecksum } from './file-checksum.ts';
 import { writeLength, writeString } from './string.ts';
 import { writeValue } from './value.ts';
+import { rdbVersion } from './versions.ts';
 
 export interface RdbWriterOptions {
   /** Size from which on a chunk is handed out. Default 64 KiB. */

@@ -1,13 +1,26 @@
 // The vocabulary of RDB files, shared by their writer and their reader: opcodes, limits and what a file is made of.
-// Layout: `REDIS` and four digits of version, aux fields, functions, then for each database its number, its sizes and
+// Layout: `REDIS` and four digits of version (`VALKEY` and three since Valkey 9), aux fields, functions, then for each database its number, its sizes and
 // its keys, the end opcode, and a checksum over everything before it (eight zero bytes: not checked).
 
 import type { PortableValue } from './portable.ts';
 
 export const rdbMagic = 'REDIS';
+/** Of Valkey 9 and later, whose version has one digit less. */
+const valkeyMagic = 'VALKEY';
 
 /** Bytes before the first opcode: the magic and the version. */
 export const rdbHeaderLength: number = rdbMagic.length + 4;
+
+/** Whether bytes that start so are an RDB file and not commands. */
+export function startsRdb(bytes: Buffer): boolean {
+  return [rdbMagic, valkeyMagic].some((magic) => bytes.toString('latin1', 0, magic.length) === magic);
+}
+
+/** The version that a header tells; undefined when it is none. */
+export function versionOfHeader(header: string): number | undefined {
+  const digits = /^(?:REDIS(\d{4})|VALKEY(\d{3}))$/.exec(header);
+  return digits === null ? undefined : Number(digits[1] ?? digits[2]);
+}
 
 export const rdbFooterLength = 8;
 

@@ -131,7 +131,7 @@ export async function loadSnapshot(
   const { maxValueBytes } = options;
   const count = { databases: databases.stores.length, skipChecksum: databases.skipChecksums };
   const reader = new RdbReader(sink, maxValueBytes === undefined ? count : { ...count, maxValueBytes });
-  for (const store of databases.stores) store.clear();
+  databases.clear();
   try {
     for await (const chunk of readChunks(path)) {
       reader.feed(chunk);
@@ -139,7 +139,7 @@ export async function loadSnapshot(
     }
     reader.end();
   } catch (error) {
-    for (const store of databases.stores) store.clear();
+    databases.clear();
     throw error;
   }
   return summary;

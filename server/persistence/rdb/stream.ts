@@ -102,8 +102,12 @@ function writeId(writer: ByteWriter, [ms, seq]: PortableId): void {
   writeLength(writer, seq);
 }
 
-/** `counted`: the 7.0 form with first id, deleted id, entries added and entries read; else that of 5.0. */
-export function readStream(reader: ByteReader, counted: boolean): PortableStream {
+/**
+ * `form` 1 is that of 5.0; 2, of 7.0, adds first id, deleted id, entries added and entries read; 3, of 7.2, the time of
+ * each consumer's last success, which is not kept.
+ */
+export function readStream(reader: ByteReader, form: 1 | 2 | 3): PortableStream {
+  const counted = form > 1;
   const entries: StreamEntry[] = [];
   for (let node = readCount(reader, 2); node > 0; node--) {
     const key = new ByteReader(readBytes(reader));
@@ -121,7 +125,7 @@ export function readStream(reader: ByteReader, counted: boolean): PortableStream
     lastId,
   );
   const groups: PortableGroup[] = [];
-  for (let left = readCount(reader, 4); left > 0; left--) groups.push(readGroup(reader, counted));
+  for (let left = readCount(reader, 4); left > 0; left--) groups.push(readGroup(reader, form));
   if (new Set(groups.map((group) => group.name)).size !== groups.length) throw new Error('stream: a group twice');
   return { type: 'stream', entries, lastId, maxDeletedId, entriesAdded, groups };
 }
@@ -175,10 +179,10 @@ function readNode(master: PortableId, items: readonly string[], out: StreamEntry
   if (at !== items.length) throw new Error('stream: items after the last entry of a node');
 }
 
-function readGroup(reader: ByteReader, counted: boolean): PortableGroup {
+function readGroup(reader: ByteReader, form: 1 | 2 | 3): PortableGroup {
   const name = readString(reader);
   const lastId = readId(reader);
-  const entriesRead = counted ? BigInt.asIntN(64, readBigLength(reader)) : -1n;
+  const entriesRead = form > 1 ? BigInt.asIntN(64, readBigLength(reader)) : -1n;
   const waiting = new Map<string, { id: PortableId; deliveredAt: number; deliveries: number; consumer: string }>();
   for (let left = readCount(reader, 25); left > 0; left--) {
     const id = readRawId(reader);
@@ -189,6 +193,7 @@ function readGroup(reader: ByteReader, counted: boolean): PortableGroup {
   const owned = new Set<string>();
   for (let left = readCount(reader, 10); left > 0; left--) {
     const consumer = { name: readString(reader), seenAt: Number(reader.i64()) };
+    if (form > 2) reader.i64();
     consumers.push(consumer);
     for (let own = readCount(reader, 16); own > 0; own--) {
       const key = readRawId(reader).join('-');

@@ -27,7 +27,16 @@ export const rdbTypes = {
   zsetListpack: 17,
   listQuicklist2: 18,
   streamListpacks2: 19,
+  setListpack: 20,
+  streamListpacks3: 21,
 } as const;
+
+/** The forms of 5.0, 7.0 and 7.2, each with more than the one before. */
+export const streamForms: Readonly<Record<number, 1 | 2 | 3>> = {
+  [rdbTypes.streamListpacks]: 1,
+  [rdbTypes.streamListpacks2]: 2,
+  [rdbTypes.streamListpacks3]: 3,
+};
 
 /** A quicklist node holds at most this many bytes of listpack, unless one element alone is larger. */
 const nodeBytes = 8192;
@@ -125,6 +134,8 @@ export function readValue(reader: ByteReader): PortableValue {
       return list(readQuicklist(reader, type === rdbTypes.listQuicklist2));
     case rdbTypes.set:
       return set(readStrings(reader, 1), false);
+    case rdbTypes.setListpack:
+      return set(readListpack(readBytes(reader)), false);
     case rdbTypes.setIntset:
       return set(readIntset(readBytes(reader)), true);
     case rdbTypes.hash:
@@ -144,7 +155,8 @@ export function readValue(reader: ByteReader): PortableValue {
       return zset(pairScores(readListpack(readBytes(reader))), true);
     case rdbTypes.streamListpacks:
     case rdbTypes.streamListpacks2:
-      return readStream(reader, type === rdbTypes.streamListpacks2);
+    case rdbTypes.streamListpacks3:
+      return readStream(reader, streamForms[type]!);
     default:
       throw new Error(`unknown value type ${type}`);
   }

@@ -54,6 +54,36 @@ const scripts: Record<string, string> = {
     b> XREADGROUP GROUP g bob BLOCK 0 STREAMS t >
     XGROUP DESTROY t g
   `,
+  'a stream that goes away under the readers of its group': `
+    XGROUP CREATE s g $ MKSTREAM
+    XGROUP CREATE t g $ MKSTREAM
+    a> XREADGROUP GROUP g alice BLOCK 0 STREAMS s t > >
+    b> XREADGROUP GROUP g bob BLOCK 0 STREAMS t >
+    DEL t
+    XGROUP CREATE t g $ MKSTREAM
+    a> XREADGROUP GROUP g alice BLOCK 0 STREAMS s >
+    SET s string
+    DEL s
+    XGROUP CREATE s g $ MKSTREAM
+    a> XREADGROUP GROUP g alice BLOCK 0 STREAMS s >
+    b> XREADGROUP GROUP g bob BLOCK 0 STREAMS t >
+    RENAME t s
+    XGROUP CREATE t g $ MKSTREAM
+    b> XREAD BLOCK 0 STREAMS s $
+    FLUSHALL
+    XADD s 99-1 k v
+  `,
+  'databases that change places under the readers of a group': `
+    XGROUP CREATE s g $ MKSTREAM
+    a> XREADGROUP GROUP g alice BLOCK 0 STREAMS s >
+    b> BLPOP s 0
+    SWAPDB 0 1
+    RPUSH s item
+    FLUSHALL
+    XGROUP CREATE s g $ MKSTREAM
+    a> XREADGROUP GROUP g alice BLOCK 0 STREAMS s >
+    PEXPIRE s 1
+  `,
   'time running out': `
     a> BLPOP none 0.02
     a> BRPOPLPUSH none other 0.02

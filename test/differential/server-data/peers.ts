@@ -164,6 +164,7 @@ export class DirectPeer implements Peer {
   /** What the last command replicated instead of its own words. */
   effects: (readonly string[])[] = [];
   denyBlocking = false;
+  readonly mayReadAnyKey = (): boolean => true;
   protocol: 2 | 3 = 2;
 
   constructor(groups: readonly CommandGroup[], seed = 1) {
@@ -199,6 +200,7 @@ export class DirectPeer implements Peer {
       world: this.world,
       protocol: this.protocol,
       denyBlocking: this.denyBlocking,
+      mayReadAnyKey: this.mayReadAnyKey,
       propagate: (...effects) => {
         this.effects.push(...effects);
       },

@@ -64,7 +64,7 @@ const moved = '-MOVED 1 127.0.0.1:7001';
 describe('the chain of checks', () => {
   it('asks for existence and arity before the password, and for the password before anything else', () => {
     const { engine, connect } = bench({ guard: () => new ReplyError(moved.slice(1)) });
-    engine.config.put('requirepass', 'secret');
+    engine.config.set([['requirepass', 'secret']]);
     const { say } = connect();
     assert.match(String(say('FOO')), /^-ERR unknown command/);
     assert.match(String(say('GET')), /^-ERR wrong number/);
@@ -130,6 +130,30 @@ describe('the chain of checks', () => {
     assert.match(String(say('SET k v')), /^-READONLY/);
     assert.equal(say('PING'), "-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.");
     assert.equal(typeof (say('CONFIG GET port') as object), 'object');
+  });
+
+  it('EXEC is checked again for all its queue: what was fine when it was queued may not be now', () => {
+    const { engine, connect } = bench();
+    const { client, say } = connect();
+    const changed = [
+      ['GET k', 'primaryDown', 'MASTERDOWN'],
+      ['GET k', 'loading', 'LOADING'],
+      ['GET k', 'copying', 'LOADING'],
+      ['SET k 1', 'readOnly', 'READONLY'],
+    ] as const;
+    for (const [line, state, code] of changed) {
+      say('MULTI');
+      say('PING');
+      assert.equal(say(line), '+QUEUED');
+      engine[state] = true;
+      assert.match(String(say('EXEC')), new RegExp(`^-EXECABORT Transaction discarded because of: ${code} `));
+      engine[state] = false;
+      assert.equal(client.transaction, undefined);
+    }
+    say('MULTI');
+    say('INFO nothing');
+    engine.primaryDown = true;
+    assert.ok(Array.isArray(say('EXEC')));
   });
 
   it('refuses a write inside a transaction on a replica', () => {

@@ -141,10 +141,14 @@ describe('the store', () => {
 
   it('only hides what is due on a replica, and ignores deadlines for the stream of its primary', () => {
     const { world, all, store } = open();
-    all.mode = 'replica';
+    all.mode = 'applying';
     store.setDeadline(store.put('k', 'v'), store.now() + 10);
+    all.mode = 'replica';
+    store.setDeadline(store.put('own', 'v'), store.now() + 10);
     world.forward(20);
     assert.equal(store.has('k'), false);
+    assert.equal(store.size, 2);
+    assert.equal(store.expireDue(10), 1, 'what its own client wrote');
     assert.equal(store.size, 1);
     assert.equal(store.expireDue(10), 0);
     all.mode = 'applying';

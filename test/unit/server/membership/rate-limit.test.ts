@@ -6,7 +6,11 @@ describe('a pace', () => {
   it('does it at once, then once for everything that was asked for within the interval', () => {
     const world = new ManualWorld();
     let done = 0;
-    const pace = new Pace(world, 10, () => done++);
+    const pace = new Pace(
+      world,
+      () => 10,
+      () => done++,
+    );
     pace.ask();
     assert.equal(done, 1);
     for (let at = 0; at < 5; at++) pace.ask();
@@ -27,7 +31,11 @@ describe('a pace', () => {
   it('closed, it does nothing any more of what was asked for', () => {
     const world = new ManualWorld();
     let done = 0;
-    const pace = new Pace(world, 10, () => done++);
+    const pace = new Pace(
+      world,
+      () => 10,
+      () => done++,
+    );
     pace.ask();
     pace.ask();
     pace.close();

@@ -226,13 +226,18 @@ describe('RDB file', () => {
       return copy;
     };
     refused(Buffer.from('*1\r\n$4\r\nPING\r\n'), /RDB: this is no RDB file \(at byte 0\)/);
-    refused(Buffer.from('REDIS0011\xff', 'latin1'), /version 11 is not read, only 1 to 10/);
+    for (const version of ['0013', '0079', '0081', '0000']) {
+      refused(Buffer.from(`REDIS${version}\xff`, 'latin1'), /Can't handle RDB format version \d+, only 1 to 12 and 80/);
+    }
     refused(file.subarray(0, -1), /cut short/);
     refused(Buffer.alloc(0), /cut short \(at byte 0\)/);
     refused(changed(18, 0x7a), /its checksum does not fit its bytes/);
     refused(changed(10, 16), /database 16 of a server with 16/);
     refused(file, /database 3 of a server with 2/, { databases: 2 });
-    refused(Buffer.from('REDIS0010\x06\x01k\x00', 'latin1'), /a value of a module \(at byte 9\)/);
+    refused(
+      Buffer.from('REDIS0010\x06\x01k\x00', 'latin1'),
+      /the key 'k' is a value of a module \(type 6\), which this server does not keep/,
+    );
     refused(Buffer.from('REDIS0010\xf7\x01k\x00', 'latin1'), /data of a module/);
     refused(Buffer.from('REDIS0010\xf6\x01k\x00', 'latin1'), /release candidate/);
     refused(Buffer.from('REDIS0010\x63\x01k\x00', 'latin1'), /unknown opcode or value type 99/);
