@@ -87,7 +87,8 @@ function settle(base: bigint, added: bigint, { signed, width, overflow }: FieldO
   return signed ? BigInt.asIntN(width, value) : BigInt.asUintN(width, value);
 }
 
-function perform(bytes: Uint8Array, operation: FieldOperation): { reply: Reply; wrote: boolean } {
+/** `grown`: the string is new or longer, so that every write changes it. */
+function perform(bytes: Uint8Array, operation: FieldOperation, grown: boolean): { reply: Reply; wrote: boolean } {
   const old = readField(bytes, operation);
   if (operation.word === 'get') return { reply: old, wrote: false };
   const set = operation.word === 'set';
@@ -96,7 +97,7 @@ function perform(bytes: Uint8Array, operation: FieldOperation): { reply: Reply; 
   const stored = set ? settle(given, 0n, operation) : settle(old, given, operation);
   if (stored === undefined) return { reply: null, wrote: false };
   writeField(bytes, operation, stored);
-  return { reply: set ? old : stored, wrote: true };
+  return { reply: set ? old : stored, wrote: grown || stored !== old };
 }
 
 function bitField(ctx: Context, argv: readonly string[], readOnly: boolean): Reply {
@@ -107,10 +108,14 @@ function bitField(ctx: Context, argv: readonly string[], readOnly: boolean): Rep
   const reach = writes.reduce((most, { offset, width }) => Math.max(most, Math.ceil((offset + width) / 8)), 0);
   const padded = padBytes(text ?? '', reach);
   const bytes = Buffer.from(padded, 'latin1');
-  const results = operations.map((operation) => perform(bytes, operation));
+  const results = operations.map((operation) => perform(bytes, operation, padded !== text));
   if (writes.length > 0) {
-    ctx.store.put(key, bytes.toString('latin1'));
-    if (results.some(({ wrote }) => wrote) || padded !== text) ctx.store.changed(key, '$', 'setbit');
+    ctx.store.put(key, bytes.toString('latin1')).form = 'raw';
+    const changes = results.filter(({ wrote }) => wrote).length;
+    if (changes > 0) {
+      ctx.store.changed(key, '$', 'setbit');
+      ctx.store.host.dirty += changes - 1;
+    }
   }
   return results.map(({ reply }) => reply);
 }

@@ -29,12 +29,16 @@ function setBit(ctx: Context, argv: readonly string[]): Reply {
   const offset = readBitOffset(offsetText);
   if (bitText !== '0' && bitText !== '1') fail('bit is not an integer or out of range');
   const at = Math.floor(offset / 8);
-  const text = padBytes(ctx.store.getString(key) ?? '', at + 1);
+  const before = ctx.store.getString(key);
+  const text = padBytes(before ?? '', at + 1);
   const mask = 0x80 >> (offset % 8);
   const byte = text.charCodeAt(at);
   const changed = bitText === '1' ? byte | mask : byte & ~mask;
-  ctx.store.put(key, text.slice(0, at) + String.fromCharCode(changed) + text.slice(at + 1));
-  ctx.store.changed(key, '$', 'setbit');
+  const same = before?.length === text.length && changed === byte;
+  // A string whose bits were asked for is raw from then on, changed or not.
+  const after = same ? text : text.slice(0, at) + String.fromCharCode(changed) + text.slice(at + 1);
+  ctx.store.put(key, after).form = 'raw';
+  if (!same) ctx.store.changed(key, '$', 'setbit');
   return (byte & mask) === 0 ? 0 : 1;
 }
 
@@ -140,7 +144,7 @@ function bitOperation(ctx: Context, argv: readonly string[]): Reply {
     result[at] = byte;
   }
   if (length > 0) {
-    ctx.store.replace(target, result.toString('latin1'));
+    ctx.store.replace(target, result.toString('latin1')).form = 'raw';
     ctx.store.changed(target, '$', 'set');
   } else if (ctx.store.delete(target)) {
     ctx.store.changed(target, 'g', 'del');

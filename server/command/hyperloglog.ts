@@ -19,7 +19,7 @@ function limited(ctx: Context, sketch: Sketch): Sketch {
 }
 
 export function saveSketch(ctx: Context, key: string, sketch: Sketch): void {
-  ctx.store.put(key, sketch.print());
+  ctx.store.put(key, sketch.print()).form = 'raw';
   ctx.store.changed(key, '$', 'pfadd');
 }
 

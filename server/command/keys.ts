@@ -66,7 +66,7 @@ function moveEntry(from: Store, entry: Entry, to: Store, key: string): void {
 function rename(ctx: Context, argv: readonly string[], onlyNew: boolean): Reply {
   const [, source, target] = argv as [string, string, string];
   const store = ctx.store;
-  const entry = store.peek(source);
+  const entry = store.use(source);
   if (entry === undefined) return noSuchKey;
   if (source === target) return onlyNew ? 0 : OK;
   if (onlyNew && store.has(target)) return 0;

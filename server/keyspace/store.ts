@@ -133,6 +133,13 @@ export class Store {
     return entry;
   }
 
+  /** As find(), for writes: neither a hit nor a miss. */
+  use(key: string): Entry | undefined {
+    const entry = this.peek(key);
+    if (entry !== undefined) this.#touch(entry);
+    return entry;
+  }
+
   /** Milliseconds since the last touch. */
   idleMs(entry: Entry): number {
     return this.host.access.idleMs(entry.accessed);
