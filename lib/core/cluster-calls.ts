@@ -46,12 +46,12 @@ export interface CallEvents {
 const special = CallFlag.blocking | CallFlag.subscribing;
 
 export class ClusterCalls implements ClientBackend {
-  readonly oneNode = false;
+  readonly oneNode: boolean = false;
   readonly friendlyErrors: boolean;
   readonly dispatcher: Router;
   readonly cache: NearCache | undefined;
   /** What SCRIPT LOAD has loaded. */
-  readonly scripts = new LoadedScripts();
+  readonly scripts: LoadedScripts = new LoadedScripts();
   readonly #options: ClusterOptions;
   readonly #world: World;
   readonly #lifecycle: Lifecycle;

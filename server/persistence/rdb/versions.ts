@@ -13,7 +13,7 @@ export function isReadableVersion(version: number): boolean {
 }
 
 /** For the message that refuses another one. */
-export const readableVersions = `1 to ${newestOfRedis} and ${valkey}`;
+export const readableVersions: string = `1 to ${newestOfRedis} and ${valkey}`;
 
 const expiringFields = 'a hash whose fields expire on their own';
 const ofAModule = 'a value of a module';
