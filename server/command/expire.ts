@@ -66,7 +66,7 @@ function expire(ctx: Context, argv: readonly string[], unit: string, name: strin
   // A deadline before the epoch reads as "none" otherwise.
   store.setDeadline(entry, Math.max(0, at));
   store.changed(key, 'g', 'expire');
-  ctx.propagate(['PEXPIREAT', key, String(at)]);
+  ctx.propagate(['PEXPIREAT', key, String(at), ...argv.slice(3)]);
   return 1;
 }
 

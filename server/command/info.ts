@@ -36,7 +36,13 @@ function serverLines(engine: Engine): Lines {
     `config_file:${engine.hooks.configFile?.() ?? ''}`,
     'io_threads_active:0',
     'server_name:lingcache',
+    ...shutdownLines(engine),
   ];
+}
+
+function shutdownLines(engine: Engine): Lines {
+  const ms = engine.hooks.shutdownMs?.();
+  return ms === undefined ? [] : [`shutdown_in_milliseconds:${ms}`];
 }
 
 function clientLines(engine: Engine): Lines {
@@ -92,7 +98,7 @@ function statsLines(engine: Engine): Lines {
     'expired_time_cap_reached_count:0',
     'expire_cycle_cpu_milliseconds:0',
     `evicted_keys:${engine.memory.evicted}`,
-    'evicted_clients:0',
+    `evicted_clients:${engine.clientMemory.evicted}`,
     `total_eviction_exceeded_time:${Math.floor(exceeded.total)}`,
     `current_eviction_exceeded_time:${Math.floor(exceeded.current)}`,
     `keyspace_hits:${databases.hits}`,
@@ -110,6 +116,8 @@ function statsLines(engine: Engine): Lines {
     'active_defrag_key_misses:0',
     'total_active_defrag_time:0',
     'current_active_defrag_time:0',
+    `client_query_buffer_limit_disconnections:${stats.queryLimitClosings}`,
+    `client_output_buffer_limit_disconnections:${stats.outputLimitClosings}`,
     `tracking_total_keys:${tracking.counts.keys}`,
     `tracking_total_items:${tracking.counts.items}`,
     `tracking_total_prefixes:${tracking.counts.prefixes}`,
@@ -192,7 +200,7 @@ function latencyLines(engine: Engine): Lines {
 }
 
 function errorLines(engine: Engine): Lines {
-  return [...engine.errorCodes].map(([code, count]) => `errorstat_${code}:count=${count}`);
+  return [...engine.errorCodes].sort().map(([code, count]) => `errorstat_${code}:count=${count}`);
 }
 
 function keyspaceLines(engine: Engine): Lines {

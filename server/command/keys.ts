@@ -72,7 +72,7 @@ function rename(ctx: Context, argv: readonly string[], onlyNew: boolean): Reply 
   if (onlyNew && store.has(target)) return 0;
   moveEntry(store, entry, store, target);
   store.changed(source, 'g', 'rename_from');
-  store.changed(target, 'g', 'rename_to');
+  store.changed(target, 'g', 'rename_to', 0);
   return onlyNew ? 1 : OK;
 }
 
@@ -89,7 +89,7 @@ function copy(engine: Engine, client: Client, argv: readonly string[]): Reply {
     } else syntaxError();
   }
   if (to === client.store && source === target) fail('source and destination objects are the same');
-  const entry = client.store.find(source);
+  const entry = client.store.asReader(() => client.store.find(source));
   if (entry === undefined) return 0;
   if (to.has(target)) {
     if (!replace) return 0;
@@ -111,7 +111,7 @@ function move(engine: Engine, client: Client, argv: readonly string[]): Reply {
   if (entry === undefined || to.has(key)) return 0;
   moveEntry(client.store, entry, to, key);
   client.store.changed(key, 'g', 'move_from');
-  to.changed(key, 'g', 'move_to');
+  to.changed(key, 'g', 'move_to', 0);
   return 1;
 }
 
@@ -168,13 +168,16 @@ function readFlushMode(argv: readonly string[]): void {
 
 function flush(engine: Engine, client: Client, argv: readonly string[], stores: readonly Store[]): Reply {
   readFlushMode(argv);
+  const { databases, hooks } = engine;
+  const keys = stores.reduce((sum, { size }) => sum + size, 0);
   const lazily =
     sameWord(argv[1], 'async') || (argv[1] === undefined && engine.config.flag('lazyfree-lazy-user-flush'));
-  if (lazily) for (const store of stores) engine.databases.lazyFreed += store.size;
-  engine.databases.clear(stores);
+  if (lazily) databases.lazyFreed += keys;
+  databases.clear(stores);
+  databases.dirty += keys;
+  if (stores.length === databases.stores.length && sameWord(argv[0], 'flushall')) hooks.onFlushAll?.();
   // An empty database is flushed on the replicas too: theirs may not be.
-  engine.databases.dirty++;
-  client.propagate([argv[0]!.toUpperCase()]);
+  if (keys === 0) engine.effect(client.store, argv);
   return OK;
 }
 

@@ -4,6 +4,7 @@ import { OK, type Reply, ReplyError, Verbatim } from '../../lib/wire/reply.ts';
 import { refusal } from '../config/config.ts';
 import type { Client } from '../engine/client.ts';
 import type { Engine, RefusedParameter } from '../engine/engine.ts';
+import { isEnabled } from '../engine/guarded.ts';
 import { type CommandGroup, Later, type Outcome } from '../engine/registry.ts';
 import { fail, readAtLeast, readLong, sameWord, syntaxError } from '../keyspace/arguments.ts';
 import { info } from './info.ts';
@@ -14,24 +15,20 @@ function setConfig(engine: Engine, client: Client, argv: readonly string[]): Out
   for (let at = 2; at < argv.length; at += 2) pairs.push([argv[at]!, argv[at + 1]!]);
   const names = pairs.map(([name]) => name.toLowerCase());
   const before = names.map((name): [string, string] => [name, engine.config.get(name)]);
-  const guard = engine.config.get('enable-protected-configs');
-  const unguarded = guard === 'yes' || (guard === 'local' && isLocal(client));
+  const unguarded = isEnabled(engine.config, client, 'enable-protected-configs');
   const refused = engine.config.set(pairs, { quietly: true, unguarded });
   if (refused !== undefined) return new ReplyError(`ERR ${refused}`);
-  const dir = names.indexOf('dir');
-  if (dir >= 0) {
-    const entered = engine.hooks.enterDir?.(pairs[dir]![1]) ?? { why: 'no files are kept' };
-    if ('why' in entered) {
-      restore(engine, before);
-      return new ReplyError(`ERR ${refusal('dir', entered.why)}`);
-    }
-    engine.config.put('dir', entered.path);
-  }
-  const doors = before.filter(([name, value]) => isDoor(name) && engine.config.get(name) !== value);
   const undo = ({ name, why }: RefusedParameter): ReplyError => {
     restore(engine, before);
     return new ReplyError(`ERR ${refusal(name, why)}`);
   };
+  if (names.includes('dir')) {
+    const why = engine.hooks.onDirSet?.(before[names.indexOf('dir')]![1]);
+    if (why !== undefined) return undo({ name: 'dir', why });
+  }
+  const unlogged = names.includes('appendonly') ? engine.hooks.onLogSet?.() : undefined;
+  if (unlogged !== undefined) return undo({ name: 'appendonly', why: unlogged });
+  const doors = before.filter(([name, value]) => isDoor(name) && engine.config.get(name) !== value);
   if (doors.length === 0) {
     engine.config.tell(names);
     return OK;
@@ -51,11 +48,6 @@ function setConfig(engine: Engine, client: Client, argv: readonly string[]): Out
     );
     return () => undefined;
   });
-}
-
-/** From this machine, or over a unix socket. */
-function isLocal({ outlet: { address } }: Client): boolean {
-  return address.startsWith('127.') || address.startsWith('[::1]') || address.startsWith('/');
 }
 
 function restore(engine: Engine, before: readonly (readonly [string, string])[]): void {
@@ -110,11 +102,14 @@ function resetStats(engine: Engine): Reply {
     rejected: 0,
     rejectedConnections: 0,
     errors: 0,
+    outputLimitClosings: 0,
+    queryLimitClosings: 0,
     input: 0,
     output: 0,
   });
   engine.errorCodes.clear();
   engine.memory.resetStats();
+  engine.clientMemory.evicted = 0;
   engine.access.acl.resetCounts();
   engine.databases.hits = 0;
   engine.databases.misses = 0;

@@ -68,7 +68,7 @@ dbfilename s# dump.rdb
 dir s#
 disable-thp b! yes
 dynamic-hz b yes
-enable-debug-command e:no,yes,local! yes
+enable-debug-command e:no,yes,local! no
 enable-module-command e:no,yes,local! no
 enable-protected-configs e:no,yes,local! no
 hash-max-listpack-entries nu:0:9223372036854775807 512
@@ -119,7 +119,7 @@ pidfile s!
 port n:0:65535 6379
 proc-title-template s {title} {listen-addr} {server-mode}
 propagation-error-behavior e:ignore,panic,panic-on-replicas ignore
-protected-mode b no
+protected-mode b yes
 proto-max-bulk-len m:1048576:9223372036854775807 536870912
 rdb-del-sync-files b no
 rdb-key-save-delay n:-2147483648:2147483647? 0

@@ -11,6 +11,7 @@ import type { GuardRequest } from '../cluster/guard.ts';
 import { randomId } from '../cluster/ids.ts';
 import { Config } from '../config/config.ts';
 import { Eviction, type EvictionHost } from '../eviction/eviction.ts';
+import { OversizedReply } from '../keyspace/arguments.ts';
 import { Databases } from '../keyspace/databases.ts';
 import type { EventKind, Store } from '../keyspace/store.ts';
 import type { TrackingRequest } from '../tracking/mode.ts';
@@ -18,7 +19,10 @@ import { Tracking } from '../tracking/tracking.ts';
 import { Access } from './access.ts';
 import { BlockedClients } from './blocking.ts';
 import { Client, type Outlet } from './client.ts';
+import { describeClient } from './client-info.ts';
+import { ClientMemory } from './client-memory.ts';
 import { DebugWords } from './debug-words.ts';
+import { BrowserGuard } from './guarded.ts';
 import { keepKeyspaceSettings } from './keyspace-settings.ts';
 import { LatencyHistogram, LatencyMonitor } from './latency.ts';
 import { BufferBytes } from './memory.ts';
@@ -86,12 +90,18 @@ export interface EngineHooks {
    * being as they were, or undefined.
    */
   onAddressesSet?: (names: readonly string[], done: (refused: RefusedParameter | undefined) => void) => void;
+  /** CONFIG SET dir, which was `before` until now: why it cannot be, or undefined. */
+  onDirSet?: (before: string) => string | undefined;
+  /** Milliseconds until a shutdown under way no longer waits for replicas; undefined: none is. */
+  shutdownMs?: () => number | undefined;
+  /** FLUSHALL has deleted everything. */
+  onFlushAll?: () => void;
+  /** `appendonly` was set: why it cannot be followed, or undefined. */
+  onLogSet?: () => string | undefined;
   /** The ACL file; undefined when there is none. `load()` gives the refusal, `save()` whether it is written. */
   aclFile?: () => { load(): string | undefined; save(): boolean } | undefined;
   /** CONFIG REWRITE: the refusal, or undefined. */
   onConfigRewrite?: () => ReplyError | undefined;
-  /** CONFIG SET dir: makes it the place of this node's files; the absolute path, or why not. */
-  enterDir?: (path: string) => { readonly path: string } | { readonly why: string };
   /** DEBUG SLEEP of a process of its own: returns after `ms`. */
   blockFor?: (ms: number) => void;
   /** DEBUG SLEEP of a node inside a program: answers nobody for `ms`, then calls `done`. Gives what ends it early. */
@@ -114,6 +124,10 @@ export interface Stats {
   rejected: number;
   /** Error replies. */
   errors: number;
+  /** Clients closed because too much waited for them. */
+  outputLimitClosings: number;
+  /** Clients closed because they had sent too much that could not be run. */
+  queryLimitClosings: number;
   /** Bytes. */
   input: number;
   output: number;
@@ -153,8 +167,10 @@ export class Engine {
   readonly rates: Rates;
   readonly tracking: Tracking<Client> = new Tracking(this.clients);
   readonly pauses: Pauses;
+  readonly clientMemory: ClientMemory;
   readonly slowLog: SlowLog;
   readonly access: Access;
+  readonly browserGuard: BrowserGuard;
   readonly started: number;
   readonly clusterEnabled: boolean;
   /** Written by the node: answers LOADING, MASTERDOWN and READONLY. */
@@ -169,6 +185,8 @@ export class Engine {
     commands: 0,
     rejected: 0,
     errors: 0,
+    outputLimitClosings: 0,
+    queryLimitClosings: 0,
     input: 0,
     output: 0,
   };
@@ -194,6 +212,11 @@ export class Engine {
     });
     keepKeyspaceSettings(this.config, this.databases);
     this.slowLog = new SlowLog(this.config);
+    this.clientMemory = new ClientMemory({
+      config: this.config,
+      clients: this.clients,
+      onEvict: (client) => this.world.log(`Evicting client: ${describeClient(client)}`),
+    });
     this.latency = new LatencyMonitor(this.world, this.config);
     this.bufferBytes = new BufferBytes(this.world, this.clients);
     this.rates = new Rates(this.world, this.stats);
@@ -207,6 +230,7 @@ export class Engine {
     this.databases.onReady = (store, key) => this.blocked.ready(store, key);
     this.databases.onExpired = (store, key) => this.#collect(store.index, ['DEL', key]);
     this.access = new Access(this);
+    this.browserGuard = new BrowserGuard(this.world);
     this.config.onChange((name) => {
       if (name === 'notify-keyspace-events') this.#listenToEvents();
       if (name.startsWith('maxmemory')) this.#limitMemory();
@@ -245,6 +269,7 @@ export class Engine {
     this.pubsub.drop(client);
     this.monitors.delete(client);
     this.tracking.stop(client);
+    this.clientMemory.drop(client);
     this.clients.delete(client.id);
   }
 
@@ -281,6 +306,7 @@ export class Engine {
     if (outcome instanceof ReplyError) {
       command.failed++;
       this.countError(outcome);
+      if (outcome instanceof OversizedReply) client.outlet.refuseOutput?.(outcome.bytes);
     }
     return outcome;
   }
@@ -305,6 +331,7 @@ export class Engine {
     this.blocked.serve((client, argv, retry) => {
       const dirty = this.databases.dirty;
       const outer = this.tracking.enter(client);
+      this.databases.reading = true;
       let reply: Reply | undefined;
       try {
         reply = retry();
@@ -379,6 +406,7 @@ export class Engine {
   #call(client: Client, command: Command<Client>, argv: readonly string[]): Outcome {
     command.calls++;
     this.stats.commands++;
+    this.databases.reading = (command.row.flags & Flag.write) === 0;
     try {
       return command.handler(client, argv);
     } catch (error) {

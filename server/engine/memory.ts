@@ -2,16 +2,11 @@
 
 import type { World } from '../../lib/base/world.ts';
 import type { Client } from './client.ts';
+import { memoryOf } from './client-memory.ts';
 
-/** A client without anything in its buffers: the session, its socket, its state. */
-const clientBytes = 2048;
 /** How old the sum may be while commands run: milliseconds, and commands. */
 const staleMs = 10;
 const staleUses = 64;
-
-function memoryOf(client: Client): number {
-  return clientBytes + client.outlet.outputBytes() + client.outlet.inputBytes();
-}
 
 /** The sum over all clients, which is not made anew for each command. */
 export class BufferBytes {

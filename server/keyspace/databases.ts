@@ -31,6 +31,7 @@ export class Databases implements StoreHost {
   /** Background work stands still, for tests that look at what it would change. */
   cronPaused = false;
   deletesExpired = true;
+  reading: boolean | undefined = true;
   #timer: Timer | undefined;
 
   constructor(world: World, options: { readonly count?: number; readonly indexSlots?: boolean } = {}) {

@@ -1,8 +1,6 @@
 // How the parts of a node serve each other: what the engine asks of the others, and what the membership does.
 // Owns nothing. Parts are asked for when they are needed: some do not exist yet when these are made.
 
-import { statSync } from 'node:fs';
-import { resolve } from 'node:path';
 import type { ReplyError } from '../../lib/wire/reply.ts';
 import { guard } from '../cluster/guard.ts';
 import type { Engine, EngineHooks } from '../engine/engine.ts';
@@ -11,6 +9,7 @@ import type { ClusterMember, MemberHost } from '../membership/membership.ts';
 import type { Saving } from '../persistence/persistence.ts';
 import type { NodeReplication } from '../replication/replication.ts';
 import { aclFileOf, usersToKeep } from './acl-file.ts';
+import { moveTo } from './dir.ts';
 import type { Doors } from './listeners.ts';
 import type { Shutdown, ShutdownHost } from './shutdown.ts';
 import { dropKeys, dropShardChannels, sendAway } from './slot-loss.ts';
@@ -63,30 +62,23 @@ export function engineHooks(parts: NodeParts, cluster: boolean, configFile: Conf
     replicationFacts: () => parts.replication.facts(),
     onSnapshotLoaded: (facts, expired) => parts.replication.restore(facts, expired),
     diskRefusal: () => parts.saving?.refusal(),
+    onFlushAll: () => parts.saving?.flushed(),
+    shutdownMs: () => parts.shutdown.remainingMs,
     persistenceInfo: () => parts.saving?.info(),
+    onLogSet: () => parts.saving?.followParameter(),
     onAddressesSet: (names, done) => void parts.doors.rebind(names).then(done),
     configFile: () => configFile?.path ?? '',
     ...(configFile && { onConfigRewrite: () => configFile.rewrite(usersToKeep(parts.engine)) }),
     replicationMemory: () => parts.replication.memory(),
     persistenceMemory: () => ({ aofBuffer: parts.saving?.logBuffer ?? 0 }),
-    enterDir: (path) => enterDir(path),
     freezeFor: (ms, done) => parts.freezeFor(ms, done),
+    onDirSet: (before) => moveTo(parts.engine.config, before),
     aclFile: () => aclFileOf(parts.engine),
     onShutdown: (how, done) => {
       if (how === 'abort') done(parts.shutdown.abort());
       else parts.shutdown.begin(how, done);
     },
   };
-}
-
-/** A node may share its process with others: its files move, the process stays where it is. */
-function enterDir(path: string): { readonly path: string } | { readonly why: string } {
-  const place = resolve(path);
-  try {
-    return statSync(place).isDirectory() ? { path: place } : { why: 'Not a directory' };
-  } catch (error) {
-    return { why: (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'No such file or directory' : String(error) };
-  }
 }
 
 function setPause(engine: Engine, purpose: 'failover' | 'shutdown', paused: boolean): void {
@@ -138,7 +130,12 @@ export function shutdownHost(parts: NodeParts): ShutdownHost {
     get lagging() {
       return parts.replication.lagging;
     },
-    pauseWrites: (paused) => setPause(parts.engine, 'shutdown', paused),
+    pauseWrites: (paused) => {
+      setPause(parts.engine, 'shutdown', paused);
+      if (!paused) parts.replication.forgetAsked();
+    },
+    standing: () => (parts.replication.following ? [] : parts.replication.standing()),
+    mayStop: (force) => parts.saving?.mayStop(force) ?? true,
     save: (always) => parts.saving?.saveLast(always) ?? true,
     stop: () => parts.close(),
   };
