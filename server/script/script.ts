@@ -38,6 +38,10 @@ interface Running {
   timer: Timer | undefined;
 }
 
+/** Characters from which on the sum of a text is remembered, and how many are. */
+const longText = 512;
+const maxSums = 128;
+
 /** Milliseconds that a script over its time runs between two looks at other clients. */
 const slice = 10;
 
@@ -69,6 +73,8 @@ export class Scripts implements ScriptHost {
   #interpreter: Interpreter | undefined;
   #running: Running | undefined;
   #bytes = 0;
+  /** Sums of long texts by their length: comparing a text is quicker than summing it up again. */
+  readonly #sums = new Map<number, { readonly text: string; readonly sum: string }>();
 
   constructor(engine: Engine) {
     this.#engine = engine;
@@ -102,9 +108,20 @@ export class Scripts implements ScriptHost {
     return source instanceof ReplyError ? undefined : source.flags;
   }
 
+  /** The SHA1 sum of a script's text. */
+  sumOf(text: string): string {
+    if (text.length < longText) return sha1(text);
+    const known = this.#sums.get(text.length);
+    if (known?.text === text) return known.sum;
+    const sum = sha1(text);
+    if (this.#sums.size >= maxSums) this.#sums.clear();
+    this.#sums.set(text.length, { text, sum });
+    return sum;
+  }
+
   /** Compiles a script unless it is known; gives its sum, or what is wrong with it. */
   load(text: string): string | ReplyError {
-    const sum = sha1(text);
+    const sum = this.sumOf(text);
     if (this.#scripts.has(sum)) return sum;
     const source = readScript(text);
     if (source instanceof ReplyError) return source;
@@ -120,6 +137,7 @@ export class Scripts implements ScriptHost {
   /** Forgets every script, and what the state for them holds. */
   flush(): void {
     this.#scripts.clear();
+    this.#sums.clear();
     this.#bytes = 0;
     this.#interpreter = undefined;
   }
