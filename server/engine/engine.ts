@@ -10,6 +10,7 @@ import { type Reply, ReplyError } from '../../lib/wire/reply.ts';
 import type { GuardRequest } from '../cluster/guard.ts';
 import { randomId } from '../cluster/ids.ts';
 import { Config } from '../config/config.ts';
+import { OversizedReply } from '../keyspace/arguments.ts';
 import { Databases } from '../keyspace/databases.ts';
 import type { EventKind, Store } from '../keyspace/store.ts';
 import type { TrackingRequest } from '../tracking/mode.ts';
@@ -17,6 +18,9 @@ import { Tracking } from '../tracking/tracking.ts';
 import { Access } from './access.ts';
 import { BlockedClients } from './blocking.ts';
 import { Client, type Outlet } from './client.ts';
+import { describeClient } from './client-info.ts';
+import { ClientMemory } from './client-memory.ts';
+import { BrowserGuard } from './guarded.ts';
 import { feedMonitors } from './monitor.ts';
 import { Pauses } from './pauses.ts';
 import { PubSubHub } from './pubsub-hub.ts';
@@ -94,6 +98,14 @@ export interface EngineHooks {
    * being as they were, or undefined.
    */
   onAddressesSet?: (names: readonly string[], done: (refused: RefusedParameter | undefined) => void) => void;
+  /** CONFIG SET dir, which was `before` until now: why it cannot be, or undefined. */
+  onDirSet?: (before: string) => string | undefined;
+  /** Milliseconds until a shutdown under way no longer waits for replicas; undefined: none is. */
+  shutdownMs?: () => number | undefined;
+  /** FLUSHALL has deleted everything. */
+  onFlushAll?: () => void;
+  /** `appendonly` was set: why it cannot be followed, or undefined. */
+  onLogSet?: () => string | undefined;
   /** The ACL file; undefined when there is none. `load()` gives the refusal, `save()` whether it is written. */
   aclFile?: () => { load(): string | undefined; save(): boolean } | undefined;
   /** CONFIG REWRITE: the refusal, or undefined. */
@@ -111,6 +123,10 @@ export interface Stats {
   rejected: number;
   /** Error replies. */
   errors: number;
+  /** Clients closed because too much waited for them. */
+  outputLimitClosings: number;
+  /** Clients closed because they had sent too much that could not be run. */
+  queryLimitClosings: number;
   /** Bytes. */
   input: number;
   output: number;
@@ -145,8 +161,10 @@ export class Engine {
   readonly blocked: BlockedClients = new BlockedClients();
   readonly tracking: Tracking<Client> = new Tracking(this.clients);
   readonly pauses: Pauses;
+  readonly clientMemory: ClientMemory;
   readonly slowLog: SlowLog;
   readonly access: Access;
+  readonly browserGuard: BrowserGuard;
   readonly started: number;
   readonly clusterEnabled: boolean;
   /** Written by the node: answers LOADING, MASTERDOWN and READONLY. */
@@ -171,6 +189,8 @@ export class Engine {
     commands: 0,
     rejected: 0,
     errors: 0,
+    outputLimitClosings: 0,
+    queryLimitClosings: 0,
     input: 0,
     output: 0,
   };
@@ -192,6 +212,11 @@ export class Engine {
       indexSlots: this.clusterEnabled,
     });
     this.slowLog = new SlowLog(this.config);
+    this.clientMemory = new ClientMemory({
+      config: this.config,
+      clients: this.clients,
+      onEvict: (client) => this.world.log(`Evicting client: ${describeClient(client)}`),
+    });
     this.pauses = new Pauses(this.world);
     this.pauses.onChange(() => {
       this.databases.deletesExpired = this.pauses.kind === undefined;
@@ -201,6 +226,7 @@ export class Engine {
     this.databases.onReady = (store, key) => this.blocked.ready(store, key);
     this.databases.onExpired = (store, key) => this.#collect(store.index, ['DEL', key]);
     this.access = new Access(this);
+    this.browserGuard = new BrowserGuard(this.world);
     this.config.onChange((name) => {
       if (name === 'notify-keyspace-events') this.#listenToEvents();
       if (name === 'tracking-table-max-keys') this.#limitTracking();
@@ -229,6 +255,7 @@ export class Engine {
     this.pubsub.drop(client);
     this.monitors.delete(client);
     this.tracking.stop(client);
+    this.clientMemory.drop(client);
     this.clients.delete(client.id);
   }
 
@@ -266,6 +293,7 @@ export class Engine {
     if (outcome instanceof ReplyError) {
       command.failed++;
       if (!(outcome instanceof CountedError)) this.countError(outcome);
+      if (outcome instanceof OversizedReply) client.outlet.refuseOutput?.(outcome.bytes);
     }
     return outcome;
   }
@@ -291,6 +319,7 @@ export class Engine {
     this.blocked.serve((client, argv, retry) => {
       const dirty = this.databases.dirty;
       const outer = this.tracking.enter(client);
+      this.databases.reading = true;
       let reply: Reply | undefined;
       try {
         reply = retry();
@@ -325,6 +354,7 @@ export class Engine {
   #call(client: Client, command: Command<Client>, argv: readonly string[]): Outcome {
     command.calls++;
     this.stats.commands++;
+    this.databases.reading = (command.row.flags & Flag.write) === 0;
     try {
       return command.handler(client, argv);
     } catch (error) {

@@ -25,6 +25,7 @@ export class Databases implements StoreHost {
   activeExpiry = true;
   frozenAt: number | undefined = undefined;
   deletesExpired = true;
+  reading: boolean | undefined = true;
   #timer: Timer | undefined;
 
   constructor(world: World, options: { readonly count?: number; readonly indexSlots?: boolean } = {}) {

@@ -47,6 +47,8 @@ export interface ServerNodeOptions {
   readonly config: Readonly<Record<string, string>> | Config;
   /** CONFIG REWRITE, where there is a file to rewrite. */
   readonly configFile?: ConfigFile;
+  /** Called once the ports are open and before any data is loaded. */
+  readonly onListening?: (port: number) => void;
   /** Called when a promise to keep something on the disk was broken; the node is closing then. */
   readonly onFatal?: (reason: string) => void;
 }
@@ -158,6 +160,7 @@ export class ServerNode {
     }
     loadAclFile(this.engine);
     await this.#doors.open();
+    this.options.onListening?.(this.port);
     if (this.#saving === undefined) return;
     this.engine.add(this.#saving.words());
     // What was logged may be of these.

@@ -9,6 +9,7 @@ import type { ClusterMember, MemberHost } from '../membership/membership.ts';
 import type { Saving } from '../persistence/persistence.ts';
 import type { NodeReplication } from '../replication/replication.ts';
 import { aclFileOf, usersToKeep } from './acl-file.ts';
+import { moveTo } from './dir.ts';
 import type { Doors } from './listeners.ts';
 import type { Shutdown, ShutdownHost } from './shutdown.ts';
 import { dropKeys, dropShardChannels, sendAway } from './slot-loss.ts';
@@ -61,10 +62,14 @@ export function engineHooks(parts: NodeParts, cluster: boolean, configFile: Conf
     replicationFacts: () => parts.replication.facts(),
     onSnapshotLoaded: (facts, expired) => parts.replication.restore(facts, expired),
     diskRefusal: () => parts.saving?.refusal(),
+    onFlushAll: () => parts.saving?.flushed(),
+    shutdownMs: () => parts.shutdown.remainingMs,
     persistenceInfo: () => parts.saving?.info(),
+    onLogSet: () => parts.saving?.followParameter(),
     onAddressesSet: (names, done) => void parts.doors.rebind(names).then(done),
     configFile: () => configFile?.path ?? '',
     ...(configFile && { onConfigRewrite: () => configFile.rewrite(usersToKeep(parts.engine)) }),
+    onDirSet: (before) => moveTo(parts.engine.config, before),
     aclFile: () => aclFileOf(parts.engine),
     onShutdown: (how, done) => {
       if (how === 'abort') done(parts.shutdown.abort());
@@ -128,7 +133,12 @@ export function shutdownHost(parts: NodeParts): ShutdownHost {
     get lagging() {
       return parts.replication.lagging;
     },
-    pauseWrites: (paused) => setPause(parts.engine, 'shutdown', paused),
+    pauseWrites: (paused) => {
+      setPause(parts.engine, 'shutdown', paused);
+      if (!paused) parts.replication.forgetAsked();
+    },
+    standing: () => (parts.replication.following ? [] : parts.replication.standing()),
+    mayStop: (force) => parts.saving?.mayStop(force) ?? true,
     save: (always) => parts.saving?.saveLast(always) ?? true,
     stop: () => parts.close(),
   };

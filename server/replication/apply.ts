@@ -3,6 +3,7 @@
 import { ReplyError } from '../../lib/wire/reply.ts';
 import type { Client } from '../engine/client.ts';
 import type { Engine } from '../engine/engine.ts';
+import { loadDelayMs } from '../engine/load-pace.ts';
 import { nobody, trust, trusted, wellFormed, withoutExpiry } from '../engine/replay.ts';
 import { serverVersion } from '../engine/version.ts';
 import { Databases } from '../keyspace/databases.ts';
@@ -22,8 +23,14 @@ export function startLoading(engine: Engine, onFinish: (facts: ReadonlyMap<strin
   const { sink, summary } = loadSink(beside, { dropExpired: false });
   // Who has nothing to show is not ready; who has an old copy may show it.
   engine.copying = stores.every(({ size }) => size === 0);
+  let paced = 0;
   return {
     sink,
+    delayMs: () => {
+      const keys = summary.keys - paced;
+      paced = summary.keys;
+      return loadDelayMs(engine, keys);
+    },
     finish: () => {
       engine.copying = false;
       for (const store of stores) store.swapWith(beside.stores[store.index]!);
