@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { nodesText } from '../../server/cluster/text.ts';
 import { type BundledCluster, startCluster } from '../../server/index.ts';
+import { fuzzAof } from '../fault/fuzz-aof.ts';
 import { type Chance, type InputReport, reportText } from '../fault/fuzz-kit.ts';
 import { fuzzNodes } from '../fault/fuzz-nodes.ts';
 import { fuzzPsync } from '../fault/fuzz-psync.ts';
@@ -117,6 +118,7 @@ async function fuzzPackets(runs: number, seed: number): Promise<boolean> {
 type Fuzz = (runs: number, chance: Chance, against: boolean) => Promise<InputReport>;
 
 const others: Readonly<Record<string, Fuzz>> = {
+  aof: fuzzAof,
   rdb: fuzzRdb,
   restore: fuzzRestore,
   psync: fuzzPsync,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { chanceFrom } from '../unit/server/bus/packet-kit.ts';
+import { fuzzAof } from './fuzz-aof.ts';
 import type { Chance } from './fuzz-kit.ts';
 import { fuzzNodes } from './fuzz-nodes.ts';
 import { fuzzPsync } from './fuzz-psync.ts';
@@ -19,6 +20,7 @@ describe('bad input', function () {
     ['RDB files', fuzzRdb, 800],
     ['payloads of RESTORE', (runs: number, chance: Chance) => fuzzRestore(runs, chance, false), 800],
     ['answers, copies and streams of a master', fuzzPsync, 200],
+    ['append only files and manifests', fuzzAof, 1500],
     ['cluster configurations', fuzzNodes, 800],
     ['scripts', fuzzScripts, 1500],
   ] as const) {
