@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { ManualWorld } from '../../../lib/base/world.ts';
 import { ReplyError } from '../../../lib/wire/reply.ts';
-import { randomCall, randomRules } from '../../kit/acl-words.ts';
+import { isReadOtherwise, randomCall, randomRules } from '../../kit/acl-words.ts';
 import { RespClient } from '../../kit/resp-client.ts';
 import { pairForSuite } from './pair.ts';
 
@@ -48,8 +48,7 @@ describe('random access rules, beside redis-server', function () {
     for (let round = 0; round < rounds; round++) {
       const name = `user${round % 7}`;
       const rules = randomRules(world);
-      // redis-server 7.0 takes the one, and dies when it has to print it; and prints the other as what it is not.
-      if (rules.some((rule) => /%~|^[+(].*\|.* /.test(rule))) continue;
+      if (isReadOtherwise(rules)) continue;
       if ((await same('ACL', 'SETUSER', name, ...rules)) === 'OK') accepted++;
       if (round % 3 === 0) await same('ACL', 'GETUSER', name);
       for (let call = 0; call < callsPerRound; call++) await same('ACL', 'DRYRUN', name, ...randomCall(world));
