@@ -26,9 +26,10 @@ import type { ClusterOptions } from '../options/options.ts';
 import { ClusterSubscriber } from '../pubsub/cluster-subscriber.ts';
 import type { Deadlines } from '../router/deadlines.ts';
 import { NodePool, type PooledNode } from '../router/node-pool.ts';
+import type { ReadChoice } from '../router/node-selector.ts';
 import { ReadMonitor } from '../router/read-monitor.ts';
 import type { ReadPolicy } from '../router/read-policy.ts';
-import { type ReadChoice, Router } from '../router/router.ts';
+import { Router } from '../router/router.ts';
 import { lossOf } from '../router/verdict.ts';
 import type { Refresher } from '../topology/refresher.ts';
 import { parseKey, type Seed, type StartupNode } from '../topology/seeds.ts';
@@ -97,7 +98,7 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> {
     );
     this.pool = this.#makePool();
     this.nodes = new NodeClients(client, makeNode, options, () => this.pool, world);
-    this.reads = readPolicyOf(options, (key) => this.router.usable(key), world);
+    this.reads = readPolicyOf(options, (key) => this.pool.usable(key), world);
     this.router = this.#makeRouter();
     this.#topology = this.#makeTopology();
     this.#readMonitor = this.#makeReadMonitor();
@@ -138,22 +139,27 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> {
     if (this.status === 'end') return 'OK';
     const limit = this.#options.quitTimeout ?? this.#options.redisOptions?.quitTimeout ?? defaultQuitTimeout;
     let late = false;
-    const parting = this.#part(() => late || this.status === 'end');
+    let refusal: Error | undefined;
+    const parting = this.#part(() => late || this.status === 'end').then((refused) => {
+      refusal = refused;
+    });
     late = await outlasts(parting, limit, this.#world);
     const { parked } = this.router;
     if (late) this.#closeAtOnce(quitTimeoutError(limit, awaitedBy(this.pool, parked, this.lifecycle.held)));
     else this.#close(new AbortError('Connection is closed.', { code: 'ERR_CLOSED' }), false);
+    if (refusal !== undefined) throw refusal;
     return 'OK';
   }
 
-  async #part(over: () => boolean): Promise<void> {
+  /** Resolves with what a node answered to QUIT that was no OK. */
+  async #part(over: () => boolean): Promise<Error | undefined> {
     if (this.lifecycle.held > 0 && this.status !== 'wait') await this.#loop.nextOutcome();
-    if (over()) return;
+    if (over()) return undefined;
     if (this.status !== 'disconnecting') this.lifecycle.become('disconnecting');
     await drain(this.pool, () => this.router.parked, this.#world, over);
-    if (over()) return;
+    if (over()) return undefined;
     await this.#subscriber.settled();
-    await sayGoodbye(this.pool);
+    return sayGoodbye(this.pool);
   }
 
   async #connectOnce(superseded: () => boolean): Promise<void> {

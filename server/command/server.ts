@@ -94,10 +94,13 @@ function resetStats(engine: Engine): Reply {
     rejected: 0,
     rejectedConnections: 0,
     errors: 0,
+    outputLimitClosings: 0,
+    queryLimitClosings: 0,
     input: 0,
     output: 0,
   });
   engine.errorCodes.clear();
+  engine.clientMemory.evicted = 0;
   engine.access.acl.resetCounts();
   engine.databases.hits = 0;
   engine.databases.misses = 0;

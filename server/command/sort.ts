@@ -80,7 +80,7 @@ function lookUp(ctx: Context, pattern: string, element: string): string | undefi
   const arrow = pattern.indexOf('->', star);
   const hashed = arrow >= 0 && arrow + 2 < pattern.length;
   const key = pattern.slice(0, star) + element + pattern.slice(star + 1, hashed ? arrow : undefined);
-  const value = ctx.store.get(key);
+  const value = ctx.store.asReader(() => ctx.store.get(key));
   if (!hashed) return typeof value === 'string' ? value : undefined;
   if (typeof value !== 'object' || value.type !== 'hash') return undefined;
   return (value as HashValue).get(pattern.slice(arrow + 2));
@@ -92,7 +92,7 @@ interface Source {
 }
 
 function elementsAt(ctx: Context, key: string, descending: boolean): Source {
-  const value = ctx.store.get(key);
+  const value = ctx.store.asReader(() => ctx.store.get(key));
   if (value === undefined) return { elements: [], type: 'list' };
   if (typeof value === 'object') {
     if (value.type === 'list') return { elements: [...(value as ListValue)], type: 'list' };
@@ -156,8 +156,8 @@ function sort(ctx: Context, argv: readonly string[], rules: SortRules): Reply {
   const { target } = options;
   if (rows.length > 0) {
     ctx.store.replace(target, ListValue.from(rows.map((row) => row ?? '')));
-    ctx.store.changed(target, 'l', 'sortstore');
-  } else if (ctx.store.delete(target)) {
+    ctx.store.changed(target, 'l', 'sortstore', rows.length);
+  } else if (ctx.store.drop(target)) {
     ctx.store.changed(target, 'g', 'del');
   }
   return rows.length;

@@ -79,7 +79,7 @@ interface Want {
 }
 
 function readWant(ctx: Context, options: ReadOptions, key: string, idText: string): Want {
-  const stream = streamAt(ctx, key);
+  const stream = ctx.store.asReader(() => streamAt(ctx, key));
   if (options.group !== undefined && stream?.groups.get(options.group) === undefined) {
     throw new ReplyError(
       `NOGROUP No such key '${key}' or consumer group '${options.group}' in XREADGROUP with GROUP option`,
@@ -175,16 +175,17 @@ function readGrouped(ctx: Context, options: ReadOptions, wants: readonly Want[])
     let consumer = group.consumer(options.consumer);
     if (consumer === undefined) {
       consumer = group.addConsumer(options.consumer, ctx.store.now());
-      ctx.store.changed(want.key, 't', 'xgroup-createconsumer');
-      delivery.effects.push(['XGROUP', 'CREATECONSUMER', want.key, group.name, consumer.name]);
+      ctx.store.altered(want.key, 't', 'xgroup-createconsumer');
+      // Otherwise the claims of what it gets make it at the replicas, too.
+      if (options.noAck) delivery.effects.push(['XGROUP', 'CREATECONSUMER', want.key, group.name, consumer.name]);
     }
     consumer.seenAt = ctx.store.now();
     if (!want.fresh) {
       rows.push([want.key, history(ctx, stream, consumer, want, options.count)]);
     } else {
       rows.push([want.key, deliver(delivery, want.key, stream, group, consumer)]);
-      ctx.store.host.dirty += 1;
     }
+    ctx.store.host.dirty += 1;
   }
   ctx.propagate(...delivery.effects);
   return rows;

@@ -91,6 +91,7 @@ function enqueue(transaction: Transaction, command: Command<Client>, argv: reado
   transaction.anyFlags |= flags;
   transaction.allFlags &= flags;
   if (replicates.has(name)) transaction.replicates = true;
+  for (const word of argv) transaction.bytes += word.length;
   return QUEUED;
 }
 

@@ -10,6 +10,7 @@ import { type Reply, ReplyError } from '../../lib/wire/reply.ts';
 import type { GuardRequest } from '../cluster/guard.ts';
 import { randomId } from '../cluster/ids.ts';
 import { Config } from '../config/config.ts';
+import { OversizedReply } from '../keyspace/arguments.ts';
 import { Databases } from '../keyspace/databases.ts';
 import type { EventKind, Store } from '../keyspace/store.ts';
 import type { TrackingRequest } from '../tracking/mode.ts';
@@ -17,6 +18,8 @@ import { Tracking } from '../tracking/tracking.ts';
 import { Access } from './access.ts';
 import { BlockedClients } from './blocking.ts';
 import { Client, type Outlet } from './client.ts';
+import { describeClient } from './client-info.ts';
+import { ClientMemory } from './client-memory.ts';
 import { BrowserGuard } from './guarded.ts';
 import { feedMonitors } from './monitor.ts';
 import { Pauses } from './pauses.ts';
@@ -100,6 +103,10 @@ export interface Stats {
   rejected: number;
   /** Error replies. */
   errors: number;
+  /** Clients closed because too much waited for them. */
+  outputLimitClosings: number;
+  /** Clients closed because they had sent too much that could not be run. */
+  queryLimitClosings: number;
   /** Bytes. */
   input: number;
   output: number;
@@ -134,6 +141,7 @@ export class Engine {
   readonly blocked: BlockedClients = new BlockedClients();
   readonly tracking: Tracking<Client> = new Tracking(this.clients);
   readonly pauses: Pauses;
+  readonly clientMemory: ClientMemory;
   readonly slowLog: SlowLog;
   readonly access: Access;
   readonly browserGuard: BrowserGuard;
@@ -151,6 +159,8 @@ export class Engine {
     commands: 0,
     rejected: 0,
     errors: 0,
+    outputLimitClosings: 0,
+    queryLimitClosings: 0,
     input: 0,
     output: 0,
   };
@@ -172,6 +182,11 @@ export class Engine {
       indexSlots: this.clusterEnabled,
     });
     this.slowLog = new SlowLog(this.config);
+    this.clientMemory = new ClientMemory({
+      config: this.config,
+      clients: this.clients,
+      onEvict: (client) => this.world.log(`Evicting client: ${describeClient(client)}`),
+    });
     this.pauses = new Pauses(this.world);
     this.pauses.onChange(() => {
       this.databases.deletesExpired = this.pauses.kind === undefined;
@@ -210,6 +225,7 @@ export class Engine {
     this.pubsub.drop(client);
     this.monitors.delete(client);
     this.tracking.stop(client);
+    this.clientMemory.drop(client);
     this.clients.delete(client.id);
   }
 
@@ -247,6 +263,7 @@ export class Engine {
     if (outcome instanceof ReplyError) {
       command.failed++;
       this.countError(outcome);
+      if (outcome instanceof OversizedReply) client.outlet.refuseOutput?.(outcome.bytes);
     }
     return outcome;
   }
@@ -271,6 +288,7 @@ export class Engine {
     this.blocked.serve((client, argv, retry) => {
       const dirty = this.databases.dirty;
       const outer = this.tracking.enter(client);
+      this.databases.reading = true;
       let reply: Reply | undefined;
       try {
         reply = retry();
@@ -305,6 +323,7 @@ export class Engine {
   #call(client: Client, command: Command<Client>, argv: readonly string[]): Outcome {
     command.calls++;
     this.stats.commands++;
+    this.databases.reading = (command.row.flags & Flag.write) === 0;
     try {
       return command.handler(client, argv);
     } catch (error) {

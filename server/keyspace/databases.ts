@@ -24,6 +24,7 @@ export class Databases implements StoreHost {
   onEmptied: (() => void) | undefined = undefined;
   activeExpiry = true;
   deletesExpired = true;
+  reading: boolean | undefined = true;
   #timer: Timer | undefined;
 
   constructor(world: World, options: { readonly count?: number; readonly indexSlots?: boolean } = {}) {

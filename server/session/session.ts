@@ -10,7 +10,10 @@ import type { Timer } from '../../lib/base/world.ts';
 import { Push, type Reply, ReplyError } from '../../lib/wire/reply.ts';
 import { ReplyWriter } from '../../lib/wire/reply-writer.ts';
 import { RequestDecoder, RequestError } from '../../lib/wire/request-decoder.ts';
+import type { OutputLimit } from '../config/config.ts';
 import type { Client, Outlet } from '../engine/client.ts';
+import { describeClient } from '../engine/client-info.ts';
+import { fixedOutputBytes, outputOf } from '../engine/client-memory.ts';
 import { execute } from '../engine/dispatch.ts';
 import type { Engine } from '../engine/engine.ts';
 import { formatDouble } from '../engine/replies.ts';
@@ -28,6 +31,7 @@ export class Session implements Outlet {
   readonly fd: number;
   readonly local: boolean;
   readonly secure: boolean;
+  readonly unix: boolean;
   readonly #engine: Engine;
   readonly #socket: Socket;
   readonly #decoder: RequestDecoder;
@@ -36,7 +40,8 @@ export class Session implements Outlet {
   #flushing = false;
   #closing = false;
   #stalled = false;
-  #highWater = outputHighWater;
+  /** Bytes of replies, in the middle of a pipeline, that are worth a look. */
+  #highWater = fixedOutputBytes;
   #softSince: number | undefined;
   #softTimer: Timer | undefined;
   readonly #flushHeld = (): void => this.#flush();
@@ -48,6 +53,7 @@ export class Session implements Outlet {
     this.fd = fd;
     this.local = path !== undefined || isLoopback(socket.remoteAddress);
     this.secure = socket instanceof TLSSocket;
+    this.unix = path !== undefined;
     this.address = path === undefined ? join(socket.remoteAddress, socket.remotePort) : `${path}:0`;
     this.localAddress = path === undefined ? join(socket.localAddress, socket.localPort) : `${path}:0`;
     this.#decoder = new RequestDecoder({
@@ -67,10 +73,10 @@ export class Session implements Outlet {
     if (this.#closing) return;
     if (this.client.replies !== 'on' && !(reply instanceof Push)) return;
     this.#writer.write(reply);
-    if (!this.#running) {
-      this.#scheduleFlush();
-      this.#checkLimits();
-    }
+    if (this.#running) return;
+    this.#scheduleFlush();
+    if (this.#writer.size > this.#highWater) this.#checkLimits();
+    this.#noteMemory();
   }
 
   settle(reply: Reply | undefined): void {
@@ -97,7 +103,7 @@ export class Session implements Outlet {
 
   restrict(restricted: boolean): void {
     this.#decoder.restricted = restricted;
-    this.#highWater = restricted ? strangersHighWater : outputHighWater;
+    this.#highWater = restricted ? strangersHighWater : fixedOutputBytes;
   }
 
   outputBytes(): number {
@@ -106,6 +112,10 @@ export class Session implements Outlet {
 
   inputBytes(): number {
     return this.#decoder.buffered;
+  }
+
+  parsedBytes(): number {
+    return this.#decoder.parsed;
   }
 
   /**
@@ -127,11 +137,16 @@ export class Session implements Outlet {
       return;
     }
     this.#decoder.feed(bytes);
-    if (this.client.parking !== undefined || this.#stalled) {
-      if (this.#decoder.buffered > this.#engine.config.number('client-query-buffer-limit')) this.close(false);
-      return;
-    }
-    this.#run();
+    if (this.#engine.clientMemory.limit > 0 && !this.#engine.clientMemory.admit(this.client)) return;
+    if (this.client.parking !== undefined || this.#stalled) this.#checkQuery();
+    else this.#run();
+  }
+
+  /** Who does not read, or waits, may not send without end either. */
+  #checkQuery(): void {
+    if (this.#decoder.buffered <= this.#engine.config.number('client-query-buffer-limit')) return;
+    this.#engine.stats.queryLimitClosings++;
+    this.close(false);
   }
 
   #run(): void {
@@ -147,7 +162,7 @@ export class Session implements Outlet {
         if (reply !== undefined && client.replies === 'on') this.#writer.write(reply);
         if (client.tracking !== undefined) this.#engine.tracking.sendDeferred(client);
         if (client.replies !== 'on') this.#advanceSkip();
-        if (this.#writer.size > this.#highWater) this.#relieve();
+        if (this.#writer.size > this.#highWater) this.#onMuchOutput();
       }
     } catch (error) {
       this.#writer.write(new ReplyError(`ERR ${this.#explain(error)}`));
@@ -156,6 +171,16 @@ export class Session implements Outlet {
       this.#running = false;
     }
     if (this.#engine.hooks.mayReply?.(this.#flushHeld) !== false) this.#flush();
+    this.#noteMemory();
+  }
+
+  #onMuchOutput(): void {
+    this.#checkLimits();
+    if (this.#writer.size > outputHighWater) this.#flush();
+  }
+
+  #noteMemory(): void {
+    if (this.#engine.clientMemory.limit > 0) this.#engine.clientMemory.note(this.client);
   }
 
   #explain(error: unknown): string {
@@ -193,55 +218,66 @@ export class Session implements Outlet {
       socket.write(piece, 'latin1');
     }
     if (pieces.length > 1) socket.uncork();
-    if (socket.writableLength > outputHighWater) {
+    const waiting = socket.writableLength;
+    if (waiting > outputHighWater) {
       this.#stalled = true;
       // Nor is anything taken in for a client that does not read: its requests wait at its own side.
       socket.pause();
     }
-    this.#checkLimits();
+    if (waiting > this.#highWater) this.#checkLimits();
   }
 
   #onDrain(): void {
-    this.#softSince = undefined;
-    this.#softTimer?.cancel();
-    this.#softTimer = undefined;
+    this.#forgetSoftLimit();
+    if (!this.#closing) this.#noteMemory();
     if (!this.#stalled || this.#closing) return;
     this.#stalled = false;
     this.#socket.resume();
     if (this.client.parking === undefined) this.#run();
   }
 
-  /** Closes a client that lets its output pile up over the limits of its class. */
+  /** Closes a client that lets its output pile up to the limits of its class; nothing more of it is sent then. */
   #checkLimits(): void {
-    const waiting = this.outputBytes();
+    if (this.#closing) return;
+    const waiting = outputOf(this.client);
     if (this.#decoder.restricted && waiting > strangersHighWater) {
-      this.#dropOverLimit();
+      this.#closeForOutput();
       return;
     }
-    if (waiting < 64 * 1024) return;
-    const limit = this.#engine.config.outputLimit(this.client.inPubSub ? 'pubsub' : 'normal');
-    if (limit.hard > 0 && waiting > limit.hard) {
-      this.close(false);
+    const limit = this.#limit;
+    if (limit.hard > 0 && waiting >= limit.hard) {
+      this.#closeForOutput();
       return;
     }
-    if (limit.soft === 0 || waiting <= limit.soft) return;
+    if (limit.soft === 0 || waiting < limit.soft) {
+      this.#forgetSoftLimit();
+      return;
+    }
     const now = this.#engine.world.now();
     this.#softSince ??= now;
     const left = this.#softSince + limit.softSeconds * 1000 - now;
-    if (left <= 0) this.close(false);
+    if (left <= 0) this.#closeForOutput();
     else this.#softTimer ??= this.#engine.world.after(left, () => this.#softLimitReached());
   }
 
-  /** Many replies wait in the middle of a pipeline. */
-  #relieve(): void {
-    if (this.#decoder.restricted) this.#dropOverLimit();
-    else this.#flush();
+  refuseOutput(bytes: number): void {
+    const { hard } = this.#limit;
+    if (hard > 0 && bytes >= hard) this.#closeForOutput();
   }
 
-  #dropOverLimit(): void {
-    const { world, access } = this.#engine;
-    const who = access.describeClient(this.client);
-    world.log(`Client ${who} scheduled to be closed ASAP for overcoming of output buffer limits.`);
+  get #limit(): OutputLimit {
+    return this.#engine.config.outputLimit(this.client.inPubSub ? 'pubsub' : 'normal');
+  }
+
+  #forgetSoftLimit(): void {
+    this.#softSince = undefined;
+    this.#softTimer?.cancel();
+    this.#softTimer = undefined;
+  }
+
+  #closeForOutput(): void {
+    this.#engine.stats.outputLimitClosings++;
+    this.#engine.world.log(`Client ${describeClient(this.client)} closed for overcoming of output buffer limits.`);
     this.close(false);
   }
 
