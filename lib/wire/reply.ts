@@ -156,8 +156,8 @@ export type Reply =
   | Status
   | Double
   | Verbatim
-  | NullArray
   | BigNumber
+  | NullArray
   | Attributed
   | Push
   | readonly Reply[]

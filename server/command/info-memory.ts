@@ -49,7 +49,7 @@ export function memoryLines(engine: Engine): readonly string[] {
     `allocator_resident:${facts.rss}`,
     `total_system_memory:${totalmem()}`,
     `total_system_memory_human:${human(totalmem())}`,
-    ...(engine.hooks.scriptMemoryInfo?.() ?? noScripts),
+    ...engine.scriptInfo(),
     `maxmemory:${limit}`,
     `maxmemory_human:${human(limit)}`,
     `maxmemory_policy:${engine.config.get('maxmemory-policy')}`,
@@ -74,19 +74,3 @@ export function memoryLines(engine: Engine): readonly string[] {
     `lazyfreed_objects:${engine.databases.lazyFreed}`,
   ];
 }
-
-const noScripts = [
-  'used_memory_lua:0',
-  'used_memory_vm_eval:0',
-  'used_memory_lua_human:0B',
-  'used_memory_scripts_eval:0',
-  'number_of_cached_scripts:0',
-  'number_of_functions:0',
-  'number_of_libraries:0',
-  'used_memory_vm_functions:0',
-  'used_memory_vm_total:0',
-  'used_memory_vm_total_human:0B',
-  'used_memory_functions:0',
-  'used_memory_scripts:0',
-  'used_memory_scripts_human:0B',
-];

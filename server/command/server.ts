@@ -123,6 +123,7 @@ function shutdown(engine: Engine, argv: readonly string[]): Outcome {
   for (const word of words) if (!['save', 'nosave', 'now', 'force', 'abort'].includes(word)) syntaxError();
   if (words.has('abort') && words.size > 1) syntaxError();
   if (words.has('save') && words.has('nosave')) syntaxError();
+  if (engine.busy !== undefined && !words.has('nosave') && !words.has('abort')) return engine.busy;
   const hook = engine.hooks.onShutdown;
   if (hook === undefined) return new ReplyError('ERR this server is shut down by the process it runs in');
   const aborts = words.has('abort');

@@ -48,7 +48,7 @@ export function execute(engine: Engine, client: Client, argv: readonly string[])
   if (command instanceof ReplyError) {
     return engine.browserGuard.catches(client, argv) ? undefined : reject(engine, client, undefined, command);
   }
-  const row = command.row;
+  const row = command.rowOf === undefined ? command.row : command.rowOf(argv);
   client.lastCommand = row.name;
   if (engine.tracking.clients > 0) engine.tracking.enforceLimit();
   const refusal = check(engine, client, row, argv);
@@ -136,7 +136,8 @@ function check(engine: Engine, client: Client, row: CommandRow, argv: readonly s
   if ((client.monitor || client.replicaLink) && ((flags & Flag.readonly) !== 0 || mayReplicate(row, transaction))) {
     return replicaRefusal;
   }
-  return engine.primaryDown || engine.loading || engine.copying ? unready(engine, row, transaction) : undefined;
+  if (engine.primaryDown || engine.loading || engine.copying) return unready(engine, row, transaction);
+  return (flags & Flag.allowBusy) === 0 ? engine.busy : undefined;
 }
 
 /** What a node without its data refuses: commands that need them, and EXEC when any command of its queue does. */
@@ -145,7 +146,7 @@ function unready(engine: Engine, row: CommandRow, transaction: Transaction | und
   if (engine.primaryDown && (flags & Flag.stale) === 0) return masterDown;
   if (engine.loading && (flags & Flag.loading) === 0) return loading;
   if (engine.copying && (flags & (Flag.loading | Flag.stale)) === 0) return loading;
-  return undefined;
+  return (flags & Flag.allowBusy) === 0 ? engine.busy : undefined;
 }
 
 /** Whether the call is refused when memory is full. Queues of transactions may not grow then either. */

@@ -30,14 +30,19 @@ import { feedMonitors } from './monitor.ts';
 import { Pauses } from './pauses.ts';
 import { PubSubHub } from './pubsub-hub.ts';
 import { Rates } from './rates.ts';
-import { Blocked, type Command, type CommandGroup, Later, type Outcome, Registry } from './registry.ts';
+import { Blocked, type Command, type CommandGroup, CountedError, Later, type Outcome, Registry } from './registry.ts';
 import { SlowLog } from './slow-log.ts';
 
 /** One write to replicate: the words, and the database they apply to. */
 export interface Effect {
   readonly db: number;
   readonly argv: readonly string[];
+  /** Where it goes: 1 the log, 2 the replicas. Undefined: everywhere. */
+  readonly targets?: number;
 }
+
+/** `Effect.targets` of what goes everywhere. */
+export const allTargets: number = 3;
 
 /** The words of SHUTDOWN: a snapshot always, never, or when there are save points; without waiting; come what may. */
 export interface ShutdownHow {
@@ -49,6 +54,15 @@ export interface ShutdownHow {
 export interface RefusedParameter {
   readonly name: string;
   readonly why: string;
+}
+
+/** The function libraries of a server, as whoever keeps and copies its data sees them: sources, and nothing more. */
+export interface FunctionStore {
+  readonly sources: readonly string[];
+  /** Adds one. Throws an Error when it cannot be loaded. */
+  add(source: string): void;
+  /** Those take the place of what there is. Throws an Error, with everything as it was, when one cannot be loaded. */
+  replaceAll(sources: readonly string[]): void;
 }
 
 /** What a server is part of. Every hook may be left out; a standalone server has none. */
@@ -106,8 +120,6 @@ export interface EngineHooks {
   blockFor?: (ms: number) => void;
   /** DEBUG SLEEP of a node inside a program: answers nobody for `ms`, then calls `done`. Gives what ends it early. */
   freezeFor?: (ms: number, done: () => void) => () => void;
-  /** The lines of INFO memory about scripts. */
-  scriptMemoryInfo?: () => readonly string[];
   /** Bytes of buffers that are about replicas and the log. */
   persistenceMemory?: () => { readonly aofBuffer: number };
   replicationMemory?: () => { readonly backlog: number; readonly replicaBuffers: number };
@@ -179,6 +191,16 @@ export class Engine {
   copying = false;
   primaryDown = false;
   readOnly = false;
+  /** A script runs that has taken too long: what everyone else is answered, and nothing leaves until it has ended. */
+  busy: ReplyError | undefined = undefined;
+  /** Where the effects of what runs now go; scripts choose. */
+  effectTargets: number = allTargets;
+  /** Scripts may call every command: for tests. */
+  scriptsMayCallAll = false;
+  /** Undefined: a server without scripts. */
+  functions: FunctionStore | undefined = undefined;
+  /** The lines of INFO memory about scripts. */
+  scriptInfo: () => readonly string[] = () => [];
   readonly stats: Stats = {
     connections: 0,
     rejectedConnections: 0,
@@ -310,7 +332,7 @@ export class Engine {
     if (outcome instanceof Later) return client.denyBlocking ? settleNow(outcome) : this.#wait(client, argv, outcome);
     if (outcome instanceof ReplyError) {
       command.failed++;
-      this.countError(outcome);
+      if (!(outcome instanceof CountedError)) this.countError(outcome);
       if (outcome instanceof OversizedReply) client.outlet.refuseOutput?.(outcome.bytes);
     }
     return outcome;
@@ -331,6 +353,7 @@ export class Engine {
 
   /** After each top-level command: sends the effects on and serves waiters. */
   finish(): void {
+    if (this.busy !== undefined) return;
     if (this.#effects.length > 0) this.#flush();
     if (!this.blocked.pending) return;
     this.blocked.serve((client, argv, retry) => {
@@ -438,7 +461,9 @@ export class Engine {
   }
 
   #collect(db: number, argv: readonly string[]): void {
-    if (this.hooks.onEffects !== undefined) this.#effects.push({ db, argv });
+    if (this.hooks.onEffects === undefined || this.effectTargets === 0) return;
+    if (this.effectTargets === allTargets) this.#effects.push({ db, argv });
+    else this.#effects.push({ db, argv, targets: this.effectTargets });
   }
 
   #flush(): void {

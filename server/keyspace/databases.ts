@@ -27,6 +27,7 @@ export class Databases implements StoreHost {
   /** Called once when databases are emptied, however many. */
   onEmptied: (() => void) | undefined = undefined;
   activeExpiry = true;
+  frozenAt: number | undefined = undefined;
   skipChecksums = false;
   /** Background work stands still, for tests that look at what it would change. */
   cronPaused = false;
@@ -66,6 +67,15 @@ export class Databases implements StoreHost {
       onStep(this.world.now() - started);
       this.start(flush, onStep);
     });
+  }
+
+  /** No key's time runs out until unfreeze(). */
+  freeze(): void {
+    this.frozenAt = this.stores[0]!.now();
+  }
+
+  unfreeze(): void {
+    this.frozenAt = undefined;
   }
 
   /** Removes every key of `stores`, of all by default. */

@@ -31,6 +31,8 @@ export interface StoreHost {
   mode: ExpiryMode;
   /** Counts changes; a command that leaves it as it was is not replicated. */
   dirty: number;
+  /** While a script runs: when it began, in ms since the epoch; keys that were there then stay until it has ended. */
+  readonly frozenAt: number | undefined;
   /** Stamps keys that are touched. */
   readonly access: AccessClock;
   /** Up to where values are held in their compact form. */
@@ -416,7 +418,7 @@ export class Store {
 
   /** Deletes up to `limit` keys that are due, as a primary's background work; returns how many. */
   expireDue(limit: number): number {
-    if (!this.host.activeExpiry || this.host.deletesExpired === false) return 0;
+    if (!this.host.activeExpiry || this.host.frozenAt !== undefined || this.host.deletesExpired === false) return 0;
     if (this.host.mode === 'replica') return this.#expireOwn(limit);
     this.#ownDeadlines.clear();
     const now = this.now();
@@ -461,7 +463,9 @@ export class Store {
   }
 
   #isDue(entry: Entry): boolean {
-    return entry.expireAt !== never && this.host.mode !== 'applying' && this.now() >= entry.expireAt;
+    return (
+      entry.expireAt !== never && this.host.mode !== 'applying' && (this.host.frozenAt ?? this.now()) >= entry.expireAt
+    );
   }
 
   #meetDue(entry: Entry): undefined {

@@ -25,6 +25,9 @@ import { LinkCache } from '../migrate/link-cache.ts';
 import { heedLocks } from '../migrate/lock-gate.ts';
 import { Saving } from '../persistence/persistence.ts';
 import { NodeReplication } from '../replication/replication.ts';
+import { addScriptCommands } from '../script/commands.ts';
+import { Libraries } from '../script/libraries.ts';
+import { Scripts } from '../script/script.ts';
 import { loadAclFile } from './acl-file.ts';
 import { Doors } from './listeners.ts';
 import { Shutdown } from './shutdown.ts';
@@ -64,6 +67,8 @@ export class ServerNode {
   #bus: Bus | undefined;
   readonly #saving: Saving | undefined;
   readonly #shutdown: Shutdown;
+  readonly #scripts: Scripts;
+  readonly #libraries: Libraries;
   #closing: Promise<void> | undefined;
   readonly #onClosed: (() => void)[] = [];
 
@@ -82,6 +87,9 @@ export class ServerNode {
     });
     const node = this;
     this.engine.loading = true;
+    this.#scripts = new Scripts(this.engine);
+    this.#libraries = new Libraries(this.engine, this.#scripts);
+    addScriptCommands(this.engine, this.#scripts, this.#libraries);
     const tls = new TlsMaterial(this.engine.config);
     this.#doors = new Doors(this.engine, {
       ...options,
@@ -227,6 +235,7 @@ export class ServerNode {
   }
 
   async #close(): Promise<void> {
+    this.#scripts.close();
     this.#member?.close();
     this.#replication.close();
     this.#links.close();

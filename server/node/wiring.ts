@@ -3,7 +3,7 @@
 
 import type { ReplyError } from '../../lib/wire/reply.ts';
 import { guard } from '../cluster/guard.ts';
-import type { Engine, EngineHooks } from '../engine/engine.ts';
+import type { Effect, Engine, EngineHooks } from '../engine/engine.ts';
 import type { Store } from '../keyspace/store.ts';
 import type { ClusterMember, MemberHost } from '../membership/membership.ts';
 import type { Saving } from '../persistence/persistence.ts';
@@ -45,8 +45,10 @@ export function engineHooks(parts: NodeParts, cluster: boolean, configFile: Conf
     ...(cluster && { guard: (request) => parts.member && guard(parts.member.guardView, request) }),
     onEffects: (effects) => {
       if (effects.length === 0 || parts.saving?.loading === true) return;
-      parts.saving?.onEffects(effects);
-      parts.replication.onEffects(effects);
+      const logged = effectsFor(effects, 1);
+      if (logged.length > 0) parts.saving?.onEffects(logged);
+      const replicated = effectsFor(effects, 2);
+      if (replicated.length > 0) parts.replication.onEffects(replicated);
     },
     mayReply: (again) => parts.saving?.mayReply(again) ?? true,
     beforeReplies: () => parts.saving?.flush(),
@@ -79,6 +81,12 @@ export function engineHooks(parts: NodeParts, cluster: boolean, configFile: Conf
       else parts.shutdown.begin(how, done);
     },
   };
+}
+
+/** Those that go to the log (1) or to replicas (2). */
+function effectsFor(effects: readonly Effect[], target: 1 | 2): readonly Effect[] {
+  const chosen = effects.some(({ targets }) => targets !== undefined);
+  return chosen ? effects.filter(({ targets }) => targets === undefined || (targets & target) !== 0) : effects;
 }
 
 function setPause(engine: Engine, purpose: 'failover' | 'shutdown', paused: boolean): void {

@@ -114,7 +114,8 @@ export class Snapshots {
   }
 
   #facts(): SnapshotFacts {
-    return { version: serverVersion, more: this.#engine.hooks.replicationFacts?.() ?? [] };
+    const functions = this.#engine.functions?.sources ?? [];
+    return { version: serverVersion, functions, more: this.#engine.hooks.replicationFacts?.() ?? [] };
   }
 
   #check(): void {

@@ -238,10 +238,11 @@ export class Saving {
     const { databases, world, hooks } = this.#engine;
     const started = world.now();
     const dropExpired = databases.mode === 'primary';
-    const { keys, expired, aux } = await loadSnapshot(this.#snapshots.path, databases, {
+    const { keys, expired, aux, functions } = await loadSnapshot(this.#snapshots.path, databases, {
       dropExpired,
       pause: (keys) => loadPause(this.#engine, keys),
     });
+    this.#engine.functions?.replaceAll(functions);
     this.#loaded = { keys, expired };
     progress(world, `Loading RDB produced by version ${aux.get('redis-ver') ?? aux.get('valkey-ver') ?? 'unknown'}`);
     progress(world, `Done loading RDB, keys loaded: ${keys}, keys expired: ${expired}.`);
@@ -271,8 +272,10 @@ export class Saving {
     const { databases, registry, world } = this.#engine;
     const apply = databaseApplier(this.#engine);
     let started = world.now();
+    // Commands behind the base may call or replace its functions, so they are there at once.
+    const onFunction = (source: string): void => this.#engine.functions?.add(source);
     return {
-      rdb: loadSink(databases, { dropExpired: false }).sink,
+      rdb: { ...loadSink(databases, { dropExpired: false }).sink, onFunction },
       onCommand: (db, argv) => {
         if (registry.find(argv) instanceof ReplyError) throw new UnknownCommandError(`Unknown command '${argv[0]}'`);
         apply(db, argv);
@@ -474,7 +477,8 @@ export class Saving {
   }
 
   #capture(): ReturnType<typeof capturedContent> {
-    return capturedContent(this.#engine.databases, { version: serverVersion, aofBase: true });
+    const functions = this.#engine.functions?.sources ?? [];
+    return capturedContent(this.#engine.databases, { version: serverVersion, aofBase: true, functions });
   }
 
   #facts(): SavingFacts {

@@ -34,6 +34,7 @@ export function startLoading(engine: Engine, onFinish: (facts: ReadonlyMap<strin
     finish: () => {
       engine.copying = false;
       for (const store of stores) store.swapWith(beside.stores[store.index]!);
+      takeFunctions(engine, summary.functions);
       databases.onEmptied?.();
       onFinish(summary.aux);
       engine.finish();
@@ -44,6 +45,15 @@ export function startLoading(engine: Engine, onFinish: (facts: ReadonlyMap<strin
   };
 }
 
+/** Data without its functions is better than none: the link to the master would break again and again. */
+function takeFunctions(engine: Engine, sources: readonly string[]): void {
+  try {
+    engine.functions?.replaceAll(sources);
+  } catch (error) {
+    engine.world.log((error as Error).message);
+  }
+}
+
 /** Everything in the databases, keys past their deadline too: whoever gets it is told when they go. */
 export function captureAll(
   engine: Engine,
@@ -52,7 +62,8 @@ export function captureAll(
 ): RdbContent {
   let content: RdbContent | undefined;
   withoutExpiry(engine, () => {
-    content = capturedContent(engine.databases, { version: serverVersion, more: facts });
+    const functions = engine.functions?.sources ?? [];
+    content = capturedContent(engine.databases, { version: serverVersion, functions, more: facts });
   });
   return functionsOnly ? { ...content!, databases: [] } : content!;
 }
