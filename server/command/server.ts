@@ -66,7 +66,7 @@ function isDoor(name: string): boolean {
 }
 
 function slowLog(engine: Engine, argv: readonly string[]): Reply {
-  if (argv.length > 3) syntaxError();
+  if (argv.length > 3) fail(`unknown subcommand or wrong number of arguments for '${argv[1]}'. Try SLOWLOG HELP.`);
   const asked = argv[2] === undefined ? 10 : readAtLeast(argv[2], -1, 'count should be greater than or equal to -1');
   const count = asked === -1 ? engine.slowLog.entries.length : asked;
   return engine.slowLog.entries

@@ -256,7 +256,8 @@ export class NodeReplication {
   onEffects(effects: readonly Effect[]): void {
     if (!this.#history.kept || this.following) return;
     if (effects.length === 1) this.#primary.feed(effects);
-    else this.#primary.feed([mark('MULTI'), ...effects, mark('EXEC')]);
+    // The database is said before the transaction begins.
+    else this.#primary.feed([{ db: effects[0]!.db, argv: ['MULTI'] }, ...effects, mark('EXEC')]);
   }
 
   /** As EngineHooks.waitReplicas. */
