@@ -2,9 +2,7 @@
 
 import { OK, type Reply, ReplyError } from '../../lib/wire/reply.ts';
 import type { Body } from '../cluster/message.ts';
-import type { Client } from '../engine/client.ts';
-import type { Engine } from '../engine/engine.ts';
-import type { CommandGroup } from '../engine/registry.ts';
+import type { DebugWord } from '../engine/debug-words.ts';
 import type { ClusterMember } from './membership.ts';
 
 /** By the numbers that messages have on the wire. */
@@ -22,18 +20,10 @@ const kinds: readonly (Body['kind'] | undefined)[] = [
   'publishshard',
 ];
 
-/** Adds to a DEBUG that is there already and answers every other word. */
-export function clusterDebugWords(engine: Engine, member: ClusterMember | undefined): CommandGroup<Client> {
-  const others = engine.registry.find(['debug', 'sleep']);
-  if (others instanceof ReplyError) throw new Error(others.message);
-  const { handler } = others;
+export function clusterDebugWords(member: ClusterMember | undefined): Record<string, DebugWord> {
   return {
-    debug: (client, argv) => {
-      const word = argv[1]!.toLowerCase();
-      if (word === 'drop-cluster-packet-filter' && argv.length === 3) return dropPackets(member, argv[2]!);
-      if (word === 'clusterlink' && argv.length === 5) return killLinks(member, argv);
-      return handler(client, argv);
-    },
+    'drop-cluster-packet-filter': { least: 1, run: (_client, argv) => dropPackets(member, argv[2]!) },
+    clusterlink: { least: 3, run: (_client, argv) => killLinks(member, argv) },
   };
 }
 

@@ -8,7 +8,7 @@ import { type CommandGroup, type Handler, Later } from '../engine/registry.ts';
 import { execWithMigrate } from './exec.ts';
 import type { KeyLocks } from './key-locks.ts';
 import type { LinkCache } from './link-cache.ts';
-import { type MigrateHost, migrate, noKey, readMigrate } from './migrate.ts';
+import { type MigrateHost, migrate, noKey, readMigrate, secretsOf } from './migrate.ts';
 import { dumpKey, restoreKey } from './payload.ts';
 
 /** The transaction holds the keys already. */
@@ -28,6 +28,7 @@ export function moveWords(engine: Engine, locks: KeyLocks, links: LinkCache): Co
     return migrate(store, request, { locks: held, links, asking: engine.clusterEnabled, propagate }) ?? noKey;
   };
   const migrateWord: Handler<Client> = (client, argv) => {
+    client.redact(argv, ...secretsOf(argv));
     const exchange = start(client, argv, locks);
     if (!(exchange instanceof Promise)) return exchange;
     return new Later((settle) => {
