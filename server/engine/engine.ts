@@ -382,7 +382,6 @@ export class Engine {
       if (client.parking?.onTimeout === undefined) continue;
       client.outlet.close(true);
       this.blocked.answer(client, roleChanged);
-      this.countError(roleChanged);
     }
   }
 
