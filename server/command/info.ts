@@ -179,7 +179,7 @@ function commandLines(engine: Engine): Lines {
 }
 
 function errorLines(engine: Engine): Lines {
-  return [...engine.errorCodes].map(([code, count]) => `errorstat_${code}:count=${count}`);
+  return [...engine.errorCodes].sort().map(([code, count]) => `errorstat_${code}:count=${count}`);
 }
 
 function keyspaceLines(engine: Engine): Lines {

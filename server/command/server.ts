@@ -4,6 +4,7 @@ import { OK, type Reply, ReplyError, Verbatim } from '../../lib/wire/reply.ts';
 import { refusal } from '../config/config.ts';
 import type { Client } from '../engine/client.ts';
 import type { Engine, RefusedParameter } from '../engine/engine.ts';
+import { isEnabled } from '../engine/guarded.ts';
 import { type CommandGroup, Later, type Outcome } from '../engine/registry.ts';
 import { fail, readAtLeast, readLong, sameWord, syntaxError } from '../keyspace/arguments.ts';
 import { info } from './info.ts';
@@ -14,13 +15,17 @@ function setConfig(engine: Engine, client: Client, argv: readonly string[]): Out
   for (let at = 2; at < argv.length; at += 2) pairs.push([argv[at]!, argv[at + 1]!]);
   const names = pairs.map(([name]) => name.toLowerCase());
   const before = names.map((name): [string, string] => [name, engine.config.get(name)]);
-  const refused = engine.config.set(pairs, true);
+  const refused = engine.config.set(pairs, true, isEnabled(engine.config, client, 'enable-protected-configs'));
   if (refused !== undefined) return new ReplyError(`ERR ${refused}`);
-  const doors = before.filter(([name, value]) => isDoor(name) && engine.config.get(name) !== value);
   const undo = ({ name, why }: RefusedParameter): ReplyError => {
     for (const [each, value] of before) engine.config.put(each, value);
     return new ReplyError(`ERR ${refusal(name, why)}`);
   };
+  if (names.includes('dir')) {
+    const why = engine.hooks.onDirSet?.(before[names.indexOf('dir')]![1]);
+    if (why !== undefined) return undo({ name: 'dir', why });
+  }
+  const doors = before.filter(([name, value]) => isDoor(name) && engine.config.get(name) !== value);
   if (doors.length === 0) {
     engine.config.tell(names);
     return OK;

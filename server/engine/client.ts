@@ -15,6 +15,8 @@ export interface Outlet {
   readonly address: string;
   readonly localAddress: string;
   readonly fd: number;
+  /** The peer is on this machine. */
+  readonly local?: boolean;
   /** The bytes travel under TLS. */
   readonly secure?: boolean;
   /** It came through a unix socket. */

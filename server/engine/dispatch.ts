@@ -9,6 +9,7 @@ import { QUEUED, type Reply, ReplyError, refusals } from '../../lib/wire/reply.t
 import type { GuardRequest } from '../cluster/guard.ts';
 import type { Client, Transaction } from './client.ts';
 import type { Engine } from './engine.ts';
+import { notOffered } from './guarded.ts';
 import { feedMonitors } from './monitor.ts';
 import { arityRefusal, type Command } from './registry.ts';
 
@@ -40,7 +41,9 @@ const shardWords = new Set(['ssubscribe', 'sunsubscribe', 'spublish']);
 /** Runs one request of a client. `undefined`: nothing to send now (parked, or the command has sent its replies). */
 export function execute(engine: Engine, client: Client, argv: readonly string[]): Reply | undefined {
   const command = engine.registry.find(argv);
-  if (command instanceof ReplyError) return reject(engine, client, undefined, command);
+  if (command instanceof ReplyError) {
+    return engine.browserGuard.catches(client, argv) ? undefined : reject(engine, client, undefined, command);
+  }
   const row = command.row;
   client.lastCommand = row.name;
   if (engine.tracking.clients > 0) engine.tracking.enforceLimit();
@@ -95,6 +98,10 @@ function enqueue(transaction: Transaction, command: Command<Client>, argv: reado
 function check(engine: Engine, client: Client, row: CommandRow, argv: readonly string[]): Reply | undefined {
   const { arity, flags } = row;
   if (arity > 0 ? argv.length !== arity : argv.length < -arity) return arityRefusal(row.name);
+  if ((flags & Flag.admin) !== 0) {
+    const refusal = notOffered(engine.config, client, row);
+    if (refusal !== undefined) return refusal;
+  }
   const gated = !client.authenticated || client.user.limited;
   if (gated && engine.access.lacksAuth(client, row)) return noAuth;
   const transaction = client.transaction;
@@ -184,18 +191,17 @@ export function keysOf(row: CommandRow, argv: readonly string[]): string[] {
 function reject(engine: Engine, client: Client, command: Command<Client> | undefined, refusal: Reply): Reply {
   if (command !== undefined) command.rejected++;
   engine.stats.rejected++;
-  if (refusal instanceof ReplyError) engine.countError(refusal);
   client.asking = false;
   if (client.tracking?.caching === true) endCaching(client, command?.row);
   const transaction = client.transaction;
-  if (transaction === undefined) return refusal;
-  if (command?.row.name === 'exec') {
+  let answer = refusal;
+  if (transaction !== undefined && command?.row.name === 'exec') {
     client.discard();
-    const text = refusal instanceof ReplyError ? refusal.message : '';
-    return new ReplyError(`EXECABORT Transaction discarded because of: ${text}`);
-  }
-  transaction.aborted = true;
-  return refusal;
+    const text = refusal instanceof ReplyError ? refusal.message.replace(/^ERR /, '') : '';
+    answer = new ReplyError(`EXECABORT Transaction discarded because of: ${text}`);
+  } else if (transaction !== undefined) transaction.aborted = true;
+  if (answer instanceof ReplyError) engine.countError(answer);
+  return answer;
 }
 
 /** Whether the pause there is holds this call. */

@@ -20,6 +20,7 @@ import { BlockedClients } from './blocking.ts';
 import { Client, type Outlet } from './client.ts';
 import { describeClient } from './client-info.ts';
 import { ClientMemory } from './client-memory.ts';
+import { BrowserGuard } from './guarded.ts';
 import { feedMonitors } from './monitor.ts';
 import { Pauses } from './pauses.ts';
 import { PubSubHub } from './pubsub-hub.ts';
@@ -83,6 +84,8 @@ export interface EngineHooks {
    * being as they were, or undefined.
    */
   onAddressesSet?: (names: readonly string[], done: (refused: RefusedParameter | undefined) => void) => void;
+  /** CONFIG SET dir, which was `before` until now: why it cannot be, or undefined. */
+  onDirSet?: (before: string) => string | undefined;
   /** The ACL file; undefined when there is none. `load()` gives the refusal, `save()` whether it is written. */
   aclFile?: () => { load(): string | undefined; save(): boolean } | undefined;
   /** CONFIG REWRITE: the refusal, or undefined. */
@@ -141,6 +144,7 @@ export class Engine {
   readonly clientMemory: ClientMemory;
   readonly slowLog: SlowLog;
   readonly access: Access;
+  readonly browserGuard: BrowserGuard;
   readonly started: number;
   readonly clusterEnabled: boolean;
   /** Written by the node: answers LOADING, MASTERDOWN and READONLY. */
@@ -192,6 +196,7 @@ export class Engine {
     this.databases.onReady = (store, key) => this.blocked.ready(store, key);
     this.databases.onExpired = (store, key) => this.#collect(store.index, ['DEL', key]);
     this.access = new Access(this);
+    this.browserGuard = new BrowserGuard(this.world);
     this.config.onChange((name) => {
       if (name === 'notify-keyspace-events') this.#listenToEvents();
       if (name === 'tracking-table-max-keys') this.#limitTracking();

@@ -148,7 +148,7 @@ export class Registry<C extends Context> {
     if (sub === undefined) return this.#byName.get(container) ?? arityRefusal(container);
     const command = this.#byName.get(`${container}|${sub.toLowerCase()}`);
     if (command !== undefined) return command;
-    return new ReplyError(`ERR unknown subcommand '${printable(sub, 128)}'. Try ${container.toUpperCase()} HELP.`);
+    return new ReplyError(`ERR unknown subcommand '${printable(sub, 128)}'. Try ${argv[0]!.toUpperCase()} HELP.`);
   }
 }
 

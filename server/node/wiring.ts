@@ -9,6 +9,7 @@ import type { ClusterMember, MemberHost } from '../membership/membership.ts';
 import type { Saving } from '../persistence/persistence.ts';
 import type { NodeReplication } from '../replication/replication.ts';
 import { aclFileOf, usersToKeep } from './acl-file.ts';
+import { moveTo } from './dir.ts';
 import type { Doors } from './listeners.ts';
 import type { Shutdown, ShutdownHost } from './shutdown.ts';
 import { dropKeys, dropShardChannels, sendAway } from './slot-loss.ts';
@@ -63,6 +64,7 @@ export function engineHooks(parts: NodeParts, cluster: boolean, configFile: Conf
     onAddressesSet: (names, done) => void parts.doors.rebind(names).then(done),
     configFile: () => configFile?.path ?? '',
     ...(configFile && { onConfigRewrite: () => configFile.rewrite(usersToKeep(parts.engine)) }),
+    onDirSet: (before) => moveTo(parts.engine.config, before),
     aclFile: () => aclFileOf(parts.engine),
     onShutdown: (how, done) => {
       if (how === 'abort') done(parts.shutdown.abort());

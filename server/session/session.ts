@@ -20,6 +20,8 @@ import { formatDouble } from '../engine/replies.ts';
 
 /** Requests stop being run while this many bytes of replies wait to leave, as long as the client does not read. */
 const outputHighWater = 16 * 1024 * 1024;
+/** Bytes of replies that may wait for a client which has yet to authenticate, as redis-server has it. */
+const strangersHighWater = 16 * 1024;
 const noBytes = Buffer.alloc(0);
 
 export class Session implements Outlet {
@@ -27,6 +29,7 @@ export class Session implements Outlet {
   readonly address: string;
   readonly localAddress: string;
   readonly fd: number;
+  readonly local: boolean;
   readonly secure: boolean;
   readonly unix: boolean;
   readonly #engine: Engine;
@@ -46,6 +49,7 @@ export class Session implements Outlet {
     this.#engine = engine;
     this.#socket = socket;
     this.fd = fd;
+    this.local = path !== undefined || isLoopback(socket.remoteAddress);
     this.secure = socket instanceof TLSSocket;
     this.unix = path !== undefined;
     this.address = path === undefined ? join(socket.remoteAddress, socket.remotePort) : `${path}:0`;
@@ -55,7 +59,6 @@ export class Session implements Outlet {
       maxRequestBytes: engine.config.number('client-query-buffer-limit'),
     });
     this.client = engine.connect(this);
-    this.#decoder.restricted = !this.client.authenticated;
     socket.on('data', (bytes: Buffer) => this.#onData(bytes));
     socket.on('drain', () => this.#onDrain());
     socket.on('end', () => this.#onEnd());
@@ -213,7 +216,11 @@ export class Session implements Outlet {
     }
     if (pieces.length > 1) socket.uncork();
     const waiting = socket.writableLength;
-    if (waiting > outputHighWater) this.#stalled = true;
+    if (waiting > outputHighWater) {
+      this.#stalled = true;
+      // Nor is anything taken in for a client that does not read: its requests wait at its own side.
+      socket.pause();
+    }
     if (waiting > fixedOutputBytes) this.#checkLimits();
   }
 
@@ -222,6 +229,7 @@ export class Session implements Outlet {
     if (!this.#closing) this.#noteMemory();
     if (!this.#stalled || this.#closing) return;
     this.#stalled = false;
+    this.#socket.resume();
     if (this.client.parking === undefined) this.#run();
   }
 
@@ -230,6 +238,10 @@ export class Session implements Outlet {
     if (this.#closing) return;
     const waiting = outputOf(this.client);
     const limit = this.#limit;
+    if (this.#decoder.restricted && waiting > strangersHighWater) {
+      this.#closeForOutput();
+      return;
+    }
     if (limit.hard > 0 && waiting >= limit.hard) {
       this.#closeForOutput();
       return;
@@ -262,7 +274,8 @@ export class Session implements Outlet {
 
   #closeForOutput(): void {
     this.#engine.stats.outputLimitClosings++;
-    this.#engine.world.log(`Client ${describeClient(this.client)} closed for overcoming of output buffer limits.`);
+    const who = describeClient(this.client);
+    this.#engine.world.log(`Client ${who} scheduled to be closed ASAP for overcoming of output buffer limits.`);
     this.close(false);
   }
 
@@ -297,6 +310,11 @@ export class Session implements Outlet {
     this.#softTimer?.cancel();
     this.#engine.disconnect(this.client);
   }
+}
+
+/** An address of this machine alone, as redis-server has it. */
+export function isLoopback(host: string | undefined): boolean {
+  return host === '127.0.0.1' || host === '::1' || host === '::ffff:127.0.0.1';
 }
 
 function join(host: string | undefined, port: number | undefined): string {
