@@ -7,14 +7,18 @@
 // - Spaces and comments are left out, and local variables have short names, so that the client is less than 1 MB;
 //   functions and classes keep their names, and statements their lines, for who reads a stack.
 // - Modules of Node are had from process.getBuiltinModule: a bundler that writes ES modules keeps no `require`.
+// - A chunk of code is a script: it puts what it exports into a registry of the process, and reads there what it imports.
+//   So a bundler that reads ES modules alone (rollup without its commonjs plugin) bundles it as well: condition `module`.
+//   Node itself goes by CommonJS: it looks for the exports of whatever an ES module imports from there, which takes long.
 // - The typings are those of the CommonJS code too (`export =`), which the ES entries name again.
 
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, posix, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { rollup } from 'rollup';
 import { minify } from 'terser';
 
+const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 const compiled = 'build-dist';
 const dist = 'dist';
 const bundledPackages = ['lru-cache', 'p-retry', 'is-network-error'];
@@ -89,6 +93,34 @@ async function bundle() {
   await slot.close();
 }
 
+/** Where chunks find each other: once a process, whoever loads them, and for each version by itself. */
+const registry = `globalThis[Symbol.for(${JSON.stringify(`lingcache ${version}`)})]`;
+
+/** Chunks that ES entries read, in the order in which they need each other. */
+const shared = ['client', 'nodes', 'server'];
+
+/** Takes the code of a chunk out of its CommonJS module, which is left with naming it. */
+function makeScript(name) {
+  const file = join(dist, `${name}.cjs`);
+  const required = /\brequire\("\.\/([\w-]+)\.cjs"\)/g;
+  const code = readFileSync(file, 'utf8');
+  const needed = [...new Set([...code.matchAll(required)].map(([, other]) => other))];
+  const strange = needed.filter((other) => !shared.includes(other));
+  if (strange.length > 0) throw new Error(`${name} needs ${strange.join()}, which is no shared chunk`);
+  const body = code.replaceAll(required, (_, other) => `modules.${other}`);
+  const script = `(modules=>{modules.${name}??=(exports=>{${body}\nreturn exports})({})})(${registry}??={})\n`;
+  writeFileSync(join(dist, `${name}-code.cjs`), script);
+  const requires = [...needed.map((other) => `./${other}.cjs`), `./${name}-code.cjs`];
+  const lines = ['"use strict"', ...requires.map((path) => `require("${path}")`), `module.exports=${registry}.${name}`];
+  writeFileSync(file, `${lines.join('\n')}\n`);
+}
+
+/** What an ES entry begins with that reads a chunk. */
+function scriptsOf(name) {
+  const upTo = shared.slice(0, shared.indexOf(name) + 1);
+  return upTo.map((one) => `import './${one}-code.cjs';\n`).join('');
+}
+
 /** The files of typings that an entry needs, by their paths below `root`. */
 function reachable(root, entries) {
   const found = new Set();
@@ -156,20 +188,19 @@ async function writeClientEntries() {
     (name) => name !== 'Redis',
   );
   const values = names.filter((name) => name !== 'slotOf');
-  writeFileSync(
-    `${dist}/client.mjs`,
-    `import Redis from './lingcache.cjs';
-export const { ${values.join(', ')} } = Redis;
-export { Redis, Redis as default };
-`,
-  );
+  const taken = `export const { ${values.join(', ')} } = Redis;\nexport { Redis, Redis as default };\n`;
+  const fromScripts = `${scriptsOf('client')}const { RedisClient: Redis } = ${registry}.client;\n`;
+  writeFileSync(`${dist}/client.mjs`, `import Redis from './lingcache.cjs';\n${taken}`);
+  writeFileSync(`${dist}/client-module.mjs`, `${fromScripts}${taken}`);
   // Nothing but names: who asks for the slot of a key alone gets no client into a bundle.
-  writeFileSync(
-    `${dist}/lingcache.mjs`,
-    `export { slotOf } from './slot.mjs';
-export { Redis, Redis as default, ${values.join(', ')} } from './client.mjs';
+  for (const kind of ['', '-module']) {
+    writeFileSync(
+      `${dist}/lingcache${kind}.mjs`,
+      `export { slotOf } from './slot.mjs';
+export { Redis, Redis as default, ${values.join(', ')} } from './client${kind}.mjs';
 `,
-  );
+    );
+  }
   const all = [...names, ...types].join(', ');
   writeFileSync(
     `${dist}/lingcache.d.cts`,
@@ -194,28 +225,60 @@ export { ${all} } from './lingcache.cjs';
 /** The entries of what has no default export: `from` is where tsc has put it. */
 async function writeEntries(name, from) {
   const names = await namesOf(`${from}.js`);
-  writeFileSync(
-    `${dist}/${name}.mjs`,
-    `import own from './${name}.cjs';\nexport const { ${names.join(', ')} } = own;\n`,
-  );
+  const taken = (own) => `export const { ${names.join(', ')} } = ${own};\n`;
+  writeFileSync(`${dist}/${name}.mjs`, `import own from './${name}.cjs';\n${taken('own')}`);
+  if (shared.includes(name)) {
+    writeFileSync(`${dist}/${name}-module.mjs`, `${scriptsOf(name)}${taken(`${registry}.${name}`)}`);
+  }
   writeFileSync(`${dist}/${name}.d.cts`, `${nodeTypes}export * from './types/${from}.js';\n`);
   writeFileSync(`${dist}/${name}.d.mts`, `${nodeTypes}export * from './${name}.cjs';\n`);
 }
 
+const luaPackage = 'wasmoon-lua5.1';
+
+function folderOf(name) {
+  return dirname(fileURLToPath(import.meta.resolve(name))).replace(/(node_modules[\\/]+[^\\/]+).*/, '$1');
+}
+
+const luaLicense = `Copyright (C) 1994-2012 Lua.org, PUC-Rio
+
+Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated
+documentation files (the "Software"), to deal in the Software without restriction, including without limitation the
+rights to use, copy, modify, merge, publish, distribute, sublicense, and/or sell copies of the Software, and to permit
+persons to whom the Software is furnished to do so, subject to the following conditions:
+
+The above copyright notice and this permission notice shall be included in all copies or substantial portions of the
+Software.
+
+THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO THE
+WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR
+COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR
+OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.`;
+
+/** Lua for the server's scripts: a file beside the code, read when the first script comes. */
+function writeLua() {
+  copyFileSync(join(folderOf(luaPackage), 'dist/liblua5.1.wasm'), join(dist, 'lua51.wasm'));
+}
+
 function writeLicenses() {
-  const parts = bundledPackages.map((name) => {
-    const folder = dirname(fileURLToPath(import.meta.resolve(name))).replace(/(node_modules[\\/]+[^\\/]+).*/, '$1');
+  const parts = [...bundledPackages, luaPackage].map((name) => {
+    const folder = folderOf(name);
     const file = readdirSync(folder).find((entry) => /^licen[sc]e/i.test(entry));
     return `## ${name}\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`;
   });
-  writeFileSync(`${dist}/LICENSES.md`, `# Packages that are part of these files\n\n${parts.join('\n')}`);
+  writeFileSync(
+    `${dist}/LICENSES.md`,
+    `# Packages that are part of these files\n\n${parts.join('\n')}\n## Lua 5.1, as compiled in ${luaPackage}\n\n${luaLicense}\n`,
+  );
 }
 
 rmSync(dist, { recursive: true, force: true });
 mkdirSync(dist);
 await bundle();
+shared.forEach(makeScript);
 await writeTypes();
 await writeClientEntries();
 await writeEntries('server', 'server/index');
 await writeEntries('otel', 'lib/otel/otel');
+writeLua();
 writeLicenses();

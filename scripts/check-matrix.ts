@@ -1,6 +1,7 @@
 // The packed package in other people's tools: test runners, bundlers, compilers and runtimes, each fetched from the npm
-// registry into a temporary folder (with a space and letters beyond ASCII in its path). Prints a line for each and exits
-// with 1 when one fails. Build and compile first.
+// registry into a temporary folder (with a space and letters beyond ASCII in its path). Prints a line for each. What
+// cannot be fetched is NOT RUN, and said so at the end. The exit code is 1 when a check fails, 3 when some were not run, 0
+// when all ran and pass. Build and compile first.
 //
 //   node build/scripts/check-matrix.js [--keep] [runners] [bundlers] [compilers] [runtimes] [overrides]
 //
@@ -68,6 +69,13 @@ function isIoredis(path: string): boolean {
   return (JSON.parse(readFileSync(path, 'utf8')) as { name?: string }).name === 'ioredis';
 }
 
+/** What npm says when the registry, or a package of it, cannot be had; anything else is our package's own failure. */
+const unreachable =
+  /\bcode (?:E40[134]|E429|E5\d\d|EAI_AGAIN|ENOTFOUND|ECONN\w+|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ERR_SOCKET_TIMEOUT|FETCH_ERROR|ENOTCACHED|ETARGET|CERT_\w+|\w+_CERT_\w+)\b|network/;
+
+/** The registry gave no answer, or has not what was asked for. */
+class Unreachable extends Error {}
+
 /** A folder with this package and `packages`; as ioredis, for all of them, with `override`. */
 function install(place: string, tarball: string, packages: readonly string[], override: boolean): string {
   mkdirSync(place);
@@ -77,10 +85,43 @@ function install(place: string, tarball: string, packages: readonly string[], ov
   // Compilers of all ages stand beside each other, whatever their peers say; overrides must do without.
   const words = ['--no-audit', '--no-fund', ...(override ? [] : ['--legacy-peer-deps']), ...packages];
   const { status, output } = run(['npm', 'install', ...words], place);
-  if (status !== 0) throw new Error(`npm install: ${output}`);
+  if (status !== 0) {
+    rmSync(place, { recursive: true, force: true });
+    const reason = output.split('\n').find((line) => unreachable.test(line));
+    throw reason === undefined ? new Error(`npm install: ${output}`) : new Unreachable(reason.trim());
+  }
   const others = readdirSync(place, { recursive: true }).filter((path) => isIoredis(join(place, String(path))));
   if (override && others.length > 0) throw new Error(`another ioredis: ${others.join(', ')}`);
   return place;
+}
+
+interface Tally {
+  passed: number;
+  failed: number;
+  /** What was not run, and why. */
+  readonly missing: string[];
+}
+
+/** Performs the checks of `names`, which share a folder of packages; one by one where not all of them can be had. */
+function performGroups(names: readonly string[], place: string, tarball: string, tally: Tally): void {
+  const chosen = names.map((name) => groups[name]!);
+  const packages = [...new Set(chosen.flatMap((group) => group.packages))];
+  const override = chosen[0]!.overrides === true;
+  let folder: string;
+  try {
+    folder = install(join(place, names.join(' ')), tarball, packages, override);
+  } catch (error) {
+    if (!(error instanceof Unreachable)) throw error;
+    if (names.length > 1) for (const name of names) performGroups([name], place, tarball, tally);
+    else tally.missing.push(`${names[0]}: ${error.message}`);
+    return;
+  }
+  chosen
+    .flatMap((group) => group.checks(join(folder, 'node_modules')))
+    .forEach((check, at) => {
+      if (reported(check, join(folder, `check ${at}`))) tally.passed++;
+      else tally.failed++;
+    });
 }
 
 /** Performs it and prints its line. */
@@ -102,23 +143,27 @@ function main(): void {
   if (unknown.length > 0) throw new Error(`no such group: ${unknown.join(', ')}`);
   const place = join(mkdtempSync(join(tmpdir(), 'lingcache-matrix-')), 'ein Ordner für alles');
   mkdirSync(place);
-  let failed = 0;
+  const tally: Tally = { passed: 0, failed: 0, missing: [] };
   try {
     const tarball = pack(place);
     for (const override of [false, true]) {
-      const chosen = wanted.map((name) => groups[name]!).filter((group) => (group.overrides === true) === override);
-      if (chosen.length === 0) continue;
-      const packages = [...new Set(chosen.flatMap((group) => group.packages))];
-      const folder = install(join(place, override ? 'overrides' : 'packages'), tarball, packages, override);
-      const checks = chosen.flatMap((group) => group.checks(join(folder, 'node_modules')));
-      failed += checks.filter((check, at) => !reported(check, join(folder, `check ${at}`))).length;
+      const names = wanted.filter((name) => (groups[name]!.overrides === true) === override);
+      if (names.length > 0) performGroups(names, place, tarball, tally);
     }
   } finally {
     if (values.keep === true) console.log(place);
     else rmSync(dirname(place), { recursive: true, force: true });
   }
-  console.log(failed === 0 ? 'every check passes' : `${failed} checks failed`);
-  if (failed > 0) process.exitCode = 1;
+  for (const line of tally.missing) console.log(`NOT RUN  ${line}`);
+  const notes = [
+    `${tally.passed} checks pass`,
+    ...(tally.failed > 0 ? [`${tally.failed} FAILED`] : []),
+    ...(tally.missing.length > 0 ? [`${tally.missing.length} groups NOT RUN`] : []),
+  ];
+  console.log(notes.join(', '));
+  // A run that did nothing proves nothing.
+  const incomplete = tally.missing.length > 0 || tally.passed === 0;
+  process.exitCode = tally.failed > 0 ? 1 : incomplete ? 3 : 0;
 }
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) main();

@@ -10,18 +10,20 @@
 # as the system's packages (debian-archive-keyring); apt verifies the Release file of each suite with it and the
 # packages with that file. Nothing is fetched unverified.
 #
-# No version is pinned: sid moves. The version that came is printed. Where there is no Debian archive, or it cannot
-# be reached, that is said in one line, .servers/unreachable is left for the tests, and the exit code is 0; any other
-# failure is an error.
+# No version is pinned: sid moves. The version that came is printed. Where there is no Debian archive, or something of
+# it cannot be fetched, that is said in one line for each server, .servers/unreachable is left for the tests, and the
+# exit code is 0; any other failure is an error. Servers that can be had are fetched all the same.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 folder=${LINGCACHE_SERVERS:-$root/.servers}
 fresh=
+one=
 names=()
 for argument in "$@"; do
   case $argument in
     --fresh) fresh=1 ;;
+    --one) one=1 ;; # of this script itself: fetches a single server, and ends with 4 where it cannot be had
     redis-7 | redis-8 | valkey-8 | valkey-9) names+=("$argument") ;;
     *)
       echo "servers.sh: unknown server '$argument' (redis-7, redis-8, valkey-8, valkey-9)" >&2
@@ -39,11 +41,20 @@ suite_of() {
   esac
 }
 
+# unreachable REASON NAME...
 unreachable() {
+  local reason=$1 name
+  shift
   mkdir -p "$folder"
-  echo "$1" >"$folder/unreachable"
-  echo "servers.sh: $1; tests that need ${names[*]} are skipped" >&2
-  exit 0
+  for name in "$@"; do
+    echo "$name: $reason" >>"$folder/unreachable"
+    echo "servers.sh: NOT FETCHED $name: $reason; tests that need it are skipped" >&2
+  done
+}
+
+give_up() {
+  unreachable "$1" "$2"
+  exit 4
 }
 
 # The first archive of Debian proper among the system's sources, in either format.
@@ -99,9 +110,12 @@ fetch() {
   mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/debs"
   : >"$work/status"
   echo "deb [signed-by=$keyring] $archive $suite main" >"$work/sources.list"
-  suite_apt apt-get -q=2 -o APT::Update::Error-Mode=any -o Acquire::Languages=none update ||
-    unreachable "the archive's suite $suite cannot be reached"
-  (cd "$work/debs" && suite_apt apt-get -q=2 download $(packages_of "$name"))
+  suite_apt apt-get -q=2 -o APT::Update::Error-Mode=any -o Acquire::Languages=none -o Acquire::Retries=3 update ||
+    give_up "the archive's suite $suite cannot be reached" "$name"
+  local packages
+  packages=$(packages_of "$name")
+  (cd "$work/debs" && suite_apt apt-get -q=2 -o Acquire::Retries=3 download $packages) ||
+    give_up "its packages cannot be downloaded from suite $suite" "$name"
   rm -rf "${folder:?}/$name"
   mkdir -p "$folder/$name/root"
   # A system with a merged /usr has its loader there; packages from before the merge bring their own /lib.
@@ -117,17 +131,35 @@ fetch() {
   trap - EXIT
 }
 
-missing=()
-for name in "${names[@]}"; do
-  if [ -n "$fresh" ] || ! "$folder/$name/server" --version >/dev/null 2>&1; then missing+=("$name"); fi
-done
-if [ ${#missing[@]} -gt 0 ]; then
-  command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || unreachable "there is no apt here"
-  archive=$(mirror || true)
-  [ -n "$archive" ] || unreachable "no Debian archive among this machine's sources"
-  keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-  [ -f "$keyring" ] || unreachable "debian-archive-keyring is not installed"
-  for name in "${missing[@]}"; do fetch "$name"; done
+archive=$(mirror || true)
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+if [ -n "$one" ]; then
+  fetch "${names[0]}"
+  exit 0
 fi
+
+mkdir -p "$folder"
 rm -f "$folder/unreachable"
-for name in "${names[@]}"; do echo "$name: $("$folder/$name/server" --version)"; done
+runs() { [ -z "$fresh" ] && "$folder/$1/server" --version >/dev/null 2>&1; }
+obstacle=
+if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
+  obstacle="there is no apt here"
+elif [ -z "$archive" ]; then
+  obstacle="no Debian archive among this machine's sources"
+elif [ ! -f "$keyring" ]; then
+  obstacle="debian-archive-keyring is not installed"
+fi
+for name in "${names[@]}"; do
+  if ! runs "$name"; then
+    if [ -n "$obstacle" ]; then
+      unreachable "$obstacle" "$name"
+      continue
+    fi
+    # By itself: a server that cannot be fetched is no reason not to fetch the next one.
+    status=0
+    "$0" --one "$name" || status=$?
+    [ "$status" = 4 ] && continue
+    [ "$status" = 0 ] || exit "$status"
+  fi
+  echo "$name: $("$folder/$name/server" --version)"
+done

@@ -38,8 +38,13 @@ export function nameCommand(error: Error, argv: readonly Word[]): void {
   hideSecrets(error, argv);
 }
 
+/** What servers say of credentials whatever these are: a password that is a word of it is not told by it. */
+const fixedTexts =
+  /^(?:WRONGPASS invalid username-password pair or user is disabled\.?|ERR invalid password|ERR Client sent AUTH, but no password is set|ERR AUTH <password> called without any password configured for the default user\..*|NOAUTH Authentication required\.?|NOAUTH HELLO must be called with the client already authenticated.*|ERR wrong number of arguments for '(?:auth|hello)' command)$/;
+
 /** Takes the secrets of a command out of an error's text. */
 export function hideSecrets(error: Error, argv: readonly Word[]): void {
+  if (fixedTexts.test(error.message)) return;
   for (const at of secretsOf(textOf(argv[0]!), argv)) {
     const secret = textOf(argv[at + 1]!);
     if (secret === '' || !error.message.includes(secret)) continue;
@@ -83,7 +88,11 @@ export function withoutSecret(text: string, secret: string): string {
   let bare = text;
   for (const quote of ["'", '`', '"'])
     bare = bare.replaceAll(`${quote}${secret}${quote}`, `${quote}${redacted}${quote}`);
-  return secret.length < 4 ? bare : bare.replaceAll(secret, redacted);
+  if (secret.length < 4) return bare;
+  // As a word of its own: a part of a longer one is that other word.
+  const [before, after] = [/^\w/.test(secret) ? '(?<!\\w)' : '', /\w$/.test(secret) ? '(?!\\w)' : ''];
+  const literal = secret.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  return bare.replaceAll(new RegExp(`${before}${literal}${after}`, 'g'), redacted);
 }
 
 // HELLO 3 AUTH username password SETNAME name

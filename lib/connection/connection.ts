@@ -112,6 +112,11 @@ export class Connection {
     this.#borrows = listen(socket, (bytes, start, end) => this.#onData(bytes, start, end));
   }
 
+  /** For its owner's users; nobody else may write to it. */
+  get socket(): Socket {
+    return this.#socket;
+  }
+
   /** Calls sent and not yet answered. */
   get inFlight(): number {
     return this.#fifo.size;
@@ -404,7 +409,11 @@ export class Connection {
     // The others on this connection are answered first: they are not to be sent twice for somebody else's error.
     this.#events.onRenew?.(error);
     if (wish === 1) call.sink.onReply(call, error, this);
-    else call.sink.onLost(call, error);
+    else {
+      // Refused: it was not executed, whatever becomes of this connection.
+      call.written = false;
+      call.sink.onLost(call, error);
+    }
   }
 
   #onPush(push: Push): void {

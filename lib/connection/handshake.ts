@@ -4,7 +4,7 @@
 // Sources: HELLO, AUTH, CLIENT SETNAME, CLIENT SETINFO (7.2; refused by older servers and then ignored), READONLY, SELECT,
 // CLIENT CAPA (Valkey 8).
 
-import { errorOfNode, RedisError } from '../base/errors.ts';
+import { AbortError, errorOfNode, RedisError } from '../base/errors.ts';
 import { withHint } from '../base/hint.ts';
 import { libraryVersion } from '../base/version.ts';
 import { ReplyError } from '../wire/reply.ts';
@@ -116,8 +116,8 @@ export async function shakeHands(connection: Connection, options: HandshakeOptio
   if (wanted === 2 || hello === undefined || !mayDoWithout(hello, authentication(options) !== undefined)) throw refusal;
   const older = (await exchange(connection, options, 2)).find((error) => error !== undefined);
   if (older === undefined) return 2;
-  // A server that hangs up on the second try has given its reason at the first.
-  throw older instanceof ReplyError ? older : refusal;
+  // A server that hangs up on the second try has given its reason at the first; who has closed it himself knows why.
+  throw older instanceof ReplyError || connection.ending ? older : refusal;
 }
 
 const tlsHint = 'the server did not answer as Redis does: if the port is for TLS, set tls: {} or use rediss://';
@@ -132,7 +132,8 @@ function speaksTls(error: Error): boolean {
 function exchange(connection: Connection, options: HandshakeOptions, protocol: 2 | 3): Promise<(Error | undefined)[]> {
   const answers = handshakeSteps(options, protocol).map((step) => {
     const { call, answer } = ownCall(step.argv);
-    connection.write(call);
+    // Told to close since: the second exchange of a handshake finds it so.
+    if (!connection.write(call)) call.fail(closedError(connection));
     return answer.then(
       (reply) => {
         if (step.identifies) connection.clientId = clientIdIn(reply);
@@ -148,6 +149,10 @@ function exchange(connection: Connection, options: HandshakeOptions, protocol: 2
     );
   });
   return Promise.all(answers);
+}
+
+function closedError({ address }: Connection): AbortError {
+  return new AbortError('Connection is closed.', { code: 'ERR_CLOSED', node: address });
 }
 
 function selectHint(db: number): string {

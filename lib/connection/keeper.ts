@@ -133,6 +133,11 @@ export class Keeper implements Lane {
     return this.#backlog;
   }
 
+  /** The socket that is open now, through its handshake or not. */
+  get socket(): Socket | undefined {
+    return (this.#connection ?? this.#young)?.socket;
+  }
+
   /** Whom a further connection to this node asks for its credentials. */
   get credentials(): CredentialSource | undefined {
     return this.#options.credentials;

@@ -1,6 +1,7 @@
 // What the methods of a client stand on, whatever the client is: a cluster, a server of one's own, or one node of a
 // cluster. Contracts only.
 
+import type { Socket } from 'node:net';
 import type { Call, Dispatcher, Parcel } from '../connection/call.ts';
 import type { Status } from './lifecycle.ts';
 
@@ -37,6 +38,8 @@ export interface ClientBackend {
 
 /** The backend of a Redis: of one's own, or of a cluster's nodes(). */
 export interface NodeBackend extends ClientBackend {
+  /** The connection's socket; undefined while there is none. */
+  readonly socket: Socket | undefined;
   /** The connection hears messages and takes no other commands (RESP2, subscribed). */
   readonly subscribed: boolean;
   /** Resolves at `ready`. */

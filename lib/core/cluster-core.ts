@@ -139,22 +139,27 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> {
     if (this.status === 'end') return 'OK';
     const limit = this.#options.quitTimeout ?? this.#options.redisOptions?.quitTimeout ?? defaultQuitTimeout;
     let late = false;
-    const parting = this.#part(() => late || this.status === 'end');
+    let refusal: Error | undefined;
+    const parting = this.#part(() => late || this.status === 'end').then((refused) => {
+      refusal = refused;
+    });
     late = await outlasts(parting, limit, this.#world);
     const { parked } = this.router;
     if (late) this.#closeAtOnce(quitTimeoutError(limit, awaitedBy(this.pool, parked, this.lifecycle.held)));
     else this.#close(new AbortError('Connection is closed.', { code: 'ERR_CLOSED' }), false);
+    if (refusal !== undefined) throw refusal;
     return 'OK';
   }
 
-  async #part(over: () => boolean): Promise<void> {
+  /** Resolves with what a node answered to QUIT that was no OK. */
+  async #part(over: () => boolean): Promise<Error | undefined> {
     if (this.lifecycle.held > 0 && this.status !== 'wait') await this.#loop.nextOutcome();
-    if (over()) return;
+    if (over()) return undefined;
     if (this.status !== 'disconnecting') this.lifecycle.become('disconnecting');
     await drain(this.pool, () => this.router.parked, this.#world, over);
-    if (over()) return;
+    if (over()) return undefined;
     await this.#subscriber.settled();
-    await sayGoodbye(this.pool);
+    return sayGoodbye(this.pool);
   }
 
   async #connectOnce(superseded: () => boolean): Promise<void> {

@@ -6,6 +6,7 @@ import type { World } from '../base/world.ts';
 import { ownCall } from '../connection/call.ts';
 import type { Keeper } from '../connection/keeper.ts';
 import type { NodePool } from '../router/node-pool.ts';
+import { ReplyError } from '../wire/reply.ts';
 
 /** Milliseconds between looks at calls that wait to be tried again, or for a node that takes no calls just now. */
 const pause = 10;
@@ -54,10 +55,21 @@ export function awaitedBy(pool: NodePool, parked: number, held: number): string 
   return parts.join(', ') || 'its nodes to say goodbye';
 }
 
-/** QUIT to every node that is there. */
-export async function sayGoodbye(pool: NodePool): Promise<void> {
+/** QUIT to every node that is there; resolves with the first refusal. */
+export async function sayGoodbye(pool: NodePool): Promise<Error | undefined> {
   const there = [...pool.all()].filter(({ keeper }) => keeper.state === 'up');
-  await Promise.all(there.map(({ keeper }) => answered(keeper, 'quit')));
+  const refusals = await Promise.all(
+    there.map(async ({ keeper }) => {
+      const { call, answer } = ownCall(['quit']);
+      if (!keeper.send(call)) return undefined;
+      return answer.then(
+        () => undefined,
+        // Lost with its connection: that is gone too, as it was meant to be.
+        (error: unknown) => (error instanceof ReplyError ? error : undefined),
+      );
+    }),
+  );
+  return refusals.find((refusal) => refusal !== undefined);
 }
 
 /** Resolves when the node has answered everything sent before, or has lost it; false when it takes no calls. */

@@ -2,6 +2,7 @@
 // loses is lost, and there is nothing to connect or to close but for a moment. Subscriptions have another one.
 
 import type { EventEmitter } from 'node:events';
+import type { Socket } from 'node:net';
 import { emitSafely } from '../base/emit.ts';
 import { AbortError, RedisError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
@@ -41,6 +42,8 @@ export class NodeCore implements NodeBackend {
   readonly #client: EventEmitter;
   /** Lost, as ioredis sees it: what comes after belongs to another Redis. */
   #over = false;
+  /** Its user has closed it: what comes before the next connect() is refused, as with a Redis of one's own. */
+  #closedByUser = false;
   readonly dispatcher: SingleRouter;
   readonly oneNode = true;
   readonly subscribed = false;
@@ -105,6 +108,10 @@ export class NodeCore implements NodeBackend {
   // What a transaction changes on the connection (SELECT) is refused before.
   watch(_call: Call, _exec: Call): void {}
 
+  get socket(): Socket | undefined {
+    return this.keeper.socket;
+  }
+
   get status(): Status {
     return this.#over ? 'end' : statusOf[this.keeper.state];
   }
@@ -145,6 +152,10 @@ export class NodeCore implements NodeBackend {
 
   submit(parcel: Parcel): void {
     parcel.moment = this.dispatcher.moment;
+    if (this.#closedByUser) {
+      parcel.fail(this.#closed());
+      return;
+    }
     if (parcel instanceof Call && this.#handles(parcel)) return;
     if (this.#options.readOnly) this.#letRead();
     this.#timeout.start(parcel.moment.at);
@@ -171,17 +182,20 @@ export class NodeCore implements NodeBackend {
 
   async connect(): Promise<void> {
     const { state } = this.keeper;
-    if (state === 'up' || state === 'dialing') {
+    if (!this.#closedByUser && (state === 'up' || state === 'dialing')) {
       throw new RedisError('Redis is already connecting/connected', { code: 'ERR_CONNECTED' });
     }
     this.keeper.open();
     const { call, answer } = ownCall(['ping']);
     if (!this.keeper.send(call)) throw this.#closed();
     await answer;
+    this.#closedByUser = false;
+    this.#over = false;
   }
 
   /** The cluster dials again when it likes, whatever `reconnect` says. */
   disconnect(): void {
+    this.#closedByUser = true;
     void this.keeper.leave(this.#closed(), true);
   }
 
@@ -193,6 +207,7 @@ export class NodeCore implements NodeBackend {
       const awaited = `${this.keeper.address} (${this.keeper.load} unanswered)`;
       this.keeper.drop(quitTimeoutError(this.#quitTimeout, awaited, this.keeper.address));
     }
+    this.#closedByUser = true;
     return 'OK';
   }
 

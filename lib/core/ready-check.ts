@@ -9,7 +9,7 @@ import { ReplyError } from '../wire/reply.ts';
  * Resolves when INFO no longer says loading, with the server's refusal where nobody may be served before having said who
  * it is. `maxWait`: most milliseconds between two looks, and without any progress of the loading. `late` is called when an
  * answer takes longer than `limit` milliseconds (0: never), or when there is no progress for too long, and then with a
- * reason.
+ * reason. `warn` hears of a user who may not ask INFO.
  */
 export async function waitUntilLoaded(
   send: (call: Call) => boolean,
@@ -17,6 +17,7 @@ export async function waitUntilLoaded(
   maxWait: number,
   limit: number,
   late: (reason?: Error) => void,
+  warn: (text: string) => void = () => {},
 ): Promise<ReplyError | undefined> {
   let loaded = '';
   let progressAt = world.now();
@@ -31,6 +32,7 @@ export async function waitUntilLoaded(
       // Who may not ask cannot know better; a lost connection is told by its own event.
       if (!(error instanceof ReplyError)) return undefined;
       if (error.code === 'NOAUTH') return error;
+      if (error.code === 'NOPERM') warn(skippedText(error));
       if (error.code !== 'LOADING') return undefined;
       info = 'loading:1';
     } finally {
@@ -51,4 +53,9 @@ export async function waitUntilLoaded(
       world.after(Math.min(seconds * 1000, maxWait), resolve, true);
     });
   }
+}
+
+// In ioredis's words, by which users filter it out.
+function skippedText({ message }: ReplyError): string {
+  return `Skipping the ready check because INFO command fails: "${message}". You can disable ready check with "enableReadyCheck". More: README, "enableReadyCheck".`;
 }

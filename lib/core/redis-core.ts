@@ -2,6 +2,7 @@
 // that wait for it. The public face (redis.ts) adds names; this file knows when to connect, to send and to give up.
 
 import type { EventEmitter } from 'node:events';
+import type { Socket } from 'node:net';
 import { Backlog } from '../base/backlog.ts';
 import { emitSafely } from '../base/emit.ts';
 import { AbortError, MaxRetriesPerRequestError, RedisError } from '../base/errors.ts';
@@ -11,9 +12,9 @@ import { isInGroup } from '../command/groups.ts';
 import { Call, CallFlag, ownCall, type Parcel } from '../connection/call.ts';
 import type { CredentialSource } from '../connection/credentials.ts';
 import { Keeper, type KeeperState, type LatestOptions } from '../connection/keeper.ts';
-import { credentialSourceOf, keeperOptionsOf, maxResendsOf, resendsWritten } from '../options/derive.ts';
+import { credentialSourceOf, keeperOptionsOf, maxResendsOf, resendsWritten, warn } from '../options/derive.ts';
 import type { RedisOptions } from '../options/options.ts';
-import { Subscriptions } from '../pubsub/subscriptions.ts';
+import { labelsOf, Subscriptions } from '../pubsub/subscriptions.ts';
 import { CommandTimeout } from '../router/command-timeout.ts';
 import { failAsTimedOut } from '../router/deadlines.ts';
 import { SingleRouter, type SingleRouterOptions } from '../router/single.ts';
@@ -124,6 +125,10 @@ export class RedisCore implements NodeBackend {
     });
     if (options.himportFieldsets?.length) this.#fieldsets = new Fieldsets(options.himportFieldsets);
     if (options.lazyConnect) this.#lifecycle.become('wait');
+  }
+
+  get socket(): Socket | undefined {
+    return this.keeper.socket;
   }
 
   get status(): Status {
@@ -476,7 +481,7 @@ export class RedisCore implements NodeBackend {
     if (this.#options.enableReadyCheck ?? true) {
       const { maxLoadingRetryTime = 10_000, connectTimeout = 10_000 } = this.#options;
       const late = (reason?: Error): void => this.#dropUnready(connection, reason);
-      refused = await waitUntilLoaded(send, this.#world, maxLoadingRetryTime, connectTimeout, late);
+      refused = await waitUntilLoaded(send, this.#world, maxLoadingRetryTime, connectTimeout, late, warn);
     }
     if (connection !== this.#connections || this.keeper.state !== 'up' || this.#lifecycle.paused) return;
     if (refused !== undefined) {
@@ -486,7 +491,8 @@ export class RedisCore implements NodeBackend {
     this.#attempts = 0;
     this.#reselect(send);
     this.#fieldsets?.prepare(this.keeper).catch((error: Error) => this.#lifecycle.reportError(error));
-    if (this.#options.autoResubscribe ?? true) this.subscriptions.restore(send);
+    const held = this.#heldSubscriptions();
+    if (this.#options.autoResubscribe ?? true) this.subscriptions.restore(send, (label) => held.has(label));
     else this.subscriptions = new Subscriptions(this.#client);
     this.#lifecycle.become('ready');
     const waiters = this.#waiters.splice(0);
@@ -495,6 +501,16 @@ export class RedisCore implements NodeBackend {
       for (const { resolve } of waiters) resolve();
     });
     if (this.#options.monitor) this.#startMonitoring(send);
+  }
+
+  // What is subscribed by calls that wait for the connection, they tell the server themselves.
+  #heldSubscriptions(): ReadonlySet<string> {
+    const labels = new Set<string>();
+    this.#lifecycle.forEachHeld((parcel) => {
+      if (!(parcel instanceof Call) || parcel.settled || (parcel.flags & CallFlag.subscribing) === 0) return;
+      for (const label of labelsOf(parcel)) labels.add(label);
+    });
+    return labels;
   }
 
   // It let us in and says nothing: no better than one that lets nobody in.
@@ -568,7 +584,9 @@ export class RedisCore implements NodeBackend {
   #report(reason: Error): void {
     if (reason.message === closedText || reason === this.#quitLate || (this.#wasUp && refusalIn(reason) !== undefined))
       return;
-    this.#lifecycle.reportError(reason);
+    // A refusal of the handshake is the server's own, as with ioredis.
+    const refused = refusalIn(reason);
+    this.#lifecycle.reportError(refused === undefined ? reason : refusalAt(this.keeper.address, refused));
   }
 
   #refuseWaiters(cause: Error): void {
@@ -618,6 +636,8 @@ export function gaveUpOf({ maxResends, maxRetriesPerRequest }: RedisOptions): Si
 
 /** What a call is told that was still held when the client ended. */
 function endOf(parcel: Parcel, reason: Error): Error {
+  const refused = refusalIn(reason);
+  if (refused !== undefined) return refusalAt((reason as { node?: string }).node ?? '', refused);
   if ((reason as { code?: unknown }).code === 'ERR_QUIT_TIMEOUT') return lossOf(parcel, reason);
   return new AbortError(closedText, { code: 'ERR_CLOSED', cause: reason });
 }

@@ -2,6 +2,7 @@
 // the cluster's connection to that node. Commands go to this node and nowhere else: a MOVED is an error here.
 
 import type { EventEmitter } from 'node:events';
+import type { Socket } from 'node:net';
 import { AbortError } from '../base/errors.ts';
 import { worldOf } from '../base/world.ts';
 import { type Callback, nodeify } from '../batch/pipeline.ts';
@@ -113,6 +114,11 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
     });
     if (callback !== undefined) nodeify(begun, callback);
     return begun;
+  }
+
+  /** The socket of the connection, as ioredis has it: to look at, to unref(), to destroy() in tests. Undefined while there is none. */
+  get stream(): Socket | undefined {
+    return this.#backend.socket;
   }
 
   /** What the connection is for just now. A RESP2 connection that is subscribed takes no other commands. */

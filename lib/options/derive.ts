@@ -10,7 +10,7 @@ import type { SeedOptions } from '../topology/seeds.ts';
 import type { ClusterOptions, CommonRedisOptions, RedisOptions } from './options.ts';
 
 /** As ioredis does, so that what catches its warnings catches ours. */
-function warn(text: string): void {
+export function warn(text: string): void {
   console.warn(text);
 }
 

@@ -19,6 +19,12 @@ function labelOf(kind: Kind, id: string): string {
   return `${kind} ${id}`;
 }
 
+/** What a subscribing call asks for, as labels; of one that unsubscribes they name nothing that is ever subscribed. */
+export function labelsOf(call: Call): string[] {
+  const kind = call.name.toLowerCase() as Kind;
+  return call.argv.slice(1).map((word) => labelOf(kind, idOf(word)));
+}
+
 /** Most names of one SUBSCRIBE or PSUBSCRIBE when a connection is subscribed again. */
 const batchLimit = 1000;
 /** Names asked for and not yet confirmed from which on no more are asked for. */

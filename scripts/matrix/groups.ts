@@ -127,6 +127,11 @@ const of = (input, file, format) => ({ input, external: /^node:/, plugins: [reso
 export default [of('app.mjs', 'out/app.mjs', 'es'), of('app.mjs', 'out/app.cjs', 'cjs'), of('slot.mjs', 'out/slot.mjs', 'es')];
 `;
 
+const plainRollupConfig = `import resolve from '@rollup/plugin-node-resolve';
+const of = (input, file, format) => ({ input, external: /^node:/, plugins: [resolve()], output: { file, format } });
+export default [of('app.mjs', 'out/app.mjs', 'es'), of('app.mjs', 'out/app.cjs', 'cjs'), of('slot.mjs', 'out/slot.mjs', 'es')];
+`;
+
 const webpackConfig = `const path = require('node:path').join(__dirname, 'out');
 const of = (entry, filename, extra = {}) => ({ mode: 'production', target: 'node20', entry, output: { path, filename }, ...extra });
 const module_ = { experiments: { outputModule: true }, output: { path, filename: 'app.mjs', module: true, library: { type: 'module' } } };
@@ -171,6 +176,15 @@ const bundlers: Group = {
         name: 'rollup',
         fixtures: apps,
         files: { 'rollup.config.mjs': rollupConfig },
+        steps: [
+          { command: [node, programOf(modules, 'rollup'), '-c', 'rollup.config.mjs', '--silent'] },
+          ...[...bundleSteps('out/app.mjs'), ...bundleSteps('out/app.cjs'), ...slotSteps('out/slot.mjs')],
+        ],
+      },
+      {
+        name: 'rollup, ES modules alone',
+        fixtures: apps,
+        files: { 'rollup.config.mjs': plainRollupConfig },
         steps: [
           { command: [node, programOf(modules, 'rollup'), '-c', 'rollup.config.mjs', '--silent'] },
           ...[...bundleSteps('out/app.mjs'), ...bundleSteps('out/app.cjs'), ...slotSteps('out/slot.mjs')],

@@ -32,7 +32,13 @@ function serverLines(engine: Engine): Lines {
     `config_file:${engine.hooks.configFile?.() ?? ''}`,
     'io_threads_active:0',
     'server_name:lingcache',
+    ...shutdownLines(engine),
   ];
+}
+
+function shutdownLines(engine: Engine): Lines {
+  const ms = engine.hooks.shutdownMs?.();
+  return ms === undefined ? [] : [`shutdown_in_milliseconds:${ms}`];
 }
 
 function clientLines(engine: Engine): Lines {
@@ -76,6 +82,7 @@ function memoryLines(engine: Engine): Lines {
     `total_system_memory:${totalmem()}`,
     `total_system_memory_human:${human(totalmem())}`,
     `free_system_memory:${freemem()}`,
+    ...engine.scriptInfo(),
     `maxmemory:${limit}`,
     `maxmemory_human:${human(limit)}`,
     `maxmemory_policy:${engine.config.get('maxmemory-policy')}`,

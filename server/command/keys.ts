@@ -146,9 +146,11 @@ function readFlushMode(argv: readonly string[]): void {
 
 function flush(engine: Engine, client: Client, argv: readonly string[], stores: readonly Store[]): Reply {
   readFlushMode(argv);
+  const { databases, hooks } = engine;
   const keys = stores.reduce((sum, { size }) => sum + size, 0);
-  engine.databases.clear(stores);
-  engine.databases.dirty += keys;
+  databases.clear(stores);
+  databases.dirty += keys;
+  if (stores.length === databases.stores.length && sameWord(argv[0], 'flushall')) hooks.onFlushAll?.();
   // An empty database is flushed on the replicas too: theirs may not be.
   if (keys === 0) engine.effect(client.store, argv);
   return OK;

@@ -25,6 +25,8 @@ function setConfig(engine: Engine, client: Client, argv: readonly string[]): Out
     const why = engine.hooks.onDirSet?.(before[names.indexOf('dir')]![1]);
     if (why !== undefined) return undo({ name: 'dir', why });
   }
+  const unlogged = names.includes('appendonly') ? engine.hooks.onLogSet?.() : undefined;
+  if (unlogged !== undefined) return undo({ name: 'appendonly', why: unlogged });
   const doors = before.filter(([name, value]) => isDoor(name) && engine.config.get(name) !== value);
   if (doors.length === 0) {
     engine.config.tell(names);
@@ -113,6 +115,7 @@ function shutdown(engine: Engine, argv: readonly string[]): Outcome {
   for (const word of words) if (!['save', 'nosave', 'now', 'force', 'abort'].includes(word)) syntaxError();
   if (words.has('abort') && words.size > 1) syntaxError();
   if (words.has('save') && words.has('nosave')) syntaxError();
+  if (engine.busy !== undefined && !words.has('nosave') && !words.has('abort')) return engine.busy;
   const hook = engine.hooks.onShutdown;
   if (hook === undefined) return new ReplyError('ERR this server is shut down by the process it runs in');
   const aborts = words.has('abort');

@@ -132,9 +132,10 @@ function compare(a: Weighted, b: Weighted, options: SortOptions): number {
 
 function order(ctx: Context, source: Source, options: SortOptions): string[] {
   const unsorted = options.by !== undefined && !options.by.includes('*');
-  // A stored set must come out the same everywhere, so it is sorted even when not asked.
+  // A stored set must come out the same everywhere, so it is sorted even when not asked; and so for scripts.
   if (unsorted && source.type === 'list') return options.descending ? source.elements.reverse() : source.elements;
-  if (unsorted && !(source.type === 'set' && options.target !== undefined)) return source.elements;
+  if (unsorted && !(source.type === 'set' && (options.target !== undefined || ctx.inScript === true)))
+    return source.elements;
   const how: SortOptions = unsorted ? { ...options, alpha: true, by: undefined } : options;
   const weighted = source.elements.map((element) => weigh(ctx, element, how));
   const sign = options.descending ? -1 : 1;

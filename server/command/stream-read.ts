@@ -20,7 +20,7 @@ interface ReadOptions {
   ids: readonly string[];
 }
 
-function readOptions(argv: readonly string[], grouped: boolean): ReadOptions {
+function readOptions(ctx: Context, argv: readonly string[], grouped: boolean): ReadOptions {
   const options: ReadOptions = {
     timeout: undefined,
     count: 0,
@@ -35,6 +35,7 @@ function readOptions(argv: readonly string[], grouped: boolean): ReadOptions {
     const word = argv[at];
     const more = argv.length - at - 1;
     if (sameWord(word, 'block') && more > 0) {
+      if (ctx.inScript === true) fail(`${argv[0]} command is not allowed with BLOCK option from scripts`);
       options.timeout = readBlock(argv[++at]!);
     } else if (sameWord(word, 'count') && more > 0) {
       options.count = Math.max(0, readLong(argv[++at]!));
@@ -212,7 +213,7 @@ function retry(ctx: Context, options: ReadOptions, wants: readonly Want[]): Repl
 }
 
 function read(ctx: Context, argv: readonly string[], grouped: boolean): Reply | Blocked {
-  const options = readOptions(argv, grouped);
+  const options = readOptions(ctx, argv, grouped);
   const wants = options.keys.map((key, at) => readWant(ctx, options, key, options.ids[at]!));
   const rows = grouped ? readGrouped(ctx, options, wants) : readPlain(ctx, options, wants);
   if (rows.length > 0) return rowsReply(ctx, rows);

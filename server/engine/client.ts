@@ -40,7 +40,7 @@ export interface Outlet {
   parsedBytes?(): number;
 }
 
-interface Queued {
+export interface Queued {
   readonly command: Command<Client>;
   readonly argv: readonly string[];
 }
@@ -80,6 +80,8 @@ export class Client implements Context {
   store: Store;
   protocol: 2 | 3 = 2;
   denyBlocking = false;
+  /** The client that the commands of scripts run as. */
+  readonly inScript: boolean;
   name = '';
   libName = '';
   libVersion = '';
@@ -121,7 +123,8 @@ export class Client implements Context {
   /** Effects that replace the argv of the command that is running. */
   override: (readonly string[])[] | undefined = undefined;
 
-  constructor(id: number, world: World, store: Store, outlet: Outlet, authenticated: boolean) {
+  constructor(id: number, world: World, store: Store, outlet: Outlet, authenticated: boolean, inScript = false) {
+    this.inScript = inScript;
     this.id = id;
     this.world = world;
     this.store = store;

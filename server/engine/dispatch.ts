@@ -4,10 +4,10 @@
 
 import { Flag } from '../../lib/command/flags.ts';
 import { keyIndexesOf } from '../../lib/command/keys.ts';
-import type { CommandRow } from '../../lib/command/table.ts';
+import { type CommandRow, commandOf } from '../../lib/command/table.ts';
 import { QUEUED, type Reply, ReplyError, refusals } from '../../lib/wire/reply.ts';
 import type { GuardRequest } from '../cluster/guard.ts';
-import type { Client, Transaction } from './client.ts';
+import type { Client, Queued, Transaction } from './client.ts';
 import type { Engine } from './engine.ts';
 import { notOffered } from './guarded.ts';
 import { feedMonitors } from './monitor.ts';
@@ -34,8 +34,10 @@ const pubSubWords = new Set([
   'quit',
   'reset',
 ]);
-/** Reads that leave a trace at the replicas, and what may turn out to write. */
-const replicates = new Set(['pfcount', 'publish', 'spublish', 'eval', 'evalsha', 'fcall']);
+/** Leave a trace at the replicas though they are no writes. */
+const replicates = new Set(['pfcount', 'publish', 'spublish']);
+/** May turn out to write; a script that declares what it does has a row of its own. */
+const runScripts = new Set(['eval', 'evalsha', 'fcall']);
 const shardWords = new Set(['ssubscribe', 'sunsubscribe', 'spublish']);
 
 /** Runs one request of a client. `undefined`: nothing to send now (parked, or the command has sent its replies). */
@@ -44,7 +46,7 @@ export function execute(engine: Engine, client: Client, argv: readonly string[])
   if (command instanceof ReplyError) {
     return engine.browserGuard.catches(client, argv) ? undefined : reject(engine, client, undefined, command);
   }
-  const row = command.row;
+  const row = command.rowOf === undefined ? command.row : command.rowOf(argv);
   client.lastCommand = row.name;
   if (engine.tracking.clients > 0) engine.tracking.enforceLimit();
   const refusal = check(engine, client, row, argv);
@@ -58,7 +60,7 @@ export function execute(engine: Engine, client: Client, argv: readonly string[])
   if (engine.pauses.kind !== undefined && mustWait(engine, client, row)) return postpone(engine, client, argv);
   let reply: Reply | undefined;
   if (client.transaction !== undefined && !runsInMulti.has(row.name)) {
-    reply = enqueue(client.transaction, command, argv);
+    reply = enqueue(client.transaction, { command, argv }, row);
   } else {
     engine.tracking.enter(client);
     reply = engine.run(client, command, argv);
@@ -85,13 +87,12 @@ export function apply(engine: Engine, client: Client, argv: readonly string[]): 
   return reply;
 }
 
-function enqueue(transaction: Transaction, command: Command<Client>, argv: readonly string[]): Reply {
-  const { flags, name } = command.row;
-  transaction.queue.push({ command, argv });
-  transaction.anyFlags |= flags;
-  transaction.allFlags &= flags;
-  if (replicates.has(name)) transaction.replicates = true;
-  for (const word of argv) transaction.bytes += word.length;
+function enqueue(transaction: Transaction, queued: Queued, row: CommandRow): Reply {
+  transaction.queue.push(queued);
+  transaction.anyFlags |= row.flags;
+  transaction.allFlags &= row.flags;
+  if (mayReplicate(row, undefined)) transaction.replicates = true;
+  for (const word of queued.argv) transaction.bytes += word.length;
   return QUEUED;
 }
 
@@ -131,7 +132,8 @@ function check(engine: Engine, client: Client, row: CommandRow, argv: readonly s
   if ((client.monitor || client.replicaLink) && ((flags & Flag.readonly) !== 0 || mayReplicate(row, transaction))) {
     return replicaRefusal;
   }
-  return engine.primaryDown || engine.loading || engine.copying ? unready(engine, row, transaction) : undefined;
+  if (engine.primaryDown || engine.loading || engine.copying) return unready(engine, row, transaction);
+  return (flags & Flag.allowBusy) === 0 ? engine.busy : undefined;
 }
 
 /** What a node without its data refuses: commands that need them, and EXEC when any command of its queue does. */
@@ -140,7 +142,7 @@ function unready(engine: Engine, row: CommandRow, transaction: Transaction | und
   if (engine.primaryDown && (flags & Flag.stale) === 0) return masterDown;
   if (engine.loading && (flags & Flag.loading) === 0) return loading;
   if (engine.copying && (flags & (Flag.loading | Flag.stale)) === 0) return loading;
-  return undefined;
+  return (flags & Flag.allowBusy) === 0 ? engine.busy : undefined;
 }
 
 /** Whether the command, or for EXEC any command of its queue, writes. */
@@ -213,6 +215,7 @@ function mustWait(engine: Engine, client: Client, row: CommandRow): boolean {
 /** Whether the command, or for EXEC any command of its queue, can say something to the replicas. */
 function mayReplicate(row: CommandRow, transaction: Transaction | undefined): boolean {
   if (writes(row, transaction) || replicates.has(row.name)) return true;
+  if (runScripts.has(row.name)) return row === commandOf(row.name);
   return row.name === 'exec' && transaction !== undefined && transaction.replicates;
 }
 

@@ -24,14 +24,19 @@ import { BrowserGuard } from './guarded.ts';
 import { feedMonitors } from './monitor.ts';
 import { Pauses } from './pauses.ts';
 import { PubSubHub } from './pubsub-hub.ts';
-import { Blocked, type Command, type CommandGroup, Later, type Outcome, Registry } from './registry.ts';
+import { Blocked, type Command, type CommandGroup, CountedError, Later, type Outcome, Registry } from './registry.ts';
 import { SlowLog } from './slow-log.ts';
 
 /** One write to replicate: the words, and the database they apply to. */
 export interface Effect {
   readonly db: number;
   readonly argv: readonly string[];
+  /** Where it goes: 1 the log, 2 the replicas. Undefined: everywhere. */
+  readonly targets?: number;
 }
+
+/** `Effect.targets` of what goes everywhere. */
+export const allTargets: number = 3;
 
 /** The words of SHUTDOWN: a snapshot always, never, or when there are save points; without waiting; come what may. */
 export interface ShutdownHow {
@@ -43,6 +48,15 @@ export interface ShutdownHow {
 export interface RefusedParameter {
   readonly name: string;
   readonly why: string;
+}
+
+/** The function libraries of a server, as whoever keeps and copies its data sees them: sources, and nothing more. */
+export interface FunctionStore {
+  readonly sources: readonly string[];
+  /** Adds one. Throws an Error when it cannot be loaded. */
+  add(source: string): void;
+  /** Those take the place of what there is. Throws an Error, with everything as it was, when one cannot be loaded. */
+  replaceAll(sources: readonly string[]): void;
 }
 
 /** What a server is part of. Every hook may be left out; a standalone server has none. */
@@ -86,6 +100,12 @@ export interface EngineHooks {
   onAddressesSet?: (names: readonly string[], done: (refused: RefusedParameter | undefined) => void) => void;
   /** CONFIG SET dir, which was `before` until now: why it cannot be, or undefined. */
   onDirSet?: (before: string) => string | undefined;
+  /** Milliseconds until a shutdown under way no longer waits for replicas; undefined: none is. */
+  shutdownMs?: () => number | undefined;
+  /** FLUSHALL has deleted everything. */
+  onFlushAll?: () => void;
+  /** `appendonly` was set: why it cannot be followed, or undefined. */
+  onLogSet?: () => string | undefined;
   /** The ACL file; undefined when there is none. `load()` gives the refusal, `save()` whether it is written. */
   aclFile?: () => { load(): string | undefined; save(): boolean } | undefined;
   /** CONFIG REWRITE: the refusal, or undefined. */
@@ -111,6 +131,9 @@ export interface Stats {
   input: number;
   output: number;
 }
+
+/** What they read, their scripts read: with those that read nothing, no key is remembered. */
+const readsByScript = new Set(['eval_ro', 'evalsha_ro', 'fcall_ro']);
 
 /** How often keys above tracking-table-max-keys are let go while no command comes. */
 const trackingLimitMs = 100;
@@ -153,6 +176,16 @@ export class Engine {
   copying = false;
   primaryDown = false;
   readOnly = false;
+  /** A script runs that has taken too long: what everyone else is answered, and nothing leaves until it has ended. */
+  busy: ReplyError | undefined = undefined;
+  /** Where the effects of what runs now go; scripts choose. */
+  effectTargets: number = allTargets;
+  /** Scripts may call every command: for tests. */
+  scriptsMayCallAll = false;
+  /** Undefined: a server without scripts. */
+  functions: FunctionStore | undefined = undefined;
+  /** The lines of INFO memory about scripts. */
+  scriptInfo: () => readonly string[] = () => [];
   readonly stats: Stats = {
     connections: 0,
     rejectedConnections: 0,
@@ -251,7 +284,11 @@ export class Engine {
     }
     if (this.monitors.size > 0 && !this.loading) feedMonitors(this.monitors, client, command.row, shown);
     this.#collectChanges(client, argv, dirty);
-    if (client.tracking !== undefined && (command.row.flags & Flag.readonly) !== 0) {
+    if (
+      client.tracking !== undefined &&
+      (command.row.flags & Flag.readonly) !== 0 &&
+      !readsByScript.has(command.row.name)
+    ) {
       this.tracking.remember(
         client,
         keyIndexesOf(command.row, argv).map((at) => argv[at]!),
@@ -262,7 +299,7 @@ export class Engine {
     if (outcome instanceof Later) return client.denyBlocking ? settleNow(outcome) : this.#wait(client, argv, outcome);
     if (outcome instanceof ReplyError) {
       command.failed++;
-      this.countError(outcome);
+      if (!(outcome instanceof CountedError)) this.countError(outcome);
       if (outcome instanceof OversizedReply) client.outlet.refuseOutput?.(outcome.bytes);
     }
     return outcome;
@@ -283,6 +320,7 @@ export class Engine {
 
   /** After each top-level command: sends the effects on and serves waiters. */
   finish(): void {
+    if (this.busy !== undefined) return;
     if (this.#effects.length > 0) this.#flush();
     if (!this.blocked.pending) return;
     this.blocked.serve((client, argv, retry) => {
@@ -350,7 +388,9 @@ export class Engine {
   }
 
   #collect(db: number, argv: readonly string[]): void {
-    if (this.hooks.onEffects !== undefined) this.#effects.push({ db, argv });
+    if (this.hooks.onEffects === undefined || this.effectTargets === 0) return;
+    if (this.effectTargets === allTargets) this.#effects.push({ db, argv });
+    else this.#effects.push({ db, argv, targets: this.effectTargets });
   }
 
   #flush(): void {

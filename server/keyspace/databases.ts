@@ -23,6 +23,7 @@ export class Databases implements StoreHost {
   /** Called once when databases are emptied, however many. */
   onEmptied: (() => void) | undefined = undefined;
   activeExpiry = true;
+  frozenAt: number | undefined = undefined;
   deletesExpired = true;
   reading: boolean | undefined = true;
   #timer: Timer | undefined;
@@ -47,6 +48,15 @@ export class Databases implements StoreHost {
       if (done > 0) flush();
       this.start(flush);
     });
+  }
+
+  /** No key's time runs out until unfreeze(). */
+  freeze(): void {
+    this.frozenAt = this.stores[0]!.now();
+  }
+
+  unfreeze(): void {
+    this.frozenAt = undefined;
   }
 
   /** Removes every key of `stores`, of all by default. */

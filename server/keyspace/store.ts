@@ -28,6 +28,8 @@ export interface StoreHost {
   mode: ExpiryMode;
   /** Counts changes; a command that leaves it as it was is not replicated. */
   dirty: number;
+  /** While a script runs: when it began, in ms since the epoch; keys that were there then stay until it has ended. */
+  readonly frozenAt: number | undefined;
   /** Coarse clock in ms for idle times. */
   clock: number;
   /** Keys found, keys not found, keys that expired: INFO's counters. */
@@ -347,7 +349,7 @@ export class Store {
 
   /** Deletes up to `limit` keys that are due, as a primary's background work; returns how many. */
   expireDue(limit: number): number {
-    if (!this.host.activeExpiry || this.host.deletesExpired === false) return 0;
+    if (!this.host.activeExpiry || this.host.frozenAt !== undefined || this.host.deletesExpired === false) return 0;
     if (this.host.mode === 'replica') return this.#expireOwn(limit);
     this.#ownDeadlines.clear();
     const now = this.now();
@@ -392,7 +394,9 @@ export class Store {
   }
 
   #isDue(entry: Entry): boolean {
-    return entry.expireAt !== never && this.host.mode !== 'applying' && this.now() >= entry.expireAt;
+    return (
+      entry.expireAt !== never && this.host.mode !== 'applying' && (this.host.frozenAt ?? this.now()) >= entry.expireAt
+    );
   }
 
   #meetDue(entry: Entry): undefined {

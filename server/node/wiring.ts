@@ -3,7 +3,7 @@
 
 import type { ReplyError } from '../../lib/wire/reply.ts';
 import { guard } from '../cluster/guard.ts';
-import type { Engine, EngineHooks } from '../engine/engine.ts';
+import type { Effect, Engine, EngineHooks } from '../engine/engine.ts';
 import type { Store } from '../keyspace/store.ts';
 import type { ClusterMember, MemberHost } from '../membership/membership.ts';
 import type { Saving } from '../persistence/persistence.ts';
@@ -43,8 +43,10 @@ export function engineHooks(parts: NodeParts, cluster: boolean, configFile: Conf
     ...(cluster && { guard: (request) => parts.member && guard(parts.member.guardView, request) }),
     onEffects: (effects) => {
       if (effects.length === 0 || parts.saving?.loading === true) return;
-      parts.saving?.onEffects(effects);
-      parts.replication.onEffects(effects);
+      const logged = effectsFor(effects, 1);
+      if (logged.length > 0) parts.saving?.onEffects(logged);
+      const replicated = effectsFor(effects, 2);
+      if (replicated.length > 0) parts.replication.onEffects(replicated);
     },
     mayReply: (again) => parts.saving?.mayReply(again) ?? true,
     beforeReplies: () => parts.saving?.flush(),
@@ -60,7 +62,10 @@ export function engineHooks(parts: NodeParts, cluster: boolean, configFile: Conf
     replicationFacts: () => parts.replication.facts(),
     onSnapshotLoaded: (facts, expired) => parts.replication.restore(facts, expired),
     diskRefusal: () => parts.saving?.refusal(),
+    onFlushAll: () => parts.saving?.flushed(),
+    shutdownMs: () => parts.shutdown.remainingMs,
     persistenceInfo: () => parts.saving?.info(),
+    onLogSet: () => parts.saving?.followParameter(),
     onAddressesSet: (names, done) => void parts.doors.rebind(names).then(done),
     configFile: () => configFile?.path ?? '',
     ...(configFile && { onConfigRewrite: () => configFile.rewrite(usersToKeep(parts.engine)) }),
@@ -71,6 +76,12 @@ export function engineHooks(parts: NodeParts, cluster: boolean, configFile: Conf
       else parts.shutdown.begin(how, done);
     },
   };
+}
+
+/** Those that go to the log (1) or to replicas (2). */
+function effectsFor(effects: readonly Effect[], target: 1 | 2): readonly Effect[] {
+  const chosen = effects.some(({ targets }) => targets !== undefined);
+  return chosen ? effects.filter(({ targets }) => targets === undefined || (targets & target) !== 0) : effects;
 }
 
 function setPause(engine: Engine, purpose: 'failover' | 'shutdown', paused: boolean): void {
@@ -122,7 +133,12 @@ export function shutdownHost(parts: NodeParts): ShutdownHost {
     get lagging() {
       return parts.replication.lagging;
     },
-    pauseWrites: (paused) => setPause(parts.engine, 'shutdown', paused),
+    pauseWrites: (paused) => {
+      setPause(parts.engine, 'shutdown', paused);
+      if (!paused) parts.replication.forgetAsked();
+    },
+    standing: () => (parts.replication.following ? [] : parts.replication.standing()),
+    mayStop: (force) => parts.saving?.mayStop(force) ?? true,
     save: (always) => parts.saving?.saveLast(always) ?? true,
     stop: () => parts.close(),
   };

@@ -5,6 +5,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { Redis as Peer } from 'ioredis';
 import { freePort } from '../kit/ports.ts';
 import type { RealCluster, RealNode } from '../kit/real-cluster.ts';
+import { programUnderTest } from '../kit/servers.ts';
 import { until } from '../kit/until.ts';
 
 const children = new Set<ChildProcess>();
@@ -44,7 +45,7 @@ async function startElsewhere(cluster: RealCluster, node: RealNode): Promise<Mov
     logfile: `${port}.log`,
   };
   const words = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
-  const child = spawn('redis-server', words, { cwd: cluster.dir, stdio: 'ignore' });
+  const child = spawn(programUnderTest(), words, { cwd: cluster.dir, stdio: 'ignore' });
   children.add(child);
   const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const peer = new Peer({

@@ -7,6 +7,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { rollup } from 'rollup';
 import { libraryVersion } from '../../lib/base/version.ts';
 
 const root = process.cwd();
@@ -52,7 +53,7 @@ describe('house: the package', function () {
   it('ships dist, docs, README, CHANGELOG and LICENSE, and nothing else', () => {
     const paths = files.map(({ path }) => path);
     const allowed =
-      /^(dist\/types\/.+\.d\.ts|dist\/types\/package\.json|dist\/[\w-]+\.(cjs|mjs|d\.cts|d\.mts|md)|(docs|bench)\/[\w-]+\.md|README\.md|CONTRIBUTING\.md|CHANGELOG\.md|LICENSE|package\.json)$/;
+      /^(dist\/types\/.+\.d\.ts|dist\/types\/package\.json|dist\/[\w-]+\.(cjs|mjs|d\.cts|d\.mts|md|wasm)|(docs|bench)\/[\w-]+\.md|README\.md|CONTRIBUTING\.md|CHANGELOG\.md|LICENSE|package\.json)$/;
     assert.deepEqual(
       paths.filter((path) => !allowed.test(path)),
       [],
@@ -81,10 +82,68 @@ describe('house: the package', function () {
   });
 
   it('has a client of less than a megabyte', () => {
-    const ofServer = /^dist\/(types\/server\/|server|nodes|main|up|demo)/;
+    const ofServer = /^dist\/(types\/server\/|server|nodes|lua51|main|up|demo)/;
     const client = files.filter(({ path }) => path.startsWith('dist/') && !ofServer.test(path));
     const size = client.reduce((sum, { size }) => sum + size, 0);
     assert.ok(client.length > 10 && size < 1 << 20, `${size} bytes`);
+  });
+
+  describe('bundled by rollup without a plugin for CommonJS', () => {
+    const bundle = async (name: string, source: string, format: 'es' | 'cjs'): Promise<string> => {
+      writeFileSync(join(scratch, 'entry.mjs'), source);
+      const modules = join(scratch, 'node_modules');
+      const built = await rollup({
+        input: join(scratch, 'entry.mjs'),
+        external: /^node:/,
+        plugins: [
+          {
+            name: 'finds the package',
+            resolveId: (id) => (id.startsWith('lingcache') ? fileOf(modules, id) : undefined),
+          },
+        ],
+        onwarn: (warning) => assert.fail(warning.message),
+      });
+      await built.write({ file: join(scratch, name), format });
+      await built.close();
+      return name;
+    };
+    const fileOf = (modules: string, id: string): { id: string; moduleSideEffects: boolean } => {
+      const file = id === 'lingcache' ? 'lingcache' : id.slice('lingcache/'.length);
+      // As rollup's own plugin reads `sideEffects` of the manifest: nothing but the scripts has any.
+      return { id: join(modules, `lingcache/dist/${file}-module.mjs`), moduleSideEffects: false };
+    };
+    const app = `import Redis, { Cluster, ReplyError } from 'lingcache';
+      import { startCluster } from 'lingcache/server';
+      const run = async () => {
+        const bundled = await startCluster({ masters: 1, replicas: 0 });
+        const cluster = new Cluster(bundled.seeds);
+        await cluster.set('k', 'v');
+        const error = await cluster.lpush('k', 'w').catch((reason) => reason);
+        console.log(await cluster.get('k'), error instanceof ReplyError, Redis.Cluster === Cluster);
+        await cluster.quit();
+        await bundled.close();
+      };
+      run();`;
+
+    for (const format of ['es', 'cjs'] as const) {
+      it(`runs as ${format}`, async () => {
+        const file = await bundle(format === 'es' ? 'app.mjs' : 'app.cjs', app, format);
+        assert.equal(run(process.execPath, [file]).trim(), 'v true true');
+      });
+    }
+
+    it('slotOf alone is a few KB', async () => {
+      const file = await bundle('slot.mjs', "import { slotOf } from 'lingcache'; console.log(slotOf('k'));", 'es');
+      assert.equal(run(process.execPath, [file]).trim(), '7629');
+      assert.ok(readFileSync(join(scratch, file)).length < 4096);
+    });
+  });
+
+  it('loads its code once, however often it is asked for', () => {
+    const source = `const one = require('lingcache'); const server = require('lingcache/server');
+      Promise.all([import('lingcache'), import('lingcache/server')]).then(([two, other]) =>
+        console.log(one === two.default, one.Cluster === two.Cluster, server.startCluster === other.startCluster));`;
+    assert.equal(node('once.cjs', source), 'true true true');
   });
 
   it('installs alone and in silence', () => {

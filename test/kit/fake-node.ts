@@ -22,6 +22,8 @@ export class FakeNode {
   /** Milliseconds that connections made from now on wait for their first answer. */
   delay = 0;
   port = 0;
+  /** Closes a connection behind the answer to QUIT, as servers do. */
+  closesOnQuit = false;
   /** Answers handshakes and CLIENT commands in its own way; undefined leaves them to the usual answers. */
   handshake: (argv: readonly string[]) => Answer = () => undefined;
   /** What the test's node says to a command (lower-case name, arguments as sent). */
@@ -118,7 +120,8 @@ export class FakeNode {
         const lower = [words[0]!.toLowerCase(), ...words.slice(1)];
         const reply = this.handshake(lower) ?? handshakeAnswer(words) ?? this.answer(lower, socket);
         if (reply === undefined) continue;
-        const write = (): unknown => !socket.destroyed && socket.write(reply);
+        const last = this.closesOnQuit && lower[0] === 'quit';
+        const write = (): unknown => !socket.destroyed && (last ? socket.end(reply) : socket.write(reply));
         if (gate === undefined) write();
         else void gate.then(write);
       }

@@ -9,13 +9,14 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Redis as Peer, type RedisOptions } from 'ioredis';
 import { freePort } from './ports.ts';
+import { programUnderTest } from './servers.ts';
 import { until } from './until.ts';
 
 const run = promisify(execFile);
 
 /** Why tests on real servers cannot run here; undefined when they can. In CI a missing server is an error. */
 export function missingRedisServer(): string | undefined {
-  if (spawnSync('redis-server', ['--version']).status === 0) return undefined;
+  if (spawnSync(programUnderTest(), ['--version']).status === 0) return undefined;
   if (process.env['CI'] === 'true') throw new Error('redis-server is missing, and CI may skip nothing');
   return 'redis-server is not installed';
 }
@@ -47,7 +48,7 @@ export interface RealClusterOptions {
   /** Prepares the temp dir (certificates, ACL files) before any node starts; may give further settings. */
   readonly prepare?: (dir: string) => Promise<Readonly<Record<string, string>>>;
   /**
-   * Path of the server program, or it and its first arguments; default `redis-server`. servers.ts knows others,
+   * Path of the server program, or it and its first arguments; default that of servers.ts, which knows others;
    * `bundledServer` is ours.
    */
   readonly server?: string | readonly string[];
@@ -130,7 +131,7 @@ class ServerProcess implements RealNode {
     busPort: number,
     dir: string,
     settings: readonly string[],
-    { admin = {}, server = 'redis-server' }: RealClusterOptions,
+    { admin = {}, server = programUnderTest() }: RealClusterOptions,
   ) {
     this.#program = typeof server === 'string' ? [server] : server;
     this.port = port;

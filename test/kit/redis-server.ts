@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from './ports.ts';
 import { RespClient } from './resp-client.ts';
+import { programUnderTest } from './servers.ts';
 
 export interface RealNode {
   readonly host: string;
@@ -22,7 +23,7 @@ let found: boolean | undefined;
 
 /** Whether redis-server can be run here. In CI its absence is an error, never a reason to skip. */
 function haveRedisServer(): boolean {
-  found ??= spawnSync('redis-server', ['--version']).status === 0;
+  found ??= spawnSync(programUnderTest(), ['--version']).status === 0;
   if (!found && process.env['CI'] === 'true')
     throw new Error('redis-server is missing, and CI must not skip its tests');
   return found;
@@ -46,7 +47,7 @@ process.on('exit', () => {
  * Starts one redis-server; `args` are its command line options (`--appendonly`, `yes`, ...), `server` another program,
  * as servers.ts finds it.
  */
-export async function startRealNode(args: readonly string[] = [], server = 'redis-server'): Promise<RealNode> {
+export async function startRealNode(args: readonly string[] = [], server = programUnderTest()): Promise<RealNode> {
   const port = await freePort();
   const folder = mkdtempSync(join(tmpdir(), 'lingcache-redis-'));
   folders.add(folder);

@@ -251,15 +251,32 @@ const rows: readonly Row[] = [
       act: async (client, { one, two }) => {
         await Promise.all([client.get(low), client.get(high)]);
         for (const node of [one, two]) {
-          const usual = node.answer;
-          node.answer = (argv, socket) => {
-            if (argv[0] !== 'quit') return usual(argv, socket);
+          node.handshake = ([name]) => {
+            if (name !== 'quit') return undefined;
             if (how === 'refused') return '-ERR quit failed\r\n';
-            socket.destroy();
+            node.cut();
             return '';
           };
         }
-        return outcomeOf(() => client.quit());
+        const outcome = await outcomeOf(() => client.quit());
+        return [outcome, one.count('quit') + two.count('quit')];
+      },
+    }),
+  ),
+  ...(['quit', 'disconnect'] as const).map(
+    (how): Row => ({
+      name: `a node object after its user's ${how}()`,
+      one: () => undefined,
+      act: async (client, { two }) => {
+        await client.get(high);
+        const node = client.nodes().find((one: Face) => one.options.port === two.port);
+        two.closesOnQuit = true;
+        const closed = new Promise((resolve) => node.once('end', resolve));
+        const left = how === 'quit' ? await node.quit() : node.disconnect();
+        await closed;
+        const after = [node.status, await outcomeOf(() => node.get(high)), await outcomeOf(() => node.set(high, 1))];
+        const again = [await outcomeOf(() => node.connect()), node.status, await node.get(high)];
+        return [left, after, again, await client.get(high), await outcomeOf(() => node.connect())];
       },
     }),
   ),

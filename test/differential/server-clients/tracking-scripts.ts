@@ -538,4 +538,34 @@ export const trackingScripts: Readonly<Record<string, string>> = {
     ~@2 ping
     ping
   `,
+  'scripts: the keys that the caller named, when the script reads': `
+    hello 3
+    client tracking on
+    eval "return 1" 2 a b
+    @3 mset a 1 b 1
+    eval "redis.call('set', KEYS[1], 2)" 2 a b
+    @3 mset a 1 b 1
+    eval "return redis.call('get', 'other')" 2 a b
+    @3 set other 1
+    @3 set b 1
+    @3 set a 1
+    eval_ro "return redis.call('ping')" 2 a b
+    @3 mset a 1 b 1
+    eval_ro "return redis.call('get', KEYS[1])" 1 a
+    @3 set a 2
+    get a
+    eval "redis.call('set', KEYS[1], 3) return redis.call('get', KEYS[1])" 1 a
+    @3 set a 4
+    ping
+  `,
+  'scripts and NOLOOP': `
+    hello 3
+    client tracking on noloop
+    get a
+    eval "return redis.call('set', KEYS[1], 2)" 1 a
+    @3 set a 1
+    get a
+    @3 eval "return redis.call('set', KEYS[1], 2)" 1 a
+    ping
+  `,
 };
