@@ -234,7 +234,7 @@ export class NodeReplication {
   onEffects(effects: readonly Effect[]): void {
     if (!this.#history.kept || this.following) return;
     if (effects.length === 1) this.#primary.feed(effects);
-    else this.#primary.feed([mark('MULTI'), ...effects, mark('EXEC')]);
+    else if (effects.length > 1) this.#primary.feed([mark('MULTI', effects[0]!.db), ...effects, mark('EXEC', -1)]);
   }
 
   /** As EngineHooks.waitReplicas. */
@@ -346,6 +346,7 @@ export class NodeReplication {
   }
 }
 
-function mark(word: string): { readonly db: number; readonly argv: readonly string[] } {
-  return { db: -1, argv: [word] };
+/** `db`: of the first command within, which is selected before the transaction begins; -1: as it is. */
+function mark(word: string, db: number): { readonly db: number; readonly argv: readonly string[] } {
+  return { db, argv: [word] };
 }

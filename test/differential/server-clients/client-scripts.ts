@@ -232,9 +232,9 @@ export const clientScripts: Readonly<Record<string, string>> = {
   `,
   'WATCH of keys that run out': `
     debug set-active-expire 0
-    set a 1 px 20
+    set a 1 px 1000
     watch a
-    !wait 50
+    !wait 1100
     multi
     ping
     exec
@@ -265,7 +265,7 @@ export const clientScripts: Readonly<Record<string, string>> = {
     multi
     ping
     exec
-    set a 1 px 20
+    set a 1 px 100000
     watch a
     @1 flushall
     multi
@@ -428,6 +428,8 @@ export const clientScripts: Readonly<Record<string, string>> = {
     hello 3
     client setname x
     auth a b
+    migrate "" 1 k 0 1 auth secret
+    migrate "" 1 "" 0 1 copy auth2 user secret keys k
     hello 2 auth default x
     debug set-active-expire 1
     lpush k 1

@@ -424,10 +424,10 @@ export const trackingScripts: Readonly<Record<string, string>> = {
     client tracking on
     @1 hello 3
     @1 client tracking on bcast noloop
-    @1 set a 1 px 30
+    @1 set a 1 px 1000
     get a
     @3 set keep 1
-    !wait 300
+    !wait 1400
     ping
     @1 ping
   `,
@@ -435,13 +435,13 @@ export const trackingScripts: Readonly<Record<string, string>> = {
     hello 3
     client tracking on
     @3 debug set-active-expire 0
-    @3 set a 1 px 20
+    @3 set a 1 px 1000
     get a
-    !wait 50
+    !wait 1100
     get a
-    @3 set a 1 px 20
+    @3 set a 1 px 1000
     get a
-    !wait 50
+    !wait 1100
     @3 get a
     @3 set b 1
     ping
