@@ -12,7 +12,7 @@
 //   Node itself goes by CommonJS: it looks for the exports of whatever an ES module imports from there, which takes long.
 // - The typings are those of the CommonJS code too (`export =`), which the ES entries name again.
 
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, posix, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { rollup } from 'rollup';
@@ -234,13 +234,42 @@ async function writeEntries(name, from) {
   writeFileSync(`${dist}/${name}.d.mts`, `${nodeTypes}export * from './${name}.cjs';\n`);
 }
 
+const luaPackage = 'wasmoon-lua5.1';
+
+function folderOf(name) {
+  return dirname(fileURLToPath(import.meta.resolve(name))).replace(/(node_modules[\\/]+[^\\/]+).*/, '$1');
+}
+
+const luaLicense = `Copyright (C) 1994-2012 Lua.org, PUC-Rio
+
+Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated
+documentation files (the "Software"), to deal in the Software without restriction, including without limitation the
+rights to use, copy, modify, merge, publish, distribute, sublicense, and/or sell copies of the Software, and to permit
+persons to whom the Software is furnished to do so, subject to the following conditions:
+
+The above copyright notice and this permission notice shall be included in all copies or substantial portions of the
+Software.
+
+THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO THE
+WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR
+COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR
+OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.`;
+
+/** Lua for the server's scripts: a file beside the code, read when the first script comes. */
+function writeLua() {
+  copyFileSync(join(folderOf(luaPackage), 'dist/liblua5.1.wasm'), join(dist, 'lua51.wasm'));
+}
+
 function writeLicenses() {
-  const parts = bundledPackages.map((name) => {
-    const folder = dirname(fileURLToPath(import.meta.resolve(name))).replace(/(node_modules[\\/]+[^\\/]+).*/, '$1');
+  const parts = [...bundledPackages, luaPackage].map((name) => {
+    const folder = folderOf(name);
     const file = readdirSync(folder).find((entry) => /^licen[sc]e/i.test(entry));
     return `## ${name}\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`;
   });
-  writeFileSync(`${dist}/LICENSES.md`, `# Packages that are part of these files\n\n${parts.join('\n')}`);
+  writeFileSync(
+    `${dist}/LICENSES.md`,
+    `# Packages that are part of these files\n\n${parts.join('\n')}\n## Lua 5.1, as compiled in ${luaPackage}\n\n${luaLicense}\n`,
+  );
 }
 
 rmSync(dist, { recursive: true, force: true });
@@ -251,4 +280,5 @@ await writeTypes();
 await writeClientEntries();
 await writeEntries('server', 'server/index');
 await writeEntries('otel', 'lib/otel/otel');
+writeLua();
 writeLicenses();

@@ -7,6 +7,7 @@ import { RealWorld, type World } from '../lib/base/world.ts';
 import { adoptKeys, firstState, firstStates } from './cluster/bootstrap.ts';
 import { randomId } from './cluster/ids.ts';
 import { BundledCluster } from './embedded/cluster.ts';
+import { embeddedDefaults } from './embedded/defaults.ts';
 import { BundledNode } from './embedded/node.ts';
 import { ProcessCluster } from './embedded/process-cluster.ts';
 import { busPortOffset } from './node/listeners.ts';
@@ -45,8 +46,8 @@ export interface NodeOptions {
    */
   readonly bus?: 'loopback' | 'tcp';
   /**
-   * Parameters by their redis.conf names, over the defaults of redis 7.0, with a `repl-diskless-sync-delay` of 0;
-   * `replicaof` makes it a replica.
+   * Parameters by their redis.conf names, over the defaults of redis 7.0, with a `repl-diskless-sync-delay` of 0 and
+   * DEBUG for clients of this machine; `replicaof` makes it a replica, `user` defines ACL users, one a line.
    */
   readonly config?: Readonly<Record<string, string>>;
   /** Clock, chance and log. Default the real ones. */
@@ -168,7 +169,12 @@ function commonOptions(options: NodeOptions, world: World): Omit<ServerNodeOptio
   const password = options.password ?? '';
   const auth = password === '' ? {} : { requirepass: password, masterauth: password };
   const { bus = 'loopback', host = '127.0.0.1' } = options;
-  return { world, host, bus, config: { 'repl-diskless-sync-delay': '0', ...auth, ...options.config } };
+  return {
+    world,
+    host,
+    bus,
+    config: { 'repl-diskless-sync-delay': '0', ...embeddedDefaults, ...auth, ...options.config },
+  };
 }
 
 function checkCount(name: string, value: number, least: number): number {

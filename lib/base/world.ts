@@ -191,6 +191,11 @@ export function note(world: World, line: string): void {
   else world.log(line);
 }
 
+/** Logs what goes on where a log has room for it, as that of a process; a world with one level is not bothered. */
+export function progress(world: World, line: string): void {
+  if ('note' in world) (world as NotingWorld).note(line);
+}
+
 const given: unique symbol = Symbol('world');
 
 /** Options for a client that is to live in `world`: simulations play whole clients on a clock and a network of their own. */

@@ -1,4 +1,4 @@
-// Commands by what sets them apart for a connection: ioredis's groups (`Command.FLAGS`).
+// Commands by what sets them apart for a connection: ioredis's groups (`Command.FLAGS`), and those that take their time.
 
 /** Names of the groups; ioredis's. */
 export type CommandGroup =
@@ -38,4 +38,14 @@ export const commandGroups: Readonly<Record<CommandGroup, readonly string[]>> = 
 /** Whether a command belongs to a group, in whatever case it is written. */
 export function isInGroup(group: CommandGroup, name: string): boolean {
   return commandGroups[group]?.includes(name.toLowerCase()) ?? false;
+}
+
+const slow: ReadonlySet<string> = new Set(
+  `eval evalsha eval_ro evalsha_ro fcall fcall_ro script function wait waitaof debug sort sort_ro keys flushall flushdb
+  save migrate restore`.split(/\s+/),
+);
+
+/** Whether a command (in lower case) may rightly hold its connection for as long as it takes. */
+export function mayTakeLong(name: string): boolean {
+  return slow.has(name);
 }

@@ -2,6 +2,7 @@
 // to it, does not end it in time. As when the server's own timeout runs out, the result is null.
 
 import type { World } from '../base/world.ts';
+import { isInGroup } from '../command/groups.ts';
 import { type Call, CallFlag } from '../connection/call.ts';
 import type { Argument } from '../wire/encoder.ts';
 
@@ -12,16 +13,13 @@ export interface BlockingLimits {
   readonly blockingTimeoutGrace?: number | undefined;
 }
 
-const secondsFirst = new Set(['blmpop', 'bzmpop']);
-const secondsLast = new Set(['blpop', 'brpop', 'brpoplpush', 'blmove', 'bzpopmin', 'bzpopmax']);
-
 /** Milliseconds that the call itself asks for; 0: for ever; undefined: it does not block, or not by a timeout. */
 function ownTimeout(argv: readonly Argument[]): number | undefined {
   const words = argv.map((argument) => (typeof argument === 'string' ? argument : Buffer.from(argument).toString()));
   const name = words[0]!.toLowerCase();
-  if (secondsFirst.has(name)) return milliseconds(words[1], 1000);
-  if (secondsLast.has(name)) return milliseconds(words.at(-1), 1000);
-  if (name !== 'xread' && name !== 'xreadgroup') return undefined;
+  if (isInGroup('FIRST_ARG_TIMEOUT_COMMANDS', name)) return milliseconds(words[1], 1000);
+  if (isInGroup('LAST_ARG_TIMEOUT_COMMANDS', name)) return milliseconds(words.at(-1), 1000);
+  if (!isInGroup('BLOCK_OPTION_COMMANDS', name)) return undefined;
   const streams = words.findIndex((word) => word.toLowerCase() === 'streams');
   const block = words.findIndex((word, at) => at < streams && word.toLowerCase() === 'block');
   return block < 0 ? undefined : milliseconds(words[block + 1], 1);

@@ -8,8 +8,8 @@ import { keyIndexesOf } from '../command/keys.ts';
 import { commandOfArgv } from '../command/table.ts';
 import type { Call, Parcel } from '../connection/call.ts';
 import type { ClusterOptions } from '../options/options.ts';
+import type { ReadChoice } from '../router/node-selector.ts';
 import { ReadPolicy } from '../router/read-policy.ts';
-import type { ReadChoice } from '../router/router.ts';
 import type { Argument } from '../wire/encoder.ts';
 
 /** What a scaleReads function is told of the command. */

@@ -10,6 +10,7 @@ import type { World } from '../base/world.ts';
 import type { Call } from '../connection/call.ts';
 import type { Keeper, KeeperEvents } from '../connection/keeper.ts';
 import type { RefreshReason } from '../topology/refresher.ts';
+import { passingCauseOf } from '../wire/passing.ts';
 import { parseRedirect, type ReplyError } from '../wire/reply.ts';
 import { slotOf } from '../wire/slot.ts';
 import { Heartbeat } from './heartbeat.ts';
@@ -37,7 +38,6 @@ interface ChannelsOfSlot {
   owner: string | undefined;
 }
 
-const again = new Set(['CLUSTERDOWN', 'TRYAGAIN', 'LOADING', 'MASTERDOWN', 'READONLY', 'ASK']);
 /** Milliseconds until a node must have acknowledged; then its connection is replaced. Doubles each time in a row. */
 const acknowledgeLimit = 3000;
 const mostDoublings = 4;
@@ -267,7 +267,7 @@ export class ShardedSubscriptions {
       channel.refusal = error;
     }
     // One MOVED is followed at once; two nodes that name each other are not.
-    if (redirect !== undefined || again.has(error.code)) {
+    if (redirect !== undefined || passes(error)) {
       for (const channel of mine) {
         if (!joined || !channel.wanted) continue;
         if (redirect !== undefined && channel.failures === 0) channel.failures++;
@@ -278,9 +278,9 @@ export class ShardedSubscriptions {
     let barred: Error | undefined;
     if (redirect !== undefined && mine.length > 0)
       barred = this.#host.learn(redirect.slot, redirect.host, redirect.port, link.key);
-    else if (again.has(error.code)) this.#host.hint('outage');
+    else if (passes(error)) this.#host.hint('outage');
     for (const channel of mine) {
-      const final = joined && (barred !== undefined || (redirect === undefined && !again.has(error.code)));
+      const final = joined && (barred !== undefined || (redirect === undefined && !passes(error)));
       if (final && channel.wanted) this.#deny(channel, barred ?? error);
       else this.#tend(channel);
     }
@@ -393,4 +393,9 @@ function storyOf(channels: ReadonlySet<ShardChannel>): string {
 function fail(waiter: Waiter, error: Error): void {
   waiter.timer?.cancel();
   waiter.call.fail(error);
+}
+
+// An ASK is not followed: where the slot goes is known when it is there.
+function passes(error: ReplyError): boolean {
+  return error.code === 'ASK' || passingCauseOf(error) !== undefined;
 }

@@ -68,6 +68,15 @@ export class NodePool {
     return this.#nodes.values();
   }
 
+  /** Whether a node takes calls: not down, not silent, not being dialed again after a loss. */
+  usable(key: string): boolean {
+    const keeper = this.#nodes.get(key)?.keeper;
+    if (keeper === undefined) return true;
+    if (keeper.doubtful) return false;
+    if (keeper.state === 'up') return true;
+    return keeper.lastError === undefined && (keeper.state === 'idle' || keeper.state === 'dialing');
+  }
+
   get size(): number {
     return this.#nodes.size;
   }

@@ -2,7 +2,7 @@
 // Owns the slot map in use and the calls that wait to be tried again. Knows no bytes.
 // Invariant: every parcel given to send() settles, by a reply, by its deadline or by close().
 
-import { Backlog } from '../base/backlog.ts';
+import type { Backlog } from '../base/backlog.ts';
 import { AbortError, type ErrorDetail, identityRefusal, RedisError } from '../base/errors.ts';
 import { hintOf, withHint } from '../base/hint.ts';
 import { type Moment, Ticker } from '../base/ticker.ts';
@@ -11,7 +11,6 @@ import {
   type Call,
   CallFlag,
   type Dispatcher,
-  ownCall,
   type Parcel,
   type ReplySource,
   type Verdict,
@@ -23,15 +22,16 @@ import type { RefreshReason } from '../topology/refresher.ts';
 import { keyThrough, type NatMap, parseKey } from '../topology/seeds.ts';
 import { SlotMap } from '../topology/slot-map.ts';
 import { ReplyError } from '../wire/reply.ts';
+import { EarlierCalls } from './earlier-calls.ts';
 import { type Latencies, NodeLatencies } from './latency.ts';
 import type { NodePool } from './node-pool.ts';
+import { NodeSelector, type SelectorOptions } from './node-selector.ts';
 import { Parking } from './parking.ts';
 import { Patience } from './patience.ts';
-import type { ReadPolicy } from './read-policy.ts';
 import { SlotOrder } from './slot-order.ts';
 import { judgeLoss, judgeReply, type LossRules, lossOf, type RetryDelays } from './verdict.ts';
 
-export interface RouterOptions extends RetryDelays {
+export interface RouterOptions extends RetryDelays, SelectorOptions {
   /** MOVED and ASK followed for one call; no limit but the deadline unless the user sets one. */
   readonly maxRedirections: number;
   /** Milliseconds from a call's start until a refused call is no longer tried; default 15000. */
@@ -42,19 +42,12 @@ export interface RouterOptions extends RetryDelays {
   readonly resendWritten: boolean;
   /** How often one call is sent again for that; default 16, as often as ioredis tries. */
   readonly maxResends: number;
-  /** Who answers reads; undefined: the master. */
-  readonly reads: ReadPolicy | undefined;
-  /** The user's own choice, instead of the policy's. */
-  readonly readChoice: ReadChoice | undefined;
   readonly natMap: NatMap | undefined;
   /** Which addresses of redirects may be dialed; undefined: all. */
   readonly guard: AddressGuard | undefined;
   /** The client's: parked calls count there. */
   readonly backlog: Backlog;
 }
-
-/** A user's own choice of node for a read: the key of one of the nodes offered (master first). */
-export type ReadChoice = (keys: readonly string[], parcel: Parcel) => string | undefined;
 
 export interface RouterEvents {
   /** Something hints that the map is stale. */
@@ -104,17 +97,12 @@ export class Router implements Dispatcher {
   readonly #order: SlotOrder;
   readonly #losses: LossRules;
   readonly #latencies: NodeLatencies;
+  readonly #selector: NodeSelector;
+  readonly #earlier: EarlierCalls;
   #map: SlotMap = SlotMap.of([]);
-  /** Keeper of each shard's master, beside map.shards; filled when first used. */
-  #lanes: (Keeper | undefined)[] = [];
   readonly #ticker: Ticker;
   readonly #sendAgain = (call: Call): void => this.send(call);
   #closed: Error | undefined;
-  /** Calls that wait until their node has answered what was sent before them. */
-  readonly #behindEarlier = new Set<Parcel>();
-  readonly #waitingBehind: Backlog;
-  /** Calls that have waited so: once is enough. */
-  readonly #hasWaited = new WeakSet<Parcel>();
   /** What MOVED replies of this tick told. */
   #moves: [slot: number, key: string][] = [];
   readonly #applyMoves = (): void => {
@@ -122,8 +110,7 @@ export class Router implements Dispatcher {
     const patched = this.#map.withMoves(this.#moves);
     this.#moves = [];
     if (patched === this.#map) return;
-    this.#map = patched;
-    this.#lanes = [];
+    this.#use(patched);
     this.#events.onPatched(patched);
   };
 
@@ -138,7 +125,8 @@ export class Router implements Dispatcher {
     this.#patience = new Patience(options.retryDeadline);
     const { resendWritten, maxResends, failover, backlog } = options;
     this.#losses = { resendWritten, maxResends, pause: failover };
-    this.#waitingBehind = new Backlog({}, backlog);
+    this.#selector = new NodeSelector(options, pool, world);
+    this.#earlier = new EarlierCalls((parcel) => this.send(parcel), backlog);
     const release = ({ parcel, to }: Waiting): void => {
       if (to === undefined || parcel.settled) this.send(parcel);
       else this.#sendTo(parcel, to, false);
@@ -158,21 +146,24 @@ export class Router implements Dispatcher {
 
   /** Swaps the map in and tries again what waited for it. */
   setMap(map: SlotMap): void {
-    this.#map = map;
-    this.#lanes = [];
+    this.#use(map);
     this.#pool.reconcile(map.addresses(), map.facts.failed);
     this.#parking.releaseAll();
   }
 
   /** Same owners, newer epochs: nothing moves, nothing is told. */
   adopt(map: SlotMap): void {
-    this.#map = map;
-    this.#lanes = [];
+    this.#use(map);
   }
 
-  /** A keeper was replaced or let go: look lanes up again. */
+  #use(map: SlotMap): void {
+    this.#map = map;
+    this.#selector.use(map);
+  }
+
+  /** A connection was replaced or let go: they are looked up again. */
   forgetLanes(): void {
-    this.#lanes = [];
+    this.#selector.forget();
   }
 
   reopen(): void {
@@ -185,12 +176,12 @@ export class Router implements Dispatcher {
 
   /** Picks the node and sends; what cannot be sent now waits here until its deadline. */
   send(parcel: Parcel): void {
-    if (parcel.settled || (wantsOwnConnection(parcel) && this.#waitForEarlier(parcel))) return;
+    if (parcel.settled || (wantsOwnConnection(parcel) && this.#waitsForEarlier(parcel))) return;
     if (this.#closed !== undefined) {
       parcel.fail(lossOf(parcel, this.#closed));
       return;
     }
-    const lane = this.#laneFor(parcel);
+    const lane = this.#selector.select(parcel);
     if (lane === undefined) {
       parcel.lastError ??= new RedisError('Hash slot not served by any known node', { slot: parcel.slot });
       this.#events.onHint('uncovered');
@@ -204,30 +195,8 @@ export class Router implements Dispatcher {
     } else if (this.#order.size > 0) this.#order.went(parcel, lane.address);
   }
 
-  // A call with a connection of its own must not overtake what was sent to its node before it (RPUSH, then BLPOP): while
-  // there is any on the shared connection, the answer to a PING behind it says that the server has had it all.
-  #waitForEarlier(parcel: Parcel): boolean {
-    if (this.#closed !== undefined || this.#hasWaited.has(parcel)) return false;
-    const shared = this.#shardLane(parcel);
-    if (shared === undefined || shared.load === 0) return false;
-    const { bytes } = parcel;
-    const full = this.#waitingBehind.refusal(1, bytes, shared.address);
-    if (full !== undefined) {
-      parcel.fail(full);
-      return true;
-    }
-    const { call, answer } = ownCall(['ping']);
-    if (!shared.send(call)) return false;
-    this.#behindEarlier.add(parcel);
-    this.#waitingBehind.add(1, bytes);
-    const go = (): void => {
-      this.#behindEarlier.delete(parcel);
-      this.#waitingBehind.remove(1, bytes);
-      this.#hasWaited.add(parcel);
-      this.send(parcel);
-    };
-    answer.then(go, go);
-    return true;
+  #waitsForEarlier(parcel: Parcel): boolean {
+    return this.#closed === undefined && this.#earlier.holds(parcel, this.#selector.selectShared(parcel));
   }
 
   /** A MOVED that was not a call's (a subscription's) patches the map as theirs do; an error: it must not be followed. */
@@ -255,7 +224,7 @@ export class Router implements Dispatcher {
     this.#parking.forEach(({ parcel }) => {
       visit(parcel);
     });
-    for (const parcel of this.#behindEarlier) visit(parcel);
+    this.#earlier.forEach(visit);
   }
 
   /** From call to reply, for calls answered by `key`; undefined when there were none. */
@@ -302,7 +271,7 @@ export class Router implements Dispatcher {
     if (this.#pool.get(from)?.role !== 'slave') return false;
     this.#options.reads?.avoid(from);
     const first = parcel.lastError === undefined;
-    if (verdict.kind !== 'later' || !first || !this.usable(this.#map.masterOf(parcel.slot) ?? '')) return false;
+    if (verdict.kind !== 'later' || !first || !this.#pool.usable(this.#map.masterOf(parcel.slot) ?? '')) return false;
     this.counts.retried++;
     this.#events.onRedirect('retry', parcel, error, from, undefined);
     parcel.lastError = error;
@@ -392,7 +361,7 @@ export class Router implements Dispatcher {
   }
 
   #sendTo(parcel: Parcel, key: string, asking: boolean): void {
-    const lane = this.#laneOn(key, parcel);
+    const lane = this.#selector.selectAt(key, parcel);
     if (!this.#order.mayGo(parcel, lane.address)) this.#park(parcel, turnPause, asking ? {} : { to: key });
     else if (parcel.sendOn(lane, asking)) this.#order.went(parcel, lane.address);
     else {
@@ -432,68 +401,6 @@ export class Router implements Dispatcher {
     const { failover } = this.#options;
     if (failover > 0) this.#park(parcel, failover);
     else parcel.fail(lossOf(parcel, lastError ?? new AbortError('Connection is closed.')));
-  }
-
-  // A call that may hold its connection gets one of its own.
-  #laneOn(key: string, parcel: Parcel): Keeper {
-    return wantsOwnConnection(parcel) ? this.#pool.blockingLane(key, parcel) : this.#pool.open(key).keeper;
-  }
-
-  #laneFor(parcel: Parcel): Keeper | undefined {
-    const lane = this.#shardLane(parcel);
-    if (lane === undefined || !wantsOwnConnection(parcel)) return lane;
-    return this.#pool.blockingLane(lane.address, parcel);
-  }
-
-  #shardLane(parcel: Parcel): Keeper | undefined {
-    if (parcel.slot < 0) return this.#anyLane();
-    if (this.#options.reads !== undefined && (parcel.flags & CallFlag.readOnly) !== 0 && parcel.redirects === 0) {
-      return this.#readLane(parcel);
-    }
-    const number = this.#map.table[parcel.slot]!;
-    return number === 0 ? undefined : (this.#lanes[number - 1] ?? this.#fillLane(number - 1));
-  }
-
-  #fillLane(index: number): Keeper {
-    const lane = this.#pool.open(this.#map.shards[index]!.master).keeper;
-    this.#lanes[index] = lane;
-    return lane;
-  }
-
-  // A read that has been refused or lost goes to the master, unless the master is the one that is down.
-  #readLane(parcel: Parcel): Keeper | undefined {
-    const shard = this.#map.shardOf(parcel.slot);
-    if (shard === undefined) return undefined;
-    const { reads, readChoice } = this.#options;
-    const troubled = parcel.lastError !== undefined && this.usable(shard.master);
-    const chosen = troubled
-      ? shard.master
-      : readChoice === undefined
-        ? reads!.pick(shard)
-        : (readChoice([shard.master, ...shard.replicas], parcel) ?? shard.master);
-    return this.#pool.open(this.usable(chosen) ? chosen : shard.master).keeper;
-  }
-
-  /** Whether a node takes calls: not down, not silent, not being dialed again after a loss. */
-  usable(key: string): boolean {
-    const keeper = this.#pool.get(key)?.keeper;
-    if (keeper === undefined) return true;
-    if (keeper.doubtful) return false;
-    if (keeper.state === 'up') return true;
-    return keeper.lastError === undefined && (keeper.state === 'idle' || keeper.state === 'dialing');
-  }
-
-  // A command without keys goes to a random master, one that is up when there is one.
-  #anyLane(): Keeper | undefined {
-    const { shards } = this.#map;
-    if (shards.length === 0) return undefined;
-    const start = Math.floor(this.#world.random() * shards.length);
-    for (let step = 0; step < shards.length; step++) {
-      const index = (start + step) % shards.length;
-      const lane = this.#lanes[index] ?? this.#fillLane(index);
-      if (lane.state !== 'resting' && lane.state !== 'ended' && !lane.silent) return lane;
-    }
-    return this.#lanes[start];
   }
 
   #park(parcel: Parcel, base: number, { firm = false, to }: ParkOptions = {}): void {

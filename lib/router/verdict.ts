@@ -6,6 +6,7 @@
 import { AbortError, BrokenStreamError, ClusterAllFailedError, RedisError, SilentNodeError } from '../base/errors.ts';
 import { CallFlag, type Parcel, type Verdict } from '../connection/call.ts';
 import { ProtocolError } from '../wire/decoder.ts';
+import { passingCauseOf } from '../wire/passing.ts';
 import { parseRedirect, ReplyError } from '../wire/reply.ts';
 
 export interface RetryDelays {
@@ -33,25 +34,14 @@ const longestPause = 2000;
 const settle: Verdict = { kind: 'settle' };
 
 export function judgeReply(error: ReplyError, delays: RetryDelays): Verdict {
-  switch (error.code) {
-    case 'MOVED':
-    case 'ASK': {
-      const redirect = parseRedirect(error.message);
-      return redirect ?? settle;
-    }
-    case 'TRYAGAIN':
+  if (error.code === 'MOVED' || error.code === 'ASK') return parseRedirect(error.message) ?? settle;
+  switch (passingCauseOf(error)) {
+    case 'migration':
       return { kind: 'later', ms: delays.tryAgain, refresh: false };
-    case 'CLUSTERDOWN':
+    case 'outage':
       return delays.clusterDown > 0 ? { kind: 'later', ms: delays.clusterDown, refresh: true } : settle;
-    case 'LOADING':
-    case 'MASTERDOWN':
-    case 'READONLY':
+    case 'failover':
       return { kind: 'later', ms: delays.failover, refresh: true };
-    case 'UNBLOCKED':
-      // Sent away by a node that became a replica, with nothing done. CLIENT UNBLOCK says so in other words.
-      return /instance state changed/.test(error.message)
-        ? { kind: 'later', ms: delays.failover, refresh: true }
-        : settle;
     default:
       return settle;
   }

@@ -16,6 +16,7 @@ import { type NatMap, translate } from '../topology/seeds.ts';
 import type { SlotMap } from '../topology/slot-map.ts';
 import { type NodeLine, parseNodes } from '../wire/cluster-nodes.ts';
 import { LeftOut } from '../wire/left-out.ts';
+import { passingCauseOf } from '../wire/passing.ts';
 import { ReplyError } from '../wire/reply.ts';
 import { slotCount, slotOf } from '../wire/slot.ts';
 import { ScanStream, type ScanStreamOptions, scanArguments } from './scan-stream.ts';
@@ -254,10 +255,10 @@ class ClusterScan {
 }
 
 const stalled = 'ERR_SCAN_STALLED';
-const passing = new Set(['LOADING', 'MASTERDOWN', 'CLUSTERDOWN', 'TRYAGAIN', 'BUSY']);
 
+// A script that runs for too long is over some day.
 function isRefusal(error: unknown): boolean {
-  return error instanceof ReplyError && !passing.has(error.code);
+  return error instanceof ReplyError && error.code !== 'BUSY' && passingCauseOf(error) === undefined;
 }
 
 function unlessRefused(error: unknown): undefined {

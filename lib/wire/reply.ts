@@ -114,6 +114,14 @@ export class Double {
   }
 }
 
+/** A RESP3 big number (`(123...`), in RESP2 a bulk string; only the server makes these. */
+export class BigNumber {
+  readonly digits: string;
+  constructor(digits: string) {
+    this.digits = digits;
+  }
+}
+
 /** The null array (`*-1`; `_` in RESP3): what a blocking pop that timed out answers. */
 export class NullArray {
   static readonly value: NullArray = new NullArray();
@@ -138,6 +146,7 @@ export type Reply =
   | Status
   | Double
   | Verbatim
+  | BigNumber
   | NullArray
   | Push
   | readonly Reply[]

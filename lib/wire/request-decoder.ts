@@ -66,6 +66,11 @@ export class RequestDecoder {
     return this.#buffer.length - this.#at + this.#queued + this.#bytes + this.#gathered;
   }
 
+  /** Of these, the bytes of arguments that were read already. */
+  get parsed(): number {
+    return this.#bytes;
+  }
+
   feed(chunk: Buffer): void {
     if (this.#at === this.#buffer.length && this.#queue.length === 0) {
       this.#buffer = chunk as Bytes;

@@ -2,9 +2,6 @@
 import type { Capture, InfoEntry } from './capture.ts';
 import { banner } from './table.ts';
 
-/** Commands of later servers that the bundled one has too, by the command of the capture whose categories they share. */
-const laterCommands: readonly (readonly [name: string, like: string])[] = [['client|setinfo', 'client|setname']];
-
 /** In the order that ACL CAT has. */
 const categoryNames: readonly string[] = [
   'keyspace',
@@ -42,10 +39,6 @@ export function categoriesFile(capture: Capture): string {
   const entries = capture.info.flatMap((entry) => [entry, ...entry[9]]);
   const bits = new Map(entries.map((entry) => [entry[0], bitsOf(entry)]));
   const lines = [...bits].map(([name, value]) => `${name} ${value.toString(36)}`);
-  for (const [name, like] of laterCommands) {
-    const after = lines.findIndex((line) => line.startsWith(`${like} `));
-    lines.splice(after, 0, `${name} ${bits.get(like)!.toString(36)} later`);
-  }
   return `${banner}
 // ${capture.about.server}.
 
@@ -54,7 +47,7 @@ export const categoryNames: readonly string[] = [
 ${categoryNames.map((name) => `  '${name}',`).join('\n')}
 ];
 
-/** A line is: name categories(base 36) [later]; subcommands follow their container. \`later\`: not of the server above. */
+/** A line is: name categories(base 36); subcommands follow their container. */
 export const categoryRows: string = \`${lines.join('\n')}\`;
 `;
 }

@@ -189,7 +189,7 @@ export class Acl {
 
   #applyLine(rules: UserRules, words: readonly string[], where: string): string {
     const joined = joinSelectors(words);
-    if (!Array.isArray(joined)) return `${where}: Unmatched parenthesis in selector definition.`;
+    if (!Array.isArray(joined)) return `${where}: Unmatched parenthesis in selector definition. `;
     let mistakes = '';
     let first: Problem | undefined;
     for (const word of joined) {

@@ -13,11 +13,20 @@ export interface CatalogEntry {
   /** Names of the subcommands. */
   readonly subcommands: readonly string[];
   readonly isSubcommand: boolean;
-  /** Not a command of redis 7.0: rules cover it, ACL CAT does not list it. */
-  readonly later: boolean;
 }
 
 let catalog: Map<string, CatalogEntry> | undefined;
+
+/**
+ * Commands that redis 7.0 has not, and those of its commands that they are like: they are allowed together, so that
+ * what is printed of a user can be read by any server.
+ */
+const likes: ReadonlyMap<string, string> = new Map([['client|setinfo', 'client|setname']]);
+
+/** The command whose rules rule this one. */
+export function ruledLike(name: string): string {
+  return likes.get(name) ?? name;
+}
 
 /** Every command, subcommands behind their containers. */
 export function allEntries(): Iterable<CatalogEntry> {
@@ -44,19 +53,13 @@ function parse(): Map<string, CatalogEntry> {
   const entries = new Map<string, CatalogEntry>();
   const subcommandsOf = new Map<string, string[]>();
   for (const line of categoryRows.split('\n')) {
-    const [name, bits, later] = line.split(' ') as [string, string, string?];
+    const [name, bits] = line.split(' ') as [string, string];
     const bar = name.indexOf('|');
     const subcommands: string[] = [];
     if (bar < 0) subcommandsOf.set(name, subcommands);
     else subcommandsOf.get(name.slice(0, bar))?.push(name);
     const isSubcommand = bar >= 0;
-    entries.set(name, {
-      name,
-      categories: Number.parseInt(bits, 36),
-      subcommands,
-      isSubcommand,
-      later: later !== undefined,
-    });
+    entries.set(name, { name, categories: Number.parseInt(bits, 36), subcommands, isSubcommand });
   }
   return entries;
 }

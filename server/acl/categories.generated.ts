@@ -26,7 +26,7 @@ export const categoryNames: readonly string[] = [
   'scripting',
 ];
 
-/** A line is: name categories(base 36) [later]; subcommands follow their container. `later`: not of the server above. */
+/** A line is: name categories(base 36); subcommands follow their container. */
 export const categoryRows: string = `acl pa8
 acl|cat pa8
 acl|deluser 3oqo
@@ -71,7 +71,6 @@ client|list 9b0g
 client|no-evict 9b0g
 client|pause 9b0g
 client|reply 6bk0
-client|setinfo 6bk0 later
 client|setname 6bk0
 client|tracking 6bk0
 client|trackinginfo 6bk0

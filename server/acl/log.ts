@@ -39,7 +39,7 @@ export class AclLog {
       return;
     }
     this.#entries.unshift({ ...event, count: 1, at });
-    if (this.#entries.length > maximum) this.#entries.length = maximum;
+    if (this.#entries.length > maximum) this.#entries.length = Math.max(0, maximum);
   }
 
   clear(): void {

@@ -3,7 +3,7 @@
 
 import { splitWords } from '../../lib/wire/request-decoder.ts';
 import { globMatcher } from '../keyspace/glob.ts';
-import { categoryBit } from './catalog.ts';
+import { categoryBit, ruledLike } from './catalog.ts';
 import { CommandSet, entryByName } from './command-set.ts';
 
 /** What may be done to a key, as bits. */
@@ -61,7 +61,7 @@ export class Selector {
   }
 
   allowsCommand(name: string, firstArgument: string | undefined): boolean {
-    return this.#commands.has(name) || this.#commands.allowsFirst(name, firstArgument);
+    return this.#commands.has(ruledLike(name)) || this.#commands.allowsFirst(name, firstArgument);
   }
 
   /** `permission`: bits that one pattern must all have. */
@@ -128,6 +128,13 @@ export class Selector {
     return [...this.#keys].map(([text, { permission }]) => `${keySigns[permission]}${text}`).join(' ');
   }
 
+  /** As rules: `~*` would be the end of all other patterns. */
+  #keyRules(): string {
+    if (this.allKeys) return '~*';
+    const sign = (text: string, permission: number): string => (text === '*' ? anyKeySigns : keySigns)[permission]!;
+    return [...this.#keys].map(([text, { permission }]) => sign(text, permission) + text).join(' ');
+  }
+
   printChannels(): string {
     return this.allChannels ? '&*' : [...this.#channels.keys()].map((text) => `&${text}`).join(' ');
   }
@@ -135,7 +142,7 @@ export class Selector {
   /** The rules that make this selector out of an empty one. */
   print(): string {
     const channels = this.allChannels ? '&*' : `resetchannels ${this.printChannels()}`.trimEnd();
-    return [this.printKeys(), channels, this.printCommands()].filter((part) => part !== '').join(' ');
+    return [this.#keyRules(), channels, this.printCommands()].filter((part) => part !== '').join(' ');
   }
 
   #addKeys(rule: string): Problem | undefined {
@@ -186,7 +193,8 @@ export class Selector {
     const argument = name.slice(bar + 1);
     if (command === undefined) return problems.unknownCommand;
     if (command.isSubcommand) return problems.firstArgumentOfSubcommand;
-    if (argument === '') return problems.syntax;
+    // Nor with blanks, as what is printed could not be read again.
+    if (argument === '' || hasSpaces(argument)) return problems.syntax;
     if (command.subcommands.length === 0) {
       this.#commands.allowFirst(command, argument);
       return undefined;
@@ -199,6 +207,7 @@ export class Selector {
 }
 
 const keySigns: Readonly<Record<number, string>> = { 1: '%R~', 2: '%W~', 3: '~' };
+const anyKeySigns: typeof keySigns = { ...keySigns, 3: '%RW~' };
 
 /** Rules that are one word. */
 const plainRules: ReadonlyMap<string, (selector: Selector, commands: CommandSet) => void> = new Map<

@@ -57,7 +57,7 @@ function categories(argv: readonly string[]): Reply {
   if (argv.length === 2) return categoryNames;
   const bit = categoryBit(argv[2]!);
   if (bit === 0) fail(`Unknown category '${untilZero(argv[2]!).slice(0, 128)}'`);
-  const found = [...allEntries()].filter((entry) => (entry.categories & bit) !== 0 && !entry.later);
+  const found = [...allEntries()].filter((entry) => (entry.categories & bit) !== 0);
   return found.map((entry) => entry.name);
 }
 
@@ -158,7 +158,7 @@ USERS
 WHOAMI
     Return the current connection username.
 HELP
-    Print this help.`;
+    Prints this help.`;
 
 export function aclCommands(engine: Engine): CommandGroup<Client> {
   return {

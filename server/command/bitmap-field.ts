@@ -87,22 +87,33 @@ function settle(base: bigint, added: bigint, { signed, width, overflow }: FieldO
   return signed ? BigInt.asIntN(width, value) : BigInt.asUintN(width, value);
 }
 
-function perform(bytes: Uint8Array, operation: FieldOperation): { reply: Reply; wrote: boolean } {
+interface Performed {
+  readonly reply: Reply;
+  readonly wrote: boolean;
+  /** The field held the same before. */
+  readonly same: boolean;
+}
+
+function perform(bytes: Uint8Array, operation: FieldOperation): Performed {
   const old = readField(bytes, operation);
-  if (operation.word === 'get') return { reply: old, wrote: false };
+  if (operation.word === 'get') return { reply: old, wrote: false, same: true };
   const set = operation.word === 'set';
   // The reference takes what SET gives an unsigned field as an unsigned number, so -1 is beyond the maximum.
   const given = set && !operation.signed ? BigInt.asUintN(64, operation.value) : operation.value;
   const stored = set ? settle(given, 0n, operation) : settle(old, given, operation);
-  if (stored === undefined) return { reply: null, wrote: false };
+  if (stored === undefined) return { reply: null, wrote: false, same: true };
   writeField(bytes, operation, stored);
-  return { reply: set ? old : stored, wrote: true };
+  return { reply: set ? old : stored, wrote: true, same: stored === old };
 }
 
 function bitField(ctx: Context, argv: readonly string[], readOnly: boolean): Reply {
   const operations = readOperations(argv, readOnly);
   const key = argv[1]!;
-  const text = ctx.store.getString(key);
+  // With a GET alone it is a read.
+  const text =
+    readOnly || operations.every(({ word }) => word === 'get')
+      ? ctx.store.asReader(() => ctx.store.getString(key))
+      : ctx.store.getString(key);
   const writes = operations.filter((operation) => operation.word !== 'get');
   const reach = writes.reduce((most, { offset, width }) => Math.max(most, Math.ceil((offset + width) / 8)), 0);
   const padded = padBytes(text ?? '', reach);
@@ -110,7 +121,9 @@ function bitField(ctx: Context, argv: readonly string[], readOnly: boolean): Rep
   const results = operations.map((operation) => perform(bytes, operation));
   if (writes.length > 0) {
     ctx.store.put(key, bytes.toString('latin1'));
-    if (results.some(({ wrote }) => wrote) || padded !== text) ctx.store.changed(key, '$', 'setbit');
+    const grew = text !== undefined && padded.length > text.length;
+    const changes = results.filter(({ wrote, same }) => wrote && (grew || text === undefined || !same)).length;
+    if (changes > 0) ctx.store.changed(key, '$', 'setbit', changes);
   }
   return results.map(({ reply }) => reply);
 }

@@ -29,13 +29,17 @@ function setBit(ctx: Context, argv: readonly string[]): Reply {
   const offset = readBitOffset(offsetText);
   if (bitText !== '0' && bitText !== '1') fail('bit is not an integer or out of range');
   const at = Math.floor(offset / 8);
-  const text = padBytes(ctx.store.getString(key) ?? '', at + 1);
+  const before = ctx.store.getString(key);
+  const text = padBytes(before ?? '', at + 1);
   const mask = 0x80 >> (offset % 8);
   const byte = text.charCodeAt(at);
   const changed = bitText === '1' ? byte | mask : byte & ~mask;
+  const was = (byte & mask) === 0 ? 0 : 1;
+  // What stays as it was is no change.
+  if (before?.length === text.length && changed === byte) return was;
   ctx.store.put(key, text.slice(0, at) + String.fromCharCode(changed) + text.slice(at + 1));
   ctx.store.changed(key, '$', 'setbit');
-  return (byte & mask) === 0 ? 0 : 1;
+  return was;
 }
 
 function getBit(ctx: Context, argv: readonly string[]): Reply {
@@ -130,7 +134,9 @@ function bitOperation(ctx: Context, argv: readonly string[]): Reply {
   const operation = operations[name] ?? syntaxError();
   if (name === 'not' && argv.length !== 4) fail('BITOP NOT must be called with a single source key.');
   const target = argv[2]!;
-  const sources = argv.slice(3).map((key) => Buffer.from(ctx.store.getString(key) ?? '', 'latin1'));
+  const sources = ctx.store.asReader(() =>
+    argv.slice(3).map((key) => Buffer.from(ctx.store.getString(key) ?? '', 'latin1')),
+  );
   const length = Math.max(...sources.map((source) => source.length));
   const result = Buffer.alloc(length);
   for (let at = 0; at < length; at += 1) {
@@ -142,7 +148,7 @@ function bitOperation(ctx: Context, argv: readonly string[]): Reply {
   if (length > 0) {
     ctx.store.replace(target, result.toString('latin1'));
     ctx.store.changed(target, '$', 'set');
-  } else if (ctx.store.delete(target)) {
+  } else if (ctx.store.drop(target)) {
     ctx.store.changed(target, 'g', 'del');
   }
   return length;

@@ -4,6 +4,7 @@ import { OK, type Reply, ReplyError, Verbatim } from '../../lib/wire/reply.ts';
 import type { User } from '../acl/user.ts';
 import { unblockedByHand } from '../engine/blocking.ts';
 import type { Client } from '../engine/client.ts';
+import { type ClientType, describeClient, typeOfClient } from '../engine/client-info.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { CommandGroup } from '../engine/registry.ts';
 import { fail, readAtLeast, readLong, sameWord, syntaxError } from '../keyspace/arguments.ts';
@@ -21,46 +22,6 @@ function wrongArguments(word: string): ReplyError {
   return new ReplyError(`ERR unknown subcommand or wrong number of arguments for '${word}'. Try CLIENT HELP.`);
 }
 
-type ClientType = 'normal' | 'master' | 'replica' | 'pubsub';
-
-function typeOfClient(client: Client): ClientType {
-  if (client.primaryLink) return 'master';
-  if (client.replicaLink) return 'replica';
-  return client.inPubSub ? 'pubsub' : 'normal';
-}
-
-function flagsOf(client: Client): string {
-  let flags = '';
-  if (client.monitor) flags += 'O';
-  if (client.replicaLink) flags += 'S';
-  if (client.primaryLink) flags += 'M';
-  if (client.inPubSub) flags += 'P';
-  if (client.transaction !== undefined) flags += 'x';
-  if (client.parking !== undefined) flags += 'b';
-  if (client.tracking !== undefined) flags += 't';
-  if (client.tracking?.brokenRedirect === true) flags += 'R';
-  if (client.tracking?.bcast === true) flags += 'B';
-  if (client.watcher.dirty) flags += 'd';
-  if (client.readonly) flags += 'r';
-  if (client.noEvict) flags += 'e';
-  return flags === '' ? 'N' : flags;
-}
-
-function describeClient(client: Client): string {
-  const now = client.world.now();
-  const seconds = (since: number): number => Math.max(0, Math.floor((now - since) / 1000));
-  const input = client.outlet.inputBytes();
-  const output = client.outlet.outputBytes();
-  return (
-    `id=${client.id} addr=${client.outlet.address} laddr=${client.outlet.localAddress} fd=${client.outlet.fd} ` +
-    `name=${client.name} age=${seconds(client.created)} idle=${seconds(client.lastActive)} flags=${flagsOf(client)} ` +
-    `db=${client.store.index} sub=${client.channels.size} psub=${client.patterns.size} ssub=${client.shardChannels.size} ` +
-    `multi=${client.transaction?.queue.length ?? -1} qbuf=${input} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=16384 rbp=0 ` +
-    `obl=${output} oll=0 omem=${output} tot-mem=${input + output + 16384} events=r cmd=${client.lastCommand} user=${client.user.name} ` +
-    `redir=${client.tracking?.redirect ?? -1} resp=${client.protocol}`
-  );
-}
-
 function readType(text: string): ClientType {
   const word = text.toLowerCase();
   if (word === 'slave') return 'replica';
@@ -68,7 +29,11 @@ function readType(text: string): ClientType {
   return fail(`Unknown client type '${text}'`);
 }
 
-function list(engine: Engine, argv: readonly string[]): Reply {
+function line(client: Client, self: Client, argv: readonly string[]): string {
+  return `${describeClient(client, client === self ? argv : [])}\n`;
+}
+
+function list(engine: Engine, self: Client, argv: readonly string[]): Reply {
   let chosen = [...engine.clients.values()];
   if (argv.length === 4 && sameWord(argv[2], 'type')) {
     const type = readType(argv[3]!);
@@ -77,7 +42,7 @@ function list(engine: Engine, argv: readonly string[]): Reply {
     const ids = new Set(argv.slice(3).map((text) => readAtLeast(text, 1, 'Invalid client ID')));
     chosen = chosen.filter((client) => ids.has(client.id));
   } else if (argv.length !== 2) syntaxError();
-  return new Verbatim(chosen.map((client) => `${describeClient(client)}\n`).join(''));
+  return new Verbatim(chosen.map((client) => line(client, self, argv)).join(''));
 }
 
 interface KillFilter {
@@ -176,11 +141,10 @@ function setReplies(client: Client, argv: readonly string[]): Reply | undefined 
 }
 
 export function clientCommands(engine: Engine): CommandGroup<Client> {
-  engine.access.describeClient = describeClient;
   return {
     'client|id': (client) => client.id,
-    'client|info': (client) => new Verbatim(`${describeClient(client)}\n`),
-    'client|list': (_client, argv) => list(engine, argv),
+    'client|info': (client, argv) => new Verbatim(line(client, client, argv)),
+    'client|list': (client, argv) => list(engine, client, argv),
     'client|kill': (client, argv) => kill(engine, client, argv),
     'client|getname': (client) => (client.name === '' ? null : client.name),
     'client|setname': (client, argv) => {

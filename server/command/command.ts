@@ -1,7 +1,7 @@
 // COMMAND and its subcommands, and the HELP of every container: what clients learn about the commands.
 // Only commands that this server can run are listed.
 
-import { keyFlagNames, wordsOf } from '../../lib/command/flags.ts';
+import { Flag, keyFlagNames, wordsOf } from '../../lib/command/flags.ts';
 import { keyIndexesOf } from '../../lib/command/keys.ts';
 import { type CommandRow, commandOfArgv } from '../../lib/command/table.ts';
 import { type Reply, ReplyError, Status } from '../../lib/wire/reply.ts';
@@ -97,7 +97,8 @@ function keysOfCall(argv: readonly string[]): { row: CommandRow; at: readonly nu
     return new ReplyError('ERR Invalid number of arguments specified for command');
   }
   const at = keyIndexesOf(row, call, { channels: false });
-  return at.length === 0 ? new ReplyError('ERR Invalid arguments specified for command') : { row, at };
+  const needed = at.length === 0 && (row.flags & Flag.noMandatoryKeys) === 0;
+  return needed ? new ReplyError('ERR Invalid arguments specified for command') : { row, at };
 }
 
 function keysWithFlags(argv: readonly string[]): Reply {

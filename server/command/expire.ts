@@ -66,12 +66,12 @@ function expire(ctx: Context, argv: readonly string[], unit: string, name: strin
   // A deadline before the epoch reads as "none" otherwise.
   store.setDeadline(entry, Math.max(0, at));
   store.changed(key, 'g', 'expire');
-  ctx.propagate(['PEXPIREAT', key, String(at)]);
+  ctx.propagate(['PEXPIREAT', key, String(at), ...argv.slice(3)]);
   return 1;
 }
 
 function remaining(ctx: Context, key: string, unitMs: number, absolute: boolean): Reply {
-  const entry = ctx.store.peek(key);
+  const entry = ctx.store.look(key);
   if (entry === undefined) return -2;
   if (entry.expireAt === never) return -1;
   const ms = absolute ? entry.expireAt : Math.max(0, entry.expireAt - ctx.store.now());

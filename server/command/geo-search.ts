@@ -182,7 +182,7 @@ function answer(ctx: Context, query: Query, zset: ZsetValue | undefined, form: F
 
 function geoSearch(ctx: Context, argv: readonly string[], at: number): Reply {
   const form: Form = at === 2 ? { search: true, target: argv[1]! } : { search: true };
-  const zset = zsetAt(ctx, argv[at]!);
+  const zset = ctx.store.asReader(() => zsetAt(ctx, argv[at]!));
   const query = newQuery(form.target);
   readOptions(query, argv, at + 1, form, zset);
   return answer(ctx, query, zset, form);
@@ -190,7 +190,7 @@ function geoSearch(ctx: Context, argv: readonly string[], at: number): Reply {
 
 function geoRadius(ctx: Context, argv: readonly string[], byMember: boolean, mayStore: boolean): Reply {
   const form: Form = { search: false, mayStore };
-  const zset = zsetAt(ctx, argv[1]!);
+  const zset = ctx.store.asReader(() => zsetAt(ctx, argv[1]!));
   const query = newQuery(undefined);
   query.centre = byMember ? memberPlace(zset, argv[2]!) : readPlace(argv[2]!, argv[3]!);
   const at = byMember ? 3 : 4;

@@ -28,7 +28,7 @@ function setMany(ctx: Context, argv: readonly string[]): number {
   const hash = hashForWrite(ctx, key);
   let created = 0;
   for (let at = 2; at < argv.length; at += 2) if (hash.set(argv[at]!, argv[at + 1]!)) created += 1;
-  ctx.store.changed(key, 'h', 'hset');
+  ctx.store.changed(key, 'h', 'hset', (argv.length - 2) / 2);
   return created;
 }
 
@@ -47,7 +47,7 @@ function remove(ctx: Context, argv: readonly string[]): Reply {
   let removed = 0;
   for (let at = 2; at < argv.length; at += 1) if (hash.delete(argv[at]!)) removed += 1;
   if (removed > 0) {
-    ctx.store.changed(key, 'h', 'hdel');
+    ctx.store.changed(key, 'h', 'hdel', removed);
     ctx.store.dropIfEmpty(key, hash);
   }
   return removed;

@@ -32,7 +32,13 @@ function serverLines(engine: Engine): Lines {
     `config_file:${engine.hooks.configFile?.() ?? ''}`,
     'io_threads_active:0',
     'server_name:lingcache',
+    ...shutdownLines(engine),
   ];
+}
+
+function shutdownLines(engine: Engine): Lines {
+  const ms = engine.hooks.shutdownMs?.();
+  return ms === undefined ? [] : [`shutdown_in_milliseconds:${ms}`];
 }
 
 function clientLines(engine: Engine): Lines {
@@ -76,6 +82,7 @@ function memoryLines(engine: Engine): Lines {
     `total_system_memory:${totalmem()}`,
     `total_system_memory_human:${human(totalmem())}`,
     `free_system_memory:${freemem()}`,
+    ...engine.scriptInfo(),
     `maxmemory:${limit}`,
     `maxmemory_human:${human(limit)}`,
     `maxmemory_policy:${engine.config.get('maxmemory-policy')}`,
@@ -113,6 +120,7 @@ function statsLines(engine: Engine): Lines {
     ...(engine.hooks.replicationStats?.() ?? ['sync_full:0', 'sync_partial_ok:0', 'sync_partial_err:0']),
     `expired_keys:${databases.expired}`,
     'evicted_keys:0',
+    `evicted_clients:${engine.clientMemory.evicted}`,
     `keyspace_hits:${databases.hits}`,
     `keyspace_misses:${databases.misses}`,
     `pubsub_channels:${pubsub.channels.size}`,
@@ -120,6 +128,8 @@ function statsLines(engine: Engine): Lines {
     `pubsubshard_channels:${pubsub.shardChannels.size}`,
     'latest_fork_usec:0',
     'total_forks:0',
+    `client_query_buffer_limit_disconnections:${stats.queryLimitClosings}`,
+    `client_output_buffer_limit_disconnections:${stats.outputLimitClosings}`,
     `tracking_total_keys:${tracking.counts.keys}`,
     `tracking_total_items:${tracking.counts.items}`,
     `tracking_total_prefixes:${tracking.counts.prefixes}`,
@@ -176,7 +186,7 @@ function commandLines(engine: Engine): Lines {
 }
 
 function errorLines(engine: Engine): Lines {
-  return [...engine.errorCodes].map(([code, count]) => `errorstat_${code}:count=${count}`);
+  return [...engine.errorCodes].sort().map(([code, count]) => `errorstat_${code}:count=${count}`);
 }
 
 function keyspaceLines(engine: Engine): Lines {

@@ -62,7 +62,7 @@ function rename(ctx: Context, argv: readonly string[], onlyNew: boolean): Reply 
   if (onlyNew && store.has(target)) return 0;
   moveEntry(store, entry, store, target);
   store.changed(source, 'g', 'rename_from');
-  store.changed(target, 'g', 'rename_to');
+  store.changed(target, 'g', 'rename_to', 0);
   return onlyNew ? 1 : OK;
 }
 
@@ -79,7 +79,7 @@ function copy(engine: Engine, client: Client, argv: readonly string[]): Reply {
     } else syntaxError();
   }
   if (to === client.store && source === target) fail('source and destination objects are the same');
-  const entry = client.store.find(source);
+  const entry = client.store.asReader(() => client.store.find(source));
   if (entry === undefined) return 0;
   if (to.has(target)) {
     if (!replace) return 0;
@@ -101,7 +101,7 @@ function move(engine: Engine, client: Client, argv: readonly string[]): Reply {
   if (entry === undefined || to.has(key)) return 0;
   moveEntry(client.store, entry, to, key);
   client.store.changed(key, 'g', 'move_from');
-  to.changed(key, 'g', 'move_to');
+  to.changed(key, 'g', 'move_to', 0);
   return 1;
 }
 
@@ -146,10 +146,13 @@ function readFlushMode(argv: readonly string[]): void {
 
 function flush(engine: Engine, client: Client, argv: readonly string[], stores: readonly Store[]): Reply {
   readFlushMode(argv);
-  engine.databases.clear(stores);
+  const { databases, hooks } = engine;
+  const keys = stores.reduce((sum, { size }) => sum + size, 0);
+  databases.clear(stores);
+  databases.dirty += keys;
+  if (stores.length === databases.stores.length && sameWord(argv[0], 'flushall')) hooks.onFlushAll?.();
   // An empty database is flushed on the replicas too: theirs may not be.
-  engine.databases.dirty++;
-  client.propagate([argv[0]!.toUpperCase()]);
+  if (keys === 0) engine.effect(client.store, argv);
   return OK;
 }
 
@@ -179,7 +182,7 @@ export function keyCommands(engine: Engine): CommandGroup<Client> {
     exists: countFound,
     touch: countFound,
     type: (ctx, argv) => {
-      const entry = ctx.store.peek(argv[1]!);
+      const entry = ctx.store.look(argv[1]!);
       return new Status(entry === undefined ? 'none' : typeOf(entry.value));
     },
     rename: (ctx, argv) => rename(ctx, argv, false),

@@ -34,7 +34,7 @@ export function popOne(ctx: Context, key: string, list: ListValue, end: End): st
 export function takeMany(ctx: Context, key: string, list: ListValue, end: End, count: number): string[] {
   const items: string[] = [];
   while (items.length < count && list.size > 0) items.push((end === 'left' ? list.popHead() : list.popTail())!);
-  ctx.store.changed(key, 'l', end === 'left' ? 'lpop' : 'rpop');
+  ctx.store.changed(key, 'l', end === 'left' ? 'lpop' : 'rpop', items.length);
   ctx.store.dropIfEmpty(key, list);
   return items;
 }
@@ -84,7 +84,7 @@ export function moveItem(ctx: Context, source: string, target: string, from: End
   }
   pushItem(goal, item, to);
   ctx.store.changed(target, 'l', to === 'left' ? 'lpush' : 'rpush');
-  ctx.store.changed(source, 'l', from === 'left' ? 'lpop' : 'rpop');
+  ctx.store.changed(source, 'l', from === 'left' ? 'lpop' : 'rpop', 0);
   ctx.store.dropIfEmpty(source, list);
   return item;
 }

@@ -24,7 +24,7 @@ function push(ctx: Context, argv: readonly string[], end: End, onlyExisting: boo
     ctx.store.put(key, list);
   }
   for (let at = 2; at < argv.length; at += 1) pushItem(list, argv[at]!, end);
-  ctx.store.changed(key, 'l', end === 'left' ? 'lpush' : 'rpush');
+  ctx.store.changed(key, 'l', end === 'left' ? 'lpush' : 'rpush', argv.length - 2);
   return list.size;
 }
 
@@ -86,10 +86,11 @@ function trim(ctx: Context, argv: readonly string[]): Reply {
   const stop = readLong(argv[3]!);
   const list = listAt(ctx, key);
   if (list === undefined) return OK;
-  const span = clampRange(start, stop, list.size);
+  const before = list.size;
+  const span = clampRange(start, stop, before);
   if (span === undefined) list.trim(0, -1);
   else list.trim(span.start, span.stop);
-  ctx.store.changed(key, 'l', 'ltrim');
+  ctx.store.changed(key, 'l', 'ltrim', before - list.size);
   ctx.store.dropIfEmpty(key, list);
   return OK;
 }
@@ -101,7 +102,7 @@ function remove(ctx: Context, argv: readonly string[]): Reply {
   if (list === undefined) return 0;
   const removed = list.removeEqual(argv[3]!, count);
   if (removed > 0) {
-    ctx.store.changed(key, 'l', 'lrem');
+    ctx.store.changed(key, 'l', 'lrem', removed);
     ctx.store.dropIfEmpty(key, list);
   }
   return removed;

@@ -4,6 +4,7 @@ import { OK, type Reply, ReplyError, Verbatim } from '../../lib/wire/reply.ts';
 import { refusal } from '../config/config.ts';
 import type { Client } from '../engine/client.ts';
 import type { Engine, RefusedParameter } from '../engine/engine.ts';
+import { isEnabled } from '../engine/guarded.ts';
 import { type CommandGroup, Later, type Outcome } from '../engine/registry.ts';
 import { fail, readAtLeast, readLong, sameWord, syntaxError } from '../keyspace/arguments.ts';
 import { info } from './info.ts';
@@ -14,13 +15,19 @@ function setConfig(engine: Engine, client: Client, argv: readonly string[]): Out
   for (let at = 2; at < argv.length; at += 2) pairs.push([argv[at]!, argv[at + 1]!]);
   const names = pairs.map(([name]) => name.toLowerCase());
   const before = names.map((name): [string, string] => [name, engine.config.get(name)]);
-  const refused = engine.config.set(pairs, true);
+  const refused = engine.config.set(pairs, true, isEnabled(engine.config, client, 'enable-protected-configs'));
   if (refused !== undefined) return new ReplyError(`ERR ${refused}`);
-  const doors = before.filter(([name, value]) => isDoor(name) && engine.config.get(name) !== value);
   const undo = ({ name, why }: RefusedParameter): ReplyError => {
     for (const [each, value] of before) engine.config.put(each, value);
     return new ReplyError(`ERR ${refusal(name, why)}`);
   };
+  if (names.includes('dir')) {
+    const why = engine.hooks.onDirSet?.(before[names.indexOf('dir')]![1]);
+    if (why !== undefined) return undo({ name: 'dir', why });
+  }
+  const unlogged = names.includes('appendonly') ? engine.hooks.onLogSet?.() : undefined;
+  if (unlogged !== undefined) return undo({ name: 'appendonly', why: unlogged });
+  const doors = before.filter(([name, value]) => isDoor(name) && engine.config.get(name) !== value);
   if (doors.length === 0) {
     engine.config.tell(names);
     return OK;
@@ -89,10 +96,13 @@ function resetStats(engine: Engine): Reply {
     rejected: 0,
     rejectedConnections: 0,
     errors: 0,
+    outputLimitClosings: 0,
+    queryLimitClosings: 0,
     input: 0,
     output: 0,
   });
   engine.errorCodes.clear();
+  engine.clientMemory.evicted = 0;
   engine.access.acl.resetCounts();
   engine.databases.hits = 0;
   engine.databases.misses = 0;
@@ -105,6 +115,7 @@ function shutdown(engine: Engine, argv: readonly string[]): Outcome {
   for (const word of words) if (!['save', 'nosave', 'now', 'force', 'abort'].includes(word)) syntaxError();
   if (words.has('abort') && words.size > 1) syntaxError();
   if (words.has('save') && words.has('nosave')) syntaxError();
+  if (engine.busy !== undefined && !words.has('nosave') && !words.has('abort')) return engine.busy;
   const hook = engine.hooks.onShutdown;
   if (hook === undefined) return new ReplyError('ERR this server is shut down by the process it runs in');
   const aborts = words.has('abort');

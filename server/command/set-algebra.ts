@@ -32,11 +32,12 @@ function* difference(sets: Sets): Generator<string> {
 
 function store(ctx: Context, argv: readonly string[], combine: Combine, event: string): Reply {
   const target = argv[1]!;
-  const result = SetValue.from(combine(setsAt(ctx, argv.slice(2))));
+  const sources = ctx.store.asReader(() => setsAt(ctx, argv.slice(2)));
+  const result = SetValue.from(combine(sources));
   if (result.size > 0) {
     ctx.store.replace(target, result);
     ctx.store.changed(target, 's', event);
-  } else if (ctx.store.delete(target)) {
+  } else if (ctx.store.drop(target)) {
     ctx.store.changed(target, 'g', 'del');
   }
   return result.size;

@@ -20,7 +20,7 @@ function add(ctx: Context, argv: readonly string[]): Reply {
   }
   let added = 0;
   for (let at = 2; at < argv.length; at += 1) if (set.add(argv[at]!)) added += 1;
-  if (added > 0) ctx.store.changed(key, 's', 'sadd');
+  if (added > 0) ctx.store.changed(key, 's', 'sadd', added);
   return added;
 }
 
@@ -31,7 +31,7 @@ function remove(ctx: Context, argv: readonly string[]): Reply {
   let removed = 0;
   for (let at = 2; at < argv.length; at += 1) if (set.delete(argv[at]!)) removed += 1;
   if (removed > 0) {
-    ctx.store.changed(key, 's', 'srem');
+    ctx.store.changed(key, 's', 'srem', removed);
     ctx.store.dropIfEmpty(key, set);
   }
   return removed;
@@ -75,7 +75,7 @@ function popMany(ctx: Context, key: string, count: number): Reply {
   if (count >= set.size) ctx.propagate(['DEL', key]);
   else ctx.propagate(['SREM', key, ...members]);
   for (const member of members) set.delete(member);
-  ctx.store.changed(key, 's', 'spop');
+  ctx.store.changed(key, 's', 'spop', members.length);
   ctx.store.dropIfEmpty(key, set);
   return new Set(members);
 }

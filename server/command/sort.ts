@@ -80,7 +80,7 @@ function lookUp(ctx: Context, pattern: string, element: string): string | undefi
   const arrow = pattern.indexOf('->', star);
   const hashed = arrow >= 0 && arrow + 2 < pattern.length;
   const key = pattern.slice(0, star) + element + pattern.slice(star + 1, hashed ? arrow : undefined);
-  const value = ctx.store.get(key);
+  const value = ctx.store.asReader(() => ctx.store.get(key));
   if (!hashed) return typeof value === 'string' ? value : undefined;
   if (typeof value !== 'object' || value.type !== 'hash') return undefined;
   return (value as HashValue).get(pattern.slice(arrow + 2));
@@ -92,7 +92,7 @@ interface Source {
 }
 
 function elementsAt(ctx: Context, key: string, descending: boolean): Source {
-  const value = ctx.store.get(key);
+  const value = ctx.store.asReader(() => ctx.store.get(key));
   if (value === undefined) return { elements: [], type: 'list' };
   if (typeof value === 'object') {
     if (value.type === 'list') return { elements: [...(value as ListValue)], type: 'list' };
@@ -132,9 +132,10 @@ function compare(a: Weighted, b: Weighted, options: SortOptions): number {
 
 function order(ctx: Context, source: Source, options: SortOptions): string[] {
   const unsorted = options.by !== undefined && !options.by.includes('*');
-  // A stored set must come out the same everywhere, so it is sorted even when not asked.
+  // A stored set must come out the same everywhere, so it is sorted even when not asked; and so for scripts.
   if (unsorted && source.type === 'list') return options.descending ? source.elements.reverse() : source.elements;
-  if (unsorted && !(source.type === 'set' && options.target !== undefined)) return source.elements;
+  if (unsorted && !(source.type === 'set' && (options.target !== undefined || ctx.inScript === true)))
+    return source.elements;
   const how: SortOptions = unsorted ? { ...options, alpha: true, by: undefined } : options;
   const weighted = source.elements.map((element) => weigh(ctx, element, how));
   const sign = options.descending ? -1 : 1;
@@ -156,8 +157,8 @@ function sort(ctx: Context, argv: readonly string[], rules: SortRules): Reply {
   const { target } = options;
   if (rows.length > 0) {
     ctx.store.replace(target, ListValue.from(rows.map((row) => row ?? '')));
-    ctx.store.changed(target, 'l', 'sortstore');
-  } else if (ctx.store.delete(target)) {
+    ctx.store.changed(target, 'l', 'sortstore', rows.length);
+  } else if (ctx.store.drop(target)) {
     ctx.store.changed(target, 'g', 'del');
   }
   return rows.length;

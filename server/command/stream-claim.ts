@@ -72,14 +72,14 @@ function readClaimValue(options: ClaimOptions, word: string, value: string, now:
 
 function claim(ctx: Context, argv: readonly string[]): Reply {
   const [, key, groupName, consumerName, idleText] = argv as [string, string, string, string, string];
-  const { stream, group } = groupAt(ctx, key, groupName);
+  const { stream, group } = ctx.store.asReader(() => groupAt(ctx, key, groupName));
   const minIdle = readLong(idleText, 'Invalid min-idle-time argument for XCLAIM');
   const now = ctx.store.now();
   const options = readClaim(argv, now);
   const effects: string[][] = [];
   if (options.lastId > group.lastId) group.lastId = options.lastId;
   // A consumer comes into being only with its first claimed entry.
-  const claimant = (): Consumer => consumerOf(ctx, group, consumerName);
+  const claimant = (): Consumer => consumerOf(ctx, key, group, consumerName);
   const rows: Reply[] = [];
   for (const id of options.ids) {
     const entry = stream.get(id);
@@ -102,7 +102,7 @@ function claim(ctx: Context, argv: readonly string[]): Reply {
     rows.push(options.justId ? formatId(id) : entryReply(entry));
     effects.push(claimEffect(key, group, item));
   }
-  if (effects.length > 0) ctx.store.changed(key, 't', 'xclaim');
+  ctx.store.host.dirty += effects.length;
   ctx.propagate(...effects);
   return rows;
 }
@@ -135,10 +135,10 @@ function autoClaim(ctx: Context, argv: readonly string[]): Reply {
   const minIdle = readLong(idleText, 'Invalid min-idle-time argument for XAUTOCLAIM');
   const start = readStart(startText);
   const { count, justId } = readAutoClaim(argv);
-  const { stream, group } = groupAt(ctx, key, groupName);
+  const { stream, group } = ctx.store.asReader(() => groupAt(ctx, key, groupName));
   const now = ctx.store.now();
   // A consumer comes into being only with its first claimed entry.
-  const claimant = (): Consumer => consumerOf(ctx, group, consumerName);
+  const claimant = (): Consumer => consumerOf(ctx, key, group, consumerName);
   const rows: Reply[] = [];
   const gone: string[] = [];
   const effects: string[][] = [];
@@ -161,7 +161,7 @@ function autoClaim(ctx: Context, argv: readonly string[]): Reply {
     rows.push(justId ? formatId(item.id) : entryReply(entry));
     effects.push(claimEffect(key, group, item));
   }
-  if (effects.length > 0) ctx.store.changed(key, 't', 'xautoclaim');
+  ctx.store.host.dirty += effects.length;
   ctx.propagate(...effects);
   return [formatId(group.pending.at(at)?.id ?? ZERO_ID), rows, gone];
 }

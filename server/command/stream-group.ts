@@ -28,9 +28,13 @@ export function groupAt(ctx: Context, key: string, name: string): { stream: Stre
 }
 
 /** The consumer, made when missing, and marked as seen now. */
-export function consumerOf(ctx: Context, group: Group, name: string): Consumer {
+export function consumerOf(ctx: Context, key: string, group: Group, name: string): Consumer {
   const now = ctx.store.now();
-  const consumer = group.consumer(name) ?? group.addConsumer(name, now);
+  let consumer = group.consumer(name);
+  if (consumer === undefined) {
+    consumer = group.addConsumer(name, now);
+    ctx.store.altered(key, 't', 'xgroup-createconsumer');
+  }
   consumer.seenAt = now;
   return consumer;
 }
@@ -87,10 +91,13 @@ function create(ctx: Context, argv: readonly string[]): Reply {
   const found = options.makeStream ? streamAt(ctx, key) : streamForGroups(ctx, key);
   const id: StreamId = start === '$' ? (found?.lastId ?? ZERO_ID) : readId(start);
   const stream = found ?? new StreamValue();
-  if (found === undefined) ctx.store.put(key, stream);
+  if (found === undefined) {
+    ctx.store.put(key, stream);
+    ctx.store.signal(key);
+  }
   if (stream.groups.has(name)) throw new ReplyError('BUSYGROUP Consumer Group name already exists');
   stream.groups.set(name, new Group(name, id, options.entriesRead));
-  ctx.store.changed(key, 't', 'xgroup-create');
+  ctx.store.altered(key, 't', 'xgroup-create');
   return OK;
 }
 
@@ -101,14 +108,16 @@ function setId(ctx: Context, argv: readonly string[]): Reply {
   const group = groupOf(stream, key, name);
   group.lastId = start === '$' ? stream.lastId : readLooseId(start);
   group.entriesRead = options.entriesRead;
-  ctx.store.changed(key, 't', 'xgroup-setid');
+  ctx.store.altered(key, 't', 'xgroup-setid');
   return OK;
 }
 
 function destroy(ctx: Context, argv: readonly string[]): Reply {
   const [, , key, name] = argv as [string, string, string, string];
   if (!streamForGroups(ctx, key).groups.delete(name)) return 0;
-  ctx.store.changed(key, 't', 'xgroup-destroy');
+  ctx.store.altered(key, 't', 'xgroup-destroy');
+  // Who waits for the group is told that there is none.
+  ctx.store.wakeWaiters(key);
   return 1;
 }
 
@@ -117,7 +126,7 @@ function createConsumer(ctx: Context, argv: readonly string[]): Reply {
   const group = groupOf(streamForGroups(ctx, key), key, name);
   if (group.consumer(consumer) !== undefined) return 0;
   group.addConsumer(consumer, ctx.store.now());
-  ctx.store.changed(key, 't', 'xgroup-createconsumer');
+  ctx.store.altered(key, 't', 'xgroup-createconsumer');
   return 1;
 }
 
@@ -126,17 +135,17 @@ function deleteConsumer(ctx: Context, argv: readonly string[]): Reply {
   const group = groupOf(streamForGroups(ctx, key), key, name);
   if (group.consumer(consumer) === undefined) return 0;
   const pending = group.deleteConsumer(consumer);
-  ctx.store.changed(key, 't', 'xgroup-delconsumer');
+  ctx.store.altered(key, 't', 'xgroup-delconsumer');
   return pending;
 }
 
 function acknowledge(ctx: Context, argv: readonly string[]): Reply {
   const key = argv[1]!;
-  const group = streamAt(ctx, key)?.groups.get(argv[2]!);
+  const group = ctx.store.asReader(() => streamAt(ctx, key))?.groups.get(argv[2]!);
   if (group === undefined) return 0;
   const ids = argv.slice(3).map((text) => readId(text));
   const settled = ids.filter((id) => group.settle(id)).length;
-  if (settled > 0) ctx.store.changed(key, 't', 'xack');
+  ctx.store.host.dirty += settled;
   return settled;
 }
 

@@ -20,7 +20,7 @@ interface ReadOptions {
   ids: readonly string[];
 }
 
-function readOptions(argv: readonly string[], grouped: boolean): ReadOptions {
+function readOptions(ctx: Context, argv: readonly string[], grouped: boolean): ReadOptions {
   const options: ReadOptions = {
     timeout: undefined,
     count: 0,
@@ -35,6 +35,7 @@ function readOptions(argv: readonly string[], grouped: boolean): ReadOptions {
     const word = argv[at];
     const more = argv.length - at - 1;
     if (sameWord(word, 'block') && more > 0) {
+      if (ctx.inScript === true) fail(`${argv[0]} command is not allowed with BLOCK option from scripts`);
       options.timeout = readBlock(argv[++at]!);
     } else if (sameWord(word, 'count') && more > 0) {
       options.count = Math.max(0, readLong(argv[++at]!));
@@ -79,7 +80,7 @@ interface Want {
 }
 
 function readWant(ctx: Context, options: ReadOptions, key: string, idText: string): Want {
-  const stream = streamAt(ctx, key);
+  const stream = ctx.store.asReader(() => streamAt(ctx, key));
   if (options.group !== undefined && stream?.groups.get(options.group) === undefined) {
     throw new ReplyError(
       `NOGROUP No such key '${key}' or consumer group '${options.group}' in XREADGROUP with GROUP option`,
@@ -175,16 +176,17 @@ function readGrouped(ctx: Context, options: ReadOptions, wants: readonly Want[])
     let consumer = group.consumer(options.consumer);
     if (consumer === undefined) {
       consumer = group.addConsumer(options.consumer, ctx.store.now());
-      ctx.store.changed(want.key, 't', 'xgroup-createconsumer');
-      delivery.effects.push(['XGROUP', 'CREATECONSUMER', want.key, group.name, consumer.name]);
+      ctx.store.altered(want.key, 't', 'xgroup-createconsumer');
+      // Otherwise the claims of what it gets make it at the replicas, too.
+      if (options.noAck) delivery.effects.push(['XGROUP', 'CREATECONSUMER', want.key, group.name, consumer.name]);
     }
     consumer.seenAt = ctx.store.now();
     if (!want.fresh) {
       rows.push([want.key, history(ctx, stream, consumer, want, options.count)]);
     } else {
       rows.push([want.key, deliver(delivery, want.key, stream, group, consumer)]);
-      ctx.store.host.dirty += 1;
     }
+    ctx.store.host.dirty += 1;
   }
   ctx.propagate(...delivery.effects);
   return rows;
@@ -211,7 +213,7 @@ function retry(ctx: Context, options: ReadOptions, wants: readonly Want[]): Repl
 }
 
 function read(ctx: Context, argv: readonly string[], grouped: boolean): Reply | Blocked {
-  const options = readOptions(argv, grouped);
+  const options = readOptions(ctx, argv, grouped);
   const wants = options.keys.map((key, at) => readWant(ctx, options, key, options.ids[at]!));
   const rows = grouped ? readGrouped(ctx, options, wants) : readPlain(ctx, options, wants);
   if (rows.length > 0) return rowsReply(ctx, rows);

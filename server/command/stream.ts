@@ -134,17 +134,18 @@ function add(ctx: Context, argv: readonly string[]): Reply {
   stream.append(id, fields);
   ctx.store.changed(key, 't', 'xadd');
   if (trim !== undefined && stream.trim(trim) > 0) ctx.store.event(key, 't', 'xtrim');
-  ctx.propagate([argv[0]!, key, ...trimEffect(stream, trim), formatId(id), ...fields]);
+  ctx.propagate([...exactTrim(argv.slice(0, rest), stream, trim), formatId(id), ...fields]);
   return formatId(id);
 }
 
-/** Replicas cut exactly where this server did. */
-function trimEffect(stream: StreamValue, trim: Trim | undefined): string[] {
-  if (trim === undefined) return [];
-  if (!trim.approximate) {
-    return trim.by === 'length' ? ['MAXLEN', '=', String(trim.length)] : ['MINID', '=', formatId(trim.id)];
-  }
-  return trim.by === 'length' ? ['MAXLEN', '=', String(stream.size)] : ['MINID', '=', formatId(stream.firstId)];
+/** The words before an ID, with an approximate trim made exact: replicas cut where this server did. */
+function exactTrim(words: readonly string[], stream: StreamValue, trim: Trim | undefined): string[] {
+  if (trim?.approximate !== true) return [...words];
+  const threshold = trim.by === 'length' ? String(stream.size) : formatId(stream.firstId);
+  const about = words.indexOf('~');
+  const limit = words.findIndex((word, at) => at > about + 1 && sameWord(word, 'limit'));
+  const kept = limit < 0 ? words : [...words.slice(0, limit), ...words.slice(limit + 2)];
+  return [...kept.slice(0, about), '=', threshold, ...kept.slice(about + 2)];
 }
 
 function trimStream(ctx: Context, argv: readonly string[]): Reply {
@@ -154,8 +155,8 @@ function trimStream(ctx: Context, argv: readonly string[]): Reply {
   if (stream === undefined) return 0;
   const dropped = stream.trim(trim!);
   if (dropped > 0) {
-    ctx.store.changed(key, 't', 'xtrim');
-    ctx.propagate([argv[0]!, key, ...trimEffect(stream, trim)]);
+    ctx.store.changed(key, 't', 'xtrim', dropped);
+    ctx.propagate(exactTrim(argv, stream, trim));
   }
   return dropped;
 }
@@ -179,7 +180,7 @@ function remove(ctx: Context, argv: readonly string[]): Reply {
   if (stream === undefined) return 0;
   const ids = argv.slice(2).map((text) => readId(text));
   const deleted = ids.filter((id) => stream.delete(id)).length;
-  if (deleted > 0) ctx.store.changed(key, 't', 'xdel');
+  if (deleted > 0) ctx.store.changed(key, 't', 'xdel', deleted);
   return deleted;
 }
 
@@ -210,7 +211,7 @@ function setId(ctx: Context, argv: readonly string[]): Reply {
   stream.lastId = id;
   if (added !== undefined) stream.entriesAdded = added;
   if (maxDeleted !== ZERO_ID) stream.maxDeletedId = maxDeleted;
-  ctx.store.changed(key, 't', 'xsetid');
+  ctx.store.altered(key, 't', 'xsetid');
   return OK;
 }
 

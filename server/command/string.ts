@@ -2,8 +2,8 @@
 
 import { OK, type Reply, type ReplyError } from '../../lib/wire/reply.ts';
 import type { CommandGroup, Context } from '../engine/registry.ts';
-import { arityError, fail, readLong, syntaxError } from '../keyspace/arguments.ts';
-import { wrongTypeError } from '../keyspace/store.ts';
+import { arityError, fail, readLong, sameWord, syntaxError } from '../keyspace/arguments.ts';
+import { type Store, wrongTypeError } from '../keyspace/store.ts';
 import { readExpiry } from './expire.ts';
 
 /** Longest string, as proto-max-bulk-len's default. */
@@ -37,6 +37,11 @@ function readSetOptions(ctx: Context, argv: readonly string[]): SetOptions {
   return options;
 }
 
+/** The string that a command answers before it writes. */
+function readString(store: Store, key: string): string | undefined {
+  return store.asReader(() => store.getString(key));
+}
+
 function set(ctx: Context, argv: readonly string[]): Reply {
   const [, key, value] = argv as [string, string, string];
   const store = ctx.store;
@@ -46,10 +51,14 @@ function set(ctx: Context, argv: readonly string[]): Reply {
     return OK;
   }
   const options = readSetOptions(ctx, argv);
-  const old = options.get ? (store.getString(key) ?? null) : undefined;
+  const old = options.get ? (readString(store, key) ?? null) : undefined;
   const exists = options.condition !== undefined && store.has(key);
   if ((options.condition === 'nx' && exists) || (options.condition === 'xx' && !exists)) return old ?? null;
   write(ctx, key, value, options);
+  // Nobody waits for an answer at a replica.
+  if (options.get && options.expireAt === undefined) {
+    ctx.propagate([...argv.slice(0, 3), ...argv.slice(3).filter((word) => !sameWord(word, 'get'))]);
+  }
   return old === undefined ? OK : old;
 }
 
@@ -59,8 +68,6 @@ function write(ctx: Context, key: string, value: string, options: SetOptions): v
   if (options.expireAt !== undefined) {
     store.setDeadline(entry, options.expireAt);
     ctx.propagate(['SET', key, value, 'PXAT', String(options.expireAt)]);
-  } else if (options.get || options.condition !== undefined) {
-    ctx.propagate(options.keepTtl ? ['SET', key, value, 'KEEPTTL'] : ['SET', key, value]);
   }
   store.changed(key, '$', 'set');
   if (options.expireAt !== undefined) store.event(key, 'g', 'expire');
@@ -83,7 +90,7 @@ function setNew(ctx: Context, argv: readonly string[]): Reply {
 
 function getAndSet(ctx: Context, argv: readonly string[]): Reply {
   const [, key, value] = argv as [string, string, string];
-  const old = ctx.store.getString(key) ?? null;
+  const old = readString(ctx.store, key) ?? null;
   ctx.store.replace(key, value);
   ctx.store.changed(key, '$', 'set');
   ctx.propagate(['SET', key, value]);
@@ -92,7 +99,7 @@ function getAndSet(ctx: Context, argv: readonly string[]): Reply {
 
 function getAndDelete(ctx: Context, argv: readonly string[]): Reply {
   const key = argv[1]!;
-  const old = ctx.store.getString(key);
+  const old = readString(ctx.store, key);
   if (old === undefined) return null;
   ctx.store.delete(key);
   ctx.store.changed(key, 'g', 'del');
@@ -107,7 +114,7 @@ function getAndExpire(ctx: Context, argv: readonly string[]): Reply {
     word === undefined || (word === 'persist' ? argv.length === 3 : expiryWords.has(word) && argv.length === 4);
   if (!valid) syntaxError();
   const store = ctx.store;
-  const value = store.getString(key);
+  const value = readString(store, key);
   if (value === undefined) return null;
   const entry = store.peek(key)!;
   if (word === 'persist') {

@@ -54,8 +54,7 @@ export function transactionCommands(engine: Engine): CommandGroup<Client> {
       const store = client.store;
       for (const key of argv.slice(1)) {
         if (client.watched.some((held) => held.key === key && held.store === store)) continue;
-        store.watch(key, client.watcher);
-        client.watched.push({ store, key });
+        client.watch(key);
       }
       return OK;
     },

@@ -38,7 +38,7 @@ const aggregates: Readonly<Record<string, Aggregate>> = {
 const empty: Source = { size: 0, weight: 1, score: () => undefined, entries: () => [] };
 
 function sourceAt(ctx: Context, key: string): Source {
-  const value = ctx.store.get(key);
+  const value = ctx.store.asReader(() => ctx.store.get(key));
   if (value === undefined) return { ...empty };
   if (typeof value === 'object' && value.type === 'zset') {
     const zset = value as ZsetValue;

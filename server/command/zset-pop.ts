@@ -15,7 +15,7 @@ const popWord = (which: Which): string => (which === 'min' ? 'ZPOPMIN' : 'ZPOPMA
 function take(ctx: Context, key: string, zset: ZsetValue, which: Which, count: number): Scored[] {
   const pairs = zset.range(0, Math.min(count, zset.size) - 1, which === 'max');
   for (const pair of pairs) zset.delete(pair.member);
-  ctx.store.changed(key, 'z', which === 'min' ? 'zpopmin' : 'zpopmax');
+  ctx.store.changed(key, 'z', which === 'min' ? 'zpopmin' : 'zpopmax', pairs.length);
   ctx.store.dropIfEmpty(key, zset);
   return pairs;
 }

@@ -107,7 +107,7 @@ export function storeZset(
   if (result.size > 0) {
     ctx.store.replace(key, result);
     ctx.store.changed(key, 'z', event);
-  } else if (ctx.store.delete(key)) {
+  } else if (ctx.store.drop(key)) {
     ctx.store.changed(key, 'g', 'del');
   }
   return result.size;
@@ -115,7 +115,7 @@ export function storeZset(
 
 function storeRange(ctx: Context, argv: readonly string[]): Reply {
   const { pick } = readRange(argv, 3, { store: true });
-  const zset = zsetAt(ctx, argv[2]!);
+  const zset = ctx.store.asReader(() => zsetAt(ctx, argv[2]!));
   const pairs = zset === undefined ? [] : pick(zset);
   return storeZset(
     ctx,
@@ -139,7 +139,7 @@ function removeSpan(ctx: Context, argv: readonly string[], spanner: Spanner): Re
   const { start, stop } = spanner(zset);
   if (stop <= start) return 0;
   for (const pair of zset.range(start, stop - 1, false)) zset.delete(pair.member);
-  ctx.store.changed(key, 'z', argv[0]!.toLowerCase());
+  ctx.store.changed(key, 'z', argv[0]!.toLowerCase(), stop - start);
   ctx.store.dropIfEmpty(key, zset);
   return stop - start;
 }

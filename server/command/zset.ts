@@ -78,7 +78,8 @@ function add(ctx: Context, argv: readonly string[], implied: readonly AddWord[])
   }
   const tally = { added: 0, updated: 0, same: 0, refused: 0 };
   for (const [member, score] of pairs) tally[addOne(zset, words, member, score)] += 1;
-  if (tally.added + tally.updated > 0) ctx.store.changed(key, 'z', words.has('incr') ? 'zincr' : 'zadd');
+  const changes = tally.added + tally.updated;
+  if (changes > 0) ctx.store.changed(key, 'z', words.has('incr') ? 'zincr' : 'zadd', changes);
   if (!words.has('incr')) return words.has('ch') ? tally.added + tally.updated : tally.added;
   return tally.refused > 0 ? null : new Double(zset.score(pairs[0]![0])!);
 }
@@ -90,7 +91,7 @@ function remove(ctx: Context, argv: readonly string[]): Reply {
   let removed = 0;
   for (let at = 2; at < argv.length; at += 1) if (zset.delete(argv[at]!)) removed += 1;
   if (removed > 0) {
-    ctx.store.changed(key, 'z', 'zrem');
+    ctx.store.changed(key, 'z', 'zrem', removed);
     ctx.store.dropIfEmpty(key, zset);
   }
   return removed;

@@ -60,11 +60,11 @@ crash-log-enabled b yes
 crash-memcheck-enabled b yes
 daemonize b! no
 databases n! 16
-dbfilename s! dump.rdb
-dir s!
+dbfilename s dump.rdb
+dir s
 disable-thp b! yes
 dynamic-hz b yes
-enable-debug-command e:no,yes,local! yes
+enable-debug-command e:no,yes,local! no
 enable-module-command e:no,yes,local! no
 enable-protected-configs e:no,yes,local! no
 hash-max-listpack-entries n 512
@@ -113,7 +113,7 @@ pidfile s!
 port n 6379
 proc-title-template s {title} {listen-addr} {server-mode}
 propagation-error-behavior e:ignore,panic,panic-on-replicas ignore
-protected-mode b no
+protected-mode b yes
 proto-max-bulk-len m 536870912
 rdb-del-sync-files b no
 rdb-save-incremental-fsync b yes

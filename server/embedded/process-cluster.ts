@@ -16,6 +16,7 @@ import { ClusterLink, ownerIn } from '../operator/link/cluster-link.ts';
 import { ClusterOperator, type OperatorOptions } from '../operator/operator.ts';
 import { type MoveOptions, SlotMove } from '../operator/reshard/slot-move.ts';
 import { writeWhole } from '../persistence/disk/atomic-file.ts';
+import { embeddedDefaults } from './defaults.ts';
 import { freePorts } from './free-ports.ts';
 import { ProcessNode } from './process-node.ts';
 
@@ -182,6 +183,7 @@ export class ProcessCluster implements AsyncDisposable {
       'cluster-enabled': 'yes',
       'cluster-node-timeout': '2000',
       'repl-diskless-sync-delay': '0',
+      ...embeddedDefaults,
       appendonly: 'yes',
       save: '',
       ...(password === '' ? {} : { requirepass: password, masterauth: password }),

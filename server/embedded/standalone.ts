@@ -2,8 +2,10 @@
 
 import { RealWorld } from '../../lib/base/world.ts';
 import { createEngine } from '../command/all.ts';
+import { Config } from '../config/config.ts';
 import type { Engine, EngineOptions } from '../engine/engine.ts';
 import { Listener, type ListenOptions } from '../session/listener.ts';
+import { embeddedDefaults } from './defaults.ts';
 
 export interface Standalone {
   readonly host: string;
@@ -16,7 +18,12 @@ export interface Standalone {
 export async function startStandalone(
   options: ListenOptions & { readonly engine?: Partial<EngineOptions> } = {},
 ): Promise<Standalone> {
-  const engine = createEngine({ world: new RealWorld(), ...options.engine });
+  const { config } = options.engine ?? {};
+  const engine = createEngine({
+    world: new RealWorld(),
+    ...options.engine,
+    config: config instanceof Config ? config : { ...embeddedDefaults, ...config },
+  });
   const listener = new Listener(engine, options);
   try {
     await listener.listen(options);

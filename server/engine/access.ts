@@ -14,6 +14,7 @@ import type { User, UserRules } from '../acl/user.ts';
 import type { Config } from '../config/config.ts';
 import { aclCheck } from './acl-check.ts';
 import type { Client } from './client.ts';
+import { describeClient } from './client-info.ts';
 
 const changedSinceQueued: Readonly<Record<Denial['reason'], string>> = {
   command: 'no permission to execute the command or subcommand',
@@ -35,8 +36,6 @@ export interface AccessHost {
 
 export class Access {
   readonly acl: Acl;
-  /** A client as CLIENT INFO prints it; written by whoever prints them. */
-  describeClient: (client: Client) => string = () => '';
   readonly #host: AccessHost;
   /** Whose command changes users just now: it gets its answer before it is closed. */
   #actor: Client | undefined;
@@ -137,7 +136,7 @@ export class Access {
   ): void {
     const { config, world } = this.#host;
     this.acl.denied[reason]++;
-    const event = { reason, context, object, username, client: this.describeClient(client) };
+    const event = { reason, context, object, username, client: describeClient(client) };
     this.acl.log.add(event, world.wallClock(), config.number('acllog-max-len'));
   }
 

@@ -15,8 +15,12 @@ export interface Outlet {
   readonly address: string;
   readonly localAddress: string;
   readonly fd: number;
+  /** The peer is on this machine. */
+  readonly local?: boolean;
   /** The bytes travel under TLS. */
   readonly secure?: boolean;
+  /** It came through a unix socket. */
+  readonly unix?: boolean;
   /** Writes a reply now: a push, or one of several replies to a command. */
   send(reply: Reply): void;
   /** Writes the answer of a parked command and goes on with the requests behind it. */
@@ -30,6 +34,10 @@ export interface Outlet {
   /** Bytes written that have not left yet, and request bytes not yet run. */
   outputBytes(): number;
   inputBytes(): number;
+  /** Closes the client if a reply of so many bytes would be over its output limit. */
+  refuseOutput?(bytes: number): void;
+  /** Of the request bytes, those of words that were read already. */
+  parsedBytes?(): number;
 }
 
 interface Queued {
@@ -46,10 +54,12 @@ export interface Transaction {
   allFlags: number;
   /** A queued command may say something to the replicas though it is no write. */
   replicates: boolean;
+  /** Of all queued words. */
+  bytes: number;
 }
 
 export function emptyTransaction(): Transaction {
-  return { queue: [], aborted: false, anyFlags: 0, allFlags: ~0, replicates: false };
+  return { queue: [], aborted: false, anyFlags: 0, allFlags: ~0, replicates: false, bytes: 0 };
 }
 
 /** Why a client is waiting; whoever parked it knows how to let it go. */
@@ -70,6 +80,8 @@ export class Client implements Context {
   store: Store;
   protocol: 2 | 3 = 2;
   denyBlocking = false;
+  /** The client that the commands of scripts run as. */
+  readonly inScript: boolean;
   name = '';
   libName = '';
   libVersion = '';
@@ -91,6 +103,8 @@ export class Client implements Context {
   transaction: Transaction | undefined = undefined;
   readonly watcher: Watcher = { dirty: false };
   readonly watched: { store: Store; key: string }[] = [];
+  /** Bytes of watched keys and of the names of channels and patterns. */
+  namedBytes = 0;
   readonly channels: Set<string> = new Set();
   readonly patterns: Set<string> = new Set();
   readonly shardChannels: Set<string> = new Set();
@@ -109,7 +123,8 @@ export class Client implements Context {
   /** Effects that replace the argv of the command that is running. */
   override: (readonly string[])[] | undefined = undefined;
 
-  constructor(id: number, world: World, store: Store, outlet: Outlet, authenticated: boolean) {
+  constructor(id: number, world: World, store: Store, outlet: Outlet, authenticated: boolean, inScript = false) {
+    this.inScript = inScript;
     this.id = id;
     this.world = world;
     this.store = store;
@@ -151,9 +166,24 @@ export class Client implements Context {
     return this.channels.size + this.patterns.size + this.shardChannels.size > 0;
   }
 
+  /** Bytes of the words that are held for it: watched, queued, subscribed, prefixes of keys. */
+  get heldBytes(): number {
+    return this.namedBytes + (this.transaction?.bytes ?? 0) + (this.tracking?.prefixBytes ?? 0);
+  }
+
+  watch(key: string): void {
+    const { store } = this;
+    store.watch(key, this.watcher);
+    this.watched.push({ store, key });
+    this.namedBytes += key.length;
+  }
+
   /** Lets go of every watched key. */
   unwatch(): void {
-    for (const { store, key } of this.watched) store.unwatch(key, this.watcher);
+    for (const { store, key } of this.watched) {
+      store.unwatch(key, this.watcher);
+      this.namedBytes -= key.length;
+    }
     this.watched.length = 0;
     this.watcher.dirty = false;
   }

@@ -9,6 +9,7 @@ import { QUEUED, type Reply, ReplyError, refusals } from '../../lib/wire/reply.t
 import type { GuardRequest } from '../cluster/guard.ts';
 import type { Client, Transaction } from './client.ts';
 import type { Engine } from './engine.ts';
+import { notOffered } from './guarded.ts';
 import { feedMonitors } from './monitor.ts';
 import { arityRefusal, type Command } from './registry.ts';
 
@@ -40,8 +41,10 @@ const shardWords = new Set(['ssubscribe', 'sunsubscribe', 'spublish']);
 /** Runs one request of a client. `undefined`: nothing to send now (parked, or the command has sent its replies). */
 export function execute(engine: Engine, client: Client, argv: readonly string[]): Reply | undefined {
   const command = engine.registry.find(argv);
-  if (command instanceof ReplyError) return reject(engine, client, undefined, command);
-  const row = command.row;
+  if (command instanceof ReplyError) {
+    return engine.browserGuard.catches(client, argv) ? undefined : reject(engine, client, undefined, command);
+  }
+  const row = command.rowOf === undefined ? command.row : command.rowOf(argv);
   client.lastCommand = row.name;
   if (engine.tracking.clients > 0) engine.tracking.enforceLimit();
   const refusal = check(engine, client, row, argv);
@@ -88,12 +91,17 @@ function enqueue(transaction: Transaction, command: Command<Client>, argv: reado
   transaction.anyFlags |= flags;
   transaction.allFlags &= flags;
   if (replicates.has(name)) transaction.replicates = true;
+  for (const word of argv) transaction.bytes += word.length;
   return QUEUED;
 }
 
 function check(engine: Engine, client: Client, row: CommandRow, argv: readonly string[]): Reply | undefined {
   const { arity, flags } = row;
   if (arity > 0 ? argv.length !== arity : argv.length < -arity) return arityRefusal(row.name);
+  if ((flags & Flag.admin) !== 0) {
+    const refusal = notOffered(engine.config, client, row);
+    if (refusal !== undefined) return refusal;
+  }
   const gated = !client.authenticated || client.user.limited;
   if (gated && engine.access.lacksAuth(client, row)) return noAuth;
   const transaction = client.transaction;
@@ -123,7 +131,8 @@ function check(engine: Engine, client: Client, row: CommandRow, argv: readonly s
   if ((client.monitor || client.replicaLink) && ((flags & Flag.readonly) !== 0 || mayReplicate(row, transaction))) {
     return replicaRefusal;
   }
-  return engine.primaryDown || engine.loading || engine.copying ? unready(engine, row, transaction) : undefined;
+  if (engine.primaryDown || engine.loading || engine.copying) return unready(engine, row, transaction);
+  return (flags & Flag.allowBusy) === 0 ? engine.busy : undefined;
 }
 
 /** What a node without its data refuses: commands that need them, and EXEC when any command of its queue does. */
@@ -132,7 +141,7 @@ function unready(engine: Engine, row: CommandRow, transaction: Transaction | und
   if (engine.primaryDown && (flags & Flag.stale) === 0) return masterDown;
   if (engine.loading && (flags & Flag.loading) === 0) return loading;
   if (engine.copying && (flags & (Flag.loading | Flag.stale)) === 0) return loading;
-  return undefined;
+  return (flags & Flag.allowBusy) === 0 ? engine.busy : undefined;
 }
 
 /** Whether the command, or for EXEC any command of its queue, writes. */
@@ -183,18 +192,17 @@ export function keysOf(row: CommandRow, argv: readonly string[]): string[] {
 function reject(engine: Engine, client: Client, command: Command<Client> | undefined, refusal: Reply): Reply {
   if (command !== undefined) command.rejected++;
   engine.stats.rejected++;
-  if (refusal instanceof ReplyError) engine.countError(refusal);
   client.asking = false;
   if (client.tracking?.caching === true) endCaching(client, command?.row);
   const transaction = client.transaction;
-  if (transaction === undefined) return refusal;
-  if (command?.row.name === 'exec') {
+  let answer = refusal;
+  if (transaction !== undefined && command?.row.name === 'exec') {
     client.discard();
-    const text = refusal instanceof ReplyError ? refusal.message : '';
-    return new ReplyError(`EXECABORT Transaction discarded because of: ${text}`);
-  }
-  transaction.aborted = true;
-  return refusal;
+    const text = refusal instanceof ReplyError ? refusal.message.replace(/^ERR /, '') : '';
+    answer = new ReplyError(`EXECABORT Transaction discarded because of: ${text}`);
+  } else if (transaction !== undefined) transaction.aborted = true;
+  if (answer instanceof ReplyError) engine.countError(answer);
+  return answer;
 }
 
 /** Whether the pause there is holds this call. */

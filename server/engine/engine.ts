@@ -10,6 +10,7 @@ import { type Reply, ReplyError } from '../../lib/wire/reply.ts';
 import type { GuardRequest } from '../cluster/guard.ts';
 import { randomId } from '../cluster/ids.ts';
 import { Config } from '../config/config.ts';
+import { OversizedReply } from '../keyspace/arguments.ts';
 import { Databases } from '../keyspace/databases.ts';
 import type { EventKind, Store } from '../keyspace/store.ts';
 import type { TrackingRequest } from '../tracking/mode.ts';
@@ -17,17 +18,25 @@ import { Tracking } from '../tracking/tracking.ts';
 import { Access } from './access.ts';
 import { BlockedClients } from './blocking.ts';
 import { Client, type Outlet } from './client.ts';
+import { describeClient } from './client-info.ts';
+import { ClientMemory } from './client-memory.ts';
+import { BrowserGuard } from './guarded.ts';
 import { feedMonitors } from './monitor.ts';
 import { Pauses } from './pauses.ts';
 import { PubSubHub } from './pubsub-hub.ts';
-import { Blocked, type Command, type CommandGroup, Later, type Outcome, Registry } from './registry.ts';
+import { Blocked, type Command, type CommandGroup, CountedError, Later, type Outcome, Registry } from './registry.ts';
 import { SlowLog } from './slow-log.ts';
 
 /** One write to replicate: the words, and the database they apply to. */
 export interface Effect {
   readonly db: number;
   readonly argv: readonly string[];
+  /** Where it goes: 1 the log, 2 the replicas. Undefined: everywhere. */
+  readonly targets?: number;
 }
+
+/** `Effect.targets` of what goes everywhere. */
+export const allTargets: number = 3;
 
 /** The words of SHUTDOWN: a snapshot always, never, or when there are save points; without waiting; come what may. */
 export interface ShutdownHow {
@@ -39,6 +48,15 @@ export interface ShutdownHow {
 export interface RefusedParameter {
   readonly name: string;
   readonly why: string;
+}
+
+/** The function libraries of a server, as whoever keeps and copies its data sees them: sources, and nothing more. */
+export interface FunctionStore {
+  readonly sources: readonly string[];
+  /** Adds one. Throws an Error when it cannot be loaded. */
+  add(source: string): void;
+  /** Those take the place of what there is. Throws an Error, with everything as it was, when one cannot be loaded. */
+  replaceAll(sources: readonly string[]): void;
 }
 
 /** What a server is part of. Every hook may be left out; a standalone server has none. */
@@ -80,6 +98,14 @@ export interface EngineHooks {
    * being as they were, or undefined.
    */
   onAddressesSet?: (names: readonly string[], done: (refused: RefusedParameter | undefined) => void) => void;
+  /** CONFIG SET dir, which was `before` until now: why it cannot be, or undefined. */
+  onDirSet?: (before: string) => string | undefined;
+  /** Milliseconds until a shutdown under way no longer waits for replicas; undefined: none is. */
+  shutdownMs?: () => number | undefined;
+  /** FLUSHALL has deleted everything. */
+  onFlushAll?: () => void;
+  /** `appendonly` was set: why it cannot be followed, or undefined. */
+  onLogSet?: () => string | undefined;
   /** The ACL file; undefined when there is none. `load()` gives the refusal, `save()` whether it is written. */
   aclFile?: () => { load(): string | undefined; save(): boolean } | undefined;
   /** CONFIG REWRITE: the refusal, or undefined. */
@@ -97,6 +123,10 @@ export interface Stats {
   rejected: number;
   /** Error replies. */
   errors: number;
+  /** Clients closed because too much waited for them. */
+  outputLimitClosings: number;
+  /** Clients closed because they had sent too much that could not be run. */
+  queryLimitClosings: number;
   /** Bytes. */
   input: number;
   output: number;
@@ -131,8 +161,10 @@ export class Engine {
   readonly blocked: BlockedClients = new BlockedClients();
   readonly tracking: Tracking<Client> = new Tracking(this.clients);
   readonly pauses: Pauses;
+  readonly clientMemory: ClientMemory;
   readonly slowLog: SlowLog;
   readonly access: Access;
+  readonly browserGuard: BrowserGuard;
   readonly started: number;
   readonly clusterEnabled: boolean;
   /** Written by the node: answers LOADING, MASTERDOWN and READONLY. */
@@ -141,12 +173,24 @@ export class Engine {
   copying = false;
   primaryDown = false;
   readOnly = false;
+  /** A script runs that has taken too long: what everyone else is answered, and nothing leaves until it has ended. */
+  busy: ReplyError | undefined = undefined;
+  /** Where the effects of what runs now go; scripts choose. */
+  effectTargets: number = allTargets;
+  /** Scripts may call every command: for tests. */
+  scriptsMayCallAll = false;
+  /** Undefined: a server without scripts. */
+  functions: FunctionStore | undefined = undefined;
+  /** The lines of INFO memory about scripts. */
+  scriptInfo: () => readonly string[] = () => [];
   readonly stats: Stats = {
     connections: 0,
     rejectedConnections: 0,
     commands: 0,
     rejected: 0,
     errors: 0,
+    outputLimitClosings: 0,
+    queryLimitClosings: 0,
     input: 0,
     output: 0,
   };
@@ -168,6 +212,11 @@ export class Engine {
       indexSlots: this.clusterEnabled,
     });
     this.slowLog = new SlowLog(this.config);
+    this.clientMemory = new ClientMemory({
+      config: this.config,
+      clients: this.clients,
+      onEvict: (client) => this.world.log(`Evicting client: ${describeClient(client)}`),
+    });
     this.pauses = new Pauses(this.world);
     this.pauses.onChange(() => {
       this.databases.deletesExpired = this.pauses.kind === undefined;
@@ -177,6 +226,7 @@ export class Engine {
     this.databases.onReady = (store, key) => this.blocked.ready(store, key);
     this.databases.onExpired = (store, key) => this.#collect(store.index, ['DEL', key]);
     this.access = new Access(this);
+    this.browserGuard = new BrowserGuard(this.world);
     this.config.onChange((name) => {
       if (name === 'notify-keyspace-events') this.#listenToEvents();
       if (name === 'tracking-table-max-keys') this.#limitTracking();
@@ -205,6 +255,7 @@ export class Engine {
     this.pubsub.drop(client);
     this.monitors.delete(client);
     this.tracking.stop(client);
+    this.clientMemory.drop(client);
     this.clients.delete(client.id);
   }
 
@@ -241,7 +292,8 @@ export class Engine {
     if (outcome instanceof Later) return client.denyBlocking ? settleNow(outcome) : this.#wait(client, argv, outcome);
     if (outcome instanceof ReplyError) {
       command.failed++;
-      this.countError(outcome);
+      if (!(outcome instanceof CountedError)) this.countError(outcome);
+      if (outcome instanceof OversizedReply) client.outlet.refuseOutput?.(outcome.bytes);
     }
     return outcome;
   }
@@ -261,11 +313,13 @@ export class Engine {
 
   /** After each top-level command: sends the effects on and serves waiters. */
   finish(): void {
+    if (this.busy !== undefined) return;
     if (this.#effects.length > 0) this.#flush();
     if (!this.blocked.pending) return;
     this.blocked.serve((client, argv, retry) => {
       const dirty = this.databases.dirty;
       const outer = this.tracking.enter(client);
+      this.databases.reading = true;
       let reply: Reply | undefined;
       try {
         reply = retry();
@@ -300,6 +354,7 @@ export class Engine {
   #call(client: Client, command: Command<Client>, argv: readonly string[]): Outcome {
     command.calls++;
     this.stats.commands++;
+    this.databases.reading = (command.row.flags & Flag.write) === 0;
     try {
       return command.handler(client, argv);
     } catch (error) {
@@ -326,7 +381,9 @@ export class Engine {
   }
 
   #collect(db: number, argv: readonly string[]): void {
-    if (this.hooks.onEffects !== undefined) this.#effects.push({ db, argv });
+    if (this.hooks.onEffects === undefined || this.effectTargets === 0) return;
+    if (this.effectTargets === allTargets) this.#effects.push({ db, argv });
+    else this.#effects.push({ db, argv, targets: this.effectTargets });
   }
 
   #flush(): void {

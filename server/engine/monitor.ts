@@ -12,7 +12,11 @@ export function feedMonitors(
   row: CommandRow,
   argv: readonly string[],
 ): void {
-  if ((row.flags & (Flag.skipMonitor | Flag.admin)) !== 0) return;
+  if ((row.flags & (Flag.skipMonitor | Flag.admin)) === 0) feedScriptCall(monitors, client, argv);
+}
+
+/** For a call that its command tells of itself: EVAL does so before the commands of its script. */
+export function feedScriptCall(monitors: ReadonlySet<Client>, client: Client, argv: readonly string[]): void {
   const time = (client.world.wallClock() / 1000).toFixed(6);
   const words = argv.map(quote).join(' ');
   const line = new Status(`${time} [${client.store.index} ${client.outlet.address}] ${words}`);

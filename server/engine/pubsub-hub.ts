@@ -16,27 +16,27 @@ export class PubSubHub {
   readonly shardChannels: Map<string, Set<Client>> = new Map();
 
   subscribe(client: Client, channel: string): void {
-    client.channels.add(channel);
+    note(client, client.channels, channel);
     join(this.channels, channel, client);
   }
 
   unsubscribe(client: Client, channel: string): void {
-    client.channels.delete(channel);
+    forget(client, client.channels, channel);
     leave(this.channels, channel, client);
   }
 
   subscribeShard(client: Client, channel: string): void {
-    client.shardChannels.add(channel);
+    note(client, client.shardChannels, channel);
     join(this.shardChannels, channel, client);
   }
 
   unsubscribeShard(client: Client, channel: string): void {
-    client.shardChannels.delete(channel);
+    forget(client, client.shardChannels, channel);
     leave(this.shardChannels, channel, client);
   }
 
   subscribePattern(client: Client, pattern: string): void {
-    client.patterns.add(pattern);
+    note(client, client.patterns, pattern);
     let held = this.patterns.get(pattern);
     if (held === undefined) {
       held = { matches: globMatcher(pattern), clients: new Set() };
@@ -46,7 +46,7 @@ export class PubSubHub {
   }
 
   unsubscribePattern(client: Client, pattern: string): void {
-    client.patterns.delete(pattern);
+    forget(client, client.patterns, pattern);
     const held = this.patterns.get(pattern);
     if (held?.clients.delete(client) && held.clients.size === 0) this.patterns.delete(pattern);
   }
@@ -105,4 +105,14 @@ function join(table: Map<string, Set<Client>>, channel: string, client: Client):
 function leave(table: Map<string, Set<Client>>, channel: string, client: Client): void {
   const listeners = table.get(channel);
   if (listeners?.delete(client) && listeners.size === 0) table.delete(channel);
+}
+
+function note(client: Client, names: Set<string>, name: string): void {
+  if (names.has(name)) return;
+  names.add(name);
+  client.namedBytes += name.length;
+}
+
+function forget(client: Client, names: Set<string>, name: string): void {
+  if (names.delete(name)) client.namedBytes -= name.length;
 }

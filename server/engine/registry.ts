@@ -45,6 +45,8 @@ export interface Context {
   readonly protocol: 2 | 3;
   /** True inside EXEC or a script: a blocking command must answer at once. */
   readonly denyBlocking: boolean;
+  /** True for the commands of a script. */
+  readonly inScript?: boolean;
   /** Whether the client may run this call and, by the same rules, read every key there may be. */
   mayReadAnyKey(row: CommandRow, argv: readonly string[]): boolean;
   /** Replaces the argv that is replicated for this command (effects instead of the original words). */
@@ -70,7 +72,12 @@ export interface Command<C extends Context = Context> {
   failed: number;
   /** Time spent, in ms. */
   spent: number;
+  /** The row of one call where its flags depend on the arguments: scripts declare them. */
+  rowOf?: (argv: readonly string[]) => CommandRow;
 }
+
+/** An error that was counted where it arose: a script passes on what a command of it answered. */
+export class CountedError extends ReplyError {}
 
 /** Spellings other than lower case that are remembered, so that a look-up of GET need not lower it each time. */
 const maxSpellings = 4096;
@@ -86,7 +93,11 @@ export class Registry<C extends Context> {
     for (const [name, handler] of Object.entries(group)) {
       const row = commandOf(name);
       if (row === undefined) throw new RangeError(`no such command in the table: ${name}`);
-      this.#byName.set(name, { row, handler, calls: 0, rejected: 0, failed: 0, spent: 0 });
+      const command: Command<C> = { row, handler, calls: 0, rejected: 0, failed: 0, spent: 0 };
+      // Who wraps a handler does not change what the command declares.
+      const { rowOf } = this.#byName.get(name) ?? {};
+      if (rowOf !== undefined) command.rowOf = rowOf;
+      this.#byName.set(name, command);
       const bar = name.indexOf('|');
       if (bar > 0) this.#containers.add(name.slice(0, bar));
     }
@@ -148,7 +159,7 @@ export class Registry<C extends Context> {
     if (sub === undefined) return this.#byName.get(container) ?? arityRefusal(container);
     const command = this.#byName.get(`${container}|${sub.toLowerCase()}`);
     if (command !== undefined) return command;
-    return new ReplyError(`ERR unknown subcommand '${printable(sub, 128)}'. Try ${container.toUpperCase()} HELP.`);
+    return new ReplyError(`ERR unknown subcommand '${printable(sub, 128)}'. Try ${argv[0]!.toUpperCase()} HELP.`);
   }
 }
 

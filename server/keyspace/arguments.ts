@@ -10,6 +10,20 @@ const LONG_MAX = 2 ** 63;
 /** Sampling commands with a negative count repeat members; more than this many would only exhaust memory. */
 const MAX_SAMPLES = 2 ** 24;
 
+/** The shortest that one sample can be in a reply. */
+const SAMPLE_BYTES = 6;
+
+/** The answer to a call whose answer would be too large for this server; a client with an output limit is closed. */
+export class OversizedReply extends ReplyError {
+  /** Bytes that the answer would take at least. */
+  readonly bytes: number;
+
+  constructor(bytes: number) {
+    super('ERR value is out of range');
+    this.bytes = bytes;
+  }
+}
+
 export function fail(text: string): never {
   throw new ReplyError(`ERR ${text}`);
 }
@@ -50,7 +64,8 @@ export function readSampleCount(text: string): number {
   if (value === -LONG_MAX && parseInt64(text) === -(2n ** 63n)) {
     fail('value is out of range, value must between -9223372036854775807 and 9223372036854775807');
   }
-  return value < -MAX_SAMPLES ? fail('value is out of range') : value;
+  if (value < -MAX_SAMPLES) throw new OversizedReply(-value * SAMPLE_BYTES);
+  return value;
 }
 
 export function readDouble(text: string, message = 'value is not a valid float'): number {

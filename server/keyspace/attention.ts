@@ -34,6 +34,10 @@ export class Attention {
     this.#awaited.set(key, (this.#awaited.get(key) ?? 0) + 1);
   }
 
+  awaited(key: string): boolean {
+    return this.#awaited.has(key);
+  }
+
   unawait(key: string): void {
     const count = (this.#awaited.get(key) ?? 0) - 1;
     if (count > 0) this.#awaited.set(key, count);

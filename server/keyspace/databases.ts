@@ -23,7 +23,9 @@ export class Databases implements StoreHost {
   /** Called once when databases are emptied, however many. */
   onEmptied: (() => void) | undefined = undefined;
   activeExpiry = true;
+  frozenAt: number | undefined = undefined;
   deletesExpired = true;
+  reading: boolean | undefined = true;
   #timer: Timer | undefined;
 
   constructor(world: World, options: { readonly count?: number; readonly indexSlots?: boolean } = {}) {
@@ -46,6 +48,15 @@ export class Databases implements StoreHost {
       if (done > 0) flush();
       this.start(flush);
     });
+  }
+
+  /** No key's time runs out until unfreeze(). */
+  freeze(): void {
+    this.frozenAt = this.stores[0]!.now();
+  }
+
+  unfreeze(): void {
+    this.frozenAt = undefined;
   }
 
   /** Removes every key of `stores`, of all by default. */

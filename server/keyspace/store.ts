@@ -28,12 +28,16 @@ export interface StoreHost {
   mode: ExpiryMode;
   /** Counts changes; a command that leaves it as it was is not replicated. */
   dirty: number;
+  /** While a script runs: when it began, in ms since the epoch; keys that were there then stay until it has ended. */
+  readonly frozenAt: number | undefined;
   /** Coarse clock in ms for idle times. */
   clock: number;
   /** Keys found, keys not found, keys that expired: INFO's counters. */
   hits: number;
   misses: number;
   expired: number;
+  /** False while a command runs that writes: its look-ups are neither hits nor misses. Default true. */
+  reading?: boolean | undefined;
   /** Called after a key ran out on a primary and was deleted. */
   onExpired: ((store: Store, key: string) => void) | undefined;
   /** Called for each key event. */
@@ -101,13 +105,33 @@ export class Store {
 
   /** The entry of a live key; counts a hit or a miss. */
   find(key: string): Entry | undefined {
+    const entry = this.look(key);
+    if (entry !== undefined) entry.accessed = this.host.clock;
+    return entry;
+  }
+
+  /** As find(), without making the key look used. Writes count nothing, but for what they read; see asReader(). */
+  look(key: string): Entry | undefined {
     const entry = this.peek(key);
-    if (entry === undefined) this.host.misses++;
+    if (this.host.reading === false) return entry;
+    if (entry !== undefined) this.host.hits++;
     else {
-      this.host.hits++;
-      entry.accessed = this.host.clock;
+      this.host.misses++;
+      this.host.onEvent?.(this, 'm', 'keymiss', key);
     }
     return entry;
+  }
+
+  /** What a command that writes only reads, its sources: counted as reads are. */
+  asReader<T>(run: () => T): T {
+    const { host } = this;
+    const before = host.reading;
+    host.reading = true;
+    try {
+      return run();
+    } finally {
+      host.reading = before;
+    }
   }
 
   /** The value of a live key; counts a hit or a miss. */
@@ -171,13 +195,27 @@ export class Store {
     return true;
   }
 
+  /** As delete(), of a key that has run out too: it is replaced by nothing. */
+  drop(key: string): boolean {
+    const entry = this.#map.get(key);
+    if (entry === undefined) return false;
+    this.#remove(entry);
+    return true;
+  }
+
   /**
    * Tells everyone that `key` changed: counts it as dirty, breaks watches, wakes waiters, raises the key event.
-   * Every command that changed something calls this once per key, after the change.
+   * Every command that changed something calls this once per key, after the change; `changes` is what INFO counts.
    */
-  changed(key: string, kind: EventKind, event: string): void {
-    this.host.dirty++;
+  changed(key: string, kind: EventKind, event: string, changes = 1): void {
+    this.host.dirty += changes;
     this.signal(key);
+    this.host.onEvent?.(this, kind, event, key);
+  }
+
+  /** A change of what belongs to a value and is not its content (a stream's groups): no watch breaks, nobody wakes. */
+  altered(key: string, kind: EventKind, event: string): void {
+    this.host.dirty++;
     this.host.onEvent?.(this, kind, event, key);
   }
 
@@ -217,6 +255,11 @@ export class Store {
   watchExpired(key: string, watcher: Watcher): boolean {
     const entry = this.#map.get(key);
     return entry !== undefined && this.#attention.watchedAlive(key, watcher) && this.#isDue(entry);
+  }
+
+  /** Wakes those who wait for a key that did not change, for another reason to look at it again. */
+  wakeWaiters(key: string): void {
+    if (this.#attention.awaited(key)) this.host.onReady?.(this, key);
   }
 
   /** Counts one more waiter for `key`: changes to it are told to host.onReady. */
@@ -306,7 +349,7 @@ export class Store {
 
   /** Deletes up to `limit` keys that are due, as a primary's background work; returns how many. */
   expireDue(limit: number): number {
-    if (!this.host.activeExpiry || this.host.deletesExpired === false) return 0;
+    if (!this.host.activeExpiry || this.host.frozenAt !== undefined || this.host.deletesExpired === false) return 0;
     if (this.host.mode === 'replica') return this.#expireOwn(limit);
     this.#ownDeadlines.clear();
     const now = this.now();
@@ -351,7 +394,9 @@ export class Store {
   }
 
   #isDue(entry: Entry): boolean {
-    return entry.expireAt !== never && this.host.mode !== 'applying' && this.now() >= entry.expireAt;
+    return (
+      entry.expireAt !== never && this.host.mode !== 'applying' && (this.host.frozenAt ?? this.now()) >= entry.expireAt
+    );
   }
 
   #meetDue(entry: Entry): undefined {

@@ -3,7 +3,7 @@
 // Invariant: at most one election at a time; the epoch is raised before votes are asked for, and a vote is on record
 // before it is sent.
 
-import type { Timer, World } from '../../lib/base/world.ts';
+import { progress, type Timer, type World } from '../../lib/base/world.ts';
 import type { Delivery } from '../bus/bus.ts';
 import { isElected, rank, vote, voteCounts } from '../cluster/election.ts';
 import { bumpEpoch } from '../cluster/epochs.ts';
@@ -11,7 +11,6 @@ import type { Body } from '../cluster/message.ts';
 import { takeOver } from '../cluster/ownership.ts';
 import { slotsOwned } from '../cluster/slots.ts';
 import { type ClusterState, me, type Outcome, refuse, replicasOf, type Step, unchanged } from '../cluster/state.ts';
-import { progress } from './progress.ts';
 
 export interface FailoverHost {
   readonly world: World;

@@ -25,6 +25,9 @@ import { heedLocks } from '../migrate/lock-gate.ts';
 import { debugWords } from '../persistence/debug-commands.ts';
 import { Saving } from '../persistence/persistence.ts';
 import { NodeReplication } from '../replication/replication.ts';
+import { addScriptCommands } from '../script/commands.ts';
+import { Libraries } from '../script/libraries.ts';
+import { Scripts } from '../script/script.ts';
 import { loadAclFile } from './acl-file.ts';
 import { Doors } from './listeners.ts';
 import { Shutdown } from './shutdown.ts';
@@ -44,6 +47,8 @@ export interface ServerNodeOptions {
   readonly config: Readonly<Record<string, string>> | Config;
   /** CONFIG REWRITE, where there is a file to rewrite. */
   readonly configFile?: ConfigFile;
+  /** Called once the ports are open and before any data is loaded. */
+  readonly onListening?: (port: number) => void;
   /** Called when a promise to keep something on the disk was broken; the node is closing then. */
   readonly onFatal?: (reason: string) => void;
 }
@@ -60,6 +65,8 @@ export class ServerNode {
   #bus: Bus | undefined;
   readonly #saving: Saving | undefined;
   readonly #shutdown: Shutdown;
+  readonly #scripts: Scripts;
+  readonly #libraries: Libraries;
   #closing: Promise<void> | undefined;
   readonly #onClosed: (() => void)[] = [];
 
@@ -75,6 +82,9 @@ export class ServerNode {
     });
     const node = this;
     this.engine.loading = true;
+    this.#scripts = new Scripts(this.engine);
+    this.#libraries = new Libraries(this.engine, this.#scripts);
+    addScriptCommands(this.engine, this.#scripts, this.#libraries);
     const tls = new TlsMaterial(this.engine.config);
     this.#doors = new Doors(this.engine, {
       ...options,
@@ -150,6 +160,7 @@ export class ServerNode {
     }
     loadAclFile(this.engine);
     await this.#doors.open();
+    this.options.onListening?.(this.port);
     if (this.#saving === undefined) return;
     this.engine.add(this.#saving.words());
     // What was logged may be of these.
@@ -207,6 +218,7 @@ export class ServerNode {
   }
 
   async #close(): Promise<void> {
+    this.#scripts.close();
     this.#member?.close();
     this.#replication.close();
     this.#links.close();

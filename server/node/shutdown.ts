@@ -18,6 +18,10 @@ export interface ShutdownHost {
   pauseWrites(paused: boolean): void;
   /** Writes a snapshot: always, or only when there are save points. False: it failed. */
   save(always: boolean): boolean;
+  /** The replicas at the end, each with the bytes that it is behind; default none. */
+  standing?(): readonly { name: string; behind: number; lagSeconds: number; state: string }[];
+  /** False: what the node holds is on no disk yet, and would be lost. Ends background work otherwise. */
+  mayStop?(force: boolean): boolean;
   stop(): void;
 }
 
@@ -42,21 +46,27 @@ export class Shutdown {
       return;
     }
     const { world, waitMs } = this.#host;
-    this.#host.askReplicas();
+    note(world, 'User requested shutdown...');
     this.#waiting = { how, ends: world.now() + waitMs, done: [done] };
     if (how.now || waitMs <= 0 || !this.#host.lagging) {
       this.#finish();
       return;
     }
+    this.#host.askReplicas();
     note(world, 'Waiting for replicas before shutting down.');
     this.#host.pauseWrites(true);
     this.#poll();
   }
 
+  /** Milliseconds until the replicas' time is over; undefined: nothing is to stop. */
+  get remainingMs(): number | undefined {
+    return this.#waiting && Math.max(1, Math.ceil(this.#waiting.ends - this.#host.world.now()));
+  }
+
   /** SHUTDOWN ABORT: the refusal when there is nothing to abort. */
   abort(): ReplyError | undefined {
     if (this.#waiting === undefined) return noShutdown;
-    note(this.#host.world, 'Shutdown was aborted.');
+    note(this.#host.world, 'Shutdown manually aborted.');
     this.#giveUp();
     return undefined;
   }
@@ -72,17 +82,36 @@ export class Shutdown {
 
   #finish(): void {
     const { how, done } = this.#waiting!;
-    if (this.#host.lagging) this.#host.world.log('Some replicas have not received all writes.');
-    if (how.save !== 'no' && !this.#host.save(how.save === 'yes')) {
-      this.#host.world.log('The last snapshot could not be written.');
-      if (!how.force) {
-        this.#giveUp();
-        return;
-      }
+    this.#report();
+    if (this.#host.mayStop?.(how.force) === false || !this.#save(how)) {
+      this.#host.world.log('Errors trying to shut down the server. Check the logs for more information.');
+      this.#giveUp();
+      return;
     }
     this.#waiting = undefined;
     for (const each of done) each(undefined);
     this.#host.stop();
+  }
+
+  #save({ save, force }: ShutdownHow): boolean {
+    if (save === 'no' || this.#host.save(save === 'yes')) return true;
+    this.#host.world.log(
+      force ? 'Error trying to save the DB. Exit anyway.' : "Error trying to save the DB, can't exit.",
+    );
+    return force;
+  }
+
+  #report(): void {
+    const replicas = this.#host.standing?.() ?? [];
+    if (replicas.length === 0) return;
+    const lagging = replicas.filter(({ behind }) => behind > 0);
+    for (const { name, behind, lagSeconds, state } of lagging) {
+      this.#host.world.log(
+        `Lagging replica ${name} reported offset ${behind} behind master, lag=${lagSeconds}, state=${state}.`,
+      );
+    }
+    const synced = replicas.length - lagging.length;
+    note(this.#host.world, `${synced} of ${replicas.length} replicas are in sync when shutting down.`);
   }
 
   #giveUp(): void {

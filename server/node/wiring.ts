@@ -3,12 +3,13 @@
 
 import type { ReplyError } from '../../lib/wire/reply.ts';
 import { guard } from '../cluster/guard.ts';
-import type { Engine, EngineHooks } from '../engine/engine.ts';
+import type { Effect, Engine, EngineHooks } from '../engine/engine.ts';
 import type { Store } from '../keyspace/store.ts';
 import type { ClusterMember, MemberHost } from '../membership/membership.ts';
 import type { Saving } from '../persistence/persistence.ts';
 import type { NodeReplication } from '../replication/replication.ts';
 import { aclFileOf, usersToKeep } from './acl-file.ts';
+import { moveTo } from './dir.ts';
 import type { Doors } from './listeners.ts';
 import type { Shutdown, ShutdownHost } from './shutdown.ts';
 import { dropKeys, dropShardChannels, sendAway } from './slot-loss.ts';
@@ -42,8 +43,10 @@ export function engineHooks(parts: NodeParts, cluster: boolean, configFile: Conf
     ...(cluster && { guard: (request) => parts.member && guard(parts.member.guardView, request) }),
     onEffects: (effects) => {
       if (effects.length === 0 || parts.saving?.loading === true) return;
-      parts.saving?.onEffects(effects);
-      parts.replication.onEffects(effects);
+      const logged = effectsFor(effects, 1);
+      if (logged.length > 0) parts.saving?.onEffects(logged);
+      const replicated = effectsFor(effects, 2);
+      if (replicated.length > 0) parts.replication.onEffects(replicated);
     },
     mayReply: (again) => parts.saving?.mayReply(again) ?? true,
     beforeReplies: () => parts.saving?.flush(),
@@ -59,16 +62,26 @@ export function engineHooks(parts: NodeParts, cluster: boolean, configFile: Conf
     replicationFacts: () => parts.replication.facts(),
     onSnapshotLoaded: (facts, expired) => parts.replication.restore(facts, expired),
     diskRefusal: () => parts.saving?.refusal(),
+    onFlushAll: () => parts.saving?.flushed(),
+    shutdownMs: () => parts.shutdown.remainingMs,
     persistenceInfo: () => parts.saving?.info(),
+    onLogSet: () => parts.saving?.followParameter(),
     onAddressesSet: (names, done) => void parts.doors.rebind(names).then(done),
     configFile: () => configFile?.path ?? '',
     ...(configFile && { onConfigRewrite: () => configFile.rewrite(usersToKeep(parts.engine)) }),
+    onDirSet: (before) => moveTo(parts.engine.config, before),
     aclFile: () => aclFileOf(parts.engine),
     onShutdown: (how, done) => {
       if (how === 'abort') done(parts.shutdown.abort());
       else parts.shutdown.begin(how, done);
     },
   };
+}
+
+/** Those that go to the log (1) or to replicas (2). */
+function effectsFor(effects: readonly Effect[], target: 1 | 2): readonly Effect[] {
+  const chosen = effects.some(({ targets }) => targets !== undefined);
+  return chosen ? effects.filter(({ targets }) => targets === undefined || (targets & target) !== 0) : effects;
 }
 
 function setPause(engine: Engine, purpose: 'failover' | 'shutdown', paused: boolean): void {
@@ -120,7 +133,12 @@ export function shutdownHost(parts: NodeParts): ShutdownHost {
     get lagging() {
       return parts.replication.lagging;
     },
-    pauseWrites: (paused) => setPause(parts.engine, 'shutdown', paused),
+    pauseWrites: (paused) => {
+      setPause(parts.engine, 'shutdown', paused);
+      if (!paused) parts.replication.forgetAsked();
+    },
+    standing: () => (parts.replication.following ? [] : parts.replication.standing()),
+    mayStop: (force) => parts.saving?.mayStop(force) ?? true,
     save: (always) => parts.saving?.saveLast(always) ?? true,
     stop: () => parts.close(),
   };

@@ -23,6 +23,7 @@ export class LogWrites {
     try {
       this.log.append(effects);
     } catch (error) {
+      this.log.breakOff(error as Error);
       this.#onLost(error);
     }
     if (this.#unwritten) return;

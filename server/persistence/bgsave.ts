@@ -3,8 +3,9 @@
 // Invariant: at most one snapshot is under way; what changed while it was written still counts as changed.
 
 import { join } from 'node:path';
-import { note, type Timer } from '../../lib/base/world.ts';
+import { progress, type Timer } from '../../lib/base/world.ts';
 import type { Engine } from '../engine/engine.ts';
+import { savePace } from '../engine/save-pace.ts';
 import { serverVersion } from '../engine/version.ts';
 import { type SnapshotFacts, saveSnapshot, saveSnapshotSlowly } from './rdb/snapshot.ts';
 
@@ -15,6 +16,7 @@ const retryMs = 5000;
 export class Snapshots {
   readonly #engine: Engine;
   #running: Promise<void> | undefined;
+  #abort = new AbortController();
   #timer: Timer | undefined;
   /** Milliseconds. */
   #startedAt = 0;
@@ -64,10 +66,10 @@ export class Snapshots {
     try {
       saveSnapshot(this.path, databases, this.#facts());
     } catch (error) {
-      this.#note('a snapshot could not be written', error);
+      this.#progress(`Error saving DB on disk in ${this.path}`, error);
       return false;
     }
-    note(world, 'DB saved on disk');
+    progress(world, 'DB saved on disk');
     this.#succeeded(databases.dirty);
     return true;
   }
@@ -78,14 +80,21 @@ export class Snapshots {
     this.#startedAt = world.now();
     this.#triedAt = this.#startedAt;
     const changes = databases.dirty;
-    this.#running = saveSnapshotSlowly(this.path, databases, this.#facts())
+    this.#abort = new AbortController();
+    progress(world, `Background saving started by pid ${process.pid}`);
+    this.#running = saveSnapshotSlowly(this.path, databases, this.#facts(), savePace(this.#engine, this.#abort.signal))
       .then(() => {
-        note(world, 'Background saving terminated with success');
+        progress(world, 'DB saved on disk');
+        progress(world, 'Background saving terminated with success');
         this.#succeeded(changes);
       })
       .catch((error: unknown) => {
+        if (this.#abort.signal.aborted) {
+          progress(world, 'Background saving was ended');
+          return;
+        }
         this.ok = false;
-        this.#note('Background saving failed', error);
+        this.#progress('Background saving error', error);
       })
       .finally(() => {
         this.lastSeconds = this.seconds;
@@ -93,13 +102,20 @@ export class Snapshots {
       });
   }
 
+  /** Gives up the one under way: what it would hold is not wanted any more. */
+  end(): void {
+    if (this.running) this.#abort.abort(new Error('it is not wanted any more'));
+  }
+
   async close(): Promise<void> {
     this.#timer?.cancel();
+    this.end();
     await this.#running;
   }
 
   #facts(): SnapshotFacts {
-    return { version: serverVersion, more: this.#engine.hooks.replicationFacts?.() ?? [] };
+    const functions = this.#engine.functions?.sources ?? [];
+    return { version: serverVersion, functions, more: this.#engine.hooks.replicationFacts?.() ?? [] };
   }
 
   #check(): void {
@@ -109,7 +125,7 @@ export class Snapshots {
     if (!this.ok && now - this.#triedAt < retryMs) return;
     for (const [seconds, changes] of this.points) {
       if (databases.dirty < changes || world.wallClock() / 1000 - this.lastSave <= seconds) continue;
-      note(world, `${changes} changes in ${seconds} seconds. Saving...`);
+      progress(world, `${changes} changes in ${seconds} seconds. Saving...`);
       this.soon();
       return;
     }
@@ -123,7 +139,7 @@ export class Snapshots {
     this.#engine.databases.dirty = Math.max(0, this.#engine.databases.dirty - changes);
   }
 
-  #note(what: string, error: unknown): void {
+  #progress(what: string, error: unknown): void {
     this.#engine.world.log(`${what}: ${error instanceof Error ? error.message : String(error)}`);
   }
 }

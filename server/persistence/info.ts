@@ -20,6 +20,7 @@ export interface SavingFacts {
     readonly ok: boolean;
     readonly count: number;
     readonly failures: number;
+    readonly scheduled: boolean;
   };
   /** Undefined: no log is kept. */
   readonly log: { readonly size: number; readonly baseSize: number; readonly failed: boolean } | undefined;
@@ -47,7 +48,7 @@ export function persistenceLines(engine: Engine, { snapshots, loaded, rewrites, 
     `rdb_last_load_keys_loaded:${loaded.keys}`,
     `aof_enabled:${bit(log !== undefined)}`,
     `aof_rewrite_in_progress:${bit(rewrites.running)}`,
-    'aof_rewrite_scheduled:0',
+    `aof_rewrite_scheduled:${bit(rewrites.scheduled)}`,
     `aof_last_rewrite_time_sec:${rewrites.lastSeconds}`,
     `aof_current_rewrite_time_sec:${rewrites.seconds}`,
     `aof_last_bgrewrite_status:${word(rewrites.ok)}`,

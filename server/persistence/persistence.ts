@@ -5,41 +5,56 @@
 // leaves; when that cannot be had with `always`, the node stops instead of replying.
 
 import { existsSync } from 'node:fs';
-import { note, type Timer } from '../../lib/base/world.ts';
+import { progress, type Timer, type World } from '../../lib/base/world.ts';
 import { OK, type Reply, ReplyError, Status } from '../../lib/wire/reply.ts';
 import type { Client } from '../engine/client.ts';
 import type { Effect, Engine } from '../engine/engine.ts';
+import { loadPause } from '../engine/load-pace.ts';
 import type { CommandGroup } from '../engine/registry.ts';
 import { databaseApplier } from '../engine/replay.ts';
+import { savePace } from '../engine/save-pace.ts';
 import { serverVersion } from '../engine/version.ts';
-import { loadLog } from './aof/loader.ts';
+import { writeBaseAlone } from './aof/base.ts';
+import { type LogSink, loadLog, UnknownCommandError } from './aof/loader.ts';
 import { AppendLog, type SyncPolicy } from './aof/log.ts';
 import { LogWrites } from './aof-group-commit.ts';
 import { Snapshots } from './bgsave.ts';
+import { systemText } from './disk/system-text.ts';
 import { persistenceLines, type SavingFacts } from './info.ts';
 import { capturedContent, loadSink, loadSnapshot } from './rdb/snapshot.ts';
 
 const saveRunning = new ReplyError('ERR Background save already in progress');
 const rewriteRunning = new ReplyError('ERR Background append only file rewriting already in progress');
-const noLog = new ReplyError('ERR this server keeps no append only file');
+const saveBlocked = new ReplyError(
+  "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a BGSAVE whenever possible.",
+);
+const notTurnedOn = 'Unable to turn on AOF. Check server logs.';
 const saveFailed = new ReplyError('ERR the snapshot could not be written, see the log');
 const saveStarted = new Status('Background saving started');
+const saveScheduled = new Status('Background saving scheduled');
+const rewriteScheduled = new Status('Background append only file rewriting scheduled');
 const rewriteStarted = new Status('Background append only file rewriting started');
 const snapshotRefusal = new ReplyError(
   "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.",
 );
-const cronMs = 1000;
+const cronMs = 100;
+/** Rewrites that failed one after another until their tries are spaced out. */
+const freeFailures = 3;
 /** Between tries to rewrite the log, which double. */
-const maxPauseSeconds = 3600;
+const maxPauseMinutes = 60;
+const retryMs = 1000;
 
 export class Saving {
   readonly #engine: Engine;
   readonly #onFatal: (reason: string) => void;
   readonly #snapshots: Snapshots;
-  readonly #rewrites = { count: 0, ok: true, startedAt: 0, lastSeconds: -1, failures: 0 };
+  readonly #rewrites = { count: 0, ok: true, startedAt: 0, lastSeconds: -1, failures: 0, limited: 0 };
   #loaded = { keys: 0, expired: 0 };
   readonly #writes = new LogWrites((error) => this.#lost(error));
-  #rewriting: Promise<void> | undefined;
+  #rewriting: { readonly done: Promise<void>; readonly abort: AbortController } | undefined;
+  /** A rewrite, or a snapshot, is to start once nothing else of the kind is under way. */
+  #rewriteScheduled = false;
+  #saveScheduled = false;
   #timer: Timer | undefined;
   /** The log on the disk is of other data than the node has: it is to be written anew. */
   #outdated = false;
@@ -53,7 +68,8 @@ export class Saving {
     this.#snapshots = new Snapshots(engine);
     engine.config.onChange((name) => {
       if (name === 'appendfsync' && this.#log !== undefined) this.#log.policy = this.#policy;
-      if (name === 'appendonly' && engine.config.flag(name) !== (this.#log !== undefined)) this.#switchLog();
+      if (name === 'appendonly') this.followParameter();
+      if (name === 'aof-disable-auto-gc' && !engine.config.flag(name)) this.#cleanLog();
     });
   }
 
@@ -63,11 +79,7 @@ export class Saving {
     this.loading = true;
     try {
       if (config.flag('appendonly')) await this.#loadLog();
-      else if (existsSync(this.#snapshots.path)) {
-        const { keys, expired, aux } = await loadSnapshot(this.#snapshots.path, databases);
-        this.#loaded = { keys, expired };
-        this.#engine.hooks.onSnapshotLoaded?.(aux, expired);
-      }
+      else if (existsSync(this.#snapshots.path)) await this.#loadSnapshot();
       databases.dirty = 0;
     } finally {
       this.loading = false;
@@ -92,8 +104,10 @@ export class Saving {
 
   /** Otherwise it is kept and tried again: `everysec` and `no` promise no more. */
   #lost(error: unknown): void {
-    this.#note('a write could not be logged', error);
-    if (this.#log?.policy === 'always') this.#onFatal('a write could not be logged as promised (appendfsync always)');
+    this.#progress('a write could not be logged', error);
+    if (this.#log?.policy === 'always') {
+      this.#onFatal("Can't recover from AOF write error when the AOF fsync policy is 'always'. Exiting...");
+    }
   }
 
   /** All data was replaced by a copy from elsewhere. */
@@ -110,12 +124,38 @@ export class Saving {
       return snapshotRefusal;
     }
     const failure = this.#log?.failure;
-    return failure && new ReplyError(`MISCONF Errors writing to the AOF file: ${failure.message}`);
+    return failure && new ReplyError(`MISCONF Errors writing to the AOF file: ${systemText(failure)}`);
+  }
+
+  /** All data was flushed by command: a snapshot under way would hold what is gone, and so does the last one. */
+  flushed(): void {
+    this.#snapshots.end();
+    if (this.#snapshots.points.length > 0) this.#snapshots.now();
+  }
+
+  /** Before the node stops: whether it may, unless by force; ends background work. */
+  mayStop(force: boolean): boolean {
+    const { world } = this.#engine;
+    if (this.#snapshots.running) {
+      world.log('There is a child saving an .rdb. Killing it!');
+      this.#snapshots.end();
+    }
+    if (this.#log?.apart === true) {
+      world.log(force ? 'Writing initial AOF. Exit anyway.' : "Writing initial AOF, can't exit.");
+      if (!force) return false;
+    }
+    if (this.#rewriting !== undefined) {
+      world.log('There is a child rewriting the AOF. Killing it!');
+      this.#rewriting.abort.abort(new Error('the node stops'));
+    }
+    if (this.#log !== undefined) progress(world, 'Calling fsync() on the AOF file.');
+    return true;
   }
 
   /** Before the node stops: writes a last snapshot. False: it failed. */
   saveLast(always: boolean): boolean {
     if (!always && this.#snapshots.points.length === 0) return true;
+    progress(this.#engine.world, 'Saving the final RDB snapshot before exiting.');
     return this.#snapshots.now();
   }
 
@@ -127,7 +167,8 @@ export class Saving {
   /** Ends background work and puts the log in order. */
   async close(): Promise<void> {
     this.#timer?.cancel();
-    await Promise.allSettled([this.#snapshots.close(), this.#rewriting]);
+    this.#rewriting?.abort.abort(new Error('the node stops'));
+    await Promise.allSettled([this.#snapshots.close(), this.#rewriting?.done]);
     await this.#closeLog();
   }
 
@@ -139,11 +180,15 @@ export class Saving {
         client.override = [];
         return this.#snapshots.now() ? OK : saveFailed;
       },
-      bgsave: (_client, argv) => this.#saveSlowly(argv),
-      bgrewriteaof: () => {
-        if (this.#log === undefined) return noLog;
+      bgsave: (client, argv) => this.#saveSlowly(client, argv),
+      bgrewriteaof: (client) => {
         if (this.#rewriting !== undefined) return rewriteRunning;
-        this.#rewrite(this.#log);
+        if (this.#snapshots.running || client.denyBlocking) {
+          this.#rewriteScheduled = true;
+          this.#rewrites.failures = 0;
+          return rewriteScheduled;
+        }
+        this.#rewrite();
         return rewriteStarted;
       },
       lastsave: () => this.#snapshots.lastSave,
@@ -163,31 +208,100 @@ export class Saving {
     return { dir: config.get('dir'), folder: config.get('appenddirname'), name: config.get('appendfilename') };
   }
 
+  async #loadSnapshot(): Promise<void> {
+    const { databases, world, hooks } = this.#engine;
+    const started = world.now();
+    const dropExpired = databases.mode === 'primary';
+    const { keys, expired, aux, functions } = await loadSnapshot(this.#snapshots.path, databases, {
+      dropExpired,
+      pause: (keys) => loadPause(this.#engine, keys),
+    });
+    this.#engine.functions?.replaceAll(functions);
+    this.#loaded = { keys, expired };
+    progress(world, `Loading RDB produced by version ${aux.get('redis-ver') ?? aux.get('valkey-ver') ?? 'unknown'}`);
+    progress(world, `Done loading RDB, keys loaded: ${keys}, keys expired: ${expired}.`);
+    progress(world, `DB loaded from disk: ${secondsSince(world, started)} seconds`);
+    hooks.onSnapshotLoaded?.(aux, expired);
+  }
+
   async #loadLog(): Promise<void> {
     const { config, databases, world } = this.#engine;
-    const { sink: rdb } = loadSink(databases, { dropExpired: false });
-    const options = { databases: databases.stores.length, cutTail: config.flag('aof-load-truncated') };
-    const summary = await loadLog(this.#place, { rdb, onCommand: databaseApplier(this.#engine) }, options);
-    if (summary !== undefined && summary.cut > 0) world.log(`AOF: cut off ${summary.cut} bytes of an unfinished write`);
-    this.#writes.log = this.#openLog();
+    const started = world.now();
+    const options = {
+      databases: databases.stores.length,
+      cutTail: config.flag('aof-load-truncated'),
+      pause: (count: number) => loadPause(this.#engine, count),
+    };
+    const summary = await loadLog(this.#place, this.#logSink(), options);
+    if (summary !== undefined && summary.cut > 0) {
+      world.log('!!! Warning: short read while loading the AOF file!!!');
+      world.log(`AOF loaded anyway because aof-load-truncated is enabled: cut off ${summary.cut} bytes`);
+    }
+    if (summary !== undefined)
+      progress(world, `DB loaded from append only file: ${secondsSince(world, started)} seconds`);
+    this.#writes.log = this.#openLog(false);
   }
 
-  #openLog(): AppendLog {
-    const { world } = this.#engine;
-    return new AppendLog({ ...this.#place, world, policy: this.#policy }, () => this.#capture());
+  #logSink(): LogSink {
+    const { databases, registry, world } = this.#engine;
+    const apply = databaseApplier(this.#engine);
+    let started = world.now();
+    // Commands behind the base may call or replace its functions, so they are there at once.
+    const onFunction = (source: string): void => this.#engine.functions?.add(source);
+    return {
+      rdb: { ...loadSink(databases, { dropExpired: false }).sink, onFunction },
+      onCommand: (db, argv) => {
+        if (registry.find(argv) instanceof ReplyError) throw new UnknownCommandError(`Unknown command '${argv[0]}'`);
+        apply(db, argv);
+      },
+      onFile: (name, kind) => {
+        progress(world, `DB loaded from ${kind} file ${name}: ${secondsSince(world, started)} seconds`);
+        started = world.now();
+      },
+    };
   }
 
-  /** CONFIG SET appendonly. A log of before is of other data. */
-  #switchLog(): void {
-    if (this.#log !== undefined) {
+  #openLog(turnedOn: boolean): AppendLog {
+    const { world, config } = this.#engine;
+    const options = {
+      ...this.#place,
+      world,
+      policy: this.#policy,
+      rdbBase: () => config.flag('aof-use-rdb-preamble'),
+      keepReplaced: () => config.flag('aof-disable-auto-gc'),
+      turnedOn,
+    };
+    return new AppendLog(options, () => this.#capture());
+  }
+
+  /**
+   * Turns the log on or off, as `appendonly` says now. Gives why it could not be turned on, in the words of
+   * CONFIG SET; undefined: it is as the parameter says.
+   */
+  followParameter(): string | undefined {
+    const wanted = this.#engine.config.flag('appendonly');
+    if (wanted === (this.#log !== undefined) || this.loading) return undefined;
+    if (!wanted) {
+      if (this.#rewriting !== undefined) progress(this.#engine.world, 'Killing running AOF rewrite child');
       void this.#closeLog();
-      return;
+      return undefined;
     }
     try {
-      this.#writes.log = this.#openLog();
-      this.replaced();
+      this.#writes.log = this.#openLog(true);
     } catch (error) {
-      this.#note('the log could not be opened', error);
+      this.#progress("Can't open or create the append-only file", error);
+      return notTurnedOn;
+    }
+    this.#outdated = true;
+    this.#renewLog();
+    return undefined;
+  }
+
+  #cleanLog(): void {
+    try {
+      this.#log?.clean();
+    } catch (error) {
+      this.#progress('replaced files of the log could not be deleted', error);
     }
   }
 
@@ -195,42 +309,85 @@ export class Saving {
     this.flush();
     const log = this.#log;
     this.#writes.log = undefined;
-    await this.#rewriting;
-    await log?.close().catch((error: unknown) => this.#note('the log was not closed in order', error));
+    log?.leave();
+    this.#rewriteScheduled = false;
+    const rewriting = this.#rewriting;
+    rewriting?.abort.abort(new Error('the log is turned off'));
+    await rewriting?.done;
+    await log?.close().catch((error: unknown) => this.#progress('the log was not closed in order', error));
   }
 
-  #saveSlowly(argv: readonly string[]): Reply {
-    if (argv.length > 2 || (argv[1] !== undefined && argv[1].toLowerCase() !== 'schedule')) {
-      return new ReplyError('ERR syntax error');
-    }
+  #saveSlowly(client: Client, argv: readonly string[]): Reply {
+    const schedule = argv[1]?.toLowerCase() === 'schedule';
+    if (argv.length > 2 || (argv.length === 2 && !schedule)) return new ReplyError('ERR syntax error');
     if (this.#snapshots.running) return saveRunning;
+    if (this.#rewriting !== undefined || client.denyBlocking) {
+      if (!schedule && !client.denyBlocking) return saveBlocked;
+      this.#saveScheduled = true;
+      return saveScheduled;
+    }
     this.#snapshots.soon();
     return saveStarted;
   }
 
+  /** The log on the disk is of other data, or of none: writes go beside it until it was rewritten. */
   #renewLog(): void {
-    if (this.#log === undefined || this.#rewriting !== undefined) return;
+    const log = this.#log;
+    if (log === undefined) return;
+    if (this.#rewriting !== undefined) {
+      // What it writes is of the data before.
+      this.#rewriting.abort.abort(new Error('the data was replaced'));
+      return;
+    }
     this.#outdated = false;
-    this.#log.outdate();
-    this.#rewrite(this.#log);
+    try {
+      log.outdate();
+    } catch (error) {
+      this.#progress('the log could not be begun anew', error);
+      log.breakOff(error as Error);
+    }
+    if (this.#snapshots.running) {
+      this.#rewriteScheduled = true;
+      progress(
+        this.#engine.world,
+        'AOF was enabled but there is already another background operation. An AOF background was scheduled to start when possible.',
+      );
+    } else this.#rewrite();
   }
 
-  #rewrite(log: AppendLog): void {
-    const { world } = this.#engine;
+  #rewrite(): void {
+    const { world, config } = this.#engine;
     const facts = this.#rewrites;
+    const log = this.#log;
     facts.startedAt = world.now();
-    this.#rewriting = log
-      .rewrite(() => this.#capture())
+    facts.count++;
+    this.#rewriteScheduled = false;
+    const abort = new AbortController();
+    const options = savePace(this.#engine, abort.signal);
+    progress(world, `Background append only file rewriting started by pid ${process.pid}`);
+    const rdb = config.flag('aof-use-rdb-preamble');
+    const keepReplaced = config.flag('aof-disable-auto-gc');
+    const work =
+      log === undefined
+        ? writeBaseAlone(this.#place, this.#capture(), rdb, { ...options, keepReplaced })
+        : log.rewrite(() => this.#capture(), options);
+    const done = work
       .then(() => {
-        facts.count++;
         facts.ok = true;
         facts.failures = 0;
-        note(world, 'Background AOF rewrite finished successfully');
+        progress(world, 'Background AOF rewrite terminated with success');
+        progress(world, 'Background AOF rewrite finished successfully');
       })
       .catch((error: unknown) => {
+        if (abort.signal.aborted) {
+          progress(world, `Background AOF rewrite was ended: ${(error as Error).message}`);
+          return;
+        }
         facts.ok = false;
         facts.failures++;
-        this.#note('the AOF rewrite failed', error);
+        this.#progress('Background AOF rewrite terminated with error', error);
+        // The log on the disk is still of other data.
+        if (log?.apart === true && log === this.#log) this.#rewriteScheduled = true;
       })
       .finally(() => {
         facts.lastSeconds = Math.floor((world.now() - facts.startedAt) / 1000);
@@ -238,6 +395,7 @@ export class Saving {
         // The copy that was written is of the data before.
         if (this.#outdated) this.#renewLog();
       });
+    this.#rewriting = { done, abort };
   }
 
   #watch(): void {
@@ -249,41 +407,72 @@ export class Saving {
 
   #tend(): void {
     const log = this.#log;
-    if (log === undefined || this.#rewriting !== undefined) return;
-    const { config, world } = this.#engine;
-    if (log.failure !== undefined) {
+    if (this.#rewriting !== undefined || this.#snapshots.running) return;
+    if (this.#saveScheduled) {
+      this.#saveScheduled = false;
+      this.#snapshots.soon();
+      return;
+    }
+    if (log !== undefined && log.failure !== undefined && !log.broken) {
       // Writes are refused meanwhile, so none of them would try it.
       this.onEffects([]);
       return;
     }
-    const percentage = config.number('auto-aof-rewrite-percentage');
-    const grown = ((log.size - log.baseSize) * 100) / Math.max(1, log.baseSize);
-    const due = percentage > 0 && log.size > config.number('auto-aof-rewrite-min-size') && grown >= percentage;
+    if (this.#rewriteIsDue(log)) this.#rewrite();
+  }
+
+  #rewriteIsDue(log: AppendLog | undefined): boolean {
+    const { config, world } = this.#engine;
     const { startedAt, failures } = this.#rewrites;
-    const pause = failures === 0 ? 0 : Math.min(2 ** failures, maxPauseSeconds) * 1000;
-    if ((!due && failures === 0) || world.now() - startedAt < pause) return;
-    if (due) note(world, `Starting automatic rewriting of AOF on ${Math.floor(grown)}% growth`);
-    this.#rewrite(log);
+    const pause = failures < freeFailures ? 0 : Math.min(2 ** (failures - freeFailures), maxPauseMinutes) * 60_000;
+    const wait = startedAt + (failures > 0 ? Math.max(pause, retryMs) : 0) - world.now();
+    if (this.#rewriteScheduled || log?.broken === true) return wait <= 0;
+    const percentage = config.number('auto-aof-rewrite-percentage');
+    if (log === undefined || percentage <= 0 || log.size <= config.number('auto-aof-rewrite-min-size')) return false;
+    const grown = ((log.size - log.baseSize) * 100) / Math.max(1, log.baseSize);
+    if (grown < percentage) return false;
+    if (pause > 0 && wait > 0) {
+      this.#noteLimit(pause);
+      return false;
+    }
+    progress(world, `Starting automatic rewriting of AOF on ${Math.floor(grown)}% growth`);
+    return true;
+  }
+
+  /** Once for each pause. */
+  #noteLimit(pauseMs: number): void {
+    const facts = this.#rewrites;
+    if (facts.limited === facts.failures) return;
+    facts.limited = facts.failures;
+    const minutes = pauseMs / 60_000;
+    this.#engine.world.log(
+      `Background AOF rewrite has repeatedly failed and triggered the limit, will retry in ${minutes} minutes`,
+    );
   }
 
   #capture(): ReturnType<typeof capturedContent> {
-    return capturedContent(this.#engine.databases, { version: serverVersion, aofBase: true });
+    const functions = this.#engine.functions?.sources ?? [];
+    return capturedContent(this.#engine.databases, { version: serverVersion, aofBase: true, functions });
   }
 
   #facts(): SavingFacts {
     const { lastSave, ok, running, seconds, lastSeconds, count } = this.#snapshots;
-    const { startedAt, ...rewrites } = this.#rewrites;
+    const { startedAt, limited: _, ...rewrites } = this.#rewrites;
     const active = this.#rewriting !== undefined;
     const spent = active ? Math.floor((this.#engine.world.now() - startedAt) / 1000) : -1;
     return {
       snapshots: { lastSave, ok, running, seconds, lastSeconds, count },
       loaded: this.#loaded,
-      rewrites: { ...rewrites, running: active, seconds: spent },
+      rewrites: { ...rewrites, running: active, seconds: spent, scheduled: this.#rewriteScheduled },
       log: this.#log && { size: this.#log.size, baseSize: this.#log.baseSize, failed: this.#log.failure !== undefined },
     };
   }
 
-  #note(what: string, error: unknown): void {
+  #progress(what: string, error: unknown): void {
     this.#engine.world.log(`${what}: ${error instanceof Error ? error.message : String(error)}`);
   }
+}
+
+function secondsSince(world: World, started: number): string {
+  return ((world.now() - started) / 1000).toFixed(3);
 }

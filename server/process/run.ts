@@ -51,9 +51,18 @@ export async function runNode(args: readonly string[], env: Environment): Promis
   try {
     return await run(plan, world);
   } catch (error) {
-    world.log(error instanceof Error ? error.message : String(error));
+    for (const line of lastWords(error, plan.config)) world.log(line);
     return 1;
   }
+}
+
+/** Why the process ends, with the lines that watchers of redis-server's log wait for. */
+function lastWords(error: unknown, config: Config): string[] {
+  if (!(error instanceof Error)) return [String(error)];
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (syscall === 'listen') return [error.message, `Failed listening on port ${config.get('port')} (TCP), aborting.`];
+  const ofSnapshot = error.name === 'RdbError' || (code !== undefined && syscall === 'open');
+  return ofSnapshot ? [error.message, 'Fatal error loading the DB, check server logs. Exiting.'] : [error.message];
 }
 
 interface Plan {
@@ -151,12 +160,14 @@ async function run({ config, warnings, nodeId, file }: Plan, world: ProcessWorld
     file === undefined
       ? {}
       : { configFile: { path: file, rewrite: (users: readonly string[]) => rewriteFile(file, config, world, users) } };
-  const node = await openNode({ ...asked, ...rewritten, port: port === 0 ? undefined : port, onFatal });
+  const onListening = (bound: number): void => {
+    note(world, `Running mode=${cluster ? 'cluster' : 'standalone'}, port=${bound}.`);
+    note(world, `Server initialized, PID: ${process.pid}`);
+  };
+  const node = await openNode({ ...asked, ...rewritten, port: port === 0 ? undefined : port, onListening, onFatal });
   world.role = () => (node.isReplica ? 'S' : 'M');
   const pidFile = writePid(config, world);
   try {
-    note(world, `Running mode=${cluster ? 'cluster' : 'standalone'}, port=${node.port}.`);
-    note(world, `Server initialized, PID: ${process.pid}`);
     enter(node, nodeId, world);
     const release = heedSignals(node, world);
     process.send?.('ready');
@@ -193,8 +204,6 @@ function rewriteFile(
 
 /** Takes the place in the cluster that the node had, or a new one. */
 function enter(node: ServerNode, nodeId: string, world: ProcessWorld): void {
-  const keys = node.engine.databases.stores.reduce((sum, { size }) => sum + size, 0);
-  if (keys > 0) note(world, `DB loaded from disk: ${keys} keys`);
   if (!node.options.cluster) node.start(undefined);
   else {
     const saved = node.savedState();

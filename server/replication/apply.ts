@@ -3,6 +3,7 @@
 import { ReplyError } from '../../lib/wire/reply.ts';
 import type { Client } from '../engine/client.ts';
 import type { Engine } from '../engine/engine.ts';
+import { loadDelayMs } from '../engine/load-pace.ts';
 import { nobody, trust, trusted, wellFormed, withoutExpiry } from '../engine/replay.ts';
 import { serverVersion } from '../engine/version.ts';
 import { Databases } from '../keyspace/databases.ts';
@@ -22,11 +23,18 @@ export function startLoading(engine: Engine, onFinish: (facts: ReadonlyMap<strin
   const { sink, summary } = loadSink(beside, { dropExpired: false });
   // Who has nothing to show is not ready; who has an old copy may show it.
   engine.copying = stores.every(({ size }) => size === 0);
+  let paced = 0;
   return {
     sink,
+    delayMs: () => {
+      const keys = summary.keys - paced;
+      paced = summary.keys;
+      return loadDelayMs(engine, keys);
+    },
     finish: () => {
       engine.copying = false;
       for (const store of stores) store.swapWith(beside.stores[store.index]!);
+      takeFunctions(engine, summary.functions);
       databases.onEmptied?.();
       onFinish(summary.aux);
       engine.finish();
@@ -37,6 +45,15 @@ export function startLoading(engine: Engine, onFinish: (facts: ReadonlyMap<strin
   };
 }
 
+/** Data without its functions is better than none: the link to the master would break again and again. */
+function takeFunctions(engine: Engine, sources: readonly string[]): void {
+  try {
+    engine.functions?.replaceAll(sources);
+  } catch (error) {
+    engine.world.log((error as Error).message);
+  }
+}
+
 /** Everything in the databases, keys past their deadline too: whoever gets it is told when they go. */
 export function captureAll(
   engine: Engine,
@@ -45,7 +62,8 @@ export function captureAll(
 ): RdbContent {
   let content: RdbContent | undefined;
   withoutExpiry(engine, () => {
-    content = capturedContent(engine.databases, { version: serverVersion, more: facts });
+    const functions = engine.functions?.sources ?? [];
+    content = capturedContent(engine.databases, { version: serverVersion, functions, more: facts });
   });
   return functionsOnly ? { ...content!, databases: [] } : content!;
 }

@@ -57,6 +57,7 @@ export class AttachedReplica {
   #keptBytes = 0;
   #softSince: number | undefined;
   #closed = false;
+  readonly #whenClosed: (() => void)[] = [];
 
   constructor(facts: ReplicaFacts, socket: Socket, host: AttachedHost) {
     this.facts = facts;
@@ -147,6 +148,12 @@ export class AttachedReplica {
     if (world.now() - this.#softSince >= limit.softSeconds * 1000) this.close();
   }
 
+  /** `run` is called once it is gone. */
+  whenClosed(run: () => void): void {
+    if (this.#closed) run();
+    else this.#whenClosed.push(run);
+  }
+
   /** Neither hears nor is told anything for as long as it is held. */
   hold(held: boolean): void {
     if (held) this.#socket.pause();
@@ -164,6 +171,7 @@ export class AttachedReplica {
     this.#kept = [];
     this.#keptBytes = 0;
     this.#host.onClosed(this);
+    for (const run of this.#whenClosed.splice(0)) run();
   }
 
   #onWords(words: readonly string[]): void {

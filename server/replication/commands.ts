@@ -7,7 +7,8 @@ import type { Client } from '../engine/client.ts';
 import type { CommandGroup } from '../engine/registry.ts';
 import { fail, readLong, sameWord, syntaxError } from '../keyspace/arguments.ts';
 import { Session } from '../session/session.ts';
-import type { ReplicaFacts } from './attached-replica.ts';
+import type { AttachedReplica, ReplicaFacts } from './attached-replica.ts';
+import { type FailoverRequest, isAt, type SingleFailover } from './single-failover.ts';
 import type { StreamAddress } from './stream.ts';
 
 export interface ReplicationWordsHost {
@@ -15,8 +16,10 @@ export interface ReplicationWordsHost {
   /** A replica whose link to its master is down has no stream to hand on. */
   readonly canServe: boolean;
   readonly address: StreamAddress | undefined;
-  /** How many replicas hang on this node. */
-  readonly replicas: number;
+  readonly replicas: readonly AttachedReplica[];
+  /** Name of the stream that the data is the result of. */
+  readonly streamId: string;
+  readonly failover: SingleFailover;
   attach(
     facts: ReplicaFacts,
     socket: Socket,
@@ -46,6 +49,7 @@ export function replicationWords(host: ReplicationWordsHost): CommandGroup<Clien
     psync: (client, argv) => {
       const next = readLong(argv[2]!);
       const position = argv[1] === '?' ? undefined : { id: argv[1]!, next };
+      if (sameWord(argv[3], 'failover')) takeOver(host, argv[1]!);
       return serve(host, client, { ...factsOf(client), psync: true }, position);
     },
     sync: (client) => serve(host, client, { ...factsOf(client), psync: false }, undefined),
@@ -133,29 +137,63 @@ function readFilter(text: string): boolean {
   return words.length > 0;
 }
 
-/** FAILOVER of servers without a cluster: it is refused, in redis's words as long as redis would refuse it too. */
-function failover(host: ReplicationWordsHost, argv: readonly string[]): ReplyError {
+function failover(host: ReplicationWordsHost, argv: readonly string[]): Reply {
   if (host.clusterEnabled) fail('FAILOVER not allowed in cluster mode. Use CLUSTER FAILOVER command instead.');
-  if (argv.length === 2 && sameWord(argv[1], 'abort')) fail('No failover in progress.');
-  for (let at = 1; at < argv.length; at++) {
-    if (sameWord(argv[at], 'timeout') && at + 1 < argv.length) {
-      if (readLong(argv[++at]!) <= 0) fail('FAILOVER timeout must be greater than 0');
-    } else if (sameWord(argv[at], 'to') && at + 2 < argv.length) {
-      readLong(argv[at + 2]!);
-      at += 2;
-    } else if (!sameWord(argv[at], 'force')) syntaxError();
+  const { failover: current } = host;
+  if (argv.length === 2 && sameWord(argv[1], 'abort')) {
+    if (current.state === 'no-failover') fail('No failover in progress.');
+    current.abort('Failover manually aborted');
+    return OK;
   }
+  const request = readFailover(argv);
+  const { target, timeoutMs, force } = request;
+  if (current.state !== 'no-failover') fail('FAILOVER already in progress.');
   if (host.address !== undefined) fail('FAILOVER is not valid when server is a replica.');
-  if (host.replicas === 0) fail('FAILOVER requires connected replicas.');
-  return fail('FAILOVER is not possible on this server: use REPLICAOF on both sides.');
+  if (host.replicas.length === 0) fail('FAILOVER requires connected replicas.');
+  if (force && (timeoutMs === 0 || target === undefined)) {
+    fail('FAILOVER with force option requires both a timeout and target HOST and IP.');
+  }
+  if (target !== undefined) {
+    const replica = host.replicas.find(({ facts }) => isAt(facts, target));
+    if (replica === undefined) return fail('FAILOVER target HOST and PORT is not a replica.');
+    if (replica.stage !== 'online') fail('FAILOVER target replica is not online.');
+  }
+  current.start(request);
+  return OK;
+}
+
+function readFailover(argv: readonly string[]): FailoverRequest {
+  let target: StreamAddress | undefined;
+  let timeoutMs = 0;
+  let force = false;
+  for (let at = 1; at < argv.length; at++) {
+    if (sameWord(argv[at], 'timeout') && at + 1 < argv.length && timeoutMs === 0) {
+      timeoutMs = readLong(argv[++at]!);
+      if (timeoutMs <= 0) fail('FAILOVER timeout must be greater than 0');
+    } else if (sameWord(argv[at], 'to') && at + 2 < argv.length && target === undefined) {
+      target = { port: readLong(argv[at + 2]!), host: argv[at + 1]! };
+      at += 2;
+    } else if (sameWord(argv[at], 'force') && !force) force = true;
+    else syntaxError();
+  }
+  return { target, timeoutMs, force };
+}
+
+/** PSYNC ... FAILOVER: the master has held back its writes and wants this replica in its place. */
+function takeOver(host: ReplicationWordsHost, id: string): void {
+  if (host.address === undefined) fail("PSYNC FAILOVER can't be sent to a master.");
+  if (id !== host.streamId) fail('PSYNC FAILOVER replid must match my replid.');
+  host.unfollow();
 }
 
 function replicaOf(host: ReplicationWordsHost, argv: readonly string[]): Reply {
   if (host.clusterEnabled) return notInCluster;
   if (sameWord(argv[1], 'no') && sameWord(argv[2], 'one')) {
+    if (host.failover.state !== 'no-failover') fail('REPLICAOF not allowed while failing over.');
     host.unfollow();
     return OK;
   }
+  if (host.failover.state !== 'no-failover') fail('REPLICAOF not allowed while failing over.');
   const port = readLong(argv[2]!, 'Invalid master port');
   if (port < 0 || port > 65_535) fail('Invalid master port');
   const address = { host: argv[1]!, port };

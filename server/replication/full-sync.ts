@@ -3,7 +3,8 @@
 // for that takes neither memory nor a disk.
 // Invariant: a copy shows the data at one offset, and its replicas are fed every byte of the stream after that one.
 
-import type { Timer, World } from '../../lib/base/world.ts';
+import { progress, type Timer, type World } from '../../lib/base/world.ts';
+import type { SavePace } from '../engine/save-pace.ts';
 import type { RdbContent } from '../persistence/rdb/file.ts';
 import { writeRdb } from '../persistence/rdb/file-writer.ts';
 import type { AttachedReplica } from './attached-replica.ts';
@@ -25,6 +26,8 @@ export interface FullSyncHost {
   readonly enough: number;
   /** The data now; what is written to the stream afterwards is fed to the replicas that are no longer `waiting`. */
   capture(functionsOnly: boolean): Copy;
+  /** How quickly a copy is written; default: as quickly as it is taken. */
+  pace?(signal: AbortSignal): SavePace;
   /** Resolves when the node is not held. */
   thawed(): Promise<void>;
 }
@@ -58,6 +61,7 @@ export class FullSync {
     const { world, delayMs, enough } = this.#host;
     const patient = delayMs > 0 && this.#waiting.every((replica) => this.#withMark(replica));
     if (patient && (enough === 0 || this.#waiting.length < enough)) {
+      if (this.#timer === undefined) progress(world, 'Delay next BGSAVE for diskless SYNC');
       this.#timer ??= world.after(delayMs, () => {
         this.#timer = undefined;
         this.#start();
@@ -108,6 +112,9 @@ export class FullSync {
       replica.stage = 'preparing';
       if (replica.facts.psync) replica.send(`+FULLRESYNC ${id} ${offset}\r\n`);
     }
+    const { world } = this.#host;
+    progress(world, `Starting BGSAVE for SYNC with target: ${withMark ? 'replicas sockets' : 'disk'}`);
+    progress(world, `Background RDB transfer started by pid ${process.pid}`);
     const mark = withMark ? this.#newMark() : '';
     const length = withMark ? 0 : await this.#measure(content, group);
     for (const replica of group) {
@@ -116,7 +123,15 @@ export class FullSync {
       replica.send(withMark ? `$EOF:${mark}\r\n` : `$${length}\r\n`);
     }
     await this.#write(content, group);
+    const left = group.filter(({ closed }) => !closed).length;
+    if (left === 0) {
+      progress(world, 'Diskless rdb transfer, last replica dropped, killing fork child.');
+      return;
+    }
+    progress(world, `Diskless rdb transfer, done reading from pipe, ${left} replicas still up.`);
+    progress(world, 'Background RDB transfer terminated with success');
     for (const replica of group) {
+      progress(world, `Streamed replica with replica ${replica.facts.host}:${replica.facts.port} succeeded`);
       if (withMark) replica.send(mark);
       // The end of a marked copy is known by its last bytes, so nothing may follow until the replica says that it has it.
       if (withMark) replica.stage = 'unproven';
@@ -135,12 +150,17 @@ export class FullSync {
   }
 
   async #write(content: RdbContent, group: readonly AttachedReplica[]): Promise<void> {
-    for (const chunk of writeRdb(content)) {
+    const abort = new AbortController();
+    const pace = this.#host.pace?.(abort.signal);
+    const over = (): boolean => group.every(({ closed }) => closed);
+    for (const replica of group) replica.whenClosed(() => over() && abort.abort());
+    for (const chunk of writeRdb(content, pace?.chunkBytes === undefined ? {} : { chunkBytes: pace.chunkBytes })) {
       await this.#host.thawed();
       for (const replica of group) replica.send(chunk);
       await Promise.all(group.map((replica) => replica.writable()));
       await turn();
-      if (group.every(({ closed }) => closed)) break;
+      await pace?.pause?.();
+      if (over()) break;
     }
   }
 

@@ -71,6 +71,14 @@ export class History {
     return id === this.#id || (id === this.#formerId && next <= this.#formerEnd);
   }
 
+  /** Why nobody can go on from there. */
+  whyNot(id: string, next: number): string {
+    if (id !== this.#id && id !== this.#formerId) {
+      return `Replication ID mismatch (Replica asked for '${id}', my replication IDs are '${this.#id}' and '${this.#formerId}')`;
+    }
+    return `the backlog does not reach offset ${next}`;
+  }
+
   /** Leaves the stream of a master to go on alone: a new name, the old one good up to here. */
   branch(): void {
     this.#formerId = this.#id;

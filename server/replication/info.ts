@@ -6,6 +6,7 @@ import type { AttachedReplica, ReplicaStage } from './attached-replica.ts';
 import type { History } from './history.ts';
 import type { Primary } from './primary.ts';
 import type { Replica } from './replica.ts';
+import type { FailoverState } from './single-failover.ts';
 
 export interface ReplicationView {
   readonly now: number;
@@ -13,9 +14,10 @@ export interface ReplicationView {
   readonly replica: Replica;
   readonly history: History;
   readonly config: Config;
+  readonly failover: FailoverState;
 }
 
-const stageWords: Readonly<Record<ReplicaStage, string>> = {
+export const stageWords: Readonly<Record<ReplicaStage, string>> = {
   waiting: 'wait_bgsave',
   preparing: 'wait_bgsave',
   copying: 'send_bulk',
@@ -45,7 +47,7 @@ export function replicationLines(view: ReplicationView): string[] {
     `connected_slaves:${primary.replicas.length}`,
     ...(least > 0 && lag > 0 ? [`min_slaves_good_slaves:${primary.heardWithin(lag * 1000)}`] : []),
     ...primary.replicas.map((attached, index) => replicaLine(view, attached, index)),
-    'master_failover_state:no-failover',
+    `master_failover_state:${view.failover}`,
     `master_replid:${history.id}`,
     `master_replid2:${history.formerId}`,
     `master_repl_offset:${primary.offset}`,

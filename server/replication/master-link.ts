@@ -5,7 +5,7 @@
 
 import { connect, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
-import type { World } from '../../lib/base/world.ts';
+import { progress, type World } from '../../lib/base/world.ts';
 import { printCommand } from '../persistence/aof/commands.ts';
 import type { RdbSink } from '../persistence/rdb/file.ts';
 import type { History } from './history.ts';
@@ -16,6 +16,8 @@ import { StreamReader } from './stream-reader.ts';
 /** A copy of all data that is being made beside the data there is. */
 export interface Loading {
   readonly sink: RdbSink;
+  /** Milliseconds to wait before more is taken. */
+  delayMs?(): number;
   /** Puts it in the place of the data. */
   finish(): void;
   /** Gives it up. */
@@ -50,6 +52,9 @@ export interface LinkHost {
   /** The history goes on under another name, or was replaced: what hangs on it must be let go. */
   onRenamed(): void;
   onStage(): void;
+  /** The node on the other side is to take over from this one. */
+  readonly failingOver?: boolean;
+  onFailoverAnswer?(takesOver: boolean): void;
   onClosed(reason: string): void;
 }
 
@@ -57,6 +62,13 @@ export interface LinkHost {
 export type LinkStage = 'connecting' | 'handshake' | 'sync' | 'connected';
 
 const maxLineLength = 64 * 1024;
+/** Why a link without a sign of life is given up, by how far it came. */
+const silence: Readonly<Record<LinkStage, string>> = {
+  connecting: 'Timeout connecting to the MASTER...',
+  handshake: 'Timeout connecting to the MASTER...',
+  sync: "Timeout receiving bulk data from MASTER... If the problem persists try to set the 'repl-timeout' parameter in redis.conf to a larger value.",
+  connected: 'MASTER timeout: no data nor PING received...',
+};
 /** Errors to PING that only say that the master wants to be told who asks. */
 const tolerated = /^-(?:NOAUTH|NOPERM|ERR operation not permitted)/;
 
@@ -83,6 +95,8 @@ export class MasterLink {
       onAsked: () => this.acknowledge(),
       mayApply: () => host.mayApply?.() !== false,
     });
+    this.#tell(`Connecting to MASTER ${address.host}:${address.port}`);
+    this.#tell('MASTER <-> REPLICA sync started');
     const tls = host.tls?.();
     const target = { host: address.host, port: address.port, noDelay: true };
     this.#socket = tls === undefined ? connect(target) : connectTls({ ...target, ...tls });
@@ -110,7 +124,7 @@ export class MasterLink {
 
   /** Once a second: a sign of life, or the end of a link without one. */
   tick(): void {
-    if (this.#host.world.now() - this.heardAt > this.#host.timeoutMs) this.#fail('the master is silent');
+    if (this.#host.world.now() - this.heardAt > this.#host.timeoutMs) this.#fail(silence[this.stage]);
     else if (this.#copy?.reader !== undefined) this.#socket.write('\n');
     else this.acknowledge();
   }
@@ -150,6 +164,10 @@ export class MasterLink {
     this.#socket.destroy();
   }
 
+  #tell(line: string): void {
+    progress(this.#host.world, line);
+  }
+
   #send(words: Words): void {
     this.#socket.write(printCommand(words), 'latin1');
   }
@@ -168,10 +186,14 @@ export class MasterLink {
   // ---- the dialogue
 
   #onConnect(): void {
+    this.#tell('Non blocking connect for SYNC fired the event.');
     this.#setStage('handshake');
     this.#ask(['PING'], (line) => {
       if (line.startsWith('-') && !tolerated.test(line)) this.#fail(`the master answers PING with '${line}'`);
-      else this.#introduce();
+      else {
+        this.#tell('Master replied to PING, replication can continue...');
+        this.#introduce();
+      }
     });
   }
 
@@ -190,14 +212,23 @@ export class MasterLink {
 
   #askForStream(): void {
     const { history } = this.#host;
+    this.#tell(
+      history.kept
+        ? `Trying a partial resynchronization (request ${history.id}:${history.offset + 1}).`
+        : 'Partial resynchronization not possible (no cached master)',
+    );
     const words = history.kept ? [history.id, String(history.offset + 1)] : ['?', '-1'];
-    this.#ask(['PSYNC', ...words], (line) => this.#onStream(line));
+    const more = this.#host.failingOver === true ? ['FAILOVER'] : [];
+    this.#ask(['PSYNC', ...words, ...more], (line) => this.#onStream(line));
   }
 
   #onStream(line: string): void {
+    this.#host.onFailoverAnswer?.(line.startsWith('+'));
+    if (this.#closed) return;
     const full = /^\+FULLRESYNC ([!-~]{40}) (\d{1,16})$/.exec(line);
     if (full !== null) {
       this.#copy = { id: full[1]!, offset: Number(full[2]) };
+      this.#tell(`Full resync from master: ${full[1]}:${full[2]}`);
       this.#setStage('sync');
       return;
     }
@@ -207,6 +238,7 @@ export class MasterLink {
       return;
     }
     const [, id] = partial;
+    this.#tell('Successful partial resynchronization with master.');
     if (id !== undefined && this.#host.history.follow(id)) this.#host.onRenamed();
     this.#setStage('connected');
   }
@@ -244,7 +276,16 @@ export class MasterLink {
     if (reader === undefined) return this.#takeLine(chunk);
     const rest = reader.feed(chunk);
     if (reader.done) this.#onCopied();
+    else this.#slowDown(this.#copy?.loading?.delayMs?.() ?? 0);
     return rest;
+  }
+
+  #slowDown(ms: number): void {
+    if (ms <= 0) return;
+    this.#socket.pause();
+    this.#host.world.after(ms, () => {
+      if (!this.#closed) this.#socket.resume();
+    });
   }
 
   #takeLine(chunk: Buffer): Buffer {
@@ -264,6 +305,10 @@ export class MasterLink {
     if (copy !== undefined) {
       copy.loading = this.#host.load();
       copy.reader = new CopyReader(line, copy.loading.sink, this.#host.databases);
+      const { length } = copy.reader;
+      const what = length < 0 ? 'streamed RDB from master with EOF' : `${length} bytes from master`;
+      this.#tell(`MASTER <-> REPLICA sync: receiving ${what} to parser`);
+      this.#tell('MASTER <-> REPLICA sync: Loading DB in memory');
       return;
     }
     const onAnswer = this.#answers.shift();
@@ -275,6 +320,7 @@ export class MasterLink {
     const { id, offset, loading } = this.#copy!;
     this.#copy = undefined;
     loading!.finish();
+    this.#tell('MASTER <-> REPLICA sync: Finished with success');
     this.#host.history.adopt(id, offset);
     this.#host.onRenamed();
     this.#setStage('connected');

@@ -5,7 +5,8 @@
 // counted and nothing is kept.
 
 import type { Socket } from 'node:net';
-import type { Timer, World } from '../../lib/base/world.ts';
+import { progress, type Timer, type World } from '../../lib/base/world.ts';
+import type { SavePace } from '../engine/save-pace.ts';
 import { printCommand } from '../persistence/aof/commands.ts';
 import type { RdbContent } from '../persistence/rdb/file.ts';
 import { AttachedReplica, type ReplicaFacts, type WaitLimit } from './attached-replica.ts';
@@ -32,6 +33,8 @@ export interface PrimaryHost {
   readonly settings: PrimarySettings;
   /** All data as it is now. */
   capture(functionsOnly: boolean): RdbContent;
+  /** As FullSyncHost.pace. */
+  readonly pace?: (signal: AbortSignal) => SavePace;
   /** The stream comes from this node's own master: nothing may be added to it. */
   readonly relaying: boolean;
   /** Writes wait for a failover: the stream must stand still. */
@@ -90,6 +93,7 @@ export class Primary {
         this.#db = -1;
         return { id: host.history.id, offset: host.history.offset, content: host.capture(functionsOnly) };
       },
+      ...(host.pace && { pace: host.pace }),
       thawed: () => this.#thaw?.promise ?? Promise.resolve(),
     });
   }
@@ -128,15 +132,26 @@ export class Primary {
       onClosed: () => this.#onClosed(replica),
     });
     this.#replicas.add(replica);
+    const name = nameOf(facts);
+    progress(host.world, `Replica ${name} asks for synchronization`);
     if (this.#thaw !== undefined) replica.hold(true);
     if (position !== undefined && history.continues(position.id, position.next)) {
       this.counts.partial++;
+      const bytes = history.offset - position.next + 1;
+      progress(
+        host.world,
+        `Partial resynchronization request from ${name} accepted. Sending ${bytes} bytes of backlog starting from offset ${position.next}.`,
+      );
       replica.send(facts.psync2 ? `+CONTINUE ${history.id}\r\n` : '+CONTINUE\r\n');
       replica.acked = position.next - 1;
       replica.goOnline();
       replica.feed(history.backlog!.from(position.next));
     } else {
-      if (position !== undefined) this.counts.refused++;
+      if (position !== undefined) {
+        this.counts.refused++;
+        progress(host.world, `Partial resynchronization not accepted: ${history.whyNot(position.id, position.next)}`);
+      }
+      progress(host.world, `Full resync requested by replica ${name}`);
       this.counts.full++;
       history.begin();
       this.#fullSync.add(replica);
@@ -248,6 +263,8 @@ export class Primary {
   }
 
   #onClosed(replica: AttachedReplica): void {
+    if (this.#replicas.has(replica))
+      progress(this.#host.world, `Connection with replica ${nameOf(replica.facts)} lost.`);
     this.#replicas.delete(replica);
     this.#aloneSince = this.#host.world.now();
   }
@@ -266,8 +283,11 @@ export class Primary {
     const now = world.now();
     for (const replica of [...this.#replicas]) {
       if (replica.stage === 'waiting' || replica.stage === 'preparing') replica.send('\n');
-      else if (now - replica.heardAt > settings.timeoutMs && replica.facts.psync) replica.close();
-      else replica.checkLimit();
+      else if (now - replica.heardAt > settings.timeoutMs && replica.facts.psync) {
+        const kind = replica.stage === 'online' ? 'streaming sync' : 'full sync';
+        this.#host.world.log(`Disconnecting timedout replica (${kind}): ${nameOf(replica.facts)}`);
+        replica.close();
+      } else replica.checkLimit();
     }
     if (relaying) return;
     if (this.#replicas.size > 0 && !quiet && now - this.#pingedAt >= settings.pingEveryMs) {
@@ -277,4 +297,8 @@ export class Primary {
     const { backlogTtlMs } = settings;
     if (this.#replicas.size === 0 && backlogTtlMs > 0 && now - this.#aloneSince > backlogTtlMs) history.drop();
   }
+}
+
+function nameOf({ host, port }: ReplicaFacts): string {
+  return `${host}:${port}`;
 }

@@ -109,6 +109,10 @@ export class Replica {
       mayApply: () => host.mayApply?.() !== false,
       onApplied: (bytes) => host.onApplied(bytes),
       onRenamed: () => host.onRenamed(),
+      get failingOver() {
+        return host.failingOver === true;
+      },
+      onFailoverAnswer: (takesOver) => host.onFailoverAnswer?.(takesOver),
       onStage: () => {
         if (link.stage !== 'connected') return;
         this.#waitMs = firstRedialMs;

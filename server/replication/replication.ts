@@ -4,17 +4,20 @@
 // Invariant: expiry, read-only and the stream change together, in follow() and promote() alone.
 
 import type { ConnectionOptions } from 'node:tls';
+import { progress } from '../../lib/base/world.ts';
 import type { Reply } from '../../lib/wire/reply.ts';
 import type { Client } from '../engine/client.ts';
 import type { Effect, Engine } from '../engine/engine.ts';
 import type { CommandGroup } from '../engine/registry.ts';
+import { savePace } from '../engine/save-pace.ts';
 import { Applier, captureAll, startLoading } from './apply.ts';
 import { replicationWords } from './commands.ts';
 import { History } from './history.ts';
-import { type ReplicationView, replicationLines, roleReply } from './info.ts';
+import { type ReplicationView, replicationLines, roleReply, stageWords } from './info.ts';
 import { Primary } from './primary.ts';
 import { Replica } from './replica.ts';
 import { introduction, primarySettings } from './settings.ts';
+import { SingleFailover } from './single-failover.ts';
 import type { StreamAddress } from './stream.ts';
 
 export interface ReplicationHost {
@@ -32,6 +35,15 @@ export interface ReplicationHost {
   onReplaced(): void;
 }
 
+/** How far a replica is, for the log. */
+export interface ReplicaStanding {
+  readonly name: string;
+  /** Bytes of the stream. */
+  readonly behind: number;
+  readonly lagSeconds: number;
+  readonly state: string;
+}
+
 export class NodeReplication {
   readonly #engine: Engine;
   readonly #host: ReplicationHost;
@@ -39,7 +51,9 @@ export class NodeReplication {
   readonly #primary: Primary;
   readonly #replica: Replica;
   readonly #applier: Applier;
-  #asked = 0;
+  readonly #failover: SingleFailover;
+  /** Where the stream stood when the replicas were asked how far they are. */
+  #asked: number | undefined;
 
   constructor(engine: Engine, host: ReplicationHost) {
     this.#engine = engine;
@@ -53,6 +67,7 @@ export class NodeReplication {
       history: this.#history,
       settings: primarySettings(config),
       capture: (functionsOnly) => this.#capture(functionsOnly),
+      pace: (signal) => savePace(engine, signal),
       get relaying() {
         return replication.following;
       },
@@ -76,6 +91,25 @@ export class NodeReplication {
       onApplied: (bytes) => this.#onApplied(bytes),
       onRenamed: () => this.#primary.stepDown(),
       onLinkChanged: (up) => this.#onLinkChanged(up),
+      get failingOver() {
+        return replication.#failover.state === 'failover-in-progress';
+      },
+      onFailoverAnswer: (takesOver) => this.#failover.onAnswer(takesOver),
+    });
+    this.#failover = new SingleFailover({
+      world,
+      get replicas() {
+        return replication.#primary.replicas;
+      },
+      get offset() {
+        return replication.offset;
+      },
+      pauseWrites: (paused) => {
+        if (paused) engine.pauses.pause('failover', 'writes');
+        else engine.pauses.resume('failover');
+      },
+      follow: (address) => this.#followByCommand(address),
+      unfollow: () => this.#unfollowByCommand(),
     });
     config.onChange((name) => {
       if (name === 'repl-backlog-size') this.#history.resize();
@@ -114,11 +148,27 @@ export class NodeReplication {
     if (this.#primary.replicas.length > 0) this.#primary.wait(Number.MAX_SAFE_INTEGER, 1, () => undefined);
   }
 
+  /** Nobody waits for what they say any more. */
+  forgetAsked(): void {
+    this.#asked = undefined;
+  }
+
   /** Whether a replica that lives from the stream has not acknowledged what was written when they were asked. */
   get lagging(): boolean {
-    const behind = ({ stage, acked }: { stage: string; acked: number }): boolean =>
-      stage === 'online' && acked < this.#asked;
-    return !this.following && this.#primary.replicas.some(behind);
+    const mark = this.#asked ?? this.#primary.offset;
+    return !this.following && this.#primary.replicas.some(({ stage, acked }) => stage === 'online' && acked < mark);
+  }
+
+  /** Every replica, and how far those are behind that have not acknowledged everything. */
+  standing(): ReplicaStanding[] {
+    const { offset, replicas } = this.#primary;
+    const now = this.#engine.world.now();
+    return replicas.map(({ facts, stage, acked, heardAt }) => ({
+      name: `${facts.host}:${facts.port}`,
+      behind: offset - acked,
+      lagSeconds: stage === 'online' ? Math.max(0, Math.floor((now - heardAt) / 1000)) : 0,
+      state: stageWords[stage],
+    }));
   }
 
   /** Outside a cluster: follows whom the parameters name. A master goes on from its snapshot under a new name. */
@@ -213,13 +263,22 @@ export class NodeReplication {
   }
 
   close(): void {
+    this.#failover.close();
     this.#replica.stop();
     this.#primary.close();
   }
 
   #view(): ReplicationView {
     const { world, config } = this.#engine;
-    return { now: world.now(), primary: this.#primary, replica: this.#replica, history: this.#history, config };
+    const failover = this.#failover.state;
+    return {
+      now: world.now(),
+      primary: this.#primary,
+      replica: this.#replica,
+      history: this.#history,
+      config,
+      failover,
+    };
   }
 
   #words(): CommandGroup<Client> {
@@ -233,19 +292,29 @@ export class NodeReplication {
         return replication.#replica.address;
       },
       get replicas() {
-        return replication.#primary.replicas.length;
+        return replication.#primary.replicas;
       },
+      get streamId() {
+        return replication.#history.id;
+      },
+      failover: this.#failover,
       attach: (facts, socket, position) => this.#primary.attach(facts, socket, position),
       acknowledge: () => this.#replica.acknowledge(),
-      follow: (address) => {
-        this.#engine.config.put('replicaof', `${address.host} ${address.port}`);
-        this.follow(address);
-      },
-      unfollow: () => {
-        this.#engine.config.put('replicaof', '');
-        this.promote();
-      },
+      follow: (address) => this.#followByCommand(address),
+      unfollow: () => this.#unfollowByCommand(),
     });
+  }
+
+  #followByCommand(address: StreamAddress): void {
+    progress(this.#engine.world, `REPLICAOF ${address.host}:${address.port} enabled (user request)`);
+    this.#engine.config.put('replicaof', `${address.host} ${address.port}`);
+    this.follow(address);
+  }
+
+  #unfollowByCommand(): void {
+    if (this.following) progress(this.#engine.world, 'MASTER MODE enabled (user request)');
+    this.#engine.config.put('replicaof', '');
+    this.promote();
   }
 
   #capture(functionsOnly: boolean): ReturnType<typeof captureAll> {

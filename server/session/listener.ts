@@ -5,7 +5,8 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import type { Timer } from '../../lib/base/world.ts';
 import type { Engine } from '../engine/engine.ts';
-import { Session } from './session.ts';
+import { protectedModeText } from '../engine/guarded.ts';
+import { isLoopback, Session } from './session.ts';
 
 export interface ListenOptions {
   /** Default 127.0.0.1. */
@@ -116,6 +117,12 @@ export class Listener {
       socket.end(tooManyClients, () => socket.destroy());
       return;
     }
+    if (this.#isProtected(socket)) {
+      this.#engine.stats.rejectedConnections++;
+      socket.on('error', () => undefined);
+      socket.end(`-${protectedModeText}\r\n`, () => socket.destroy());
+      return;
+    }
     const session = new Session(this.#engine, socket, this.#path, this.#nextFd++);
     this.sessions.add(session);
     this.#sockets.add(socket);
@@ -123,6 +130,13 @@ export class Listener {
       this.sessions.delete(session);
       this.#sockets.delete(socket);
     });
+  }
+
+  /** Protected mode: as long as there is no password, only this machine is let in. */
+  #isProtected(socket: Socket): boolean {
+    const { config, access } = this.#engine;
+    if (!access.acl.default.rules.noPassword || !config.flag('protected-mode')) return false;
+    return this.#path === undefined && !isLoopback(socket.remoteAddress);
   }
 
   /** CONFIG timeout: seconds after which a silent client is closed; subscribers and waiters may be silent. */

@@ -10,13 +10,18 @@ import type { Timer } from '../../lib/base/world.ts';
 import { Push, type Reply, ReplyError } from '../../lib/wire/reply.ts';
 import { ReplyWriter } from '../../lib/wire/reply-writer.ts';
 import { RequestDecoder, RequestError } from '../../lib/wire/request-decoder.ts';
+import type { OutputLimit } from '../config/config.ts';
 import type { Client, Outlet } from '../engine/client.ts';
+import { describeClient } from '../engine/client-info.ts';
+import { fixedOutputBytes, outputOf } from '../engine/client-memory.ts';
 import { execute } from '../engine/dispatch.ts';
 import type { Engine } from '../engine/engine.ts';
 import { formatDouble } from '../engine/replies.ts';
 
 /** Requests stop being run while this many bytes of replies wait to leave, as long as the client does not read. */
 const outputHighWater = 16 * 1024 * 1024;
+/** Bytes of replies that may wait for a client which has yet to authenticate, as redis-server has it. */
+const strangersHighWater = 16 * 1024;
 const noBytes = Buffer.alloc(0);
 
 export class Session implements Outlet {
@@ -24,7 +29,9 @@ export class Session implements Outlet {
   readonly address: string;
   readonly localAddress: string;
   readonly fd: number;
+  readonly local: boolean;
   readonly secure: boolean;
+  readonly unix: boolean;
   readonly #engine: Engine;
   readonly #socket: Socket;
   readonly #decoder: RequestDecoder;
@@ -33,6 +40,8 @@ export class Session implements Outlet {
   #flushing = false;
   #closing = false;
   #stalled = false;
+  /** Bytes of replies, in the middle of a pipeline, that are worth a look. */
+  #highWater = fixedOutputBytes;
   #softSince: number | undefined;
   #softTimer: Timer | undefined;
   readonly #flushHeld = (): void => this.#flush();
@@ -42,7 +51,9 @@ export class Session implements Outlet {
     this.#engine = engine;
     this.#socket = socket;
     this.fd = fd;
+    this.local = path !== undefined || isLoopback(socket.remoteAddress);
     this.secure = socket instanceof TLSSocket;
+    this.unix = path !== undefined;
     this.address = path === undefined ? join(socket.remoteAddress, socket.remotePort) : `${path}:0`;
     this.localAddress = path === undefined ? join(socket.localAddress, socket.localPort) : `${path}:0`;
     this.#decoder = new RequestDecoder({
@@ -50,7 +61,6 @@ export class Session implements Outlet {
       maxRequestBytes: engine.config.number('client-query-buffer-limit'),
     });
     this.client = engine.connect(this);
-    this.#decoder.restricted = !this.client.authenticated;
     socket.on('data', (bytes: Buffer) => this.#onData(bytes));
     socket.on('drain', () => this.#onDrain());
     socket.on('end', () => this.#onEnd());
@@ -63,10 +73,10 @@ export class Session implements Outlet {
     if (this.#closing) return;
     if (this.client.replies !== 'on' && !(reply instanceof Push)) return;
     this.#writer.write(reply);
-    if (!this.#running) {
-      this.#scheduleFlush();
-      this.#checkLimits();
-    }
+    if (this.#running) return;
+    this.#scheduleFlush();
+    if (this.#writer.size > this.#highWater) this.#checkLimits();
+    this.#noteMemory();
   }
 
   settle(reply: Reply | undefined): void {
@@ -93,6 +103,7 @@ export class Session implements Outlet {
 
   restrict(restricted: boolean): void {
     this.#decoder.restricted = restricted;
+    this.#highWater = restricted ? strangersHighWater : fixedOutputBytes;
   }
 
   outputBytes(): number {
@@ -101,6 +112,10 @@ export class Session implements Outlet {
 
   inputBytes(): number {
     return this.#decoder.buffered;
+  }
+
+  parsedBytes(): number {
+    return this.#decoder.parsed;
   }
 
   /**
@@ -122,11 +137,16 @@ export class Session implements Outlet {
       return;
     }
     this.#decoder.feed(bytes);
-    if (this.client.parking !== undefined || this.#stalled) {
-      if (this.#decoder.buffered > this.#engine.config.number('client-query-buffer-limit')) this.close(false);
-      return;
-    }
-    this.#run();
+    if (this.#engine.clientMemory.limit > 0 && !this.#engine.clientMemory.admit(this.client)) return;
+    if (this.client.parking !== undefined || this.#stalled) this.#checkQuery();
+    else this.#run();
+  }
+
+  /** Who does not read, or waits, may not send without end either. */
+  #checkQuery(): void {
+    if (this.#decoder.buffered <= this.#engine.config.number('client-query-buffer-limit')) return;
+    this.#engine.stats.queryLimitClosings++;
+    this.close(false);
   }
 
   #run(): void {
@@ -142,7 +162,7 @@ export class Session implements Outlet {
         if (reply !== undefined && client.replies === 'on') this.#writer.write(reply);
         if (client.tracking !== undefined) this.#engine.tracking.sendDeferred(client);
         if (client.replies !== 'on') this.#advanceSkip();
-        if (this.#writer.size > outputHighWater) this.#flush();
+        if (this.#writer.size > this.#highWater) this.#onMuchOutput();
       }
     } catch (error) {
       this.#writer.write(new ReplyError(`ERR ${this.#explain(error)}`));
@@ -151,6 +171,16 @@ export class Session implements Outlet {
       this.#running = false;
     }
     if (this.#engine.hooks.mayReply?.(this.#flushHeld) !== false) this.#flush();
+    this.#noteMemory();
+  }
+
+  #onMuchOutput(): void {
+    this.#checkLimits();
+    if (this.#writer.size > outputHighWater) this.#flush();
+  }
+
+  #noteMemory(): void {
+    if (this.#engine.clientMemory.limit > 0) this.#engine.clientMemory.note(this.client);
   }
 
   #explain(error: unknown): string {
@@ -188,34 +218,67 @@ export class Session implements Outlet {
       socket.write(piece, 'latin1');
     }
     if (pieces.length > 1) socket.uncork();
-    if (socket.writableLength > outputHighWater) this.#stalled = true;
-    this.#checkLimits();
+    const waiting = socket.writableLength;
+    if (waiting > outputHighWater) {
+      this.#stalled = true;
+      // Nor is anything taken in for a client that does not read: its requests wait at its own side.
+      socket.pause();
+    }
+    if (waiting > this.#highWater) this.#checkLimits();
   }
 
   #onDrain(): void {
-    this.#softSince = undefined;
-    this.#softTimer?.cancel();
-    this.#softTimer = undefined;
+    this.#forgetSoftLimit();
+    if (!this.#closing) this.#noteMemory();
     if (!this.#stalled || this.#closing) return;
     this.#stalled = false;
+    this.#socket.resume();
     if (this.client.parking === undefined) this.#run();
   }
 
-  /** Closes a client that lets its output pile up over the limits of its class. */
+  /** Closes a client that lets its output pile up to the limits of its class; nothing more of it is sent then. */
   #checkLimits(): void {
-    const waiting = this.outputBytes();
-    if (waiting < 64 * 1024) return;
-    const limit = this.#engine.config.outputLimit(this.client.inPubSub ? 'pubsub' : 'normal');
-    if (limit.hard > 0 && waiting > limit.hard) {
-      this.close(false);
+    if (this.#closing) return;
+    const waiting = outputOf(this.client);
+    if (this.#decoder.restricted && waiting > strangersHighWater) {
+      this.#closeForOutput();
       return;
     }
-    if (limit.soft === 0 || waiting <= limit.soft) return;
+    const limit = this.#limit;
+    if (limit.hard > 0 && waiting >= limit.hard) {
+      this.#closeForOutput();
+      return;
+    }
+    if (limit.soft === 0 || waiting < limit.soft) {
+      this.#forgetSoftLimit();
+      return;
+    }
     const now = this.#engine.world.now();
     this.#softSince ??= now;
     const left = this.#softSince + limit.softSeconds * 1000 - now;
-    if (left <= 0) this.close(false);
+    if (left <= 0) this.#closeForOutput();
     else this.#softTimer ??= this.#engine.world.after(left, () => this.#softLimitReached());
+  }
+
+  refuseOutput(bytes: number): void {
+    const { hard } = this.#limit;
+    if (hard > 0 && bytes >= hard) this.#closeForOutput();
+  }
+
+  get #limit(): OutputLimit {
+    return this.#engine.config.outputLimit(this.client.inPubSub ? 'pubsub' : 'normal');
+  }
+
+  #forgetSoftLimit(): void {
+    this.#softSince = undefined;
+    this.#softTimer?.cancel();
+    this.#softTimer = undefined;
+  }
+
+  #closeForOutput(): void {
+    this.#engine.stats.outputLimitClosings++;
+    this.#engine.world.log(`Client ${describeClient(this.client)} closed for overcoming of output buffer limits.`);
+    this.close(false);
   }
 
   #softLimitReached(): void {
@@ -249,6 +312,11 @@ export class Session implements Outlet {
     this.#softTimer?.cancel();
     this.#engine.disconnect(this.client);
   }
+}
+
+/** An address of this machine alone, as redis-server has it. */
+export function isLoopback(host: string | undefined): boolean {
+  return host === '127.0.0.1' || host === '::1' || host === '::ffff:127.0.0.1';
 }
 
 function join(host: string | undefined, port: number | undefined): string {

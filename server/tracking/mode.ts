@@ -33,6 +33,8 @@ export interface TrackingMode {
   brokenRedirect: boolean;
   /** Of BCAST mode; the empty prefix stands for every key. */
   readonly prefixes: Set<string>;
+  /** Of all prefixes. */
+  prefixBytes: number;
 }
 
 const singleRedirect = new ReplyError('ERR A client can only redirect to a single other client');

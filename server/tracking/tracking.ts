@@ -51,16 +51,18 @@ export class Tracking<C extends TrackingClient> {
 
   /** Grants what was asked and found possible. */
   start(client: C, request: TrackingRequest): void {
-    const prefixes = client.tracking?.prefixes ?? new Set<string>();
+    const { caching = false, deferred = [], prefixes = new Set<string>() } = client.tracking ?? {};
+    let { prefixBytes = 0 } = client.tracking ?? {};
     if (request.bcast) {
       for (const prefix of request.prefixes.length === 0 ? [''] : request.prefixes) {
+        if (!prefixes.has(prefix)) prefixBytes += prefix.length;
         prefixes.add(prefix);
         this.#broadcasts.follow(prefix, client.id);
       }
     }
     const { redirect, bcast, optin, optout, noloop } = request;
-    const { caching = false, deferred = [] } = client.tracking ?? {};
-    client.tracking = { redirect, bcast, optin, optout, noloop, caching, deferred, brokenRedirect: false, prefixes };
+    const granted = { redirect, bcast, optin, optout, noloop, brokenRedirect: false };
+    client.tracking = { ...granted, caching, deferred, prefixes, prefixBytes };
     this.#following.add(client);
   }
 

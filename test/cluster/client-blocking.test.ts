@@ -231,8 +231,9 @@ describe('client: calls that block, on a scripted node', () => {
   });
 
   it('a blocking call that waits for earlier ones is given up like any other', async () => {
-    client = new Cluster([node.port], { redisOptions: { commandTimeout: 100 } });
-    await client.set('k', 'v');
+    // Connected first: on a busy machine that may take longer than the limit of a call.
+    client = new Cluster([node.port], { lazyConnect: true, redisOptions: { commandTimeout: 100 } });
+    await client.connect();
     node.pause();
     const calls = [client.get('k'), client.blpop('k', 0)];
     for (const call of calls) await assert.rejects(call as Promise<unknown>, /Command timed out/);
@@ -253,8 +254,9 @@ describe('client: calls that block, on a scripted node', () => {
   });
 
   it('a transaction is given up by commandTimeout as well', async () => {
-    client = new Cluster([node.port], { redisOptions: { commandTimeout: 100 } });
-    await client.set('k', 'v');
+    // Connected first: on a busy machine that may take longer than the limit of a call.
+    client = new Cluster([node.port], { lazyConnect: true, redisOptions: { commandTimeout: 100 } });
+    await client.connect();
     node.pause();
     await assert.rejects(client.multi().get('k').exec(), /Command timed out/);
   });

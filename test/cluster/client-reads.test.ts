@@ -5,6 +5,7 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Cluster, type ClusterOptions, type Redis } from '../../lib/index.ts';
 import { slotOf } from '../../lib/wire/slot.ts';
+import { failOver } from '../kit/failover.ts';
 import { type Answer, bulk, clusterOk, FakeNode, slotsReply } from '../kit/fake-node.ts';
 import { needRedisServer, type RealCluster, type RealNode, startRealCluster } from '../kit/real-cluster.ts';
 import { until } from '../kit/until.ts';
@@ -81,7 +82,7 @@ describe('client: reads from replicas', () => {
       [0, 1, 1],
     );
     shard.nodes[1]!.cut();
-    await pause(50);
+    await until('it is connected again and read', async () => (await shard.readers()).includes(1));
     deepEqual(await shard.readers(), [1, 2]);
     equal(shard.nodes[1]!.count('readonly'), 2);
   });
@@ -290,12 +291,11 @@ describe('client: reads from replicas of a real cluster', function () {
       await replica.restart();
       await inStep(replica);
       // A manual failover may time out while the others still take the replica for failed.
-      await until('roles have changed', async () => {
-        if (/role:master/.test(String(await replica.ask('info', 'replication')))) return true;
-        await replica.ask('cluster', 'failover').catch(() => undefined);
-        await pause(1000);
-        return false;
-      });
+      await failOver(
+        'roles have changed',
+        () => replica.ask('cluster', 'failover'),
+        async () => /role:master/.test(String(await replica.ask('info', 'replication'))),
+      );
       await inStep(master);
       const before = await readsOf();
       await until('the old master answers reads as a replica', async () => (await readsOf())[0]! > before[0]! + 10);

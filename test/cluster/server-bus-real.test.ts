@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { slotOf } from '../../lib/wire/slot.ts';
 import { type BundledNode, startNode } from '../../server/index.ts';
 import { ask } from '../kit/ask.ts';
+import { failOver } from '../kit/failover.ts';
 import { needRedisServer, type RealCluster, startRealCluster } from '../kit/real-cluster.ts';
 import { RespClient } from '../kit/resp-client.ts';
 import { until } from '../kit/until.ts';
@@ -256,14 +257,11 @@ describe('elections among redis-server and our nodes', function () {
     });
 
     it('CLUSTER FAILOVER: real masters vote for our replica', async () => {
-      // Real masters write to disk before they vote, and vote once for a master in twice the node timeout: votes that
-      // came too late on a busy machine have to be asked for again, once the first attempt is over.
-      let polls = 0;
-      await until('our replica is master', async () => {
-        const done = replica.role === 'master' && master.role === 'replica';
-        if (!done && polls++ % 300 === 0) await ask(replica, 'CLUSTER', 'FAILOVER');
-        return done;
-      });
+      await failOver(
+        'our replica is master',
+        () => ask(replica, 'CLUSTER', 'FAILOVER'),
+        () => replica.role === 'master' && master.role === 'replica',
+      );
       await untilRedirected();
     });
   });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type BundledNode, startNode } from '../../server/index.ts';
 import { ask, info } from '../kit/ask.ts';
+import { failOver } from '../kit/failover.ts';
 import { needRedisServer, type RealCluster, startRealCluster } from '../kit/real-cluster.ts';
 import { RespClient } from '../kit/resp-client.ts';
 import { until } from '../kit/until.ts';
@@ -111,16 +112,10 @@ describe('replication between redis-server and our nodes in one cluster', functi
   it('a real replica of our master is made master by CLUSTER FAILOVER, and ours follow it without a copy', async () => {
     const master = ours.find(({ role }) => role === 'master')!;
     const heir = real.masters[0]!;
-    // Masters vote once in twice the node timeout: on a busy machine the first votes may come too late.
-    let polls = 0;
-    await until(
+    await failOver(
       'theirs is master',
-      async () => {
-        const done = master.role === 'replica' && /role:master/.test(String(await ask(heir, 'INFO', 'replication')));
-        if (!done && polls++ % 300 === 0) await ask(heir, 'CLUSTER', 'FAILOVER').catch(() => undefined);
-        return done;
-      },
-      40_000,
+      () => ask(heir, 'CLUSTER', 'FAILOVER'),
+      async () => master.role === 'replica' && /role:master/.test(String(await ask(heir, 'INFO', 'replication'))),
     );
     for (const node of ours) {
       await until('ours follows', async () => node.masterId === heir.id);

@@ -153,6 +153,11 @@ export class Writer {
       const value = Number((await this.#client.get(key)) ?? 0);
       if (value < least || value > sent) throw new Error(`${key} is ${value}, not ${least} (${sent} was sent)`);
     }
+    if (this.failed > this.acknowledged / 100) {
+      throw new Error(
+        `${this.failed} writes failed, ${this.acknowledged} were acknowledged: clients go on through all this`,
+      );
+    }
     return `${this.acknowledged} so far, ${this.failed} failed, ${this.#told.size} keys`;
   }
 

@@ -53,7 +53,7 @@ describe('house: the package', function () {
   it('ships dist, docs, README, CHANGELOG and LICENSE, and nothing else', () => {
     const paths = files.map(({ path }) => path);
     const allowed =
-      /^(dist\/types\/.+\.d\.ts|dist\/types\/package\.json|dist\/[\w-]+\.(cjs|mjs|d\.cts|d\.mts|md)|(docs|bench)\/[\w-]+\.md|README\.md|CONTRIBUTING\.md|CHANGELOG\.md|LICENSE|package\.json)$/;
+      /^(dist\/types\/.+\.d\.ts|dist\/types\/package\.json|dist\/[\w-]+\.(cjs|mjs|d\.cts|d\.mts|md|wasm)|(docs|bench)\/[\w-]+\.md|README\.md|CONTRIBUTING\.md|CHANGELOG\.md|LICENSE|package\.json)$/;
     assert.deepEqual(
       paths.filter((path) => !allowed.test(path)),
       [],
@@ -82,7 +82,7 @@ describe('house: the package', function () {
   });
 
   it('has a client of less than a megabyte', () => {
-    const ofServer = /^dist\/(types\/server\/|server|nodes|main|up|demo)/;
+    const ofServer = /^dist\/(types\/server\/|server|nodes|lua51|main|up|demo)/;
     const client = files.filter(({ path }) => path.startsWith('dist/') && !ofServer.test(path));
     const size = client.reduce((sum, { size }) => sum + size, 0);
     assert.ok(client.length > 10 && size < 1 << 20, `${size} bytes`);

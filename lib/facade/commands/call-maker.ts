@@ -2,6 +2,7 @@
 // prefix, and the slot of the first key is found. Knows no socket and no client.
 
 import { argvOf } from '../../command/argv.ts';
+import { isInGroup, mayTakeLong } from '../../command/groups.ts';
 import { firstKeyIndex } from '../../command/keys.ts';
 import type { LoadedScripts } from '../../command/loaded-scripts.ts';
 import { prefixKeys } from '../../command/prefix.ts';
@@ -20,14 +21,6 @@ import type { CommonRedisOptions } from '../../options/options.ts';
 import type { Encoding } from '../../wire/decoder.ts';
 import type { Argument } from '../../wire/encoder.ts';
 import { slotOf } from '../../wire/slot.ts';
-
-const confirmations = new Set(['subscribe', 'unsubscribe', 'psubscribe', 'punsubscribe', 'ssubscribe', 'sunsubscribe']);
-
-/** Commands that may hold their connection for as long as it takes; besides these, all that nobody has told us about. */
-const slowCommands = new Set(
-  `eval evalsha eval_ro evalsha_ro fcall fcall_ro script function wait waitaof debug sort sort_ro keys flushall flushdb
-  save migrate restore`.split(/\s+/),
-);
 
 /** What is known of a command once its name is: looked up once per name, kept by the method. */
 export interface Word {
@@ -51,9 +44,10 @@ export function wordOf(name: string): Word {
   if (row !== undefined && (row.flags & Flag.readonly) !== 0) flags |= CallFlag.readOnly;
   if (row !== undefined && (row.flags & Flag.blocking) !== 0) flags |= CallFlag.blocking;
   if (lower === 'wait' || lower === 'waitaof') flags |= CallFlag.blocking | CallFlag.inOrder;
-  if (confirmations.has(lower)) flags |= CallFlag.subscribing;
+  if (isInGroup('ENTER_SUBSCRIBER_MODE', lower) || isInGroup('EXIT_SUBSCRIBER_MODE', lower))
+    flags |= CallFlag.subscribing;
   // A module's commands may do whatever they like, also those whose keys are known.
-  if (row === undefined || slowCommands.has(lower) || lower.includes('.')) flags |= CallFlag.slow;
+  if (row === undefined || mayTakeLong(lower) || lower.includes('.')) flags |= CallFlag.slow;
   const word: Word = { name, row, flags, shape: shapeOf(name) };
   if (words.size < maxWords) words.set(name, word);
   return word;

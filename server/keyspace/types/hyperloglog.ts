@@ -187,3 +187,21 @@ function tau(x: number): number {
   }
   return z / 3;
 }
+
+/** Where the head keeps an estimate: 64 bits, lowest byte first; the highest bit says that it is out of date. */
+const estimateAt = 8;
+const estimateEnd = 16;
+
+/** The estimate in a HyperLogLog's text, if it is still true. */
+export function keptEstimate(text: string): number | undefined {
+  const bytes = Buffer.from(text.slice(estimateAt, estimateEnd), 'latin1');
+  if ((bytes[7]! & 0x80) !== 0) return undefined;
+  return Number(bytes.readBigUInt64LE());
+}
+
+/** The text with an estimate in its head. */
+export function keepEstimate(text: string, count: number): string {
+  const bytes = Buffer.alloc(estimateEnd - estimateAt);
+  bytes.writeBigUInt64LE(BigInt(count));
+  return text.slice(0, estimateAt) + bytes.toString('latin1') + text.slice(estimateEnd);
+}

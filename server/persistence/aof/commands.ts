@@ -9,6 +9,29 @@ export function printCommand(argv: readonly string[]): string {
   return text;
 }
 
+/** Texts of more than this are given in pieces: a string has a greatest length. */
+const pieceLength = 1024 * 1024;
+
+/** One command as it stands in the file, in pieces: together they may be longer than any string can be. */
+export function* printPieces(argv: readonly string[]): Generator<string, void, undefined> {
+  let text = `*${argv.length}\r\n`;
+  for (const word of argv) {
+    text += `$${word.length}\r\n`;
+    if (word.length > pieceLength) {
+      yield text;
+      yield word;
+      text = '\r\n';
+    } else {
+      text += `${word}\r\n`;
+      if (text.length > pieceLength) {
+        yield text;
+        text = '';
+      }
+    }
+  }
+  if (text !== '') yield text;
+}
+
 const maxWords = 1024 * 1024;
 const maxWordBytes = 512 * 1024 * 1024;
 const maxLineBytes = 1024;
@@ -44,13 +67,26 @@ export class CommandReader {
     this.#late.push(Buffer.from(chunk));
     this.#lateBytes += chunk.length;
     if (this.#lateBytes < this.#missing) return;
+    this.#join();
+    this.#missing = 0;
+    while (this.#step()) {}
+  }
+
+  #join(): void {
     this.#start += this.#at;
     this.#bytes = Buffer.concat([this.#bytes.subarray(this.#at), ...this.#late]);
     this.#at = 0;
     this.#late = [];
     this.#lateBytes = 0;
-    this.#missing = 0;
-    while (this.#step()) {}
+  }
+
+  /** Says that the file ends. Throws an Error when what is left could not have become a command. */
+  end(): void {
+    this.#join();
+    if (this.#wordBytes >= 0 || this.#at === this.#bytes.length) return;
+    const mark = this.#wanted > 0 ? '$' : '*';
+    const first = String.fromCharCode(this.#bytes[this.#at]!);
+    if (first !== mark && !(mark === '*' && first === '#')) throw this.#damage(`'${first}' where ${mark} belongs`);
   }
 
   /** Whether the file may end here: not within a command or a transaction. */

@@ -4,7 +4,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { syncFolder, writeWhole } from '../disk/atomic-file.ts';
-import { isPlainName, type Manifest, parseManifest, printManifest } from './manifest.ts';
+import { emptyManifest, isPlainName, type Manifest, parseManifest, printManifest } from './manifest.ts';
 
 /** The parameters `dir`, `appenddirname` and `appendfilename`. */
 export interface LogPlace {
@@ -34,16 +34,15 @@ export class LogFolder {
 
   /**
    * The manifest, or undefined when there is no log. A log of one file, as servers before 7.0 kept it in `dir`,
-   * becomes the base of a log of several. Throws on a manifest that is damaged.
+   * becomes the base of a log of several, also when that was cut off half way. Throws on a manifest that is damaged.
    */
   read(): Manifest | undefined {
-    if (existsSync(this.#manifestPath)) return parseManifest(readFileSync(this.#manifestPath, 'latin1'));
+    const known = existsSync(this.#manifestPath)
+      ? parseManifest(readFileSync(this.#manifestPath, 'latin1'))
+      : emptyManifest;
     const single = join(this.#dir, this.name);
-    if (!existsSync(single)) return undefined;
-    this.make();
-    renameSync(single, this.at(this.name));
-    syncFolder(this.#dir);
-    return this.#adopt();
+    if (existsSync(single) && this.#isToAdopt(known)) return this.#adopt(single);
+    return known.base === undefined && known.increments.length === 0 ? undefined : known;
   }
 
   write(manifest: Manifest): void {
@@ -68,9 +67,20 @@ export class LogFolder {
     return this.at(`${this.name}.manifest`);
   }
 
-  #adopt(): Manifest {
+  /** Nothing is known of a log, or only that the single file is to be its base, which has not come yet. */
+  #isToAdopt({ base, increments }: Manifest): boolean {
+    if (increments.length > 0) return false;
+    return base === undefined || (base.name === this.name && !existsSync(this.at(this.name)));
+  }
+
+  /** The manifest first: a base that is not there yet is looked for in `dir`, a file without a manifest is not. */
+  #adopt(single: string): Manifest {
     const manifest = { base: { name: this.name, seq: 1 }, increments: [], history: [] };
+    this.make();
     this.write(manifest);
+    renameSync(single, this.at(this.name));
+    syncFolder(this.path);
+    syncFolder(this.#dir);
     return manifest;
   }
 }

@@ -4,8 +4,9 @@
 
 import { truncateSync } from 'node:fs';
 import { readChunks } from '../disk/atomic-file.ts';
+import { systemText } from '../disk/system-text.ts';
 import { type RdbSink, startsRdb } from '../rdb/file.ts';
-import { RdbReader, type RdbReaderOptions } from '../rdb/file-reader.ts';
+import { RdbError, RdbReader, type RdbReaderOptions } from '../rdb/file-reader.ts';
 import { CommandReader } from './commands.ts';
 import { LogFolder, type LogPlace } from './folder.ts';
 
@@ -13,11 +14,18 @@ export interface LogSink {
   readonly rdb: RdbSink;
   /** A write of database `db`. SELECT, MULTI and EXEC are not told. */
   onCommand(db: number, argv: readonly string[]): void;
+  /** A file was loaded whole. */
+  onFile?(name: string, kind: 'base' | 'incr'): void;
 }
+
+/** What `onCommand` throws for a command that the server does not have. */
+export class UnknownCommandError extends Error {}
 
 export interface LogLoadOptions extends RdbReaderOptions {
   /** Cut off a last command or transaction that a crash left unfinished (`aof-load-truncated`). Default true. */
   readonly cutTail?: boolean;
+  /** Called after each piece of a file with how many commands came of it; a promise is waited for. */
+  readonly pause?: (commands: number) => Promise<void> | undefined;
 }
 
 export interface LogSummary {
@@ -26,6 +34,9 @@ export interface LogSummary {
   /** Bytes cut off the last file. */
   cut: number;
 }
+
+/** The file ends too early, and may not. */
+class CutShort extends Error {}
 
 /** Undefined when there is no log. Rejects with an Error that names the file and the byte when it is damaged. */
 export async function loadLog(
@@ -39,14 +50,28 @@ export async function loadLog(
   const files = [...(manifest.base === undefined ? [] : [manifest.base]), ...manifest.increments];
   const summary: LogSummary = { files: files.length, commands: 0, cut: 0 };
   for (const [at, { name }] of files.entries()) {
-    const mayCut = at === files.length - 1 && (options.cutTail ?? true);
+    const last = at === files.length - 1;
     try {
-      summary.cut += await loadFile(folder.at(name), sink, options, mayCut, summary);
+      summary.cut += await loadFile(folder.at(name), sink, options, last && (options.cutTail ?? true), summary);
     } catch (error) {
-      throw new Error(`AOF file ${name}: ${error instanceof Error ? error.message : error}`, { cause: error });
+      throw new Error(refusalOf(name, error, last), { cause: error });
     }
+    sink.onFile?.(name, manifest.base?.name === name ? 'base' : 'incr');
   }
   return summary;
+}
+
+/** Why a file is not loaded, in words that operators of redis-server know, and what exactly is the matter. */
+function refusalOf(name: string, error: unknown, last: boolean): string {
+  const why = error instanceof Error ? error.message : String(error);
+  if ((error as NodeJS.ErrnoException).code !== undefined)
+    return `The AOF file ${name} can't be read: ${systemText(error as Error)}`;
+  if (error instanceof UnknownCommandError) return `${why} reading the append only file ${name}`;
+  if (error instanceof RdbError) return `Error reading the RDB preamble of the append only file ${name}: ${why}`;
+  const check = 'make a backup of your AOF file, then use redis-check-aof --fix on the manifest';
+  if (!(error instanceof CutShort)) return `Bad file format reading the append only file ${name}: ${why}; ${check}`;
+  const ends = `Unexpected end of file reading the append only file ${name}: ${why}; ${check}`;
+  return last ? `${ends}, or set aof-load-truncated to yes` : `${ends}. The truncated file is not the last file`;
 }
 
 async function loadFile(
@@ -67,11 +92,15 @@ async function loadFile(
     const used = preamble?.feed(chunk) ?? 0;
     if (preamble?.done === false) continue;
     commands ??= new CommandReader(teller(sink, options.databases ?? 16, summary), preamble?.offset);
+    const before = summary.commands;
     if (used < chunk.length) commands.feed(chunk.subarray(used));
+    await options.pause?.(summary.commands - before);
   }
-  preamble?.end();
-  if (commands === undefined || commands.whole) return 0;
-  if (!mayCut) throw new Error(`it ends within a command or transaction that starts at byte ${commands.sound}`);
+  if (preamble?.done === false) preamble.end();
+  if (commands === undefined) return 0;
+  commands.end();
+  if (commands.whole) return 0;
+  if (!mayCut) throw new CutShort(`it ends within a command or transaction that starts at byte ${commands.sound}`);
   truncateSync(path, commands.sound);
   return total - commands.sound;
 }

@@ -5,12 +5,12 @@
 // Invariants: after flush() every write is in the file, with `always` also on the disk; a failed write leaves no part
 // of itself behind; the files that the manifest names hold every flushed write at every moment, also after a crash.
 
-import { closeSync, fdatasync, fdatasyncSync, fstatSync, ftruncateSync, openSync, statSync } from 'node:fs';
-import type { Timer, World } from '../../../lib/base/world.ts';
+import { closeSync, fdatasync, fdatasyncSync, fstatSync, ftruncateSync, openSync, renameSync, rmSync } from 'node:fs';
+import { progress, type Timer, type World } from '../../../lib/base/world.ts';
 import { syncFolder, writeAll, writeWhole, writeWholeSlowly } from '../disk/atomic-file.ts';
 import type { RdbContent } from '../rdb/file.ts';
-import { writeRdb } from '../rdb/file-writer.ts';
-import { printCommand } from './commands.ts';
+import { baseBytes, nextBase, type RewriteOptions, replacedBy, sizeOf } from './base.ts';
+import { printCommand, printPieces } from './commands.ts';
 import { LogFolder, type LogPlace } from './folder.ts';
 import { emptyManifest, type LogFile, type Manifest } from './manifest.ts';
 
@@ -23,6 +23,15 @@ export interface LogOptions extends LogPlace {
   readonly policy?: SyncPolicy;
   /** Bytes not yet written that are held at most while the disk refuses them. Default 64 MiB. */
   readonly maxPendingBytes?: number;
+  /** Bases are RDB files (`aof-use-rdb-preamble`), else commands. Default true. */
+  readonly rdbBase?: () => boolean;
+  /** Files that were replaced are left where they are (`aof-disable-auto-gc`). Default false. */
+  readonly keepReplaced?: () => boolean;
+  /**
+   * The log is turned on while the server runs: whatever log there was stays as it is until the first rewrite, which
+   * must follow at once, and what is written meanwhile goes into a file of its own. Default false.
+   */
+  readonly turnedOn?: boolean;
 }
 
 /** One write: the words, and the database they apply to. */
@@ -50,15 +59,18 @@ export class AppendLog {
   #syncing: Promise<void> | undefined;
   #timer: Timer | undefined;
   #rewriting = false;
-  /** What the manifest names is of another data set than what is written now. */
-  #outdated = false;
+  /** What the manifest names is not of the data that is written now: until a rewrite writes go into a file beside it. */
+  #apart = false;
+  /** Writes were lost: only a rewrite makes the log good again. */
+  #gap: Error | undefined;
+  #failure: Error | undefined;
+  readonly #rdbBase: () => boolean;
+  readonly #keepReplaced: () => boolean;
   /** Bytes of all files but the one that is being written. */
   #closedBytes: number;
   /** Bytes of all files when the log was opened or last rewritten. */
   baseSize: number;
   policy: SyncPolicy;
-  /** Why the last flush or sync failed; undefined again once one succeeds. Writes should be refused meanwhile. */
-  failure: Error | undefined;
   /** Times that bytes were forced to the disk. */
   syncs = 0;
 
@@ -71,19 +83,53 @@ export class AppendLog {
     this.#world = options.world;
     this.#maxPending = options.maxPendingBytes ?? 64 * 1024 * 1024;
     this.policy = options.policy ?? 'everysec';
+    this.#rdbBase = options.rdbBase ?? (() => true);
+    this.#keepReplaced = options.keepReplaced ?? (() => false);
     const known = this.#folder.read();
-    this.#manifest = known === undefined ? this.#begin(content()) : this.#folder.sweep(known);
+    if (options.turnedOn === true) {
+      this.#folder.make();
+      this.#manifest = known ?? emptyManifest;
+      this.#closedBytes = 0;
+      this.#length = 0;
+      this.baseSize = 0;
+      this.#file = this.#openApart();
+      return;
+    }
+    this.#manifest = known === undefined ? this.#begin(content()) : this.#sweep(known);
     const last = this.#manifest.increments.at(-1);
     if (last === undefined) {
       [this.#manifest, this.#file] = this.#nextIncrement();
+      progress(this.#world, `Creating AOF incr file ${this.#manifest.increments.at(-1)!.name} on server start`);
     } else {
       this.#file = openSync(this.#folder.at(last.name), 'a');
+      progress(this.#world, `Opening AOF incr file ${last.name} on server start`);
     }
     this.#length = fstatSync(this.#file).size;
     const { base, increments } = this.#manifest;
-    const closed = [...(base === undefined ? [] : [base]), ...increments.slice(0, -1)];
-    this.#closedBytes = closed.reduce((sum, { name }) => sum + statSync(this.#folder.at(name)).size, 0);
-    this.baseSize = this.size;
+    const closed = increments.slice(0, -1);
+    this.#closedBytes = closed.reduce((sum, file) => sum + sizeOf(this.#folder, file), sizeOf(this.#folder, base));
+    // As after a rewrite: what is due on growth must not be forgotten by a restart.
+    this.baseSize = sizeOf(this.#folder, base);
+  }
+
+  /** Why writes are not safe now; undefined again once they are. They should be refused meanwhile. */
+  get failure(): Error | undefined {
+    return this.#gap ?? this.#failure;
+  }
+
+  /** What is on the disk is of other data, until the next rewrite. */
+  get apart(): boolean {
+    return this.#apart;
+  }
+
+  /** Writes were lost, and the log is to be rewritten. */
+  get broken(): boolean {
+    return this.#gap !== undefined;
+  }
+
+  /** Notes that a write is missing from the log: it counts as failed until it is rewritten. */
+  breakOff(error: Error): void {
+    this.#gap = error;
   }
 
   /** Bytes of all files. */
@@ -103,20 +149,17 @@ export class AppendLog {
   /** Takes the writes of one command or transaction; several are applied together or not at all. */
   append(writes: readonly LoggedWrite[]): void {
     if (writes.length === 0) return;
-    let text = '';
-    const atOnce = writes.length > 1;
-    for (const [at, { db, argv }] of writes.entries()) {
-      if (db !== this.#db) text += printCommand(['SELECT', String(db)]);
-      this.#db = db;
-      if (atOnce && at === 0) text += printCommand(['MULTI']);
-      text += printCommand(argv);
-    }
-    if (atOnce) text += printCommand(['EXEC']);
-    this.#pending.push(text);
-    this.#pendingBytes += text.length;
-    if (this.failure !== undefined && this.#pendingBytes > this.#maxPending) {
+    if (this.failure !== undefined && this.#pendingBytes + lengthOf(writes) > this.#maxPending) {
       throw new Error(`AOF: more than ${this.#maxPending} bytes wait for a disk that fails: ${this.failure.message}`);
     }
+    const atOnce = writes.length > 1;
+    for (const [at, { db, argv }] of writes.entries()) {
+      if (db !== this.#db) this.#hold(printCommand(['SELECT', String(db)]));
+      this.#db = db;
+      if (atOnce && at === 0) this.#hold(printCommand(['MULTI']));
+      for (const piece of printPieces(argv)) this.#hold(piece);
+    }
+    if (atOnce) this.#hold(printCommand(['EXEC']));
   }
 
   /** Writes what was appended. Throws when the disk refuses it; it is then kept for the next flush. */
@@ -127,45 +170,107 @@ export class AppendLog {
     else if (this.policy === 'everysec') this.#timer ??= this.#world.after(syncMs, () => this.#syncSoon());
   }
 
+  #hold(text: string): void {
+    this.#pending.push(text);
+    this.#pendingBytes += text.length;
+  }
+
   /**
    * All data was replaced from elsewhere: what the log holds says nothing about it. Until the next rewrite succeeds
    * the log on the disk stays that of the old data, whole; a rewrite that is under way must have ended.
    */
   outdate(): void {
-    this.#outdated = true;
+    if (this.#apart) return;
+    this.flush();
+    closeSync(this.#file);
+    this.#file = this.#openApart();
+  }
+
+  /** Deletes what earlier rewrites replaced. */
+  clean(): void {
+    this.#manifest = this.#sweep(this.#manifest);
   }
 
   /**
    * Writes a new base from what `capture` gives (the contents at the moment of the call), then drops what it replaces.
    * Rejects when that fails or a rewrite is under way; the log is then as good as before.
    */
-  async rewrite(capture: () => RdbContent): Promise<void> {
+  async rewrite(capture: () => RdbContent, options: RewriteOptions = {}): Promise<void> {
     if (this.#rewriting) throw new Error('AOF: a rewrite is already under way');
     this.#rewriting = true;
     try {
       this.flush();
+      // What a failed write left to be written is in the content as well.
       const content = capture();
       const replaced = this.#manifest;
-      await this.#rotate();
-      await this.#replaceBase(content, replaced);
-      this.#outdated = false;
+      if (this.#apart) this.#restartApart();
+      else await this.#rotate();
+      await this.#replaceBase(content, replaced, options);
+      this.#gap = undefined;
       this.baseSize = this.size;
     } finally {
       this.#rewriting = false;
     }
   }
 
-  async #replaceBase(content: RdbContent, replaced: Manifest): Promise<void> {
-    const seq = (replaced.base?.seq ?? 0) + 1;
-    const base = { name: `${this.#folder.name}.${seq}.base.rdb`, seq };
-    await writeWholeSlowly(this.#folder.at(base.name), writeRdb(content));
-    const increments = this.#manifest.increments.slice(replaced.increments.length);
-    const history: LogFile[] = [...(replaced.base === undefined ? [] : [replaced.base]), ...replaced.increments];
+  async #replaceBase(content: RdbContent, replaced: Manifest, options: RewriteOptions): Promise<void> {
+    const rdb = this.#rdbBase();
+    const base = nextBase(this.#folder.name, this.#manifest, rdb);
+    await writeWholeSlowly(this.#folder.at(base.name), baseBytes(content, rdb, options.chunkBytes), options);
+    options.signal?.throwIfAborted();
+    const history = replacedBy(this.#manifest, replaced.increments);
+    const increments = this.#apart ? [this.#joinApart()] : this.#manifest.increments.slice(replaced.increments.length);
     const next = { base, increments, history };
     this.#folder.write(next);
+    this.#apart = false;
     this.#manifest = next;
-    this.#closedBytes = statSync(this.#folder.at(base.name)).size;
-    this.#manifest = this.#folder.sweep(next);
+    this.#closedBytes = sizeOf(this.#folder, base);
+    this.#manifest = this.#sweep(next);
+  }
+
+  #sweep(manifest: Manifest): Manifest {
+    if (this.#keepReplaced()) return manifest;
+    for (const { name } of manifest.history)
+      progress(this.#world, `Removing the history file ${name} in the background`);
+    return this.#folder.sweep(manifest);
+  }
+
+  // ---- the file beside the log
+
+  get #apartPath(): string {
+    return this.#folder.at(`temp-${this.#folder.name}.incr`);
+  }
+
+  #openApart(): number {
+    closeSync(openSync(this.#apartPath, 'w'));
+    const file = openSync(this.#apartPath, 'a');
+    this.#apart = true;
+    this.#length = 0;
+    this.#closedBytes = 0;
+    this.#db = -1;
+    return file;
+  }
+
+  /** What is in it is in the content that the rewrite writes, too. */
+  #restartApart(): void {
+    ftruncateSync(this.#file, 0);
+    this.#length = 0;
+    this.#torn = false;
+    this.#db = -1;
+  }
+
+  /** It becomes the first increment of the new log. */
+  #joinApart(): LogFile {
+    const seq = (this.#manifest.increments.at(-1)?.seq ?? 0) + 1;
+    const file = { name: `${this.#folder.name}.${seq}.incr.aof`, seq };
+    renameSync(this.#apartPath, this.#folder.at(file.name));
+    return file;
+  }
+
+  /** Before close(): what was written beside the log is of no use, and its place may be wanted at once. */
+  leave(): void {
+    if (this.#apart) rmSync(this.#apartPath, { force: true });
+    this.#apart = false;
   }
 
   /** Writes and syncs everything and closes the file. Call it once, and not during a rewrite. */
@@ -184,13 +289,12 @@ export class AppendLog {
   #write(): void {
     try {
       this.#mend();
-      const bytes = Buffer.from(this.#pending.join(''), 'latin1');
       this.#torn = true;
-      writeAll(this.#file, bytes);
+      for (const bytes of batches(this.#pending)) writeAll(this.#file, bytes);
       this.#torn = false;
-      this.#length += bytes.length;
+      this.#length += this.#pendingBytes;
     } catch (error) {
-      this.failure = error as Error;
+      this.#failure = error as Error;
       try {
         this.#mend();
       } catch {
@@ -198,7 +302,7 @@ export class AppendLog {
       }
       throw error;
     }
-    this.failure = undefined;
+    this.#failure = undefined;
     this.#pending = [];
     this.#pendingBytes = 0;
     this.#unsynced = true;
@@ -215,10 +319,10 @@ export class AppendLog {
     try {
       fdatasyncSync(this.#file);
     } catch (error) {
-      this.failure = error as Error;
+      this.#failure = error as Error;
       throw error;
     }
-    this.failure = undefined;
+    this.#failure = undefined;
     this.#unsynced = false;
     this.syncs++;
   }
@@ -231,11 +335,11 @@ export class AppendLog {
       fdatasync(this.#file, (error) => {
         this.#syncing = undefined;
         if (error === null) {
-          this.failure = undefined;
+          this.#failure = undefined;
           this.syncs++;
         } else {
           this.#unsynced = true;
-          this.failure = error;
+          this.#failure = error;
         }
         if (this.#unsynced) this.#timer ??= this.#world.after(syncMs, () => this.#syncSoon());
         resolve();
@@ -245,10 +349,12 @@ export class AppendLog {
 
   #begin(content: RdbContent): Manifest {
     this.#folder.make();
-    const base = { name: `${this.#folder.name}.1.base.rdb`, seq: 1 };
-    writeWhole(this.#folder.at(base.name), writeRdb(content));
-    this.#manifest = { ...emptyManifest, base };
-    return this.#manifest;
+    this.#manifest = emptyManifest;
+    const rdb = this.#rdbBase();
+    const base = nextBase(this.#folder.name, this.#manifest, rdb);
+    writeWhole(this.#folder.at(base.name), baseBytes(content, rdb));
+    progress(this.#world, `Creating AOF base file ${base.name} on server start`);
+    return { ...emptyManifest, base };
   }
 
   /** From here on writes go to a new increment; what is in the old one is on the disk. */
@@ -274,11 +380,35 @@ export class AppendLog {
     const next = { ...this.#manifest, increments: [...this.#manifest.increments, { name, seq }] };
     try {
       syncFolder(this.#folder.path);
-      if (!this.#outdated) this.#folder.write(next);
+      this.#folder.write(next);
     } catch (error) {
       closeSync(file);
       throw error;
     }
     return [next, file];
   }
+}
+
+function lengthOf(writes: readonly LoggedWrite[]): number {
+  let length = 0;
+  for (const { argv } of writes) for (const word of argv) length += word.length;
+  return length;
+}
+
+/** Bytes written at a time: texts are joined up to this, and longer ones go alone. */
+const batchBytes = 8 * 1024 * 1024;
+
+function* batches(texts: readonly string[]): Generator<Buffer> {
+  let joined: string[] = [];
+  let length = 0;
+  for (const text of texts) {
+    if (length > 0 && length + text.length > batchBytes) {
+      yield Buffer.from(joined.join(''), 'latin1');
+      joined = [];
+      length = 0;
+    }
+    joined.push(text);
+    length += text.length;
+  }
+  if (length > 0) yield Buffer.from(joined.join(''), 'latin1');
 }

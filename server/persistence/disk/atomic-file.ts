@@ -44,13 +44,30 @@ function replace(path: string, chunks: Iterable<Uint8Array>, sync: (file: number
   }
 }
 
+/** What accompanies a file that is written while other work goes on. */
+export interface SlowWriting {
+  /** Called between two chunks; a promise is waited for. */
+  readonly pause?: () => Promise<void> | undefined;
+  /** Ends the writing with the reason of its abort. */
+  readonly signal?: AbortSignal;
+}
+
 /** As writeWhole, but other work goes on between the chunks. */
-export async function writeWholeSlowly(path: string, chunks: Iterable<Uint8Array>): Promise<void> {
+export async function writeWholeSlowly(
+  path: string,
+  chunks: Iterable<Uint8Array>,
+  { pause, signal }: SlowWriting = {},
+): Promise<void> {
   const place = temporary(path);
   try {
     const file = await open(place, 'wx');
     try {
-      for (const chunk of chunks) await file.writeFile(chunk);
+      for (const chunk of chunks) {
+        signal?.throwIfAborted();
+        if (chunk.length > 0) await file.writeFile(chunk);
+        await pause?.();
+      }
+      signal?.throwIfAborted();
       await file.sync();
     } finally {
       await file.close();

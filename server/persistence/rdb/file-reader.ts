@@ -123,7 +123,7 @@ export class RdbReader {
     yield* this.#whole(rdbFooterLength);
     const told = this.#window.take(rdbFooterLength);
     if (told.some((byte) => byte !== 0) && !told.equals(sum)) {
-      throw new RdbError('its checksum does not fit its bytes', this.offset - rdbFooterLength);
+      throw new RdbError('CRC error: its checksum does not fit its bytes', this.offset - rdbFooterLength);
     }
   }
 

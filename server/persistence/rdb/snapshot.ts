@@ -6,7 +6,7 @@
 
 import type { Databases } from '../../keyspace/databases.ts';
 import { never, type Store } from '../../keyspace/store.ts';
-import { readChunks, writeWhole, writeWholeSlowly } from '../disk/atomic-file.ts';
+import { readChunks, type SlowWriting, writeWhole, writeWholeSlowly } from '../disk/atomic-file.ts';
 import type { RdbContent, RdbDatabase, RdbKey, RdbSink } from './file.ts';
 import { RdbReader, type RdbReaderOptions } from './file-reader.ts';
 import { writeRdb } from './file-writer.ts';
@@ -73,13 +73,22 @@ export function saveSnapshot(path: string, databases: Databases, facts: Snapshot
 }
 
 /** BGSAVE: the contents of the moment of the call, written while other work goes on. Rejects as saveSnapshot throws. */
-export async function saveSnapshotSlowly(path: string, databases: Databases, facts: SnapshotFacts): Promise<void> {
-  await writeWholeSlowly(path, writeRdb(capturedContent(databases, facts)));
+export async function saveSnapshotSlowly(
+  path: string,
+  databases: Databases,
+  facts: SnapshotFacts,
+  options: SlowWriting & { readonly chunkBytes?: number } = {},
+): Promise<void> {
+  const { chunkBytes } = options;
+  const content = capturedContent(databases, facts);
+  await writeWholeSlowly(path, writeRdb(content, chunkBytes === undefined ? {} : { chunkBytes }), options);
 }
 
 export interface LoadOptions extends Pick<RdbReaderOptions, 'maxValueBytes'> {
   /** Leave out keys whose deadline has passed, as a primary does. A replica keeps them. Default true. */
   readonly dropExpired?: boolean;
+  /** Called after each piece of the file with how many keys came of it; a promise is waited for. */
+  readonly pause?: (keys: number) => Promise<void> | undefined;
 }
 
 export interface LoadSummary {
@@ -132,8 +141,10 @@ export async function loadSnapshot(
   databases.clear();
   try {
     for await (const chunk of readChunks(path)) {
+      const before = summary.keys;
       reader.feed(chunk);
       if (reader.done) break;
+      await options.pause?.(summary.keys - before);
     }
     reader.end();
   } catch (error) {

@@ -3,7 +3,7 @@
 // those of Redis.
 
 /** What redis 7.0 writes, and this server. */
-export const rdbVersion = 10;
+export const rdbVersion: number = 10;
 
 const newestOfRedis = 12;
 const valkey = 80;

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { type Standalone, startStandalone } from '../../../server/embedded/standalone.ts';
 import { needRedisServer, type RealNode, startRealNode } from '../../kit/redis-server.ts';
+import { until } from '../../kit/until.ts';
 import { show, words } from './compare.ts';
 import { type Tagged, WirePeer } from './peers.ts';
 
@@ -106,14 +107,10 @@ const scripts: Record<string, string> = {
   `,
 };
 
-async function untilBlocked(peer: WirePeer, count: number): Promise<boolean> {
-  for (let tries = 0; tries < 400; tries += 1) {
-    const info = await peer.run(['INFO', 'clients']);
-    const text = typeof info === 'string' ? info : String((info as { of: string }).of);
-    if (text.includes(`blocked_clients:${count}\r\n`)) return true;
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-  return false;
+async function blockedClients(peer: WirePeer): Promise<number> {
+  const info = await peer.run(['INFO', 'clients']);
+  const text = typeof info === 'string' ? info : String((info as { of: string }).of);
+  return Number(/blocked_clients:(\d+)/.exec(text)?.[1]);
 }
 
 async function transcript(port: number, script: string, protocol: string): Promise<string[]> {
@@ -132,7 +129,6 @@ async function transcript(port: number, script: string, protocol: string): Promi
         continue;
       }
       await waiting.get(waiter);
-      const before = [...waiting.values()].length;
       let answered = false;
       const done = waiter.run(words(line.slice(3))).then((reply) => {
         answered = true;
@@ -141,7 +137,7 @@ async function transcript(port: number, script: string, protocol: string): Promi
       });
       waiting.set(waiter, done);
       // Either it waits now or it was answered already; both are told by the server.
-      await Promise.race([done, untilBlocked(main, answered ? before : waiting.size)]);
+      await until(`"${line}" waits`, async () => answered || (await blockedClients(main)) === waiting.size);
     }
     await Promise.all(waiting.values());
     return lines.sort();

@@ -179,6 +179,7 @@ export class DirectPeer implements Peer {
       onEvent: undefined,
       onReady: undefined,
       activeExpiry: false,
+      frozenAt: undefined,
     };
     this.store = new Store(0, host);
     for (const group of [coreCommands, ...groups]) this.#registry.add(group);

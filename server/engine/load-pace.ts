@@ -1,0 +1,19 @@
+// How quickly data is loaded: as quickly as it goes, or slowed down on purpose (`key-load-delay`), so that tests see a
+// node that is loading. Knows parameters and time.
+
+import type { Engine } from './engine.ts';
+
+/** Milliseconds to wait after so many keys. */
+export function loadDelayMs(engine: Engine, keys: number): number {
+  const microseconds = Number(engine.config.get('key-load-delay')) || 0;
+  return microseconds > 0 ? (keys * microseconds) / 1000 : 0;
+}
+
+/** To be awaited after so many keys; undefined: go on. */
+export function loadPause(engine: Engine, keys: number): Promise<void> | undefined {
+  const ms = loadDelayMs(engine, keys);
+  if (ms <= 0) return undefined;
+  return new Promise((resolve) => {
+    engine.world.after(ms, resolve, true);
+  });
+}

@@ -1,0 +1,386 @@
+// The scripts of one server: those that were loaded, and the one that runs.
+// Owns: the script cache, the Lua states (made when the first script comes), and the run under way.
+// Does not know: the words of EVAL and SCRIPT (commands), nor function libraries (libraries.ts).
+// Invariants: nothing is compiled twice; a script is atomic: while it runs, however long, no other command that changes
+// or reads data does, and what it changed leaves as one unit.
+
+import type { Timer } from '../../lib/base/world.ts';
+import { note } from '../../lib/base/world.ts';
+import { type Reply, ReplyError } from '../../lib/wire/reply.ts';
+import { aclCheck } from '../engine/acl-check.ts';
+import type { Client } from '../engine/client.ts';
+import { allTargets, type Engine } from '../engine/engine.ts';
+import { CountedError, Later, type Outcome } from '../engine/registry.ts';
+import { Interpreter, ScriptEnded } from './interpreter.ts';
+import { type ScriptHost, sha1 } from './redis-api.ts';
+import { type ScriptRun, ScriptRunner, type StartOptions } from './run.ts';
+import { readScript } from './shebang.ts';
+import type { LuaThreads, Progress } from './threads.ts';
+import { readReply } from './values.ts';
+import { LuaType } from './vm.ts';
+
+interface Script {
+  readonly text: string;
+  readonly flags: number;
+  /** In the state that it was compiled in. */
+  ref: number;
+}
+
+interface Running {
+  readonly run: ScriptRun;
+  readonly interpreter: Interpreter;
+  /** Undefined until it was suspended. */
+  settle: ((reply: Reply) => void) | undefined;
+  suspended: boolean;
+  killed: boolean;
+  /** When this part of it began: milliseconds of the world. */
+  since: number;
+  timer: Timer | undefined;
+}
+
+/** Milliseconds that a script over its time runs between two looks at other clients. */
+const slice = 10;
+
+const noScript = new ReplyError('NOSCRIPT No matching script. Please use EVAL.');
+const notBusy = new ReplyError('NOTBUSY No scripts in execution right now.');
+const fromMaster = new ReplyError(
+  'UNKILLABLE The busy script was sent by a master instance in the context of replication and cannot be killed.',
+);
+const hasWritten = new ReplyError(
+  'UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.',
+);
+const busyWithScript = new ReplyError(
+  'BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.',
+);
+const busyWithFunction = new ReplyError(
+  'BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.',
+);
+const killed = 'Script killed by user with SCRIPT KILL...';
+
+/** What a script is called with. */
+export interface ScriptCall extends StartOptions {
+  readonly args: readonly string[];
+}
+
+export class Scripts implements ScriptHost {
+  readonly runner: ScriptRunner;
+  readonly #engine: Engine;
+  readonly #scripts = new Map<string, Script>();
+  #interpreter: Interpreter | undefined;
+  #running: Running | undefined;
+  #bytes = 0;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+    this.runner = new ScriptRunner(engine);
+  }
+
+  /** Scripts in the cache, and the bytes of their texts. */
+  get size(): { readonly scripts: number; readonly bytes: number } {
+    return { scripts: this.#scripts.size, bytes: this.#bytes };
+  }
+
+  /** Bytes of the Lua state for EVAL. */
+  get memoryUsed(): number {
+    return this.#interpreter?.vm.memoryUsed ?? 0;
+  }
+
+  get current(): ScriptRun | undefined {
+    return this.#running?.run;
+  }
+
+  has(sum: string): boolean {
+    return this.#scripts.has(sum.toLowerCase());
+  }
+
+  /** The flags of a script that is known, or would be once it was sent; undefined: it cannot be said. */
+  flagsOf(sum: string | undefined, text: string | undefined): number | undefined {
+    const known = sum === undefined ? undefined : this.#scripts.get(sum.toLowerCase());
+    if (known !== undefined) return known.flags;
+    if (text === undefined || !text.startsWith('#!')) return undefined;
+    const source = readScript(text);
+    return source instanceof ReplyError ? undefined : source.flags;
+  }
+
+  /** Compiles a script unless it is known; gives its sum, or what is wrong with it. */
+  load(text: string): string | ReplyError {
+    const sum = sha1(text);
+    if (this.#scripts.has(sum)) return sum;
+    const source = readScript(text);
+    if (source instanceof ReplyError) return source;
+    const compiled = this.#ready().compile(source.code, '@user_script');
+    if ('error' in compiled) {
+      return new ReplyError(`ERR Error compiling script (new function): ${compiled.error}`);
+    }
+    this.#scripts.set(sum, { text, flags: source.flags, ref: compiled.ref });
+    this.#bytes += text.length;
+    return sum;
+  }
+
+  /** Forgets every script, and what the state for them holds. */
+  flush(): void {
+    this.#scripts.clear();
+    this.#bytes = 0;
+    this.#interpreter = undefined;
+  }
+
+  /** EVAL (`text` given) or EVALSHA. */
+  evaluate(caller: Client, sum: string, call: Omit<ScriptCall, 'name' | 'flags' | 'isEval'>): Outcome {
+    const script = this.#scripts.get(sum);
+    if (script === undefined) return noScript;
+    const options = { ...call, name: sum, flags: script.flags, isEval: true };
+    return this.execute(caller, options, this.#ready(), () => script.ref);
+  }
+
+  /** Runs a compiled function of an interpreter as a script. */
+  execute(caller: Client, call: ScriptCall, interpreter: Interpreter, ref: () => number): Outcome {
+    // A script that DEBUG lets call everything calls one.
+    if (this.#running !== undefined) return new ReplyError('ERR a script cannot run another one');
+    const run = this.runner.begin(caller, call);
+    if (run instanceof ReplyError) return run;
+    const running: Running = {
+      run,
+      interpreter,
+      settle: undefined,
+      suspended: false,
+      killed: false,
+      since: run.started,
+      timer: undefined,
+    };
+    this.#begin(running);
+    // Its commands tell their effects themselves.
+    caller.propagate();
+    const reply = this.#advance(running, () => interpreter.start(ref(), call.keys, call.args));
+    if (reply !== undefined) {
+      this.#end();
+      return reply;
+    }
+    return new Later((settle) => {
+      running.settle = settle;
+      return () => {
+        running.settle = undefined;
+      };
+    });
+  }
+
+  /** SCRIPT KILL and FUNCTION KILL: undefined when the script that runs will be ended. */
+  kill(forEval: boolean): ReplyError | undefined {
+    const running = this.#running;
+    if (running === undefined) return notBusy;
+    const { run } = running;
+    if (run.caller.primaryLink) return fromMaster;
+    if (run.wrote) return hasWritten;
+    if (forEval !== run.isEval) return run.isEval ? busyWithScript : busyWithFunction;
+    running.killed = true;
+    return undefined;
+  }
+
+  /** What FUNCTION STATS says of it. */
+  runDuration(): number {
+    return this.#running === undefined ? 0 : Math.floor(this.#engine.world.now() - this.#running.run.started);
+  }
+
+  /** The node stops. */
+  close(): void {
+    this.#running?.timer?.cancel();
+  }
+
+  // What the running script asks for.
+
+  get running(): boolean {
+    return this.#running !== undefined;
+  }
+
+  get protocol(): 2 | 3 {
+    return this.runner.client.protocol;
+  }
+
+  setProtocol(protocol: 2 | 3): void {
+    this.runner.client.protocol = protocol;
+  }
+
+  setTargets(targets: number): void {
+    this.#engine.effectTargets = targets;
+  }
+
+  call(argv: readonly string[]): Reply | undefined {
+    return this.runner.call(this.#running!.run, argv);
+  }
+
+  mayCall(argv: readonly string[]): boolean | undefined {
+    const command = this.#engine.registry.find(argv);
+    if (command instanceof ReplyError) return undefined;
+    const { user } = this.#running!.run.caller;
+    return !user.limited || aclCheck(user, command.row, argv) === undefined;
+  }
+
+  log(level: number, text: string): void {
+    const { world, config } = this.#engine;
+    const least = ['debug', 'verbose', 'notice', 'warning'].indexOf(config.get('loglevel'));
+    if (level < least) return;
+    if (level === 3) world.log(text);
+    else note(world, text);
+  }
+
+  /** Called every so often while Lua runs: looks at the clock. */
+  tick(state: number, threads: LuaThreads): void {
+    const running = this.#running;
+    if (running === undefined) return;
+    if (running.killed) throw new ScriptEnded(killed);
+    const threshold = this.#engine.config.number('busy-reply-threshold');
+    const now = this.#engine.world.now();
+    if (running.suspended ? now - running.since < slice : threshold <= 0 || now - running.since < threshold) return;
+    const first = !running.suspended;
+    if (this.#mayWait(running) && threads.suspend(state)) {
+      if (first) this.#noteSlow(running);
+      return;
+    }
+    // It cannot be left here, so that nobody could end it by hand.
+    if (threshold > 0 && now - running.since >= threshold && !running.run.wrote && !running.run.caller.primaryLink) {
+      throw new ScriptEnded(killed);
+    }
+  }
+
+  /** The error of the value on the top of a thread that failed; `position`: with the place in the script. */
+  static errorText(interpreter: Interpreter, state: number): { text: string; counted: boolean } {
+    const { vm } = interpreter;
+    if (vm.lua.lua_type(state, -1) !== LuaType.table) return { text: `ERR ${vm.describe(state, -1)}`, counted: false };
+    const text = vm.rawText(state, -1, 'err') ?? 'ERR unknown error';
+    vm.rawField(state, -1, 'ignore_error_stats_update');
+    const counted = vm.lua.lua_toboolean(state, -1) !== 0;
+    vm.pop(state, 1);
+    return { text, counted };
+  }
+
+  #ready(): Interpreter {
+    const old = this.#interpreter;
+    if (old !== undefined && !old.broken) return old;
+    const interpreter = new Interpreter({
+      forEval: true,
+      script: this,
+      onTick: (state, threads) => this.tick(state, threads),
+    });
+    this.#interpreter = interpreter;
+    // What the old state knew is compiled for the new one.
+    for (const script of this.#scripts.values()) {
+      const source = readScript(script.text);
+      if (source instanceof ReplyError) continue;
+      const compiled = interpreter.compile(source.code, '@user_script');
+      if ('ref' in compiled) script.ref = compiled.ref;
+    }
+    return interpreter;
+  }
+
+  #begin(running: Running): void {
+    const { databases } = this.#engine;
+    this.#running = running;
+    databases.freeze();
+  }
+
+  #end(): void {
+    const engine = this.#engine;
+    this.#running = undefined;
+    engine.effectTargets = allTargets;
+    engine.busy = undefined;
+    engine.databases.unfreeze();
+  }
+
+  /** Runs the script on; the reply, or undefined when it was suspended. */
+  #advance(running: Running, step: () => Progress): Reply | undefined {
+    const { interpreter } = running;
+    running.since = this.#engine.world.now();
+    let progress: Progress;
+    try {
+      progress = step();
+    } catch (error) {
+      return this.#broken(running, error);
+    }
+    if (progress === 'suspended') {
+      this.#suspend(running);
+      return undefined;
+    }
+    const state = interpreter.threads.outermost!;
+    let reply: Reply;
+    try {
+      reply = progress === 'done' ? this.#result(interpreter, state) : this.#failure(running, state);
+    } catch (error) {
+      interpreter.broken = true;
+      return this.#broken(running, error);
+    }
+    interpreter.end(progress);
+    return reply;
+  }
+
+  #result(interpreter: Interpreter, state: number): Reply {
+    // What it returns beyond the first value is nobody's.
+    interpreter.vm.lua.lua_settop(state, 1);
+    return readReply(interpreter.vm, state, this.protocol);
+  }
+
+  #failure(running: Running, state: number): ReplyError {
+    const { text, counted } = Scripts.errorText(running.interpreter, state);
+    return this.#error(running, state, text, counted);
+  }
+
+  /** With the place where it happened, and as one line. */
+  #error({ run, interpreter }: Running, state: number, text: string, counted: boolean): ReplyError {
+    const at = interpreter.vm.position(state);
+    const place = at === undefined ? '' : ` script: ${run.name}, on ${at.source}:${at.line}.`;
+    const message = `${text}${place}`.replace(/[\r\n]+$/, '').replace(/[\r\n]/g, ' ');
+    return counted ? new CountedError(message) : new ReplyError(message);
+  }
+
+  #broken(running: Running, error: unknown): ReplyError {
+    const { interpreter } = running;
+    if (error instanceof ScriptEnded) {
+      const reply = this.#killed(running);
+      interpreter.abandon();
+      return reply;
+    }
+    interpreter.abandon();
+    const deep = error instanceof RangeError;
+    if (!deep) this.#engine.world.log(`internal error: ${error instanceof Error ? error.stack : String(error)}`);
+    return new ReplyError(deep ? 'ERR stack overflow' : 'ERR internal error in a script');
+  }
+
+  #killed(running: Running): ReplyError {
+    this.#engine.world.log('Lua script killed by user with SCRIPT KILL.');
+    return this.#error(running, running.interpreter.threads.innermost!, `ERR ${killed}`, false);
+  }
+
+  /** Whether the client can be made to wait: not inside EXEC, nor what a master sent. */
+  #mayWait({ run }: Running): boolean {
+    return !run.caller.denyBlocking && !run.caller.primaryLink;
+  }
+
+  #noteSlow({ run }: Running): void {
+    const spent = Math.floor(this.#engine.world.now() - run.started);
+    const word = run.isEval ? 'SCRIPT KILL' : 'FUNCTION KILL';
+    this.#engine.world.log(
+      `Slow script detected: still in execution after ${spent} milliseconds. You can try killing the script using the ${word} command. Script name is: ${run.name}.`,
+    );
+  }
+
+  #suspend(running: Running): void {
+    const engine = this.#engine;
+    running.suspended = true;
+    engine.busy = running.run.isEval ? busyWithScript : busyWithFunction;
+    running.timer = engine.world.after(0, () => this.#continue(running), true);
+  }
+
+  #continue(running: Running): void {
+    const reply = running.killed ? this.#endNow(running) : this.#advance(running, () => running.interpreter.resume());
+    if (reply === undefined) return;
+    this.#end();
+    if (reply instanceof ReplyError && !(reply instanceof CountedError)) this.#engine.countError(reply);
+    // Its client may be gone; what it changed must leave all the same.
+    this.#engine.finish();
+    running.settle?.(reply);
+  }
+
+  #endNow(running: Running): ReplyError {
+    const reply = this.#killed(running);
+    running.interpreter.abandon();
+    return reply;
+  }
+}
