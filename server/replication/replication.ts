@@ -257,7 +257,7 @@ export class NodeReplication {
     if (!this.#history.kept || this.following) return;
     if (effects.length === 1) this.#primary.feed(effects);
     // The database is said before the transaction begins.
-    else this.#primary.feed([{ db: effects[0]!.db, argv: ['MULTI'] }, ...effects, mark('EXEC')]);
+    else if (effects.length > 1) this.#primary.feed([mark('MULTI', effects[0]!.db), ...effects, mark('EXEC', -1)]);
   }
 
   /** As EngineHooks.waitReplicas. */
@@ -369,6 +369,7 @@ export class NodeReplication {
   }
 }
 
-function mark(word: string): { readonly db: number; readonly argv: readonly string[] } {
-  return { db: -1, argv: [word] };
+/** `db`: of the first command within, which is selected before the transaction begins; -1: as it is. */
+function mark(word: string, db: number): { readonly db: number; readonly argv: readonly string[] } {
+  return { db, argv: [word] };
 }

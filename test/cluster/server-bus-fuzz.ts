@@ -1,6 +1,6 @@
 // Strangers at the bus port: random bytes and mutated packets, by the hundred thousand, against a running cluster.
 // Run as a script, any bad input of which there is a proof:
-//   node build/test/cluster/server-bus-fuzz.js [--kind packets|rdb|restore|psync|nodes|aof|scripts|acl|door|all]
+//   node build/test/cluster/server-bus-fuzz.js [--kind packets|rdb|restore|psync|nodes|aof|scripts|acl|door|tracking|all]
 //     [--runs 100000]
 //     [--seed 1] [--alone]
 // `--alone`: payloads of RESTORE and definitions of users are not given to redis-server, too, which takes a hundred
@@ -23,6 +23,7 @@ import { fuzzPsync } from '../fault/fuzz-psync.ts';
 import { fuzzRdb } from '../fault/fuzz-rdb.ts';
 import { fuzzRestore } from '../fault/fuzz-restore.ts';
 import { fuzzScripts } from '../fault/fuzz-scripts.ts';
+import { fuzzTracking } from '../fault/fuzz-tracking.ts';
 import { chanceFrom, mutated, vectors } from '../unit/server/bus/packet-kit.ts';
 
 export interface FuzzReport {
@@ -130,6 +131,7 @@ const others: Readonly<Record<string, Fuzz>> = {
   scripts: fuzzScripts,
   acl: fuzzAcl,
   door: fuzzDoor,
+  tracking: fuzzTracking,
 };
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -9,6 +9,7 @@ import { fuzzPsync } from './fuzz-psync.ts';
 import { fuzzRdb } from './fuzz-rdb.ts';
 import { fuzzRestore } from './fuzz-restore.ts';
 import { fuzzScripts } from './fuzz-scripts.ts';
+import { fuzzTracking } from './fuzz-tracking.ts';
 
 // A few of the inputs that `npm run proof:fuzz` tries by the hundred thousand. Each run throws at the first input that
 // does more than be taken or be refused with a reason.
@@ -27,6 +28,7 @@ describe('bad input', function () {
     ['scripts', fuzzScripts, 1500],
     ['definitions of users', (runs: number, chance: Chance) => fuzzAcl(runs, chance, false), 2000],
     ['requests of strangers', fuzzDoor, 2000],
+    ['options of CLIENT TRACKING', fuzzTracking, 2000],
   ] as const) {
     it(`${runs} spoiled ${what} are taken or refused with a reason, and memory is not taken on their word`, async () => {
       const report = await fuzz(runs, chanceFrom(7));
