@@ -10,15 +10,16 @@ import { fail, readAtLeast, readLong, sameWord, syntaxError } from '../keyspace/
 import { info } from './info.ts';
 
 function setConfig(engine: Engine, client: Client, argv: readonly string[]): Outcome {
-  if (argv.length % 2 !== 0) return new ReplyError("ERR wrong number of arguments for 'config|set' command");
+  if (argv.length % 2 !== 0) syntaxError();
   const pairs: [string, string][] = [];
   for (let at = 2; at < argv.length; at += 2) pairs.push([argv[at]!, argv[at + 1]!]);
   const names = pairs.map(([name]) => name.toLowerCase());
   const before = names.map((name): [string, string] => [name, engine.config.get(name)]);
-  const refused = engine.config.set(pairs, true, isEnabled(engine.config, client, 'enable-protected-configs'));
+  const unguarded = isEnabled(engine.config, client, 'enable-protected-configs');
+  const refused = engine.config.set(pairs, { quietly: true, unguarded });
   if (refused !== undefined) return new ReplyError(`ERR ${refused}`);
   const undo = ({ name, why }: RefusedParameter): ReplyError => {
-    for (const [each, value] of before) engine.config.put(each, value);
+    restore(engine, before);
     return new ReplyError(`ERR ${refusal(name, why)}`);
   };
   if (names.includes('dir')) {
@@ -47,6 +48,10 @@ function setConfig(engine: Engine, client: Client, argv: readonly string[]): Out
     );
     return () => undefined;
   });
+}
+
+function restore(engine: Engine, before: readonly (readonly [string, string])[]): void {
+  for (const [name, value] of before) engine.config.put(name, value);
 }
 
 /** Whether it says where or how the server listens. */
@@ -89,6 +94,7 @@ function resetStats(engine: Engine): Reply {
     command.rejected = 0;
     command.failed = 0;
     command.spent = 0;
+    command.histogram = undefined;
   }
   Object.assign(engine.stats, {
     connections: 0,
@@ -102,11 +108,13 @@ function resetStats(engine: Engine): Reply {
     output: 0,
   });
   engine.errorCodes.clear();
+  engine.memory.resetStats();
   engine.clientMemory.evicted = 0;
   engine.access.acl.resetCounts();
   engine.databases.hits = 0;
   engine.databases.misses = 0;
   engine.databases.expired = 0;
+  engine.databases.lazyFreed = 0;
   return OK;
 }
 
@@ -135,7 +143,6 @@ function replicaOf(engine: Engine, argv: readonly string[]): Reply {
 }
 
 const noConfigFile = new ReplyError('ERR The server is running without a config file');
-const noLatency = 'Latency monitoring is not available in this server.';
 
 export function serverCommands(engine: Engine): CommandGroup<Client> {
   return {
@@ -166,12 +173,5 @@ export function serverCommands(engine: Engine): CommandGroup<Client> {
       engine.slowLog.entries = [];
       return OK;
     },
-    'latency|latest': () => [],
-    'latency|history': () => [],
-    'latency|reset': () => 0,
-    'latency|histogram': () => new Map(),
-    'latency|doctor': () => new Verbatim(noLatency),
-    'memory|doctor': () => new Verbatim('No memory advice is given by this server.'),
-    'memory|purge': () => OK,
   };
 }

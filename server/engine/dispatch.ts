@@ -21,6 +21,10 @@ const noReplicas = new ReplyError('NOREPLICAS Not enough good replicas to write.
 const replicaRefusal = new ReplyError("ERR Replica can't interact with the keyspace");
 const readOnlyRefusal = new ReplyError(refusals.readOnly);
 
+/** What a client in a transaction may say even when memory is full: it ends the transaction. */
+const leavesMulti = new Set(['discard', 'quit', 'reset']);
+const outOfMemory = new ReplyError("OOM command not allowed when used memory > 'maxmemory'.");
+
 /** Words of a transaction that run at once instead of being queued. */
 const runsInMulti = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset']);
 const pubSubWords = new Set([
@@ -115,6 +119,7 @@ function check(engine: Engine, client: Client, row: CommandRow, argv: readonly s
     const refusal = route(engine, client, row, argv);
     if (refusal !== undefined) return refusal;
   }
+  if (engine.memory.limit > 0 && engine.memory.admit() === 'full' && takesMemory(row, transaction)) return outOfMemory;
   // PING too, so that who watches a node learns of it.
   if (engine.hooks.diskRefusal !== undefined && !engine.readOnly && (row.name === 'ping' || writes(row, transaction))) {
     const refusal = engine.hooks.diskRefusal();
@@ -143,6 +148,14 @@ function unready(engine: Engine, row: CommandRow, transaction: Transaction | und
   if (engine.loading && (flags & Flag.loading) === 0) return loading;
   if (engine.copying && (flags & (Flag.loading | Flag.stale)) === 0) return loading;
   return (flags & Flag.allowBusy) === 0 ? engine.busy : undefined;
+}
+
+/** Whether the call is refused when memory is full. Queues of transactions may not grow then either. */
+function takesMemory(row: CommandRow, transaction: Transaction | undefined): boolean {
+  if ((row.flags & Flag.denyoom) !== 0) return true;
+  if (transaction === undefined) return false;
+  if (row.name !== 'exec') return !leavesMulti.has(row.name);
+  return transaction.queue.some(({ command }) => (command.row.flags & Flag.denyoom) !== 0);
 }
 
 /** Whether the command, or for EXEC any command of its queue, writes. */

@@ -32,6 +32,8 @@ export interface NodeParts {
   readonly saving: Saving | undefined;
   /** Keeps the member's state, before anything that follows from it is told: the others build on it. */
   saveState(): void;
+  /** As EngineHooks.freezeFor. */
+  freezeFor(ms: number, done: () => void): () => void;
   close(): void;
 }
 
@@ -69,6 +71,9 @@ export function engineHooks(parts: NodeParts, cluster: boolean, configFile: Conf
     onAddressesSet: (names, done) => void parts.doors.rebind(names).then(done),
     configFile: () => configFile?.path ?? '',
     ...(configFile && { onConfigRewrite: () => configFile.rewrite(usersToKeep(parts.engine)) }),
+    replicationMemory: () => parts.replication.memory(),
+    persistenceMemory: () => ({ aofBuffer: parts.saving?.logBuffer ?? 0 }),
+    freezeFor: (ms, done) => parts.freezeFor(ms, done),
     onDirSet: (before) => moveTo(parts.engine.config, before),
     aclFile: () => aclFileOf(parts.engine),
     onShutdown: (how, done) => {

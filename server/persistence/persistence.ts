@@ -172,6 +172,32 @@ export class Saving {
     await this.#closeLog();
   }
 
+  /** Bytes that wait to be logged. */
+  get logBuffer(): number {
+    return this.#log?.waiting ?? 0;
+  }
+
+  /** DEBUG RELOAD: saves, unless the file is to be loaded as it is, and gives its path; undefined: saving failed. */
+  saveForReload(save: boolean): string | undefined {
+    return !save || this.#snapshots.now() ? this.#snapshots.path : undefined;
+  }
+
+  /** DEBUG LOADAOF: the log in place of what is in memory. Rejects as loadLog does. */
+  async reloadLog(): Promise<void> {
+    const { config, databases } = this.#engine;
+    this.flush();
+    this.loading = true;
+    try {
+      for (const store of databases.stores) store.clear();
+      const { sink: rdb } = loadSink(databases, { dropExpired: false });
+      const options = { databases: databases.stores.length, cutTail: config.flag('aof-load-truncated') };
+      await loadLog(this.#place, { rdb, onCommand: databaseApplier(this.#engine) }, options);
+      databases.dirty = 0;
+    } finally {
+      this.loading = false;
+    }
+  }
+
   words(): CommandGroup<Client> {
     return {
       save: (client) => {

@@ -230,6 +230,22 @@ export class NodeReplication {
     this.#history.drop();
   }
 
+  /** Bytes of the backlog, and of what waits to leave for replicas. */
+  memory(): { backlog: number; replicaBuffers: number } {
+    const replicaBuffers = this.#primary.replicas.reduce((sum, { waiting }) => sum + waiting, 0);
+    return { backlog: this.#history.backlog?.capacity ?? 0, replicaBuffers };
+  }
+
+  /** DEBUG REPLICATE: words that only the replicas run. */
+  replicate(argv: readonly string[]): void {
+    this.#primary.feed([{ db: -1, argv }]);
+  }
+
+  /** DEBUG CHANGE-REPL-ID: no replica goes on from where it is. */
+  changeId(): void {
+    this.#history.renew();
+  }
+
   /** What one command or transaction of a client did. */
   onEffects(effects: readonly Effect[]): void {
     if (!this.#history.kept || this.following) return;

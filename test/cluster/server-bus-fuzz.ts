@@ -1,6 +1,6 @@
 // Strangers at the bus port: random bytes and mutated packets, by the hundred thousand, against a running cluster.
 // Run as a script, any bad input of which there is a proof:
-//   node build/test/cluster/server-bus-fuzz.js [--kind packets|rdb|restore|psync|nodes|tracking|all] [--runs 100000]
+//   node build/test/cluster/server-bus-fuzz.js [--kind packets|rdb|restore|psync|nodes|scripts|tracking|all] [--runs 100000]
 //     [--seed 1] [--alone]
 // `--alone`: payloads of RESTORE are not given to redis-server, too, which takes a hundred times as long.
 // Ends with 1 when something is not what it was before, or an input did more than be taken or refused.
@@ -17,6 +17,7 @@ import { fuzzNodes } from '../fault/fuzz-nodes.ts';
 import { fuzzPsync } from '../fault/fuzz-psync.ts';
 import { fuzzRdb } from '../fault/fuzz-rdb.ts';
 import { fuzzRestore } from '../fault/fuzz-restore.ts';
+import { fuzzScripts } from '../fault/fuzz-scripts.ts';
 import { fuzzTracking } from '../fault/fuzz-tracking.ts';
 import { chanceFrom, mutated, vectors } from '../unit/server/bus/packet-kit.ts';
 
@@ -121,6 +122,7 @@ const others: Readonly<Record<string, Fuzz>> = {
   restore: fuzzRestore,
   psync: fuzzPsync,
   nodes: fuzzNodes,
+  scripts: fuzzScripts,
   tracking: fuzzTracking,
 };
 

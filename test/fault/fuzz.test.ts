@@ -5,6 +5,7 @@ import { fuzzNodes } from './fuzz-nodes.ts';
 import { fuzzPsync } from './fuzz-psync.ts';
 import { fuzzRdb } from './fuzz-rdb.ts';
 import { fuzzRestore } from './fuzz-restore.ts';
+import { fuzzScripts } from './fuzz-scripts.ts';
 import { fuzzTracking } from './fuzz-tracking.ts';
 
 // A few of the inputs that `npm run proof:fuzz` tries by the hundred thousand. Each run throws at the first input that
@@ -20,6 +21,7 @@ describe('bad input', function () {
     ['payloads of RESTORE', (runs: number, chance: Chance) => fuzzRestore(runs, chance, false), 800],
     ['answers, copies and streams of a master', fuzzPsync, 200],
     ['cluster configurations', fuzzNodes, 800],
+    ['scripts', fuzzScripts, 1500],
     ['options of CLIENT TRACKING', fuzzTracking, 2000],
   ] as const) {
     it(`${runs} spoiled ${what} are taken or refused with a reason, and memory is not taken on their word`, async () => {

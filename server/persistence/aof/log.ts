@@ -133,6 +133,11 @@ export class AppendLog {
   }
 
   /** Bytes of all files. */
+  /** Bytes that wait to be written. */
+  get waiting(): number {
+    return this.#pendingBytes;
+  }
+
   get size(): number {
     return this.#closedBytes + this.#length;
   }
