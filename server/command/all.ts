@@ -87,8 +87,8 @@ export function createEngine(options: EngineOptions): Engine {
   engine.add(latencyCommands(engine));
   engine.add(memoryCommands(engine));
   engine.add(oddCommands(engine));
-  engine.add(helpCommands);
   engine.add(commandCommands(engine));
+  engine.add(helpCommands);
   engine.add(debugCommands(engine));
   for (const group of dataCommands) engine.add(group);
   if (engine.clusterEnabled) engine.add(clusterSortCommands);

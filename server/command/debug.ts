@@ -7,7 +7,7 @@ import type { Engine } from '../engine/engine.ts';
 import { type CommandGroup, Later, type Outcome } from '../engine/registry.ts';
 import { fail, readLong } from '../keyspace/arguments.ts';
 import { fuzzGlob } from '../keyspace/glob-fuzz.ts';
-import { parseDouble } from '../keyspace/number.ts';
+import { parseDouble, parseLong } from '../keyspace/number.ts';
 import type { Store } from '../keyspace/store.ts';
 import { debugHelp } from './debug-help.ts';
 import { noSuchKey } from './expire.ts';
@@ -44,7 +44,7 @@ function sleep(engine: Engine, client: Client, text: string): Outcome {
 const mostKeys = 50_000_000;
 
 function readPositive(text: string): number {
-  const value = readLong(text);
+  const value = parseLong(text) ?? -1;
   return value < 0 ? fail('value is out of range, must be positive') : value;
 }
 

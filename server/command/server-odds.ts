@@ -14,12 +14,14 @@ const usual = { columns: 66, rows: 12 };
 /** Skyscrapers by night: `LOLWUT [VERSION n] [columns] [rows]`. */
 function lolwut(engine: Engine, argv: readonly string[]): Reply {
   let at = 1;
-  if (argv[at]?.toLowerCase() === 'version' && argv.length > 2) {
+  // Without a version whatever follows is passed over, as redis-server does.
+  const asked = argv[at]?.toLowerCase() === 'version' && argv.length > 2;
+  if (asked) {
     readLong(argv[at + 1]!);
     at += 2;
   }
   const size = (text: string | undefined, most: number, fallback: number): number =>
-    text === undefined ? fallback : Math.min(Math.max(1, readLong(text)), most);
+    text === undefined || !asked ? fallback : Math.min(Math.max(1, readLong(text)), most);
   const columns = size(argv[at], mostColumns, usual.columns);
   const rows = size(argv[at + 1], mostRows, usual.rows);
   return new Verbatim(`${skyline(engine, columns, rows)}\nRedis ver. ${serverVersion}\n`);

@@ -42,6 +42,8 @@ const pubSubWords = new Set([
 const replicates = new Set(['pfcount', 'publish', 'spublish']);
 /** May turn out to write; a script that declares what it does has a row of its own. */
 const runScripts = new Set(['eval', 'evalsha', 'fcall']);
+/** Codes of refusals that tell where a transaction belongs: EXEC answers them as they are. */
+const routing = new Set(['MOVED', 'ASK', 'TRYAGAIN', 'CROSSSLOT', 'CLUSTERDOWN']);
 const shardWords = new Set(['ssubscribe', 'sunsubscribe', 'spublish']);
 
 /** Runs one request of a client. `undefined`: nothing to send now (parked, or the command has sent its replies). */
@@ -210,10 +212,9 @@ function reject(engine: Engine, client: Client, command: Command<Client> | undef
   if (client.tracking?.caching === true) endCaching(client, command?.row);
   const transaction = client.transaction;
   let answer = refusal;
-  if (transaction !== undefined && command?.row.name === 'exec') {
+  if (command?.row.name === 'exec' && refusal instanceof ReplyError && !routing.has(refusal.code)) {
     client.discard();
-    const text = refusal instanceof ReplyError ? refusal.message.replace(/^ERR /, '') : '';
-    answer = new ReplyError(`EXECABORT Transaction discarded because of: ${text}`);
+    answer = new ReplyError(`EXECABORT Transaction discarded because of: ${refusal.message.replace(/^ERR /, '')}`);
   } else if (transaction !== undefined) transaction.aborted = true;
   if (answer instanceof ReplyError) engine.countError(answer);
   return answer;

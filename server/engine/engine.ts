@@ -252,6 +252,11 @@ export class Engine {
     });
     this.started = this.world.now();
     this.runId = randomId(this.world);
+    this.blocked.onRefused = (argv, refusal) => {
+      const command = this.registry.findTrusted(argv);
+      if (!(command instanceof ReplyError)) command.failed++;
+      this.countError(refusal);
+    };
     this.databases.onReady = (store, key) => this.blocked.ready(store, key);
     this.databases.onExpired = (store, key) => this.#collect(store.index, ['DEL', key]);
     this.access = new Access(this);

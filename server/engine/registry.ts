@@ -116,7 +116,8 @@ export class Registry<C extends Context> {
     if (lower === undefined) return unknownCommand(argv);
     if (this.#containers.has(lower)) return this.#findSub(lower, argv);
     const command = this.#byName.get(lower);
-    if (command === undefined) return unknownCommand(argv);
+    // A subcommand has no name of its own that a client may call.
+    if (command === undefined || lower.includes('|')) return unknownCommand(argv);
     if (this.#spellings.size < maxSpellings) this.#spellings.set(name, command);
     return command;
   }

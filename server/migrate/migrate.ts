@@ -6,7 +6,6 @@
 
 import { PeerLinkError } from '../../lib/connection/exchange.ts';
 import { OK, type Reply, ReplyError, Status } from '../../lib/wire/reply.ts';
-import { sameWord } from '../keyspace/arguments.ts';
 import { parseLong } from '../keyspace/number.ts';
 import { never, type Store } from '../keyspace/store.ts';
 import type { KeyLocks } from './key-locks.ts';
@@ -30,6 +29,18 @@ const notInteger = new ReplyError('ERR value is not an integer or out of range')
 const keyNotEmpty = new ReplyError(
   'ERR When using MIGRATE KEYS option, the key argument must be set to the empty string',
 );
+
+/** Where a call names a user or a password: not for MONITOR and the slow log to show. */
+export function secretsOf(argv: readonly string[]): number[] {
+  const found: number[] = [];
+  for (let at = 6; at < argv.length; at++) {
+    const word = argv[at]!.toUpperCase();
+    if (word === 'KEYS') break;
+    if (word === 'AUTH') found.push(++at);
+    else if (word === 'AUTH2') found.push(++at, ++at);
+  }
+  return found.filter((place) => place < argv.length);
+}
 
 /** `MIGRATE host port key|"" db timeout [COPY] [REPLACE] [AUTH pw] [AUTH2 user pw] [KEYS key ...]`. */
 export function readMigrate(argv: readonly string[]): MigrateRequest | ReplyError {
@@ -56,16 +67,6 @@ export function readMigrate(argv: readonly string[]): MigrateRequest | ReplyErro
   // As atoi and htons read it: what is no port refuses the connection.
   const port = Number(/^\s*[+-]?\d+/.exec(argv[2]!)?.[0] ?? 0) & 0xffff;
   return { host: argv[1]!, port, keys, db, timeout: timeout <= 0 ? 1000 : timeout, copy, replace, auth };
-}
-
-/** Where a call names a user or a password: not for MONITOR and the slow log to show. */
-export function secretsOf(argv: readonly string[]): number[] {
-  for (let at = 6; at < argv.length; at++) {
-    if (sameWord(argv[at], 'auth')) return [at + 1];
-    if (sameWord(argv[at], 'auth2')) return [at + 1, at + 2];
-    if (sameWord(argv[at], 'keys')) break;
-  }
-  return [];
 }
 
 const connectError = new ReplyError('IOERR error or timeout connecting to the client');
