@@ -428,8 +428,8 @@ export const clientScripts: Readonly<Record<string, string>> = {
     hello 3
     client setname x
     auth a b
-    migrate "" 1 k 0 1 auth secret
-    migrate "" 1 "" 0 1 copy auth2 user secret keys k
+    migrate "" 1 nokey 0 1 auth secret
+    migrate "" 1 "" 0 1 copy auth2 user secret keys nokey
     hello 2 auth default x
     debug set-active-expire 1
     lpush k 1

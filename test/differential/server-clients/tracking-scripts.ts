@@ -568,4 +568,160 @@ export const trackingScripts: Readonly<Record<string, string>> = {
     @3 eval "return redis.call('set', KEYS[1], 2)" 1 a
     ping
   `,
+  'reads in a queue that is given up': `
+    hello 3
+    client tracking on
+    multi
+    get a
+    discard
+    @3 set a 1
+    watch a
+    @3 set a 2
+    multi
+    get a
+    exec
+    @3 set a 3
+    multi
+    get
+    get a
+    exec
+    @3 set a 4
+    ping
+  `,
+  'tracking changed inside a transaction': `
+    hello 3
+    multi
+    client tracking on
+    get a
+    client tracking off
+    exec
+    @3 set a 1
+    multi
+    client tracking on bcast
+    set a 2
+    exec
+    ping
+    @3 set b 1
+    client tracking off
+    multi
+    client tracking on optout
+    client caching no
+    get a
+    get b
+    exec
+    @3 mset a 5 b 5
+    get a
+    @3 set a 6
+    ping
+  `,
+  'a redirect to itself, in a chain and in a circle': `
+    hello 3
+    @1 hello 3
+    @2 hello 3
+    client tracking on redirect $id0
+    client getredir
+    get a
+    @3 set a 1
+    client tracking on redirect $id1
+    @1 client tracking on redirect $id2
+    @2 client tracking on redirect $id0
+    get a
+    @3 set a 2
+    @1 get a
+    @3 set a 3
+    @1 set a 4
+    get a
+    @1 set a 5
+    @2 ping
+    @1 ping
+    ping
+  `,
+  'a target that changes what it is': `
+    hello 3
+    client tracking on bcast redirect $id1
+    @3 set a 1
+    @1 subscribe __redis__:invalidate
+    @3 set a 2
+    @1 reset
+    @3 set a 3
+    @1 hello 3
+    @3 set a 4
+    @1 ping
+    @1 multi
+    @3 set a 5
+    @1 exec
+    ~@1 blpop q 0
+    @3 set a 6
+    @3 rpush q 1
+    @1 ping
+    ping
+  `,
+  'keys of odd bytes, and long ones': `
+    hello 3
+    client tracking on
+    get ""
+    @3 set "" 1
+    get "\\x00\\xff\\r\\n"
+    @3 set "\\x00\\xff\\r\\n" 1
+    client tracking off
+    client tracking on bcast prefix "\\x00" prefix "\\xff"
+    @3 mset "\\x00\\xff" 1 "\\xfe" 1 "\\xff" 1
+    client trackinginfo
+    ping
+  `,
+  'commands that touch keys in odd ways': `
+    hello 3
+    client tracking on bcast
+    @3 rpush l 3 1 2
+    @3 sort l store s
+    @3 sort nothing store s
+    @3 zadd z 1 a 2 b
+    @3 zrangestore z2 z 0 -1
+    @3 zrangestore z2 z 9 9
+    @3 bitop or d l2 l2
+    @3 setrange nothing 0 ""
+    @3 append e ""
+    @3 pfadd p
+    @3 pfcount p
+    @3 pfcount p
+    @3 geoadd g 1 1 a
+    @3 geosearchstore g2 g fromlonlat 1 1 byradius 1 km
+    @3 xadd x 1-1 f v
+    @3 xgroup create x gr 0
+    @3 xreadgroup group gr c streams x >
+    @3 xack x gr 1-1
+    @3 xadd x nomkstream maxlen 0 2-1 f v
+    @3 lmpop 1 l left count 9
+    @3 spop nothing
+    @3 smove a b c
+    @3 copy z z3
+    @3 renamenx z z3
+    @3 hincrbyfloat h f 1.5
+    @3 incrbyfloat n 0
+    @3 getex n persist
+    @3 getex n ex 100
+    @3 getdel n
+    @3 msetnx n 1 z 1
+    @3 touch z
+    @3 unlink z z2
+    @3 restore r 0 "garbage"
+    @3 flushdb async
+    ping
+  `,
+  'a flood of changes in one transaction': `
+    hello 3
+    client tracking on bcast prefix k
+    @1 hello 3
+    @1 client tracking on
+    @1 mget k1 k2 k3
+    @3 multi
+    @3 mset k1 1 k2 2 k3 3
+    @3 del k1 k2
+    @3 set other 1
+    @3 flushall
+    @3 set k3 1
+    @3 exec
+    @1 ping
+    ping
+  `,
 };
