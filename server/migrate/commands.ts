@@ -21,6 +21,7 @@ export function moveWords(engine: Engine, locks: KeyLocks, links: LinkCache): Co
     return reply;
   };
   const start = (client: Client, argv: readonly string[], held: MigrateHost['locks']): Reply | Promise<Reply> => {
+    client.redact(argv, ...secretsOf(argv));
     const request = readMigrate(argv);
     if (request instanceof ReplyError) return request;
     const { store } = client;
@@ -28,7 +29,6 @@ export function moveWords(engine: Engine, locks: KeyLocks, links: LinkCache): Co
     return migrate(store, request, { locks: held, links, asking: engine.clusterEnabled, propagate }) ?? noKey;
   };
   const migrateWord: Handler<Client> = (client, argv) => {
-    client.redact(argv, ...secretsOf(argv));
     const exchange = start(client, argv, locks);
     if (!(exchange instanceof Promise)) return exchange;
     return new Later((settle) => {

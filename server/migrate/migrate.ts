@@ -6,6 +6,7 @@
 
 import { PeerLinkError } from '../../lib/connection/exchange.ts';
 import { OK, type Reply, ReplyError, Status } from '../../lib/wire/reply.ts';
+import { sameWord } from '../keyspace/arguments.ts';
 import { parseLong } from '../keyspace/number.ts';
 import { never, type Store } from '../keyspace/store.ts';
 import type { KeyLocks } from './key-locks.ts';
@@ -30,7 +31,7 @@ const keyNotEmpty = new ReplyError(
   'ERR When using MIGRATE KEYS option, the key argument must be set to the empty string',
 );
 
-/** Where the words of AUTH and AUTH2 are. */
+/** Where a call names a user or a password: not for MONITOR and the slow log to show. */
 export function secretsOf(argv: readonly string[]): number[] {
   const found: number[] = [];
   for (let at = 6; at < argv.length; at++) {
@@ -39,7 +40,7 @@ export function secretsOf(argv: readonly string[]): number[] {
     if (word === 'AUTH') found.push(++at);
     else if (word === 'AUTH2') found.push(++at, ++at);
   }
-  return found;
+  return found.filter((place) => place < argv.length);
 }
 
 /** `MIGRATE host port key|"" db timeout [COPY] [REPLACE] [AUTH pw] [AUTH2 user pw] [KEYS key ...]`. */
