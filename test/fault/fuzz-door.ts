@@ -55,7 +55,7 @@ const samples: readonly Buffer[] = [
 ];
 
 /** Replies that a stranger may get; all else was let in. */
-const harmless = /^(?:-(?:NOAUTH|WRONGPASS|NOPROTO|ERR) |\+OK$|\+RESET$)/;
+const harmless = /^(?:-(?:NOAUTH|WRONGPASS|NOPROTO|EXECABORT|ERR) |\+OK$|\+RESET$)/;
 
 export async function fuzzDoor(runs: number, chance: Chance): Promise<InputReport> {
   const report = newReport('door', runs);
