@@ -47,9 +47,13 @@ function shutdownLines(engine: Engine): Lines {
 
 function clientLines(engine: Engine): Lines {
   let blocked = 0;
-  for (const client of engine.clients.values()) if (client.parking !== undefined) blocked++;
+  let replicas = 0;
+  for (const client of engine.clients.values()) {
+    if (client.parking !== undefined) blocked++;
+    if (client.replicaLink) replicas++;
+  }
   return [
-    `connected_clients:${engine.clients.size}`,
+    `connected_clients:${engine.clients.size - replicas}`,
     'cluster_connections:0',
     `maxclients:${engine.config.get('maxclients')}`,
     'client_recent_max_input_buffer:0',

@@ -4,10 +4,10 @@
 
 import { Flag } from '../../lib/command/flags.ts';
 import { keyIndexesOf } from '../../lib/command/keys.ts';
-import type { CommandRow } from '../../lib/command/table.ts';
+import { type CommandRow, commandOf } from '../../lib/command/table.ts';
 import { QUEUED, type Reply, ReplyError, refusals } from '../../lib/wire/reply.ts';
 import type { GuardRequest } from '../cluster/guard.ts';
-import type { Client, Transaction } from './client.ts';
+import type { Client, Queued, Transaction } from './client.ts';
 import type { Engine } from './engine.ts';
 import { notOffered } from './guarded.ts';
 import { feedMonitors } from './monitor.ts';
@@ -38,8 +38,12 @@ const pubSubWords = new Set([
   'quit',
   'reset',
 ]);
-/** Reads that leave a trace at the replicas, and what may turn out to write. */
-const replicates = new Set(['pfcount', 'publish', 'spublish', 'eval', 'evalsha', 'fcall']);
+/** Leave a trace at the replicas though they are no writes. */
+const replicates = new Set(['pfcount', 'publish', 'spublish']);
+/** May turn out to write; a script that declares what it does has a row of its own. */
+const runScripts = new Set(['eval', 'evalsha', 'fcall']);
+/** Codes of refusals that tell where a transaction belongs: EXEC answers them as they are. */
+const routing = new Set(['MOVED', 'ASK', 'TRYAGAIN', 'CROSSSLOT', 'CLUSTERDOWN']);
 const shardWords = new Set(['ssubscribe', 'sunsubscribe', 'spublish']);
 
 /** Runs one request of a client. `undefined`: nothing to send now (parked, or the command has sent its replies). */
@@ -62,7 +66,7 @@ export function execute(engine: Engine, client: Client, argv: readonly string[])
   if (engine.pauses.kind !== undefined && mustWait(engine, client, row)) return postpone(engine, client, argv);
   let reply: Reply | undefined;
   if (client.transaction !== undefined && !runsInMulti.has(row.name)) {
-    reply = enqueue(client.transaction, command, argv);
+    reply = enqueue(client.transaction, { command, argv }, row);
   } else {
     engine.tracking.enter(client);
     reply = engine.run(client, command, argv);
@@ -89,13 +93,12 @@ export function apply(engine: Engine, client: Client, argv: readonly string[]): 
   return reply;
 }
 
-function enqueue(transaction: Transaction, command: Command<Client>, argv: readonly string[]): Reply {
-  const { flags, name } = command.row;
-  transaction.queue.push({ command, argv });
-  transaction.anyFlags |= flags;
-  transaction.allFlags &= flags;
-  if (replicates.has(name)) transaction.replicates = true;
-  for (const word of argv) transaction.bytes += word.length;
+function enqueue(transaction: Transaction, queued: Queued, row: CommandRow): Reply {
+  transaction.queue.push(queued);
+  transaction.anyFlags |= row.flags;
+  transaction.allFlags &= row.flags;
+  if (mayReplicate(row, undefined)) transaction.replicates = true;
+  for (const word of queued.argv) transaction.bytes += word.length;
   return QUEUED;
 }
 
@@ -209,10 +212,9 @@ function reject(engine: Engine, client: Client, command: Command<Client> | undef
   if (client.tracking?.caching === true) endCaching(client, command?.row);
   const transaction = client.transaction;
   let answer = refusal;
-  if (transaction !== undefined && command?.row.name === 'exec') {
+  if (command?.row.name === 'exec' && refusal instanceof ReplyError && !routing.has(refusal.code)) {
     client.discard();
-    const text = refusal instanceof ReplyError ? refusal.message.replace(/^ERR /, '') : '';
-    answer = new ReplyError(`EXECABORT Transaction discarded because of: ${text}`);
+    answer = new ReplyError(`EXECABORT Transaction discarded because of: ${refusal.message.replace(/^ERR /, '')}`);
   } else if (transaction !== undefined) transaction.aborted = true;
   if (answer instanceof ReplyError) engine.countError(answer);
   return answer;
@@ -227,6 +229,7 @@ function mustWait(engine: Engine, client: Client, row: CommandRow): boolean {
 /** Whether the command, or for EXEC any command of its queue, can say something to the replicas. */
 function mayReplicate(row: CommandRow, transaction: Transaction | undefined): boolean {
   if (writes(row, transaction) || replicates.has(row.name)) return true;
+  if (runScripts.has(row.name)) return row === commandOf(row.name);
   return row.name === 'exec' && transaction !== undefined && transaction.replicates;
 }
 

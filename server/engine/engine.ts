@@ -145,6 +145,9 @@ export interface Stats {
   output: number;
 }
 
+/** What they read, their scripts read: with those that read nothing, no key is remembered. */
+const readsByScript = new Set(['eval_ro', 'evalsha_ro', 'fcall_ro']);
+
 /** How often keys above tracking-table-max-keys are let go while no command comes. */
 const trackingLimitMs = 100;
 
@@ -321,7 +324,11 @@ export class Engine {
     if (spent >= this.#slowMs) this.#noteSlow(client, command, shown, spent);
     if (this.monitors.size > 0 && !this.loading) feedMonitors(this.monitors, client, command.row, shown);
     this.#collectChanges(client, argv, dirty);
-    if (client.tracking !== undefined && (command.row.flags & Flag.readonly) !== 0) {
+    if (
+      client.tracking !== undefined &&
+      (command.row.flags & Flag.readonly) !== 0 &&
+      !readsByScript.has(command.row.name)
+    ) {
       this.tracking.remember(
         client,
         keyIndexesOf(command.row, argv).map((at) => argv[at]!),

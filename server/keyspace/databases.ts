@@ -3,6 +3,8 @@
 import type { Timer, World } from '../../lib/base/world.ts';
 import { AccessClock } from './access-clock.ts';
 import { defaultLimits, type EncodingLimits } from './encoding.ts';
+import type { Entry } from './entry.ts';
+import { HeldEntries } from './held-entries.ts';
 import { type EventKind, type ExpiryMode, Store, type StoreHost } from './store.ts';
 
 /** Keys deleted at most in one background step, so that a mass of deadlines does not hold up the loop. */
@@ -26,6 +28,8 @@ export class Databases implements StoreHost {
   onTouched: ((key: string, byItself: boolean) => void) | undefined = undefined;
   /** Called once when databases are emptied, however many. */
   onEmptied: (() => void) | undefined = undefined;
+  onTouch: ((entry: Entry) => void) | undefined = undefined;
+  readonly #held = new Set<HeldEntries>();
   activeExpiry = true;
   frozenAt: number | undefined = undefined;
   skipChecksums = false;
@@ -43,6 +47,26 @@ export class Databases implements StoreHost {
       stores.push(new Store(index, this, options.indexSlots ?? false));
     }
     this.stores = stores;
+  }
+
+  /** All entries as they are now, until they are released. */
+  hold(): { readonly entries: HeldEntries; release(): void } {
+    const entries = new HeldEntries(this.stores);
+    this.#held.add(entries);
+    this.#watchTouches();
+    const release = (): void => {
+      this.#held.delete(entries);
+      this.#watchTouches();
+    };
+    return { entries, release };
+  }
+
+  #watchTouches(): void {
+    const held = [...this.#held];
+    const touch = (entry: Entry): void => {
+      for (const each of held) each.touch(entry);
+    };
+    this.onTouch = held.length === 0 ? undefined : touch;
   }
 
   /** Estimated bytes of all keys. */

@@ -53,6 +53,8 @@ export interface StoreHost {
   onReady: ((store: Store, key: string) => void) | undefined;
   /** Called for each key that changed, `byItself` when it ran out; undefined: nobody caches keys. */
   onTouched?: ((key: string, byItself: boolean) => void) | undefined;
+  /** Called before an entry is handed out, while entries are held. */
+  onTouch?: ((entry: Entry) => void) | undefined;
   /** False: deadlines are kept but nothing is deleted in the background. */
   activeExpiry: boolean;
   /** Checksums of payloads and files are not looked at: for tests with damaged ones. */
@@ -118,6 +120,7 @@ export class Store {
   peek(key: string): Entry | undefined {
     const entry = this.#map.get(key);
     this.#last = entry;
+    if (this.host.onTouch !== undefined && entry !== undefined) this.host.onTouch(entry);
     if (entry === undefined || entry.expireAt === never) return entry;
     return this.#isDue(entry) ? this.#meetDue(entry) : entry;
   }
@@ -311,6 +314,11 @@ export class Store {
   }
 
   // ---- walking
+
+  /** Every entry there is now, past its deadline or not. */
+  all(): readonly Entry[] {
+    return this.#dense.slice();
+  }
 
   /** Every live key, in no order. The store must not be changed while it runs. */
   *entries(): Generator<Entry> {

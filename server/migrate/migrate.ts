@@ -6,6 +6,7 @@
 
 import { PeerLinkError } from '../../lib/connection/exchange.ts';
 import { OK, type Reply, ReplyError, Status } from '../../lib/wire/reply.ts';
+import { sameWord } from '../keyspace/arguments.ts';
 import { parseLong } from '../keyspace/number.ts';
 import { never, type Store } from '../keyspace/store.ts';
 import type { KeyLocks } from './key-locks.ts';
@@ -29,6 +30,18 @@ const notInteger = new ReplyError('ERR value is not an integer or out of range')
 const keyNotEmpty = new ReplyError(
   'ERR When using MIGRATE KEYS option, the key argument must be set to the empty string',
 );
+
+/** Where a call names a user or a password: not for MONITOR and the slow log to show. */
+export function secretsOf(argv: readonly string[]): number[] {
+  const found: number[] = [];
+  for (let at = 6; at < argv.length; at++) {
+    const word = argv[at]!.toUpperCase();
+    if (word === 'KEYS') break;
+    if (word === 'AUTH') found.push(++at);
+    else if (word === 'AUTH2') found.push(++at, ++at);
+  }
+  return found.filter((place) => place < argv.length);
+}
 
 /** `MIGRATE host port key|"" db timeout [COPY] [REPLACE] [AUTH pw] [AUTH2 user pw] [KEYS key ...]`. */
 export function readMigrate(argv: readonly string[]): MigrateRequest | ReplyError {

@@ -66,7 +66,7 @@ export function engineHooks(parts: NodeParts, cluster: boolean, configFile: Conf
     diskRefusal: () => parts.saving?.refusal(),
     onFlushAll: () => parts.saving?.flushed(),
     shutdownMs: () => parts.shutdown.remainingMs,
-    persistenceInfo: () => parts.saving?.info(),
+    persistenceInfo: () => parts.saving?.info(parts.replication.copying),
     onLogSet: () => parts.saving?.followParameter(),
     onAddressesSet: (names, done) => void parts.doors.rebind(names).then(done),
     configFile: () => configFile?.path ?? '',

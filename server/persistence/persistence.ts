@@ -29,7 +29,8 @@ const saveBlocked = new ReplyError(
   "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a BGSAVE whenever possible.",
 );
 const notTurnedOn = 'Unable to turn on AOF. Check server logs.';
-const saveFailed = new ReplyError('ERR the snapshot could not be written, see the log');
+/** Its text is empty, as that of redis-server: the log says why. */
+const saveFailed = new ReplyError('ERR');
 const saveStarted = new Status('Background saving started');
 const saveScheduled = new Status('Background saving scheduled');
 const rewriteScheduled = new Status('Background append only file rewriting scheduled');
@@ -159,9 +160,11 @@ export class Saving {
     return this.#snapshots.now();
   }
 
-  /** The lines of INFO persistence. */
-  info(): string[] {
-    return persistenceLines(this.#engine, this.#facts());
+  /** The lines of INFO persistence. `copying`: a snapshot is on its way to replicas, which counts as one. */
+  info(copying = false): string[] {
+    const facts = this.#facts();
+    const running = facts.snapshots.running || copying;
+    return persistenceLines(this.#engine, { ...facts, snapshots: { ...facts.snapshots, running } });
   }
 
   /** Ends background work and puts the log in order. */

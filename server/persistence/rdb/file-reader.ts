@@ -87,7 +87,7 @@ export class RdbReader {
   /** Says that no more bytes come. Throws an RdbError when the file was not whole. */
   end(): void {
     if (this.#failure !== undefined) throw this.#failure;
-    if (!this.done) throw new RdbError('the file is cut short', this.#fed);
+    if (!this.done) throw new RdbError('Short read or OOM loading DB: the file is cut short', this.#fed);
   }
 
   *#read(): Measuring {

@@ -29,9 +29,18 @@ function liveContent(databases: Databases, facts: SnapshotFacts): RdbContent {
   return content(databases, facts, (store) => liveKeys(store));
 }
 
-/** The contents as they are now, to be written in any amount of time: values that can change are copied. */
+/** The contents as they are now, to be written in any amount of time, and then released. */
 export function capturedContent(databases: Databases, facts: SnapshotFacts): RdbContent {
-  return content(databases, facts, (store) => capturedKeys(store));
+  const { entries, release } = databases.hold();
+  const keysOf = (store: Store): Iterable<RdbKey> => ({
+    *[Symbol.iterator]() {
+      for (const entry of entries.of(store)) {
+        const { value, expireAt } = entries.read(entry);
+        yield { key: entry.key, value: toPortable(value), expireAt };
+      }
+    },
+  });
+  return { ...content(databases, facts, keysOf), release };
 }
 
 function content(databases: Databases, facts: SnapshotFacts, keysOf: (store: Store) => Iterable<RdbKey>): RdbContent {
@@ -50,21 +59,9 @@ function content(databases: Databases, facts: SnapshotFacts, keysOf: (store: Sto
   return { aux, functions: facts.functions ?? [], databases: parts };
 }
 
+/** Keys past their deadline too: whoever loads them counts what he leaves out. */
 function* liveKeys(store: Store): Generator<RdbKey> {
-  for (const { key, value, expireAt } of store.entries()) yield { key, value: toPortable(value), expireAt };
-}
-
-function capturedKeys(store: Store): Iterable<RdbKey> {
-  const held = Array.from(store.entries(), ({ key, value, expireAt }) => ({
-    key,
-    value: typeof value === 'string' ? value : value.clone(),
-    expireAt,
-  }));
-  return {
-    *[Symbol.iterator]() {
-      for (const { key, value, expireAt } of held) yield { key, value: toPortable(value), expireAt };
-    },
-  };
+  for (const { key, value, expireAt } of store.all()) yield { key, value: toPortable(value), expireAt };
 }
 
 /** SAVE: writes the whole file before it returns. Throws what the file system says; the file of before then stays. */
@@ -81,7 +78,11 @@ export async function saveSnapshotSlowly(
 ): Promise<void> {
   const { chunkBytes } = options;
   const content = capturedContent(databases, facts);
-  await writeWholeSlowly(path, writeRdb(content, chunkBytes === undefined ? {} : { chunkBytes }), options);
+  try {
+    await writeWholeSlowly(path, writeRdb(content, chunkBytes === undefined ? {} : { chunkBytes }), options);
+  } finally {
+    content.release?.();
+  }
 }
 
 export interface LoadOptions extends Pick<RdbReaderOptions, 'maxValueBytes'> {
