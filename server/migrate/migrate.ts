@@ -6,7 +6,6 @@
 
 import { PeerLinkError } from '../../lib/connection/exchange.ts';
 import { OK, type Reply, ReplyError, Status } from '../../lib/wire/reply.ts';
-import { sameWord } from '../keyspace/arguments.ts';
 import { parseLong } from '../keyspace/number.ts';
 import { never, type Store } from '../keyspace/store.ts';
 import type { KeyLocks } from './key-locks.ts';
