@@ -190,6 +190,13 @@ function swap(engine: Engine, argv: readonly string[]): Reply {
   return OK;
 }
 
+/** Keys that a walk finds to have run out are deleted one by one, unless the walk is part of a transaction. */
+function apart(engine: Engine, client: Client, walk: () => Reply): Reply {
+  const reply = walk();
+  if (!client.denyBlocking) engine.finishApart();
+  return reply;
+}
+
 export function keyCommands(engine: Engine): CommandGroup<Client> {
   return {
     del: (ctx, argv) => remove(ctx, argv, engine.config.flag('lazyfree-lazy-user-del')),
@@ -204,9 +211,9 @@ export function keyCommands(engine: Engine): CommandGroup<Client> {
     renamenx: (ctx, argv) => rename(ctx, argv, true),
     copy: (client, argv) => copy(engine, client, argv),
     move: (client, argv) => move(engine, client, argv),
-    randomkey: (ctx) => ctx.store.random()?.key ?? null,
+    randomkey: (client) => apart(engine, client, () => client.store.random()?.key ?? null),
     keys,
-    scan,
+    scan: (client, argv) => apart(engine, client, () => scan(client, argv)),
     dbsize: (ctx) => ctx.store.size,
     flushdb: (client, argv) => flush(engine, client, argv, [client.store]),
     flushall: (client, argv) => flush(engine, client, argv, engine.databases.stores),

@@ -38,7 +38,7 @@ export class DebugWords {
 /** The reply of HELP: a headline, then each form with its explanation indented below, then HELP itself. */
 export function helpReply(container: string, lines: readonly (readonly [form: string, ...text: string[]])[]): Reply {
   const head = `${container.toUpperCase()} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:`;
-  const own = ['HELP', 'Print this help.'] as const;
+  const own = ['HELP', 'Prints this help.'] as const;
   const printed = [...lines, own].flatMap(([form, ...text]) => [form, ...text.map((line) => `    ${line}`)]);
   return [head, ...printed].map((line) => new Status(line));
 }

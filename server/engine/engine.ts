@@ -321,7 +321,8 @@ export class Engine {
     client.shown = undefined;
     command.spent += spent;
     if (this.#tracksLatency) noteLatency(command, spent);
-    if (spent >= this.#slowMs) this.#noteSlow(client, command, shown, spent);
+    // A call that waits is noted when it is answered.
+    if (spent >= this.#slowMs && !(outcome instanceof Blocked)) this.#noteSlow(client, command, shown, spent);
     if (this.monitors.size > 0 && !this.loading) feedMonitors(this.monitors, client, command.row, shown);
     this.#collectChanges(client, argv, dirty);
     if (
@@ -376,6 +377,7 @@ export class Engine {
       this.tracking.enter(outer);
       this.#collectChanges(client, argv, dirty);
       this.#flush();
+      if (reply !== undefined) this.#noteWaited(client, argv);
       return reply;
     });
   }
@@ -392,9 +394,24 @@ export class Engine {
     }
   }
 
+  /** Sends on what was collected, each effect on its own: keys that ran out on the way are no transaction. */
+  finishApart(): void {
+    const effects = this.#effects;
+    this.#effects = [];
+    for (const effect of effects) this.hooks.onEffects?.([effect]);
+  }
+
   /** Replicates words that no client sent: what a settled `Later` or the node itself did to the keys. */
   effect(store: Store, ...effects: (readonly string[])[]): void {
     for (const argv of effects) this.#collect(store.index, argv);
+  }
+
+  /** A call that waited for keys is as long as its waiting. */
+  #noteWaited(client: Client, argv: readonly string[]): void {
+    const waited = this.world.now() - client.lastActive;
+    if (waited < this.slowLog.thresholdMs) return;
+    const command = this.registry.findTrusted(argv);
+    if (!(command instanceof ReplyError)) this.slowLog.note(client, argv, waited, command.row.name);
   }
 
   /** Longer than a limit of the slow log or of the latency monitor. */

@@ -24,6 +24,8 @@ export interface ScriptRun {
   readonly keys: readonly string[];
   readonly readOnly: boolean;
   readonly crossSlot: boolean;
+  /** Memory was full when it was called, and it has not said that it may run then. */
+  readonly outOfMemory: boolean;
   /** Milliseconds of the world. */
   readonly started: number;
   /** A write was made, or tried: it cannot be ended in the middle any more. */
@@ -52,6 +54,7 @@ const writeInReadOnly = new ReplyError('ERR Can not execute a script with write 
 const noReplicas = new ReplyError('NOREPLICAS Not enough good replicas to write.');
 
 const refused = {
+  outOfMemory: new ReplyError("OOM command not allowed when used memory > 'maxmemory'."),
   unknown: new ReplyError('ERR Unknown Redis command called from script'),
   arity: new ReplyError('ERR Wrong number of args calling Redis command from script'),
   noScript: new ReplyError('ERR This Redis command is not allowed from script'),
@@ -92,6 +95,7 @@ export class ScriptRunner {
     if (refusal !== undefined) return refusal;
     const { flags, keys } = options;
     const { client } = this;
+    const { memory } = this.#engine;
     client.store = caller.store;
     client.protocol = 2;
     client.primaryLink = caller.primaryLink;
@@ -106,6 +110,7 @@ export class ScriptRunner {
       keys,
       readOnly: options.readOnly || (!compatible && (flags & ScriptFlag.noWrites) !== 0),
       crossSlot: compatible || (flags & ScriptFlag.crossSlot) !== 0,
+      outOfMemory: memory.limit > 0 && memory.full && (flags & ScriptFlag.allowOom) === 0 && !caller.primaryLink,
       started: this.#engine.world.now(),
       wrote: false,
       slot: declared === undefined ? undefined : slotOfBinary(declared),
@@ -160,6 +165,8 @@ export class ScriptRunner {
     if (writes) {
       const refusal = run.wrote ? undefined : this.#writeRefusal(run);
       if (refusal !== undefined) return refusal;
+      // What has begun to write is not stopped half way.
+      if (run.outOfMemory && !run.wrote && (flags & Flag.denyoom) !== 0) return refused.outOfMemory;
       run.wrote = true;
     }
     return engine.hooks.guard === undefined || run.caller.primaryLink ? undefined : this.#route(run, row, argv, writes);
