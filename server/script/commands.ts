@@ -11,7 +11,6 @@ import { sameWord } from '../keyspace/arguments.ts';
 import { parseInt64 } from '../keyspace/number.ts';
 import { functionHelp, scriptHelp } from './help.ts';
 import type { Libraries, RestorePolicy } from './libraries.ts';
-import { sha1 } from './redis-api.ts';
 import type { Scripts } from './script.ts';
 import { ScriptFlag, scriptFlagNames } from './shebang.ts';
 
@@ -226,7 +225,7 @@ export function addScriptCommands(engine: Engine, scripts: Scripts, libraries: L
   for (const name of ['eval', 'eval_ro']) {
     declare(name, (argv) => {
       const text = argv[1];
-      return text?.startsWith('#!') === true ? scripts.flagsOf(sha1(text), text) : undefined;
+      return text?.startsWith('#!') === true ? scripts.flagsOf(scripts.sumOf(text), text) : undefined;
     });
   }
   for (const name of ['evalsha', 'evalsha_ro']) declare(name, (argv) => scripts.flagsOf(argv[1], undefined));

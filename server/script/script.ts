@@ -17,7 +17,7 @@ import { type ScriptRun, ScriptRunner, type StartOptions } from './run.ts';
 import { readScript } from './shebang.ts';
 import type { LuaThreads, Progress } from './threads.ts';
 import { readReply } from './values.ts';
-import { LuaType } from './vm.ts';
+import { LuaType, type ScriptPosition } from './vm.ts';
 
 interface Script {
   readonly text: string;
@@ -33,10 +33,16 @@ interface Running {
   settle: ((reply: Reply) => void) | undefined;
   suspended: boolean;
   killed: boolean;
+  /** Where it was left. */
+  place: ScriptPosition | undefined;
   /** When this part of it began: milliseconds of the world. */
   since: number;
   timer: Timer | undefined;
 }
+
+/** Characters from which on the sum of a text is remembered, and how many are. */
+const longText = 512;
+const maxSums = 128;
 
 /** Milliseconds that a script over its time runs between two looks at other clients. */
 const slice = 10;
@@ -69,6 +75,8 @@ export class Scripts implements ScriptHost {
   #interpreter: Interpreter | undefined;
   #running: Running | undefined;
   #bytes = 0;
+  /** Sums of long texts by their length: comparing a text is quicker than summing it up again. */
+  readonly #sums = new Map<number, { readonly text: string; readonly sum: string }>();
 
   constructor(engine: Engine) {
     this.#engine = engine;
@@ -102,9 +110,20 @@ export class Scripts implements ScriptHost {
     return source instanceof ReplyError ? undefined : source.flags;
   }
 
+  /** The SHA1 sum of a script's text. */
+  sumOf(text: string): string {
+    if (text.length < longText) return sha1(text);
+    const known = this.#sums.get(text.length);
+    if (known?.text === text) return known.sum;
+    const sum = sha1(text);
+    if (this.#sums.size >= maxSums) this.#sums.clear();
+    this.#sums.set(text.length, { text, sum });
+    return sum;
+  }
+
   /** Compiles a script unless it is known; gives its sum, or what is wrong with it. */
   load(text: string): string | ReplyError {
-    const sum = sha1(text);
+    const sum = this.sumOf(text);
     if (this.#scripts.has(sum)) return sum;
     const source = readScript(text);
     if (source instanceof ReplyError) return source;
@@ -120,6 +139,7 @@ export class Scripts implements ScriptHost {
   /** Forgets every script, and what the state for them holds. */
   flush(): void {
     this.#scripts.clear();
+    this.#sums.clear();
     this.#bytes = 0;
     this.#interpreter = undefined;
   }
@@ -144,6 +164,7 @@ export class Scripts implements ScriptHost {
       settle: undefined,
       suspended: false,
       killed: false,
+      place: undefined,
       since: run.started,
       timer: undefined,
     };
@@ -226,11 +247,11 @@ export class Scripts implements ScriptHost {
   tick(state: number, threads: LuaThreads): void {
     const running = this.#running;
     if (running === undefined) return;
-    if (running.killed) throw new ScriptEnded(killed);
     const threshold = this.#engine.config.number('busy-reply-threshold');
     const now = this.#engine.world.now();
     if (running.suspended ? now - running.since < slice : threshold <= 0 || now - running.since < threshold) return;
     const first = !running.suspended;
+    running.place = running.interpreter.vm.position(state);
     if (this.#mayWait(running) && threads.suspend(state)) {
       if (first) this.#noteSlow(running);
       return;
@@ -319,12 +340,11 @@ export class Scripts implements ScriptHost {
 
   #failure(running: Running, state: number): ReplyError {
     const { text, counted } = Scripts.errorText(running.interpreter, state);
-    return this.#error(running, state, text, counted);
+    return this.#error(running, running.interpreter.vm.position(state), text, counted);
   }
 
   /** With the place where it happened, and as one line. */
-  #error({ run, interpreter }: Running, state: number, text: string, counted: boolean): ReplyError {
-    const at = interpreter.vm.position(state);
+  #error({ run }: Running, at: ScriptPosition | undefined, text: string, counted: boolean): ReplyError {
     const place = at === undefined ? '' : ` script: ${run.name}, on ${at.source}:${at.line}.`;
     const message = `${text}${place}`.replace(/[\r\n]+$/, '').replace(/[\r\n]/g, ' ');
     return counted ? new CountedError(message) : new ReplyError(message);
@@ -345,7 +365,7 @@ export class Scripts implements ScriptHost {
 
   #killed(running: Running): ReplyError {
     this.#engine.world.log('Lua script killed by user with SCRIPT KILL.');
-    return this.#error(running, running.interpreter.threads.innermost!, `ERR ${killed}`, false);
+    return this.#error(running, running.place, `ERR ${killed}`, false);
   }
 
   /** Whether the client can be made to wait: not inside EXEC, nor what a master sent. */

@@ -22,7 +22,7 @@ interface Thread {
 const yielded = 1;
 const countMask = 8;
 /** Instructions between two calls of the hook. */
-const hookInterval = 100_000;
+const hookInterval = 10_000;
 const maxSpare = 16;
 /** Nested pcalls, as many as Lua allows nested C calls. */
 const maxDepth = 190;
@@ -40,11 +40,6 @@ export class LuaThreads {
   /** The outermost thread of the run; undefined: nothing runs. */
   get outermost(): number | undefined {
     return this.#chain[0]?.state;
-  }
-
-  /** The thread that runs now, or was left. */
-  get innermost(): number | undefined {
-    return this.#chain.at(-1)?.state;
   }
 
   /** Whether a thread is one of the run, and not a coroutine that the script made itself. */

@@ -4,6 +4,7 @@
 import { once } from 'node:events';
 import { Cluster as PeerCluster, Redis as PeerRedis } from 'ioredis';
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from '../../lib/index.ts';
+import { type BundledCluster, type BundledNode, startCluster, startNode } from '../../server/index.ts';
 import { type RealCluster, sharedRealCluster } from '../kit/real-cluster.ts';
 import { type RealNode, startRealNode } from '../kit/redis-server.ts';
 
@@ -11,7 +12,7 @@ const control = process.env['CONTROL'] === 'ioredis';
 
 export type Client = Cluster | Redis;
 
-export function makeCluster(cluster: RealCluster, options: ClusterOptions = {}): Cluster {
+export function makeCluster(cluster: Pick<RealCluster, 'seeds'>, options: ClusterOptions = {}): Cluster {
   if (control) return new PeerCluster(cluster.seeds, options as object) as unknown as Cluster;
   return new Cluster(cluster.seeds, options);
 }
@@ -24,6 +25,8 @@ function makeRedis(node: { readonly host: string; readonly port: number }, optio
 /** A kind of client, and the server it talks to. */
 export interface Kind {
   readonly name: string;
+  /** One server, whose keys need not be in one slot. */
+  readonly single: boolean;
   /** To be called in `before`, and `stop` in `after`. */
   start(): Promise<void>;
   stop(): Promise<void>;
@@ -31,9 +34,44 @@ export interface Kind {
   make(): Client;
 }
 
-/** Cluster on the 3 + 3 cluster all suites share, Redis on a server of its own. */
+/** Cluster on the 3 + 3 cluster all suites share, Redis on a server of its own, and both on our own server. */
 export function kinds(redisOptions: RedisOptions = {}): Kind[] {
-  return [clusterKind(redisOptions), redisKind(redisOptions)];
+  const ours = [bundledClusterKind(redisOptions), bundledNodeKind(redisOptions)];
+  return [clusterKind(redisOptions), redisKind(redisOptions), ...ours];
+}
+
+function bundledClusterKind(redisOptions: RedisOptions): Kind {
+  const open = new Set<Client>();
+  let cluster: BundledCluster | undefined;
+  return {
+    name: 'Cluster of bundled nodes',
+    single: false,
+    start: async () => {
+      cluster = await startCluster({ masters: 3, replicas: 1 });
+    },
+    stop: async () => {
+      for (const client of open) client.disconnect();
+      await cluster?.close();
+    },
+    make: () => remember(open, makeCluster(cluster!, { redisOptions })),
+  };
+}
+
+function bundledNodeKind(redisOptions: RedisOptions): Kind {
+  const open = new Set<Client>();
+  let node: BundledNode | undefined;
+  return {
+    name: 'Redis on a bundled node',
+    single: true,
+    start: async () => {
+      node = await startNode();
+    },
+    stop: async () => {
+      for (const client of open) client.disconnect();
+      await node?.kill();
+    },
+    make: () => remember(open, makeRedis(node!, redisOptions)),
+  };
 }
 
 function clusterKind(redisOptions: RedisOptions): Kind {
@@ -41,6 +79,7 @@ function clusterKind(redisOptions: RedisOptions): Kind {
   let cluster: RealCluster;
   return {
     name: 'Cluster',
+    single: false,
     start: async () => {
       cluster = await sharedRealCluster();
     },
@@ -57,6 +96,7 @@ function redisKind(redisOptions: RedisOptions): Kind {
   let node: RealNode | undefined;
   return {
     name: 'Redis',
+    single: true,
     start: async () => {
       node = await startRealNode();
     },

@@ -59,11 +59,12 @@ async function play(port: number, protocol: 2 | 3, calls: Calls): Promise<string
 }
 
 /** Plays the calls on both; asserts that every reply is the same. */
-export async function compareCalls(pair: ScriptPair, protocol: 2 | 3, calls: Calls): Promise<void> {
-  const [expected, found] = await Promise.all([
-    play(pair.real.port, protocol, calls),
-    play(pair.ours.port, protocol, calls),
-  ]);
+export function compareCalls(pair: ScriptPair, protocol: 2 | 3, calls: Calls): Promise<void> {
+  return compareOn(pair.real.port, pair.ours.port, protocol, calls);
+}
+
+export async function compareOn(real: number, ours: number, protocol: 2 | 3, calls: Calls): Promise<void> {
+  const [expected, found] = await Promise.all([play(real, protocol, calls), play(ours, protocol, calls)]);
   assert.equal(found.length, calls.length);
   const wrong = found.flatMap((line, at) => (line === expected[at] ? [] : [`ours ${line}\nreal ${expected[at]}`]));
   assert.equal(wrong.length, 0, `${wrong.length} of ${calls.length} differ:\n${wrong.join('\n')}`);
