@@ -17,6 +17,12 @@ export function parseMonitorLine(text: string): MonitoredCommand | undefined {
   const parts = line.exec(text);
   if (parts === null) return undefined;
   const [, time, database, source, words] = parts as unknown as [string, string, string, string, string];
-  const args = [...words.matchAll(/"((?:[^"\\]|\\.)*)"/gs)].map(([, word]) => word!.replaceAll('\\"', '"'));
-  return { time, args, source, database };
+  return { time, args: wordsIn(words).map((word) => word.replaceAll('\\"', '"')), source, database };
+}
+
+// Valkey 8 prints quotes inside a word as they are: then only those between two words can be told.
+function wordsIn(text: string): string[] {
+  const found = [...text.matchAll(/"((?:[^"\\]|\\.)*)"/gs)];
+  if (found.map(([quoted]) => quoted).join(' ') === text) return found.map(([, word]) => word!);
+  return text.slice(1, -1).split('" "');
 }

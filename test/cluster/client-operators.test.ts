@@ -256,13 +256,17 @@ describe('client: what operators and users do, single node', function () {
   // ioredis asks for such a reply again for ever.
   it('lingcache: a reply beyond client-output-buffer-limit fails after maxRetriesPerRequest', async () => {
     const client = single(libraries[1]!, { maxRetriesPerRequest: 2 });
-    await client.set('large', Buffer.alloc(20 << 20));
+    // Of small parts: Valkey 9 sends large strings from where they lie, and counts no buffer for them.
+    await client.rpush('large', ...Array<string>(20_000).fill('x'.repeat(1000)));
     await admin.call('CONFIG', 'SET', 'client-output-buffer-limit', 'normal 1mb 1mb 1');
     try {
-      assert.match(String(await outcome(client.get('large'))), /max retries per request limit \(which is 2\)/);
+      assert.match(
+        String(await outcome(client.lrange('large', 0, -1))).slice(0, 300),
+        /max retries per request limit \(which is 2\)/,
+      );
     } finally {
       await admin.call('CONFIG', 'SET', 'client-output-buffer-limit', 'normal 0 0 0');
     }
-    assert.equal(await client.strlen('large'), 20 << 20);
+    assert.equal(await client.llen('large'), 20_000);
   });
 });

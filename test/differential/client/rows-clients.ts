@@ -92,7 +92,9 @@ export const serverWords: readonly Row[] = [
     ['slowlog', 'LEN'].slice(0, 1) as ['slowlog'],
     ['latency', 'LATEST'],
     ['latency', 'HISTORY', 'x'],
-    ['lolwut', 'NOPE'],
+    // Some versions draw by chance; this is a line of text everywhere.
+    ['lolwut', 'VERSION', 1],
+    ['lolwut', 'VERSION', 'NOPE'],
   ),
   row('select', ['select', 0], ['select', 1], ['select', 'x']),
   row('not in a cluster', ['swapdb', 0, 1], ['move', 'k', 1]),
