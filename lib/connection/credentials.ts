@@ -116,7 +116,9 @@ export class CredentialSource {
     }
     const credentials = checked(given);
     if (lifeOf(credentials, this.#world) <= 0) {
-      throw failed('it gave credentials that have expired already (is the clock of this machine right?)');
+      throw failed(
+        'it gave credentials that have expired already (expiresAt is in milliseconds; is the clock of this machine right?)',
+      );
     }
     this.#latest = credentials;
     this.#answeredAt = this.#world.now();

@@ -638,6 +638,7 @@ export function gaveUpOf({ maxResends, maxRetriesPerRequest }: RedisOptions): Si
 function endOf(parcel: Parcel, reason: Error): Error {
   const refused = refusalIn(reason);
   if (refused !== undefined) return refusalAt((reason as { node?: string }).node ?? '', refused);
-  if ((reason as { code?: unknown }).code === 'ERR_QUIT_TIMEOUT') return lossOf(parcel, reason);
+  const { code } = reason as { code?: unknown };
+  if (code === 'ERR_QUIT_TIMEOUT' || code === 'ERR_CREDENTIALS') return lossOf(parcel, reason);
   return new AbortError(closedText, { code: 'ERR_CLOSED', cause: reason });
 }

@@ -26,7 +26,15 @@ import type { ReplyShapes } from './types.ts';
 // The command methods are put beneath the prototype by installCommands; this gives them their types.
 export interface Client<Mapping extends ReplyMappingMode = 'legacy'>
   extends RedisCommander<{ type: 'default'; mapping: ReplyShapes<Mapping> }>,
-    KeyScanStreams {}
+    KeyScanStreams {
+  /** Names of the commands that there are methods for. */
+  getBuiltinCommands(): string[];
+  /** The two methods of a command by its name: `string` gives text, `buffer` Buffers. */
+  // biome-ignore lint/suspicious/noExplicitAny: as ioredis types it
+  createBuiltinCommand(commandName: string): { string: any; buffer: any };
+  /** Makes methods, here and in pipelines, of a command that there is none for. */
+  addBuiltinCommand(commandName: string): void;
+}
 
 /** What Cluster and Redis have in common: every command as a method, pipelines, transactions, scripts, quit(). */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the methods come from installCommands, users may merge their own

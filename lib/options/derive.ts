@@ -58,7 +58,7 @@ function tlsOf(
   return async () => {
     const given = await own();
     // What is none is judged where it is used.
-    return typeof given === 'object' ? { ...given, ...objectOf(seed) } : given;
+    return typeof given === 'object' && given !== null ? { ...given, ...objectOf(seed) } : given;
   };
 }
 

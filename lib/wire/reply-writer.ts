@@ -2,7 +2,7 @@
 // Knows no sockets. The text is latin1, one char per byte: joining short strings and letting the socket write them
 // in one call is the fastest way that was measured, and long bulks are kept apart so that they are not copied.
 
-import { BigNumber, Double, NullArray, Push, type Reply, ReplyError, Status, Verbatim } from './reply.ts';
+import { Attributed, BigNumber, Double, NullArray, Push, type Reply, ReplyError, Status, Verbatim } from './reply.ts';
 
 /** Bulks longer than this become a piece of their own. */
 const apartFrom = 32 * 1024;
@@ -91,8 +91,9 @@ export class ReplyWriter {
     else if (reply instanceof NullArray) this.#text += three ? '_\r\n' : '*-1\r\n';
     else if (reply instanceof Push) this.#array(three ? '>' : '*', reply.items as readonly Reply[]);
     else if (reply instanceof Verbatim) this.#verbatim(reply);
-    else if (reply instanceof BigNumber) this.#bigNumber(reply.digits);
-    else if (reply instanceof Map) this.#map(reply);
+    else if (reply instanceof BigNumber) this.#bigNumber(reply);
+    else if (reply instanceof Attributed) this.#attributed(reply);
+    else if (reply instanceof Map) this.#map(reply, '%');
     else if (reply instanceof Set) this.#array(three ? '~' : '*', [...reply]);
     else this.#array('*', reply as readonly Reply[]);
   }
@@ -101,11 +102,6 @@ export class ReplyWriter {
     const text = this.#printDouble(value);
     if (this.protocol === 3) this.#text += `,${text}\r\n`;
     else this.#bulk(text);
-  }
-
-  #bigNumber(digits: string): void {
-    if (this.protocol === 3) this.#text += `(${digits}\r\n`;
-    else this.#bulk(digits);
   }
 
   #verbatim(reply: Verbatim): void {
@@ -117,8 +113,18 @@ export class ReplyWriter {
     this.#apart(reply.text);
   }
 
-  #map(map: ReadonlyMap<Reply, Reply>): void {
-    this.#text += this.protocol === 3 ? `%${map.size}\r\n` : `*${map.size * 2}\r\n`;
+  #bigNumber({ digits }: BigNumber): void {
+    if (this.protocol === 3) this.#text += `(${digits}\r\n`;
+    else this.#bulk(digits);
+  }
+
+  #attributed({ attributes, reply }: Attributed): void {
+    if (this.protocol === 3) this.#map(attributes, '|');
+    this.write(reply);
+  }
+
+  #map(map: ReadonlyMap<Reply, Reply>, mark: string): void {
+    this.#text += this.protocol === 3 ? `${mark}${map.size}\r\n` : `*${map.size * 2}\r\n`;
     for (const [key, value] of map) {
       this.write(key);
       this.write(value);

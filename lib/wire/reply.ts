@@ -114,11 +114,21 @@ export class Double {
   }
 }
 
-/** A RESP3 big number (`(123...`), in RESP2 a bulk string; only the server makes these. */
+/** An integer of any length (`(` in RESP3, a bulk string in RESP2), given as its digits. */
 export class BigNumber {
   readonly digits: string;
   constructor(digits: string) {
     this.digits = digits;
+  }
+}
+
+/** A reply with attributes before it, which RESP2 leaves out. */
+export class Attributed {
+  readonly attributes: ReadonlyMap<Reply, Reply>;
+  readonly reply: Reply;
+  constructor(attributes: ReadonlyMap<Reply, Reply>, reply: Reply) {
+    this.attributes = attributes;
+    this.reply = reply;
   }
 }
 
@@ -148,6 +158,7 @@ export type Reply =
   | Verbatim
   | BigNumber
   | NullArray
+  | Attributed
   | Push
   | readonly Reply[]
   | ReadonlyMap<Reply, Reply>

@@ -230,7 +230,8 @@ const plainRules: ReadonlyMap<string, (selector: Selector, commands: CommandSet)
 export function parseSelector(text: string, allChannels: boolean): Selector | Problem {
   const selector = new Selector(allChannels);
   for (const rule of splitWords(text.slice(1, -1)) ?? []) {
-    const problem = selector.apply(rule);
+    // Printed, it would end the selector where it stands.
+    const problem = rule.endsWith(')') ? problems.syntax : selector.apply(rule);
     if (problem !== undefined) return problem;
   }
   return selector;

@@ -18,13 +18,18 @@ import { expireCommands } from './expire.ts';
 import { geoCommands } from './geo.ts';
 import { geoSearchCommands } from './geo-search.ts';
 import { hashCommands } from './hash.ts';
+import { helpCommands } from './help.ts';
 import { hyperloglogCommands } from './hyperloglog.ts';
+import { hyperloglogDebugCommands } from './hyperloglog-debug.ts';
 import { keyCommands } from './keys.ts';
+import { latencyCommands } from './latency.ts';
 import { lcsCommands } from './lcs.ts';
 import { listCommands } from './list.ts';
 import { listBlockingCommands } from './list-blocking.ts';
+import { memoryCommands } from './memory.ts';
 import { pubsubCommands } from './pubsub.ts';
 import { serverCommands } from './server.ts';
+import { oddCommands } from './server-odds.ts';
 import { setCommands } from './set.ts';
 import { setAlgebraCommands } from './set-algebra.ts';
 import { clusterSortCommands, sortCommands } from './sort.ts';
@@ -62,6 +67,7 @@ const dataCommands = [
   bitmapCommands,
   bitmapFieldCommands,
   hyperloglogCommands,
+  hyperloglogDebugCommands,
   geoCommands,
   geoSearchCommands,
   sortCommands,
@@ -78,7 +84,11 @@ export function createEngine(options: EngineOptions): Engine {
   engine.add(pubsubCommands(engine));
   engine.add(keyCommands(engine));
   engine.add(serverCommands(engine));
+  engine.add(latencyCommands(engine));
+  engine.add(memoryCommands(engine));
+  engine.add(oddCommands(engine));
   engine.add(commandCommands(engine));
+  engine.add(helpCommands);
   engine.add(debugCommands(engine));
   for (const group of dataCommands) engine.add(group);
   if (engine.clusterEnabled) engine.add(clusterSortCommands);

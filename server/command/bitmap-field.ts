@@ -120,7 +120,7 @@ function bitField(ctx: Context, argv: readonly string[], readOnly: boolean): Rep
   const bytes = Buffer.from(padded, 'latin1');
   const results = operations.map((operation) => perform(bytes, operation));
   if (writes.length > 0) {
-    ctx.store.put(key, bytes.toString('latin1'));
+    ctx.store.put(key, bytes.toString('latin1')).form = 'raw';
     const grew = text !== undefined && padded.length > text.length;
     const changes = results.filter(({ wrote, same }) => wrote && (grew || text === undefined || !same)).length;
     if (changes > 0) ctx.store.changed(key, '$', 'setbit', changes);

@@ -35,10 +35,11 @@ function setBit(ctx: Context, argv: readonly string[]): Reply {
   const byte = text.charCodeAt(at);
   const changed = bitText === '1' ? byte | mask : byte & ~mask;
   const was = (byte & mask) === 0 ? 0 : 1;
-  // What stays as it was is no change.
-  if (before?.length === text.length && changed === byte) return was;
-  ctx.store.put(key, text.slice(0, at) + String.fromCharCode(changed) + text.slice(at + 1));
-  ctx.store.changed(key, '$', 'setbit');
+  // What stays as it was is no change, but a string whose bits were asked for is raw from then on.
+  const same = before?.length === text.length && changed === byte;
+  const after = same ? text : text.slice(0, at) + String.fromCharCode(changed) + text.slice(at + 1);
+  ctx.store.put(key, after).form = 'raw';
+  if (!same) ctx.store.changed(key, '$', 'setbit');
   return was;
 }
 
@@ -146,7 +147,7 @@ function bitOperation(ctx: Context, argv: readonly string[]): Reply {
     result[at] = byte;
   }
   if (length > 0) {
-    ctx.store.replace(target, result.toString('latin1'));
+    ctx.store.replace(target, result.toString('latin1')).form = 'raw';
     ctx.store.changed(target, '$', 'set');
   } else if (ctx.store.drop(target)) {
     ctx.store.changed(target, 'g', 'del');

@@ -55,7 +55,7 @@ function expire(ctx: Context, argv: readonly string[], unit: string, name: strin
   const conditions = readConditions(argv);
   const at = toAbsolute(ctx, readInt64(text), unit) ?? fail(`invalid expire time in '${name}' command`);
   const store = ctx.store;
-  const entry = store.peek(key);
+  const entry = store.use(key);
   if (entry === undefined || !allowed(conditions, entry.expireAt, at)) return 0;
   if (at <= store.now() && store.host.mode === 'primary') {
     store.delete(key);
@@ -80,7 +80,7 @@ function remaining(ctx: Context, key: string, unitMs: number, absolute: boolean)
 
 function persist(ctx: Context, argv: readonly string[]): Reply {
   const key = argv[1]!;
-  const entry = ctx.store.peek(key);
+  const entry = ctx.store.use(key);
   if (entry === undefined || entry.expireAt === never) return 0;
   ctx.store.setDeadline(entry, never);
   ctx.store.changed(key, 'g', 'persist');

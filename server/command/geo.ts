@@ -6,6 +6,7 @@ import type { CommandGroup, Context, Outcome } from '../engine/registry.ts';
 import { fail, readDouble, sameWord, syntaxError } from '../keyspace/arguments.ts';
 import { decodePlace, distanceBetween, encodePlace, geohashText, isPlace, type Place } from '../keyspace/geohash.ts';
 import { formatLongDouble, longDoubleOf } from '../keyspace/long-double.ts';
+import type { ZsetValue } from '../keyspace/types/zset.ts';
 import { zsetAt, zsetCommands } from './zset.ts';
 
 const metresPerUnit: Readonly<Record<string, number>> = { m: 1, km: 1000, ft: 0.3048, mi: 1609.34 };
@@ -51,23 +52,24 @@ function add(ctx: Context, argv: readonly string[]): Outcome {
 }
 
 /** Where a member of the sorted set lies. */
-function placeOf(ctx: Context, key: string, member: string): Place | undefined {
-  const score = zsetAt(ctx, key)?.score(member);
+function placeOf(zset: ZsetValue | undefined, member: string): Place | undefined {
+  const score = zset?.score(member);
   return score === undefined ? undefined : decodePlace(score);
 }
 
 function distance(ctx: Context, argv: readonly string[]): Reply {
   const unit = argv.length === 5 ? readUnit(argv[4]!) : 1;
   if (argv.length > 5) syntaxError();
-  const from = placeOf(ctx, argv[1]!, argv[2]!);
-  const to = placeOf(ctx, argv[1]!, argv[3]!);
+  const zset = zsetAt(ctx, argv[1]!);
+  const from = placeOf(zset, argv[2]!);
+  const to = placeOf(zset, argv[3]!);
   return from === undefined || to === undefined ? null : distanceText(distanceBetween(from, to), unit);
 }
 
 function each(ctx: Context, argv: readonly string[], missing: Reply, show: (place: Place) => Reply): Reply {
-  zsetAt(ctx, argv[1]!);
+  const zset = zsetAt(ctx, argv[1]!);
   return argv.slice(2).map((member) => {
-    const place = placeOf(ctx, argv[1]!, member);
+    const place = placeOf(zset, member);
     return place === undefined ? missing : show(place);
   });
 }

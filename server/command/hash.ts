@@ -13,13 +13,14 @@ function hashAt(ctx: Context, key: string): HashValue | undefined {
   return ctx.store.getTyped<HashValue>(key, 'hash');
 }
 
-function hashForWrite(ctx: Context, key: string): HashValue {
-  let hash = hashAt(ctx, key);
-  if (hash === undefined) {
-    hash = new HashValue();
-    ctx.store.put(key, hash);
-  }
+function newHash(ctx: Context, key: string): HashValue {
+  const hash = new HashValue(ctx.store.host.limits);
+  ctx.store.put(key, hash);
   return hash;
+}
+
+function hashForWrite(ctx: Context, key: string): HashValue {
+  return hashAt(ctx, key) ?? newHash(ctx, key);
 }
 
 function setMany(ctx: Context, argv: readonly string[]): number {
@@ -34,8 +35,9 @@ function setMany(ctx: Context, argv: readonly string[]): number {
 
 function setNew(ctx: Context, argv: readonly string[]): Reply {
   const [, key, field, value] = argv as [string, string, string, string];
-  if (hashAt(ctx, key)?.has(field)) return 0;
-  hashForWrite(ctx, key).set(field, value);
+  const hash = hashAt(ctx, key);
+  if (hash?.has(field)) return 0;
+  (hash ?? newHash(ctx, key)).set(field, value);
   ctx.store.changed(key, 'h', 'hset');
   return 1;
 }
@@ -56,11 +58,12 @@ function remove(ctx: Context, argv: readonly string[]): Reply {
 function increment(ctx: Context, argv: readonly string[]): Reply {
   const [, key, field, text] = argv as [string, string, string, string];
   const by = readInt64(text);
-  const before = hashAt(ctx, key)?.get(field);
+  const hash = hashAt(ctx, key);
+  const before = hash?.get(field);
   const old = before === undefined ? 0n : (parseInt64(before) ?? fail('hash value is not an integer'));
   const sum = old + by;
   if (sum > INT64_MAX || sum < INT64_MIN) fail('increment or decrement would overflow');
-  hashForWrite(ctx, key).set(field, sum.toString());
+  (hash ?? newHash(ctx, key)).set(field, sum.toString());
   ctx.store.changed(key, 'h', 'hincrby');
   return sum;
 }
@@ -69,11 +72,12 @@ function incrementFloat(ctx: Context, argv: readonly string[]): Reply {
   const [, key, field, text] = argv as [string, string, string, string];
   const by = parseLongDouble(text) ?? fail('value is not a valid float');
   if (by.infinite !== 0) fail('value is NaN or Infinity');
-  const before = hashAt(ctx, key)?.get(field);
+  const hash = hashAt(ctx, key);
+  const before = hash?.get(field);
   const old = parseLongDouble(before ?? '0') ?? fail('hash value is not a float');
   const sum = addLongDouble(old, by) ?? fail('increment would produce NaN or Infinity');
   const value = formatLongDouble(sum);
-  hashForWrite(ctx, key).set(field, value);
+  (hash ?? newHash(ctx, key)).set(field, value);
   ctx.store.changed(key, 'h', 'hincrbyfloat');
   // Replicas may count in another float: they get the result.
   ctx.propagate(['HSET', key, field, value]);

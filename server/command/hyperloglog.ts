@@ -4,27 +4,32 @@ import { OK, type Reply, ReplyError } from '../../lib/wire/reply.ts';
 import type { CommandGroup, Context } from '../engine/registry.ts';
 import { estimate, keepEstimate, keptEstimate, Sketch } from '../keyspace/types/hyperloglog.ts';
 
-function sketchAt(ctx: Context, key: string): Sketch | undefined {
+export function sketchAt(ctx: Context, key: string): Sketch | undefined {
   const text = ctx.store.getString(key);
   if (text === undefined) return undefined;
   const sketch = Sketch.parse(text);
   if (sketch === 'foreign') throw new ReplyError('WRONGTYPE Key is not a valid HyperLogLog string value.');
   if (sketch === 'corrupt') throw new ReplyError('INVALIDOBJ Corrupted HLL object detected');
+  return limited(ctx, sketch);
+}
+
+function limited(ctx: Context, sketch: Sketch): Sketch {
+  sketch.mostSparse = ctx.store.host.limits.sparseBytes;
   return sketch;
 }
 
-function save(ctx: Context, key: string, sketch: Sketch, changes = 1): void {
-  ctx.store.put(key, sketch.print());
+export function saveSketch(ctx: Context, key: string, sketch: Sketch, changes = 1): void {
+  ctx.store.put(key, sketch.print()).form = 'raw';
   ctx.store.changed(key, '$', 'pfadd', changes);
 }
 
 function add(ctx: Context, argv: readonly string[]): Reply {
   const key = argv[1]!;
   const found = sketchAt(ctx, key);
-  const sketch = found ?? new Sketch();
+  const sketch = found ?? limited(ctx, new Sketch());
   let changes = found === undefined ? 1 : 0;
   for (let at = 2; at < argv.length; at += 1) if (sketch.add(argv[at]!)) changes += 1;
-  if (changes > 0) save(ctx, key, sketch, changes);
+  if (changes > 0) saveSketch(ctx, key, sketch, changes);
   return changes > 0 ? 1 : 0;
 }
 
@@ -34,9 +39,9 @@ function sketchesAt(ctx: Context, keys: readonly string[]): Sketch[] {
 
 function merge(ctx: Context, [target = '', ...others]: readonly string[]): Reply {
   const sketches = ctx.store.asReader(() => sketchesAt(ctx, [target, ...others]));
-  const sketch = sketchAt(ctx, target) ?? new Sketch();
+  const sketch = sketchAt(ctx, target) ?? limited(ctx, new Sketch());
   sketch.merge(sketches);
-  save(ctx, target, sketch);
+  saveSketch(ctx, target, sketch);
   return OK;
 }
 

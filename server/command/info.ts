@@ -1,9 +1,10 @@
 // INFO: what a server says of itself, section by section, in the words that tools look for.
 
-import { freemem, totalmem } from 'node:os';
+import { arch, release, type } from 'node:os';
 import type { Client } from '../engine/client.ts';
 import type { Engine } from '../engine/engine.ts';
 import { serverVersion } from '../engine/version.ts';
+import { memoryLines } from './info-memory.ts';
 
 type Lines = readonly string[];
 
@@ -15,9 +16,12 @@ function serverLines(engine: Engine): Lines {
     'redis_git_dirty:0',
     'redis_build_id:0000000000000000',
     `redis_mode:${engine.clusterEnabled ? 'cluster' : 'standalone'}`,
-    `os:${process.platform} ${process.arch}`,
+    `os:${type()} ${release()} ${arch() === 'x64' ? 'x86_64' : arch()}`,
     'arch_bits:64',
+    'monotonic_clock:POSIX clock_gettime',
     'multiplexing_api:libuv',
+    'atomicvar_api:none',
+    'gcc_version:0.0.0',
     `process_id:${process.pid}`,
     'process_supervised:no',
     `run_id:${engine.runId}`,
@@ -43,9 +47,13 @@ function shutdownLines(engine: Engine): Lines {
 
 function clientLines(engine: Engine): Lines {
   let blocked = 0;
-  for (const client of engine.clients.values()) if (client.parking !== undefined) blocked++;
+  let replicas = 0;
+  for (const client of engine.clients.values()) {
+    if (client.parking !== undefined) blocked++;
+    if (client.replicaLink) replicas++;
+  }
   return [
-    `connected_clients:${engine.clients.size}`,
+    `connected_clients:${engine.clients.size - replicas}`,
     'cluster_connections:0',
     `maxclients:${engine.config.get('maxclients')}`,
     'client_recent_max_input_buffer:0',
@@ -53,42 +61,6 @@ function clientLines(engine: Engine): Lines {
     `blocked_clients:${blocked}`,
     `tracking_clients:${engine.tracking.clients}`,
     'clients_in_timeout_table:0',
-  ];
-}
-
-function human(bytes: number): string {
-  if (bytes < 1024) return `${bytes}B`;
-  const units = ['K', 'M', 'G', 'T'];
-  let value = bytes / 1024;
-  let at = 0;
-  while (value >= 1024 && at < units.length - 1) {
-    value /= 1024;
-    at++;
-  }
-  return `${value.toFixed(2)}${units[at]}`;
-}
-
-function memoryLines(engine: Engine): Lines {
-  const { heapUsed, rss, external } = process.memoryUsage();
-  const used = heapUsed + external;
-  const limit = engine.config.number('maxmemory');
-  return [
-    `used_memory:${used}`,
-    `used_memory_human:${human(used)}`,
-    `used_memory_rss:${rss}`,
-    `used_memory_rss_human:${human(rss)}`,
-    `used_memory_peak:${used}`,
-    `used_memory_peak_human:${human(used)}`,
-    `total_system_memory:${totalmem()}`,
-    `total_system_memory_human:${human(totalmem())}`,
-    `free_system_memory:${freemem()}`,
-    ...engine.scriptInfo(),
-    `maxmemory:${limit}`,
-    `maxmemory_human:${human(limit)}`,
-    `maxmemory_policy:${engine.config.get('maxmemory-policy')}`,
-    'mem_fragmentation_ratio:1.00',
-    'mem_allocator:v8',
-    'lazyfree_pending_objects:0',
   ];
 }
 
@@ -110,17 +82,29 @@ function persistenceLines(engine: Engine): Lines {
 
 function statsLines(engine: Engine): Lines {
   const { stats, databases, pubsub, tracking } = engine;
+  const exceeded = engine.memory.exceededMs;
   return [
     `total_connections_received:${stats.connections}`,
     `total_commands_processed:${stats.commands}`,
-    'instantaneous_ops_per_sec:0',
+    `instantaneous_ops_per_sec:${engine.rates.commands}`,
     `total_net_input_bytes:${stats.input}`,
     `total_net_output_bytes:${stats.output}`,
+    'total_net_repl_input_bytes:0',
+    'total_net_repl_output_bytes:0',
+    `instantaneous_input_kbps:${engine.rates.inputKb.toFixed(2)}`,
+    `instantaneous_output_kbps:${engine.rates.outputKb.toFixed(2)}`,
+    'instantaneous_input_repl_kbps:0.00',
+    'instantaneous_output_repl_kbps:0.00',
     `rejected_connections:${stats.rejectedConnections}`,
     ...(engine.hooks.replicationStats?.() ?? ['sync_full:0', 'sync_partial_ok:0', 'sync_partial_err:0']),
     `expired_keys:${databases.expired}`,
-    'evicted_keys:0',
+    'expired_stale_perc:0.00',
+    'expired_time_cap_reached_count:0',
+    'expire_cycle_cpu_milliseconds:0',
+    `evicted_keys:${engine.memory.evicted}`,
     `evicted_clients:${engine.clientMemory.evicted}`,
+    `total_eviction_exceeded_time:${Math.floor(exceeded.total)}`,
+    `current_eviction_exceeded_time:${Math.floor(exceeded.current)}`,
     `keyspace_hits:${databases.hits}`,
     `keyspace_misses:${databases.misses}`,
     `pubsub_channels:${pubsub.channels.size}`,
@@ -128,12 +112,26 @@ function statsLines(engine: Engine): Lines {
     `pubsubshard_channels:${pubsub.shardChannels.size}`,
     'latest_fork_usec:0',
     'total_forks:0',
+    'migrate_cached_sockets:0',
+    'slave_expires_tracked_keys:0',
+    'active_defrag_hits:0',
+    'active_defrag_misses:0',
+    'active_defrag_key_hits:0',
+    'active_defrag_key_misses:0',
+    'total_active_defrag_time:0',
+    'current_active_defrag_time:0',
     `client_query_buffer_limit_disconnections:${stats.queryLimitClosings}`,
     `client_output_buffer_limit_disconnections:${stats.outputLimitClosings}`,
     `tracking_total_keys:${tracking.counts.keys}`,
     `tracking_total_items:${tracking.counts.items}`,
     `tracking_total_prefixes:${tracking.counts.prefixes}`,
+    'unexpected_error_replies:0',
     `total_error_replies:${stats.errors}`,
+    'dump_payload_sanitizations:0',
+    'io_threaded_reads_processed:0',
+    'io_threaded_writes_processed:0',
+    'reply_buffer_shrinks:0',
+    'reply_buffer_expands:0',
     ...denialLines(engine),
   ];
 }
@@ -169,7 +167,15 @@ function replicationLines(engine: Engine): Lines {
 
 function cpuLines(): Lines {
   const { user, system } = process.cpuUsage();
-  return [`used_cpu_sys:${(system / 1e6).toFixed(6)}`, `used_cpu_user:${(user / 1e6).toFixed(6)}`];
+  const [inSystem, inUser] = [(system / 1e6).toFixed(6), (user / 1e6).toFixed(6)];
+  return [
+    `used_cpu_sys:${inSystem}`,
+    `used_cpu_user:${inUser}`,
+    'used_cpu_sys_children:0.000000',
+    'used_cpu_user_children:0.000000',
+    `used_cpu_sys_main_thread:${inSystem}`,
+    `used_cpu_user_main_thread:${inUser}`,
+  ];
 }
 
 function commandLines(engine: Engine): Lines {
@@ -181,6 +187,18 @@ function commandLines(engine: Engine): Lines {
     lines.push(
       `cmdstat_${row.name}:calls=${calls},usec=${usec},usec_per_call=${perCall.toFixed(2)},rejected_calls=${rejected},failed_calls=${failed}`,
     );
+  }
+  return lines;
+}
+
+function latencyLines(engine: Engine): Lines {
+  const text = engine.config.get('latency-tracking-info-percentiles');
+  const percents = text === '' ? [] : text.split(' ');
+  const lines: string[] = [];
+  for (const { row, histogram } of engine.registry.all()) {
+    if (histogram === undefined) continue;
+    const values = percents.map((percent) => `p${percent}=${histogram.percentile(Number(percent)).toFixed(3)}`);
+    lines.push(`latency_percentiles_usec_${row.name}:${values.join(',')}`);
   }
   return lines;
 }
@@ -206,7 +224,7 @@ const sections: readonly (readonly [string, (engine: Engine) => Lines])[] = [
   ['Modules', () => []],
   ['Commandstats', commandLines],
   ['Errorstats', errorLines],
-  ['Latencystats', () => []],
+  ['Latencystats', latencyLines],
   ['Cluster', (engine) => [`cluster_enabled:${engine.clusterEnabled ? 1 : 0}`]],
   ['Keyspace', keyspaceLines],
 ];

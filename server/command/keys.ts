@@ -4,37 +4,46 @@ import { OK, type Reply, ReplyError, Status } from '../../lib/wire/reply.ts';
 import type { Client } from '../engine/client.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { CommandGroup, Context } from '../engine/registry.ts';
-import { fail, readLong, sameWord, syntaxError } from '../keyspace/arguments.ts';
+import { fail, sameWord, syntaxError } from '../keyspace/arguments.ts';
+import { encodingOf } from '../keyspace/encoding.ts';
 import { globMatcher } from '../keyspace/glob.ts';
-import { isInt64Text } from '../keyspace/number.ts';
 import { readCursor, readScanOptions } from '../keyspace/scan-options.ts';
 import { type Entry, never, type Store, typeOf } from '../keyspace/store.ts';
+import { StreamValue } from '../keyspace/types/stream.ts';
 import { readIndex, readStore } from './db-index.ts';
 import { noSuchKey } from './expire.ts';
 
-/** Strings up to this long are held inside their object by redis-server, and called so. */
-const embeddedLength = 44;
-
-export function encodingOf(entry: Entry): string {
-  const { value, form } = entry;
-  if (typeof value !== 'string') return value.encoding;
-  if (form === 'raw') return 'raw';
-  if (form === undefined && isInt64Text(value)) return 'int';
-  return value.length <= embeddedLength ? 'embstr' : 'raw';
-}
-
-/** Small integers are shared objects in redis-server, and say so. */
-function refcountOf({ value, form }: Entry): number {
+/** Small integers are shared objects in redis-server, and say so, unless each key has to remember its own use. */
+function refcountOf(engine: Engine, { value, form }: Entry): number {
+  if (engine.memory.limit > 0 && /lru|lfu/.test(engine.config.get('maxmemory-policy'))) return 1;
   return form === undefined && typeof value === 'string' && /^(?:0|[1-9]\d{0,3})$/.test(value) ? 2147483647 : 1;
 }
 
-function remove(ctx: Context, argv: readonly string[]): Reply {
+function remove(ctx: Context, argv: readonly string[], lazily = false): Reply {
   let count = 0;
   for (let at = 1; at < argv.length; at++) {
+    const entry = lazily ? ctx.store.peek(argv[at]!) : undefined;
     if (!ctx.store.delete(argv[at]!)) continue;
+    if (entry !== undefined) ctx.store.host.lazyFreed += lazyObjects(entry);
     ctx.store.changed(argv[at]!, 'g', 'del');
     count++;
   }
+  return count;
+}
+
+/** Elements from which redis-server frees a value in the background, and counts it. */
+const lazyFrom = 64;
+
+/** Here nothing is freed by hand: what is counted is what would have been freed lazily. */
+function lazyObjects({ value }: Entry): number {
+  if (typeof value === 'string' || value.encoding === 'listpack' || value.encoding === 'intset') return 0;
+  if (value instanceof StreamValue) return value.effort > lazyFrom ? 1 : 0;
+  return value.size > lazyFrom ? 1 : 0;
+}
+
+function countThere(ctx: Context, argv: readonly string[]): Reply {
+  let count = 0;
+  for (let at = 1; at < argv.length; at++) if (ctx.store.look(argv[at]!) !== undefined) count++;
   return count;
 }
 
@@ -45,18 +54,19 @@ function countFound(ctx: Context, argv: readonly string[]): Reply {
 }
 
 function moveEntry(from: Store, entry: Entry, to: Store, key: string): void {
-  const { value, expireAt, form } = entry;
+  const { value, expireAt, form, accessed } = entry;
   from.delete(entry.key);
   if (to.delete(key)) to.signal(key);
   const moved = to.put(key, value);
   moved.form = form;
+  moved.accessed = accessed;
   if (expireAt !== never) to.setDeadline(moved, expireAt);
 }
 
 function rename(ctx: Context, argv: readonly string[], onlyNew: boolean): Reply {
   const [, source, target] = argv as [string, string, string];
   const store = ctx.store;
-  const entry = store.peek(source);
+  const entry = store.use(source);
   if (entry === undefined) return noSuchKey;
   if (source === target) return onlyNew ? 0 : OK;
   if (onlyNew && store.has(target)) return 0;
@@ -131,13 +141,25 @@ function scan(ctx: Context, argv: readonly string[]): Reply {
 }
 
 function objectInfo(ctx: Context, argv: readonly string[], answer: (entry: Entry) => Reply): Reply {
-  const entry = ctx.store.peek(argv[2]!);
+  const entry = ctx.store.look(argv[2]!);
   return entry === undefined ? null : answer(entry);
 }
 
 const noFrequency = new ReplyError(
   'ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.',
 );
+
+const noIdleTime = new ReplyError(
+  'ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.',
+);
+
+function idleSeconds({ store }: Context, entry: Entry): Reply {
+  return store.host.access.counting ? noIdleTime : Math.floor(store.idleMs(entry) / 1000);
+}
+
+function frequency({ store }: Context, entry: Entry): Reply {
+  return store.host.access.counting ? store.host.access.uses(entry.accessed) : noFrequency;
+}
 
 function readFlushMode(argv: readonly string[]): void {
   if (argv.length > 2 || (argv.length === 2 && !sameWord(argv[1], 'sync') && !sameWord(argv[1], 'async')))
@@ -148,6 +170,9 @@ function flush(engine: Engine, client: Client, argv: readonly string[], stores: 
   readFlushMode(argv);
   const { databases, hooks } = engine;
   const keys = stores.reduce((sum, { size }) => sum + size, 0);
+  const lazily =
+    sameWord(argv[1], 'async') || (argv[1] === undefined && engine.config.flag('lazyfree-lazy-user-flush'));
+  if (lazily) databases.lazyFreed += keys;
   databases.clear(stores);
   databases.dirty += keys;
   if (stores.length === databases.stores.length && sameWord(argv[0], 'flushall')) hooks.onFlushAll?.();
@@ -165,21 +190,11 @@ function swap(engine: Engine, argv: readonly string[]): Reply {
   return OK;
 }
 
-/** A rough count of the bytes a key takes, in the spirit of redis-server's own figure. */
-function memoryUsage(ctx: Context, argv: readonly string[]): Reply {
-  if (argv.length > 3 && (!sameWord(argv[3], 'samples') || argv.length !== 5 || readLong(argv[4]!) < 0)) syntaxError();
-  const entry = ctx.store.peek(argv[2]!);
-  if (entry === undefined) return null;
-  const value = entry.value;
-  const bytes = typeof value === 'string' ? value.length : (value.memory?.() ?? 64 + value.size * 48);
-  return bytes + entry.key.length + 56;
-}
-
 export function keyCommands(engine: Engine): CommandGroup<Client> {
   return {
-    del: remove,
-    unlink: remove,
-    exists: countFound,
+    del: (ctx, argv) => remove(ctx, argv, engine.config.flag('lazyfree-lazy-user-del')),
+    unlink: (ctx, argv) => remove(ctx, argv, true),
+    exists: countThere,
     touch: countFound,
     type: (ctx, argv) => {
       const entry = ctx.store.look(argv[1]!);
@@ -197,10 +212,8 @@ export function keyCommands(engine: Engine): CommandGroup<Client> {
     flushall: (client, argv) => flush(engine, client, argv, engine.databases.stores),
     swapdb: (_client, argv) => swap(engine, argv),
     'object|encoding': (ctx, argv) => objectInfo(ctx, argv, (entry) => encodingOf(entry)),
-    'object|refcount': (ctx, argv) => objectInfo(ctx, argv, (entry) => refcountOf(entry)),
-    'object|idletime': (ctx, argv) =>
-      objectInfo(ctx, argv, (entry) => Math.max(0, Math.floor((engine.world.now() - entry.accessed) / 1000))),
-    'object|freq': (ctx, argv) => objectInfo(ctx, argv, () => noFrequency),
-    'memory|usage': memoryUsage,
+    'object|refcount': (ctx, argv) => objectInfo(ctx, argv, (entry) => refcountOf(engine, entry)),
+    'object|idletime': (ctx, argv) => objectInfo(ctx, argv, (entry) => idleSeconds(ctx, entry)),
+    'object|freq': (ctx, argv) => objectInfo(ctx, argv, (entry) => frequency(ctx, entry)),
   };
 }

@@ -9,16 +9,23 @@ import { type CommandGroup, Later, type Outcome } from '../engine/registry.ts';
 import { fail, readAtLeast, readLong, sameWord, syntaxError } from '../keyspace/arguments.ts';
 import { info } from './info.ts';
 
+/** Parameters that MONITOR and SLOWLOG do not show. */
+const secrets = new Set(['masteruser', 'masterauth', 'requirepass', 'tls-key-file-pass', 'tls-client-key-file-pass']);
+
 function setConfig(engine: Engine, client: Client, argv: readonly string[]): Outcome {
-  if (argv.length % 2 !== 0) return new ReplyError("ERR wrong number of arguments for 'config|set' command");
+  if (argv.length % 2 !== 0) syntaxError();
   const pairs: [string, string][] = [];
-  for (let at = 2; at < argv.length; at += 2) pairs.push([argv[at]!, argv[at + 1]!]);
+  for (let at = 2; at < argv.length; at += 2) {
+    pairs.push([argv[at]!, argv[at + 1]!]);
+    if (secrets.has(argv[at]!.toLowerCase())) client.redact(argv, at + 1);
+  }
   const names = pairs.map(([name]) => name.toLowerCase());
   const before = names.map((name): [string, string] => [name, engine.config.get(name)]);
-  const refused = engine.config.set(pairs, true, isEnabled(engine.config, client, 'enable-protected-configs'));
+  const unguarded = isEnabled(engine.config, client, 'enable-protected-configs');
+  const refused = engine.config.set(pairs, { quietly: true, unguarded });
   if (refused !== undefined) return new ReplyError(`ERR ${refused}`);
   const undo = ({ name, why }: RefusedParameter): ReplyError => {
-    for (const [each, value] of before) engine.config.put(each, value);
+    restore(engine, before);
     return new ReplyError(`ERR ${refusal(name, why)}`);
   };
   if (names.includes('dir')) {
@@ -49,13 +56,17 @@ function setConfig(engine: Engine, client: Client, argv: readonly string[]): Out
   });
 }
 
+function restore(engine: Engine, before: readonly (readonly [string, string])[]): void {
+  for (const [name, value] of before) engine.config.put(name, value);
+}
+
 /** Whether it says where or how the server listens. */
 function isDoor(name: string): boolean {
   return name === 'bind' || name === 'port' || (name.startsWith('tls-') && name !== 'tls-replication');
 }
 
 function slowLog(engine: Engine, argv: readonly string[]): Reply {
-  if (argv.length > 3) syntaxError();
+  if (argv.length > 3) fail(`unknown subcommand or wrong number of arguments for '${argv[1]}'. Try SLOWLOG HELP.`);
   const asked = argv[2] === undefined ? 10 : readAtLeast(argv[2], -1, 'count should be greater than or equal to -1');
   const count = asked === -1 ? engine.slowLog.entries.length : asked;
   return engine.slowLog.entries
@@ -89,6 +100,7 @@ function resetStats(engine: Engine): Reply {
     command.rejected = 0;
     command.failed = 0;
     command.spent = 0;
+    command.histogram = undefined;
   }
   Object.assign(engine.stats, {
     connections: 0,
@@ -102,11 +114,13 @@ function resetStats(engine: Engine): Reply {
     output: 0,
   });
   engine.errorCodes.clear();
+  engine.memory.resetStats();
   engine.clientMemory.evicted = 0;
   engine.access.acl.resetCounts();
   engine.databases.hits = 0;
   engine.databases.misses = 0;
   engine.databases.expired = 0;
+  engine.databases.lazyFreed = 0;
   return OK;
 }
 
@@ -135,7 +149,6 @@ function replicaOf(engine: Engine, argv: readonly string[]): Reply {
 }
 
 const noConfigFile = new ReplyError('ERR The server is running without a config file');
-const noLatency = 'Latency monitoring is not available in this server.';
 
 export function serverCommands(engine: Engine): CommandGroup<Client> {
   return {
@@ -166,12 +179,5 @@ export function serverCommands(engine: Engine): CommandGroup<Client> {
       engine.slowLog.entries = [];
       return OK;
     },
-    'latency|latest': () => [],
-    'latency|history': () => [],
-    'latency|reset': () => 0,
-    'latency|histogram': () => new Map(),
-    'latency|doctor': () => new Verbatim(noLatency),
-    'memory|doctor': () => new Verbatim('No memory advice is given by this server.'),
-    'memory|purge': () => OK,
   };
 }

@@ -33,7 +33,7 @@ function* difference(sets: Sets): Generator<string> {
 function store(ctx: Context, argv: readonly string[], combine: Combine, event: string): Reply {
   const target = argv[1]!;
   const sources = ctx.store.asReader(() => setsAt(ctx, argv.slice(2)));
-  const result = SetValue.from(combine(sources));
+  const result = SetValue.from(combine(sources), ctx.store.host.limits);
   if (result.size > 0) {
     ctx.store.replace(target, result);
     ctx.store.changed(target, 's', event);

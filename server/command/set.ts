@@ -15,7 +15,7 @@ function add(ctx: Context, argv: readonly string[]): Reply {
   const key = argv[1]!;
   let set = setAt(ctx, key);
   if (set === undefined) {
-    set = new SetValue();
+    set = new SetValue(ctx.store.host.limits);
     ctx.store.put(key, set);
   }
   let added = 0;
@@ -47,7 +47,7 @@ function move(ctx: Context, argv: readonly string[]): Reply {
   ctx.store.changed(source, 's', 'srem');
   ctx.store.dropIfEmpty(source, from);
   if (to === undefined) {
-    to = new SetValue();
+    to = new SetValue(ctx.store.host.limits);
     ctx.store.put(target, to);
   }
   if (to.add(member)) ctx.store.changed(target, 's', 'sadd');

@@ -90,7 +90,7 @@ function create(ctx: Context, argv: readonly string[]): Reply {
   const options = readGroupOptions(argv, true);
   const found = options.makeStream ? streamAt(ctx, key) : streamForGroups(ctx, key);
   const id: StreamId = start === '$' ? (found?.lastId ?? ZERO_ID) : readId(start);
-  const stream = found ?? new StreamValue();
+  const stream = found ?? new StreamValue(ctx.store.host.limits);
   if (found === undefined) {
     ctx.store.put(key, stream);
     ctx.store.signal(key);

@@ -4,7 +4,7 @@
 import { NullArray, OK, type Reply } from '../../lib/wire/reply.ts';
 import type { CommandGroup, Context } from '../engine/registry.ts';
 import { arityError, fail, readLong, sameWord, syntaxError } from '../keyspace/arguments.ts';
-import { NODE_MAX_ENTRIES, type StreamEntry, StreamValue, type Trim } from '../keyspace/types/stream.ts';
+import { type StreamEntry, StreamValue, type Trim } from '../keyspace/types/stream.ts';
 import {
   formatId,
   MAX_ID,
@@ -49,7 +49,7 @@ function readThreshold(argv: readonly string[], at: number): { trim: Trim; rest:
   return { trim: { ...base, by: 'length', length, id: ZERO_ID }, rest };
 }
 
-function readAddOptions(argv: readonly string[], isAdd: boolean): AddOptions {
+function readAddOptions(ctx: Context, argv: readonly string[], isAdd: boolean): AddOptions {
   const options: AddOptions = { trim: undefined, noMake: false, rest: 2 };
   let limit: number | undefined;
   for (; options.rest < argv.length; options.rest += 1) {
@@ -75,11 +75,19 @@ function readAddOptions(argv: readonly string[], isAdd: boolean): AddOptions {
       syntaxError();
     }
   }
-  settleLimit(options, limit, isAdd);
+  settleLimit(options, limit, isAdd, ctx.store.host.limits.streamNodeEntries);
   return options;
 }
 
-function settleLimit(options: AddOptions, limit: number | undefined, isAdd: boolean): void {
+/** Without a LIMIT, approximate trimming drops no more than so many nodes at once. */
+const mostNodes = 100;
+
+/** Entries in so many nodes; nodes without a limit, or with a huge one, stop nothing. */
+function usualLimit(nodeEntries: number): number {
+  return nodeEntries <= 0 ? 10_000 : Math.min(mostNodes * nodeEntries, 1_000_000);
+}
+
+function settleLimit(options: AddOptions, limit: number | undefined, isAdd: boolean, nodeEntries: number): void {
   const { trim } = options;
   if (trim === undefined) {
     if (limit) fail('syntax error, LIMIT cannot be used without specifying a trimming strategy');
@@ -87,7 +95,7 @@ function settleLimit(options: AddOptions, limit: number | undefined, isAdd: bool
     return;
   }
   if (!trim.approximate && limit) fail('syntax error, LIMIT cannot be used without the special ~ option');
-  if (trim.approximate) options.trim = { ...trim, limit: limit ?? 100 * NODE_MAX_ENTRIES };
+  if (trim.approximate) options.trim = { ...trim, limit: limit ?? usualLimit(nodeEntries) };
 }
 
 interface NewId {
@@ -116,7 +124,7 @@ function chooseId(stream: StreamValue, wanted: NewId | undefined, now: number): 
 
 function add(ctx: Context, argv: readonly string[]): Reply {
   const key = argv[1]!;
-  const { trim, noMake, rest } = readAddOptions(argv, true);
+  const { trim, noMake, rest } = readAddOptions(ctx, argv, true);
   const fields = argv.slice(rest + 1);
   if (fields.length < 2 || fields.length % 2 === 1) arityError(argv[0]!);
   const wanted = argv[rest] === '*' ? undefined : readNewId(argv[rest]!);
@@ -125,7 +133,7 @@ function add(ctx: Context, argv: readonly string[]): Reply {
   }
   const found = streamAt(ctx, key);
   if (found === undefined && noMake) return null;
-  const stream = found ?? new StreamValue();
+  const stream = found ?? new StreamValue(ctx.store.host.limits);
   if (stream.lastId === MAX_ID) {
     fail('The stream has exhausted the last possible ID, unable to add more items');
   }
@@ -150,7 +158,7 @@ function exactTrim(words: readonly string[], stream: StreamValue, trim: Trim | u
 
 function trimStream(ctx: Context, argv: readonly string[]): Reply {
   const key = argv[1]!;
-  const { trim } = readAddOptions(argv, false);
+  const { trim } = readAddOptions(ctx, argv, false);
   const stream = streamAt(ctx, key);
   if (stream === undefined) return 0;
   const dropped = stream.trim(trim!);

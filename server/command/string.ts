@@ -52,8 +52,10 @@ function set(ctx: Context, argv: readonly string[]): Reply {
   }
   const options = readSetOptions(ctx, argv);
   const old = options.get ? (readString(store, key) ?? null) : undefined;
-  const exists = options.condition !== undefined && store.has(key);
-  if ((options.condition === 'nx' && exists) || (options.condition === 'xx' && !exists)) return old ?? null;
+  const { condition } = options;
+  if (condition === 'xx' && !store.has(key)) return old ?? null;
+  // A key that stands in the way is used, too.
+  if (condition === 'nx' && store.use(key) !== undefined) return old ?? null;
   write(ctx, key, value, options);
   // Nobody waits for an answer at a replica.
   if (options.get && options.expireAt === undefined) {
@@ -64,6 +66,7 @@ function set(ctx: Context, argv: readonly string[]): Reply {
 
 function write(ctx: Context, key: string, value: string, options: SetOptions): void {
   const store = ctx.store;
+  if (options.keepTtl) store.use(key);
   const entry = options.keepTtl ? store.put(key, value) : store.replace(key, value);
   if (options.expireAt !== undefined) {
     store.setDeadline(entry, options.expireAt);
@@ -82,7 +85,7 @@ function setWithExpiry(ctx: Context, argv: readonly string[], unit: 'ex' | 'px',
 
 function setNew(ctx: Context, argv: readonly string[]): Reply {
   const [, key, value] = argv as [string, string, string];
-  if (ctx.store.has(key)) return 0;
+  if (ctx.store.use(key) !== undefined) return 0;
   ctx.store.replace(key, value);
   ctx.store.changed(key, '$', 'set');
   return 1;
@@ -140,7 +143,7 @@ function getAndExpire(ctx: Context, argv: readonly string[]): Reply {
 function setMany(ctx: Context, argv: readonly string[], onlyNew: boolean): Reply {
   if (argv.length % 2 === 0) arityError(onlyNew ? 'msetnx' : 'mset');
   const store = ctx.store;
-  if (onlyNew) for (let at = 1; at < argv.length; at += 2) if (store.has(argv[at]!)) return 0;
+  if (onlyNew) for (let at = 1; at < argv.length; at += 2) if (store.use(argv[at]!) !== undefined) return 0;
   for (let at = 1; at < argv.length; at += 2) {
     store.replace(argv[at]!, argv[at + 1]!);
     store.changed(argv[at]!, '$', 'set');

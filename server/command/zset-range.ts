@@ -103,7 +103,7 @@ export function storeZset(
   pairs: Iterable<readonly [string, number]>,
   event: string,
 ): number {
-  const result = ZsetValue.from(pairs);
+  const result = ZsetValue.from(pairs, ctx.store.host.limits);
   if (result.size > 0) {
     ctx.store.replace(key, result);
     ctx.store.changed(key, 'z', event);

@@ -73,7 +73,7 @@ function add(ctx: Context, argv: readonly string[], implied: readonly AddWord[])
   let zset = zsetAt(ctx, key);
   if (zset === undefined) {
     if (words.has('xx')) return words.has('incr') ? null : 0;
-    zset = new ZsetValue();
+    zset = new ZsetValue(ctx.store.host.limits);
     ctx.store.put(key, zset);
   }
   const tally = { added: 0, updated: 0, same: 0, refused: 0 };

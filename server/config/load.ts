@@ -36,7 +36,12 @@ const manyWords = new Set([
   'client-output-buffer-limit',
   'replicaof',
   'slaveof',
+  'shutdown-on-sigint',
+  'shutdown-on-sigterm',
 ]);
+
+/** Of older servers, and without a meaning now: they are passed over, as redis-server does. */
+const forgotten = new Set(['list-max-ziplist-entries', 'list-max-ziplist-value', 'lua-replicate-commands']);
 
 /** Directives of redis-server that are no parameters and that a node here cannot obey: silence would be worse. */
 const beyond: Readonly<Record<string, string>> = {
@@ -78,8 +83,10 @@ function put(config: Config, directive: Directive, warnings: string[]): void {
     return;
   }
   if (!config.knows(name)) {
-    warnings.push(`unknown parameter '${name}' (${directive.source}, line ${directive.line}): kept, without effect`);
-    config.keep(name, values.join(' '));
+    if (!forgotten.has(name) || values.length !== 1) {
+      throw new ConfError(directive, 'Bad directive or wrong number of arguments');
+    }
+    warnings.push(`'${name}' (${directive.source}, line ${directive.line}) has no meaning any more`);
     return;
   }
   if (values.length === 0 || (values.length > 1 && !manyWords.has(name))) {

@@ -72,8 +72,12 @@ export class BlockedClients {
     }
   }
 
+  /** Called for each wait that ends with an error. */
+  onRefused: ((argv: readonly string[], refusal: ReplyError) => void) | undefined = undefined;
+
   /** Ends the waiting of a parked client with an answer. */
   answer(client: Client, reply: Reply): void {
+    if (reply instanceof ReplyError && client.parking !== undefined) this.onRefused?.(client.parking.argv, reply);
     client.parking?.cancel();
     client.outlet.settle(reply);
   }

@@ -40,7 +40,7 @@ export interface Outlet {
   parsedBytes?(): number;
 }
 
-interface Queued {
+export interface Queued {
   readonly command: Command<Client>;
   readonly argv: readonly string[];
 }

@@ -4,10 +4,10 @@
 
 import { Flag } from '../../lib/command/flags.ts';
 import { keyIndexesOf } from '../../lib/command/keys.ts';
-import type { CommandRow } from '../../lib/command/table.ts';
+import { type CommandRow, commandOf } from '../../lib/command/table.ts';
 import { QUEUED, type Reply, ReplyError, refusals } from '../../lib/wire/reply.ts';
 import type { GuardRequest } from '../cluster/guard.ts';
-import type { Client, Transaction } from './client.ts';
+import type { Client, Queued, Transaction } from './client.ts';
 import type { Engine } from './engine.ts';
 import { notOffered } from './guarded.ts';
 import { feedMonitors } from './monitor.ts';
@@ -20,6 +20,10 @@ const masterDown = new ReplyError(refusals.masterDown);
 const noReplicas = new ReplyError('NOREPLICAS Not enough good replicas to write.');
 const replicaRefusal = new ReplyError("ERR Replica can't interact with the keyspace");
 const readOnlyRefusal = new ReplyError(refusals.readOnly);
+
+/** What a client in a transaction may say even when memory is full: it ends the transaction. */
+const leavesMulti = new Set(['discard', 'quit', 'reset']);
+const outOfMemory = new ReplyError("OOM command not allowed when used memory > 'maxmemory'.");
 
 /** Words of a transaction that run at once instead of being queued. */
 const runsInMulti = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset']);
@@ -34,8 +38,12 @@ const pubSubWords = new Set([
   'quit',
   'reset',
 ]);
-/** Reads that leave a trace at the replicas, and what may turn out to write. */
-const replicates = new Set(['pfcount', 'publish', 'spublish', 'eval', 'evalsha', 'fcall']);
+/** Leave a trace at the replicas though they are no writes. */
+const replicates = new Set(['pfcount', 'publish', 'spublish']);
+/** May turn out to write; a script that declares what it does has a row of its own. */
+const runScripts = new Set(['eval', 'evalsha', 'fcall']);
+/** Codes of refusals that tell where a transaction belongs: EXEC answers them as they are. */
+const routing = new Set(['MOVED', 'ASK', 'TRYAGAIN', 'CROSSSLOT', 'CLUSTERDOWN']);
 const shardWords = new Set(['ssubscribe', 'sunsubscribe', 'spublish']);
 
 /** Runs one request of a client. `undefined`: nothing to send now (parked, or the command has sent its replies). */
@@ -58,7 +66,7 @@ export function execute(engine: Engine, client: Client, argv: readonly string[])
   if (engine.pauses.kind !== undefined && mustWait(engine, client, row)) return postpone(engine, client, argv);
   let reply: Reply | undefined;
   if (client.transaction !== undefined && !runsInMulti.has(row.name)) {
-    reply = enqueue(client.transaction, command, argv);
+    reply = enqueue(client.transaction, { command, argv }, row);
   } else {
     engine.tracking.enter(client);
     reply = engine.run(client, command, argv);
@@ -85,13 +93,12 @@ export function apply(engine: Engine, client: Client, argv: readonly string[]): 
   return reply;
 }
 
-function enqueue(transaction: Transaction, command: Command<Client>, argv: readonly string[]): Reply {
-  const { flags, name } = command.row;
-  transaction.queue.push({ command, argv });
-  transaction.anyFlags |= flags;
-  transaction.allFlags &= flags;
-  if (replicates.has(name)) transaction.replicates = true;
-  for (const word of argv) transaction.bytes += word.length;
+function enqueue(transaction: Transaction, queued: Queued, row: CommandRow): Reply {
+  transaction.queue.push(queued);
+  transaction.anyFlags |= row.flags;
+  transaction.allFlags &= row.flags;
+  if (mayReplicate(row, undefined)) transaction.replicates = true;
+  for (const word of queued.argv) transaction.bytes += word.length;
   return QUEUED;
 }
 
@@ -114,6 +121,7 @@ function check(engine: Engine, client: Client, row: CommandRow, argv: readonly s
     const refusal = route(engine, client, row, argv);
     if (refusal !== undefined) return refusal;
   }
+  if (engine.memory.limit > 0 && engine.memory.admit() === 'full' && takesMemory(row, transaction)) return outOfMemory;
   // PING too, so that who watches a node learns of it.
   if (engine.hooks.diskRefusal !== undefined && !engine.readOnly && (row.name === 'ping' || writes(row, transaction))) {
     const refusal = engine.hooks.diskRefusal();
@@ -142,6 +150,14 @@ function unready(engine: Engine, row: CommandRow, transaction: Transaction | und
   if (engine.loading && (flags & Flag.loading) === 0) return loading;
   if (engine.copying && (flags & (Flag.loading | Flag.stale)) === 0) return loading;
   return (flags & Flag.allowBusy) === 0 ? engine.busy : undefined;
+}
+
+/** Whether the call is refused when memory is full. Queues of transactions may not grow then either. */
+function takesMemory(row: CommandRow, transaction: Transaction | undefined): boolean {
+  if ((row.flags & Flag.denyoom) !== 0) return true;
+  if (transaction === undefined) return false;
+  if (row.name !== 'exec') return !leavesMulti.has(row.name);
+  return transaction.queue.some(({ command }) => (command.row.flags & Flag.denyoom) !== 0);
 }
 
 /** Whether the command, or for EXEC any command of its queue, writes. */
@@ -196,10 +212,9 @@ function reject(engine: Engine, client: Client, command: Command<Client> | undef
   if (client.tracking?.caching === true) endCaching(client, command?.row);
   const transaction = client.transaction;
   let answer = refusal;
-  if (transaction !== undefined && command?.row.name === 'exec') {
+  if (command?.row.name === 'exec' && refusal instanceof ReplyError && !routing.has(refusal.code)) {
     client.discard();
-    const text = refusal instanceof ReplyError ? refusal.message.replace(/^ERR /, '') : '';
-    answer = new ReplyError(`EXECABORT Transaction discarded because of: ${text}`);
+    answer = new ReplyError(`EXECABORT Transaction discarded because of: ${refusal.message.replace(/^ERR /, '')}`);
   } else if (transaction !== undefined) transaction.aborted = true;
   if (answer instanceof ReplyError) engine.countError(answer);
   return answer;
@@ -214,6 +229,7 @@ function mustWait(engine: Engine, client: Client, row: CommandRow): boolean {
 /** Whether the command, or for EXEC any command of its queue, can say something to the replicas. */
 function mayReplicate(row: CommandRow, transaction: Transaction | undefined): boolean {
   if (writes(row, transaction) || replicates.has(row.name)) return true;
+  if (runScripts.has(row.name)) return row === commandOf(row.name);
   return row.name === 'exec' && transaction !== undefined && transaction.replicates;
 }
 

@@ -10,6 +10,7 @@ import { type Reply, ReplyError } from '../../lib/wire/reply.ts';
 import type { GuardRequest } from '../cluster/guard.ts';
 import { randomId } from '../cluster/ids.ts';
 import { Config } from '../config/config.ts';
+import { Eviction, type EvictionHost } from '../eviction/eviction.ts';
 import { OversizedReply } from '../keyspace/arguments.ts';
 import { Databases } from '../keyspace/databases.ts';
 import type { EventKind, Store } from '../keyspace/store.ts';
@@ -20,10 +21,15 @@ import { BlockedClients } from './blocking.ts';
 import { Client, type Outlet } from './client.ts';
 import { describeClient } from './client-info.ts';
 import { ClientMemory } from './client-memory.ts';
+import { DebugWords } from './debug-words.ts';
 import { BrowserGuard } from './guarded.ts';
+import { keepKeyspaceSettings } from './keyspace-settings.ts';
+import { LatencyHistogram, LatencyMonitor } from './latency.ts';
+import { BufferBytes } from './memory.ts';
 import { feedMonitors } from './monitor.ts';
 import { Pauses } from './pauses.ts';
 import { PubSubHub } from './pubsub-hub.ts';
+import { Rates } from './rates.ts';
 import { Blocked, type Command, type CommandGroup, CountedError, Later, type Outcome, Registry } from './registry.ts';
 import { SlowLog } from './slow-log.ts';
 
@@ -110,6 +116,13 @@ export interface EngineHooks {
   aclFile?: () => { load(): string | undefined; save(): boolean } | undefined;
   /** CONFIG REWRITE: the refusal, or undefined. */
   onConfigRewrite?: () => ReplyError | undefined;
+  /** DEBUG SLEEP of a process of its own: returns after `ms`. */
+  blockFor?: (ms: number) => void;
+  /** DEBUG SLEEP of a node inside a program: answers nobody for `ms`, then calls `done`. Gives what ends it early. */
+  freezeFor?: (ms: number, done: () => void) => () => void;
+  /** Bytes of buffers that are about replicas and the log. */
+  persistenceMemory?: () => { readonly aofBuffer: number };
+  replicationMemory?: () => { readonly backlog: number; readonly replicaBuffers: number };
   /** The path for INFO server; `''` or no hook: none. */
   configFile?: () => string;
 }
@@ -131,6 +144,9 @@ export interface Stats {
   input: number;
   output: number;
 }
+
+/** What they read, their scripts read: with those that read nothing, no key is remembered. */
+const readsByScript = new Set(['eval_ro', 'evalsha_ro', 'fcall_ro']);
 
 /** How often keys above tracking-table-max-keys are let go while no command comes. */
 const trackingLimitMs = 100;
@@ -159,6 +175,11 @@ export class Engine {
   readonly monitors: Set<Client> = new Set();
   readonly pubsub: PubSubHub = new PubSubHub();
   readonly blocked: BlockedClients = new BlockedClients();
+  readonly debug: DebugWords = new DebugWords();
+  readonly latency: LatencyMonitor;
+  readonly memory: Eviction;
+  readonly bufferBytes: BufferBytes;
+  readonly rates: Rates;
   readonly tracking: Tracking<Client> = new Tracking(this.clients);
   readonly pauses: Pauses;
   readonly clientMemory: ClientMemory;
@@ -200,6 +221,9 @@ export class Engine {
   #nextId = 1;
   #effects: Effect[] = [];
   #events = '';
+  #tracksLatency = true;
+  /** Calls that take less are of no interest to anybody. */
+  #slowMs = 0;
 
   constructor(options: EngineOptions) {
     this.world = options.world;
@@ -211,29 +235,49 @@ export class Engine {
       count: this.clusterEnabled ? 1 : this.config.number('databases'),
       indexSlots: this.clusterEnabled,
     });
+    keepKeyspaceSettings(this.config, this.databases);
     this.slowLog = new SlowLog(this.config);
     this.clientMemory = new ClientMemory({
       config: this.config,
       clients: this.clients,
       onEvict: (client) => this.world.log(`Evicting client: ${describeClient(client)}`),
     });
+    this.latency = new LatencyMonitor(this.world, this.config);
+    this.bufferBytes = new BufferBytes(this.world, this.clients);
+    this.rates = new Rates(this.world, this.stats);
+    this.memory = new Eviction(this.world, this.databases, this.#evictionHost());
     this.pauses = new Pauses(this.world);
     this.pauses.onChange(() => {
       this.databases.deletesExpired = this.pauses.kind === undefined;
     });
     this.started = this.world.now();
     this.runId = randomId(this.world);
+    this.blocked.onRefused = (argv, refusal) => {
+      const command = this.registry.findTrusted(argv);
+      if (!(command instanceof ReplyError)) command.failed++;
+      this.countError(refusal);
+    };
     this.databases.onReady = (store, key) => this.blocked.ready(store, key);
     this.databases.onExpired = (store, key) => this.#collect(store.index, ['DEL', key]);
     this.access = new Access(this);
     this.browserGuard = new BrowserGuard(this.world);
     this.config.onChange((name) => {
       if (name === 'notify-keyspace-events') this.#listenToEvents();
+      if (name.startsWith('maxmemory')) this.#limitMemory();
+      if (name.startsWith('slowlog-') || name.startsWith('latency-')) this.#readLimits();
       if (name === 'tracking-table-max-keys') this.#limitTracking();
     });
+    this.#readLimits();
+    this.#limitMemory();
     this.#listenToEvents();
     this.#limitTracking();
-    this.databases.start(() => this.finish());
+    this.databases.start(
+      () => this.finish(),
+      (ms) => {
+        this.latency.note('expire-cycle', ms);
+        this.rates.tick();
+      },
+    );
   }
 
   add(group: CommandGroup<Client>): void {
@@ -270,18 +314,21 @@ export class Engine {
    */
   run(client: Client, command: Command<Client>, argv: readonly string[]): Reply | undefined {
     const dirty = this.databases.dirty;
-    const before = this.slowLog.enabled ? this.world.now() : 0;
+    const before = this.world.now();
     const outcome = this.#call(client, command, argv);
+    const spent = this.world.now() - before;
     const shown = client.shown ?? argv;
     client.shown = undefined;
-    if (this.slowLog.enabled) {
-      const spent = this.world.now() - before;
-      command.spent += spent;
-      this.slowLog.note(client, shown, spent);
-    }
+    command.spent += spent;
+    if (this.#tracksLatency) noteLatency(command, spent);
+    if (spent >= this.#slowMs) this.#noteSlow(client, command, shown, spent);
     if (this.monitors.size > 0 && !this.loading) feedMonitors(this.monitors, client, command.row, shown);
     this.#collectChanges(client, argv, dirty);
-    if (client.tracking !== undefined && (command.row.flags & Flag.readonly) !== 0) {
+    if (
+      client.tracking !== undefined &&
+      (command.row.flags & Flag.readonly) !== 0 &&
+      !readsByScript.has(command.row.name)
+    ) {
       this.tracking.remember(
         client,
         keyIndexesOf(command.row, argv).map((at) => argv[at]!),
@@ -349,6 +396,46 @@ export class Engine {
   /** Replicates words that no client sent: what a settled `Later` or the node itself did to the keys. */
   effect(store: Store, ...effects: (readonly string[])[]): void {
     for (const argv of effects) this.#collect(store.index, argv);
+  }
+
+  /** Longer than a limit of the slow log or of the latency monitor. */
+  #noteSlow(client: Client, { row }: Command<Client>, argv: readonly string[], spent: number): void {
+    if ((row.flags & Flag.skipSlowlog) === 0) this.slowLog.note(client, argv, spent, row.name);
+    this.latency.note((row.flags & Flag.fast) !== 0 ? 'fast-command' : 'command', spent);
+  }
+
+  #readLimits(): void {
+    const { latency, slowLog } = this;
+    this.#tracksLatency = this.config.flag('latency-tracking');
+    this.#slowMs = Math.min(slowLog.thresholdMs, latency.threshold > 0 ? latency.threshold : Number.POSITIVE_INFINITY);
+  }
+
+  #limitMemory(): void {
+    const { config } = this;
+    this.memory.configure({
+      limit: config.number('maxmemory'),
+      policy: config.get('maxmemory-policy'),
+      samples: config.number('maxmemory-samples'),
+      tenacity: config.number('maxmemory-eviction-tenacity'),
+    });
+  }
+
+  /** Deletions that make room are effects like those of a client, each on its own. */
+  #evictionHost(): EvictionHost {
+    const engine = this;
+    return {
+      otherBytes: () => engine.bufferBytes.recent,
+      onEvicted: (store, key) => {
+        engine.effect(store, [engine.config.flag('lazyfree-lazy-eviction') ? 'UNLINK' : 'DEL', key]);
+        engine.finish();
+      },
+      get exempt() {
+        // A replica holds what its primary holds.
+        const follows = engine.databases.mode !== 'primary' && engine.config.flag('replica-ignore-maxmemory');
+        return follows || engine.loading || engine.pauses.kind !== undefined;
+      },
+      onRound: (ms) => engine.latency.note('eviction-cycle', ms),
+    };
   }
 
   #call(client: Client, command: Command<Client>, argv: readonly string[]): Outcome {
@@ -448,6 +535,11 @@ export class Engine {
     if (this.#events.includes('K')) this.pubsub.publish(`__keyspace@${store.index}__:${key}`, event);
     if (this.#events.includes('E')) this.pubsub.publish(`__keyevent@${store.index}__:${event}`, key);
   }
+}
+
+function noteLatency(command: Command<Client>, ms: number): void {
+  command.histogram ??= new LatencyHistogram();
+  command.histogram.note(ms);
 }
 
 /** Inside EXEC nothing may wait: what is known at once is the answer. */

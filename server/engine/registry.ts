@@ -7,6 +7,7 @@ import { type CommandRow, commandOf } from '../../lib/command/table.ts';
 import { type Reply, ReplyError } from '../../lib/wire/reply.ts';
 import type { Store } from '../keyspace/store.ts';
 import { CommandNames } from './command-names.ts';
+import type { LatencyHistogram } from './latency.ts';
 
 /** A command that found nothing to answer yet. The session parks it until one of `keys` is signalled ready. */
 export class Blocked {
@@ -72,6 +73,8 @@ export interface Command<C extends Context = Context> {
   failed: number;
   /** Time spent, in ms. */
   spent: number;
+  /** How long the calls took, once one was made while `latency-tracking` is on. */
+  histogram: LatencyHistogram | undefined;
   /** The row of one call where its flags depend on the arguments: scripts declare them. */
   rowOf?: (argv: readonly string[]) => CommandRow;
 }
@@ -93,7 +96,7 @@ export class Registry<C extends Context> {
     for (const [name, handler] of Object.entries(group)) {
       const row = commandOf(name);
       if (row === undefined) throw new RangeError(`no such command in the table: ${name}`);
-      const command: Command<C> = { row, handler, calls: 0, rejected: 0, failed: 0, spent: 0 };
+      const command: Command<C> = { row, handler, calls: 0, rejected: 0, failed: 0, spent: 0, histogram: undefined };
       // Who wraps a handler does not change what the command declares.
       const { rowOf } = this.#byName.get(name) ?? {};
       if (rowOf !== undefined) command.rowOf = rowOf;
@@ -113,7 +116,8 @@ export class Registry<C extends Context> {
     if (lower === undefined) return unknownCommand(argv);
     if (this.#containers.has(lower)) return this.#findSub(lower, argv);
     const command = this.#byName.get(lower);
-    if (command === undefined) return unknownCommand(argv);
+    // A subcommand has no name of its own that a client may call.
+    if (command === undefined || lower.includes('|')) return unknownCommand(argv);
     if (this.#spellings.size < maxSpellings) this.#spellings.set(name, command);
     return command;
   }

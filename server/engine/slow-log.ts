@@ -2,6 +2,7 @@
 
 import type { Config } from '../config/config.ts';
 import type { Client } from './client.ts';
+import { redacted } from './redaction.ts';
 
 export interface SlowEntry {
   readonly id: number;
@@ -17,11 +18,10 @@ const maxArguments = 32;
 const maxArgumentLength = 128;
 
 export class SlowLog {
-  /** Whether commands are timed at all. */
-  enabled = true;
   entries: SlowEntry[] = [];
   readonly #config: Config;
-  #thresholdMs = 0;
+  /** Milliseconds; infinite: nothing is slow. */
+  thresholdMs = 0;
   #nextId = 0;
 
   constructor(config: Config) {
@@ -32,13 +32,14 @@ export class SlowLog {
     });
   }
 
-  note(client: Client, argv: readonly string[], spentMs: number): void {
-    if (spentMs < this.#thresholdMs) return;
+  /** `name` is the full name of the command, for what must not be shown. */
+  note(client: Client, argv: readonly string[], spentMs: number, name: string): void {
+    if (spentMs < this.thresholdMs) return;
     const entry = {
       id: this.#nextId++,
       at: Math.floor(client.world.wallClock() / 1000),
       microseconds: Math.round(spentMs * 1000),
-      argv: shorten(argv),
+      argv: shorten(redacted(name, argv)),
       address: client.outlet.address,
       name: client.name,
     };
@@ -48,8 +49,7 @@ export class SlowLog {
 
   #read(): void {
     const threshold = this.#config.number('slowlog-log-slower-than');
-    this.enabled = threshold >= 0;
-    this.#thresholdMs = threshold / 1000;
+    this.thresholdMs = threshold < 0 ? Number.POSITIVE_INFINITY : threshold / 1000;
     this.#trim();
   }
 

@@ -1,6 +1,10 @@
 // The databases of one server (one in cluster mode, 16 otherwise) and the counters and hooks that they share.
 
 import type { Timer, World } from '../../lib/base/world.ts';
+import { AccessClock } from './access-clock.ts';
+import { defaultLimits, type EncodingLimits } from './encoding.ts';
+import type { Entry } from './entry.ts';
+import { HeldEntries } from './held-entries.ts';
 import { type EventKind, type ExpiryMode, Store, type StoreHost } from './store.ts';
 
 /** Keys deleted at most in one background step, so that a mass of deadlines does not hold up the loop. */
@@ -12,25 +16,32 @@ export class Databases implements StoreHost {
   readonly stores: readonly Store[];
   mode: ExpiryMode = 'primary';
   dirty = 0;
-  clock: number;
+  readonly access: AccessClock;
+  readonly limits: EncodingLimits = { ...defaultLimits };
   hits = 0;
   misses = 0;
   expired = 0;
+  lazyFreed = 0;
   onExpired: ((store: Store, key: string) => void) | undefined = undefined;
   onEvent: ((store: Store, kind: EventKind, event: string, key: string) => void) | undefined = undefined;
   onReady: ((store: Store, key: string) => void) | undefined = undefined;
   onTouched: ((key: string, byItself: boolean) => void) | undefined = undefined;
   /** Called once when databases are emptied, however many. */
   onEmptied: (() => void) | undefined = undefined;
+  onTouch: ((entry: Entry) => void) | undefined = undefined;
+  readonly #held = new Set<HeldEntries>();
   activeExpiry = true;
   frozenAt: number | undefined = undefined;
+  skipChecksums = false;
+  /** Background work stands still, for tests that look at what it would change. */
+  cronPaused = false;
   deletesExpired = true;
   reading: boolean | undefined = true;
   #timer: Timer | undefined;
 
   constructor(world: World, options: { readonly count?: number; readonly indexSlots?: boolean } = {}) {
     this.world = world;
-    this.clock = world.now();
+    this.access = new AccessClock(world);
     const stores: Store[] = [];
     for (let index = 0; index < (options.count ?? 16); index++) {
       stores.push(new Store(index, this, options.indexSlots ?? false));
@@ -38,15 +49,47 @@ export class Databases implements StoreHost {
     this.stores = stores;
   }
 
-  /** Starts the background expiry; stop() ends it. After each step that deleted something, `flush` is called. */
-  start(flush: () => void): void {
+  /** All entries as they are now, until they are released. */
+  hold(): { readonly entries: HeldEntries; release(): void } {
+    const entries = new HeldEntries(this.stores);
+    this.#held.add(entries);
+    this.#watchTouches();
+    const release = (): void => {
+      this.#held.delete(entries);
+      this.#watchTouches();
+    };
+    return { entries, release };
+  }
+
+  #watchTouches(): void {
+    const held = [...this.#held];
+    const touch = (entry: Entry): void => {
+      for (const each of held) each.touch(entry);
+    };
+    this.onTouch = held.length === 0 ? undefined : touch;
+  }
+
+  /** Estimated bytes of all keys. */
+  get bytes(): number {
+    let sum = 0;
+    for (const store of this.stores) sum += store.bytes;
+    return sum;
+  }
+
+  /**
+   * Starts the background expiry; stop() ends it. After each step that deleted something, `flush` is called; `onStep`
+   * hears how long each took, in ms.
+   */
+  start(flush: () => void, onStep: (ms: number) => void = () => undefined): void {
     this.#timer ??= this.world.after(stepMs, () => {
       this.#timer = undefined;
-      this.clock = this.world.now();
+      this.access.tick();
+      const started = this.world.now();
       let done = 0;
-      for (const store of this.stores) done += store.expireDue(stepLimit - done);
+      if (!this.cronPaused) for (const store of this.stores) done += store.expireDue(stepLimit - done);
       if (done > 0) flush();
-      this.start(flush);
+      onStep(this.world.now() - started);
+      this.start(flush, onStep);
     });
   }
 

@@ -12,8 +12,8 @@ export interface Value {
   readonly size: number;
   /** A deep copy, for COPY. */
   clone(): Value;
-  /** Estimated bytes held, for MEMORY USAGE; optional. */
-  memory?(): number;
+  /** Estimated bytes held, without a walk over them. */
+  memory(): number;
 }
 
 /** A string is held as itself, one byte per char. */
@@ -29,25 +29,35 @@ export const never = -1;
 /** One key with its place in every index of its store. Only the store writes the places. */
 export class Entry {
   readonly key: string;
-  readonly slot: number;
   value: Stored;
   /** How redis-server would hold this string, when the text alone does not say (`raw` after APPEND). */
   form: 'raw' | 'embstr' | undefined = undefined;
   /** Absolute ms since the epoch, or `never`. */
   expireAt: number = never;
-  /** Store clock (ms) at the last touch, for OBJECT IDLETIME. */
+  /** What the AccessClock stamped it with when it was last touched. */
   accessed = 0;
+  /** Estimated bytes, as counted in its store; the deadline's come on top. */
+  bytes = 0;
   /** Index in the store's dense array. */
   place = 0;
   /** Index in the expiry heap, -1 when it has no deadline. */
   heapPlace = -1;
-  /** Neighbours in the slot's list: newer and older. */
-  newer: Entry | undefined = undefined;
-  older: Entry | undefined = undefined;
 
-  constructor(key: string, slot: number, value: Stored) {
+  constructor(key: string, value: Stored) {
     this.key = key;
-    this.slot = slot;
     this.value = value;
+  }
+}
+
+/** One key of a database whose slots are indexed. Other databases save its fields. */
+export class SlotEntry extends Entry {
+  readonly slot: number;
+  /** Neighbours in the slot's list. */
+  newer: SlotEntry | undefined = undefined;
+  older: SlotEntry | undefined = undefined;
+
+  constructor(key: string, value: Stored, slot: number) {
+    super(key, value);
+    this.slot = slot;
   }
 }

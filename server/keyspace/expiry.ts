@@ -15,6 +15,10 @@ export class ExpiryHeap {
     return this.#heap[0];
   }
 
+  at(index: number): Entry {
+    return this.#heap[index]!;
+  }
+
   /** Takes the entry in, or moves it after its deadline changed. */
   put(entry: Entry): void {
     if (entry.heapPlace < 0) {

@@ -2,10 +2,10 @@
 // O(1) whatever the number of keys, and an empty slot costs one array place.
 
 import { slotCount } from '../../lib/wire/slot.ts';
-import type { Entry } from './entry.ts';
+import type { SlotEntry } from './entry.ts';
 
 export class SlotIndex {
-  readonly #heads: (Entry | undefined)[] = new Array(slotCount).fill(undefined);
+  readonly #heads: (SlotEntry | undefined)[] = new Array(slotCount).fill(undefined);
   readonly #counts = new Int32Array(slotCount);
 
   count(slot: number): number {
@@ -21,7 +21,7 @@ export class SlotIndex {
     return keys;
   }
 
-  add(entry: Entry): void {
+  add(entry: SlotEntry): void {
     const head = this.#heads[entry.slot];
     entry.older = head;
     if (head !== undefined) head.newer = entry;
@@ -29,7 +29,7 @@ export class SlotIndex {
     this.#counts[entry.slot]!++;
   }
 
-  remove(entry: Entry): void {
+  remove(entry: SlotEntry): void {
     if (entry.newer !== undefined) entry.newer.older = entry.older;
     else this.#heads[entry.slot] = entry.older;
     if (entry.older !== undefined) entry.older.newer = entry.newer;

@@ -8,9 +8,12 @@
 import type { World } from '../../lib/base/world.ts';
 import { ReplyError } from '../../lib/wire/reply.ts';
 import { slotOfBinary } from '../../lib/wire/slot.ts';
+import type { AccessClock } from './access-clock.ts';
 import { Attention, type Watcher } from './attention.ts';
-import { Entry, never, type Stored, type Value } from './entry.ts';
+import type { EncodingLimits } from './encoding.ts';
+import { Entry, never, SlotEntry, type Stored, type Value } from './entry.ts';
 import { ExpiryHeap } from './expiry.ts';
+import { deadlineBytes, entryBytes, slotEntryBytes, stringBytes } from './footprint.ts';
 import { SlotIndex } from './slot-index.ts';
 
 export type { Watcher } from './attention.ts';
@@ -30,12 +33,16 @@ export interface StoreHost {
   dirty: number;
   /** While a script runs: when it began, in ms since the epoch; keys that were there then stay until it has ended. */
   readonly frozenAt: number | undefined;
-  /** Coarse clock in ms for idle times. */
-  clock: number;
+  /** Stamps keys that are touched. */
+  readonly access: AccessClock;
+  /** Up to where values are held in their compact form. */
+  readonly limits: EncodingLimits;
   /** Keys found, keys not found, keys that expired: INFO's counters. */
   hits: number;
   misses: number;
   expired: number;
+  /** Values that redis-server would have freed in the background. */
+  lazyFreed: number;
   /** False while a command runs that writes: its look-ups are neither hits nor misses. Default true. */
   reading?: boolean | undefined;
   /** Called after a key ran out on a primary and was deleted. */
@@ -46,8 +53,12 @@ export interface StoreHost {
   onReady: ((store: Store, key: string) => void) | undefined;
   /** Called for each key that changed, `byItself` when it ran out; undefined: nobody caches keys. */
   onTouched?: ((key: string, byItself: boolean) => void) | undefined;
+  /** Called before an entry is handed out, while entries are held. */
+  onTouch?: ((entry: Entry) => void) | undefined;
   /** False: deadlines are kept but nothing is deleted in the background. */
   activeExpiry: boolean;
+  /** Checksums of payloads and files are not looked at: for tests with damaged ones. */
+  skipChecksums: boolean;
   /** False: writes are paused, so what is due is hidden and stays. Default true. */
   deletesExpired?: boolean;
 }
@@ -67,6 +78,10 @@ export class Store {
   #expiry = new ExpiryHeap();
   #slots: SlotIndex | undefined;
   readonly #attention = new Attention();
+  /** Estimated bytes of the entries, deadlines left out. */
+  #bytes = 0;
+  /** The entry that was looked up last: mostly the one that is changed next. */
+  #last: Entry | undefined;
   /** Keys that clients of a writable replica gave a deadline. */
   readonly #ownDeadlines = new Set<string>();
 
@@ -80,6 +95,11 @@ export class Store {
   /** Keys held, those past their deadline but not yet deleted included (as DBSIZE counts). */
   get size(): number {
     return this.#dense.length;
+  }
+
+  /** Estimated bytes that the keys take. */
+  get bytes(): number {
+    return this.#bytes + this.#expiry.size * deadlineBytes;
   }
 
   /** Keys with a deadline. */
@@ -99,18 +119,20 @@ export class Store {
   /** The entry of a live key, without touching hit counters or idle time. */
   peek(key: string): Entry | undefined {
     const entry = this.#map.get(key);
+    this.#last = entry;
+    if (this.host.onTouch !== undefined && entry !== undefined) this.host.onTouch(entry);
     if (entry === undefined || entry.expireAt === never) return entry;
     return this.#isDue(entry) ? this.#meetDue(entry) : entry;
   }
 
-  /** The entry of a live key; counts a hit or a miss. */
+  /** The entry of a live key; counts a hit or a miss and touches the key. */
   find(key: string): Entry | undefined {
     const entry = this.look(key);
-    if (entry !== undefined) entry.accessed = this.host.clock;
+    if (entry !== undefined) this.#touch(entry);
     return entry;
   }
 
-  /** As find(), without making the key look used. Writes count nothing, but for what they read; see asReader(). */
+  /** As find(), but the key is as idle as before. Writes count nothing, but for what they read; see asReader(). */
   look(key: string): Entry | undefined {
     const entry = this.peek(key);
     if (this.host.reading === false) return entry;
@@ -120,6 +142,18 @@ export class Store {
       this.host.onEvent?.(this, 'm', 'keymiss', key);
     }
     return entry;
+  }
+
+  /** Touches a live key, which is no look-up that counts. */
+  use(key: string): Entry | undefined {
+    const entry = this.peek(key);
+    if (entry !== undefined) this.#touch(entry);
+    return entry;
+  }
+
+  /** Milliseconds since the last touch. */
+  idleMs(entry: Entry): number {
+    return this.host.access.idleMs(entry.accessed);
   }
 
   /** What a command that writes only reads, its sources: counted as reads are. */
@@ -165,14 +199,20 @@ export class Store {
     if (entry !== undefined) {
       entry.value = value;
       entry.form = undefined;
+      this.#count(entry);
       return entry;
     }
     return this.#add(key, value);
   }
 
-  /** Puts a value and drops the deadline, as SET does. Follow it with changed(). */
+  /** Puts a value, touches the key and drops the deadline, as SET does. Follow it with changed(). */
   replace(key: string, value: Stored): Entry {
-    const entry = this.put(key, value);
+    const entry = this.peek(key);
+    if (entry === undefined) return this.#add(key, value);
+    entry.value = value;
+    entry.form = undefined;
+    this.#count(entry);
+    this.#touch(entry);
     if (entry.expireAt !== never) this.setDeadline(entry, never);
     return entry;
   }
@@ -209,6 +249,7 @@ export class Store {
    */
   changed(key: string, kind: EventKind, event: string, changes = 1): void {
     this.host.dirty += changes;
+    if (kind !== '$' && kind !== 'g') this.#recount(key);
     this.signal(key);
     this.host.onEvent?.(this, kind, event, key);
   }
@@ -216,6 +257,7 @@ export class Store {
   /** A change of what belongs to a value and is not its content (a stream's groups): no watch breaks, nobody wakes. */
   altered(key: string, kind: EventKind, event: string): void {
     this.host.dirty++;
+    this.#recount(key);
     this.host.onEvent?.(this, kind, event, key);
   }
 
@@ -273,6 +315,11 @@ export class Store {
 
   // ---- walking
 
+  /** Every entry there is now, past its deadline or not. */
+  all(): readonly Entry[] {
+    return this.#dense.slice();
+  }
+
   /** Every live key, in no order. The store must not be changed while it runs. */
   *entries(): Generator<Entry> {
     for (const entry of this.#dense) if (entry.expireAt === never || !this.#isDue(entry)) yield entry;
@@ -302,6 +349,31 @@ export class Store {
     return undefined;
   }
 
+  /** An entry taken by chance, of all or of those with a deadline, due or not; undefined: there is none. */
+  sample(volatile: boolean): Entry | undefined {
+    const size = volatile ? this.#expiry.size : this.#dense.length;
+    if (size === 0) return undefined;
+    const at = Math.floor(this.host.world.random() * size);
+    return volatile ? this.#expiry.at(at) : this.#dense[at];
+  }
+
+  /** The entry with the first deadline. */
+  get soonest(): Entry | undefined {
+    return this.#expiry.first();
+  }
+
+  /** Whether the entry is still in this database. */
+  holds(entry: Entry): boolean {
+    return this.#map.get(entry.key) === entry;
+  }
+
+  /** Removes an entry to make room, whether it is due or not: breaks watches, raises `evicted`. */
+  evict(entry: Entry): void {
+    this.#remove(entry);
+    this.signal(entry.key);
+    this.host.onEvent?.(this, 'e', 'evicted', entry.key);
+  }
+
   /** Keys in a slot, O(1). */
   countInSlot(slot: number): number {
     return this.#slots?.count(slot) ?? 0;
@@ -323,6 +395,8 @@ export class Store {
     this.#map = new Map();
     this.#dense = [];
     this.#expiry = new ExpiryHeap();
+    this.#bytes = 0;
+    this.#last = undefined;
     this.#slots?.clear();
     return count;
   }
@@ -333,6 +407,9 @@ export class Store {
     [this.#dense, other.#dense] = [other.#dense, this.#dense];
     [this.#expiry, other.#expiry] = [other.#expiry, this.#expiry];
     [this.#slots, other.#slots] = [other.#slots, this.#slots];
+    [this.#bytes, other.#bytes] = [other.#bytes, this.#bytes];
+    this.#last = undefined;
+    other.#last = undefined;
     for (const store of [this, other]) {
       store.#ownDeadlines.clear();
       const looked = store.#attention;
@@ -413,28 +490,53 @@ export class Store {
     this.host.onEvent?.(this, 'x', 'expired', entry.key);
   }
 
+  #touch(entry: Entry): void {
+    const { access } = this.host;
+    entry.accessed = access.counting ? access.touched(entry.accessed) : access.stamp;
+  }
+
+  /** What the entry takes has changed. */
+  #count(entry: Entry): void {
+    const { value } = entry;
+    const bytes =
+      (this.#slots === undefined ? entryBytes : slotEntryBytes) +
+      stringBytes(entry.key.length) +
+      (typeof value === 'string' ? stringBytes(value.length) : value.memory());
+    this.#bytes += bytes - entry.bytes;
+    entry.bytes = bytes;
+  }
+
+  #recount(key: string): void {
+    const entry = this.#last?.key === key ? this.#last : this.#map.get(key);
+    if (entry !== undefined) this.#count(entry);
+  }
+
   #add(key: string, value: Stored): Entry {
     // A replica may write over a key that it only hides.
     const hidden = this.#map.get(key);
     if (hidden !== undefined) this.#remove(hidden);
-    const entry = new Entry(key, this.#slots === undefined ? 0 : slotOfBinary(key), value);
-    entry.accessed = this.host.clock;
+    const entry = this.#slots === undefined ? new Entry(key, value) : new SlotEntry(key, value, slotOfBinary(key));
+    entry.accessed = this.host.access.fresh();
     this.#map.set(key, entry);
     entry.place = this.#dense.length;
     this.#dense.push(entry);
-    this.#slots?.add(entry);
+    if (entry instanceof SlotEntry) this.#slots!.add(entry);
+    this.#last = entry;
+    this.#count(entry);
     this.host.onEvent?.(this, 'n', 'new', key);
     return entry;
   }
 
   #remove(entry: Entry): void {
     this.#map.delete(entry.key);
+    this.#bytes -= entry.bytes;
+    this.#last = undefined;
     const last = this.#dense.pop()!;
     if (last !== entry) {
       this.#dense[entry.place] = last;
       last.place = entry.place;
     }
     if (entry.heapPlace >= 0) this.#expiry.remove(entry);
-    this.#slots?.remove(entry);
+    if (entry instanceof SlotEntry) this.#slots!.remove(entry);
   }
 }

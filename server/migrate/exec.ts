@@ -43,7 +43,9 @@ async function run(
 ): Promise<Reply[]> {
   const replies: Reply[] = [];
   for (const { command, argv } of queue) {
-    if (command.row.name === 'migrate') replies.push(await start(client, argv));
+    const forbidden = engine.access.forbiddenAtExec(client, command.row, argv);
+    if (forbidden !== undefined) replies.push(forbidden);
+    else if (command.row.name === 'migrate') replies.push(await start(client, argv));
     else runOne(client, () => engine.run(client, command, argv), replies);
   }
   return replies;

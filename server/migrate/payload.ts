@@ -1,8 +1,9 @@
 // DUMP and RESTORE over a store: a key's value out as a payload, and in again. Checks in the order of redis 7.0.
 
 import { OK, type Reply, ReplyError } from '../../lib/wire/reply.ts';
+import type { AccessClock } from '../keyspace/access-clock.ts';
 import { parseLong } from '../keyspace/number.ts';
-import { never, type Store } from '../keyspace/store.ts';
+import { type Entry, never, type Store } from '../keyspace/store.ts';
 import { dumpValue, isDumpIntact, isNewerDump, parseDump, unkeptValue } from '../persistence/rdb/dump.ts';
 import { fromPortable, toPortable } from '../persistence/rdb/value-bridge.ts';
 
@@ -15,7 +16,9 @@ export function dumpKey(store: Store, key: string): string | null {
 interface RestoreOptions {
   replace: boolean;
   absolute: boolean;
-  idleSeconds: number;
+  /** Undefined: as if touched now. */
+  idleSeconds: number | undefined;
+  uses: number | undefined;
 }
 
 export interface Restored {
@@ -40,7 +43,8 @@ export function restoreKey(store: Store, argv: readonly string[]): Restored {
   const ttl = parseLong(ttlWord);
   if (ttl === undefined) return { reply: notInteger };
   if (ttl < 0) return { reply: new ReplyError('ERR Invalid TTL value, must be >= 0') };
-  if (!isDumpIntact(payload)) return { reply: new ReplyError('ERR DUMP payload version or checksum are wrong') };
+  if (!isDumpIntact(payload, store.host.skipChecksums))
+    return { reply: new ReplyError('ERR DUMP payload version or checksum are wrong') };
   const value = parseDump(payload);
   if (value === undefined) {
     const unkept = unkeptValue(payload);
@@ -55,17 +59,23 @@ export function restoreKey(store: Store, argv: readonly string[]): Restored {
     store.changed(key, 'g', 'del');
     return { reply: OK, effect: ['DEL', key] };
   }
-  const entry = store.replace(key, fromPortable(value));
+  const entry = store.replace(key, fromPortable(value, store.host.limits));
   if (deadline !== never) store.setDeadline(entry, deadline);
-  if (options.idleSeconds > 0) entry.accessed = store.host.clock - options.idleSeconds * 1000;
+  restoreUse(store.host.access, entry, options);
   store.changed(key, 'g', 'restore');
   // Replicas and the log may be read by servers of this server's own version.
   const portable = isNewerDump(payload) ? dumpValue(value) : payload;
   return { reply: OK, effect: ['RESTORE', key, String(Math.max(0, deadline)), portable, 'REPLACE', 'ABSTTL'] };
 }
 
+/** What fits the policy of this server counts; the other of the two says nothing here. */
+function restoreUse(access: AccessClock, entry: Entry, { idleSeconds, uses }: RestoreOptions): void {
+  if (access.counting && uses !== undefined) entry.accessed = access.used(uses);
+  else if (!access.counting && idleSeconds !== undefined) entry.accessed = access.idleSince(idleSeconds * 1000);
+}
+
 function readOptions(argv: readonly string[]): RestoreOptions | ReplyError {
-  const options: RestoreOptions = { replace: false, absolute: false, idleSeconds: 0 };
+  const options: RestoreOptions = { replace: false, absolute: false, idleSeconds: undefined, uses: undefined };
   for (let at = 4; at < argv.length; at++) {
     const word = argv[at]!.toUpperCase();
     if (word === 'REPLACE') options.replace = true;
@@ -78,7 +88,7 @@ function readOptions(argv: readonly string[]): RestoreOptions | ReplyError {
         options.idleSeconds = number;
       } else if (number < 0 || number > 255) {
         return new ReplyError('ERR Invalid FREQ value, must be >= 0 and <= 255');
-      }
+      } else options.uses = number;
     } else return syntaxError;
   }
   return options;

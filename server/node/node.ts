@@ -12,6 +12,7 @@ import { type ClusterState, me } from '../cluster/state.ts';
 import { createEngine } from '../command/all.ts';
 import type { Config } from '../config/config.ts';
 import { TlsMaterial } from '../config/tls.ts';
+import { debugWords } from '../debug/debug.ts';
 import type { Engine, ShutdownHow } from '../engine/engine.ts';
 import type { Store } from '../keyspace/store.ts';
 import { clusterWords } from '../membership/commands.ts';
@@ -22,7 +23,6 @@ import { moveWords } from '../migrate/commands.ts';
 import { KeyLocks } from '../migrate/key-locks.ts';
 import { LinkCache } from '../migrate/link-cache.ts';
 import { heedLocks } from '../migrate/lock-gate.ts';
-import { debugWords } from '../persistence/debug-commands.ts';
 import { Saving } from '../persistence/persistence.ts';
 import { NodeReplication } from '../replication/replication.ts';
 import { addScriptCommands } from '../script/commands.ts';
@@ -49,6 +49,8 @@ export interface ServerNodeOptions {
   readonly configFile?: ConfigFile;
   /** Called once the ports are open and before any data is loaded. */
   readonly onListening?: (port: number) => void;
+  /** A process of its own: DEBUG SLEEP stops it for `ms`. */
+  readonly blockFor?: (ms: number) => void;
   /** Called when a promise to keep something on the disk was broken; the node is closing then. */
   readonly onFatal?: (reason: string) => void;
 }
@@ -78,7 +80,10 @@ export class ServerNode {
       world,
       clusterEnabled: options.cluster,
       config: options.config,
-      hooks: engineHooks(parts, options.cluster, options.configFile),
+      hooks: {
+        ...engineHooks(parts, options.cluster, options.configFile),
+        ...(options.blockFor && { blockFor: options.blockFor }),
+      },
     });
     const node = this;
     this.engine.loading = true;
@@ -187,7 +192,7 @@ export class ServerNode {
     this.#replication.start();
     this.engine.add(clusterWords(this.#member));
     this.engine.add(moveWords(this.engine, this.#locks, this.#links));
-    this.engine.add(debugWords(this.engine));
+    this.engine.debug.add(debugWords(this.engine, this.#saving, this.#replication));
     heedLocks(this.engine, this.#locks);
     this.engine.loading = false;
   }
@@ -198,6 +203,18 @@ export class ServerNode {
     this.#replication.hold(frozen);
     if (frozen) this.engine.pauses.pause('frozen', 'all');
     else this.engine.pauses.resume('frozen');
+  }
+
+  #freezeFor(ms: number, done: () => void): () => void {
+    this.freeze(true);
+    const timer = this.options.world.after(ms, () => {
+      this.freeze(false);
+      done();
+    });
+    return () => {
+      timer.cancel();
+      this.freeze(false);
+    };
   }
 
   /** Stops in order, as SHUTDOWN does; `done` hears why not, or undefined. */
@@ -254,6 +271,7 @@ export class ServerNode {
         return node.#saving;
       },
       saveState: () => this.#saveState(),
+      freezeFor: (ms, done) => this.#freezeFor(ms, done),
       close: () => void this.close(),
     };
   }

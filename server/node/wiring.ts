@@ -32,6 +32,8 @@ export interface NodeParts {
   readonly saving: Saving | undefined;
   /** Keeps the member's state, before anything that follows from it is told: the others build on it. */
   saveState(): void;
+  /** As EngineHooks.freezeFor. */
+  freezeFor(ms: number, done: () => void): () => void;
   close(): void;
 }
 
@@ -64,11 +66,14 @@ export function engineHooks(parts: NodeParts, cluster: boolean, configFile: Conf
     diskRefusal: () => parts.saving?.refusal(),
     onFlushAll: () => parts.saving?.flushed(),
     shutdownMs: () => parts.shutdown.remainingMs,
-    persistenceInfo: () => parts.saving?.info(),
+    persistenceInfo: () => parts.saving?.info(parts.replication.copying),
     onLogSet: () => parts.saving?.followParameter(),
     onAddressesSet: (names, done) => void parts.doors.rebind(names).then(done),
     configFile: () => configFile?.path ?? '',
     ...(configFile && { onConfigRewrite: () => configFile.rewrite(usersToKeep(parts.engine)) }),
+    replicationMemory: () => parts.replication.memory(),
+    persistenceMemory: () => ({ aofBuffer: parts.saving?.logBuffer ?? 0 }),
+    freezeFor: (ms, done) => parts.freezeFor(ms, done),
     onDirSet: (before) => moveTo(parts.engine.config, before),
     aclFile: () => aclFileOf(parts.engine),
     onShutdown: (how, done) => {

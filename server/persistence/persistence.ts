@@ -29,7 +29,8 @@ const saveBlocked = new ReplyError(
   "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a BGSAVE whenever possible.",
 );
 const notTurnedOn = 'Unable to turn on AOF. Check server logs.';
-const saveFailed = new ReplyError('ERR the snapshot could not be written, see the log');
+/** Its text is empty, as that of redis-server: the log says why. */
+const saveFailed = new ReplyError('ERR');
 const saveStarted = new Status('Background saving started');
 const saveScheduled = new Status('Background saving scheduled');
 const rewriteScheduled = new Status('Background append only file rewriting scheduled');
@@ -159,9 +160,11 @@ export class Saving {
     return this.#snapshots.now();
   }
 
-  /** The lines of INFO persistence. */
-  info(): string[] {
-    return persistenceLines(this.#engine, this.#facts());
+  /** The lines of INFO persistence. `copying`: a snapshot is on its way to replicas, which counts as one. */
+  info(copying = false): string[] {
+    const facts = this.#facts();
+    const running = facts.snapshots.running || copying;
+    return persistenceLines(this.#engine, { ...facts, snapshots: { ...facts.snapshots, running } });
   }
 
   /** Ends background work and puts the log in order. */
@@ -170,6 +173,32 @@ export class Saving {
     this.#rewriting?.abort.abort(new Error('the node stops'));
     await Promise.allSettled([this.#snapshots.close(), this.#rewriting?.done]);
     await this.#closeLog();
+  }
+
+  /** Bytes that wait to be logged. */
+  get logBuffer(): number {
+    return this.#log?.waiting ?? 0;
+  }
+
+  /** DEBUG RELOAD: saves, unless the file is to be loaded as it is, and gives its path; undefined: saving failed. */
+  saveForReload(save: boolean): string | undefined {
+    return !save || this.#snapshots.now() ? this.#snapshots.path : undefined;
+  }
+
+  /** DEBUG LOADAOF: the log in place of what is in memory. Rejects as loadLog does. */
+  async reloadLog(): Promise<void> {
+    const { config, databases } = this.#engine;
+    this.flush();
+    this.loading = true;
+    try {
+      for (const store of databases.stores) store.clear();
+      const { sink: rdb } = loadSink(databases, { dropExpired: false });
+      const options = { databases: databases.stores.length, cutTail: config.flag('aof-load-truncated') };
+      await loadLog(this.#place, { rdb, onCommand: databaseApplier(this.#engine) }, options);
+      databases.dirty = 0;
+    } finally {
+      this.loading = false;
+    }
   }
 
   words(): CommandGroup<Client> {

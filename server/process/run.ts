@@ -164,7 +164,14 @@ async function run({ config, warnings, nodeId, file }: Plan, world: ProcessWorld
     note(world, `Running mode=${cluster ? 'cluster' : 'standalone'}, port=${bound}.`);
     note(world, `Server initialized, PID: ${process.pid}`);
   };
-  const node = await openNode({ ...asked, ...rewritten, port: port === 0 ? undefined : port, onListening, onFatal });
+  const node = await openNode({
+    ...asked,
+    ...rewritten,
+    port: port === 0 ? undefined : port,
+    onListening,
+    blockFor,
+    onFatal,
+  });
   world.role = () => (node.isReplica ? 'S' : 'M');
   const pidFile = writePid(config, world);
   try {
@@ -181,6 +188,11 @@ async function run({ config, warnings, nodeId, file }: Plan, world: ProcessWorld
   }
   note(world, 'lingcache is now ready to exit, bye bye...');
   return code;
+}
+
+/** Nothing of this process runs for so long. */
+function blockFor(ms: number): void {
+  if (ms > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
 /** CONFIG REWRITE. */

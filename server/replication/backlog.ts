@@ -19,6 +19,11 @@ export class Backlog {
     this.end = end;
   }
 
+  /** Bytes that it takes. */
+  get capacity(): number {
+    return this.#ring.length;
+  }
+
   /** Bytes held. */
   get length(): number {
     return this.#held;

@@ -45,6 +45,11 @@ export class FullSync {
     this.#host = host;
   }
 
+  /** A copy is being written. */
+  get busy(): boolean {
+    return this.#busy;
+  }
+
   /** Takes in a replica that is `waiting`. */
   add(replica: AttachedReplica): void {
     this.#waiting.push(replica);
@@ -107,7 +112,15 @@ export class FullSync {
 
   async #serve(group: readonly AttachedReplica[], withMark: boolean): Promise<void> {
     await this.#host.thawed();
-    const { id, offset, content } = this.#host.capture(group[0]!.facts.functionsOnly);
+    const copy = this.#host.capture(group[0]!.facts.functionsOnly);
+    try {
+      await this.#give(copy, group, withMark);
+    } finally {
+      copy.content.release?.();
+    }
+  }
+
+  async #give({ id, offset, content }: Copy, group: readonly AttachedReplica[], withMark: boolean): Promise<void> {
     for (const replica of group) {
       replica.stage = 'preparing';
       if (replica.facts.psync) replica.send(`+FULLRESYNC ${id} ${offset}\r\n`);

@@ -71,6 +71,11 @@ export class History {
     return id === this.#id || (id === this.#formerId && next <= this.#formerEnd);
   }
 
+  /** A new name that nobody knows; the old one is forgotten. */
+  renew(): void {
+    this.#rename();
+  }
+
   /** Why nobody can go on from there. */
   whyNot(id: string, next: number): string {
     if (id !== this.#id && id !== this.#formerId) {

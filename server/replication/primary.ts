@@ -103,6 +103,11 @@ export class Primary {
     return this.#host.history.offset + this.#pending.length;
   }
 
+  /** A copy for replicas is being written. */
+  get copying(): boolean {
+    return this.#fullSync.busy;
+  }
+
   get replicas(): readonly AttachedReplica[] {
     return [...this.#replicas];
   }

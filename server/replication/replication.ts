@@ -148,6 +148,11 @@ export class NodeReplication {
     if (this.#primary.replicas.length > 0) this.#primary.wait(Number.MAX_SAFE_INTEGER, 1, () => undefined);
   }
 
+  /** A copy of all data is being written for replicas. */
+  get copying(): boolean {
+    return this.#primary.copying;
+  }
+
   /** Nobody waits for what they say any more. */
   forgetAsked(): void {
     this.#asked = undefined;
@@ -161,11 +166,12 @@ export class NodeReplication {
 
   /** Every replica, and how far those are behind that have not acknowledged everything. */
   standing(): ReplicaStanding[] {
-    const { offset, replicas } = this.#primary;
+    const { replicas } = this.#primary;
+    const offset = this.#asked ?? this.#primary.offset;
     const now = this.#engine.world.now();
     return replicas.map(({ facts, stage, acked, heardAt }) => ({
       name: `${facts.host}:${facts.port}`,
-      behind: offset - acked,
+      behind: Math.max(0, offset - acked),
       lagSeconds: stage === 'online' ? Math.max(0, Math.floor((now - heardAt) / 1000)) : 0,
       state: stageWords[stage],
     }));
@@ -230,11 +236,28 @@ export class NodeReplication {
     this.#history.drop();
   }
 
+  /** Bytes of the backlog, and of what waits to leave for replicas. */
+  memory(): { backlog: number; replicaBuffers: number } {
+    const replicaBuffers = this.#primary.replicas.reduce((sum, { waiting }) => sum + waiting, 0);
+    return { backlog: this.#history.backlog?.capacity ?? 0, replicaBuffers };
+  }
+
+  /** DEBUG REPLICATE: words that only the replicas run. */
+  replicate(argv: readonly string[]): void {
+    this.#primary.feed([{ db: -1, argv }]);
+  }
+
+  /** DEBUG CHANGE-REPL-ID: no replica goes on from where it is. */
+  changeId(): void {
+    this.#history.renew();
+  }
+
   /** What one command or transaction of a client did. */
   onEffects(effects: readonly Effect[]): void {
     if (!this.#history.kept || this.following) return;
     if (effects.length === 1) this.#primary.feed(effects);
-    else this.#primary.feed([mark('MULTI'), ...effects, mark('EXEC')]);
+    // The database is said before the transaction begins.
+    else if (effects.length > 1) this.#primary.feed([mark('MULTI', effects[0]!.db), ...effects, mark('EXEC', -1)]);
   }
 
   /** As EngineHooks.waitReplicas. */
@@ -346,6 +369,7 @@ export class NodeReplication {
   }
 }
 
-function mark(word: string): { readonly db: number; readonly argv: readonly string[] } {
-  return { db: -1, argv: [word] };
+/** `db`: of the first command within, which is selected before the transaction begins; -1: as it is. */
+function mark(word: string, db: number): { readonly db: number; readonly argv: readonly string[] } {
+  return { db, argv: [word] };
 }

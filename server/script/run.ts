@@ -21,6 +21,7 @@ export interface ScriptRun {
   readonly isEval: boolean;
   /** The call that started it. */
   readonly argv: readonly string[];
+  readonly keys: readonly string[];
   readonly readOnly: boolean;
   readonly crossSlot: boolean;
   /** Milliseconds of the world. */
@@ -102,6 +103,7 @@ export class ScriptRunner {
       name: options.name,
       isEval: options.isEval,
       argv: options.argv,
+      keys,
       readOnly: options.readOnly || (!compatible && (flags & ScriptFlag.noWrites) !== 0),
       crossSlot: compatible || (flags & ScriptFlag.crossSlot) !== 0,
       started: this.#engine.world.now(),
@@ -123,7 +125,8 @@ export class ScriptRunner {
     const reply = engine.run(this.client, command, argv);
     const { caller } = run;
     if (caller.tracking !== undefined && (command.row.flags & Flag.readonly) !== 0) {
-      engine.tracking.remember(caller, keysOf(command.row, argv));
+      // Those that the caller named: what it keeps is the answer of the script.
+      engine.tracking.remember(caller, run.keys);
     }
     return reply;
   }

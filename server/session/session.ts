@@ -40,8 +40,6 @@ export class Session implements Outlet {
   #flushing = false;
   #closing = false;
   #stalled = false;
-  /** Bytes of replies, in the middle of a pipeline, that are worth a look. */
-  #highWater = fixedOutputBytes;
   #softSince: number | undefined;
   #softTimer: Timer | undefined;
   readonly #flushHeld = (): void => this.#flush();
@@ -75,7 +73,7 @@ export class Session implements Outlet {
     this.#writer.write(reply);
     if (this.#running) return;
     this.#scheduleFlush();
-    if (this.#writer.size > this.#highWater) this.#checkLimits();
+    if (this.#writer.size > fixedOutputBytes) this.#checkLimits();
     this.#noteMemory();
   }
 
@@ -103,7 +101,6 @@ export class Session implements Outlet {
 
   restrict(restricted: boolean): void {
     this.#decoder.restricted = restricted;
-    this.#highWater = restricted ? strangersHighWater : fixedOutputBytes;
   }
 
   outputBytes(): number {
@@ -162,7 +159,7 @@ export class Session implements Outlet {
         if (reply !== undefined && client.replies === 'on') this.#writer.write(reply);
         if (client.tracking !== undefined) this.#engine.tracking.sendDeferred(client);
         if (client.replies !== 'on') this.#advanceSkip();
-        if (this.#writer.size > this.#highWater) this.#onMuchOutput();
+        if (this.#writer.size > fixedOutputBytes) this.#onMuchOutput();
       }
     } catch (error) {
       this.#writer.write(new ReplyError(`ERR ${this.#explain(error)}`));
@@ -224,7 +221,7 @@ export class Session implements Outlet {
       // Nor is anything taken in for a client that does not read: its requests wait at its own side.
       socket.pause();
     }
-    if (waiting > this.#highWater) this.#checkLimits();
+    if (waiting > fixedOutputBytes) this.#checkLimits();
   }
 
   #onDrain(): void {
@@ -240,11 +237,11 @@ export class Session implements Outlet {
   #checkLimits(): void {
     if (this.#closing) return;
     const waiting = outputOf(this.client);
+    const limit = this.#limit;
     if (this.#decoder.restricted && waiting > strangersHighWater) {
       this.#closeForOutput();
       return;
     }
-    const limit = this.#limit;
     if (limit.hard > 0 && waiting >= limit.hard) {
       this.#closeForOutput();
       return;
@@ -277,7 +274,8 @@ export class Session implements Outlet {
 
   #closeForOutput(): void {
     this.#engine.stats.outputLimitClosings++;
-    this.#engine.world.log(`Client ${describeClient(this.client)} closed for overcoming of output buffer limits.`);
+    const who = describeClient(this.client);
+    this.#engine.world.log(`Client ${who} scheduled to be closed ASAP for overcoming of output buffer limits.`);
     this.close(false);
   }
 

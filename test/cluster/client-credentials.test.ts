@@ -193,6 +193,18 @@ describe('credentialsProvider of a Redis', function () {
     });
   });
 
+  it('a client that gives up tells those who waited that it was the provider', async () => {
+    const credentialsProvider = (): Credentials => {
+      throw new Error('the vault is sealed');
+    };
+    const client = make({ credentialsProvider, retryStrategy: null });
+    client.on('error', () => undefined);
+    await rejects(client.ping(), {
+      code: 'ERR_CREDENTIALS',
+      message: 'credentialsProvider failed: the vault is sealed',
+    });
+  });
+
   it('refused credentials are reported without them, and the next answer is used', async () => {
     const answers = [{ password: 'wrong-secret' }, { username: 'token7', password: 'secret7' }];
     const client = make({
@@ -452,6 +464,7 @@ describe('tls as a function', function () {
     for (const [tls, text] of [
       [() => Promise.reject(new Error('no certificate yet')), /no certificate yet/],
       [() => 7 as never, /the function has to give options of node:tls/],
+      [() => Promise.resolve(null as never), /the function has to give options of node:tls/],
     ] as const) {
       const client = new Redis({ ...cluster.seeds[0]!, lazyConnect: true, retryStrategy: null, tls });
       const errors: Error[] = [];

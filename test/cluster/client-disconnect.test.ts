@@ -32,7 +32,7 @@ class Mute {
       socket.on('error', () => undefined);
       socket.on('data', (bytes) => {
         const text = bytes.toString();
-        if (/hello/i.test(text)) socket.write('%1\r\n+proto\r\n:3\r\n+OK\r\n');
+        if (/hello/i.test(text)) socket.write('%1\r\n+proto\r\n:3\r\n+OK\r\n+OK\r\n');
         else if (/info/i.test(text)) socket.write('$11\r\nloading:0\r\n\r\n');
         else this.heard += text;
       });

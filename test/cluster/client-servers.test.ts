@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { Cluster, type ClusterOptions, slotOf } from '../../lib/index.ts';
 import { viewOfNodes, viewOfShards, viewOfSlots } from '../../lib/topology/view.ts';
 import { LeftOut } from '../../lib/wire/left-out.ts';
-import { type RealCluster, startRealCluster } from '../kit/real-cluster.ts';
+import { type RealCluster, type RealNode, startRealCluster } from '../kit/real-cluster.ts';
 import { needServer } from '../kit/servers.ts';
 import { until } from '../kit/until.ts';
 
@@ -140,6 +140,35 @@ for (const name of ['redis-7', 'redis-8', 'valkey-8', 'valkey-9'] as const) {
       await until('it has heard of it', () => keeping.stats().cache!.invalidations > 0);
       assert.equal(await keeping.hget('short', 'f'), null);
       assert.deepEqual(await keeping.hgetall('short'), { g: 'w' });
+    });
+
+    const onValkey = name.startsWith('valkey') ? it : (): undefined => undefined;
+    onValkey('reads from the nodes of its availability zone', async () => {
+      for (const node of real.nodes) {
+        const zone = real.masters.includes(node) ? 'zone-a' : 'zone-b';
+        await node.ask('config', 'set', 'availability-zone', zone);
+      }
+      const reads = async (nodes: readonly RealNode[]): Promise<number> => {
+        const texts = await Promise.all(nodes.map((node) => node.ask('info', 'commandstats')));
+        return texts.reduce<number>(
+          (sum, text) => sum + Number(/cmdstat_get:calls=(\d+)/.exec(String(text))?.[1] ?? 0),
+          0,
+        );
+      };
+      for (const [zone, near, far] of [
+        ['zone-b', real.replicas, real.masters],
+        ['zone-a', real.masters, real.replicas],
+      ] as const) {
+        const cluster = connect({ scaleReads: 'all', availabilityZone: zone, replicaCheckInterval: 20 });
+        const keys = Array.from({ length: 60 }, (_, at) => `zoned:${at}`);
+        await Promise.all(keys.map((key) => cluster.set(key, 1)));
+        await until(`reads stay in ${zone}`, async () => {
+          const before = [await reads(near), await reads(far)];
+          await Promise.all(keys.map((key) => cluster.get(key)));
+          const after = [await reads(near), await reads(far)];
+          return after[0]! - before[0]! === keys.length && after[1] === before[1];
+        });
+      }
     });
 
     it('follows a slot that moves', async () => {

@@ -1,8 +1,10 @@
 // Strangers at the bus port: random bytes and mutated packets, by the hundred thousand, against a running cluster.
 // Run as a script, any bad input of which there is a proof:
-//   node build/test/cluster/server-bus-fuzz.js [--kind packets|rdb|restore|psync|nodes|scripts|all] [--runs 100000]
+//   node build/test/cluster/server-bus-fuzz.js [--kind packets|rdb|restore|psync|nodes|aof|scripts|acl|door|tracking|all]
+//     [--runs 100000]
 //     [--seed 1] [--alone]
-// `--alone`: payloads of RESTORE are not given to redis-server, too, which takes a hundred times as long.
+// `--alone`: payloads of RESTORE and definitions of users are not given to redis-server, too, which takes a hundred
+// times as long.
 // Ends with 1 when something is not what it was before, or an input did more than be taken or refused.
 
 import { once } from 'node:events';
@@ -12,12 +14,16 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { nodesText } from '../../server/cluster/text.ts';
 import { type BundledCluster, startCluster } from '../../server/index.ts';
+import { fuzzAcl } from '../fault/fuzz-acl.ts';
+import { fuzzAof } from '../fault/fuzz-aof.ts';
+import { fuzzDoor } from '../fault/fuzz-door.ts';
 import { type Chance, type InputReport, reportText } from '../fault/fuzz-kit.ts';
 import { fuzzNodes } from '../fault/fuzz-nodes.ts';
 import { fuzzPsync } from '../fault/fuzz-psync.ts';
 import { fuzzRdb } from '../fault/fuzz-rdb.ts';
 import { fuzzRestore } from '../fault/fuzz-restore.ts';
 import { fuzzScripts } from '../fault/fuzz-scripts.ts';
+import { fuzzTracking } from '../fault/fuzz-tracking.ts';
 import { chanceFrom, mutated, vectors } from '../unit/server/bus/packet-kit.ts';
 
 export interface FuzzReport {
@@ -117,11 +123,15 @@ async function fuzzPackets(runs: number, seed: number): Promise<boolean> {
 type Fuzz = (runs: number, chance: Chance, against: boolean) => Promise<InputReport>;
 
 const others: Readonly<Record<string, Fuzz>> = {
+  aof: fuzzAof,
   rdb: fuzzRdb,
   restore: fuzzRestore,
   psync: fuzzPsync,
   nodes: fuzzNodes,
   scripts: fuzzScripts,
+  acl: fuzzAcl,
+  door: fuzzDoor,
+  tracking: fuzzTracking,
 };
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

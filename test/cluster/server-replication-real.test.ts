@@ -246,6 +246,30 @@ describe('replication with redis-server', function () {
     assert.deepEqual(mine, theirs);
   });
 
+  it('FAILOVER: ours and theirs change places, there and back, without a copy', async () => {
+    const chance = new ManualWorld({ seed: seedOf() });
+    const [first, second] = [await startOurs(), await startReal()];
+    await follow(second, first);
+    await untilLinked(second);
+    await write(first, chance, 300);
+    for (const [master, replica] of [
+      [first, second],
+      [second, first],
+    ] as const) {
+      const copies = (await info(replica))['sync_full'];
+      await ask(master, 'FAILOVER', 'TO', '127.0.0.1', replica.port, 'TIMEOUT', 20_000);
+      await until('the failover is over', async () => {
+        const { role, master_failover_state } = await info(master);
+        return role === 'slave' && master_failover_state === 'no-failover';
+      });
+      assert.equal((await info(replica))['role'], 'master');
+      await untilLinked(master);
+      await write(replica, chance, 300);
+      await untilEqual(master, replica);
+      assert.equal((await info(replica))['sync_full'], copies);
+    }
+  });
+
   it('passwords are asked for and given, both ways', async () => {
     const locked = ['--requirepass', 'secret', '--masterauth', 'secret'];
     const real = await startReal(...locked);

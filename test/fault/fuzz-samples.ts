@@ -9,6 +9,7 @@ import { capturedContent } from '../../server/persistence/rdb/snapshot.ts';
 import { missingRedisServer } from '../kit/real-cluster.ts';
 import { type RealNode, startRealNode } from '../kit/redis-server.ts';
 import { RespClient } from '../kit/resp-client.ts';
+import { findServer } from '../kit/servers.ts';
 
 export const world: RealWorld = new RealWorld();
 
@@ -167,6 +168,12 @@ export async function allSamples(): Promise<Samples> {
   const parts = [await ofOurs(node).finally(() => node.kill())];
   if (missingRedisServer() === undefined) {
     const real = await startRealNode();
+    parts.push(await ofReal(real).finally(() => real.stop()));
+  }
+  for (const name of ['valkey-9', 'valkey-8', 'redis-8'] as const) {
+    const server = findServer(name);
+    if (server === undefined) continue;
+    const real = await startRealNode([], server);
     parts.push(await ofReal(real).finally(() => real.stop()));
   }
   const minimal = Buffer.from('524544495330303039fe00fb01000003666f6f03626172ff0000000000000000', 'hex');

@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
 import { chanceFrom } from '../unit/server/bus/packet-kit.ts';
+import { fuzzAcl } from './fuzz-acl.ts';
+import { fuzzAof } from './fuzz-aof.ts';
+import { fuzzDoor } from './fuzz-door.ts';
 import type { Chance } from './fuzz-kit.ts';
 import { fuzzNodes } from './fuzz-nodes.ts';
 import { fuzzPsync } from './fuzz-psync.ts';
 import { fuzzRdb } from './fuzz-rdb.ts';
 import { fuzzRestore } from './fuzz-restore.ts';
 import { fuzzScripts } from './fuzz-scripts.ts';
+import { fuzzTracking } from './fuzz-tracking.ts';
 
 // A few of the inputs that `npm run proof:fuzz` tries by the hundred thousand. Each run throws at the first input that
 // does more than be taken or be refused with a reason.
@@ -19,8 +23,12 @@ describe('bad input', function () {
     ['RDB files', fuzzRdb, 800],
     ['payloads of RESTORE', (runs: number, chance: Chance) => fuzzRestore(runs, chance, false), 800],
     ['answers, copies and streams of a master', fuzzPsync, 200],
+    ['append only files and manifests', fuzzAof, 1500],
     ['cluster configurations', fuzzNodes, 800],
     ['scripts', fuzzScripts, 1500],
+    ['definitions of users', (runs: number, chance: Chance) => fuzzAcl(runs, chance, false), 2000],
+    ['requests of strangers', fuzzDoor, 2000],
+    ['options of CLIENT TRACKING', fuzzTracking, 2000],
   ] as const) {
     it(`${runs} spoiled ${what} are taken or refused with a reason, and memory is not taken on their word`, async () => {
       const report = await fuzz(runs, chanceFrom(7));

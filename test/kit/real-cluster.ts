@@ -107,6 +107,8 @@ for (const [name, code] of [
   process.once(name, () => process.exit(code));
 
 function signal(pid: number, name: NodeJS.Signals): void {
+  // A child that could not be started has no pid; to kill(2) -1 is every process of this user, 0 the whole group.
+  if (pid <= 0) return;
   try {
     process.kill(pid, name);
   } catch {
@@ -155,8 +157,11 @@ class ServerProcess implements RealNode {
     const child = spawn(command, [...first, ...this.#settings], { cwd: this.#dir, stdio: ['ignore', log, log] });
     child.unref();
     this.#child = child;
-    alive.add(this.pid);
-    child.once('exit', () => alive.delete(child.pid ?? -1));
+    child.on('error', () => undefined);
+    const { pid } = child;
+    if (pid === undefined) throw new Error(`${command} cannot be started`);
+    alive.add(pid);
+    child.once('exit', () => alive.delete(pid));
     await until(`${this.address} answers`, async () => {
       if (child.exitCode !== null) throw new Error(readFileSync(join(this.#dir, `${this.port}.log`), 'utf8'));
       return this.ask('ping');
@@ -180,7 +185,7 @@ class ServerProcess implements RealNode {
   async kill(): Promise<void> {
     this.#hangUp();
     const child = this.#child;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const gone = new Promise((resolve) => child.once('exit', resolve));
     child.ref();
     signal(this.pid, 'SIGKILL');

@@ -12,7 +12,7 @@ function folder(): string {
 }
 
 /** The path of a server program; undefined where it is missing. */
-function findServer(name: ServerName): string | undefined {
+export function findServer(name: ServerName): string | undefined {
   const fetched = join(folder(), name, 'server');
   if (existsSync(fetched)) return fetched;
   if (name !== 'redis-7') return undefined;

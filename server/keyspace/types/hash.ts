@@ -2,16 +2,22 @@
 // Invariant: fields keep their order of insertion while the hash is compact, as a listpack does; once it has grown
 // past the limits it stays a hashtable.
 
+import { defaultLimits, type EncodingLimits } from '../encoding.ts';
+import { aggregateBytes, fieldBytes } from '../footprint.ts';
 import { MemberIndex } from './member-index.ts';
-
-const MAX_COMPACT_FIELDS = 512;
-const MAX_COMPACT_BYTES = 64;
 
 export class HashValue {
   readonly type = 'hash';
   readonly #fields = new Map<string, string>();
+  readonly #limits: EncodingLimits;
   #compact = true;
+  /** Length of all fields and values. */
+  #text = 0;
   #index: MemberIndex | undefined;
+
+  constructor(limits: EncodingLimits = defaultLimits) {
+    this.#limits = limits;
+  }
 
   get size(): number {
     return this.#fields.size;
@@ -31,19 +37,25 @@ export class HashValue {
 
   /** True when the field is new. */
   set(field: string, value: string): boolean {
-    const before = this.#fields.size;
+    const old = this.#fields.get(field);
     this.#fields.set(field, value);
-    const added = this.#fields.size > before;
-    if (added) this.#index?.add(field);
+    if (old === undefined) {
+      this.#text += field.length + value.length;
+      this.#index?.add(field);
+    } else this.#text += value.length - old.length;
     if (this.#compact) {
-      const long = field.length > MAX_COMPACT_BYTES || value.length > MAX_COMPACT_BYTES;
-      if (long || this.#fields.size > MAX_COMPACT_FIELDS) this.#compact = false;
+      const { hashValue, hashEntries } = this.#limits;
+      if (field.length > hashValue || value.length > hashValue || this.#fields.size > hashEntries)
+        this.#compact = false;
     }
-    return added;
+    return old === undefined;
   }
 
   delete(field: string): boolean {
-    if (!this.#fields.delete(field)) return false;
+    const old = this.#fields.get(field);
+    if (old === undefined) return false;
+    this.#fields.delete(field);
+    this.#text -= field.length + old.length;
     this.#index?.delete(field);
     return true;
   }
@@ -77,9 +89,14 @@ export class HashValue {
   }
 
   clone(): HashValue {
-    const copy = new HashValue();
+    const copy = new HashValue(this.#limits);
     for (const [field, value] of this.#fields) copy.#fields.set(field, value);
     copy.#compact = this.#compact;
+    copy.#text = this.#text;
     return copy;
+  }
+
+  memory(): number {
+    return aggregateBytes + this.#fields.size * fieldBytes + this.#text;
   }
 }

@@ -43,6 +43,17 @@ export class SparseRuns {
     return index === registerCount;
   }
 
+  /** `z:` few zeros, `Z:` many, `v:rank,length`. */
+  describe(): string {
+    const words: string[] = [];
+    for (let at = 0; at < this.#bytes.length; ) {
+      const { bytes, rank, length } = this.#runAt(at);
+      words.push(rank > 0 ? `v:${rank},${length}` : `${bytes === 1 ? 'z' : 'Z'}:${length}`);
+      at += bytes;
+    }
+    return words.join(' ');
+  }
+
   /** Raises a register. `full`: that cannot be told in this layout, or not within `room` bytes; nothing changed. */
   raise(index: number, rank: number, room: number): 'raised' | 'same' | 'full' {
     if (rank > mostRank) return 'full';

@@ -3,6 +3,7 @@
 // Sources: Heule, Nunkesser, Hall, "HyperLogLog in Practice"; Ertl, "New cardinality estimation algorithms for
 // HyperLogLog sketches" (the estimator); A. Appleby's MurmurHash64A.
 
+import { defaultLimits } from '../encoding.ts';
 import { registerCount, SparseRuns } from './hyperloglog-sparse.ts';
 
 const REGISTER_BITS = 6;
@@ -11,8 +12,6 @@ const MAX_RANK = 50;
 const HEAD = 16;
 const LAYOUT = 4;
 const DENSE_LENGTH = (registerCount * REGISTER_BITS) / 8;
-/** Bytes, head included: the default of `hll-sparse-max-bytes`. */
-const MOST_SPARSE = 3000;
 const ALPHA = 0.7213475204444817;
 const SEED = 0xadc83b19n;
 const MULTIPLIER = 0xc6a4a7935bd1e995n;
@@ -45,6 +44,8 @@ export type SketchProblem = 'foreign' | 'corrupt';
 
 export class Sketch {
   readonly #head: Buffer;
+  /** `hll-sparse-max-bytes`: head included. */
+  mostSparse: number = defaultLimits.sparseBytes;
   /** Sparse as long as it is short: runs; then packed registers, lowest bits first. */
   #body: SparseRuns | Buffer;
 
@@ -89,6 +90,19 @@ export class Sketch {
     for (const [index, rank] of greatest(others).entries()) if (rank > 0) this.#raise(index, rank);
   }
 
+  get dense(): boolean {
+    return this.#body instanceof Buffer;
+  }
+
+  makeDense(): void {
+    this.#unfold();
+  }
+
+  /** The runs of the sparse layout as text; undefined: it is dense. */
+  runs(): string | undefined {
+    return this.#body instanceof SparseRuns ? this.#body.describe() : undefined;
+  }
+
   /** The rank of each register. */
   registers(): Uint8Array {
     const ranks = new Uint8Array(registerCount);
@@ -99,7 +113,7 @@ export class Sketch {
 
   #raise(index: number, rank: number): boolean {
     if (this.#body instanceof SparseRuns) {
-      const outcome = this.#body.raise(index, rank, MOST_SPARSE - HEAD);
+      const outcome = this.#body.raise(index, rank, this.mostSparse - HEAD);
       if (outcome !== 'full') return outcome === 'raised';
     }
     const dense = this.#unfold();

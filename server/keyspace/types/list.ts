@@ -1,7 +1,12 @@
 // A list value: a ring buffer, so both ends and any index are O(1) and an insert moves the shorter side.
 // Knows nothing of keys or commands. Invariant: the capacity is a power of two, `#size` elements start at `#head`.
 
+import { elementBytes, listBytes } from '../footprint.ts';
+import { EMPTY_LISTPACK, textSize } from './listpack-size.ts';
+
 const MIN_CAPACITY = 8;
+/** What `list-max-listpack-size` of -1 to -5 stands for, in bytes. */
+const nodeBytes = [4096, 8192, 16384, 32768, 65536];
 
 export class ListValue implements Iterable<string> {
   readonly type = 'list';
@@ -9,6 +14,8 @@ export class ListValue implements Iterable<string> {
   #ring: (string | undefined)[] = new Array<string | undefined>(MIN_CAPACITY).fill(undefined);
   #head = 0;
   #size = 0;
+  /** Length of all items. */
+  #text = 0;
 
   static from(items: Iterable<string>): ListValue {
     const list = new ListValue();
@@ -25,18 +32,21 @@ export class ListValue implements Iterable<string> {
     this.#head = (this.#head - 1) & (this.#ring.length - 1);
     this.#ring[this.#head] = item;
     this.#size += 1;
+    this.#text += item.length;
   }
 
   pushTail(item: string): void {
     this.#reserve();
     this.#ring[this.#slot(this.#size)] = item;
     this.#size += 1;
+    this.#text += item.length;
   }
 
   popHead(): string | undefined {
     if (this.#size === 0) return undefined;
-    const item = this.#ring[this.#head];
+    const item = this.#ring[this.#head]!;
     this.#ring[this.#head] = undefined;
+    this.#text -= item.length;
     this.#head = (this.#head + 1) & (this.#ring.length - 1);
     this.#size -= 1;
     this.#shrink();
@@ -46,8 +56,9 @@ export class ListValue implements Iterable<string> {
   popTail(): string | undefined {
     if (this.#size === 0) return undefined;
     const slot = this.#slot(this.#size - 1);
-    const item = this.#ring[slot];
+    const item = this.#ring[slot]!;
     this.#ring[slot] = undefined;
+    this.#text -= item.length;
     this.#size -= 1;
     this.#shrink();
     return item;
@@ -60,7 +71,9 @@ export class ListValue implements Iterable<string> {
 
   /** `index` must be inside. */
   set(index: number, item: string): void {
-    this.#ring[this.#slot(index)] = item;
+    const slot = this.#slot(index);
+    this.#text += item.length - this.#ring[slot]!.length;
+    this.#ring[slot] = item;
   }
 
   /** Puts `item` before the one at `index`; `index === size` appends. */
@@ -72,7 +85,7 @@ export class ListValue implements Iterable<string> {
       this.pushTail(item);
       for (let at = this.#size - 1; at > index; at -= 1) this.#copy(at - 1, at);
     }
-    this.set(index, item);
+    this.#ring[this.#slot(index)] = item;
   }
 
   /** Items `start` up to and including `stop`; both inside and in order. */
@@ -111,6 +124,31 @@ export class ListValue implements Iterable<string> {
     return ListValue.from(this);
   }
 
+  memory(): number {
+    return listBytes + this.#size * elementBytes + this.#text;
+  }
+
+  /** Nodes of a quicklist with these items, and their bytes: `fill` as `list-max-listpack-size`. Walks the list. */
+  layout(fill: number): { nodes: number; bytes: number } {
+    const most = fill > 0 ? Number.POSITIVE_INFINITY : nodeBytes[Math.min(Math.max(-fill, 1), nodeBytes.length) - 1]!;
+    const layout = { nodes: 0, bytes: 0 };
+    let count = 0;
+    let size = 0;
+    for (const item of this) {
+      const bytes = textSize(item);
+      if (layout.nodes === 0 || size + bytes > most || (fill > 0 && count >= fill)) {
+        layout.nodes += 1;
+        layout.bytes += EMPTY_LISTPACK;
+        size = EMPTY_LISTPACK;
+        count = 0;
+      }
+      size += bytes;
+      layout.bytes += bytes;
+      count += 1;
+    }
+    return layout;
+  }
+
   #slot(index: number): number {
     return (this.#head + index) & (this.#ring.length - 1);
   }
@@ -140,5 +178,6 @@ export class ListValue implements Iterable<string> {
     this.#ring = [...items, ...new Array<undefined>(capacity - items.length).fill(undefined)];
     this.#head = 0;
     this.#size = items.length;
+    this.#text = items.reduce((sum, item) => sum + item.length, 0);
   }
 }

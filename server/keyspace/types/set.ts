@@ -2,20 +2,27 @@
 // Invariant: while every member is a 64-bit integer and there are few, the set is an `intset` and is walked in
 // ascending order; once it left that form it stays a hashtable.
 
+import { defaultLimits, type EncodingLimits } from '../encoding.ts';
+import { aggregateBytes, memberBytes } from '../footprint.ts';
 import { isInt64Text } from '../number.ts';
 import { MemberIndex } from './member-index.ts';
-
-const MAX_INTSET_MEMBERS = 512;
 
 export class SetValue implements Iterable<string> {
   readonly type = 'set';
   readonly #members = new Set<string>();
+  readonly #limits: EncodingLimits;
   #integers = true;
+  /** Length of all members. */
+  #text = 0;
   #sorted: string[] | undefined;
   #index: MemberIndex | undefined;
 
-  static from(members: Iterable<string>): SetValue {
-    const set = new SetValue();
+  constructor(limits: EncodingLimits = defaultLimits) {
+    this.#limits = limits;
+  }
+
+  static from(members: Iterable<string>, limits?: EncodingLimits): SetValue {
+    const set = new SetValue(limits);
     for (const member of members) set.add(member);
     return set;
   }
@@ -37,13 +44,16 @@ export class SetValue implements Iterable<string> {
     this.#members.add(member);
     if (this.#members.size === before) return false;
     this.#sorted = undefined;
+    this.#text += member.length;
     this.#index?.add(member);
-    if (this.#integers && (this.#members.size > MAX_INTSET_MEMBERS || !isInt64Text(member))) this.#integers = false;
+    if (this.#integers && (this.#members.size > this.#limits.setIntegers || !isInt64Text(member)))
+      this.#integers = false;
     return true;
   }
 
   delete(member: string): boolean {
     if (!this.#members.delete(member)) return false;
+    this.#text -= member.length;
     this.#sorted = undefined;
     this.#index?.delete(member);
     return true;
@@ -72,10 +82,15 @@ export class SetValue implements Iterable<string> {
   }
 
   clone(): SetValue {
-    const copy = new SetValue();
+    const copy = new SetValue(this.#limits);
     for (const member of this.#members) copy.#members.add(member);
     copy.#integers = this.#integers;
+    copy.#text = this.#text;
     return copy;
+  }
+
+  memory(): number {
+    return aggregateBytes + this.#members.size * memberBytes + this.#text;
   }
 
   #inOrder(): string[] {

@@ -2,12 +2,11 @@
 // approximate trimming drops whole nodes. Knows nothing of keys or commands.
 // Invariants: no node is empty; IDs ascend within and over nodes; `length` is the number of entries in all nodes.
 
+import { defaultLimits, type EncodingLimits } from '../encoding.ts';
+import { aggregateBytes, consumerBytes, pendingBytes, streamEntryBytes, streamTextBytes } from '../footprint.ts';
 import { EMPTY_LISTPACK, integerSize, textSize } from './listpack-size.ts';
 import { type Group, UNKNOWN_READS } from './stream-group.ts';
 import { makeId, msOf, type StreamId, seqOf, ZERO_ID } from './stream-id.ts';
-
-export const NODE_MAX_ENTRIES = 100;
-const NODE_MAX_BYTES = 4096;
 
 export interface StreamEntry {
   readonly id: StreamId;
@@ -44,8 +43,16 @@ export class StreamValue {
   /** Entries ever added. */
   entriesAdded = 0;
   readonly groups: Map<string, Group> = new Map<string, Group>();
+  readonly #limits: EncodingLimits;
   #nodes: Node[] = [];
   #length = 0;
+  /** Texts ever appended and their length; those of deleted entries leave in proportion. */
+  #texts = 0;
+  #text = 0;
+
+  constructor(limits: EncodingLimits = defaultLimits) {
+    this.#limits = limits;
+  }
 
   /** Entries held. An empty stream stays in the keyspace. */
   get size(): number {
@@ -84,6 +91,8 @@ export class StreamValue {
     node.added += 1;
     node.lastId = id;
     this.#length += 1;
+    this.#texts += fields.length;
+    for (const text of fields) this.#text += text.length;
     this.entriesAdded += 1;
     this.lastId = id;
   }
@@ -117,7 +126,7 @@ export class StreamValue {
     if (node?.entries[entry]?.id !== id) return false;
     node.entries.splice(entry, 1);
     if (node.entries.length === 0) this.#nodes.splice(at, 1);
-    this.#length -= 1;
+    this.#shrink(1);
     if (id > this.maxDeletedId) this.maxDeletedId = id;
     return true;
   }
@@ -134,7 +143,7 @@ export class StreamValue {
       whole += 1;
     }
     this.#nodes.splice(0, whole);
-    this.#length -= dropped;
+    this.#shrink(dropped);
     const node = this.#nodes[0];
     if (trim.approximate || node === undefined) return dropped;
     const excess = this.#length - trim.length;
@@ -142,7 +151,7 @@ export class StreamValue {
     if (cut < 0) cut = node.entries.length;
     node.entries.splice(0, cut);
     if (node.entries.length === 0) this.#nodes.shift();
-    this.#length -= cut;
+    this.#shrink(cut);
     return dropped + cut;
   }
 
@@ -165,9 +174,11 @@ export class StreamValue {
   }
 
   clone(): StreamValue {
-    const copy = new StreamValue();
+    const copy = new StreamValue(this.#limits);
     copy.#nodes = this.#nodes.map((node) => ({ ...node, entries: [...node.entries] }));
     copy.#length = this.#length;
+    copy.#texts = this.#texts;
+    copy.#text = this.#text;
     copy.lastId = this.lastId;
     copy.maxDeletedId = this.maxDeletedId;
     copy.entriesAdded = this.entriesAdded;
@@ -175,10 +186,40 @@ export class StreamValue {
     return copy;
   }
 
+  memory(): number {
+    let bytes = aggregateBytes + this.#length * streamEntryBytes + this.#texts * streamTextBytes + this.#text;
+    for (const group of this.groups.values()) {
+      bytes += (1 + group.consumerCount) * consumerBytes + group.pending.size * pendingBytes;
+    }
+    return bytes;
+  }
+
+  /** What freeing it costs: nodes, and for each group its pending entries. */
+  get effort(): number {
+    let effort = this.#nodes.length;
+    for (const group of this.groups.values()) effort += 1 + group.pending.size;
+    return effort;
+  }
+
+  /** Entries left: what their texts took is reckoned from the mean. */
+  #shrink(count: number): void {
+    if (count === 0) return;
+    const share = (this.#length - count) / this.#length;
+    this.#texts = Math.round(this.#texts * share);
+    this.#text = Math.round(this.#text * share);
+    this.#length -= count;
+  }
+
   #nodeFor(id: StreamId, fields: readonly string[]): Node {
     const last = this.#nodes.at(-1);
     const length = fields.reduce((sum, text) => sum + text.length, 0);
-    if (last !== undefined && last.bytes + length < NODE_MAX_BYTES && last.added < NODE_MAX_ENTRIES) return last;
+    const { streamNodeBytes, streamNodeEntries } = this.#limits;
+    if (
+      last !== undefined &&
+      (streamNodeBytes === 0 || last.bytes + length < streamNodeBytes) &&
+      (streamNodeEntries === 0 || last.added < streamNodeEntries)
+    )
+      return last;
     const names = fields.filter((_, at) => at % 2 === 0);
     const node: Node = { firstId: id, lastId: id, names, entries: [], added: 0, bytes: headBytes(names) };
     this.#nodes.push(node);

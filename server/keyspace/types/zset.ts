@@ -1,11 +1,10 @@
 // A sorted set: scores by member, and the order by score. Knows nothing of keys or commands.
 // Invariants: map and skip list hold the same pairs; a score is never NaN; a compact set that grew stays a skiplist.
 
+import { defaultLimits, type EncodingLimits } from '../encoding.ts';
+import { scoredBytes, zsetBytes } from '../footprint.ts';
 import { MemberIndex } from './member-index.ts';
 import { SkipList, type SkipNode } from './skip-list.ts';
-
-const MAX_COMPACT_MEMBERS = 128;
-const MAX_COMPACT_BYTES = 64;
 
 export interface Scored {
   readonly member: string;
@@ -16,11 +15,18 @@ export class ZsetValue {
   readonly type = 'zset';
   readonly #scores = new Map<string, number>();
   readonly #order = new SkipList();
+  readonly #limits: EncodingLimits;
   #compact = true;
+  /** Length of all members. */
+  #text = 0;
   #index: MemberIndex | undefined;
 
-  static from(pairs: Iterable<readonly [string, number]>): ZsetValue {
-    const zset = new ZsetValue();
+  constructor(limits: EncodingLimits = defaultLimits) {
+    this.#limits = limits;
+  }
+
+  static from(pairs: Iterable<readonly [string, number]>, limits?: EncodingLimits): ZsetValue {
+    const zset = new ZsetValue(limits);
     for (const [member, score] of pairs) zset.set(member, score);
     return zset;
   }
@@ -42,6 +48,7 @@ export class ZsetValue {
     const old = this.#scores.get(member);
     if (old === undefined) {
       this.#growFor(member);
+      this.#text += member.length;
       this.#index?.add(member);
     } else {
       if (old === score) return false;
@@ -58,6 +65,7 @@ export class ZsetValue {
     const score = this.#scores.get(member);
     if (score === undefined) return false;
     this.#scores.delete(member);
+    this.#text -= member.length;
     this.#order.remove(member, score);
     this.#index?.delete(member);
     return true;
@@ -120,12 +128,17 @@ export class ZsetValue {
   }
 
   clone(): ZsetValue {
-    const copy = ZsetValue.from(this.entries());
+    const copy = ZsetValue.from(this.entries(), this.#limits);
     copy.#compact = this.#compact;
     return copy;
   }
 
+  memory(): number {
+    return zsetBytes + this.#scores.size * scoredBytes + this.#text;
+  }
+
   #growFor(member: string): void {
-    if (this.size + 1 > MAX_COMPACT_MEMBERS || member.length > MAX_COMPACT_BYTES) this.#compact = false;
+    const { zsetEntries, zsetValue } = this.#limits;
+    if (this.size + 1 > zsetEntries || member.length > zsetValue) this.#compact = false;
   }
 }

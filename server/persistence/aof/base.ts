@@ -25,9 +25,9 @@ export function baseBytes(content: RdbContent, rdb: boolean, chunkBytes?: number
   return writeRdb(content, chunkBytes === undefined ? {} : { chunkBytes });
 }
 
-/** What a rewrite replaces, after what earlier ones did. */
+/** What a rewrite replaces, before what earlier ones did. */
 export function replacedBy(manifest: Manifest, increments: readonly LogFile[]): LogFile[] {
-  return [...manifest.history, ...(manifest.base === undefined ? [] : [manifest.base]), ...increments];
+  return [...increments, ...(manifest.base === undefined ? [] : [manifest.base]), ...manifest.history];
 }
 
 /** BGREWRITEAOF while no log is kept: a base alone, in the place of all that was there. Rejects like a rewrite. */
@@ -36,6 +36,19 @@ export async function writeBaseAlone(
   content: RdbContent,
   rdb: boolean,
   options: RewriteOptions & { readonly keepReplaced?: boolean } = {},
+): Promise<void> {
+  try {
+    await replaceAll(place, content, rdb, options);
+  } finally {
+    content.release?.();
+  }
+}
+
+async function replaceAll(
+  place: LogPlace,
+  content: RdbContent,
+  rdb: boolean,
+  options: RewriteOptions & { readonly keepReplaced?: boolean },
 ): Promise<void> {
   const folder = new LogFolder(place);
   folder.make();

@@ -133,6 +133,11 @@ export class AppendLog {
   }
 
   /** Bytes of all files. */
+  /** Bytes that wait to be written. */
+  get waiting(): number {
+    return this.#pendingBytes;
+  }
+
   get size(): number {
     return this.#closedBytes + this.#length;
   }
@@ -202,10 +207,14 @@ export class AppendLog {
       this.flush();
       // What a failed write left to be written is in the content as well.
       const content = capture();
-      const replaced = this.#manifest;
-      if (this.#apart) this.#restartApart();
-      else await this.#rotate();
-      await this.#replaceBase(content, replaced, options);
+      try {
+        const replaced = this.#manifest;
+        if (this.#apart) this.#restartApart();
+        else await this.#rotate();
+        await this.#replaceBase(content, replaced, options);
+      } finally {
+        content.release?.();
+      }
       this.#gap = undefined;
       this.baseSize = this.size;
     } finally {
@@ -353,6 +362,7 @@ export class AppendLog {
     const rdb = this.#rdbBase();
     const base = nextBase(this.#folder.name, this.#manifest, rdb);
     writeWhole(this.#folder.at(base.name), baseBytes(content, rdb));
+    content.release?.();
     progress(this.#world, `Creating AOF base file ${base.name} on server start`);
     return { ...emptyManifest, base };
   }

@@ -27,8 +27,9 @@ const badFormat = 'Invalid AOF manifest file format';
 export function parseManifest(text: string): Manifest {
   if (text === '') throw damage('Found an empty AOF manifest');
   const lines = text.split('\n');
-  // What follows the last line end is no line.
-  if (lines.at(-1) === '') lines.pop();
+  // A last line without its end may be a part of one.
+  const rest = lines.pop()!;
+  if (rest !== '' && !rest.startsWith('#')) throw damage('The AOF manifest file contains too long line');
   if (lines.length > maxLines) throw damage(`more than ${maxLines} lines`);
   let base: LogFile | undefined;
   const increments: LogFile[] = [];

@@ -3,7 +3,7 @@
 // Does not know: what the bytes mean.
 // Invariant: whatever fails, a file that was there before is still there, unchanged.
 
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
@@ -92,6 +92,17 @@ export function syncFolder(path: string): void {
     fsyncSync(folder);
   } finally {
     closeSync(folder);
+  }
+}
+
+/** As readChunks, without a pause for other work. */
+export function* readChunksNow(path: string): Generator<Buffer, void, undefined> {
+  const file = openSync(path, 'r');
+  try {
+    const buffer = Buffer.allocUnsafe(readLength);
+    for (let count = readSync(file, buffer); count > 0; count = readSync(file, buffer)) yield buffer.subarray(0, count);
+  } finally {
+    closeSync(file);
   }
 }
 

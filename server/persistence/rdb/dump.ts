@@ -16,12 +16,12 @@ export function dumpValue(value: PortableValue): string {
   return writer.raw(crc64(writer.bytes())).bytes().toString('latin1');
 }
 
-/** Whether the footer is sound: a version that we read, and the checksum of what stands before it. */
-export function isDumpIntact(payload: string): boolean {
+/** Whether the footer is sound: a version that we read, and, unless it is skipped, the checksum of what stands before. */
+export function isDumpIntact(payload: string, skipChecksum = false): boolean {
   if (payload.length < footerLength) return false;
   const bytes = Buffer.from(payload, 'latin1');
   if (!isReadableVersion(versionOf(payload))) return false;
-  return crc64(bytes.subarray(0, -8)).equals(bytes.subarray(-8));
+  return skipChecksum || crc64(bytes.subarray(0, -8)).equals(bytes.subarray(-8));
 }
 
 /** The value of an intact payload; undefined when its bytes make no sense. */

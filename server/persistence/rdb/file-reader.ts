@@ -28,6 +28,8 @@ export interface RdbReaderOptions {
   readonly maxValueBytes?: number;
   /** Databases that the server has: a higher number in the file is an error. Default 16. */
   readonly databases?: number;
+  /** Take a file whose checksum does not fit. Default false. */
+  readonly skipChecksum?: boolean;
 }
 
 const none = -1;
@@ -38,6 +40,7 @@ export class RdbReader {
   readonly #sink: RdbSink;
   readonly #limit: number;
   readonly #databases: number;
+  readonly #skipChecksum: boolean;
   readonly #window = new ByteWindow();
   readonly #steps: Measuring;
   #expireAt = none;
@@ -53,6 +56,7 @@ export class RdbReader {
     this.#sink = sink;
     this.#limit = options.maxValueBytes ?? 512 * 1024 * 1024;
     this.#databases = options.databases ?? 16;
+    this.#skipChecksum = options.skipChecksum ?? false;
     this.#steps = this.#read();
   }
 
@@ -83,7 +87,7 @@ export class RdbReader {
   /** Says that no more bytes come. Throws an RdbError when the file was not whole. */
   end(): void {
     if (this.#failure !== undefined) throw this.#failure;
-    if (!this.done) throw new RdbError('the file is cut short', this.#fed);
+    if (!this.done) throw new RdbError('Short read or OOM loading DB: the file is cut short', this.#fed);
   }
 
   *#read(): Measuring {
@@ -122,7 +126,7 @@ export class RdbReader {
     const sum = Buffer.from(this.#window.checksum());
     yield* this.#whole(rdbFooterLength);
     const told = this.#window.take(rdbFooterLength);
-    if (told.some((byte) => byte !== 0) && !told.equals(sum)) {
+    if (!this.#skipChecksum && told.some((byte) => byte !== 0) && !told.equals(sum)) {
       throw new RdbError('CRC error: its checksum does not fit its bytes', this.offset - rdbFooterLength);
     }
   }

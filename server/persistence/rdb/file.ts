@@ -63,6 +63,8 @@ export interface RdbContent {
   readonly functions: readonly string[];
   /** Databases without keys are left out of the file. */
   readonly databases: Iterable<RdbDatabase>;
+  /** To be called once it was written, however that ended. */
+  release?(): void;
 }
 
 /** Told, in the order of the file, what a reader finds. A sink that throws ends the reading with its error. */

@@ -6,7 +6,7 @@
 
 import type { Databases } from '../../keyspace/databases.ts';
 import { never, type Store } from '../../keyspace/store.ts';
-import { readChunks, type SlowWriting, writeWhole, writeWholeSlowly } from '../disk/atomic-file.ts';
+import { readChunks, readChunksNow, type SlowWriting, writeWhole, writeWholeSlowly } from '../disk/atomic-file.ts';
 import type { RdbContent, RdbDatabase, RdbKey, RdbSink } from './file.ts';
 import { RdbReader, type RdbReaderOptions } from './file-reader.ts';
 import { writeRdb } from './file-writer.ts';
@@ -29,9 +29,18 @@ function liveContent(databases: Databases, facts: SnapshotFacts): RdbContent {
   return content(databases, facts, (store) => liveKeys(store));
 }
 
-/** The contents as they are now, to be written in any amount of time: values that can change are copied. */
+/** The contents as they are now, to be written in any amount of time, and then released. */
 export function capturedContent(databases: Databases, facts: SnapshotFacts): RdbContent {
-  return content(databases, facts, (store) => capturedKeys(store));
+  const { entries, release } = databases.hold();
+  const keysOf = (store: Store): Iterable<RdbKey> => ({
+    *[Symbol.iterator]() {
+      for (const entry of entries.of(store)) {
+        const { value, expireAt } = entries.read(entry);
+        yield { key: entry.key, value: toPortable(value), expireAt };
+      }
+    },
+  });
+  return { ...content(databases, facts, keysOf), release };
 }
 
 function content(databases: Databases, facts: SnapshotFacts, keysOf: (store: Store) => Iterable<RdbKey>): RdbContent {
@@ -50,21 +59,9 @@ function content(databases: Databases, facts: SnapshotFacts, keysOf: (store: Sto
   return { aux, functions: facts.functions ?? [], databases: parts };
 }
 
+/** Keys past their deadline too: whoever loads them counts what he leaves out. */
 function* liveKeys(store: Store): Generator<RdbKey> {
-  for (const { key, value, expireAt } of store.entries()) yield { key, value: toPortable(value), expireAt };
-}
-
-function capturedKeys(store: Store): Iterable<RdbKey> {
-  const held = Array.from(store.entries(), ({ key, value, expireAt }) => ({
-    key,
-    value: typeof value === 'string' ? value : value.clone(),
-    expireAt,
-  }));
-  return {
-    *[Symbol.iterator]() {
-      for (const { key, value, expireAt } of held) yield { key, value: toPortable(value), expireAt };
-    },
-  };
+  for (const { key, value, expireAt } of store.all()) yield { key, value: toPortable(value), expireAt };
 }
 
 /** SAVE: writes the whole file before it returns. Throws what the file system says; the file of before then stays. */
@@ -81,12 +78,18 @@ export async function saveSnapshotSlowly(
 ): Promise<void> {
   const { chunkBytes } = options;
   const content = capturedContent(databases, facts);
-  await writeWholeSlowly(path, writeRdb(content, chunkBytes === undefined ? {} : { chunkBytes }), options);
+  try {
+    await writeWholeSlowly(path, writeRdb(content, chunkBytes === undefined ? {} : { chunkBytes }), options);
+  } finally {
+    content.release?.();
+  }
 }
 
 export interface LoadOptions extends Pick<RdbReaderOptions, 'maxValueBytes'> {
   /** Leave out keys whose deadline has passed, as a primary does. A replica keeps them. Default true. */
   readonly dropExpired?: boolean;
+  /** A key of the file replaces one that is there; otherwise that is an error. Default false. */
+  readonly merge?: boolean;
   /** Called after each piece of the file with how many keys came of it; a promise is waited for. */
   readonly pause?: (keys: number) => Promise<void> | undefined;
 }
@@ -101,7 +104,7 @@ export interface LoadSummary {
 
 /** A sink that fills empty databases, and what it has done so far. */
 export function loadSink(databases: Databases, options: LoadOptions = {}): { sink: RdbSink; summary: LoadSummary } {
-  const { dropExpired = true } = options;
+  const { dropExpired = true, merge = false } = options;
   const summary: LoadSummary = { keys: 0, expired: 0, functions: [], aux: new Map() };
   const now = databases.stores[0]!.now();
   let store = databases.stores[0]!;
@@ -117,8 +120,8 @@ export function loadSink(databases: Databases, options: LoadOptions = {}): { sin
         return;
       }
       withDeadlinesIgnored(databases, () => {
-        if (store.has(key)) throw new Error(`RDB: the key '${key}' is in the file twice`);
-        const entry = store.replace(key, fromPortable(value));
+        if (!merge && store.has(key)) throw new Error(`RDB: the key '${key}' is in the file twice`);
+        const entry = store.replace(key, fromPortable(value, databases.limits));
         if (expireAt !== never) store.setDeadline(entry, expireAt);
         store.signal(key);
       });
@@ -136,7 +139,7 @@ export async function loadSnapshot(
 ): Promise<LoadSummary> {
   const { sink, summary } = loadSink(databases, options);
   const { maxValueBytes } = options;
-  const count = { databases: databases.stores.length };
+  const count = { databases: databases.stores.length, skipChecksum: databases.skipChecksums };
   const reader = new RdbReader(sink, maxValueBytes === undefined ? count : { ...count, maxValueBytes });
   databases.clear();
   try {
@@ -151,6 +154,21 @@ export async function loadSnapshot(
     databases.clear();
     throw error;
   }
+  return summary;
+}
+
+/** DEBUG RELOAD: adds what is in the file, with nothing else running meanwhile. Throws as loadSnapshot rejects. */
+export function addSnapshotNow(path: string, databases: Databases, options: LoadOptions): LoadSummary {
+  const { sink, summary } = loadSink(databases, options);
+  const reader = new RdbReader(sink, {
+    databases: databases.stores.length,
+    skipChecksum: databases.skipChecksums,
+  });
+  for (const chunk of readChunksNow(path)) {
+    reader.feed(chunk);
+    if (reader.done) break;
+  }
+  reader.end();
   return summary;
 }
 

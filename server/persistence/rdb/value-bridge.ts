@@ -1,5 +1,6 @@
 // Between the keyspace's values and portable ones: the only file of this folder that knows their classes.
 
+import type { EncodingLimits } from '../../keyspace/encoding.ts';
 import type { Stored } from '../../keyspace/entry.ts';
 import { HashValue } from '../../keyspace/types/hash.ts';
 import { ListValue } from '../../keyspace/types/list.ts';
@@ -27,24 +28,24 @@ export function toPortable(value: Stored): PortableValue {
   throw new RangeError(`values of type ${value.type} cannot be written yet`);
 }
 
-/** The encodings follow from the keyspace's own limits, as when a real server loads a value. */
-export function fromPortable(value: PortableValue): Stored {
+/** The encodings follow from the given limits (default: redis-server's own), as when a real server loads a value. */
+export function fromPortable(value: PortableValue, limits?: EncodingLimits): Stored {
   switch (value.type) {
     case 'string':
       return value.text;
     case 'list':
       return ListValue.from(value.items);
     case 'set':
-      return SetValue.from(value.members);
+      return SetValue.from(value.members, limits);
     case 'hash': {
-      const hash = new HashValue();
+      const hash = new HashValue(limits);
       for (const [field, text] of value.fields) hash.set(field, text);
       return hash;
     }
     case 'zset':
-      return ZsetValue.from(value.entries);
+      return ZsetValue.from(value.entries, limits);
     case 'stream':
-      return streamFromPortable(value);
+      return streamFromPortable(value, limits);
   }
 }
 
@@ -70,8 +71,8 @@ function groupToPortable(group: Group): PortableGroup {
   return { name: group.name, lastId: pairOf(group.lastId), entriesRead: BigInt(group.entriesRead), pending, consumers };
 }
 
-function streamFromPortable(value: PortableStream): StreamValue {
-  const stream = new StreamValue();
+function streamFromPortable(value: PortableStream, limits: EncodingLimits | undefined): StreamValue {
+  const stream = new StreamValue(limits);
   for (const { id, fields } of value.entries) stream.append(idOf(id), fields);
   stream.lastId = idOf(value.lastId);
   stream.maxDeletedId = idOf(value.maxDeletedId);

@@ -232,9 +232,9 @@ export const clientScripts: Readonly<Record<string, string>> = {
   `,
   'WATCH of keys that run out': `
     debug set-active-expire 0
-    set a 1 px 20
+    set a 1 px 1000
     watch a
-    !wait 50
+    !wait 1100
     multi
     ping
     exec
@@ -265,7 +265,7 @@ export const clientScripts: Readonly<Record<string, string>> = {
     multi
     ping
     exec
-    set a 1 px 20
+    set a 1 px 100000
     watch a
     @1 flushall
     multi
@@ -428,6 +428,8 @@ export const clientScripts: Readonly<Record<string, string>> = {
     hello 3
     client setname x
     auth a b
+    migrate "" 1 k 0 1 auth secret
+    migrate "" 1 "" 0 1 copy auth2 user secret keys k
     hello 2 auth default x
     debug set-active-expire 1
     lpush k 1
@@ -452,5 +454,44 @@ export const clientScripts: Readonly<Record<string, string>> = {
     @1 get k
     @1 subscribe a
     ~@1 quit
+  `,
+  'a pause of writes and scripts': `
+    @3 client pause 100000 write
+    eval "#!lua flags=no-writes\\nreturn 1" 0
+    eval_ro "return 2" 0
+    ~@1 eval "return 3" 0
+    ~@2 eval "#!lua\\nreturn 4" 0
+    multi
+    eval "#!lua flags=no-writes\\nreturn 5" 0
+    exec
+    @3 client unpause
+    @1 ping
+    @2 ping
+    @1 multi
+    @1 eval "return 6" 0
+    @3 client pause 100000 write
+    ~@1 exec
+    @3 client unpause
+    @1 ping
+  `,
+  'MONITOR and scripts': `
+    ~@1 monitor
+    eval "redis.call('set', KEYS[1], 'v') return redis.call('get', KEYS[1])" 1 k
+    multi
+    eval "return redis.call('incr', 'n')" 1 n
+    exec
+    @1 reset
+  `,
+  'scripts in transactions with WATCH': `
+    watch k
+    @1 eval "return redis.call('set', KEYS[1], 1)" 1 k
+    multi
+    ping
+    exec
+    watch k
+    eval "return redis.call('get', KEYS[1])" 1 k
+    multi
+    ping
+    exec
   `,
 };

@@ -424,10 +424,10 @@ export const trackingScripts: Readonly<Record<string, string>> = {
     client tracking on
     @1 hello 3
     @1 client tracking on bcast noloop
-    @1 set a 1 px 30
+    @1 set a 1 px 1000
     get a
     @3 set keep 1
-    !wait 300
+    !wait 1400
     ping
     @1 ping
   `,
@@ -435,13 +435,13 @@ export const trackingScripts: Readonly<Record<string, string>> = {
     hello 3
     client tracking on
     @3 debug set-active-expire 0
-    @3 set a 1 px 20
+    @3 set a 1 px 1000
     get a
-    !wait 50
+    !wait 1100
     get a
-    @3 set a 1 px 20
+    @3 set a 1 px 1000
     get a
-    !wait 50
+    !wait 1100
     @3 get a
     @3 set b 1
     ping
@@ -536,6 +536,36 @@ export const trackingScripts: Readonly<Record<string, string>> = {
     @2 subscribe a
     @3 publish a hello
     ~@2 ping
+    ping
+  `,
+  'scripts: the keys that the caller named, when the script reads': `
+    hello 3
+    client tracking on
+    eval "return 1" 2 a b
+    @3 mset a 1 b 1
+    eval "redis.call('set', KEYS[1], 2)" 2 a b
+    @3 mset a 1 b 1
+    eval "return redis.call('get', 'other')" 2 a b
+    @3 set other 1
+    @3 set b 1
+    @3 set a 1
+    eval_ro "return redis.call('ping')" 2 a b
+    @3 mset a 1 b 1
+    eval_ro "return redis.call('get', KEYS[1])" 1 a
+    @3 set a 2
+    get a
+    eval "redis.call('set', KEYS[1], 3) return redis.call('get', KEYS[1])" 1 a
+    @3 set a 4
+    ping
+  `,
+  'scripts and NOLOOP': `
+    hello 3
+    client tracking on noloop
+    get a
+    eval "return redis.call('set', KEYS[1], 2)" 1 a
+    @3 set a 1
+    get a
+    @3 eval "return redis.call('set', KEYS[1], 2)" 1 a
     ping
   `,
 };

@@ -233,6 +233,26 @@ describe('users in files and between nodes, beside redis-server', function () {
     }
   });
 
+  it('a transaction with a MIGRATE obeys rules that changed since it was queued', () =>
+    both(async (program) => {
+      const { port, say } = await startIn(program, folder({}));
+      await say('ACL', 'SETUSER', 'tx', 'on', 'nopass', '+@all', '~*');
+      const client = await RespClient.connect(port);
+      const answer = async (...words: string[]): Promise<string> => {
+        const reply = await client.call(...words);
+        const texts = (Array.isArray(reply) ? reply : [reply]).map((each: unknown) =>
+          each instanceof Error ? each.message : String(each),
+        );
+        return texts.join('; ');
+      };
+      const found = [await answer('AUTH', 'tx', 'x'), await answer('MULTI'), await answer('SET', 'k', 'v')];
+      found.push(await answer('MIGRATE', '127.0.0.1', '1', 'missing', '0', '10'), await answer('GET', 'k'));
+      await say('ACL', 'SETUSER', 'tx', '-migrate', '-get');
+      found.push(await answer('EXEC'), String(await say('GET', 'k')));
+      client.close();
+      return found;
+    }));
+
   it('MIGRATE logs in as a user, which may lack the right', () =>
     both(async (program) => {
       const target = await startIn('lingcache', folder({}), '--user', 'mig', 'on', '>mp', '~*', '+restore', '+select');

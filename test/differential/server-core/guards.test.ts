@@ -219,7 +219,7 @@ describe('a client that does not read', function () {
     }
     assert.ok(most < 8 << 20, `${most} bytes of requests were taken in`);
     assert.ok(socket.writableLength > 1 << 20, `only ${socket.writableLength} bytes wait at the client`);
-    const output = Number(/ obl=(\d{6,})/.exec(String(await node.ask('CLIENT', 'LIST')))?.[1]);
+    const output = Number(/ omem=(\d{6,})/.exec(String(await node.ask('CLIENT', 'LIST')))?.[1]);
     assert.ok(output < 64 << 20, `${output} bytes of replies wait`);
     // Once it reads again it gets all of them.
     let got = 0;

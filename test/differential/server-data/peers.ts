@@ -12,6 +12,8 @@ import {
   type Outcome,
   Registry,
 } from '../../../server/engine/registry.ts';
+import { AccessClock } from '../../../server/keyspace/access-clock.ts';
+import { defaultLimits } from '../../../server/keyspace/encoding.ts';
 import { formatDouble } from '../../../server/keyspace/number.ts';
 import { Store, type StoreHost, typeOf } from '../../../server/keyspace/store.ts';
 
@@ -171,10 +173,13 @@ export class DirectPeer implements Peer {
       world: this.world,
       mode: 'primary',
       dirty: 0,
-      clock: 0,
+      access: new AccessClock(this.world),
+      limits: defaultLimits,
+      skipChecksums: false,
       hits: 0,
       misses: 0,
       expired: 0,
+      lazyFreed: 0,
       onExpired: undefined,
       onEvent: undefined,
       onReady: undefined,

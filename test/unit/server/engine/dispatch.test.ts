@@ -334,3 +334,20 @@ describe('the engine', () => {
     assert.match((say('INFO server') as { text: string }).text, new RegExp(`server_time_usec:${before + 30}`));
   });
 });
+
+describe('names and counters', () => {
+  it('a subcommand cannot be called by a name with a bar', () => {
+    const { say } = bench().connect();
+    assert.match(String(say('config|get *')), /^-ERR unknown command 'config\|get'/);
+    assert.match(String(say('CLIENT|ID')), /^-ERR unknown command/);
+  });
+
+  it('a wait that ends with an error counts as a failed call', () => {
+    const { engine, connect } = bench();
+    const { client, say } = connect();
+    say('BLPOP list 0');
+    engine.blocked.answer(client, new ReplyError('UNBLOCKED by hand'));
+    assert.equal(engine.registry.get('blpop')!.failed, 1);
+    assert.equal(engine.errorCodes.get('UNBLOCKED'), 1);
+  });
+});

@@ -19,6 +19,10 @@ class Box implements Value {
   readonly type: TypeName = 'list';
   readonly encoding = 'quicklist';
   size = 1;
+  memory(): number {
+    return 8;
+  }
+
   clone(): Box {
     return new Box();
   }

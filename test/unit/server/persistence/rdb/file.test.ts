@@ -358,7 +358,13 @@ describe('snapshots', () => {
     saveSnapshot(path, databases, facts);
     const before = readFileSync(path);
     // A value of a kind that cannot be written makes the writing fail half way.
-    databases.stores[7]!.replace('odd', { type: 'set', encoding: 'odd', size: 1, clone: () => assert.fail() });
+    databases.stores[7]!.replace('odd', {
+      type: 'set',
+      encoding: 'odd',
+      size: 1,
+      clone: () => assert.fail(),
+      memory: () => 0,
+    });
     assert.throws(() => saveSnapshot(path, databases, facts), RangeError);
     assert.deepEqual(readFileSync(path), before);
     assert.deepEqual(readdirSync(folder), ['dump.rdb']);
