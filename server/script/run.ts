@@ -24,6 +24,7 @@ export interface ScriptRun {
   readonly keys: readonly string[];
   readonly readOnly: boolean;
   readonly crossSlot: boolean;
+  readonly allowOom: boolean;
   /** Milliseconds of the world. */
   readonly started: number;
   /** A write was made, or tried: it cannot be ended in the middle any more. */
@@ -57,6 +58,7 @@ const refused = {
   noScript: new ReplyError('ERR This Redis command is not allowed from script'),
   stale: new ReplyError('ERR Can not execute the command on a stale replica'),
   readOnly: new ReplyError('ERR Write commands are not allowed from read-only scripts.'),
+  memory: new ReplyError("OOM command not allowed when used memory > 'maxmemory'."),
   replica: new ReplyError(refusals.readOnly),
   downReadsOnly: new ReplyError(
     'ERR Script attempted to execute a write command while the cluster is down and readonly',
@@ -106,6 +108,7 @@ export class ScriptRunner {
       keys,
       readOnly: options.readOnly || (!compatible && (flags & ScriptFlag.noWrites) !== 0),
       crossSlot: compatible || (flags & ScriptFlag.crossSlot) !== 0,
+      allowOom: caller.primaryLink || (!compatible && (flags & ScriptFlag.allowOom) !== 0),
       started: this.#engine.world.now(),
       wrote: false,
       slot: declared === undefined ? undefined : slotOfBinary(declared),
@@ -157,12 +160,18 @@ export class ScriptRunner {
     }
     const writes = (flags & Flag.write) !== 0;
     if (run.readOnly && (writes || mayReplicate.has(row.name))) return refused.readOnly;
+    if ((flags & Flag.denyoom) !== 0 && !run.wrote && !run.allowOom && this.#isFull()) return refused.memory;
     if (writes) {
       const refusal = run.wrote ? undefined : this.#writeRefusal(run);
       if (refusal !== undefined) return refusal;
       run.wrote = true;
     }
     return engine.hooks.guard === undefined || run.caller.primaryLink ? undefined : this.#route(run, row, argv, writes);
+  }
+
+  #isFull(): boolean {
+    const { memory } = this.#engine;
+    return memory.limit > 0 && memory.admit() === 'full';
   }
 
   /** Once something was written the rest is written too, whatever happens meanwhile. */
