@@ -66,7 +66,10 @@ function reload(engine: Engine, saving: Saving | undefined, argv: readonly strin
   const { databases, world } = engine;
   if (!words.has('noflush')) for (const store of databases.stores) store.clear();
   try {
-    addSnapshotNow(path, databases, { merge: words.has('merge'), dropExpired: databases.mode === 'primary' });
+    const merge = words.has('merge');
+    const { functions } = addSnapshotNow(path, databases, { merge, dropExpired: databases.mode === 'primary' });
+    if (words.has('noflush')) for (const source of functions) engine.functions?.add(source, merge);
+    else engine.functions?.replaceAll(functions);
   } catch (error) {
     world.log(`DEBUG RELOAD: ${error instanceof Error ? error.message : String(error)}`);
     return notLoaded;
@@ -122,6 +125,13 @@ export function debugWords(
     listpack: { least: 1, run: (client, argv) => printed(client, argv[2]!, 'listpack', engine) },
     quicklist: { least: 1, most: 2, run: (client, argv) => printed(client, argv[2]!, 'quicklist', engine) },
     reload: { least: 0, most: Number.POSITIVE_INFINITY, run: (_client, argv) => reload(engine, saving, argv) },
+    'set-disable-deny-scripts': {
+      least: 1,
+      run: (_client, argv) => {
+        engine.scriptsMayCallAll = argv[2] !== '0';
+        return OK;
+      },
+    },
     loadaof: { least: 0, run: () => loadLog(engine, saving) },
     replicate: {
       least: 1,

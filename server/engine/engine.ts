@@ -59,8 +59,8 @@ export interface RefusedParameter {
 /** The function libraries of a server, as whoever keeps and copies its data sees them: sources, and nothing more. */
 export interface FunctionStore {
   readonly sources: readonly string[];
-  /** Adds one. Throws an Error when it cannot be loaded. */
-  add(source: string): void;
+  /** Adds one, `replace` (default false): in the place of one of that name. Throws an Error when it cannot be loaded. */
+  add(source: string, replace?: boolean): void;
   /** Those take the place of what there is. Throws an Error, with everything as it was, when one cannot be loaded. */
   replaceAll(sources: readonly string[]): void;
 }

@@ -192,7 +192,9 @@ export class Saving {
     this.loading = true;
     try {
       for (const store of databases.stores) store.clear();
-      const { sink: rdb } = loadSink(databases, { dropExpired: false });
+      this.#engine.functions?.replaceAll([]);
+      const onFunction = (source: string): void => this.#engine.functions?.add(source);
+      const rdb = { ...loadSink(databases, { dropExpired: false }).sink, onFunction };
       const options = { databases: databases.stores.length, cutTail: config.flag('aof-load-truncated') };
       await loadLog(this.#place, { rdb, onCommand: databaseApplier(this.#engine) }, options);
       databases.dirty = 0;

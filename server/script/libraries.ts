@@ -150,8 +150,8 @@ export class Libraries implements FunctionStore {
     return this.#takeIn(sources, policy);
   }
 
-  add(source: string): void {
-    const loaded = this.load(source, false, false);
+  add(source: string, replace = false): void {
+    const loaded = this.load(source, replace, false);
     if (loaded instanceof ReplyError) throw new Error(`function libraries: ${loaded.message}`);
   }
 

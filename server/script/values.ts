@@ -1,7 +1,17 @@
 // Replies of commands as Lua values, and what a script returns as a reply.
 // Owns: nothing. Does not know: commands. Invariant: whatever a script returns, the reply is finite.
 
-import { BigNumber, Double, NullArray, Push, type Reply, ReplyError, Status, Verbatim } from '../../lib/wire/reply.ts';
+import {
+  Attributed,
+  BigNumber,
+  Double,
+  NullArray,
+  Push,
+  type Reply,
+  ReplyError,
+  Status,
+  Verbatim,
+} from '../../lib/wire/reply.ts';
 import { CountedError } from '../engine/registry.ts';
 import { formatDouble } from '../engine/replies.ts';
 import { INT64_MIN } from '../keyspace/number.ts';
@@ -37,6 +47,7 @@ export function pushReply(vm: LuaVm, state: number, reply: Reply, protocol: 2 | 
     lua.lua_createtable(state, 0, 1);
     vm.setText(state, 'ok', reply.text);
   } else if (reply instanceof ReplyError) pushError(vm, state, reply.message, true);
+  else if (reply instanceof Attributed) pushReply(vm, state, reply.reply, protocol);
   else if (Array.isArray(reply)) pushList(vm, state, reply, protocol);
   else if (protocol === 3) pushThird(vm, state, reply as RareReply);
   else pushSecond(vm, state, reply as RareReply);
