@@ -13,7 +13,7 @@ import {
 } from './base/errors.ts';
 import { Cluster } from './facade/cluster.ts';
 import { Command } from './facade/compat/command.ts';
-import { Chain } from './facade/pipeline.ts';
+import { PipelineBuilder } from './facade/pipeline.ts';
 import { Redis as RedisNode } from './facade/redis.ts';
 import type { RedisOptions, ReplyMappingMode } from './options/options.ts';
 import { ScanStream } from './scan/scan-stream.ts';
@@ -68,7 +68,7 @@ interface Statics {
   readonly Redis: typeof RedisNode & Statics;
   readonly Cluster: typeof Cluster;
   readonly Command: typeof Command;
-  readonly Pipeline: typeof Chain;
+  readonly Pipeline: typeof PipelineBuilder;
   readonly ReplyError: typeof ReplyError;
   readonly RedisError: typeof RedisError;
   readonly AbortError: typeof AbortError;
@@ -92,7 +92,7 @@ interface Statics {
 const RedisClient: typeof RedisNode & Statics = Object.assign(RedisNode, {
   Cluster,
   Command,
-  Pipeline: Chain,
+  Pipeline: PipelineBuilder,
   ReplyError,
   RedisError,
   AbortError,
@@ -114,13 +114,13 @@ type RedisClient<Mapping extends ReplyMappingMode = 'legacy'> = RedisNode<Mappin
 
 export {
   AbortError,
-  Chain as Pipeline,
   Cluster,
   ClusterAllFailedError,
   Command,
   MaxRetriesPerRequestError,
   OptionError,
   PartialFailureError,
+  PipelineBuilder as Pipeline,
   QueueFullError,
   RedisClient as default,
   RedisClient as Redis,

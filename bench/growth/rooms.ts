@@ -5,13 +5,13 @@ import { NearCache } from '../../lib/cache/near-cache.ts';
 import {
   Call,
   CallFlag,
+  type CommandSender,
   type Dispatcher,
-  type Lane,
-  type Parcel,
   type ReplySource,
+  type RoutableRequest,
 } from '../../lib/connection/call.ts';
-import type { Keeper } from '../../lib/connection/keeper.ts';
-import { Parking } from '../../lib/router/parking.ts';
+import type { ReconnectingConnection } from '../../lib/connection/reconnecting-connection.ts';
+import { RetryQueue } from '../../lib/router/retry-queue.ts';
 import { SlotMap } from '../../lib/topology/slot-map.ts';
 import { viewOfNodes, viewOfSlots } from '../../lib/topology/view.ts';
 import { combine, merge } from '../../lib/topology/vote.ts';
@@ -73,11 +73,18 @@ function cacheScene(): { cache: NearCache; answer: () => void } {
     send,
     sendAsking: send,
     sendAll,
-  } as unknown as Lane & Keeper;
+  } as unknown as CommandSender & ReconnectingConnection;
   const map = SlotMap.of([{ start: 0, end: slots - 1, master: source.address, replicas: [] }]);
   const dispatcher = { refused: () => false, lost: () => {} } as unknown as Dispatcher;
-  const submit = (parcel: Parcel): void => void parcel.sendOn(lane, false);
-  const host = { dispatcher, submit, map: () => map, readsFromReplicas: false, keeper: () => lane, silenceTimeout: 0 };
+  const submit = (parcel: RoutableRequest): void => void parcel.sendOn(lane, false);
+  const host = {
+    dispatcher,
+    submit,
+    map: () => map,
+    readsFromReplicas: false,
+    connection: () => lane,
+    silenceTimeout: 0,
+  };
   const cache = new NearCache({ maxEntries: 1_000_000, maxBytes: 2 ** 30 }, host, new ManualWorld());
   cache.nodeState(lane, 'up');
   const answer = (): void => {
@@ -158,7 +165,7 @@ export function roomCases(): GrowthCase[] {
       run: (size) => {
         const world = new ManualWorld();
         let released = 0;
-        const parking = new Parking<{ readonly bytes: number }>(
+        const parking = new RetryQueue<{ readonly bytes: number }>(
           world,
           () => released++,
           () => 0,

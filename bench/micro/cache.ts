@@ -6,12 +6,12 @@ import { NearCache } from '../../lib/cache/near-cache.ts';
 import {
   Call,
   CallFlag,
+  type CommandSender,
   type Dispatcher,
-  type Lane,
-  type Parcel,
   type ReplySource,
+  type RoutableRequest,
 } from '../../lib/connection/call.ts';
-import type { Keeper } from '../../lib/connection/keeper.ts';
+import type { ReconnectingConnection } from '../../lib/connection/reconnecting-connection.ts';
 import { SlotMap } from '../../lib/topology/slot-map.ts';
 import type { Argument } from '../../lib/wire/encoder.ts';
 import { slotOf } from '../../lib/wire/slot.ts';
@@ -21,23 +21,24 @@ const address = '127.0.0.1:6379';
 const source: ReplySource = { address };
 
 /** Answers at once: OK to CLIENT TRACKING, -1 to PTTL, and to everything else what `reply` gives. */
-function laneOf(reply: (argv: readonly Argument[]) => unknown): Lane & Keeper {
+function laneOf(reply: (argv: readonly Argument[]) => unknown): CommandSender & ReconnectingConnection {
   const send = (call: Call): boolean => {
     const word = call.argv[0];
     call.sink.onReply(call, word === 'client' ? 'OK' : word === 'pttl' ? -1 : reply(call.argv), source);
     return true;
   };
   const sendAll = (calls: readonly Call[]): boolean => calls.every(send);
-  return { address, protocol: 3, state: 'up', load: 0, send, sendAsking: send, sendAll } as unknown as Lane & Keeper;
+  return { address, protocol: 3, state: 'up', load: 0, send, sendAsking: send, sendAll } as unknown as CommandSender &
+    ReconnectingConnection;
 }
 
 function cacheOver(reply: (argv: readonly Argument[]) => unknown): NearCache {
   const lane = laneOf(reply);
   const map = SlotMap.of([{ start: 0, end: 16383, master: address, replicas: [] }]);
   const dispatcher = { refused: () => false, lost: () => {}, now: () => 1 } as unknown as Dispatcher;
-  const submit = (parcel: Parcel): void => void parcel.sendOn(lane, false);
-  const keeper = (): Keeper => lane;
-  const host = { dispatcher, submit, map: () => map, readsFromReplicas: false, keeper, silenceTimeout: 0 };
+  const submit = (parcel: RoutableRequest): void => void parcel.sendOn(lane, false);
+  const connection = (): ReconnectingConnection => lane;
+  const host = { dispatcher, submit, map: () => map, readsFromReplicas: false, connection, silenceTimeout: 0 };
   const cache = new NearCache({ ttl: 86_400_000 }, host, new RealWorld());
   cache.nodeState(lane, 'up');
   return cache;

@@ -1,7 +1,7 @@
 // Time that goes on while the machine is suspended, for what must not outlive its hour on other machines: the world's
 // time and whatever the wall clock has jumped ahead of it. A clock that is set back changes nothing.
 
-import type { Moment } from './ticker.ts';
+import type { CachedTime } from './ticker.ts';
 import type { World } from './world.ts';
 
 /** Milliseconds that the wall clock must be found ahead to count as a jump. */
@@ -11,7 +11,7 @@ export class AwakeClock {
   readonly #world: World;
   #apart: number;
   #slept = 0;
-  #checked: Moment | undefined;
+  #checked: CachedTime | undefined;
 
   constructor(world: World) {
     this.#world = world;
@@ -26,7 +26,7 @@ export class AwakeClock {
   }
 
   /** now() as it was at a moment of the tick under way; looks at the wall clock once a tick. */
-  at(moment: Moment): number {
+  at(moment: CachedTime): number {
     if (moment !== this.#checked) {
       this.#checked = moment;
       this.#look(this.#world.now());

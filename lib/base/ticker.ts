@@ -4,17 +4,17 @@
 import type { World } from './world.ts';
 
 /** A point in world time, shared by what happened at it. */
-export interface Moment {
+export interface CachedTime {
   /** Milliseconds. */
   readonly at: number;
 }
 
 /** Before everything. */
-export const longAgo: Moment = { at: 0 };
+export const longAgo: CachedTime = { at: 0 };
 
 export class Ticker {
   readonly #world: World;
-  #moment: Moment | undefined;
+  #moment: CachedTime | undefined;
   readonly #forget = (): void => {
     this.#moment = undefined;
   };
@@ -24,7 +24,7 @@ export class Ticker {
   }
 
   /** The present tick's. */
-  get moment(): Moment {
+  get moment(): CachedTime {
     if (this.#moment === undefined) {
       this.#moment = { at: this.#world.now() };
       queueMicrotask(this.#forget);

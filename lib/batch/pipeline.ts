@@ -4,9 +4,9 @@
 
 import { AbortGroup } from '../base/abort-group.ts';
 import { RedisError } from '../base/errors.ts';
-import type { Moment } from '../base/ticker.ts';
-import { Call, CallFlag, type CallGroup, type Dispatcher, type Parcel } from '../connection/call.ts';
-import { type BatchResult, Scatter } from './scatter.ts';
+import type { CachedTime } from '../base/ticker.ts';
+import { Call, CallFlag, type CallGroup, type Dispatcher, type RoutableRequest } from '../connection/call.ts';
+import { type BatchResult, BatchResults } from './batch-results.ts';
 import { Transaction, type TransactionOutcome } from './transaction.ts';
 
 export type Callback<T> = (error?: Error | null, result?: T) => void;
@@ -15,7 +15,7 @@ export type Callback<T> = (error?: Error | null, result?: T) => void;
 export interface BatchHost {
   readonly dispatcher: Dispatcher;
   /** Sends a parcel, or holds it until the client is ready. */
-  submit(parcel: Parcel): void;
+  submit(request: RoutableRequest): void;
   /** One node takes everything: the keys of a transaction may be in any slots. Default false. */
   readonly oneNode?: boolean;
   /** A call that travels inside a transaction, which `exec` ends: announced before it is sent. */
@@ -134,7 +134,7 @@ export class Pipeline {
   #send(): Promise<BatchResult[]> {
     return new Promise((resolve) => {
       const calls = this.#calls;
-      const scatter: CallGroup = withCallbacks(new Scatter(calls.length, resolve), this.#callbacks);
+      const scatter: CallGroup = withCallbacks(new BatchResults(calls.length, resolve), this.#callbacks);
       const { moment } = this.#host.dispatcher;
       for (let at = 0; at < calls.length; at++) {
         const call = calls[at]!;
@@ -158,7 +158,7 @@ export class Pipeline {
     return this.#calls.length - 1;
   }
 
-  #sendUnit(unit: readonly Call[], moment: Moment, whole: CallGroup): void {
+  #sendUnit(unit: readonly Call[], moment: CachedTime, whole: CallGroup): void {
     const commands = unit.slice(1, -1);
     const slots = this.#host.oneNode ? noSlots : new Set(commands.map((call) => call.slot).filter((slot) => slot >= 0));
     if (slots.size > 1) {

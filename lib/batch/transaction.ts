@@ -4,15 +4,15 @@
 
 import { abortedByClose, RedisError } from '../base/errors.ts';
 import { hideSecrets, nameCommand } from '../base/secrets.ts';
-import { longAgo, type Moment } from '../base/ticker.ts';
+import { type CachedTime, longAgo } from '../base/ticker.ts';
 import {
   Call,
   type CallGroup,
   type CallSink,
+  type CommandSender,
   type Dispatcher,
-  type Lane,
-  type Parcel,
   type ReplySource,
+  type RoutableRequest,
   wordsLength,
 } from '../connection/call.ts';
 import type { Encoding } from '../wire/decoder.ts';
@@ -32,10 +32,10 @@ export interface TransactionOutcome {
   readonly result: readonly unknown[] | null | Error;
 }
 
-export class Transaction implements Parcel, CallSink {
+export class Transaction implements RoutableRequest, CallSink {
   readonly slot: number;
   readonly flags = 0;
-  moment: Moment = longAgo;
+  moment: CachedTime = longAgo;
   settled = false;
   attempts = 0;
   redirects = 0;
@@ -72,14 +72,14 @@ export class Transaction implements Parcel, CallSink {
     return this.#commands.reduce((sum, argv) => sum + wordsLength(argv), 0);
   }
 
-  sendOn(lane: Lane, asking: boolean): boolean {
+  sendOn(sender: CommandSender, asking: boolean): boolean {
     this.#generation++;
     const calls = [this.#inner(multiArgv, 'utf8')];
     for (const argv of this.#commands) calls.push(this.#inner(argv, 'utf8'));
     calls.push(this.#inner(execArgv, this.#encoding));
     this.#calls = calls;
     this.#answers = [];
-    if (!lane.sendAll(calls, asking)) return false;
+    if (!sender.sendAll(calls, asking)) return false;
     this.attempts++;
     this.writes++;
     return true;

@@ -2,19 +2,19 @@
 // connection, and everybody who waits for the answer. It travels the router's one redirect loop as a parcel.
 // Invariants: answered() or failed() is told exactly once; every answer counted belongs to the last try.
 
-import type { Moment } from '../base/ticker.ts';
+import type { CachedTime } from '../base/ticker.ts';
 import {
   Call,
   CallFlag,
   type CallSink,
+  type CommandSender,
   type Dispatcher,
-  type Lane,
-  type Parcel,
   type ReplySource,
+  type RoutableRequest,
 } from '../connection/call.ts';
 import type { Argument } from '../wire/encoder.ts';
 import { ReplyError } from '../wire/reply.ts';
-import type { Dependant } from './holdings.ts';
+import type { Dependant } from './key-index.ts';
 
 export interface FetchEvents {
   readonly dispatcher: Dispatcher;
@@ -25,7 +25,7 @@ export interface FetchEvents {
   failed(fetch: Fetch, error: Error): void;
 }
 
-export class Fetch implements Parcel, CallSink, Dependant {
+export class Fetch implements RoutableRequest, CallSink, Dependant {
   /** What the answer is kept under. */
   readonly id: string;
   readonly argv: readonly Argument[];
@@ -34,7 +34,7 @@ export class Fetch implements Parcel, CallSink, Dependant {
   readonly flags: number = CallFlag.readOnly;
   /** Who owned the slot when it set out. */
   readonly owner: string;
-  moment: Moment;
+  moment: CachedTime;
   readonly bytes: number;
   readonly waiting: Call[];
   settled = false;
@@ -75,7 +75,7 @@ export class Fetch implements Parcel, CallSink, Dependant {
     return this.#lifetimesDue === 0;
   }
 
-  sendOn(lane: Lane, asking: boolean): boolean {
+  sendOn(sender: CommandSender, asking: boolean): boolean {
     this.#generation++;
     this.sentAt = this.#events.now();
     this.lifetime = Number.POSITIVE_INFINITY;
@@ -88,11 +88,11 @@ export class Fetch implements Parcel, CallSink, Dependant {
     if (asking) {
       // Who serves by ASK does not own the slot, and nobody tells when it goes on from there.
       this.tainted = true;
-      if (!lane.sendAsking(read)) return false;
+      if (!sender.sendAsking(read)) return false;
     } else {
       const calls = this.keys.map((key) => this.#inner(['pttl', Buffer.from(key, 'latin1')], 'utf8'));
       calls.push(read);
-      if (!lane.sendAll(calls, false)) return false;
+      if (!sender.sendAll(calls, false)) return false;
     }
     this.attempts++;
     this.writes++;

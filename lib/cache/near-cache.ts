@@ -7,12 +7,12 @@
 import { LRUCache } from 'lru-cache';
 import { AwakeClock } from '../base/awake.ts';
 import type { World } from '../base/world.ts';
-import { type Call, CallFlag, type Dispatcher, type Parcel, type ReplySource } from '../connection/call.ts';
-import type { Keeper, KeeperState } from '../connection/keeper.ts';
+import { type Call, CallFlag, type Dispatcher, type ReplySource, type RoutableRequest } from '../connection/call.ts';
+import type { ReconnectingConnection, ReconnectingState } from '../connection/reconnecting-connection.ts';
 import type { Shard, SlotMap } from '../topology/slot-map.ts';
 import type { Push } from '../wire/reply.ts';
 import { Fetch, type FetchEvents } from './fetch.ts';
-import { type Dependant, Holdings } from './holdings.ts';
+import { type Dependant, KeyIndex } from './key-index.ts';
 import { keyNamesOf, mayKeep, nameOf } from './policy.ts';
 import { copyOf, isPlain, sizeOf } from './replies.ts';
 import { type Epoch, Tracking, type TrackingHost } from './tracking.ts';
@@ -46,7 +46,7 @@ export interface CacheStats {
 export interface NearCacheHost extends TrackingHost {
   readonly dispatcher: Dispatcher;
   /** Sends a parcel as if there were no cache. */
-  submit(parcel: Parcel): void;
+  submit(request: RoutableRequest): void;
   map(): SlotMap;
   /** Replicas answer reads too. */
   readonly readsFromReplicas: boolean;
@@ -90,9 +90,9 @@ export class NearCache {
   readonly #ttl: number;
   readonly #maxEntryBytes: number;
   readonly #kept: LRUCache<string, Entry>;
-  readonly #entries = new Holdings<Entry>();
+  readonly #entries = new KeyIndex<Entry>();
   readonly #fetches = new Map<string, Fetch>();
-  readonly #underWay = new Holdings<Fetch>();
+  readonly #underWay = new KeyIndex<Fetch>();
   readonly #fetchEvents: FetchEvents;
   /** The map at its last change. */
   #seen: SlotMap | undefined;
@@ -182,16 +182,16 @@ export class NearCache {
     }
   }
 
-  nodeState(keeper: Keeper, state: KeeperState): void {
-    this.#tracking.nodeState(keeper, state);
+  nodeState(connection: ReconnectingConnection, state: ReconnectingState): void {
+    this.#tracking.nodeState(connection, state);
   }
 
-  silence(keeper: Keeper, silent: boolean): void {
-    this.#tracking.silence(keeper, silent);
+  silence(connection: ReconnectingConnection, silent: boolean): void {
+    this.#tracking.silence(connection, silent);
   }
 
-  receive(keeper: Keeper, push: Push): void {
-    this.#tracking.receive(keeper, push);
+  receive(connection: ReconnectingConnection, push: Push): void {
+    this.#tracking.receive(connection, push);
   }
 
   #serves(shard: Shard | undefined, owner: string, address: string): boolean {

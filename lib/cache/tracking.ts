@@ -6,7 +6,11 @@
 
 import type { Timer, World } from '../base/world.ts';
 import { Call, CallFlag, type CallSink, directSink, ownCall, type ReplySource } from '../connection/call.ts';
-import type { Keeper, KeeperEvents, KeeperState } from '../connection/keeper.ts';
+import type {
+  ReconnectingConnection,
+  ReconnectingEvents,
+  ReconnectingState,
+} from '../connection/reconnecting-connection.ts';
 import type { Push } from '../wire/reply.ts';
 
 /** The life of one connection as a source of answers worth keeping. */
@@ -27,7 +31,7 @@ export interface TrackingEvents {
 
 export interface TrackingHost {
   /** A further connection to a node. */
-  keeper(address: string, events: KeeperEvents): Keeper;
+  connection(address: string, events: ReconnectingEvents): ReconnectingConnection;
   /** Milliseconds of silence after which a connection is looked at; 0 = never. */
   readonly silenceTimeout: number;
 }
@@ -36,8 +40,8 @@ const channel = '__redis__:invalidate';
 
 /** A node's connection, and the one that listens for it with RESP2. */
 interface Tracked {
-  readonly keeper: Keeper;
-  listener: Keeper | undefined;
+  readonly connection: ReconnectingConnection;
+  listener: ReconnectingConnection | undefined;
   epoch: Epoch | undefined;
   /** Raised with every change of either connection: an answer to a question of before counts for nothing. */
   turn: number;
@@ -47,7 +51,7 @@ export class Tracking {
   readonly #host: TrackingHost;
   readonly #events: TrackingEvents;
   readonly #world: World;
-  readonly #tracked = new Map<Keeper, Tracked>();
+  readonly #tracked = new Map<ReconnectingConnection, Tracked>();
   /** Addresses that will not track. */
   readonly #refused = new Set<string>();
   readonly #epochs = new WeakMap<ReplySource, Epoch>();
@@ -71,23 +75,23 @@ export class Tracking {
   }
 
   /** A node's connection changed; to be told before anything else is sent on it. */
-  nodeState(keeper: Keeper, state: KeeperState): void {
-    if (state === 'up') this.#begin(keeper);
-    else this.#end(keeper, state === 'ended');
+  nodeState(connection: ReconnectingConnection, state: ReconnectingState): void {
+    if (state === 'up') this.#begin(connection);
+    else this.#end(connection, state === 'ended');
   }
 
   /** A node went silent: what it would tell may be stuck. Or it was heard again. */
-  silence(keeper: Keeper, silent: boolean): void {
-    if (silent) this.#end(keeper, false);
-    else if (keeper.state === 'up') this.#begin(keeper);
+  silence(connection: ReconnectingConnection, silent: boolean): void {
+    if (silent) this.#end(connection, false);
+    else if (connection.state === 'up') this.#begin(connection);
   }
 
   /** A push frame of a node's connection, or a message of its listener. */
-  receive(keeper: Keeper, push: Push): void {
+  receive(connection: ReconnectingConnection, push: Push): void {
     const [kind, first, second] = push.items;
     const word = String(kind);
-    if (word === 'invalidate') this.#notice(keeper.address, first);
-    else if (word === 'message' && String(first) === channel) this.#notice(keeper.address, second);
+    if (word === 'invalidate') this.#notice(connection.address, first);
+    else if (word === 'message' && String(first) === channel) this.#notice(connection.address, second);
   }
 
   #notice(address: string, keys: unknown): void {
@@ -95,27 +99,27 @@ export class Tracking {
     else for (const key of keys) this.#events.onChanged(Buffer.isBuffer(key) ? key.toString('latin1') : String(key));
   }
 
-  #begin(keeper: Keeper): void {
-    let tracked = this.#tracked.get(keeper);
+  #begin(connection: ReconnectingConnection): void {
+    let tracked = this.#tracked.get(connection);
     if (tracked === undefined) {
-      tracked = { keeper, listener: undefined, epoch: undefined, turn: 0 };
-      this.#tracked.set(keeper, tracked);
+      tracked = { connection, listener: undefined, epoch: undefined, turn: 0 };
+      this.#tracked.set(connection, tracked);
     }
     this.#over(tracked);
-    this.#refused.delete(keeper.address);
-    if (keeper.protocol === 3) this.#ask(tracked, ['client', 'tracking', 'on']);
+    this.#refused.delete(connection.address);
+    if (connection.protocol === 3) this.#ask(tracked, ['client', 'tracking', 'on']);
     else if (tracked.listener === undefined || tracked.listener.state === 'ended') this.#listen(tracked);
     else if (tracked.listener.state === 'up') this.#redirect(tracked, tracked.listener);
     this.#timer ??= this.#probeLater();
   }
 
-  #end(keeper: Keeper, forGood: boolean): void {
-    const tracked = this.#tracked.get(keeper);
+  #end(connection: ReconnectingConnection, forGood: boolean): void {
+    const tracked = this.#tracked.get(connection);
     if (tracked === undefined) return;
     this.#over(tracked);
     if (!forGood) return;
-    this.#refused.delete(keeper.address);
-    this.#tracked.delete(keeper);
+    this.#refused.delete(connection.address);
+    this.#tracked.delete(connection);
     tracked.listener?.close(new Error('Connection is closed.'));
     if (this.#tracked.size > 0) return;
     this.#timer?.cancel();
@@ -133,34 +137,34 @@ export class Tracking {
 
   // A server without tracking, or a user who may not: nothing is kept of that node.
   #ask(tracked: Tracked, argv: readonly string[]): void {
-    const { turn, keeper } = tracked;
+    const { turn, connection } = tracked;
     const sink: CallSink = {
       onReply: (_call, reply, from) => {
         if (tracked.turn !== turn) return;
         if (reply instanceof Error) {
-          this.#refused.add(keeper.address);
+          this.#refused.add(connection.address);
           return;
         }
-        tracked.epoch = { address: keeper.address, live: true };
+        tracked.epoch = { address: connection.address, live: true };
         this.#epochs.set(from, tracked.epoch);
       },
       onLost: () => {},
     };
-    keeper.send(new Call(argv, -1, CallFlag.readOnly, 'utf8', undefined, sink));
+    connection.send(new Call(argv, -1, CallFlag.readOnly, 'utf8', undefined, sink));
   }
 
   #listen(tracked: Tracked): void {
-    const { keeper } = tracked;
-    tracked.listener = this.#host.keeper(keeper.address, {
+    const { connection } = tracked;
+    tracked.listener = this.#host.connection(connection.address, {
       onState: (listener, state) => {
         if (listener !== tracked.listener) return;
-        if (state === 'resting' || state === 'ended') this.#refused.add(keeper.address);
+        if (state === 'resting' || state === 'ended') this.#refused.add(connection.address);
         if (state !== 'up') this.#over(tracked);
-        else if (keeper.state === 'up') this.#redirect(tracked, listener);
+        else if (connection.state === 'up') this.#redirect(tracked, listener);
       },
       onSilence: (listener, silent) => {
         if (silent && listener === tracked.listener) this.#over(tracked);
-        else if (keeper.state === 'up') this.#redirect(tracked, listener);
+        else if (connection.state === 'up') this.#redirect(tracked, listener);
       },
       onPush: (listener, push) => this.receive(listener, push),
     });
@@ -168,7 +172,7 @@ export class Tracking {
   }
 
   // The listener must be subscribed before notices are sent its way, or the first could be missed.
-  #redirect(tracked: Tracked, listener: Keeper): void {
+  #redirect(tracked: Tracked, listener: ReconnectingConnection): void {
     this.#over(tracked);
     this.#refused.delete(listener.address);
     const { turn } = tracked;
@@ -194,9 +198,9 @@ export class Tracking {
     if (period <= 0) return undefined;
     return this.#world.after(period, () => {
       this.#timer = this.#probeLater();
-      for (const { epoch, keeper, listener } of this.#tracked.values()) {
+      for (const { epoch, connection, listener } of this.#tracked.values()) {
         if (epoch === undefined) continue;
-        probe(keeper);
+        probe(connection);
         if (listener === undefined) continue;
         probe(listener);
         listener.checkSilence({ silence: period, deadline: Number.POSITIVE_INFINITY, hasty: true });
@@ -205,9 +209,9 @@ export class Tracking {
   }
 }
 
-function probe(keeper: Keeper): void {
-  if (keeper.state !== 'up' || keeper.load > 0) return;
+function probe(connection: ReconnectingConnection): void {
+  if (connection.state !== 'up' || connection.load > 0) return;
   const { call, answer } = ownCall(['ping']);
   answer.catch(() => undefined);
-  keeper.send(call);
+  connection.send(call);
 }

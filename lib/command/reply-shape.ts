@@ -51,7 +51,7 @@ const repairs: ReadonlyMap<string, ReplyShape> = new Map<string, ReplyShape>([
 ]);
 
 /** As shapeOf for a client that keeps RESP3's shapes: hgetall alone, for a server that speaks RESP2 after all. */
-export function comfortOf(name: string): ReplyShape | undefined {
+export function resp3ShapeOf(name: string): ReplyShape | undefined {
   return comforts.get(name);
 }
 

@@ -3,7 +3,7 @@
 // Invariant: a call settles exactly once, whoever tries.
 
 import { nameCommand } from '../base/secrets.ts';
-import { longAgo, type Moment } from '../base/ticker.ts';
+import { type CachedTime, longAgo } from '../base/ticker.ts';
 import type { Encoding } from '../wire/decoder.ts';
 import type { Argument } from '../wire/encoder.ts';
 import type { ReplyError } from '../wire/reply.ts';
@@ -69,12 +69,12 @@ export interface Dispatcher extends CallSink {
    */
   readonly keepsBatchesWhole: boolean;
   /** One reading of the clock a tick. */
-  readonly moment: Moment;
-  send(parcel: Parcel): void;
+  readonly moment: CachedTime;
+  send(request: RoutableRequest): void;
   /** True when the refusal sends the parcel round again; false when it is final. */
-  refused(parcel: Parcel, error: ReplyError, from: ReplySource): boolean;
+  refused(request: RoutableRequest, error: ReplyError, from: ReplySource): boolean;
   /** The parcel's connection was lost: sends it again or fails it. */
-  lost(parcel: Parcel, written: boolean, reason: Error): void;
+  lost(request: RoutableRequest, written: boolean, reason: Error): void;
 }
 
 /** Folds a reply into the shape users expect (HGETALL to an object). */
@@ -87,7 +87,7 @@ const pushesFrom = 3;
 const maxTrips = 255;
 const Trip = { redirects: 0, attempts: 8, writes: 16, losses: 24 } as const;
 
-export class Call implements Parcel {
+export class Call implements RoutableRequest {
   /** argv[0] is the command's name. */
   argv: readonly Argument[];
   /** What may help when its server refuses it. */
@@ -102,7 +102,7 @@ export class Call implements Parcel {
   /** Place in its group's results. */
   index = 0;
   /** When the user made it; the deadline counts from here. */
-  moment: Moment = longAgo;
+  moment: CachedTime = longAgo;
   // A pending call is to stay small: what is small itself shares two fields.
   #state = 1 << pushesFrom;
   #trips = 0;
@@ -222,8 +222,8 @@ export class Call implements Parcel {
     return wordsLength(this.argv);
   }
 
-  sendOn(lane: Lane, asking: boolean): boolean {
-    return asking ? lane.sendAsking(this) : lane.send(this);
+  sendOn(sender: CommandSender, asking: boolean): boolean {
+    return asking ? sender.sendAsking(this) : sender.send(this);
   }
 
   /** `listener` hears how the call has ended, before its caller and its batch do, in the order of being added. */
@@ -294,7 +294,7 @@ export interface Remedy {
 export type SettledListener = (call: Call, error: Error | null, value: unknown) => void;
 
 /** What a floor below can send on: one address, whatever connection it has just now. */
-export interface Lane {
+export interface CommandSender {
   readonly address: string;
   send(call: Call): boolean;
   sendAsking(call: Call): boolean;
@@ -302,11 +302,11 @@ export interface Lane {
 }
 
 /** What travels through the redirect loop as one: a single call, or a whole transaction. */
-export interface Parcel {
+export interface RoutableRequest {
   readonly slot: number;
   readonly flags: number;
   /** When the user made it; the client stamps it. */
-  moment: Moment;
+  moment: CachedTime;
   readonly settled: boolean;
   /** Length of its words, roughly: what it takes to hold it in a queue. */
   readonly bytes: number;
@@ -319,7 +319,7 @@ export interface Parcel {
   /** The refusal or loss that sent it round again. */
   lastError: Error | undefined;
   /** False when the lane is down; nothing was sent then. */
-  sendOn(lane: Lane, asking: boolean): boolean;
+  sendOn(sender: CommandSender, asking: boolean): boolean;
   fail(error: Error): void;
 }
 

@@ -5,7 +5,7 @@
 import { AbortError, BrokenStreamError, RedisError } from '../base/errors.ts';
 import { Fifo } from '../base/fifo.ts';
 import { nameCommand } from '../base/secrets.ts';
-import type { Moment } from '../base/ticker.ts';
+import type { CachedTime } from '../base/ticker.ts';
 import type { World } from '../base/world.ts';
 import { Decoder, type DecoderOptions, ProtocolError, pending } from '../wire/decoder.ts';
 import { type Argument, Encoder } from '../wire/encoder.ts';
@@ -233,7 +233,7 @@ export class Connection {
    */
   giveUpReads(reason: Error): void {
     const reads: Call[] = [];
-    const writes = new Map<Moment, Set<number>>();
+    const writes = new Map<CachedTime, Set<number>>();
     this.#fifo.replaceEach((call) => {
       if (call.sink === directSink || call.settled) return call;
       if ((call.flags & CallFlag.readOnly) === 0) {

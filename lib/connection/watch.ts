@@ -1,5 +1,5 @@
 // One connection and what is thought of it: looks, lets a server be asked about it, and closes it where it is certain that
-// nothing will come. Owns the watchdog; the connection belongs to the keeper.
+// nothing will come. Owns the watchdog; the connection belongs to the reconnecting-connection.
 
 import { RedisError, SilentNodeError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';

@@ -2,8 +2,8 @@
 // own loses that; one that shares its node's (a batch's) is ended there by CLIENT UNBLOCK.
 
 import type { World } from '../base/world.ts';
-import { type Call, CallFlag, type Parcel, wantsOwnConnection } from '../connection/call.ts';
-import type { Keeper } from '../connection/keeper.ts';
+import { type Call, CallFlag, type RoutableRequest, wantsOwnConnection } from '../connection/call.ts';
+import type { ReconnectingConnection } from '../connection/reconnecting-connection.ts';
 import type { NodePool } from '../router/node-pool.ts';
 import { Unblocker } from './unblock.ts';
 
@@ -12,7 +12,7 @@ const blocksInOrder = CallFlag.blocking | CallFlag.inOrder;
 export class AbandonedCalls {
   readonly #pool: NodePool;
   readonly #world: World;
-  readonly #unblockers = new WeakMap<Keeper, Unblocker>();
+  readonly #unblockers = new WeakMap<ReconnectingConnection, Unblocker>();
   readonly #noted = new WeakMap<Call, Unblocker>();
 
   constructor(pool: NodePool, world: World) {
@@ -21,25 +21,26 @@ export class AbandonedCalls {
   }
 
   /** A parcel that may be given up is about to be sent to `key`. */
-  note(parcel: Parcel, key: string | undefined): void {
-    if (key === undefined || (parcel.flags & blocksInOrder) !== blocksInOrder) return;
-    const unblocker = this.#unblockerOf(this.#pool.open(key).keeper);
-    unblocker.note(parcel as Call);
-    this.#noted.set(parcel as Call, unblocker);
+  note(request: RoutableRequest, key: string | undefined): void {
+    if (key === undefined || (request.flags & blocksInOrder) !== blocksInOrder) return;
+    const unblocker = this.#unblockerOf(this.#pool.open(key).connection);
+    unblocker.note(request as Call);
+    this.#noted.set(request as Call, unblocker);
   }
 
-  release(parcel: Parcel): void {
-    if (wantsOwnConnection(parcel)) this.#pool.release(parcel as Call);
-    else this.#noted.get(parcel as Call)?.release(parcel as Call);
+  release(request: RoutableRequest): void {
+    if (wantsOwnConnection(request)) this.#pool.release(request as Call);
+    else this.#noted.get(request as Call)?.release(request as Call);
   }
 
-  #unblockerOf(keeper: Keeper): Unblocker {
-    let unblocker = this.#unblockers.get(keeper);
+  #unblockerOf(connection: ReconnectingConnection): Unblocker {
+    let unblocker = this.#unblockers.get(connection);
     if (unblocker === undefined) {
       const rules = { connectionName: undefined, retryDelay: () => null };
-      const second = (): Keeper => this.#pool.keeper(keeper.address, false, { onState: () => {} }, rules);
-      unblocker = new Unblocker(() => keeper, second, this.#world);
-      this.#unblockers.set(keeper, unblocker);
+      const second = (): ReconnectingConnection =>
+        this.#pool.connection(connection.address, false, { onState: () => {} }, rules);
+      unblocker = new Unblocker(() => connection, second, this.#world);
+      this.#unblockers.set(connection, unblocker);
     }
     return unblocker;
   }

@@ -2,7 +2,7 @@
 // cluster. Contracts only.
 
 import type { Socket } from 'node:net';
-import type { Call, Dispatcher, Parcel } from '../connection/call.ts';
+import type { Call, Dispatcher, RoutableRequest } from '../connection/call.ts';
 import type { Status } from './lifecycle.ts';
 
 export interface ClientBackend {
@@ -19,7 +19,7 @@ export interface ClientBackend {
    * Takes what was made just now, by a method or by a batch, through the stages of its way: refused, limited, divided,
    * answered from the near cache, held until the client is ready, or sent.
    */
-  submit(parcel: Parcel): void;
+  submit(request: RoutableRequest): void;
   /** Why this client cannot carry out a call, whatever the server would say. */
   refusalOf(call: Call): Error | undefined;
   /** `host:port` of the node that is to answer; undefined while nobody knows. */

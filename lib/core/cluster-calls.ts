@@ -9,8 +9,8 @@ import { fanOut, isScriptControl, mayFanOut } from '../batch/fan-out.ts';
 import { splitByKeys } from '../batch/multi-key.ts';
 import { NearCache } from '../cache/near-cache.ts';
 import { LoadedScripts } from '../command/loaded-scripts.ts';
-import { Call, CallFlag, type Parcel, wantsOwnConnection } from '../connection/call.ts';
-import type { Keeper } from '../connection/keeper.ts';
+import { Call, CallFlag, type RoutableRequest, wantsOwnConnection } from '../connection/call.ts';
+import type { ReconnectingConnection } from '../connection/reconnecting-connection.ts';
 import type { ClusterOptions } from '../options/options.ts';
 import type { ClusterSubscriber } from '../pubsub/cluster-subscriber.ts';
 import { warnOfKeyspaceChannels } from '../pubsub/keyspace-warning.ts';
@@ -64,7 +64,7 @@ export class ClusterCalls implements ClientBackend {
   readonly #deadlines: Deadlines | undefined;
   /** Calls with keys of several slots become several. */
   readonly #splits: boolean;
-  readonly #forward = (parcel: Parcel): void => this.forward(parcel);
+  readonly #forward = (request: RoutableRequest): void => this.forward(request);
 
   constructor({ options, world, lifecycle, pool, router, subscriber }: CallParts, events: CallEvents) {
     this.#options = options;
@@ -98,8 +98,8 @@ export class ClusterCalls implements ClientBackend {
   depart(): void {}
 
   /** A connection is through its handshake. Replicas too: one may be a master on this very connection some day. */
-  nodeReady(keeper: Keeper): void {
-    this.#fieldsets?.prepare(keeper).catch((error: Error) => this.#events.onNodeError(error, keeper.address));
+  nodeReady(connection: ReconnectingConnection): void {
+    this.#fieldsets?.prepare(connection).catch((error: Error) => this.#events.onNodeError(error, connection.address));
   }
 
   /** The client has ended. */
@@ -108,19 +108,19 @@ export class ClusterCalls implements ClientBackend {
   }
 
   // The last two lines are those of forward(): each frame of this path is paid by every call.
-  submit(parcel: Parcel): void {
-    parcel.moment = this.dispatcher.moment;
-    if (parcel instanceof Call && this.#handles(parcel)) return;
-    if (this.#deadlines !== undefined) this.#limit(parcel, this.#deadlines);
-    if (this.#lifecycle.open) this.dispatcher.send(parcel);
-    else this.#lifecycle.submit(parcel);
+  submit(request: RoutableRequest): void {
+    request.moment = this.dispatcher.moment;
+    if (request instanceof Call && this.#handles(request)) return;
+    if (this.#deadlines !== undefined) this.#limit(request, this.#deadlines);
+    if (this.#lifecycle.open) this.dispatcher.send(request);
+    else this.#lifecycle.submit(request);
   }
 
   /** The end of the way: what calls become (parts of them, what the near cache asks) is sent, or held until ready. */
-  forward(parcel: Parcel): void {
-    if (this.#deadlines !== undefined) this.#limit(parcel, this.#deadlines);
-    if (this.#lifecycle.open) this.dispatcher.send(parcel);
-    else this.#lifecycle.submit(parcel);
+  forward(request: RoutableRequest): void {
+    if (this.#deadlines !== undefined) this.#limit(request, this.#deadlines);
+    if (this.#lifecycle.open) this.dispatcher.send(request);
+    else this.#lifecycle.submit(request);
   }
 
   // The stages, in their order; true: one of them has taken the call.
@@ -189,9 +189,9 @@ export class ClusterCalls implements ClientBackend {
     return false;
   }
 
-  #limit(parcel: Parcel, deadlines: Deadlines): void {
+  #limit(request: RoutableRequest, deadlines: Deadlines): void {
     deadlines.start();
-    if ((parcel.flags & CallFlag.blocking) !== 0) this.mayRelease(parcel);
+    if ((request.flags & CallFlag.blocking) !== 0) this.mayRelease(request);
   }
 
   refusalOf(call: Call): Error | undefined {
@@ -206,20 +206,20 @@ export class ClusterCalls implements ClientBackend {
     this.cache?.watch(call);
   }
 
-  mayRelease(parcel: Parcel): void {
-    if (this.status === 'ready') this.#abandoned.note(parcel, this.dispatcher.map.masterOf(parcel.slot));
+  mayRelease(request: RoutableRequest): void {
+    if (this.status === 'ready') this.#abandoned.note(request, this.dispatcher.map.masterOf(request.slot));
   }
 
   release(call: Call): void {
     this.#abandoned.release(call);
   }
 
-  #masters(): Keeper[] {
+  #masters(): ReconnectingConnection[] {
     const nodes = [...this.#pool.all()].filter(({ inMap, role }) => inMap && role === 'master');
-    return nodes.map(({ keeper }) => keeper);
+    return nodes.map(({ connection }) => connection);
   }
 
-  #visitAll(visit: (parcel: Parcel) => void): void {
+  #visitAll(visit: (request: RoutableRequest) => void): void {
     this.#lifecycle.forEachHeld(visit);
     this.dispatcher.forEachParked(visit);
     this.#pool.forEachCall(visit);
@@ -235,7 +235,7 @@ export class ClusterCalls implements ClientBackend {
         submit: this.#forward,
         map: () => this.dispatcher.map,
         readsFromReplicas: scaleReads !== 'master',
-        keeper: (address, events) => this.#pool.keeper(address, false, events),
+        connection: (address, events) => this.#pool.connection(address, false, events),
         silenceTimeout,
         onDropped: (cause, entries) => {
           if (cacheChannel.hasSubscribers) cacheChannel.publish({ cause, entries });
@@ -252,9 +252,9 @@ export class ClusterCalls implements ClientBackend {
     const timeout = this.#options.redisOptions?.commandTimeout ?? 0;
     if (timeout <= 0) return undefined;
     return new Deadlines(timeout, this.#world, (visit) => this.#visitAll(visit), {
-      expire: (parcel) => {
-        failAsTimedOut(parcel);
-        if ((parcel.flags & CallFlag.blocking) !== 0) this.#abandoned.release(parcel);
+      expire: (request) => {
+        failAsTimedOut(request);
+        if ((request.flags & CallFlag.blocking) !== 0) this.#abandoned.release(request);
       },
       swept: () => this.#lifecycle.forgetSettled(),
     });

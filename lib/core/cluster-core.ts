@@ -11,12 +11,16 @@ import { AbortError, type ClusterAllFailedError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
 import { type Call, ownCall } from '../connection/call.ts';
 import type { CredentialSource } from '../connection/credentials.ts';
-import type { Keeper, KeeperState, LatestOptions } from '../connection/keeper.ts';
+import type {
+  LatestOptions,
+  ReconnectingConnection,
+  ReconnectingState,
+} from '../connection/reconnecting-connection.ts';
 import { adoptDatabase } from '../options/database.ts';
 import { defaultClusterRetryStrategy } from '../options/defaults.ts';
 import {
+  connectionOptionsOf,
   credentialSourceOf,
-  keeperOptionsOf,
   redialDelay,
   retryDeadlineOf,
   retryRulesOf,
@@ -37,7 +41,7 @@ import { SlotMap } from '../topology/slot-map.ts';
 import { ClusterCalls } from './cluster-calls.ts';
 import { ConnectLoop } from './connect-loop.ts';
 import { ConnectTracer, redirectChannel } from './diagnostics.ts';
-import { awaitedBy, defaultQuitTimeout, drain, outlasts, quitTimeoutError, sayGoodbye } from './drain.ts';
+import { awaitedBy, defaultQuitTimeout, drain, outlasts, quitTimeoutError, sendQuit } from './drain.ts';
 import { heldDeadlines, unreadyReasons } from './held-deadline.ts';
 import { Lifecycle, type Status } from './lifecycle.ts';
 import { type MakeNodeClient, NodeClients } from './node-clients.ts';
@@ -159,7 +163,7 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> {
     await drain(this.pool, () => this.router.parked, this.#world, over);
     if (over()) return undefined;
     await this.#subscriber.settled();
-    return sayGoodbye(this.pool);
+    return sendQuit(this.pool);
   }
 
   async #connectOnce(superseded: () => boolean): Promise<void> {
@@ -223,7 +227,7 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> {
     this.router.close(reason);
     this.pool.closeAll(reason);
     this.lifecycle.become('end');
-    this.lifecycle.failHeld((parcel) => lossOf(parcel, reason));
+    this.lifecycle.failHeld((request) => lossOf(request, reason));
     this.#subscriber.stop(false);
   }
 
@@ -239,7 +243,7 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> {
   // Ready, and yet nobody answers any more: start over from the seeds.
   #onRefreshFailed(error: ClusterAllFailedError): void {
     if (this.status !== 'ready') return;
-    if ([...this.pool.all()].some((node) => node.keeper.state === 'up')) return;
+    if ([...this.pool.all()].some((node) => node.connection.state === 'up')) return;
     this.lifecycle.reportError(error);
     this.lifecycle.become('close');
     this.#loop.tryAgain(error);
@@ -255,27 +259,27 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> {
 
   // --- Its nodes ---
 
-  #onNodeState(keeper: Keeper, state: KeeperState, reason: Error | undefined): void {
-    this.nodes.onState(keeper, state, reason);
-    this.calls.cache?.nodeState(keeper, state);
-    this.#connects.onState(keeper, state, reason);
+  #onNodeState(connection: ReconnectingConnection, state: ReconnectingState, reason: Error | undefined): void {
+    this.nodes.onState(connection, state, reason);
+    this.calls.cache?.nodeState(connection, state);
+    this.#connects.onState(connection, state, reason);
     if (state === 'up') {
-      const node = this.pool.get(keeper.address);
+      const node = this.pool.get(connection.address);
       if (node?.inMap) this.nodes.show(node, true);
       this.refresher.stirred();
       this.router.retryParked();
     }
     if (state === 'ended') {
-      this.pool.forget(keeper.address);
-      this.router.forgetLanes();
+      this.pool.forget(connection.address);
+      this.router.forgetConnections();
     }
     if (state === 'resting' && reason !== undefined && this.status !== 'disconnecting') {
-      if (this.#isNodeError(keeper, reason)) this.#emitNodeError(reason, keeper.address);
+      if (this.#isNodeError(connection, reason)) this.#emitNodeError(reason, connection.address);
       if (this.status === 'ready') this.refresher.suggest('outage');
     }
     if (state === 'resting' && this.#forgetsLostNodes) {
-      const node = this.pool.get(keeper.address);
-      if (node?.keeper === keeper) this.nodes.show(node, false);
+      const node = this.pool.get(connection.address);
+      if (node?.connection === connection) this.nodes.show(node, false);
     }
   }
 
@@ -285,9 +289,9 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> {
 
   // As ioredis has it for a client that is ready: a server that closes a connection in good order makes no error, and a
   // node that has been taken back ('-node') makes none any more, however often it is dialed.
-  #isNodeError(keeper: Keeper, reason: Error): boolean {
+  #isNodeError(connection: ReconnectingConnection, reason: Error): boolean {
     if (this.status !== 'ready') return true;
-    const node = this.pool.get(keeper.address);
+    const node = this.pool.get(connection.address);
     if (node?.inMap && !node.shown) return false;
     return reason.message !== 'Connection is closed.';
   }
@@ -299,7 +303,7 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> {
   }
 
   #onNodeAdded(node: PooledNode): void {
-    if (this.#options.redisOptions?.lazyConnect === false) node.keeper.open();
+    if (this.#options.redisOptions?.lazyConnect === false) node.connection.open();
     this.nodes.show(node, true);
   }
 
@@ -309,8 +313,8 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> {
     this.nodes.show(node, false);
   }
 
-  #onSilence(keeper: Keeper, silent: boolean): void {
-    this.calls.cache?.silence(keeper, silent);
+  #onSilence(connection: ReconnectingConnection, silent: boolean): void {
+    this.calls.cache?.silence(connection, silent);
     if (silent) this.refresher.suggest('outage');
     else this.router.retryParked();
   }
@@ -322,7 +326,7 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> {
       offlineQueue: this.#options.enableOfflineQueue ?? true,
       offlineMessage: "Cluster isn't ready and enableOfflineQueue options is false",
       backlog: this.backlog,
-      send: (parcel) => this.router.send(parcel),
+      send: (request) => this.router.send(request),
       wake: () => void this.connect().catch(() => undefined),
       onHeld: () => this.#heldDeadlines.start(),
       log: (line) => this.#world.log(line),
@@ -374,10 +378,10 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> {
       },
       this.#world,
       {
-        onState: (keeper, state, reason) => this.#onNodeState(keeper, state, reason),
-        onReady: (keeper) => this.calls.nodeReady(keeper),
-        onPush: (keeper, push) => this.calls.cache?.receive(keeper, push),
-        onSilence: (keeper, silent) => this.#onSilence(keeper, silent),
+        onState: (connection, state, reason) => this.#onNodeState(connection, state, reason),
+        onReady: (connection) => this.calls.nodeReady(connection),
+        onPush: (connection, push) => this.calls.cache?.receive(connection, push),
+        onSilence: (connection, silent) => this.#onSilence(connection, silent),
         onDrain: () => {
           if (!this.pool.needsDrain) emitSafely(this.#client, 'drain');
         },
@@ -385,8 +389,8 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> {
     );
   }
 
-  #nodeOptions(key: string): ReturnType<typeof keeperOptionsOf> {
-    return keeperOptionsOf(this.#options.redisOptions ?? {}, this.startup.optionsOf(key));
+  #nodeOptions(key: string): ReturnType<typeof connectionOptionsOf> {
+    return connectionOptionsOf(this.#options.redisOptions ?? {}, this.startup.optionsOf(key));
   }
 
   // Read before each dial: users rotate passwords and certificates by assigning options.
@@ -449,7 +453,8 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> {
   #makeReadMonitor(): ReadMonitor | undefined {
     if (this.reads === undefined) return undefined;
     const period = this.#options.replicaCheckInterval ?? 1000;
-    const ask = (keeper: Keeper, argv: readonly string[]): Promise<unknown> => this.#topology.ask(keeper, argv);
+    const ask = (connection: ReconnectingConnection, argv: readonly string[]): Promise<unknown> =>
+      this.#topology.ask(connection, argv);
     // Certain news is worth asking at once; where the map stays as it is, it waits for its turn like any hint.
     const onPromoted = (first: boolean): void => this.refresher.suggest(first ? 'outage' : 'moved');
     return new ReadMonitor(this.reads, this.pool, this.#world, { period, ask, onPromoted });

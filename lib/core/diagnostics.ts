@@ -3,8 +3,8 @@
 // listens to costs one check of hasSubscribers: nothing is built for it.
 
 import { type Channel, channel, type TracingChannel, tracingChannel } from 'node:diagnostics_channel';
-import { Call, type Parcel } from '../connection/call.ts';
-import type { Keeper, KeeperState } from '../connection/keeper.ts';
+import { Call, type RoutableRequest } from '../connection/call.ts';
+import type { ReconnectingConnection, ReconnectingState } from '../connection/reconnecting-connection.ts';
 import { parseKey } from '../topology/seeds.ts';
 
 /** `ioredis:command`: from the call to its settling, queueing, redirects and retries included. */
@@ -155,12 +155,12 @@ function traceGrouped(call: Call, to: Destination, run: () => void): void {
 
 /** How a batch sends its calls: each traced when somebody listens. */
 export function tracedSubmit(
-  submit: (parcel: Parcel) => void,
+  submit: (request: RoutableRequest) => void,
   destinationOf: (call: Call) => Destination,
-): (parcel: Parcel) => void {
-  return (parcel) => {
-    if (!commandTracing.hasSubscribers || !(parcel instanceof Call)) submit(parcel);
-    else traceGrouped(parcel, destinationOf(parcel), () => submit(parcel));
+): (request: RoutableRequest) => void {
+  return (request) => {
+    if (!commandTracing.hasSubscribers || !(request instanceof Call)) submit(request);
+    else traceGrouped(request, destinationOf(request), () => submit(request));
   };
 }
 
@@ -182,24 +182,24 @@ export function traceBatch<T>(
   return tracing.tracePromise(run, context) as Promise<T>;
 }
 
-/** Publishes `ioredis:connect` out of what keepers tell. */
+/** Publishes `ioredis:connect` out of the states of connections. */
 export class ConnectTracer {
-  readonly #attempts = new Map<Keeper, ConnectContext & { error?: unknown; result?: unknown }>();
+  readonly #attempts = new Map<ReconnectingConnection, ConnectContext & { error?: unknown; result?: unknown }>();
   #epoch = 0;
 
-  onState(keeper: Keeper, state: KeeperState, reason: Error | undefined): void {
+  onState(connection: ReconnectingConnection, state: ReconnectingState, reason: Error | undefined): void {
     if (state === 'dialing') {
       this.#epoch++;
       if (!connectTracing.hasSubscribers) return;
-      const context = { ...serverOf(keeper.address), connectionEpoch: this.#epoch };
-      this.#attempts.set(keeper, context);
+      const context = { ...serverOf(connection.address), connectionEpoch: this.#epoch };
+      this.#attempts.set(connection, context);
       connectTracing.start.publish(context);
       connectTracing.end.publish(context);
       return;
     }
-    const context = this.#attempts.get(keeper);
+    const context = this.#attempts.get(connection);
     if (context === undefined) return;
-    this.#attempts.delete(keeper);
+    this.#attempts.delete(connection);
     if (state === 'up') context.result = undefined;
     else {
       context.error = reason;

@@ -4,7 +4,7 @@
 import { AbortError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
 import { ownCall } from '../connection/call.ts';
-import type { Keeper } from '../connection/keeper.ts';
+import type { ReconnectingConnection } from '../connection/reconnecting-connection.ts';
 import type { NodePool } from '../router/node-pool.ts';
 import { ReplyError } from '../wire/reply.ts';
 
@@ -35,8 +35,8 @@ export function quitTimeoutError(limit: number, awaited: string, node?: string):
 /** Resolves when no call is under way or parked, or when `over`. */
 export async function drain(pool: NodePool, parked: () => number, world: World, over: () => boolean): Promise<void> {
   while (!over() && (parked() > 0 || pool.load > 0 || pool.owed > 0)) {
-    const busy = [...pool.all()].filter(({ keeper }) => keeper.load > 0);
-    const taken = await Promise.all(busy.map(({ keeper }) => answered(keeper, 'ping')));
+    const busy = [...pool.all()].filter(({ connection }) => connection.load > 0);
+    const taken = await Promise.all(busy.map(({ connection }) => answered(connection, 'ping')));
     // A node that refuses the question still owes answers to others: asked again without a pause it would be for ever.
     // So do connections that take no questions any more.
     if (parked() > 0 || pool.owed > 0 || taken.includes(false))
@@ -47,8 +47,8 @@ export async function drain(pool: NodePool, parked: () => number, world: World, 
 /** What drain() waits for just now, in words. */
 export function awaitedBy(pool: NodePool, parked: number, held: number): string {
   const parts = [...pool.all()]
-    .filter(({ keeper }) => keeper.load > 0)
-    .map(({ key, keeper }) => `${key} (${keeper.load} unanswered, ${keeper.state})`);
+    .filter(({ connection }) => connection.load > 0)
+    .map(({ key, connection }) => `${key} (${connection.load} unanswered, ${connection.state})`);
   if (pool.owed > 0) parts.push(`connections that were given up (${pool.owed} unanswered)`);
   if (parked > 0) parts.push(`calls to be tried again (${parked})`);
   if (held > 0) parts.push(`the cluster to be ready (calls held: ${held})`);
@@ -56,12 +56,12 @@ export function awaitedBy(pool: NodePool, parked: number, held: number): string 
 }
 
 /** QUIT to every node that is there; resolves with the first refusal. */
-export async function sayGoodbye(pool: NodePool): Promise<Error | undefined> {
-  const there = [...pool.all()].filter(({ keeper }) => keeper.state === 'up');
+export async function sendQuit(pool: NodePool): Promise<Error | undefined> {
+  const there = [...pool.all()].filter(({ connection }) => connection.state === 'up');
   const refusals = await Promise.all(
-    there.map(async ({ keeper }) => {
+    there.map(async ({ connection }) => {
       const { call, answer } = ownCall(['quit']);
-      if (!keeper.send(call)) return undefined;
+      if (!connection.send(call)) return undefined;
       return answer.then(
         () => undefined,
         // Lost with its connection: that is gone too, as it was meant to be.
@@ -73,10 +73,10 @@ export async function sayGoodbye(pool: NodePool): Promise<Error | undefined> {
 }
 
 /** Resolves when the node has answered everything sent before, or has lost it; false when it takes no calls. */
-async function answered(keeper: Keeper, word: string): Promise<boolean> {
+async function answered(connection: ReconnectingConnection, word: string): Promise<boolean> {
   const { call, answer } = ownCall([word]);
-  const taken = keeper.send(call);
-  if (!taken) call.fail(new AbortError('Connection is closed.', { node: keeper.address }));
+  const taken = connection.send(call);
+  if (!taken) call.fail(new AbortError('Connection is closed.', { node: connection.address }));
   await answer.catch(() => undefined);
   return taken;
 }

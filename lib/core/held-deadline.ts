@@ -19,10 +19,10 @@ export function heldDeadlines(
   unready: () => readonly Error[],
 ): Deadlines {
   return new Deadlines(limit, world, (visit) => lifecycle().forEachHeld(visit), {
-    expire: (parcel) => {
+    expire: (request) => {
       const reasons = unready();
       const message = `None of startup nodes is available within ${limit}ms (retryDeadline): ${reasonsOf(reasons)}`;
-      parcel.fail(new ClusterAllFailedError(message, reasons, { ...blame(reasons), slot: parcel.slot }));
+      request.fail(new ClusterAllFailedError(message, reasons, { ...blame(reasons), slot: request.slot }));
     },
     swept: () => lifecycle().forgetSettled(),
     maxPeriod,
@@ -42,8 +42,8 @@ export function unreadyReasons(said: readonly Error[], seeds: readonly Seed[], p
   const reasons = new Map(said.map((error) => [(error as { node?: string }).node ?? '', error]));
   for (const { key } of seeds) {
     if (reasons.has(key)) continue;
-    const keeper = pool.get(key)?.keeper;
-    reasons.set(key, keeper?.lastError ?? errorOfNode(key, `no answer yet (${keeper?.state ?? 'not dialed'})`));
+    const connection = pool.get(key)?.connection;
+    reasons.set(key, connection?.lastError ?? errorOfNode(key, `no answer yet (${connection?.state ?? 'not dialed'})`));
   }
   return [...reasons.values()];
 }

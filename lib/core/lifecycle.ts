@@ -6,7 +6,7 @@ import { Backlog } from '../base/backlog.ts';
 import { emitSafely } from '../base/emit.ts';
 import { AbortError } from '../base/errors.ts';
 import { Fifo } from '../base/fifo.ts';
-import type { Parcel } from '../connection/call.ts';
+import type { RoutableRequest } from '../connection/call.ts';
 
 export type Status =
   | 'wait'
@@ -24,11 +24,11 @@ export interface LifecycleOptions {
   readonly offlineQueue: boolean;
   readonly offlineMessage: string;
   /** Whether a parcel is sent as soon as there is a connection, ready or not, when nothing waits. Default: none is. */
-  readonly early?: (parcel: Parcel) => boolean;
+  readonly early?: (request: RoutableRequest) => boolean;
   /** The client's: what is held counts there. */
   readonly backlog: Backlog;
   /** Sends a parcel once the client is ready. */
-  readonly send: (parcel: Parcel) => void;
+  readonly send: (request: RoutableRequest) => void;
   /** The first command of a lazy client. */
   readonly wake: () => void;
   /** A parcel has to wait until the client is ready. */
@@ -40,7 +40,7 @@ export interface LifecycleOptions {
 export class Lifecycle {
   readonly #emitter: EventEmitter;
   readonly #options: LifecycleOptions;
-  readonly #held = new Fifo<Parcel>();
+  readonly #held = new Fifo<RoutableRequest>();
   readonly #backlog: Backlog;
   #status: Status = 'wait';
   #paused = false;
@@ -65,7 +65,7 @@ export class Lifecycle {
     this.#status = status;
     this.#paused = false;
     process.nextTick(() => emitSafely(this.#emitter, status, ...told));
-    if (status === 'ready') for (const parcel of this.#takeHeld()) if (!parcel.settled) this.#options.send(parcel);
+    if (status === 'ready') for (const request of this.#takeHeld()) if (!request.settled) this.#options.send(request);
   }
 
   /** Commands are held from now on as if the client were not ready, until the status changes: its connection is closing. */
@@ -86,55 +86,55 @@ export class Lifecycle {
     return this.#paused;
   }
 
-  submit(parcel: Parcel): void {
+  submit(request: RoutableRequest): void {
     if (this.open) {
-      this.#options.send(parcel);
+      this.#options.send(request);
       return;
     }
     if ((this.#status === 'end' || this.#status === 'disconnecting') && !this.#paused) {
-      parcel.fail(new AbortError('Connection is closed.', { code: 'ERR_CLOSED' }));
+      request.fail(new AbortError('Connection is closed.', { code: 'ERR_CLOSED' }));
       return;
     }
-    if (this.#status === 'connect' && this.#isEarly(parcel)) {
-      this.#options.send(parcel);
+    if (this.#status === 'connect' && this.#isEarly(request)) {
+      this.#options.send(request);
       return;
     }
     const lazy = this.#status === 'wait';
     if (!this.#options.offlineQueue && !lazy) {
-      parcel.fail(new AbortError(this.#options.offlineMessage, { code: 'ERR_OFFLINE' }));
+      request.fail(new AbortError(this.#options.offlineMessage, { code: 'ERR_OFFLINE' }));
       return;
     }
-    const { bytes } = parcel;
+    const { bytes } = request;
     const full = this.#backlog.refusal(1, bytes);
     if (full !== undefined) {
-      parcel.fail(full);
+      request.fail(full);
       return;
     }
-    this.#held.push(parcel);
+    this.#held.push(request);
     this.#backlog.add(1, bytes);
     this.#options.onHeld?.();
     if (lazy) this.#options.wake();
   }
 
-  #isEarly(parcel: Parcel): boolean {
-    return !this.#paused && this.#held.size === 0 && this.#options.early?.(parcel) === true;
+  #isEarly(request: RoutableRequest): boolean {
+    return !this.#paused && this.#held.size === 0 && this.#options.early?.(request) === true;
   }
 
-  #takeHeld(): Parcel[] {
+  #takeHeld(): RoutableRequest[] {
     this.#backlog.clear();
     return this.#held.drain();
   }
 
   /** Runs `act` once ready; `parcel` stands for it in the queue and is failed if that never comes. */
-  whenReady(act: () => void, parcel: Parcel): void {
+  whenReady(act: () => void, request: RoutableRequest): void {
     this.submit({
-      slot: parcel.slot,
-      flags: parcel.flags,
-      moment: parcel.moment,
+      slot: request.slot,
+      flags: request.flags,
+      moment: request.moment,
       get settled() {
-        return parcel.settled;
+        return request.settled;
       },
-      bytes: parcel.bytes,
+      bytes: request.bytes,
       attempts: 0,
       redirects: 0,
       writes: 0,
@@ -144,34 +144,34 @@ export class Lifecycle {
         act();
         return true;
       },
-      fail: (error) => parcel.fail(error),
+      fail: (error) => request.fail(error),
     });
   }
 
-  forEachHeld(visit: (parcel: Parcel) => void): void {
+  forEachHeld(visit: (request: RoutableRequest) => void): void {
     this.#held.forEach(visit);
   }
 
   /** Lets go of what was settled while it was held (by a deadline, or a signal): it takes no room in the queue. */
   forgetSettled(): void {
-    for (const parcel of this.#takeHeld()) {
-      if (parcel.settled) continue;
-      this.#held.push(parcel);
-      this.#backlog.add(1, parcel.bytes);
+    for (const request of this.#takeHeld()) {
+      if (request.settled) continue;
+      this.#held.push(request);
+      this.#backlog.add(1, request.bytes);
     }
   }
 
   /** Each with an error of its own, since errors name their call. */
-  failHeldNow(errorOf: (parcel: Parcel) => Error): void {
-    for (const parcel of this.#takeHeld()) parcel.fail(errorOf(parcel));
+  failHeldNow(errorOf: (request: RoutableRequest) => Error): void {
+    for (const request of this.#takeHeld()) request.fail(errorOf(request));
   }
 
   /** As failHeldNow(), but behind the events of this tick. */
-  failHeld(errorOf: (parcel: Parcel) => Error): void {
+  failHeld(errorOf: (request: RoutableRequest) => Error): void {
     const held = this.#takeHeld();
     if (held.length === 0) return;
     process.nextTick(() => {
-      for (const parcel of held) parcel.fail(errorOf(parcel));
+      for (const request of held) request.fail(errorOf(request));
     });
   }
 

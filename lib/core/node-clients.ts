@@ -5,7 +5,7 @@ import type { EventEmitter } from 'node:events';
 import { emitSafely } from '../base/emit.ts';
 import { AbortError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
-import type { Keeper, KeeperState } from '../connection/keeper.ts';
+import type { ReconnectingConnection, ReconnectingState } from '../connection/reconnecting-connection.ts';
 import { nodeOptionsOf } from '../options/defaults.ts';
 import type { ClusterOptions, RedisOptions } from '../options/options.ts';
 import { type Connect, NodeSubscriber } from '../pubsub/node-subscriber.ts';
@@ -66,9 +66,9 @@ export class NodeClients<Client extends EventEmitter> {
   }
 
   /** A connection of the pool has changed. */
-  onState(keeper: Keeper, state: KeeperState, reason: Error | undefined): void {
-    const entry = this.#entries.get(keeper.address);
-    if (entry?.core.keeper === keeper) entry.core.onState(state, reason);
+  onState(connection: ReconnectingConnection, state: ReconnectingState, reason: Error | undefined): void {
+    const entry = this.#entries.get(connection.address);
+    if (entry?.core.connection === connection) entry.core.onState(state, reason);
   }
 
   #entry(node: PooledNode): Entry<Client> {
@@ -81,7 +81,7 @@ export class NodeClients<Client extends EventEmitter> {
       subscriber = this.#subscriberOf(node.key, self);
       core = new NodeCore(
         self,
-        node.keeper,
+        node.connection,
         { subscriber, letRead: () => this.#pool().letRead(node) },
         options,
         this.#world,
@@ -94,7 +94,7 @@ export class NodeClients<Client extends EventEmitter> {
   }
 
   #subscriberOf(key: string, client: EventEmitter): NodeSubscriber {
-    const connect: Connect = (events) => this.#pool().keeper(key, false, events);
+    const connect: Connect = (events) => this.#pool().connection(key, false, events);
     return new NodeSubscriber(client, connect, this.#options.silenceTimeout ?? 1000, this.#world);
   }
 

@@ -6,13 +6,13 @@ import type { Socket } from 'node:net';
 import { emitSafely } from '../base/emit.ts';
 import { AbortError, RedisError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
-import { Call, CallFlag, ownCall, type Parcel } from '../connection/call.ts';
-import type { Keeper, KeeperState } from '../connection/keeper.ts';
+import { Call, CallFlag, ownCall, type RoutableRequest } from '../connection/call.ts';
+import type { ReconnectingConnection, ReconnectingState } from '../connection/reconnecting-connection.ts';
 import { maxResendsOf, resendsWritten } from '../options/derive.ts';
 import type { RedisOptions } from '../options/options.ts';
 import type { NodeSubscriber } from '../pubsub/node-subscriber.ts';
 import { CommandTimeout } from '../router/command-timeout.ts';
-import { failAsTimedOut, type VisitParcels } from '../router/deadlines.ts';
+import { failAsTimedOut, type VisitRequests } from '../router/deadlines.ts';
 import { SingleRouter } from '../router/single.ts';
 import { limitBlocking } from './blocking-timeout.ts';
 import type { NodeBackend } from './client-backend.ts';
@@ -22,7 +22,7 @@ import { closedText, gaveUpOf } from './redis-core.ts';
 import { refusalOnShared } from './refusals.ts';
 import { limitsBlocking, secondOf, Unblocker } from './unblock.ts';
 
-const statusOf: Record<KeeperState, Status> = {
+const statusOf: Record<ReconnectingState, Status> = {
   idle: 'wait',
   dialing: 'connecting',
   up: 'ready',
@@ -38,7 +38,7 @@ export interface NodeHooks {
 }
 
 export class NodeCore implements NodeBackend {
-  readonly keeper: Keeper;
+  readonly connection: ReconnectingConnection;
   readonly #client: EventEmitter;
   /** Lost, as ioredis sees it: what comes after belongs to another Redis. */
   #over = false;
@@ -58,8 +58,14 @@ export class NodeCore implements NodeBackend {
   readonly #quitTimeout: number;
   readonly #letRead: () => void;
 
-  constructor(client: EventEmitter, keeper: Keeper, hooks: NodeHooks, options: RedisOptions, world: World) {
-    this.keeper = keeper;
+  constructor(
+    client: EventEmitter,
+    connection: ReconnectingConnection,
+    hooks: NodeHooks,
+    options: RedisOptions,
+    world: World,
+  ) {
+    this.connection = connection;
     this.#subscriber = hooks.subscriber;
     this.#letRead = hooks.letRead;
     this.database = options.db ?? 0;
@@ -67,28 +73,28 @@ export class NodeCore implements NodeBackend {
     this.#world = world;
     this.#retryStrategy = options.retryStrategy;
     this.#unblocker = new Unblocker(
-      () => keeper,
-      secondOf(() => keeper, options, world),
+      () => connection,
+      secondOf(() => connection, options, world),
       world,
     );
     this.#options = options;
     this.#quitTimeout = options.quitTimeout ?? defaultQuitTimeout;
-    this.dispatcher = new SingleRouter(keeper, world, {
+    this.dispatcher = new SingleRouter(connection, world, {
       resendWritten: resendsWritten(options),
       maxResends: maxResendsOf(options),
       gaveUp: gaveUpOf(options),
       loadingDeadline: options.maxLoadingRetryTime ?? 10_000,
-      hold: (parcel) => parcel.fail(parcel.lastError ?? this.#closed()),
-      backlog: keeper.backlog,
+      hold: (request) => request.fail(request.lastError ?? this.#closed()),
+      backlog: connection.backlog,
     });
-    const visitAll: VisitParcels = (visit) => {
+    const visitAll: VisitRequests = (visit) => {
       this.dispatcher.forEachParked(visit);
-      keeper.forEachCall(visit);
+      connection.forEachCall(visit);
     };
     this.#timeout = new CommandTimeout(options, world, visitAll, {
-      expire: (parcel) => {
-        failAsTimedOut(parcel);
-        if ((parcel.flags & CallFlag.blocking) !== 0) this.release(parcel as Call);
+      expire: (request) => {
+        failAsTimedOut(request);
+        if ((request.flags & CallFlag.blocking) !== 0) this.release(request as Call);
       },
     });
   }
@@ -102,22 +108,22 @@ export class NodeCore implements NodeBackend {
   }
 
   addressOf(_call: Call): string {
-    return this.keeper.address;
+    return this.connection.address;
   }
 
   // What a transaction changes on the connection (SELECT) is refused before.
   watch(_call: Call, _exec: Call): void {}
 
   get socket(): Socket | undefined {
-    return this.keeper.socket;
+    return this.connection.socket;
   }
 
   get status(): Status {
-    return this.#over ? 'end' : statusOf[this.keeper.state];
+    return this.#over ? 'end' : statusOf[this.connection.state];
   }
 
-  /** The keeper's state as the events of a Redis, each on the next tick as with one of its own. */
-  onState(state: KeeperState, reason: Error | undefined): void {
+  /** The connection's state as the events of a Redis, each on the next tick as with one of its own. */
+  onState(state: ReconnectingState, reason: Error | undefined): void {
     if (this.#over) return;
     if (state === 'dialing') this.#emit('connecting');
     else if (state === 'up') this.#emit('connect', 'ready');
@@ -130,7 +136,7 @@ export class NodeCore implements NodeBackend {
 
   // Behind what the call that made the node leave is answered with.
   onEnd(announce: () => void): void {
-    if (!this.#over && this.keeper.state === 'idle') this.#emit('close');
+    if (!this.#over && this.connection.state === 'idle') this.#emit('close');
     process.nextTick(announce);
     if (!this.#over) this.#emit('end');
     this.#over = true;
@@ -150,16 +156,16 @@ export class NodeCore implements NodeBackend {
     this.#unblocker.release(call);
   }
 
-  submit(parcel: Parcel): void {
-    parcel.moment = this.dispatcher.moment;
+  submit(request: RoutableRequest): void {
+    request.moment = this.dispatcher.moment;
     if (this.#closedByUser) {
-      parcel.fail(this.#closed());
+      request.fail(this.#closed());
       return;
     }
-    if (parcel instanceof Call && this.#handles(parcel)) return;
+    if (request instanceof Call && this.#handles(request)) return;
     if (this.#options.readOnly) this.#letRead();
-    this.#timeout.start(parcel.moment.at);
-    this.dispatcher.send(parcel);
+    this.#timeout.start(request.moment.at);
+    this.dispatcher.send(request);
   }
 
   // True: the call is not for the connection that everybody shares.
@@ -181,13 +187,13 @@ export class NodeCore implements NodeBackend {
   }
 
   async connect(): Promise<void> {
-    const { state } = this.keeper;
+    const { state } = this.connection;
     if (!this.#closedByUser && (state === 'up' || state === 'dialing')) {
       throw new RedisError('Redis is already connecting/connected', { code: 'ERR_CONNECTED' });
     }
-    this.keeper.open();
+    this.connection.open();
     const { call, answer } = ownCall(['ping']);
-    if (!this.keeper.send(call)) throw this.#closed();
+    if (!this.connection.send(call)) throw this.#closed();
     await answer;
     this.#closedByUser = false;
     this.#over = false;
@@ -196,16 +202,16 @@ export class NodeCore implements NodeBackend {
   /** The cluster dials again when it likes, whatever `reconnect` says. */
   disconnect(): void {
     this.#closedByUser = true;
-    void this.keeper.leave(this.#closed(), true);
+    void this.connection.leave(this.#closed(), true);
   }
 
   async quit(): Promise<'OK'> {
     const { call, answer } = ownCall(['quit']);
-    if (this.keeper.state !== 'up' || !this.keeper.send(call)) return 'OK';
+    if (this.connection.state !== 'up' || !this.connection.send(call)) return 'OK';
     if (await outlasts(answer, this.#quitTimeout, this.#world)) {
       // What others sent on the cluster's connection goes round again; their limits are the cluster's.
-      const awaited = `${this.keeper.address} (${this.keeper.load} unanswered)`;
-      this.keeper.drop(quitTimeoutError(this.#quitTimeout, awaited, this.keeper.address));
+      const awaited = `${this.connection.address} (${this.connection.load} unanswered)`;
+      this.connection.drop(quitTimeoutError(this.#quitTimeout, awaited, this.connection.address));
     }
     this.#closedByUser = true;
     return 'OK';
@@ -216,7 +222,7 @@ export class NodeCore implements NodeBackend {
   }
 
   #closed(): AbortError {
-    return new AbortError(closedText, { code: 'ERR_CLOSED', node: this.keeper.address });
+    return new AbortError(closedText, { code: 'ERR_CLOSED', node: this.connection.address });
   }
 }
 

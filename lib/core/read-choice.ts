@@ -6,7 +6,7 @@ import { RedisError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
 import { keyIndexesOf } from '../command/keys.ts';
 import { commandOfArgv } from '../command/table.ts';
-import type { Call, Parcel } from '../connection/call.ts';
+import type { Call, RoutableRequest } from '../connection/call.ts';
 import type { ClusterOptions } from '../options/options.ts';
 import type { ReadChoice } from '../router/node-selector.ts';
 import { ReadPolicy } from '../router/read-policy.ts';
@@ -38,16 +38,16 @@ export function readChoiceOf<Node extends object>(
   nodeOf: (key: string) => Node,
   random: () => number,
 ): ReadChoice {
-  return (keys, parcel) => {
+  return (keys, request) => {
     // A call, or a read of the near cache, which has its words too.
-    if (!('argv' in parcel)) return undefined;
+    if (!('argv' in request)) return undefined;
     const nodes = keys.map(nodeOf);
     let chosen: Node | readonly Node[] | null | undefined;
     try {
-      chosen = choose(nodes, commandOf(parcel as Parcel & Read));
+      chosen = choose(nodes, commandOf(request as RoutableRequest & Read));
     } catch (error) {
       // The user's mistake ends this read, at each of its tries alike, and nothing else.
-      parcel.fail(error instanceof Error ? error : new RedisError(String(error)));
+      request.fail(error instanceof Error ? error : new RedisError(String(error)));
       return undefined;
     }
     const one = Array.isArray(chosen) ? chosen[Math.floor(random() * chosen.length)] : chosen;

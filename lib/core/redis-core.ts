@@ -9,10 +9,14 @@ import { AbortError, MaxRetriesPerRequestError, RedisError } from '../base/error
 import { hintOf, withHint } from '../base/hint.ts';
 import type { Timer, World } from '../base/world.ts';
 import { isInGroup } from '../command/groups.ts';
-import { Call, CallFlag, ownCall, type Parcel } from '../connection/call.ts';
+import { Call, CallFlag, ownCall, type RoutableRequest } from '../connection/call.ts';
 import type { CredentialSource } from '../connection/credentials.ts';
-import { Keeper, type KeeperState, type LatestOptions } from '../connection/keeper.ts';
-import { credentialSourceOf, keeperOptionsOf, maxResendsOf, resendsWritten, warn } from '../options/derive.ts';
+import {
+  type LatestOptions,
+  ReconnectingConnection,
+  type ReconnectingState,
+} from '../connection/reconnecting-connection.ts';
+import { connectionOptionsOf, credentialSourceOf, maxResendsOf, resendsWritten, warn } from '../options/derive.ts';
 import type { RedisOptions } from '../options/options.ts';
 import { labelsOf, Subscriptions } from '../pubsub/subscriptions.ts';
 import { CommandTimeout } from '../router/command-timeout.ts';
@@ -29,7 +33,7 @@ import { Fieldsets } from './fieldsets.ts';
 import { Lifecycle, type Status } from './lifecycle.ts';
 import { parseMonitorLine } from './monitor-line.ts';
 import { waitUntilLoaded } from './ready-check.ts';
-import { ConnectionState } from './session-state.ts';
+import { SessionState } from './session-state.ts';
 import { limitsBlocking, secondOf, Unblocker } from './unblock.ts';
 
 export const closedText = 'Connection is closed.';
@@ -39,16 +43,16 @@ export class RedisCore implements NodeBackend {
   readonly oneNode = true;
   subscriptions: Subscriptions;
   /** Another one after the client has ended and connects again. */
-  keeper: Keeper;
+  keeper: ReconnectingConnection;
   readonly #client: EventEmitter;
   readonly #options: RedisOptions;
   readonly #world: World;
   /** Everything that waits anywhere in this client. */
   readonly #backlog: Backlog;
   readonly #lifecycle: Lifecycle;
-  readonly #state: ConnectionState;
+  readonly #state: SessionState;
   /** Of calls that are to be sent again. */
-  readonly #databases = new WeakMap<Parcel, number>();
+  readonly #databases = new WeakMap<RoutableRequest, number>();
   readonly #timeout: CommandTimeout;
   readonly #fieldsets: Fieldsets | undefined;
   readonly #credentials: CredentialSource | undefined;
@@ -92,11 +96,11 @@ export class RedisCore implements NodeBackend {
       get maxResends() {
         return maxResendsOf(options);
       },
-      gaveUp: (parcel, reason) => gaveUpOf(options)(parcel, reason),
+      gaveUp: (request, reason) => gaveUpOf(options)(request, reason),
       loadingDeadline: options.maxLoadingRetryTime ?? 10_000,
       follow: options.followRedirects ? (primary) => this.#moveTo(primary) : undefined,
-      again: (parcel) => this.#databases.set(parcel, this.#state.db),
-      hold: (parcel) => this.#hold(parcel),
+      again: (request) => this.#databases.set(request, this.#state.db),
+      hold: (request) => this.#hold(request),
       backlog: this.#backlog,
     });
     this.#lifecycle = new Lifecycle(client, {
@@ -105,21 +109,21 @@ export class RedisCore implements NodeBackend {
       },
       offlineMessage: "Stream isn't writeable and enableOfflineQueue options is false",
       backlog: this.#backlog,
-      send: (parcel) => this.#send(parcel),
-      early: (parcel) => parcel instanceof Call && isInGroup('HANDSHAKE_COMMANDS', parcel.name),
+      send: (request) => this.#send(request),
+      early: (request) => request instanceof Call && isInGroup('HANDSHAKE_COMMANDS', request.name),
       wake: () => void this.connect().catch(() => undefined),
       log: (line) => world.log(line),
     });
     this.subscriptions = new Subscriptions(client);
-    this.#state = new ConnectionState(
+    this.#state = new SessionState(
       options.db ?? 0,
       () => (this.keeper.state === 'up' ? this.#connections : 0),
       (db) => emitSafely(client, 'select', db),
     );
     this.#timeout = new CommandTimeout(options, world, (visit) => this.#visitAll(visit), {
-      expire: (parcel) => {
-        failAsTimedOut(parcel);
-        if ((parcel.flags & CallFlag.blocking) !== 0) this.release(parcel as Call);
+      expire: (request) => {
+        failAsTimedOut(request);
+        if ((request.flags & CallFlag.blocking) !== 0) this.release(request as Call);
       },
       swept: () => this.#lifecycle.forgetSettled(),
     });
@@ -147,9 +151,9 @@ export class RedisCore implements NodeBackend {
     return this.keeper.protocol === 2 && this.subscriptions.size > 0;
   }
 
-  submit(parcel: Parcel): void {
-    parcel.moment = this.dispatcher.moment;
-    if (!(parcel instanceof Call) || (this.#prepare(parcel) && this.#admits(parcel))) this.#pass(parcel);
+  submit(request: RoutableRequest): void {
+    request.moment = this.dispatcher.moment;
+    if (!(request instanceof Call) || (this.#prepare(request) && this.#admits(request))) this.#pass(request);
   }
 
   refusalOf(_call: Call): undefined {
@@ -209,17 +213,18 @@ export class RedisCore implements NodeBackend {
     return false;
   }
 
-  #pass(parcel: Parcel): void {
-    this.#timeout.start(parcel.moment.at);
-    const plain = (parcel.flags & CallFlag.blocking) === 0;
-    if (plain && this.#lifecycle.open) this.dispatcher.send(parcel);
-    else this.#lifecycle.submit(parcel);
+  #pass(request: RoutableRequest): void {
+    this.#timeout.start(request.moment.at);
+    const plain = (request.flags & CallFlag.blocking) === 0;
+    if (plain && this.#lifecycle.open) this.dispatcher.send(request);
+    else this.#lifecycle.submit(request);
   }
 
   // Once it may be sent.
-  #send(parcel: Parcel): void {
-    if ((parcel.flags & CallFlag.blocking) !== 0 && limitsBlocking(this.#options)) this.#unblocker.note(parcel as Call);
-    this.dispatcher.send(parcel);
+  #send(request: RoutableRequest): void {
+    if ((request.flags & CallFlag.blocking) !== 0 && limitsBlocking(this.#options))
+      this.#unblocker.note(request as Call);
+    this.dispatcher.send(request);
   }
 
   connect(): Promise<void> {
@@ -230,7 +235,7 @@ export class RedisCore implements NodeBackend {
     const ready = new Promise<void>((resolve, reject) => this.#waiters.push({ resolve, reject }));
     if (this.keeper.state === 'ended') {
       this.keeper = this.#makeKeeper();
-      this.dispatcher.lane = this.keeper;
+      this.dispatcher.sender = this.keeper;
     }
     this.#waking?.cancel();
     this.#fresh = true;
@@ -260,7 +265,7 @@ export class RedisCore implements NodeBackend {
   }
 
   // Left in the tick in which it was told to connect: there never was a connection to close.
-  #abandon(keeper: Keeper): void {
+  #abandon(keeper: ReconnectingConnection): void {
     if (keeper !== this.keeper || keeper.state === 'ended') return;
     const reason = this.#reasonToClose();
     this.#refuseWaiters(reason);
@@ -343,7 +348,7 @@ export class RedisCore implements NodeBackend {
     if (!this.#fresh) this.keeper.close(this.#reasonToClose());
   }
 
-  #makeKeeper(): Keeper {
+  #makeKeeper(): ReconnectingConnection {
     const options = {
       ...this.#dialOptions(),
       latest: () => this.#dialOptions(),
@@ -353,7 +358,7 @@ export class RedisCore implements NodeBackend {
       // Among the lines of a monitor no answer is told from them.
       mayAuthenticate: () => !this.#state.inTransaction && !this.#options.monitor,
     };
-    return new Keeper(options.address, options, this.#world, {
+    return new ReconnectingConnection(options.address, options, this.#world, {
       onState: (keeper, state, reason) => {
         this.#connects.onState(keeper, state, reason);
         if (keeper === this.keeper) this.#onState(state, reason);
@@ -377,7 +382,7 @@ export class RedisCore implements NodeBackend {
     // One node: its bounds are the client's.
     const bounds = { maxQueueLength: undefined, maxQueueBytes: undefined };
     return {
-      ...keeperOptionsOf(this.#options, undefined),
+      ...connectionOptionsOf(this.#options, undefined),
       ...bounds,
       ...place,
       address,
@@ -420,32 +425,32 @@ export class RedisCore implements NodeBackend {
   }
 
   // What could not be sent: waits for the next connection, or fails where nothing will come.
-  #hold(parcel: Parcel): void {
-    const refusal = this.#quitLate === undefined ? this.#state.refusal(parcel) : lossOf(parcel, this.#quitLate);
-    if (refusal !== undefined) parcel.fail(refusal);
+  #hold(request: RoutableRequest): void {
+    const refusal = this.#quitLate === undefined ? this.#state.refusal(request) : lossOf(request, this.#quitLate);
+    if (refusal !== undefined) request.fail(refusal);
     // Behind the events that say so.
-    else if (this.status === 'end') process.nextTick(() => this.#lifecycle.submit(parcel));
+    else if (this.status === 'end') process.nextTick(() => this.#lifecycle.submit(request));
     else {
-      this.#returnTo(parcel);
-      this.#lifecycle.submit(parcel);
+      this.#returnTo(request);
+      this.#lifecycle.submit(request);
     }
   }
 
   // A command that is sent again runs in the database it was issued for, also when its handler has selected another. The
   // connection stays there, as with ioredis.
-  #returnTo(parcel: Parcel): void {
-    const db = this.#databases.get(parcel);
+  #returnTo(request: RoutableRequest): void {
+    const db = this.#databases.get(request);
     if (db === undefined) return;
-    this.#databases.delete(parcel);
+    this.#databases.delete(request);
     if (db === this.#state.intended) return;
     // As a user's own: held and sent again like what comes behind it.
     const call = new Call(['select', String(db)], -1, 0, 'utf8', undefined, this.dispatcher);
-    call.moment = parcel.moment;
+    call.moment = request.moment;
     call.reject = (error) => this.#lifecycle.reportError(error);
     if (this.#admits(call)) this.#pass(call);
   }
 
-  #onState(state: KeeperState, reason?: Error): void {
+  #onState(state: ReconnectingState, reason?: Error): void {
     if (reason !== undefined) this.#refuseWaiters(reason);
     switch (state) {
       case 'dialing':
@@ -466,7 +471,7 @@ export class RedisCore implements NodeBackend {
         if (this.status !== 'reconnecting') this.#lifecycle.become('close');
         this.#lifecycle.become('end');
         this.dispatcher.close(reason!);
-        this.#lifecycle.failHeld((parcel) => endOf(parcel, reason!));
+        this.#lifecycle.failHeld((request) => endOf(request, reason!));
         break;
       default:
     }
@@ -475,7 +480,7 @@ export class RedisCore implements NodeBackend {
   // Loaded first, then subscribed, then everybody else's turn. A connection that is lost meanwhile starts anew.
   async #getReady(connection: number): Promise<void> {
     const send = (call: Call): boolean => this.keeper.send(call);
-    // Not within the keeper's own event: it is still putting its affairs in order.
+    // Not within the connection's own event, which it has not finished handling.
     await undefined;
     let refused: ReplyError | undefined;
     if (this.#options.enableReadyCheck ?? true) {
@@ -506,9 +511,9 @@ export class RedisCore implements NodeBackend {
   // What is subscribed by calls that wait for the connection, they tell the server themselves.
   #heldSubscriptions(): ReadonlySet<string> {
     const labels = new Set<string>();
-    this.#lifecycle.forEachHeld((parcel) => {
-      if (!(parcel instanceof Call) || parcel.settled || (parcel.flags & CallFlag.subscribing) === 0) return;
-      for (const label of labelsOf(parcel)) labels.add(label);
+    this.#lifecycle.forEachHeld((request) => {
+      if (!(request instanceof Call) || request.settled || (request.flags & CallFlag.subscribing) === 0) return;
+      for (const label of labelsOf(request)) labels.add(label);
     });
     return labels;
   }
@@ -597,7 +602,7 @@ export class RedisCore implements NodeBackend {
     });
   }
 
-  #visitAll(visit: (parcel: Parcel) => void): void {
+  #visitAll(visit: (request: RoutableRequest) => void): void {
     this.#lifecycle.forEachHeld(visit);
     this.dispatcher.forEachParked(visit);
     this.keeper.forEachCall(visit as (call: Call) => void);
@@ -623,8 +628,8 @@ function isCrowded({ message }: ReplyError): boolean {
 
 /** Where the user's own limit is maxRetriesPerRequest, its error; else one that says what happened. */
 export function gaveUpOf({ maxResends, maxRetriesPerRequest }: RedisOptions): SingleRouterOptions['gaveUp'] {
-  return (parcel, reason) => {
-    const { slot, attempts, writes, losses } = parcel;
+  return (request, reason) => {
+    const { slot, attempts, writes, losses } = request;
     const detail = { slot, attempts, writes, cause: reason, node: (reason as { node?: string }).node };
     if (maxResends === undefined && typeof maxRetriesPerRequest === 'number') {
       return new MaxRetriesPerRequestError(maxRetriesPerRequest, detail);
@@ -635,10 +640,10 @@ export function gaveUpOf({ maxResends, maxRetriesPerRequest }: RedisOptions): Si
 }
 
 /** What a call is told that was still held when the client ended. */
-function endOf(parcel: Parcel, reason: Error): Error {
+function endOf(request: RoutableRequest, reason: Error): Error {
   const refused = refusalIn(reason);
   if (refused !== undefined) return refusalAt((reason as { node?: string }).node ?? '', refused);
   const { code } = reason as { code?: unknown };
-  if (code === 'ERR_QUIT_TIMEOUT' || code === 'ERR_CREDENTIALS') return lossOf(parcel, reason);
+  if (code === 'ERR_QUIT_TIMEOUT' || code === 'ERR_CREDENTIALS') return lossOf(request, reason);
   return new AbortError(closedText, { code: 'ERR_CLOSED', cause: reason });
 }

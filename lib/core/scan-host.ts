@@ -12,12 +12,12 @@ import type { ClusterCore } from './cluster-core.ts';
 
 /** The working parts of a cluster client as a scan needs them. */
 export function scanHostOf(core: ClusterCore, emitter: EventEmitter, options: ClusterOptions, world: World): ScanHost {
-  const patience = waitDeadlineOf(options);
+  const deadline = waitDeadlineOf(options);
   return {
     world,
     natMap: options.natMap,
     guard: core.startup.guard,
-    patience,
+    deadline: deadline,
     closed: () => core.lifecycle.status === 'end',
     map: () => core.router.map,
     ready: async () => {
@@ -29,15 +29,15 @@ export function scanHostOf(core: ClusterCore, emitter: EventEmitter, options: Cl
     },
     refresh: () => core.refresher.refresh('manual'),
     ask: (key, argv) => {
-      const { keeper } = core.pool.open(key);
+      const { connection } = core.pool.open(key);
       const { call, answer } = ownCall(argv, 'buffer');
-      if (!keeper.send(call)) {
-        call.fail(keeper.lastError ?? new RedisError('Connection is closed.', { code: 'ERR_CLOSED', node: key }));
+      if (!connection.send(call)) {
+        call.fail(connection.lastError ?? new RedisError('Connection is closed.', { code: 'ERR_CLOSED', node: key }));
         return answer;
       }
       // The connection may be well and this answer never come: what the others wait for is not for a scan to judge.
-      const late = world.after(patience, () => {
-        call.fail(new RedisError(`No answer to ${call.name} within ${patience}ms`, { code: 'ETIMEDOUT', node: key }));
+      const late = world.after(deadline, () => {
+        call.fail(new RedisError(`No answer to ${call.name} within ${deadline}ms`, { code: 'ETIMEDOUT', node: key }));
       });
       return answer.finally(() => late.cancel());
     },

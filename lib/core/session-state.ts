@@ -3,7 +3,7 @@
 // outside of it. Owns both; knows no socket.
 
 import { abortedByClose } from '../base/errors.ts';
-import type { Call, Parcel } from '../connection/call.ts';
+import type { Call, RoutableRequest } from '../connection/call.ts';
 
 interface OpenTransaction {
   readonly multi: Call;
@@ -13,7 +13,7 @@ interface OpenTransaction {
 
 const words = new Set(['select', 'multi', 'exec', 'discard', 'quit'].flatMap((word) => [word, word.toUpperCase()]));
 
-export class ConnectionState {
+export class SessionState {
   /** Counts connections: the number of the one in use. */
   readonly #connection: () => number;
   readonly #onSelect: (db: number) => void;
@@ -23,7 +23,7 @@ export class ConnectionState {
   /** What the `select` event has told last; ioredis tells it when SELECT is sent, not when it is answered. */
   #announced: number;
   #open: OpenTransaction | undefined;
-  readonly #parts = new WeakMap<Parcel, OpenTransaction>();
+  readonly #parts = new WeakMap<RoutableRequest, OpenTransaction>();
 
   constructor(db: number, connection: () => number, onSelect: (db: number) => void) {
     this.#db = db;
@@ -82,8 +82,8 @@ export class ConnectionState {
   }
 
   /** Why a call that lost its connection must not be sent on another one. */
-  refusal(parcel: Parcel): Error | undefined {
-    return this.#parts.get(parcel)?.connection === undefined ? undefined : abortedByClose();
+  refusal(request: RoutableRequest): Error | undefined {
+    return this.#parts.get(request)?.connection === undefined ? undefined : abortedByClose();
   }
 
   /** Notes a call inside a transaction: what it does is done once `exec` is answered with results. */

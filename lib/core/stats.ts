@@ -1,7 +1,7 @@
 // What a cluster client tells of itself: counters and gauges gathered from the rooms that keep them.
 
 import type { CacheStats } from '../cache/near-cache.ts';
-import type { KeeperState } from '../connection/keeper.ts';
+import type { ReconnectingState } from '../connection/reconnecting-connection.ts';
 import type { Latencies } from '../router/latency.ts';
 import type { RefreshReason } from '../topology/refresher.ts';
 import type { ClusterCore } from './cluster-core.ts';
@@ -23,7 +23,7 @@ export interface ClusterStats {
     /** By the slot map. */
     readonly role: 'master' | 'slave';
     /** Of its connection; `resting`: waits to be dialed again. */
-    readonly state: KeeperState;
+    readonly state: ReconnectingState;
     /** Calls sent and unanswered, or queued for this node's connection. */
     readonly inFlight: number;
     /** Smoothed round trip in milliseconds; with scaleReads, once measured. */
@@ -46,11 +46,11 @@ export function statsOf(
     refreshes: { ...refresher.counts },
     waiting: lifecycle.held + router.parked,
     queue: { calls: backlog.calls, bytes: backlog.bytes },
-    nodes: [...pool.all()].map(({ key, role, keeper }) => ({
+    nodes: [...pool.all()].map(({ key, role, connection }) => ({
       key,
       role,
-      state: keeper.state,
-      inFlight: keeper.load,
+      state: connection.state,
+      inFlight: connection.load,
       roundTrip: reads?.roundTrip(key),
       zone: reads?.zoneOf(key),
       latency: router.latencies(key),

@@ -3,17 +3,17 @@
 
 import { type ClusterAllFailedError, RedisError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
-import type { Keeper } from '../connection/keeper.ts';
+import type { ReconnectingConnection } from '../connection/reconnecting-connection.ts';
 import { databaseRefusal } from '../options/database.ts';
 import { refreshPeriodOf } from '../options/derive.ts';
 import type { ClusterOptions } from '../options/options.ts';
-import { Surveyor } from '../router/map-source.ts';
 import type { NodePool } from '../router/node-pool.ts';
 import type { Router } from '../router/router.ts';
+import { TopologySources } from '../router/topology-sources.ts';
 import { lossOf } from '../router/verdict.ts';
+import { fetchTopology } from '../topology/fetch-topology.ts';
 import { Refresher } from '../topology/refresher.ts';
 import type { SlotMap } from '../topology/slot-map.ts';
-import { survey } from '../topology/survey.ts';
 import { merge } from '../topology/vote.ts';
 import type { LeftOut } from '../wire/left-out.ts';
 import type { ConnectLoop } from './connect-loop.ts';
@@ -45,7 +45,7 @@ export class Topology {
   readonly refresher: Refresher;
   readonly #parts: TopologyParts;
   readonly #events: TopologyEvents;
-  readonly #source: Surveyor;
+  readonly #source: TopologySources;
   /** Nodes whose cluster is down (perhaps only on their side of a cut): others are asked first at the next attempt. */
   readonly #saidDown = new Set<string>();
   /** What the last round left out of the replies it was given, and why. */
@@ -59,8 +59,8 @@ export class Topology {
   }
 
   /** One question to one node; rejects with its refusal, its loss, or "timeout". */
-  ask(keeper: Keeper, argv: readonly string[]): Promise<unknown> {
-    return this.#source.ask(keeper, argv);
+  ask(connection: ReconnectingConnection, argv: readonly string[]): Promise<unknown> {
+    return this.#source.ask(connection, argv);
   }
 
   /** The first map of an attempt to connect. Calls do not wait for a database that no node has. */
@@ -70,7 +70,7 @@ export class Topology {
     } catch (error) {
       const refusal = databaseRefusal(error);
       if (refusal === undefined) throw error;
-      this.#parts.lifecycle.failHeld((parcel) => lossOf(parcel, refusal));
+      this.#parts.lifecycle.failHeld((request) => lossOf(request, refusal));
       throw refusal;
     }
   }
@@ -85,7 +85,7 @@ export class Topology {
     const { shards } = map;
     const address = shards[Math.floor(world.random() * shards.length)]?.master;
     if (address === undefined) return undefined;
-    const info = await this.ask(pool.open(address).keeper, ['cluster', 'info']).catch(() => undefined);
+    const info = await this.ask(pool.open(address).connection, ['cluster', 'info']).catch(() => undefined);
     if (typeof info !== 'string') return undefined;
     if (!superseded()) this.#publish(map);
     return info;
@@ -93,13 +93,13 @@ export class Topology {
 
   /** CLUSTER INFO of any node, or what one has said just now: throws when it says that the cluster is down. */
   async checkState(said: string | undefined): Promise<void> {
-    const up = [...this.#parts.pool.all()].map((node) => node.keeper).filter((one) => one.state === 'up');
-    const keeper = up.find(({ address }) => !this.#saidDown.has(address)) ?? up[0];
-    if (keeper === undefined) return;
-    const info = said ?? (await this.ask(keeper, ['cluster', 'info']).catch(() => undefined));
+    const up = [...this.#parts.pool.all()].map((node) => node.connection).filter((one) => one.state === 'up');
+    const connection = up.find(({ address }) => !this.#saidDown.has(address)) ?? up[0];
+    if (connection === undefined) return;
+    const info = said ?? (await this.ask(connection, ['cluster', 'info']).catch(() => undefined));
     if (typeof info === 'string' && /cluster_state:fail/.test(info)) {
-      this.#saidDown.add(keeper.address);
-      throw new RedisError('CLUSTERDOWN The cluster is down', { code: 'CLUSTERDOWN', node: keeper.address });
+      this.#saidDown.add(connection.address);
+      throw new RedisError('CLUSTERDOWN The cluster is down', { code: 'CLUSTERDOWN', node: connection.address });
     }
   }
 
@@ -113,9 +113,9 @@ export class Topology {
     return status === 'end' || status === 'disconnecting';
   }
 
-  #makeSource(): Surveyor {
+  #makeSource(): TopologySources {
     const { options, world, pool, startup } = this.#parts;
-    return new Surveyor(pool, world, {
+    return new TopologySources(pool, world, {
       seeds: () => startup.seeds,
       last: (key) => this.#saidDown.has(key),
       natMap: options.natMap,
@@ -165,7 +165,7 @@ export class Topology {
     for (;;) {
       const { epoch } = loop;
       try {
-        return await survey(this.#source.targets(), world);
+        return await fetchTopology(this.#source.targets(), world);
       } catch (error) {
         if (epoch === loop.epoch || lifecycle.status !== 'connecting') throw error;
       }

@@ -6,24 +6,26 @@
 import { AbortError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
 import { type Call, CallFlag, ownCall } from '../connection/call.ts';
-import { Keeper } from '../connection/keeper.ts';
-import { keeperOptionsOf } from '../options/derive.ts';
+import { ReconnectingConnection } from '../connection/reconnecting-connection.ts';
+import { connectionOptionsOf } from '../options/derive.ts';
 import type { RedisOptions } from '../options/options.ts';
 
 /** Milliseconds between looks at a call that is not yet first in line. */
 const pause = 20;
 
 export class Unblocker {
-  readonly #keeper: () => Keeper;
+  readonly #connection: () => ReconnectingConnection;
   /** Makes a further connection to the same server. */
-  readonly #second: () => Keeper;
+  readonly #second: () => ReconnectingConnection;
   readonly #world: World;
   readonly #ids = new WeakMap<Call, Promise<unknown>>();
   /** The question asked last, and on which connection: its id is asked for once. */
-  #asked: { readonly keeper: Keeper; readonly generation: number; readonly id: Promise<unknown> } | undefined;
+  #asked:
+    | { readonly connection: ReconnectingConnection; readonly generation: number; readonly id: Promise<unknown> }
+    | undefined;
 
-  constructor(keeper: () => Keeper, second: () => Keeper, world: World) {
-    this.#keeper = keeper;
+  constructor(connection: () => ReconnectingConnection, second: () => ReconnectingConnection, world: World) {
+    this.#connection = connection;
     this.#second = second;
     this.#world = world;
   }
@@ -31,15 +33,16 @@ export class Unblocker {
   /** A call that blocks, and that may be given up, is about to be sent: asks by which id its connection is known. */
   note(call: Call): void {
     if (this.#ids.has(call)) return;
-    const keeper = this.#keeper();
-    if (this.#asked?.keeper !== keeper || this.#asked.generation !== generationOf(keeper)) this.#ask(keeper);
+    const connection = this.#connection();
+    if (this.#asked?.connection !== connection || this.#asked.generation !== generationOf(connection))
+      this.#ask(connection);
     if (this.#asked !== undefined) this.#ids.set(call, this.#asked.id);
   }
 
-  #ask(keeper: Keeper): void {
+  #ask(connection: ReconnectingConnection): void {
     const { call, answer } = ownCall(['client', 'id']);
     answer.catch(() => undefined);
-    this.#asked = keeper.send(call) ? { keeper, generation: generationOf(keeper), id: answer } : undefined;
+    this.#asked = connection.send(call) ? { connection, generation: generationOf(connection), id: answer } : undefined;
   }
 
   /** The caller of `call` has left. */
@@ -50,15 +53,15 @@ export class Unblocker {
   async #free(call: Call): Promise<void> {
     const id = await this.#ids.get(call);
     for (;;) {
-      const place = placeOf(call, this.#keeper());
+      const place = placeOf(call, this.#connection());
       // A second blocking call might be the one that the server ends: between two evils, what ioredis does.
       if (id === undefined || place === 'gone' || place === 'contested') return;
       if (place === 'first') break;
       await new Promise<void>((resolve) => this.#world.after(pause, resolve));
     }
-    const keeper = this.#keeper();
-    if (!(await this.#unblock(String(id))) && keeper.load === 1 && placeOf(call, keeper) === 'first') {
-      keeper.drop(new AbortError('Connection is closed.', { node: keeper.address }));
+    const connection = this.#connection();
+    if (!(await this.#unblock(String(id))) && connection.load === 1 && placeOf(call, connection) === 'first') {
+      connection.drop(new AbortError('Connection is closed.', { node: connection.address }));
     }
   }
 
@@ -79,16 +82,16 @@ export class Unblocker {
 }
 
 /** The connection that a call is sent on now; one that is still being dialed is the next. */
-function generationOf(keeper: Keeper): number {
-  return keeper.state === 'up' ? keeper.generation : keeper.generation + 1;
+function generationOf(connection: ReconnectingConnection): number {
+  return connection.state === 'up' ? connection.generation : connection.generation + 1;
 }
 
 /** Where a call stands among those that its connection owes answers to. */
-function placeOf(call: Call, keeper: Keeper): 'gone' | 'behind' | 'contested' | 'first' {
+function placeOf(call: Call, connection: ReconnectingConnection): 'gone' | 'behind' | 'contested' | 'first' {
   let at = -1;
   let before = 0;
   let contested = false;
-  keeper.forEachCall((one) => {
+  connection.forEachCall((one) => {
     if (one === call) at = before;
     else if (at < 0) before++;
     else contested ||= (one.flags & CallFlag.blocking) !== 0;
@@ -103,12 +106,16 @@ export function limitsBlocking({ commandTimeout, blockingTimeout }: RedisOptions
   return (commandTimeout ?? 0) > 0 || (blockingTimeout ?? 0) > 0;
 }
 
-/** Makes a short-lived connection to the node of `keeper`: unnamed, tried once. */
-export function secondOf(keeper: () => Keeper, options: RedisOptions, world: World): () => Keeper {
+/** Makes a short-lived connection to the node of `connection`: unnamed, tried once. */
+export function secondOf(
+  connection: () => ReconnectingConnection,
+  options: RedisOptions,
+  world: World,
+): () => ReconnectingConnection {
   return () => {
     const [host, port] = [options.host ?? 'localhost', options.port ?? 6379];
-    const all = { ...keeperOptionsOf(options, undefined), host, port, connectionName: undefined, db: undefined };
-    const rules = { retryDelay: () => null, holdWhileDown: false, credentials: keeper().credentials };
-    return new Keeper(keeper().address, { ...all, ...rules }, world, { onState: () => {} });
+    const all = { ...connectionOptionsOf(options, undefined), host, port, connectionName: undefined, db: undefined };
+    const rules = { retryDelay: () => null, holdWhileDown: false, credentials: connection().credentials };
+    return new ReconnectingConnection(connection().address, { ...all, ...rules }, world, { onState: () => {} });
   };
 }

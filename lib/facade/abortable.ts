@@ -8,20 +8,20 @@ import { type Callback, nodeify } from '../batch/pipeline.ts';
 import type { Script } from '../command/script.ts';
 import type { Call } from '../connection/call.ts';
 import type { Encoding } from '../wire/decoder.ts';
-import type { CallMaker, Word } from './commands/call-maker.ts';
+import type { CommandBuilder, CommandSpec } from './commands/command-builder.ts';
 import { addScript, installCommands } from './commands/install.ts';
 import { promiseOf, takeCallback } from './commands/promise.ts';
-import type { Chain, CommandWords } from './pipeline.ts';
+import type { CommandWords, PipelineBuilder } from './pipeline.ts';
 import type { ChainableCommander, RedisCommander } from './surface.generated/index.ts';
 
 /** What the view needs of the client it belongs to. */
 export interface CancelHost {
-  readonly maker: CallMaker;
+  readonly builder: CommandBuilder;
   readonly scripts: ReadonlyMap<string, Script>;
   submit(call: Call): void;
   /** Takes the connection away from a blocking call that is under way. */
   release(call: Call, signal: AbortSignal): void;
-  chain(transaction: boolean): Chain;
+  chain(transaction: boolean): PipelineBuilder;
 }
 
 export interface Cancellable extends RedisCommander<{ type: 'default' }> {}
@@ -38,14 +38,14 @@ export class Cancellable {
     for (const [name, script] of host.scripts) addScript(this, name, script);
   }
 
-  execute(word: Word, words: unknown[], encoding: Encoding): Promise<unknown> {
+  execute(spec: CommandSpec, words: unknown[], encoding: Encoding): Promise<unknown> {
     const callback = takeCallback(words);
-    return this.#run(this.#host.maker.make(word, words, encoding), callback);
+    return this.#run(this.#host.builder.make(spec, words, encoding), callback);
   }
 
   executeScript(script: Script, args: unknown[], encoding: Encoding): Promise<unknown> {
     const callback = takeCallback(args);
-    return this.#run(this.#host.maker.makeScript(script, args, encoding), callback);
+    return this.#run(this.#host.builder.makeScript(script, args, encoding), callback);
   }
 
   /** A batch that is cancelled as a whole: every call without an answer is rejected in its results. */

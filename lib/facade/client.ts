@@ -8,11 +8,11 @@ import type { Script } from '../command/script.ts';
 import { type Call, CallFlag } from '../connection/call.ts';
 import type { Encoding } from '../wire/decoder.ts';
 import { type CancelHost, Cancellable } from './abortable.ts';
-import { type CallMaker, type Word, wordOf } from './commands/call-maker.ts';
+import { type CommandBuilder, type CommandSpec, specOf } from './commands/command-builder.ts';
 import { addScript, type CommandAdder, installCommands, scriptOf } from './commands/install.ts';
 import { promiseOf, takeCallback } from './commands/promise.ts';
 import type { Command } from './compat/command.ts';
-import { Chain, type CommandWords } from './pipeline.ts';
+import { type CommandWords, PipelineBuilder } from './pipeline.ts';
 import '../core/debug-log.ts';
 import '../core/hints.ts';
 import type { ClientBackend } from '../core/client-backend.ts';
@@ -41,7 +41,7 @@ export interface Client<Mapping extends ReplyMappingMode = 'legacy'>
 export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extends EventEmitter {
   readonly #scripts = new Map<string, Script>();
   #backend!: ClientBackend;
-  #maker!: CallMaker;
+  #builder!: CommandBuilder;
   /** Made with the first signal, for all of them. */
   #cancelHost: CancelHost | undefined;
   /** Made with the first pipeline. */
@@ -51,12 +51,12 @@ export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extend
   protected static attach(
     self: EventEmitter,
     backend: ClientBackend,
-    maker: CallMaker,
+    builder: CommandBuilder,
     scripts: Readonly<Record<string, ScriptDefinition>> = {},
   ): void {
     const client = self as Client;
     client.#backend = backend;
-    client.#maker = maker;
+    client.#builder = builder;
     for (const [name, script] of Object.entries(scripts)) client.defineCommand(name, script);
   }
 
@@ -124,18 +124,18 @@ export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extend
 
   /** Sends a Command made by hand and returns its promise. */
   sendCommand(command: Command): Promise<unknown> {
-    this.#backend.submit(command.toCall(this.#maker));
+    this.#backend.submit(command.toCall(this.#builder));
     return command.promise;
   }
 
-  execute(word: Word, words: unknown[], encoding: Encoding): unknown {
+  execute(spec: CommandSpec, words: unknown[], encoding: Encoding): unknown {
     const callback = takeCallback(words);
-    return this.#start(this.#maker.make(word, words, encoding), callback);
+    return this.#start(this.#builder.make(spec, words, encoding), callback);
   }
 
   executeScript(script: Script, args: unknown[], encoding: Encoding): unknown {
     const callback = takeCallback(args);
-    return this.#start(this.#maker.makeScript(script, args, encoding), callback);
+    return this.#start(this.#builder.makeScript(script, args, encoding), callback);
   }
 
   /** `await using client = new Cluster(...)`: quits at the end of the block. */
@@ -174,13 +174,13 @@ export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extend
     if (!this.#backend.oneNode) {
       throw new OptionError('pipeline', 'multi({ pipeline: false }) needs one connection; use it on one of nodes()');
     }
-    return this.execute(wordOf('multi'), ['multi'], 'utf8') as Promise<'OK'>;
+    return this.execute(specOf('multi'), ['multi'], 'utf8') as Promise<'OK'>;
   }
 
   #makeCancelHost(): CancelHost {
     const backend = this.#backend;
     return {
-      maker: this.#maker,
+      builder: this.#builder,
       scripts: this.#scripts,
       submit: (call) => {
         if ((call.flags & CallFlag.blocking) !== 0) backend.mayRelease(call);
@@ -201,7 +201,7 @@ export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extend
     const destinationOf = (call: Call): Destination => this.#destinationOf(call);
     return {
       dispatcher: backend.dispatcher,
-      submit: tracedSubmit((parcel) => backend.submit(parcel), destinationOf),
+      submit: tracedSubmit((request) => backend.submit(request), destinationOf),
       oneNode: backend.oneNode,
       mayRelease: (call) => backend.mayRelease(call),
       release: (call) => backend.release(call),
@@ -212,10 +212,10 @@ export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extend
     };
   }
 
-  #chain(transaction: boolean): Chain {
+  #chain(transaction: boolean): PipelineBuilder {
     this.#batchHost ??= this.#makeBatchHost();
     const added = (this as CommandAdder).addedBuiltinSet;
-    return new Chain(this.#batchHost, this.#backend, this.#maker, this.#scripts, transaction, added);
+    return new PipelineBuilder(this.#batchHost, this.#backend, this.#builder, this.#scripts, transaction, added);
   }
 }
 

@@ -21,7 +21,7 @@ import { parseSeeds } from '../topology/seeds.ts';
 import type { SlotMap } from '../topology/slot-map.ts';
 import { slotCount } from '../wire/slot.ts';
 import { Client } from './client.ts';
-import { CallMaker } from './commands/call-maker.ts';
+import { CommandBuilder } from './commands/command-builder.ts';
 import { type ClusterInternals, installInternals } from './compat/cluster-internals.ts';
 import { nodeOfCluster, Redis } from './redis.ts';
 
@@ -70,8 +70,8 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     const makeNode: MakeNodeClient<Redis<Mapping>> = (backend, own) => new Redis<Mapping>(nodeOfCluster, backend, own);
     this.#core = new ClusterCore(this, seeds, options, this.#world, makeNode, inheritedMaps.get(given));
     const { calls, router } = this.#core;
-    const maker = new CallMaker(options, router, options.redisOptions ?? {}, calls.scripts);
-    Client.attach(this, calls, maker, { ...options.redisOptions?.scripts, ...options.scripts });
+    const builder = new CommandBuilder(options, router, options.redisOptions ?? {}, calls.scripts);
+    Client.attach(this, calls, builder, { ...options.redisOptions?.scripts, ...options.scripts });
     if (options.lazyConnect) this.#core.lifecycle.become('wait');
     else this.connect().catch(() => undefined);
   }

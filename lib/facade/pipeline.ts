@@ -1,14 +1,14 @@
 // pipeline() and multi() as users chain them: the batch with every command as a method.
 
 import { cancelledBy, RedisError } from '../base/errors.ts';
+import type { BatchResult } from '../batch/batch-results.ts';
 import { type BatchHost, type Callback, Pipeline } from '../batch/pipeline.ts';
-import type { BatchResult } from '../batch/scatter.ts';
 import type { Script } from '../command/script.ts';
 import { type Call, CallFlag } from '../connection/call.ts';
 import type { ClientBackend } from '../core/client-backend.ts';
 import { traceBatch } from '../core/diagnostics.ts';
 import type { Encoding } from '../wire/decoder.ts';
-import { type CallMaker, type Word, wordOf } from './commands/call-maker.ts';
+import { type CommandBuilder, type CommandSpec, specOf } from './commands/command-builder.ts';
 import { addCommand, addScript, installCommands } from './commands/install.ts';
 import { takeCallback } from './commands/promise.ts';
 import type { Command } from './compat/command.ts';
@@ -17,15 +17,15 @@ import type { ChainableCommander, RedisCommander } from './surface.generated/ind
 /** A command as `[name, ...arguments]`. */
 export type CommandWords = readonly [name: string, ...args: unknown[]];
 
-export interface Chain extends RedisCommander<{ type: 'pipeline'; chain: ChainableCommander }> {}
+export interface PipelineBuilder extends RedisCommander<{ type: 'pipeline'; chain: ChainableCommander }> {}
 
 /**
  * What `pipeline()` and `multi()` give, exported as `Pipeline`: command methods collect, `exec()` sends all at once and
  * gives `[error, value]` for each, in call order. It can be used once.
  */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the methods come from installCommands, users may merge their own
-export class Chain extends Pipeline {
-  readonly #maker: CallMaker;
+export class PipelineBuilder extends Pipeline {
+  readonly #builder: CommandBuilder;
   readonly #backend: ClientBackend;
   readonly #transaction: boolean;
 
@@ -33,13 +33,13 @@ export class Chain extends Pipeline {
   constructor(
     host: BatchHost,
     backend: ClientBackend,
-    maker: CallMaker,
+    builder: CommandBuilder,
     scripts: ReadonlyMap<string, Script>,
     transaction: boolean,
     added: Iterable<string> | undefined,
   ) {
     super(host, transaction);
-    this.#maker = maker;
+    this.#builder = builder;
     this.#backend = backend;
     this.#transaction = transaction;
     for (const [name, script] of scripts) addScript(this, name, script);
@@ -65,7 +65,7 @@ export class Chain extends Pipeline {
     for (const [name, ...args] of commands) {
       const method = (this as unknown as Record<string, unknown>)[name];
       if (typeof method === 'function') method.apply(this, args);
-      else this.execute(wordOf(name), [name, ...args], 'utf8');
+      else this.execute(specOf(name), [name, ...args], 'utf8');
     }
     return this;
   }
@@ -76,13 +76,13 @@ export class Chain extends Pipeline {
     return this;
   }
 
-  execute(word: Word, words: unknown[], encoding: Encoding): this {
-    if (!this.#backend.oneNode && (word.flags & CallFlag.subscribing) !== 0) {
+  execute(spec: CommandSpec, words: unknown[], encoding: Encoding): this {
+    if (!this.#backend.oneNode && (spec.flags & CallFlag.subscribing) !== 0) {
       const why = 'cannot be part of a pipeline on a cluster: subscriptions have a connection of their own';
-      throw new RedisError(`${word.name} ${why}`, { code: 'ERR_INVALID_ARG' });
+      throw new RedisError(`${spec.name} ${why}`, { code: 'ERR_INVALID_ARG' });
     }
     const callback = takeCallback(words);
-    return this.#take(this.#maker.make(word, words, encoding), callback);
+    return this.#take(this.#builder.make(spec, words, encoding), callback);
   }
 
   // In a pipeline a refused call fails by itself when its turn comes; in a transaction that would be too late.
@@ -98,13 +98,13 @@ export class Chain extends Pipeline {
   /** Adds a Command made by hand; its promise settles with the batch. */
   sendCommand(command: Command): this {
     command.promise.catch(() => undefined);
-    return this.#take(command.toGroupCall(this.#maker), command.settled);
+    return this.#take(command.toGroupCall(this.#builder), command.settled);
   }
 
   executeScript(script: Script, args: unknown[], encoding: Encoding): this {
     const callback = takeCallback(args);
-    return this.add(this.#maker.makeScript(script, args, encoding), callback);
+    return this.add(this.#builder.makeScript(script, args, encoding), callback);
   }
 }
 
-installCommands(Chain.prototype);
+installCommands(PipelineBuilder.prototype);

@@ -5,8 +5,8 @@ import type { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { AbortError } from '../base/errors.ts';
 import { worldOf } from '../base/world.ts';
+import type { BatchResult } from '../batch/batch-results.ts';
 import { type Callback, nodeify } from '../batch/pipeline.ts';
-import type { BatchResult } from '../batch/scatter.ts';
 import type { NodeBackend } from '../core/client-backend.ts';
 import { RedisCore } from '../core/redis-core.ts';
 import { defaultRedisOptions, redisOptionsOf } from '../options/defaults.ts';
@@ -19,7 +19,7 @@ import type {
 import { checkRedisOptions } from '../options/verify.ts';
 import { ScanStream, type ScanStreamOptions } from '../scan/scan-stream.ts';
 import { Client } from './client.ts';
-import { CallMaker, wordOf } from './commands/call-maker.ts';
+import { CommandBuilder, specOf } from './commands/command-builder.ts';
 
 /** Marks the constructor call that makes a Redis of a cluster's nodes(). */
 export const nodeOfCluster: unique symbol = Symbol('node of a cluster');
@@ -59,8 +59,8 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
       const world = worldOf(args.findLast((arg) => typeof arg === 'object' && arg !== null) ?? {});
       this.#backend = new RedisCore(this, this.options, world);
     }
-    const maker = new CallMaker(this.options, this.#backend.dispatcher, this.options);
-    Client.attach(this, this.#backend, maker, this.options.scripts ?? {});
+    const builder = new CommandBuilder(this.options, this.#backend.dispatcher, this.options);
+    Client.attach(this, this.#backend, builder, this.options.scripts ?? {});
     if (!shared && !this.options.lazyConnect) this.connect().catch(() => undefined);
   }
 
@@ -144,7 +144,7 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
 
   /** Ends a MULTI sent by `multi({ pipeline: false })`: `[error, result][]`, or null when a watched key changed. */
   override async exec(callback?: Callback<BatchResult[] | null>): Promise<BatchResult[] | null> {
-    const run = this.execute(wordOf('exec'), ['exec'], 'utf8') as Promise<unknown[] | null>;
+    const run = this.execute(specOf('exec'), ['exec'], 'utf8') as Promise<unknown[] | null>;
     const wrapped = run.then(
       (results) =>
         results?.map(

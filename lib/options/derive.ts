@@ -3,8 +3,8 @@
 import type { ConnectionOptions } from 'node:tls';
 import type { World } from '../base/world.ts';
 import { CredentialSource } from '../connection/credentials.ts';
-import type { KeeperOptions } from '../connection/keeper.ts';
 import type { TlsOptionsFunction } from '../connection/reach.ts';
+import type { ReconnectingOptions } from '../connection/reconnecting-connection.ts';
 import type { RouterOptions } from '../router/router.ts';
 import type { SeedOptions } from '../topology/seeds.ts';
 import type { ClusterOptions, CommonRedisOptions, RedisOptions } from './options.ts';
@@ -14,11 +14,11 @@ export function warn(text: string): void {
   console.warn(text);
 }
 
-/** What a keeper needs, out of the options of a node and those its seed brought along. */
-export function keeperOptionsOf(
+/** What a node's connection needs, out of the options of a node and those its seed brought along. */
+export function connectionOptionsOf(
   options: RedisOptions,
   seed: SeedOptions | undefined,
-): Omit<KeeperOptions, 'host' | 'port' | 'retryDelay' | 'holdWhileDown'> {
+): Omit<ReconnectingOptions, 'host' | 'port' | 'retryDelay' | 'holdWhileDown'> {
   return {
     path: options.path || undefined,
     family: seed?.family ?? familyOf(options.family),

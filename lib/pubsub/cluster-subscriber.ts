@@ -8,7 +8,7 @@ import { emitSafely } from '../base/emit.ts';
 import { AbortError, RedisError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
 import type { Call, CallSink } from '../connection/call.ts';
-import type { Keeper, KeeperState } from '../connection/keeper.ts';
+import type { ReconnectingConnection, ReconnectingState } from '../connection/reconnecting-connection.ts';
 import { Deadlines } from '../router/deadlines.ts';
 import type { NodePool } from '../router/node-pool.ts';
 import type { Router } from '../router/router.ts';
@@ -49,7 +49,7 @@ export class ClusterSubscriber implements CallSink {
   readonly #deadline: number;
   readonly #deadlines: Deadlines;
   /** The connection in use, through its handshake. */
-  #keeper: Keeper | undefined;
+  #connection: ReconnectingConnection | undefined;
   #waiting: Call[] = [];
   /** Channels that nobody else wanted, by the call that asked for them and has no answer yet. */
   readonly #asked = new WeakMap<Call, readonly string[]>();
@@ -65,22 +65,22 @@ export class ClusterSubscriber implements CallSink {
     this.#heartbeat = new Heartbeat(world, silenceTimeout, () => this.#look());
     this.#deadline = deadline;
     this.#deadlines = new Deadlines(this.#deadline, world, (visit) => this.#visitAll(visit), {
-      expire: (parcel) => this.#expire(parcel as Call),
+      expire: (request) => this.#expire(request as Call),
       swept: () => {
         this.#waiting = this.#waiting.filter((call) => !call.settled);
       },
       maxPeriod: 250,
     });
     this.#dialer = new SubscriberDialer(pool, world, subscriberName('subscriber', connectionName), {
-      onUp: (keeper) => this.#onUp(keeper),
+      onUp: (connection) => this.#onUp(connection),
       later: {
-        onState: (keeper, state) => this.#onState(keeper, state),
-        onSilence: (keeper, silent) => {
-          if (silent && keeper === this.#keeper) this.#onLeft();
+        onState: (connection, state) => this.#onState(connection, state),
+        onSilence: (connection, silent) => {
+          if (silent && connection === this.#connection) this.#onLeft();
         },
-        onPush: (keeper, push) => {
+        onPush: (connection, push) => {
           // The connection that is being left may still get messages that its successor gets as well.
-          if (keeper !== this.#keeper) return;
+          if (connection !== this.#connection) return;
           this.#dialer.proved();
           this.#subscriptions.receive(push);
         },
@@ -91,7 +91,7 @@ export class ClusterSubscriber implements CallSink {
       emitter,
       {
         ownerOf: (slot) => host.router.map.masterOf(slot),
-        connect: (key, events) => pool.keeper(key, false, events, { connectionName: shardName }),
+        connect: (key, events) => pool.connection(key, false, events, { connectionName: shardName }),
         learn: (slot, name, port, from) => host.router.learn(slot, name, port, from),
         hint: (reason) => host.refresher.suggest(reason),
         deadline: this.#deadline,
@@ -131,7 +131,7 @@ export class ClusterSubscriber implements CallSink {
 
   /** New nodes may be there to subscribe on, or the one in use may have left. */
   mapChanged(): void {
-    if (this.#keeper !== undefined && this.#pool.get(this.#keeper.address) === undefined) this.#onLeft();
+    if (this.#connection !== undefined && this.#pool.get(this.#connection.address) === undefined) this.#onLeft();
     this.#dialer.mapChanged();
     if (this.#needed) this.#search();
     this.#sharded.mapChanged();
@@ -146,7 +146,7 @@ export class ClusterSubscriber implements CallSink {
 
   /** Resolves when the connection owes no confirmation, or after a second. */
   async settled(): Promise<void> {
-    for (let waited = 0; waited < 1000 && (this.#keeper?.load ?? 0) > 0; waited += pause) {
+    for (let waited = 0; waited < 1000 && (this.#connection?.load ?? 0) > 0; waited += pause) {
       await new Promise<void>((resolve) => this.#world.after(pause, resolve, true));
     }
   }
@@ -158,11 +158,11 @@ export class ClusterSubscriber implements CallSink {
     this.#sharded.stop(reconnecting);
     const reason = new AbortError('Connection is closed.', { code: 'ERR_CLOSED' });
     this.#dialer.stop(reason);
-    const keeper = this.#keeper;
-    this.#keeper = undefined;
-    if (keeper !== undefined) {
+    const connection = this.#connection;
+    this.#connection = undefined;
+    if (connection !== undefined) {
       // What was asked just before is still confirmed.
-      void Promise.all(keeper.leaveIfBusy(reason));
+      void Promise.all(connection.leaveIfBusy(reason));
       emitSafely(this.#emitter, '-subscriber');
     }
     if (reconnecting) return;
@@ -176,22 +176,22 @@ export class ClusterSubscriber implements CallSink {
   }
 
   #place(call: Call): void {
-    if (this.#keeper?.send(call)) return;
+    if (this.#connection?.send(call)) return;
     this.#waiting.push(call);
     this.#search();
   }
 
   #search(): void {
-    if (!this.#stopped && this.#keeper === undefined) this.#dialer.search();
+    if (!this.#stopped && this.#connection === undefined) this.#dialer.search();
   }
 
   // Everything that was wanted before, then what waits: nothing is asked for twice.
-  #onUp(keeper: Keeper): void {
-    this.#keeper = keeper;
+  #onUp(connection: ReconnectingConnection): void {
+    this.#connection = connection;
     this.#heartbeat.start();
     const asked = new Set(this.#waiting.flatMap((call) => (call.settled ? [] : (this.#asked.get(call) ?? []))));
     this.#subscriptions.restore(
-      (call) => keeper.send(call),
+      (call) => connection.send(call),
       (label) => asked.has(label),
     );
     emitSafely(this.#emitter, '+subscriber');
@@ -200,23 +200,23 @@ export class ClusterSubscriber implements CallSink {
     });
   }
 
-  #onState(keeper: Keeper, state: KeeperState): void {
-    if ((state === 'resting' || state === 'ended') && keeper === this.#keeper) this.#onLeft();
+  #onState(connection: ReconnectingConnection, state: ReconnectingState): void {
+    if ((state === 'resting' || state === 'ended') && connection === this.#connection) this.#onLeft();
   }
 
   // The next is not chosen within the event of the one that is lost: it has calls to hand back.
   #onLeft(): void {
-    const keeper = this.#keeper!;
+    const connection = this.#connection!;
     this.#leave();
-    if (!this.#stopped && this.#needed) this.#dialer.searchLater(keeper);
+    if (!this.#stopped && this.#needed) this.#dialer.searchLater(connection);
   }
 
   #expire(call: Call): void {
     this.#forget(call);
-    const trouble = this.#keeper === undefined ? this.#dialer.story : `${this.#keeper.address}: no answer yet`;
+    const trouble = this.#connection === undefined ? this.#dialer.story : `${this.#connection.address}: no answer yet`;
     const message = `No answer to ${call.name} within ${this.#deadline}ms (retryDeadline). ${trouble || 'No node to ask'}`;
     const detail = { code: 'ERR_RETRY_DEADLINE', attempts: call.attempts, cause: call.lastError };
-    call.fail(new RedisError(message, { ...detail, node: this.#keeper?.address }));
+    call.fail(new RedisError(message, { ...detail, node: this.#connection?.address }));
   }
 
   // Refused to its caller, so not wanted by it; what others wanted before goes on being wanted.
@@ -227,21 +227,21 @@ export class ClusterSubscriber implements CallSink {
 
   #visitAll(visit: (call: Call) => void): void {
     for (const call of this.#waiting) visit(call);
-    this.#keeper?.forEachCall(visit);
+    this.#connection?.forEachCall(visit);
   }
 
   #leave(reason: Error = new AbortError('Connection is closed.')): void {
-    const keeper = this.#keeper;
-    if (keeper === undefined) return;
-    this.#keeper = undefined;
-    keeper.close(reason);
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    this.#connection = undefined;
+    connection.close(reason);
     emitSafely(this.#emitter, '-subscriber');
   }
 
   #look(): boolean {
-    const keeper = this.#keeper;
-    if (keeper === undefined) return false;
-    this.#heartbeat.check(keeper);
+    const connection = this.#connection;
+    if (connection === undefined) return false;
+    this.#heartbeat.check(connection);
     return true;
   }
 }

@@ -1,9 +1,9 @@
 // Looks after a connection that mostly listens: without calls of its own nothing would tell that its peer is gone.
-// A PING when nothing is in flight, and the keeper's own silence rule on what is not answered.
+// A PING when nothing is in flight, and the connection's own silence rule on what is not answered.
 
 import type { Timer, World } from '../base/world.ts';
 import { ownCall } from '../connection/call.ts';
-import type { Keeper } from '../connection/keeper.ts';
+import type { ReconnectingConnection } from '../connection/reconnecting-connection.ts';
 import type { SilenceLimits } from '../connection/watch.ts';
 
 /** Milliseconds between looks when the silence watchdog is off. */
@@ -35,14 +35,14 @@ export class Heartbeat {
   }
 
   /** One look at one connection. */
-  check(keeper: Keeper): void {
-    if (keeper.state !== 'up' || this.#limit === 0) return;
-    if (keeper.load === 0) {
+  check(connection: ReconnectingConnection): void {
+    if (connection.state !== 'up' || this.#limit === 0) return;
+    if (connection.load === 0) {
       const { call, answer } = ownCall(['ping']);
       answer.catch(() => undefined);
-      keeper.send(call);
+      connection.send(call);
     }
-    keeper.checkSilence(listenerLimits(this.#limit));
+    connection.checkSilence(listenerLimits(this.#limit));
   }
 }
 

@@ -6,19 +6,23 @@ import type { EventEmitter } from 'node:events';
 import { AbortError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
 import type { Call, CallSink } from '../connection/call.ts';
-import type { Keeper, KeeperEvents, KeeperState } from '../connection/keeper.ts';
+import type {
+  ReconnectingConnection,
+  ReconnectingEvents,
+  ReconnectingState,
+} from '../connection/reconnecting-connection.ts';
 import { lossOf } from '../router/verdict.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { Subscriptions } from './subscriptions.ts';
 
 /** Makes a connection to the node. */
-export type Connect = (events: KeeperEvents) => Keeper;
+export type Connect = (events: ReconnectingEvents) => ReconnectingConnection;
 
 export class NodeSubscriber implements CallSink {
   readonly subscriptions: Subscriptions;
   readonly #connect: Connect;
   readonly #heartbeat: Heartbeat;
-  #keeper: Keeper | undefined;
+  #connection: ReconnectingConnection | undefined;
   #waiting: Call[] = [];
   /** A connection was lost that had been told what is wanted: the next one is told it again. */
   #owed = false;
@@ -45,7 +49,7 @@ export class NodeSubscriber implements CallSink {
   onReply(call: Call, reply: unknown): void {
     if (reply instanceof Error) call.fail(reply);
     else call.settle(reply);
-    if (this.subscriptions.size > 0 || this.#waiting.length > 0 || (this.#keeper?.load ?? 0) > 0) return;
+    if (this.subscriptions.size > 0 || this.#waiting.length > 0 || (this.#connection?.load ?? 0) > 0) return;
     this.#leave(new AbortError('Connection is closed.', { code: 'ERR_CLOSED' }));
   }
 
@@ -62,38 +66,38 @@ export class NodeSubscriber implements CallSink {
   }
 
   #place(call: Call): void {
-    this.#keeper ??= this.#open();
-    if (!this.#keeper.send(call)) this.#waiting.push(call);
+    this.#connection ??= this.#open();
+    if (!this.#connection.send(call)) this.#waiting.push(call);
   }
 
-  #open(): Keeper {
-    const keeper = this.#connect({
+  #open(): ReconnectingConnection {
+    const connection = this.#connect({
       onState: (one, state, reason) => {
-        if (one === this.#keeper) this.#onState(one, state, reason);
+        if (one === this.#connection) this.#onState(one, state, reason);
       },
       onSilence: (one, silent) => {
-        if (one === this.#keeper && !silent) this.#flush();
+        if (one === this.#connection && !silent) this.#flush();
       },
       onPush: (one, push) => {
-        if (one === this.#keeper) this.subscriptions.receive(push);
+        if (one === this.#connection) this.subscriptions.receive(push);
       },
     });
     this.#heartbeat.start();
-    return keeper;
+    return connection;
   }
 
-  #onState(keeper: Keeper, state: KeeperState, reason: Error | undefined): void {
+  #onState(connection: ReconnectingConnection, state: ReconnectingState, reason: Error | undefined): void {
     if (state === 'resting' || state === 'ended') this.#owed = this.subscriptions.size > 0;
     if (state === 'ended') {
-      this.#keeper = undefined;
-      const error = reason ?? new AbortError('Connection is closed.', { node: keeper.address });
+      this.#connection = undefined;
+      const error = reason ?? new AbortError('Connection is closed.', { node: connection.address });
       for (const call of this.#waiting.splice(0)) call.fail(lossOf(call, error));
       return;
     }
     if (state !== 'up') return;
-    if (this.#owed) this.subscriptions.restore((call) => keeper.send(call));
+    if (this.#owed) this.subscriptions.restore((call) => connection.send(call));
     this.#owed = false;
-    // Not within the keeper's own event: what it queued itself goes first.
+    // Not within the connection's own event: what it queued itself goes first.
     queueMicrotask(() => this.#flush());
   }
 
@@ -102,17 +106,17 @@ export class NodeSubscriber implements CallSink {
   }
 
   #look(): boolean {
-    const keeper = this.#keeper;
-    if (keeper === undefined) return false;
-    this.#heartbeat.check(keeper);
+    const connection = this.#connection;
+    if (connection === undefined) return false;
+    this.#heartbeat.check(connection);
     return true;
   }
 
   #leave(reason: Error): void {
-    const keeper = this.#keeper;
-    if (keeper === undefined) return;
-    this.#keeper = undefined;
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    this.#connection = undefined;
     this.#heartbeat.stop();
-    keeper.close(reason);
+    connection.close(reason);
   }
 }

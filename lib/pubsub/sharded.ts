@@ -8,21 +8,21 @@ import { emitSafely } from '../base/emit.ts';
 import { AbortError, RedisError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
 import type { Call } from '../connection/call.ts';
-import type { Keeper, KeeperEvents } from '../connection/keeper.ts';
+import type { ReconnectingConnection, ReconnectingEvents } from '../connection/reconnecting-connection.ts';
 import type { RefreshReason } from '../topology/refresher.ts';
 import { passingCauseOf } from '../wire/passing.ts';
 import { parseRedirect, type ReplyError } from '../wire/reply.ts';
 import { slotOf } from '../wire/slot.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { emitMessage } from './messages.ts';
-import { overdueError, type ShardChannel, ShardLink, type Waiter } from './shard-link.ts';
+import { overdueError, type ShardChannel, ShardSubscriber, type Waiter } from './shard-subscriber.ts';
 
 /** What the sharded subscriptions need of their cluster. */
 export interface ShardHost {
   /** `host:port` of the slot's master, as the map in use has it. */
   ownerOf(slot: number): string | undefined;
   /** A connection of our own to a node. */
-  connect(key: string, events: KeeperEvents): Keeper;
+  connect(key: string, events: ReconnectingEvents): ReconnectingConnection;
   /** A MOVED came from `from`: patches the map, and asks for a new one. An error: it must not be followed. */
   learn(slot: number, host: string, port: number, from: string): Error | undefined;
   hint(reason: RefreshReason): void;
@@ -53,7 +53,7 @@ export class ShardedSubscriptions {
   readonly #world: World;
   readonly #heartbeat: Heartbeat;
   readonly #channels = new Map<string, ShardChannel>();
-  readonly #links = new Map<string, ShardLink>();
+  readonly #links = new Map<string, ShardSubscriber>();
   readonly #slots = new Map<number, ChannelsOfSlot>();
   /** Wanted channels that are not confirmed. */
   #open = 0;
@@ -180,10 +180,10 @@ export class ShardedSubscriptions {
     });
   }
 
-  #linkTo(key: string): ShardLink {
+  #linkTo(key: string): ShardSubscriber {
     let link = this.#links.get(key);
     if (link !== undefined) return link;
-    link = new ShardLink(key, (address, events) => this.#host.connect(address, events), this.#world, {
+    link = new ShardSubscriber(key, (address, events) => this.#host.connect(address, events), this.#world, {
       onUp: (up) => this.#onUp(up),
       onDown: (down, ended) => this.#onDown(down, ended),
       onConfirmed: (from, id, joined) => this.#onConfirmed(from, id, joined),
@@ -191,12 +191,12 @@ export class ShardedSubscriptions {
       onMessage: (push) => emitMessage(this.#emitter, push),
     });
     this.#links.set(key, link);
-    link.keeper.open();
+    link.connection.open();
     this.#heartbeat.start();
     return link;
   }
 
-  #attach(channel: ShardChannel, link: ShardLink | undefined): void {
+  #attach(channel: ShardChannel, link: ShardSubscriber | undefined): void {
     const { link: before } = channel;
     if (before?.channels.delete(channel) && before.channels.size === 0) before.emptySince = this.#world.now();
     channel.link = link;
@@ -216,12 +216,12 @@ export class ShardedSubscriptions {
     if (before > 0 && this.#open === 0 && this.#channels.size > 0) emitSafely(this.#emitter, 'subscribersReady');
   }
 
-  #onUp(link: ShardLink): void {
+  #onUp(link: ShardSubscriber): void {
     emitSafely(this.#emitter, '+subscriber');
     for (const channel of link.channels) link.tell(channel);
   }
 
-  #onDown(link: ShardLink, ended: boolean): void {
+  #onDown(link: ShardSubscriber, ended: boolean): void {
     if (this.#links.get(link.key) !== link) return;
     const concerned = [...link.channels];
     if (ended) this.#close(link, new AbortError('Connection is closed.', { node: link.key }));
@@ -235,7 +235,7 @@ export class ShardedSubscriptions {
     }
   }
 
-  #onConfirmed(link: ShardLink, id: string, joined: boolean): void {
+  #onConfirmed(link: ShardSubscriber, id: string, joined: boolean): void {
     const channel = this.#channels.get(id);
     if (channel === undefined || channel.link !== link) return;
     if (joined) {
@@ -257,7 +257,7 @@ export class ShardedSubscriptions {
     }
   }
 
-  #onRefused(link: ShardLink, channels: readonly ShardChannel[], joined: boolean, error: ReplyError): void {
+  #onRefused(link: ShardSubscriber, channels: readonly ShardChannel[], joined: boolean, error: ReplyError): void {
     const redirect = error.code === 'MOVED' ? parseRedirect(error.message) : undefined;
     const mine = channels.filter((channel) => channel.link === link);
     for (const channel of mine) {
@@ -339,7 +339,7 @@ export class ShardedSubscriptions {
     }
   }
 
-  #close(link: ShardLink, reason: Error): void {
+  #close(link: ShardSubscriber, reason: Error): void {
     this.#links.delete(link.key);
     for (const channel of [...link.channels]) {
       this.#attach(channel, undefined);
@@ -355,11 +355,11 @@ export class ShardedSubscriptions {
       if (link.channels.size === 0 && now - link.emptySince >= emptyLimit) {
         this.#close(link, new AbortError('Connection is closed.', { node: link.key }));
       } else {
-        this.#heartbeat.check(link.keeper);
+        this.#heartbeat.check(link.connection);
         const limit = acknowledgeLimit * 2 ** Math.min(link.drops, mostDoublings);
         if (link.overdue(limit)) {
           link.drops++;
-          link.keeper.drop(overdueError(link, limit));
+          link.connection.drop(overdueError(link, limit));
         }
       }
     }
@@ -382,7 +382,7 @@ function storyOf(channels: ReadonlySet<ShardChannel>): string {
     if (reasons.size === mostReasons) break;
     if (link === undefined) reasons.add(`slot ${slot}: ${refusal?.message ?? 'no owner known'}`);
     else {
-      const { state, lastError } = link.keeper;
+      const { state, lastError } = link.connection;
       const standing = state === 'up' ? 'no answer yet' : `being dialed (${state})`;
       reasons.add(`${link.key}: ${refusal?.message ?? lastError?.message ?? standing}`);
     }

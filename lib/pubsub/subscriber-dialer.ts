@@ -5,7 +5,7 @@
 
 import { AbortError } from '../base/errors.ts';
 import type { Timer, World } from '../base/world.ts';
-import type { Keeper, KeeperEvents } from '../connection/keeper.ts';
+import type { ReconnectingConnection, ReconnectingEvents } from '../connection/reconnecting-connection.ts';
 import type { NodePool } from '../router/node-pool.ts';
 
 const mostDials = 3;
@@ -17,9 +17,9 @@ const longestPause = 2000;
 
 export interface DialerEvents {
   /** A connection that is through its handshake; the dialer has forgotten it. */
-  onUp(keeper: Keeper): void;
+  onUp(connection: ReconnectingConnection): void;
   /** What happens to that connection later. */
-  readonly later: Required<Pick<KeeperEvents, 'onState' | 'onSilence' | 'onPush'>>;
+  readonly later: Required<Pick<ReconnectingEvents, 'onState' | 'onSilence' | 'onPush'>>;
 }
 
 export class SubscriberDialer {
@@ -27,7 +27,7 @@ export class SubscriberDialer {
   readonly #world: World;
   readonly #connectionName: string;
   readonly #events: DialerEvents;
-  readonly #dials = new Set<Keeper>();
+  readonly #dials = new Set<ReconnectingConnection>();
   /** Nodes that have not let us in since the last connection, and why. */
   readonly #refusals = new Map<string, string>();
   #timer: Timer | undefined;
@@ -52,13 +52,13 @@ export class SubscriberDialer {
   }
 
   /** Begins to look for a node; a no-op while it does. `left`: a node to be tried last. */
-  search(left?: Keeper): void {
+  search(left?: ReconnectingConnection): void {
     if (left !== undefined) this.#refusals.set(left.address, left.lastError?.message ?? 'silent');
     if (!this.searching) this.#dial();
   }
 
   /** As search(), after a pause. */
-  searchLater(left: Keeper): void {
+  searchLater(left: ReconnectingConnection): void {
     this.#refusals.set(left.address, left.lastError?.message ?? 'silent');
     if (!this.searching) this.#pauseAfterFailure();
   }
@@ -81,9 +81,9 @@ export class SubscriberDialer {
   stop(reason: Error): void {
     this.#timer?.cancel();
     this.#timer = undefined;
-    for (const keeper of [...this.#dials]) {
-      this.#dials.delete(keeper);
-      keeper.close(reason);
+    for (const connection of [...this.#dials]) {
+      this.#dials.delete(connection);
+      connection.close(reason);
     }
   }
 
@@ -94,7 +94,7 @@ export class SubscriberDialer {
       return;
     }
     const { later } = this.#events;
-    const keeper = this.#pool.keeper(
+    const connection = this.#pool.connection(
       key,
       false,
       {
@@ -110,25 +110,25 @@ export class SubscriberDialer {
       },
       { connectionName: this.#connectionName },
     );
-    this.#dials.add(keeper);
+    this.#dials.add(connection);
     this.#timer = this.#world.after(besidePause * this.#dials.size * this.#jitter(), () => {
       this.#timer = undefined;
       if (this.#dials.size < mostDials) this.#dial();
     });
-    keeper.open();
+    connection.open();
   }
 
   // Not proved yet: a node may let everybody in and close at the first word.
-  #up(keeper: Keeper): void {
-    this.#dials.delete(keeper);
+  #up(connection: ReconnectingConnection): void {
+    this.#dials.delete(connection);
     this.stop(new AbortError('Connection is closed.', { code: 'ERR_CLOSED' }));
-    this.#events.onUp(keeper);
+    this.#events.onUp(connection);
   }
 
-  #failed(keeper: Keeper, reason: Error | undefined): void {
-    this.#dials.delete(keeper);
-    this.#refusals.set(keeper.address, reason?.message ?? 'Connection is closed.');
-    keeper.close(new AbortError('Connection is closed.', { node: keeper.address }));
+  #failed(connection: ReconnectingConnection, reason: Error | undefined): void {
+    this.#dials.delete(connection);
+    this.#refusals.set(connection.address, reason?.message ?? 'Connection is closed.');
+    connection.close(new AbortError('Connection is closed.', { node: connection.address }));
     if (this.#dials.size > 0) return;
     this.#timer?.cancel();
     this.#pauseAfterFailure();
@@ -157,8 +157,8 @@ export class SubscriberDialer {
     const nodes = [...this.#pool.all()].filter((node) => node.inMap && !dialed.has(node.key));
     const others = nodes.filter(({ key }) => !this.#refusals.has(key));
     for (const group of [
-      others.filter(({ keeper }) => keeper.state === 'up' && !keeper.silent),
-      others.filter(({ keeper }) => keeper.state === 'idle'),
+      others.filter(({ connection }) => connection.state === 'up' && !connection.silent),
+      others.filter(({ connection }) => connection.state === 'idle'),
       others,
       nodes,
     ]) {

@@ -2,7 +2,7 @@
 // made. Owns one Deadlines for the limit of now, and those of earlier ones until their calls are through.
 
 import type { World } from '../base/world.ts';
-import { type DeadlineRules, Deadlines, type VisitParcels } from './deadlines.ts';
+import { type DeadlineRules, Deadlines, type VisitRequests } from './deadlines.ts';
 
 export interface CommandTimeoutOptions {
   /** Milliseconds from call to settle; read at each call. Not above 0, or absent: no limit. */
@@ -18,13 +18,13 @@ interface Term {
 export class CommandTimeout {
   readonly #options: CommandTimeoutOptions;
   readonly #world: World;
-  readonly #visitAll: VisitParcels;
+  readonly #visitAll: VisitRequests;
   readonly #rules: DeadlineRules;
   #timeout: number | undefined;
   #term: Term = { from: 0, until: Number.POSITIVE_INFINITY };
   #deadlines: Deadlines | undefined;
 
-  constructor(options: CommandTimeoutOptions, world: World, visitAll: VisitParcels, rules: DeadlineRules = {}) {
+  constructor(options: CommandTimeoutOptions, world: World, visitAll: VisitRequests, rules: DeadlineRules = {}) {
     this.#options = options;
     this.#world = world;
     this.#visitAll = visitAll;
@@ -43,10 +43,10 @@ export class CommandTimeout {
     this.#term.until = at;
     const term = { from: at, until: Number.POSITIVE_INFINITY };
     this.#term = term;
-    const visit: VisitParcels = (see) =>
-      this.#visitAll((parcel) => {
-        const { at: made } = parcel.moment;
-        if (made >= term.from && made < term.until) see(parcel);
+    const visit: VisitRequests = (see) =>
+      this.#visitAll((request) => {
+        const { at: made } = request.moment;
+        if (made >= term.from && made < term.until) see(request);
       });
     const limited = typeof timeout === 'number' && timeout > 0;
     this.#deadlines = limited ? new Deadlines(timeout, this.#world, visit, this.#rules) : undefined;

@@ -5,13 +5,13 @@
 import { TimeoutError } from '../base/errors.ts';
 import { longAgo } from '../base/ticker.ts';
 import type { Timer, World } from '../base/world.ts';
-import type { Parcel } from '../connection/call.ts';
+import type { RoutableRequest } from '../connection/call.ts';
 
-export type VisitParcels = (visit: (parcel: Parcel) => void) => void;
+export type VisitRequests = (visit: (request: RoutableRequest) => void) => void;
 
 export interface DeadlineRules {
   /** Settles a parcel that ran out; default: "Command timed out". */
-  readonly expire?: (parcel: Parcel) => void;
+  readonly expire?: (request: RoutableRequest) => void;
   /** After a sweep that found some that ran out. */
   readonly swept?: () => void;
   /** Most milliseconds between sweeps; default 50. */
@@ -21,13 +21,13 @@ export interface DeadlineRules {
 export class Deadlines {
   readonly #world: World;
   readonly #timeout: number;
-  readonly #visitAll: VisitParcels;
+  readonly #visitAll: VisitRequests;
   readonly #rules: DeadlineRules;
   readonly #period: number;
   #timer: Timer | undefined;
 
   /** Sweeps every eighth of `timeout`, at least every `maxPeriod` and at most every 1 ms. */
-  constructor(timeout: number, world: World, visitAll: VisitParcels, rules: DeadlineRules = {}) {
+  constructor(timeout: number, world: World, visitAll: VisitRequests, rules: DeadlineRules = {}) {
     this.#timeout = timeout;
     this.#world = world;
     this.#visitAll = visitAll;
@@ -47,23 +47,23 @@ export class Deadlines {
 
   #sweep(): void {
     const limit = this.#world.now() - this.#timeout;
-    const late: Parcel[] = [];
+    const late: RoutableRequest[] = [];
     let waiting = false;
-    this.#visitAll((parcel) => {
+    this.#visitAll((request) => {
       // A call of the client's own (CLUSTER SLOTS, PING) is not stamped: whoever sends it has a limit of its own.
-      if (parcel.settled || parcel.moment === longAgo) return;
-      if (parcel.moment.at > limit) waiting = true;
-      else late.push(parcel);
+      if (request.settled || request.moment === longAgo) return;
+      if (request.moment.at > limit) waiting = true;
+      else late.push(request);
     });
     this.#timer = undefined;
     const { expire = failAsTimedOut, swept } = this.#rules;
-    for (const parcel of late) if (!parcel.settled) expire(parcel);
+    for (const request of late) if (!request.settled) expire(request);
     if (late.length > 0) swept?.();
     if (waiting) this.start();
   }
 }
 
-export function failAsTimedOut(parcel: Parcel): void {
-  const { slot, attempts, writes, lastError: cause } = parcel;
-  parcel.fail(new TimeoutError('Command timed out', { slot, attempts, writes, cause }));
+export function failAsTimedOut(request: RoutableRequest): void {
+  const { slot, attempts, writes, lastError: cause } = request;
+  request.fail(new TimeoutError('Command timed out', { slot, attempts, writes, cause }));
 }

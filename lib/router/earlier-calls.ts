@@ -3,46 +3,46 @@
 // Owns the calls that wait so.
 
 import { Backlog } from '../base/backlog.ts';
-import { ownCall, type Parcel } from '../connection/call.ts';
-import type { Keeper } from '../connection/keeper.ts';
+import { ownCall, type RoutableRequest } from '../connection/call.ts';
+import type { ReconnectingConnection } from '../connection/reconnecting-connection.ts';
 
 export class EarlierCalls {
-  readonly #go: (parcel: Parcel) => void;
-  readonly #waiting = new Set<Parcel>();
+  readonly #go: (request: RoutableRequest) => void;
+  readonly #waiting = new Set<RoutableRequest>();
   readonly #backlog: Backlog;
   /** Once is enough. */
-  readonly #done = new WeakSet<Parcel>();
+  readonly #done = new WeakSet<RoutableRequest>();
 
   /** `go` sends what has waited; `backlog`: the client's, where it counts. */
-  constructor(go: (parcel: Parcel) => void, backlog: Backlog) {
+  constructor(go: (request: RoutableRequest) => void, backlog: Backlog) {
     this.#go = go;
     this.#backlog = new Backlog({}, backlog);
   }
 
   /** True: the parcel waits for what `shared` owes, or its queue is full and it has failed. */
-  holds(parcel: Parcel, shared: Keeper | undefined): boolean {
-    if (shared === undefined || shared.load === 0 || this.#done.has(parcel)) return false;
-    const { bytes } = parcel;
+  holds(request: RoutableRequest, shared: ReconnectingConnection | undefined): boolean {
+    if (shared === undefined || shared.load === 0 || this.#done.has(request)) return false;
+    const { bytes } = request;
     const full = this.#backlog.refusal(1, bytes, shared.address);
     if (full !== undefined) {
-      parcel.fail(full);
+      request.fail(full);
       return true;
     }
     const { call, answer } = ownCall(['ping']);
     if (!shared.send(call)) return false;
-    this.#waiting.add(parcel);
+    this.#waiting.add(request);
     this.#backlog.add(1, bytes);
     const go = (): void => {
-      this.#waiting.delete(parcel);
+      this.#waiting.delete(request);
       this.#backlog.remove(1, bytes);
-      this.#done.add(parcel);
-      this.#go(parcel);
+      this.#done.add(request);
+      this.#go(request);
     };
     answer.then(go, go);
     return true;
   }
 
-  forEach(visit: (parcel: Parcel) => void): void {
-    for (const parcel of this.#waiting) visit(parcel);
+  forEach(visit: (request: RoutableRequest) => void): void {
+    for (const request of this.#waiting) visit(request);
   }
 }

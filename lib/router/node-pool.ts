@@ -1,22 +1,26 @@
-// address -> keeper: opens nodes, retires the ones that left the map, tells who came and went.
-// Knows no slots. Invariant: one keeper for one address, whatever named it.
+// address -> connection: opens nodes, retires the ones that left the map, tells who came and went.
+// Knows no slots. Invariant: one connection for one address, whatever named it.
 
 import { AbortError, SilentNodeError } from '../base/errors.ts';
 import type { Timer, World } from '../base/world.ts';
-import type { Call, Parcel } from '../connection/call.ts';
-import { Keeper, type KeeperEvents, type KeeperOptions } from '../connection/keeper.ts';
+import type { Call, RoutableRequest } from '../connection/call.ts';
+import {
+  ReconnectingConnection,
+  type ReconnectingEvents,
+  type ReconnectingOptions,
+} from '../connection/reconnecting-connection.ts';
 import type { SilenceLimits } from '../connection/watch.ts';
 import { parseKey } from '../topology/seeds.ts';
-import { BlockingLanes } from './blocking-lanes.ts';
+import { BlockingConnectionPool } from './blocking-connections.ts';
 
 export type NodeRole = 'master' | 'slave';
 
 export interface PooledNode {
   readonly key: string;
-  readonly keeper: Keeper;
+  readonly connection: ReconnectingConnection;
   role: NodeRole;
   /** Made with the first blocking call. */
-  blocking: BlockingLanes | undefined;
+  blocking: BlockingConnectionPool | undefined;
   /** Named by the map, not only by a redirect or a seed. */
   inMap: boolean;
   /** As a replica it is asked to answer reads (READONLY): by an option, or because it is read from by itself. */
@@ -27,7 +31,7 @@ export interface PooledNode {
 
 export interface PoolOptions {
   /** How to reach a node: everything of KeeperOptions but host and port. */
-  readonly optionsFor: (key: string) => Omit<KeeperOptions, 'host' | 'port'>;
+  readonly optionsFor: (key: string) => Omit<ReconnectingOptions, 'host' | 'port'>;
   /** Replicas are asked to answer reads. */
   readonly readFromReplicas: boolean;
   /** Makes the READONLY / READWRITE call when a node changes its role. */
@@ -49,12 +53,12 @@ export class NodePool {
   readonly #nodes = new Map<string, PooledNode>();
   readonly #options: PoolOptions;
   readonly #world: World;
-  readonly #events: KeeperEvents;
+  readonly #events: ReconnectingEvents;
   /** Left the map, and still owe answers: connections that calls share, and those of calls that block. */
-  readonly #leaving = new Map<Keeper, 'shared' | 'blocking'>();
+  readonly #leaving = new Map<ReconnectingConnection, 'shared' | 'blocking'>();
   #watch: Timer | undefined;
 
-  constructor(options: PoolOptions, world: World, events: KeeperEvents) {
+  constructor(options: PoolOptions, world: World, events: ReconnectingEvents) {
     this.#options = options;
     this.#world = world;
     this.#events = events;
@@ -70,11 +74,11 @@ export class NodePool {
 
   /** Whether a node takes calls: not down, not silent, not being dialed again after a loss. */
   usable(key: string): boolean {
-    const keeper = this.#nodes.get(key)?.keeper;
-    if (keeper === undefined) return true;
-    if (keeper.doubtful) return false;
-    if (keeper.state === 'up') return true;
-    return keeper.lastError === undefined && (keeper.state === 'idle' || keeper.state === 'dialing');
+    const connection = this.#nodes.get(key)?.connection;
+    if (connection === undefined) return true;
+    if (connection.doubtful) return false;
+    if (connection.state === 'up') return true;
+    return connection.lastError === undefined && (connection.state === 'idle' || connection.state === 'dialing');
   }
 
   get size(): number {
@@ -88,13 +92,13 @@ export class NodePool {
     const { host, port } = parseKey(key);
     const reads = this.#options.readFromReplicas;
     const readOnly = role === 'slave' && reads;
-    const keeper = new Keeper(
+    const connection = new ReconnectingConnection(
       key,
       { host, port, ...this.#options.optionsFor(key), readOnly, inStep: true },
       this.#world,
       this.#events,
     );
-    const node: PooledNode = { key, keeper, role, blocking: undefined, inMap: false, reads, shown: false };
+    const node: PooledNode = { key, connection, role, blocking: undefined, inMap: false, reads, shown: false };
     this.#nodes.set(key, node);
     return node;
   }
@@ -103,30 +107,35 @@ export class NodePool {
   letRead(node: PooledNode): void {
     if (node.reads) return;
     node.reads = true;
-    node.keeper.setReadOnly(node.role === 'slave', this.#options.roleCall);
+    node.connection.setReadOnly(node.role === 'slave', this.#options.roleCall);
   }
 
   /** A further connection to a node, reached as the pool reaches it but none of its own. */
-  keeper(key: string, readOnly: boolean, events: KeeperEvents, options: Partial<KeeperOptions> = {}): Keeper {
+  connection(
+    key: string,
+    readOnly: boolean,
+    events: ReconnectingEvents,
+    options: Partial<ReconnectingOptions> = {},
+  ): ReconnectingConnection {
     const { host, port } = parseKey(key);
     const all = { host, port, ...this.#options.optionsFor(key), readOnly, inStep: true, ...options };
-    return new Keeper(key, all, this.#world, events);
+    return new ReconnectingConnection(key, all, this.#world, events);
   }
 
   /** A connection of the node for one blocking call. */
-  blockingLane(key: string, parcel: Parcel): Keeper {
+  blockingConnection(key: string, request: RoutableRequest): ReconnectingConnection {
     const node = this.open(key);
     // Refuses, and the call can wait where it is not written.
-    if (node.keeper.silent) return node.keeper;
+    if (node.connection.silent) return node.connection;
     // One named connection a node and client, as users count them by CLIENT LIST: the shared one, lanes have no name.
-    if (node.keeper.state === 'idle') node.keeper.open();
+    if (node.connection.state === 'idle') node.connection.open();
     const readOnly = node.reads && node.role === 'slave';
-    node.blocking ??= new BlockingLanes(
-      () => this.keeper(key, readOnly, { onState: () => {} }, { connectionName: undefined }),
+    node.blocking ??= new BlockingConnectionPool(
+      () => this.connection(key, readOnly, { onState: () => {} }, { connectionName: undefined }),
       this.#world,
       this.#options.maxBlockingConnections,
     );
-    return node.blocking.pick(parcel);
+    return node.blocking.pick(request);
   }
 
   /** Closes the connection that a blocking call has to itself; the server forgets the call with it. */
@@ -145,67 +154,67 @@ export class NodePool {
         if (silence > 0) this.#lookAt(node);
         node.blocking?.closeIdle(idleLaneLimit);
       }
-      for (const keeper of this.#leaving.keys()) this.#lookAtLeaving(keeper);
+      for (const connection of this.#leaving.keys()) this.#lookAtLeaving(connection);
     };
     this.#watch = this.#world.after(period, look);
   }
 
   #lookAt(node: PooledNode): void {
-    const { keeper, blocking } = node;
+    const { connection, blocking } = node;
     const { limits } = this.#options;
-    const trusted = !keeper.silent;
+    const trusted = !connection.silent;
     // Calls that block may wait for long, and nothing else would tell that their node has died under them.
-    if (blocking !== undefined && blocking.load > 0 && keeper.idleFor >= limits.silence) this.#ping(keeper);
-    keeper.checkSilence(limits);
-    if (!keeper.silent) return;
+    if (blocking !== undefined && blocking.load > 0 && connection.idleFor >= limits.silence) this.#ping(connection);
+    connection.checkSilence(limits);
+    if (!connection.silent) return;
     // A replica's reads have another place to go.
-    if (trusted && node.role === 'slave') keeper.giveUpReads();
+    if (trusted && node.role === 'slave') connection.giveUpReads();
     blocking?.closeUnopened();
-    if (keeper.muteFor >= limits.deadline) blocking?.close(new SilentNodeError(node.key, limits.deadline));
+    if (connection.muteFor >= limits.deadline) blocking?.close(new SilentNodeError(node.key, limits.deadline));
     // Again and again: the first look around may come before the others know.
     this.#options.onSilent();
   }
 
-  #lookAtLeaving(keeper: Keeper): void {
-    if (!keeper.draining) this.#leaving.delete(keeper);
+  #lookAtLeaving(connection: ReconnectingConnection): void {
+    if (!connection.draining) this.#leaving.delete(connection);
     else if (this.#options.limits.silence > 0) {
-      keeper.checkSilence(this.#options.limits);
-      if (keeper.draining && keeper.holdsBack) this.#options.onSilent();
+      connection.checkSilence(this.#options.limits);
+      if (connection.draining && connection.holdsBack) this.#options.onSilent();
     }
   }
 
-  #ping(keeper: Keeper): void {
+  #ping(connection: ReconnectingConnection): void {
     const call = this.#options.roleCall(['ping']);
-    if (!keeper.send(call)) call.fail(keeper.lastError ?? new AbortError('Connection is closed.'));
+    if (!connection.send(call)) call.fail(connection.lastError ?? new AbortError('Connection is closed.'));
   }
 
   /** A socket is behind: what is written to it now waits in memory. */
   get needsDrain(): boolean {
-    for (const node of this.#nodes.values()) if (node.keeper.needsDrain) return true;
+    for (const node of this.#nodes.values()) if (node.connection.needsDrain) return true;
     return false;
   }
 
   /** Calls sent or queued on the shared connections; blocking ones are not counted. */
   get load(): number {
     let load = 0;
-    for (const node of this.#nodes.values()) load += node.keeper.load;
+    for (const node of this.#nodes.values()) load += node.connection.load;
     return load;
   }
 
   /** Calls that replaced connections and nodes that have left still owe answers for; blocking ones are not counted. */
   get owed(): number {
     let owed = 0;
-    for (const node of this.#nodes.values()) owed += node.keeper.owed;
-    for (const [keeper, kind] of this.#leaving) if (kind === 'shared') owed += keeper.owed;
+    for (const node of this.#nodes.values()) owed += node.connection.owed;
+    for (const [connection, kind] of this.#leaving) if (kind === 'shared') owed += connection.owed;
     return owed;
   }
 
   forEachCall(visit: (call: Call) => void): void {
     for (const node of this.#nodes.values()) {
-      node.keeper.forEachCall(visit);
+      node.connection.forEachCall(visit);
       node.blocking?.forEachCall(visit);
     }
-    for (const keeper of this.#leaving.keys()) keeper.forEachCall(visit);
+    for (const connection of this.#leaving.keys()) connection.forEachCall(visit);
   }
 
   /**
@@ -218,7 +227,7 @@ export class NodePool {
       const node = this.open(key, role);
       if (node.role !== role) {
         node.role = role;
-        if (node.reads) node.keeper.setReadOnly(role === 'slave', this.#options.roleCall);
+        if (node.reads) node.connection.setReadOnly(role === 'slave', this.#options.roleCall);
       }
       if (!node.inMap) {
         node.inMap = true;
@@ -226,16 +235,17 @@ export class NodePool {
       }
     }
     for (const node of [...this.#nodes.values()]) if (!roles.has(node.key)) this.#remove(node, !failed.has(node.key));
-    for (const keeper of this.#leaving.keys()) {
-      if (failed.has(keeper.address)) keeper.abandon(new AbortError('Node is disconnected', { node: keeper.address }));
+    for (const connection of this.#leaving.keys()) {
+      if (failed.has(connection.address))
+        connection.abandon(new AbortError('Node is disconnected', { node: connection.address }));
     }
     for (const node of added) this.#options.onAdd(node);
   }
 
-  /** Lets go of a node whose keeper has ended on its own. */
+  /** Lets go of a node whose connection has ended on its own. */
   forget(key: string): void {
     const node = this.#nodes.get(key);
-    if (node?.keeper.state === 'ended') this.#remove(node, false);
+    if (node?.connection.state === 'ended') this.#remove(node, false);
   }
 
   /**
@@ -248,10 +258,10 @@ export class NodePool {
     const leaving: Promise<void>[] = [];
     for (const node of [...this.#nodes.values()]) {
       this.#nodes.delete(node.key);
-      leaving.push(...node.keeper.leaveIfBusy(reason), ...(node.blocking?.leave(reason) ?? []));
+      leaving.push(...node.connection.leaveIfBusy(reason), ...(node.blocking?.leave(reason) ?? []));
       if (node.inMap) this.#options.onRemove(node);
     }
-    for (const keeper of this.#leaving.keys()) leaving.push(...keeper.leaveRetired(reason));
+    for (const connection of this.#leaving.keys()) leaving.push(...connection.leaveRetired(reason));
     return leaving;
   }
 
@@ -260,25 +270,25 @@ export class NodePool {
     this.#watch = undefined;
     for (const node of [...this.#nodes.values()]) {
       this.#nodes.delete(node.key);
-      node.keeper.close(reason);
+      node.connection.close(reason);
       node.blocking?.close(reason);
       if (node.inMap) this.#options.onRemove(node);
     }
-    for (const keeper of this.#leaving.keys()) keeper.abandon(reason);
+    for (const connection of this.#leaving.keys()) connection.abandon(reason);
     this.#leaving.clear();
   }
 
   #remove(node: PooledNode, gently: boolean): void {
     this.#nodes.delete(node.key);
     const reason = new AbortError('Node is disconnected', { node: node.key });
-    this.#close(node.keeper, 'shared', reason, gently);
+    this.#close(node.connection, 'shared', reason, gently);
     // The server itself sends away who blocks for a slot that it has lost.
-    for (const lane of node.blocking?.takeAll() ?? []) this.#close(lane, 'blocking', reason, gently);
+    for (const sender of node.blocking?.takeAll() ?? []) this.#close(sender, 'blocking', reason, gently);
     if (node.inMap) this.#options.onRemove(node);
   }
 
-  #close(keeper: Keeper, kind: 'shared' | 'blocking', reason: Error, gently: boolean): void {
-    keeper.close(reason, gently);
-    if (keeper.draining) this.#leaving.set(keeper, kind);
+  #close(connection: ReconnectingConnection, kind: 'shared' | 'blocking', reason: Error, gently: boolean): void {
+    connection.close(reason, gently);
+    if (connection.draining) this.#leaving.set(connection, kind);
   }
 }

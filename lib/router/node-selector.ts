@@ -3,14 +3,14 @@
 // Owns the connections of the map's masters, looked up once for each map. Knows no replies.
 
 import type { World } from '../base/world.ts';
-import { CallFlag, type Parcel, wantsOwnConnection } from '../connection/call.ts';
-import type { Keeper } from '../connection/keeper.ts';
+import { CallFlag, type RoutableRequest, wantsOwnConnection } from '../connection/call.ts';
+import type { ReconnectingConnection } from '../connection/reconnecting-connection.ts';
 import { SlotMap } from '../topology/slot-map.ts';
 import type { NodePool } from './node-pool.ts';
 import type { ReadPolicy } from './read-policy.ts';
 
 /** A user's own choice of node for a read: the key of one of the nodes offered (master first). */
-export type ReadChoice = (keys: readonly string[], parcel: Parcel) => string | undefined;
+export type ReadChoice = (keys: readonly string[], request: RoutableRequest) => string | undefined;
 
 export interface SelectorOptions {
   /** Who answers reads; undefined: the master. */
@@ -25,7 +25,7 @@ export class NodeSelector {
   readonly #world: World;
   #map: SlotMap = SlotMap.of([]);
   /** Of each shard's master, beside map.shards; filled when first used. */
-  #masters: (Keeper | undefined)[] = [];
+  #masters: (ReconnectingConnection | undefined)[] = [];
 
   constructor(options: SelectorOptions, pool: NodePool, world: World) {
     this.#options = options;
@@ -45,49 +45,49 @@ export class NodeSelector {
   }
 
   /** The connection to send on; undefined: nobody serves the slot. */
-  select(parcel: Parcel): Keeper | undefined {
-    const shared = this.selectShared(parcel);
-    if (shared === undefined || !wantsOwnConnection(parcel)) return shared;
-    return this.#pool.blockingLane(shared.address, parcel);
+  select(request: RoutableRequest): ReconnectingConnection | undefined {
+    const shared = this.selectShared(request);
+    if (shared === undefined || !wantsOwnConnection(request)) return shared;
+    return this.#pool.blockingConnection(shared.address, request);
   }
 
   /** The connection to a node that a redirect has named. */
-  selectAt(key: string, parcel: Parcel): Keeper {
-    return wantsOwnConnection(parcel) ? this.#pool.blockingLane(key, parcel) : this.#pool.open(key).keeper;
+  selectAt(key: string, request: RoutableRequest): ReconnectingConnection {
+    return wantsOwnConnection(request) ? this.#pool.blockingConnection(key, request) : this.#pool.open(key).connection;
   }
 
   /** The connection that calls of the slot share, also for one that blocks. */
-  selectShared(parcel: Parcel): Keeper | undefined {
-    if (parcel.slot < 0) return this.#anyMaster();
-    if (this.#options.reads !== undefined && (parcel.flags & CallFlag.readOnly) !== 0 && parcel.redirects === 0) {
-      return this.#reader(parcel, this.#options.reads);
+  selectShared(request: RoutableRequest): ReconnectingConnection | undefined {
+    if (request.slot < 0) return this.#anyMaster();
+    if (this.#options.reads !== undefined && (request.flags & CallFlag.readOnly) !== 0 && request.redirects === 0) {
+      return this.#reader(request, this.#options.reads);
     }
-    const number = this.#map.table[parcel.slot]!;
+    const number = this.#map.table[request.slot]!;
     return number === 0 ? undefined : (this.#masters[number - 1] ?? this.#lookUp(number - 1));
   }
 
-  #lookUp(index: number): Keeper {
-    const master = this.#pool.open(this.#map.shards[index]!.master).keeper;
+  #lookUp(index: number): ReconnectingConnection {
+    const master = this.#pool.open(this.#map.shards[index]!.master).connection;
     this.#masters[index] = master;
     return master;
   }
 
   // A read that has been refused or lost goes to the master, unless the master is the one that is down.
-  #reader(parcel: Parcel, reads: ReadPolicy): Keeper | undefined {
-    const shard = this.#map.shardOf(parcel.slot);
+  #reader(request: RoutableRequest, reads: ReadPolicy): ReconnectingConnection | undefined {
+    const shard = this.#map.shardOf(request.slot);
     if (shard === undefined) return undefined;
     const { readChoice } = this.#options;
-    const troubled = parcel.lastError !== undefined && this.#pool.usable(shard.master);
+    const troubled = request.lastError !== undefined && this.#pool.usable(shard.master);
     const chosen = troubled
       ? shard.master
       : readChoice === undefined
         ? reads.pick(shard)
-        : (readChoice([shard.master, ...shard.replicas], parcel) ?? shard.master);
-    return this.#pool.open(this.#pool.usable(chosen) ? chosen : shard.master).keeper;
+        : (readChoice([shard.master, ...shard.replicas], request) ?? shard.master);
+    return this.#pool.open(this.#pool.usable(chosen) ? chosen : shard.master).connection;
   }
 
   // A random one, that is up when there is one.
-  #anyMaster(): Keeper | undefined {
+  #anyMaster(): ReconnectingConnection | undefined {
     const { shards } = this.#map;
     if (shards.length === 0) return undefined;
     const start = Math.floor(this.#world.random() * shards.length);

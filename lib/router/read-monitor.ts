@@ -3,7 +3,7 @@
 // The answers, and how long they took, go to the policy.
 
 import type { Timer, World } from '../base/world.ts';
-import type { Keeper } from '../connection/keeper.ts';
+import type { ReconnectingConnection } from '../connection/reconnecting-connection.ts';
 import { ReplyError } from '../wire/reply.ts';
 import type { NodePool, PooledNode } from './node-pool.ts';
 import type { ReadPolicy } from './read-policy.ts';
@@ -12,7 +12,7 @@ export interface ReadMonitorOptions {
   /** Milliseconds between rounds; 0 = none. */
   readonly period: number;
   /** One question to one node; rejects when it is not answered in time. */
-  readonly ask: (keeper: Keeper, argv: readonly string[]) => Promise<unknown>;
+  readonly ask: (connection: ReconnectingConnection, argv: readonly string[]) => Promise<unknown>;
   /** A replica of the map says that it is a master; `first`: it did not a round ago. */
   readonly onPromoted: (first: boolean) => void;
 }
@@ -54,16 +54,16 @@ export class ReadMonitor {
   }
 
   #look(node: PooledNode): void {
-    const { keeper, key } = node;
+    const { connection, key } = node;
     const { scaling, zone } = this.#policy;
     const everybody = scaling === 'nearest' || zone !== undefined;
     if (node.role === 'master' && (!everybody || scaling === 'slave')) return;
-    if (keeper.state !== 'up') {
+    if (connection.state !== 'up') {
       // A node without a socket can be neither measured nor asked.
-      if (keeper.state === 'idle' && everybody) keeper.open();
+      if (connection.state === 'idle' && everybody) connection.open();
       return;
     }
-    if (keeper.silent) return;
+    if (connection.silent) return;
     this.#asking.add(key);
     const questions = [this.#ask(node, node.role === 'slave' ? ['info', 'replication'] : ['ping'])];
     if (zone !== undefined && this.#policy.zoneOf(key) === undefined) questions.push(this.#askZone(node));
@@ -80,7 +80,7 @@ export class ReadMonitor {
 
   async #ask(node: PooledNode, argv: readonly string[]): Promise<void> {
     const sent = this.#world.now();
-    const answer = await this.#options.ask(node.keeper, argv);
+    const answer = await this.#options.ask(node.connection, argv);
     this.#policy.measured(node.key, this.#world.now() - sent);
     const info = String(answer);
     // A node that has become a master meanwhile has no such line, and is not behind.
@@ -94,7 +94,7 @@ export class ReadMonitor {
   }
 
   async #askZone(node: PooledNode): Promise<void> {
-    const info = await this.#options.ask(node.keeper, ['info', 'server']);
+    const info = await this.#options.ask(node.connection, ['info', 'server']);
     this.#policy.told(node.key, { zone: /^availability_zone:(.*?)\r?$/m.exec(String(info))?.[1] ?? '' });
   }
 }

@@ -5,18 +5,18 @@
 import type { Backlog } from '../base/backlog.ts';
 import { AbortError, type ErrorDetail, identityRefusal, RedisError } from '../base/errors.ts';
 import { hintOf, withHint } from '../base/hint.ts';
-import { type Moment, Ticker } from '../base/ticker.ts';
+import { type CachedTime, Ticker } from '../base/ticker.ts';
 import type { World } from '../base/world.ts';
 import {
   type Call,
   CallFlag,
   type Dispatcher,
-  type Parcel,
   type ReplySource,
+  type RoutableRequest,
   type Verdict,
   wantsOwnConnection,
 } from '../connection/call.ts';
-import type { Keeper } from '../connection/keeper.ts';
+import type { ReconnectingConnection } from '../connection/reconnecting-connection.ts';
 import { type AddressGuard, refusedRedirect } from '../topology/allow.ts';
 import type { RefreshReason } from '../topology/refresher.ts';
 import { keyThrough, type NatMap, parseKey } from '../topology/seeds.ts';
@@ -26,8 +26,8 @@ import { EarlierCalls } from './earlier-calls.ts';
 import { type Latencies, NodeLatencies } from './latency.ts';
 import type { NodePool } from './node-pool.ts';
 import { NodeSelector, type SelectorOptions } from './node-selector.ts';
-import { Parking } from './parking.ts';
-import { Patience } from './patience.ts';
+import { RetryDeadline } from './retry-deadline.ts';
+import { RetryQueue } from './retry-queue.ts';
 import { SlotOrder } from './slot-order.ts';
 import { judgeLoss, judgeReply, type LossRules, lossOf, type RetryDelays } from './verdict.ts';
 
@@ -53,7 +53,13 @@ export interface RouterEvents {
   /** Something hints that the map is stale. */
   onHint(reason: RefreshReason): void;
   /** A call goes round again. */
-  onRedirect(kind: 'moved' | 'ask' | 'retry', parcel: Parcel, error: Error, from: string, to: string | undefined): void;
+  onRedirect(
+    kind: 'moved' | 'ask' | 'retry',
+    request: RoutableRequest,
+    error: Error,
+    from: string,
+    to: string | undefined,
+  ): void;
   /** A MOVED changed the map in place. */
   onPatched(map: SlotMap): void;
 }
@@ -66,7 +72,7 @@ export interface RedirectCounts {
 
 /** A call that waits to be tried again: where a MOVED sent it, or wherever the map says then. */
 interface Waiting {
-  readonly parcel: Parcel;
+  readonly request: RoutableRequest;
   readonly to: string | undefined;
   readonly bytes: number;
 }
@@ -92,8 +98,8 @@ export class Router implements Dispatcher {
   readonly #pool: NodePool;
   readonly #world: World;
   readonly #events: RouterEvents;
-  readonly #parking: Parking<Waiting>;
-  readonly #patience: Patience;
+  readonly #retries: RetryQueue<Waiting>;
+  readonly #deadline: RetryDeadline;
   readonly #order: SlotOrder;
   readonly #losses: LossRules;
   readonly #latencies: NodeLatencies;
@@ -122,16 +128,16 @@ export class Router implements Dispatcher {
     this.#ticker = new Ticker(world);
     this.#order = new SlotOrder(world);
     this.#latencies = new NodeLatencies((address) => pool.get(address) !== undefined);
-    this.#patience = new Patience(options.retryDeadline);
+    this.#deadline = new RetryDeadline(options.retryDeadline);
     const { resendWritten, maxResends, failover, backlog } = options;
     this.#losses = { resendWritten, maxResends, pause: failover };
     this.#selector = new NodeSelector(options, pool, world);
-    this.#earlier = new EarlierCalls((parcel) => this.send(parcel), backlog);
-    const release = ({ parcel, to }: Waiting): void => {
-      if (to === undefined || parcel.settled) this.send(parcel);
-      else this.#sendTo(parcel, to, false);
+    this.#earlier = new EarlierCalls((request) => this.send(request), backlog);
+    const release = ({ request, to }: Waiting): void => {
+      if (to === undefined || request.settled) this.send(request);
+      else this.#sendTo(request, to, false);
     };
-    this.#parking = new Parking<Waiting>(world, release, ({ parcel }) => parcel.slot, backlog);
+    this.#retries = new RetryQueue<Waiting>(world, release, ({ request }) => request.slot, backlog);
   }
 
   get map(): SlotMap {
@@ -141,14 +147,14 @@ export class Router implements Dispatcher {
 
   /** Calls waiting to be tried again. */
   get parked(): number {
-    return this.#parking.size;
+    return this.#retries.size;
   }
 
   /** Swaps the map in and tries again what waited for it. */
   setMap(map: SlotMap): void {
     this.#use(map);
     this.#pool.reconcile(map.addresses(), map.facts.failed);
-    this.#parking.releaseAll();
+    this.#retries.releaseAll();
   }
 
   /** Same owners, newer epochs: nothing moves, nothing is told. */
@@ -162,7 +168,7 @@ export class Router implements Dispatcher {
   }
 
   /** A connection was replaced or let go: they are looked up again. */
-  forgetLanes(): void {
+  forgetConnections(): void {
     this.#selector.forget();
   }
 
@@ -170,33 +176,33 @@ export class Router implements Dispatcher {
     this.#closed = undefined;
   }
 
-  get moment(): Moment {
+  get moment(): CachedTime {
     return this.#ticker.moment;
   }
 
   /** Picks the node and sends; what cannot be sent now waits here until its deadline. */
-  send(parcel: Parcel): void {
-    if (parcel.settled || (wantsOwnConnection(parcel) && this.#waitsForEarlier(parcel))) return;
+  send(request: RoutableRequest): void {
+    if (request.settled || (wantsOwnConnection(request) && this.#waitsForEarlier(request))) return;
     if (this.#closed !== undefined) {
-      parcel.fail(lossOf(parcel, this.#closed));
+      request.fail(lossOf(request, this.#closed));
       return;
     }
-    const lane = this.#selector.select(parcel);
-    if (lane === undefined) {
-      parcel.lastError ??= new RedisError('Hash slot not served by any known node', { slot: parcel.slot });
+    const sender = this.#selector.select(request);
+    if (sender === undefined) {
+      request.lastError ??= new RedisError('Hash slot not served by any known node', { slot: request.slot });
       this.#events.onHint('uncovered');
-      this.#park(parcel, this.#options.clusterDown);
-    } else if (this.#order.size > 0 && !this.#order.mayGo(parcel, lane.address)) {
-      this.#park(parcel, turnPause);
-    } else if (!parcel.sendOn(lane, false)) {
-      parcel.lastError = lane.lastError ?? parcel.lastError;
+      this.#park(request, this.#options.clusterDown);
+    } else if (this.#order.size > 0 && !this.#order.mayGo(request, sender.address)) {
+      this.#park(request, turnPause);
+    } else if (!request.sendOn(sender, false)) {
+      request.lastError = sender.lastError ?? request.lastError;
       this.#events.onHint('outage');
-      this.#waitForNode(parcel, lane);
-    } else if (this.#order.size > 0) this.#order.went(parcel, lane.address);
+      this.#waitForNode(request, sender);
+    } else if (this.#order.size > 0) this.#order.went(request, sender.address);
   }
 
-  #waitsForEarlier(parcel: Parcel): boolean {
-    return this.#closed === undefined && this.#earlier.holds(parcel, this.#selector.selectShared(parcel));
+  #waitsForEarlier(request: RoutableRequest): boolean {
+    return this.#closed === undefined && this.#earlier.holds(request, this.#selector.selectShared(request));
   }
 
   /** A MOVED that was not a call's (a subscription's) patches the map as theirs do; an error: it must not be followed. */
@@ -211,18 +217,18 @@ export class Router implements Dispatcher {
 
   /** A node came up: what waits may find its way now. */
   retryParked(): void {
-    if (this.#parking.size > 0) this.#parking.releaseAll();
+    if (this.#retries.size > 0) this.#retries.releaseAll();
   }
 
   close(reason: Error): void {
     this.#closed = reason;
     this.#order.clear();
-    for (const { parcel } of this.#parking.clear()) parcel.fail(lossOf(parcel, reason));
+    for (const { request } of this.#retries.clear()) request.fail(lossOf(request, reason));
   }
 
-  forEachParked(visit: (parcel: Parcel) => void): void {
-    this.#parking.forEach(({ parcel }) => {
-      visit(parcel);
+  forEachParked(visit: (request: RoutableRequest) => void): void {
+    this.#retries.forEach(({ request }) => {
+      visit(request);
     });
     this.#earlier.forEach(visit);
   }
@@ -248,125 +254,125 @@ export class Router implements Dispatcher {
     if (!call.settled) this.lost(call, call.written, reason);
   }
 
-  refused(parcel: Parcel, error: ReplyError, from: ReplySource): boolean {
+  refused(request: RoutableRequest, error: ReplyError, from: ReplySource): boolean {
     const verdict = judgeReply(error, this.#options);
     if (verdict.kind === 'settle') return false;
-    this.#patience.trouble(parcel, true, this.#world.now());
-    if (this.#options.reads !== undefined && this.#leftForMaster(parcel, verdict, error, from.address)) return true;
-    this.#act(parcel, verdict, error, from.address);
+    this.#deadline.trouble(request, true, this.#world.now());
+    if (this.#options.reads !== undefined && this.#leftForMaster(request, verdict, error, from.address)) return true;
+    this.#act(request, verdict, error, from.address);
     return true;
   }
 
-  lost(parcel: Parcel, written: boolean, reason: Error): void {
-    this.#patience.trouble(parcel, written, this.#world.now());
-    const verdict = judgeLoss(parcel, written, reason, this.#losses);
-    if (verdict.kind === 'fail') parcel.fail(verdict.error);
-    else this.#act(parcel, verdict, reason, '');
+  lost(request: RoutableRequest, written: boolean, reason: Error): void {
+    this.#deadline.trouble(request, written, this.#world.now());
+    const verdict = judgeLoss(request, written, reason, this.#losses);
+    if (verdict.kind === 'fail') request.fail(verdict.error);
+    else this.#act(request, verdict, reason, '');
   }
 
   // A replica that loads, has lost its master or sends reads away is avoided for a while. Where it did not name
   // another node, the master is asked at once: nothing has to be waited for.
-  #leftForMaster(parcel: Parcel, verdict: Verdict, error: Error, from: string): boolean {
-    if ((parcel.flags & CallFlag.readOnly) === 0 || verdict.kind === 'ask') return false;
+  #leftForMaster(request: RoutableRequest, verdict: Verdict, error: Error, from: string): boolean {
+    if ((request.flags & CallFlag.readOnly) === 0 || verdict.kind === 'ask') return false;
     if (this.#pool.get(from)?.role !== 'slave') return false;
     this.#options.reads?.avoid(from);
-    const first = parcel.lastError === undefined;
-    if (verdict.kind !== 'later' || !first || !this.#pool.usable(this.#map.masterOf(parcel.slot) ?? '')) return false;
+    const first = request.lastError === undefined;
+    if (verdict.kind !== 'later' || !first || !this.#pool.usable(this.#map.masterOf(request.slot) ?? '')) return false;
     this.counts.retried++;
-    this.#events.onRedirect('retry', parcel, error, from, undefined);
-    parcel.lastError = error;
-    this.send(parcel);
+    this.#events.onRedirect('retry', request, error, from, undefined);
+    request.lastError = error;
+    this.send(request);
     return true;
   }
 
-  #act(parcel: Parcel, verdict: Verdict, error: Error, from: string): void {
-    parcel.lastError = error;
+  #act(request: RoutableRequest, verdict: Verdict, error: Error, from: string): void {
+    request.lastError = error;
     // Answered while the client closes: there is nowhere to go any more.
     if (this.#closed !== undefined) {
-      parcel.fail(lossOf(parcel, this.#closed));
+      request.fail(lossOf(request, this.#closed));
       return;
     }
     switch (verdict.kind) {
       case 'moved':
       case 'ask':
-        this.#follow(parcel, verdict, error, from);
+        this.#follow(request, verdict, error, from);
         return;
       case 'later':
         // Redirects alone go on without a limit; one that the user has set counts every refusal, as with ioredis.
-        if (this.#options.maxRedirections !== Infinity && this.#isSpent(parcel, error)) return;
+        if (this.#options.maxRedirections !== Infinity && this.#isSpent(request, error)) return;
         this.counts.retried++;
-        this.#events.onRedirect('retry', parcel, error, from, undefined);
+        this.#events.onRedirect('retry', request, error, from, undefined);
         if (verdict.refresh) this.#events.onHint('outage');
-        this.#park(parcel, verdict.ms, { firm: verdict.firm === true });
+        this.#park(request, verdict.ms, { firm: verdict.firm === true });
         // TRYAGAIN waits for a migration, which does not concern those behind it.
-        if (!verdict.refresh) this.#order.stepAside(parcel);
+        if (!verdict.refresh) this.#order.stepAside(request);
         return;
       default:
-        parcel.fail(verdict.kind === 'fail' ? verdict.error : error);
+        request.fail(verdict.kind === 'fail' ? verdict.error : error);
     }
   }
 
-  #isSpent(parcel: Parcel, error: Error): boolean {
-    if (++parcel.redirects <= this.#options.maxRedirections) return false;
+  #isSpent(request: RoutableRequest, error: Error): boolean {
+    if (++request.redirects <= this.#options.maxRedirections) return false;
     const text = `Too many Cluster redirections. Last error: ${String(error)}`;
-    parcel.fail(new RedisError(text, this.#detailOf(parcel, 'ERR_TOO_MANY_REDIRECTIONS')));
+    request.fail(new RedisError(text, this.#detailOf(request, 'ERR_TOO_MANY_REDIRECTIONS')));
     return true;
   }
 
-  #follow(parcel: Parcel, verdict: Verdict & { kind: 'moved' | 'ask' }, error: Error, from: string): void {
-    this.#order.enter(parcel);
-    if (this.#isSpent(parcel, error)) return;
+  #follow(request: RoutableRequest, verdict: Verdict & { kind: 'moved' | 'ask' }, error: Error, from: string): void {
+    this.#order.enter(request);
+    if (this.#isSpent(request, error)) return;
     const key = this.#identify(verdict, from);
     if (key === undefined) {
       this.#events.onHint('moved');
-      this.#park(parcel, this.#options.clusterDown);
+      this.#park(request, this.#options.clusterDown);
       return;
     }
     if (!this.#allows(key, from)) {
-      parcel.fail(refusedRedirect(key, { node: from, slot: verdict.slot, cause: error }));
+      request.fail(refusedRedirect(key, { node: from, slot: verdict.slot, cause: error }));
       return;
     }
-    this.#events.onRedirect(verdict.kind, parcel, error, from, key);
+    this.#events.onRedirect(verdict.kind, request, error, from, key);
     if (verdict.kind === 'ask') {
       this.counts.ask++;
       if (this.#pool.get(key)?.inMap !== true) this.#events.onHint('ask');
     } else {
       this.counts.moved++;
       // A node that names itself may answer better on a new connection; once.
-      if (key === from && parcel.redirects === 1) this.#pool.open(key).keeper.renew();
+      if (key === from && request.redirects === 1) this.#pool.open(key).connection.renew();
       this.#patch(verdict.slot, key);
       this.#events.onHint('moved');
     }
-    const further = parcel.redirects - promptRedirects;
+    const further = request.redirects - promptRedirects;
     const pause = further > 0 ? Math.min(disagreement * 2 ** (further - 1), this.#options.failover) : 0;
-    if (verdict.kind === 'ask') this.#ask(parcel, key, from, pause);
-    else this.#goTo(parcel, key, pause);
+    if (verdict.kind === 'ask') this.#ask(request, key, from, pause);
+    else this.#goTo(request, key, pause);
   }
 
   // The first redirects are followed at once. A call that is sent to and fro has met nodes that do not agree yet: it
   // goes on, but gives them time.
-  #goTo(parcel: Parcel, key: string, pause: number): void {
+  #goTo(request: RoutableRequest, key: string, pause: number): void {
     const base = Math.max(this.#options.moved, pause);
-    if (base > 0 || this.#parking.holds(parcel.slot)) this.#park(parcel, base, { firm: pause > 0, to: key });
-    else this.#sendTo(parcel, key, false);
+    if (base > 0 || this.#retries.holds(request.slot)) this.#park(request, base, { firm: pause > 0, to: key });
+    else this.#sendTo(request, key, false);
   }
 
   // An ASK is true for the moment: later the slot may be back where it was, or on its way again, and a write that comes
   // with ASKING then makes a second copy of its key. Whoever has to wait starts again at the owner. So does one that is
   // sent on by somebody who does not own the slot, when that goes on.
-  #ask(parcel: Parcel, key: string, from: string, pause: number): void {
-    const prompt = pause === 0 || this.map.masterOf(parcel.slot) === from;
-    if (prompt && !this.#parking.holds(parcel.slot)) this.#sendTo(parcel, key, true);
-    else this.#park(parcel, pause, { firm: pause > 0 });
+  #ask(request: RoutableRequest, key: string, from: string, pause: number): void {
+    const prompt = pause === 0 || this.map.masterOf(request.slot) === from;
+    if (prompt && !this.#retries.holds(request.slot)) this.#sendTo(request, key, true);
+    else this.#park(request, pause, { firm: pause > 0 });
   }
 
-  #sendTo(parcel: Parcel, key: string, asking: boolean): void {
-    const lane = this.#selector.selectAt(key, parcel);
-    if (!this.#order.mayGo(parcel, lane.address)) this.#park(parcel, turnPause, asking ? {} : { to: key });
-    else if (parcel.sendOn(lane, asking)) this.#order.went(parcel, lane.address);
+  #sendTo(request: RoutableRequest, key: string, asking: boolean): void {
+    const sender = this.#selector.selectAt(key, request);
+    if (!this.#order.mayGo(request, sender.address)) this.#park(request, turnPause, asking ? {} : { to: key });
+    else if (request.sendOn(sender, asking)) this.#order.went(request, sender.address);
     else {
       if (!asking) this.#events.onHint('outage');
-      this.#waitForNode(parcel, lane);
+      this.#waitForNode(request, sender);
     }
   }
 
@@ -397,45 +403,45 @@ export class Router implements Dispatcher {
   }
 
   // Its node takes nothing just now.
-  #waitForNode(parcel: Parcel, { lastError }: Keeper): void {
+  #waitForNode(request: RoutableRequest, { lastError }: ReconnectingConnection): void {
     const { failover } = this.#options;
-    if (failover > 0) this.#park(parcel, failover);
-    else parcel.fail(lossOf(parcel, lastError ?? new AbortError('Connection is closed.')));
+    if (failover > 0) this.#park(request, failover);
+    else request.fail(lossOf(request, lastError ?? new AbortError('Connection is closed.')));
   }
 
-  #park(parcel: Parcel, base: number, { firm = false, to }: ParkOptions = {}): void {
+  #park(request: RoutableRequest, base: number, { firm = false, to }: ParkOptions = {}): void {
     if (this.#closed !== undefined) {
-      parcel.fail(lossOf(parcel, this.#closed));
+      request.fail(lossOf(request, this.#closed));
       return;
     }
-    this.#order.enter(parcel);
+    this.#order.enter(request);
     const now = this.#world.now();
-    const left = this.#patience.left(parcel, now);
+    const left = this.#deadline.left(request, now);
     if (left <= 0) {
-      parcel.fail(this.#outOfTime(parcel));
+      request.fail(this.#outOfTime(request));
       return;
     }
-    const waiting: Waiting = { parcel, to, bytes: parcel.bytes };
-    const full = this.#parking.refusal(waiting);
-    if (full !== undefined) parcel.fail(full);
-    else this.#parking.park(waiting, Math.min(this.#patience.pause(parcel, base, now), left), firm);
+    const waiting: Waiting = { request, to, bytes: request.bytes };
+    const full = this.#retries.refusal(waiting);
+    if (full !== undefined) request.fail(full);
+    else this.#retries.park(waiting, Math.min(this.#deadline.pause(request, base, now), left), firm);
   }
 
-  #outOfTime(parcel: Parcel): Error {
+  #outOfTime(request: RoutableRequest): Error {
     const what =
-      parcel.redirects > promptRedirects
-        ? `Cluster redirections did not end within ${this.#options.retryDeadline}ms (${parcel.redirects} followed)`
+      request.redirects > promptRedirects
+        ? `Cluster redirections did not end within ${this.#options.retryDeadline}ms (${request.redirects} followed)`
         : `The cluster could not serve the command within ${this.#options.retryDeadline}ms`;
-    const { lastError } = parcel;
+    const { lastError } = request;
     // No deadline of anybody's is to blame where nobody lets this client in.
     const code = identityRefusal(lastError) ?? 'ERR_RETRY_DEADLINE';
-    const error = new RedisError(`${what}. Last error: ${String(lastError)}`, this.#detailOf(parcel, code));
+    const error = new RedisError(`${what}. Last error: ${String(lastError)}`, this.#detailOf(request, code));
     const hint = hintOf(lastError);
     return hint === undefined ? error : withHint(error, hint);
   }
 
-  #detailOf(parcel: Parcel, code: string): ErrorDetail {
-    const { slot, attempts, writes, lastError: cause } = parcel;
+  #detailOf(request: RoutableRequest, code: string): ErrorDetail {
+    const { slot, attempts, writes, lastError: cause } = request;
     return { code, slot, attempts, writes, cause, node: (cause as { node?: string } | undefined)?.node };
   }
 }

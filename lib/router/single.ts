@@ -3,13 +3,13 @@
 
 import type { Backlog } from '../base/backlog.ts';
 import { abortedByClose } from '../base/errors.ts';
-import { type Moment, Ticker } from '../base/ticker.ts';
+import { type CachedTime, Ticker } from '../base/ticker.ts';
 import type { World } from '../base/world.ts';
-import type { Call, Dispatcher, Lane, Parcel, ReplySource } from '../connection/call.ts';
+import type { Call, CommandSender, Dispatcher, ReplySource, RoutableRequest } from '../connection/call.ts';
 import { type NodeAddress, parseKey } from '../topology/seeds.ts';
 import { ProtocolError } from '../wire/decoder.ts';
 import { ReplyError } from '../wire/reply.ts';
-import { Parking } from './parking.ts';
+import { RetryQueue } from './retry-queue.ts';
 import { judgeLoss, judgeReply, lossOf } from './verdict.ts';
 
 export interface SingleRouterOptions {
@@ -17,18 +17,18 @@ export interface SingleRouterOptions {
   /** How often one call is sent again after it was written and its connection lost. */
   readonly maxResends: number;
   /** The error of a call that was lost more often than that. */
-  readonly gaveUp: (parcel: Parcel, reason: Error) => Error;
+  readonly gaveUp: (request: RoutableRequest, reason: Error) => Error;
   /** Milliseconds from a call's start until LOADING is no longer waited for; default 10000 (maxLoadingRetryTime). */
   readonly loadingDeadline: number;
   /** The user's reconnectOnError wants a refused parcel sent again. */
-  readonly again?: (parcel: Parcel) => void;
+  readonly again?: (request: RoutableRequest) => void;
   /**
    * A replica names its primary (CLIENT CAPA redirect): the client goes there. False: it does not, and the refusal is the
    * answer. Default: it never does.
    */
   readonly follow?: ((primary: NodeAddress) => boolean) | undefined;
   /** Takes parcels while the node is not up. */
-  readonly hold: (parcel: Parcel) => void;
+  readonly hold: (request: RoutableRequest) => void;
   /** The client's: parked calls count there. */
   readonly backlog?: Backlog | undefined;
 }
@@ -44,28 +44,28 @@ const delays = { tryAgain: 0, clusterDown: 0, failover: 100 };
 export class SingleRouter implements Dispatcher {
   readonly keepsBatchesWhole = true;
   /** Where calls go; replaced when the client connects anew after its end. */
-  lane: Lane;
+  sender: CommandSender;
   readonly #world: World;
   readonly #ticker: Ticker;
   readonly #options: SingleRouterOptions;
-  readonly #parking: Parking<Parcel>;
+  readonly #retries: RetryQueue<RoutableRequest>;
   readonly #sendAgain = (call: Call): void => this.send(call);
 
-  constructor(lane: Lane, world: World, options: SingleRouterOptions) {
-    this.lane = lane;
+  constructor(sender: CommandSender, world: World, options: SingleRouterOptions) {
+    this.sender = sender;
     this.#world = world;
     this.#ticker = new Ticker(world);
     this.#options = options;
     // One node, one order.
-    this.#parking = new Parking<Parcel>(world, options.hold, () => 0, options.backlog);
+    this.#retries = new RetryQueue<RoutableRequest>(world, options.hold, () => 0, options.backlog);
   }
 
-  get moment(): Moment {
+  get moment(): CachedTime {
     return this.#ticker.moment;
   }
 
-  send(parcel: Parcel): void {
-    if (!parcel.settled && !parcel.sendOn(this.lane, false)) this.#options.hold(parcel);
+  send(request: RoutableRequest): void {
+    if (!request.settled && !request.sendOn(this.sender, false)) this.#options.hold(request);
   }
 
   onReply(call: Call, reply: unknown, from: ReplySource): void {
@@ -83,66 +83,66 @@ export class SingleRouter implements Dispatcher {
     } else this.lost(call, call.written, reason);
   }
 
-  refused(parcel: Parcel, error: ReplyError, _from: ReplySource): boolean {
-    if (error.code === 'REDIRECT') return this.#redirected(parcel, error);
-    if (error.code === 'UNBLOCKED' && this.#options.follow !== undefined) return this.#sentAway(parcel, error);
+  refused(request: RoutableRequest, error: ReplyError, _from: ReplySource): boolean {
+    if (error.code === 'REDIRECT') return this.#redirected(request, error);
+    if (error.code === 'UNBLOCKED' && this.#options.follow !== undefined) return this.#sentAway(request, error);
     if (error.code !== 'LOADING') return false;
-    if (this.#world.now() - parcel.moment.at >= this.#options.loadingDeadline) return false;
-    parcel.lastError = error;
+    if (this.#world.now() - request.moment.at >= this.#options.loadingDeadline) return false;
+    request.lastError = error;
     const verdict = judgeReply(error, delays);
-    this.#park(parcel, verdict.kind === 'later' ? verdict.ms : delays.failover);
+    this.#park(request, verdict.kind === 'later' ? verdict.ms : delays.failover);
     return true;
   }
 
-  #redirected(parcel: Parcel, error: ReplyError): boolean {
+  #redirected(request: RoutableRequest, error: ReplyError): boolean {
     const { follow } = this.#options;
     const primary = parsePrimary(error.message);
-    if (follow === undefined || primary === undefined || parcel.redirects >= mostRedirects || !follow(primary)) {
+    if (follow === undefined || primary === undefined || request.redirects >= mostRedirects || !follow(primary)) {
       return false;
     }
-    parcel.lastError = error;
-    const further = parcel.redirects++;
-    if (further > 0) this.#park(parcel, Math.min(disagreement * 2 ** (further - 1), longestPause), true);
-    else if (this.#parking.size > 0) this.#park(parcel, 0);
-    else this.#options.hold(parcel);
+    request.lastError = error;
+    const further = request.redirects++;
+    if (further > 0) this.#park(request, Math.min(disagreement * 2 ** (further - 1), longestPause), true);
+    else if (this.#retries.size > 0) this.#park(request, 0);
+    else this.#options.hold(request);
     return true;
   }
 
   // A primary that becomes a replica ends the calls that block there, and says whose they are only when asked again.
-  #sentAway(parcel: Parcel, error: ReplyError): boolean {
-    if (!error.message.includes('instance state changed') || parcel.redirects >= mostRedirects) return false;
-    parcel.lastError = error;
-    parcel.redirects++;
-    this.#park(parcel, disagreement, true);
+  #sentAway(request: RoutableRequest, error: ReplyError): boolean {
+    if (!error.message.includes('instance state changed') || request.redirects >= mostRedirects) return false;
+    request.lastError = error;
+    request.redirects++;
+    this.#park(request, disagreement, true);
     return true;
   }
 
-  #park(parcel: Parcel, ms: number, firm = false): void {
-    const full = this.#parking.refusal(parcel);
-    if (full !== undefined) parcel.fail(full);
-    else this.#parking.park(parcel, ms, firm);
+  #park(request: RoutableRequest, ms: number, firm = false): void {
+    const full = this.#retries.refusal(request);
+    if (full !== undefined) request.fail(full);
+    else this.#retries.park(request, ms, firm);
   }
 
-  lost(parcel: Parcel, written: boolean, reason: Error): void {
+  lost(request: RoutableRequest, written: boolean, reason: Error): void {
     const { resendWritten, maxResends, hold, gaveUp } = this.#options;
-    const verdict = judgeLoss(parcel, written, reason, { resendWritten, maxResends, pause: delays.failover });
-    parcel.lastError = reason;
-    if (verdict.kind !== 'fail' && reason instanceof ReplyError) this.#options.again?.(parcel);
+    const verdict = judgeLoss(request, written, reason, { resendWritten, maxResends, pause: delays.failover });
+    request.lastError = reason;
+    if (verdict.kind !== 'fail' && reason instanceof ReplyError) this.#options.again?.(request);
     if (verdict.kind === 'fail') {
-      const spent = parcel.losses > maxResends && !(reason instanceof ReplyError);
-      parcel.fail(spent ? gaveUp(parcel, reason) : verdict.error);
-    } else if (verdict.kind === 'later' && verdict.firm) this.#park(parcel, verdict.ms, true);
+      const spent = request.losses > maxResends && !(reason instanceof ReplyError);
+      request.fail(spent ? gaveUp(request, reason) : verdict.error);
+    } else if (verdict.kind === 'later' && verdict.firm) this.#park(request, verdict.ms, true);
     // Not past those that were before it.
-    else if (this.#parking.size > 0) this.#park(parcel, 0);
-    else hold(parcel);
+    else if (this.#retries.size > 0) this.#park(request, 0);
+    else hold(request);
   }
 
   close(reason: Error): void {
-    for (const parcel of this.#parking.clear()) parcel.fail(lossOf(parcel, reason));
+    for (const request of this.#retries.clear()) request.fail(lossOf(request, reason));
   }
 
-  forEachParked(visit: (parcel: Parcel) => void): void {
-    this.#parking.forEach(visit);
+  forEachParked(visit: (request: RoutableRequest) => void): void {
+    this.#retries.forEach(visit);
   }
 }
 

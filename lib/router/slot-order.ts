@@ -5,12 +5,12 @@
 // a migration to end, and those behind it do not wait for it.
 // Invariant: a call may go to a node only if the one before it has settled or went to the same node.
 
-import type { Moment } from '../base/ticker.ts';
+import type { CachedTime } from '../base/ticker.ts';
 import type { Timer, World } from '../base/world.ts';
-import { type Parcel, wantsOwnConnection } from '../connection/call.ts';
+import { type RoutableRequest, wantsOwnConnection } from '../connection/call.ts';
 
 interface Place {
-  readonly parcel: Parcel;
+  readonly request: RoutableRequest;
   /** The one before it, of the same slot and turn. */
   before: Place | undefined;
   /** Address of the node it is in flight to; undefined while it waits. */
@@ -23,9 +23,9 @@ interface Place {
 const sweepEvery = 1000;
 
 export class SlotOrder {
-  readonly #places = new Map<Parcel, Place>();
+  readonly #places = new Map<RoutableRequest, Place>();
   /** The last place of each slot, by turn. */
-  #turns = new WeakMap<Moment, Map<number, Place>>();
+  #turns = new WeakMap<CachedTime, Map<number, Place>>();
   readonly #world: World;
   #sweeping: Timer | undefined;
 
@@ -39,38 +39,38 @@ export class SlotOrder {
   }
 
   /** The parcel was refused or lost: it takes its place behind those that were before it, or keeps the one it has. */
-  enter(parcel: Parcel): void {
-    const known = this.#places.get(parcel);
+  enter(request: RoutableRequest): void {
+    const known = this.#places.get(request);
     if (known !== undefined) {
       known.at = undefined;
       return;
     }
-    if (!hasPlace(parcel)) return;
+    if (!hasPlace(request)) return;
     this.#sweeping ??= this.#world.after(sweepEvery, () => this.#sweep());
-    const turn = this.#turnOf(parcel.moment);
-    const place: Place = { parcel, before: turn.get(parcel.slot), at: undefined, passed: false };
-    turn.set(parcel.slot, place);
-    this.#places.set(parcel, place);
+    const turn = this.#turnOf(request.moment);
+    const place: Place = { request, before: turn.get(request.slot), at: undefined, passed: false };
+    turn.set(request.slot, place);
+    this.#places.set(request, place);
   }
 
   /** It waits for something that does not concern those behind it. */
-  stepAside(parcel: Parcel): void {
-    const place = this.#places.get(parcel);
+  stepAside(request: RoutableRequest): void {
+    const place = this.#places.get(request);
     if (place !== undefined) place.passed = true;
   }
 
   /** Whether it may be sent to this node now. */
-  mayGo(parcel: Parcel, address: string): boolean {
-    if (!hasPlace(parcel)) return true;
-    const place = this.#places.get(parcel);
+  mayGo(request: RoutableRequest, address: string): boolean {
+    if (!hasPlace(request)) return true;
+    const place = this.#places.get(request);
     // One that has had no trouble yet comes behind all those of its turn that have.
-    const before = place === undefined ? waitedFor(this.#turns.get(parcel.moment)?.get(parcel.slot)) : ahead(place);
+    const before = place === undefined ? waitedFor(this.#turns.get(request.moment)?.get(request.slot)) : ahead(place);
     return before === undefined || before.at === address;
   }
 
   /** It was sent there. */
-  went(parcel: Parcel, address: string): void {
-    const place = this.#places.get(parcel);
+  went(request: RoutableRequest, address: string): void {
+    const place = this.#places.get(request);
     if (place !== undefined) place.at = address;
   }
 
@@ -81,7 +81,7 @@ export class SlotOrder {
     this.#turns = new WeakMap();
   }
 
-  #turnOf(moment: Moment): Map<number, Place> {
+  #turnOf(moment: CachedTime): Map<number, Place> {
     let turn = this.#turns.get(moment);
     if (turn === undefined) {
       turn = new Map();
@@ -93,7 +93,7 @@ export class SlotOrder {
   #sweep(): void {
     this.#sweeping = undefined;
     for (const place of this.#places.values()) {
-      if (place.parcel.settled) this.#places.delete(place.parcel);
+      if (place.request.settled) this.#places.delete(place.request);
       else ahead(place);
     }
     if (this.#places.size > 0) this.#sweeping = this.#world.after(sweepEvery, () => this.#sweep());
@@ -101,8 +101,8 @@ export class SlotOrder {
 }
 
 /** What has no slot, or a connection of its own, is in nobody's way. */
-function hasPlace(parcel: Parcel): boolean {
-  return parcel.slot >= 0 && !wantsOwnConnection(parcel);
+function hasPlace(request: RoutableRequest): boolean {
+  return request.slot >= 0 && !wantsOwnConnection(request);
 }
 
 /** The nearest one before `place` that has to be waited for; those between are forgotten. */
@@ -114,6 +114,6 @@ function ahead(place: Place): Place | undefined {
 /** `place`, or the nearest one before it that has to be waited for. */
 function waitedFor(place: Place | undefined): Place | undefined {
   let found = place;
-  while (found !== undefined && (found.passed || found.parcel.settled)) found = found.before;
+  while (found !== undefined && (found.passed || found.request.settled)) found = found.before;
   return found;
 }

@@ -4,7 +4,7 @@
 // was not this client that closed the socket.
 
 import { AbortError, BrokenStreamError, ClusterAllFailedError, RedisError, SilentNodeError } from '../base/errors.ts';
-import { CallFlag, type Parcel, type Verdict } from '../connection/call.ts';
+import { CallFlag, type RoutableRequest, type Verdict } from '../connection/call.ts';
 import { ProtocolError } from '../wire/decoder.ts';
 import { passingCauseOf } from '../wire/passing.ts';
 import { parseRedirect, ReplyError } from '../wire/reply.ts';
@@ -51,35 +51,35 @@ export function judgeReply(error: ReplyError, delays: RetryDelays): Verdict {
  * The parcel's connection is gone, or its answer could not be read. `written`: its bytes may have reached the server.
  * Counts the loss on the parcel.
  */
-export function judgeLoss(parcel: Parcel, written: boolean, reason: Error, rules: LossRules): Verdict {
+export function judgeLoss(request: RoutableRequest, written: boolean, reason: Error, rules: LossRules): Verdict {
   // Its own answer, unreadable: asking again would only bring the same.
-  if (reason instanceof ProtocolError) return { kind: 'fail', error: lossOf(parcel, reason) };
+  if (reason instanceof ProtocolError) return { kind: 'fail', error: lossOf(request, reason) };
   // Refused, and the user's reconnectOnError wants it sent again: as often as any other, for as long as it is refused.
   const refused = reason instanceof ReplyError;
-  if (rules.pause <= 0 && !refused) return { kind: 'fail', error: lossOf(parcel, reason) };
+  if (rules.pause <= 0 && !refused) return { kind: 'fail', error: lossOf(request, reason) };
   if (!written && !refused) return { kind: 'later', ms: rules.pause, refresh: true };
-  parcel.losses++;
-  if (parcel.losses > rules.maxResends) return { kind: 'fail', error: refused ? reason : lossOf(parcel, reason) };
-  const harmless = refused || (parcel.flags & CallFlag.readOnly) !== 0;
+  request.losses++;
+  if (request.losses > rules.maxResends) return { kind: 'fail', error: refused ? reason : lossOf(request, reason) };
+  const harmless = refused || (request.flags & CallFlag.readOnly) !== 0;
   const ours = reason instanceof BrokenStreamError || reason instanceof SilentNodeError;
-  if (!harmless && (ours || !rules.resendWritten)) return { kind: 'fail', error: lossOf(parcel, reason) };
+  if (!harmless && (ours || !rules.resendWritten)) return { kind: 'fail', error: lossOf(request, reason) };
   // The first time as soon as there is a connection; one that is lost again and again is left alone for longer.
-  const firm = parcel.losses > 1;
-  const ms = firm ? Math.min(rules.pause * 1.3 ** (parcel.losses - 2), longestPause) : rules.pause;
+  const firm = request.losses > 1;
+  const ms = firm ? Math.min(rules.pause * 1.3 ** (request.losses - 2), longestPause) : rules.pause;
   return { kind: 'later', ms, refresh: true, firm };
 }
 
 /** What a call is told that was lost for good with its socket: an error of its own, since each names its call. */
-export function lossOf(parcel: Parcel, reason: Error): Error {
+export function lossOf(request: RoutableRequest, reason: Error): Error {
   if (reason instanceof ClusterAllFailedError) return new ClusterAllFailedError(reason.message, reason.errors);
-  if (reason instanceof ProtocolError) return unreadable(parcel, reason);
+  if (reason instanceof ProtocolError) return unreadable(request, reason);
   const { code, node } = reason as { code?: string; node?: string };
-  const { slot, attempts, writes } = parcel;
+  const { slot, attempts, writes } = request;
   const detail = { node, slot, attempts, writes, cause: reason, ...(code ? { code } : {}) };
   return reason instanceof AbortError ? new AbortError(reason.message, detail) : new RedisError(reason.message, detail);
 }
 
-function unreadable({ slot, attempts, writes }: Parcel, reason: ProtocolError): ProtocolError {
+function unreadable({ slot, attempts, writes }: RoutableRequest, reason: ProtocolError): ProtocolError {
   const error = new ProtocolError(reason.message, { cause: reason });
   if (reason.node !== undefined) error.node = reason.node;
   return Object.assign(error, { attempts, writes }, slot < 0 ? {} : { slot });

@@ -27,7 +27,7 @@ export interface ScanHost {
   readonly natMap: NatMap | undefined;
   readonly guard: AddressGuard | undefined;
   /** Milliseconds without any progress after which the scan fails. */
-  readonly patience: number;
+  readonly deadline: number;
   /** The client was closed: nothing more will come. */
   closed(): boolean;
   map(): SlotMap;
@@ -245,7 +245,7 @@ class ClusterScan {
   }
 
   #checkPatience(error: Error): void {
-    if (this.#host.world.now() - this.#progressAt >= this.#host.patience) throw this.#stalled(error);
+    if (this.#host.world.now() - this.#progressAt >= this.#host.deadline) throw this.#stalled(error);
   }
 
   #stalled(cause?: Error): Error {

@@ -151,7 +151,7 @@ function viewOf(what: string, from: string, shards: ViewShard[], leftOut: LeftOu
   throw new Error([`${what} names no slot with a reachable owner`, String(leftOut)].filter(Boolean).join('; '));
 }
 
-/** A witness's view: CLUSTER NODES alone. */
+/** A secondary's view: CLUSTER NODES alone. */
 export function viewOfNodes(
   reply: unknown,
   from: string,

@@ -30,14 +30,14 @@ export interface View {
 }
 
 /**
- * The lead's view with every claim of a witness that has a higher epoch. Addresses follow the lead where it knows
+ * The primary's view with every claim of a secondary that has a higher epoch. Addresses follow the primary where it knows
  * the node: its CLUSTER SLOTS names nodes as clients shall reach them.
  */
-export function combine(lead: View, witnesses: readonly View[]): SlotMap {
+export function combine(primary: View, secondaries: readonly View[]): SlotMap {
   const shards: ViewShard[] = [];
   const owner = new Int32Array(slotCount).fill(-1);
-  const known = new Map(lead.shards.map((shard) => [shard.id, shard]));
-  for (const view of [lead, ...witnesses]) {
+  const known = new Map(primary.shards.map((shard) => [shard.id, shard]));
+  for (const view of [primary, ...secondaries]) {
     // The ranges of a node that is right do not overlap. However much one says, reading it has an end.
     let patience = slotCount * 4;
     for (const shard of view.shards) {
@@ -53,8 +53,8 @@ export function combine(lead: View, witnesses: readonly View[]): SlotMap {
       }
     }
   }
-  const failed = new Set([lead, ...witnesses].flatMap((view) => view.failed ?? []));
-  return SlotMap.of(rangesOf(owner, shards), { failed, signs: lead.signs ?? '', unread: marks(lead.unread) });
+  const failed = new Set([primary, ...secondaries].flatMap((view) => view.failed ?? []));
+  return SlotMap.of(rangesOf(owner, shards), { failed, signs: primary.signs ?? '', unread: marks(primary.unread) });
 }
 
 /**

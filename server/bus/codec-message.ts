@@ -5,7 +5,7 @@ import type { Body, GossipEntry, Header, Message } from '../cluster/message.ts';
 import { marks, nodeFlags } from './codec-layout.ts';
 import type { GossipRecord, Packet, PacketBody, PingExtension } from './codec-packet.ts';
 
-type Greeting = Extract<Body, { readonly gossip: unknown }>;
+type PingPong = Extract<Body, { readonly gossip: unknown }>;
 
 /** What a packet says of its sender beside the message. */
 export interface SenderFacts {
@@ -43,11 +43,11 @@ export function packetFor({ header, body }: Message, facts: SenderFacts, extende
       marks:
         ('gossip' in body ? able.marks : 0) | (header.paused ? marks.paused : 0) | (header.force ? marks.force : 0),
     },
-    body: 'gossip' in body ? greeting(body, header, extended) : body,
+    body: 'gossip' in body ? pingPong(body, header, extended) : body,
   };
 }
 
-function greeting(body: Greeting, { hostname, shard }: Header, extended: boolean): PacketBody {
+function pingPong(body: PingPong, { hostname, shard }: Header, extended: boolean): PacketBody {
   const extensions: PingExtension[] = [];
   if (hostname !== '') extensions.push({ kind: 'hostname', text: hostname });
   if (extended && shard !== '') extensions.push({ kind: 'shard', id: shard });

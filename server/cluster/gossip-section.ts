@@ -27,7 +27,7 @@ function listOf(nodes: ClusterState['nodes']): readonly ClusterNode[] {
 }
 
 /** Entries for a greeting, to whomever. */
-export function rumours(
+export function gossipSection(
   state: ClusterState,
   times: (id: string) => PingTimes | undefined,
   random: () => number,

@@ -3,9 +3,9 @@
 // but the address in its MEET.
 
 import { resolveCollision } from './epochs.ts';
-import { isOldNews } from './gossip-unchanged.ts';
 import { withoutNode } from './members.ts';
 import type { Body, GossipEntry, Header, Message } from './message.ts';
+import { isRedundantPing } from './redundant-ping.ts';
 import { applyClaim, type ClaimFacts, contradiction, followGrandMaster } from './slot-claims.ts';
 import { bitmapOf } from './slots.ts';
 import {
@@ -57,7 +57,7 @@ class Chain {
 
 /** Everything a message teaches about its sender and the nodes it talks of. Answering is the caller's. */
 export function learn(state: ClusterState, message: Message, facts: GossipFacts): Step {
-  return isOldNews(state, message, facts) ? unchanged(state) : learnNews(state, message, facts);
+  return isRedundantPing(state, message, facts) ? unchanged(state) : learnNews(state, message, facts);
 }
 
 /** The same by every rule there is. */
@@ -115,9 +115,9 @@ function shakeHands(state: ClusterState, header: Header, kind: Body['kind'], fac
     };
   }
   if (kind !== 'meet' || state.nodes.has(header.sender) || host === '') return unchanged(state);
-  let strangers = 0;
-  for (const node of state.nodes.values()) if (node.handshake) strangers++;
-  if (strangers >= strangerLimit) return unchanged(state);
+  let pendingHandshakes = 0;
+  for (const node of state.nodes.values()) if (node.handshake) pendingHandshakes++;
+  if (pendingHandshakes >= strangerLimit) return unchanged(state);
   return startHandshake(state, address, facts.randomId());
 }
 

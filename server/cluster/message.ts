@@ -59,13 +59,13 @@ export interface Message {
   readonly body: Body;
 }
 
-export interface Standing {
+export interface LocalStatus {
   readonly offset: number;
   readonly paused: boolean;
   readonly force: boolean;
 }
 
-export function headerOf(state: ClusterState, standing: Standing): Header {
+export function headerOf(state: ClusterState, status: LocalStatus): Header {
   const mine = me(state);
   const master = myMaster(state);
   return {
@@ -83,7 +83,7 @@ export function headerOf(state: ClusterState, standing: Standing): Header {
     noFailover: mine.noFailover,
     shard: mine.shard,
     migrateTo: mine.migrateTo,
-    ...standing,
+    ...status,
   };
 }
 

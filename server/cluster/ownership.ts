@@ -74,7 +74,7 @@ export const onlyMasters = 'Please use SETSLOT only with masters.';
 
 export function setSlotMigrating(state: ClusterState, slot: number, target: string): Outcome {
   if (state.owners.get(slot) !== state.myself) return refuse(`I'm not the owner of hash slot ${slot}`);
-  return openSlot({ ...state, taken: state.taken.with([slot], undefined) }, 'migrating', slot, target);
+  return openSlot({ ...state, importedSlots: state.importedSlots.with([slot], undefined) }, 'migrating', slot, target);
 }
 
 export function setSlotImporting(state: ClusterState, slot: number, source: string): Outcome {
@@ -114,8 +114,8 @@ export function setSlotNode(state: ClusterState, slot: number, id: string, facts
   if (facts.keysHere === 0) next = { ...next, migrating: withoutKeys(next.migrating, [slot]) };
   const source = next.importing.get(slot);
   if (id === state.myself && source !== undefined) {
-    const taken = next.taken.with([slot], { source, releasedAt: undefined });
-    const { step } = bumpEpoch({ ...next, taken, importing: withoutKeys(next.importing, [slot]) });
+    const taken = next.importedSlots.with([slot], { source, releasedAt: undefined });
+    const { step } = bumpEpoch({ ...next, importedSlots: taken, importing: withoutKeys(next.importing, [slot]) });
     return { state: step.state, effects: [{ kind: 'save' }, { kind: 'announce' }] };
   }
   const emptied = wasMine && id !== state.myself && slotsOwned(next, state.myself) === 0;

@@ -43,7 +43,7 @@ export function applyClaim(
     // An import is closed by SETSLOT alone: until then the claim of the source must not undo it.
     if (state.importing.has(slot)) continue;
     if (!isFree(state, slot) && state.nodes.get(owner!)!.configEpoch >= epoch) continue;
-    const taken = owner === state.myself ? state.taken.get(slot) : undefined;
+    const taken = owner === state.myself ? state.importedSlots.get(slot) : undefined;
     if (taken?.source === claimant && epoch <= (taken.releasedAt ?? epoch)) {
       contested ||= taken.releasedAt === undefined;
       continue;
@@ -95,13 +95,13 @@ function withClaims(state: ClusterState, claimant: string, bitmap: Uint8Array): 
 
 /** Notes which of the slots that were taken from `source` it has let go. */
 function withReleases(state: ClusterState, source: string, epoch: number, bitmap: Uint8Array): ClusterState {
-  if (state.taken.size === 0) return state;
+  if (state.importedSlots.size === 0) return state;
   const released: number[] = [];
-  for (const [slot, was] of state.taken.entries()) {
+  for (const [slot, was] of state.importedSlots.entries()) {
     if (was.source === source && was.releasedAt === undefined && !hasBit(bitmap, slot)) released.push(slot);
   }
   if (released.length === 0) return state;
-  return { ...state, taken: state.taken.with(released, { source, releasedAt: epoch }) };
+  return { ...state, importedSlots: state.importedSlots.with(released, { source, releasedAt: epoch }) };
 }
 
 function hasBit(bitmap: Uint8Array, slot: number): boolean {

@@ -50,7 +50,7 @@ export interface ClusterState {
   readonly migrating: ReadonlyMap<number, string>;
   readonly importing: ReadonlyMap<number, string>;
   /** Slots of mine whose import I closed. */
-  readonly taken: SlotTable<Taken>;
+  readonly importedSlots: SlotTable<Taken>;
   /** Forgotten ids -> ms until which gossip may not bring them back. */
   readonly forgotten: ReadonlyMap<string, number>;
 }
@@ -150,7 +150,7 @@ export function newState(id: string, address: NodeAddress): ClusterState {
     lastVoteEpoch: 0,
     migrating: new Map(),
     importing: new Map(),
-    taken: SlotTable.empty,
+    importedSlots: SlotTable.empty,
     forgotten: new Map(),
   };
 }
@@ -191,9 +191,12 @@ export function withOwner(state: ClusterState, slots: Iterable<number>, owner: s
       unclaimed.delete(slot);
     }
   }
-  const taken = owner === state.myself || state.taken.size === 0 ? state.taken : state.taken.with(list, undefined);
-  if (owners === state.owners && unclaimed === undefined && taken === state.taken) return state;
-  return { ...state, owners, unclaimed: unclaimed ?? state.unclaimed, taken };
+  const taken =
+    owner === state.myself || state.importedSlots.size === 0
+      ? state.importedSlots
+      : state.importedSlots.with(list, undefined);
+  if (owners === state.owners && unclaimed === undefined && taken === state.importedSlots) return state;
+  return { ...state, owners, unclaimed: unclaimed ?? state.unclaimed, importedSlots: taken };
 }
 
 export function withoutKeys<V>(map: ReadonlyMap<number, V>, slots: Iterable<number>): ReadonlyMap<number, V> {
@@ -226,7 +229,7 @@ export function replicasOf(state: ClusterState, master: string): ClusterNode[] {
 /** Makes this node a replica of `master`; the caller has checked that it may. */
 export function followStep(state: ClusterState, master: string): Step {
   let next = withNode(state, state.myself, { role: 'replica', master });
-  next = { ...next, migrating: new Map(), importing: new Map(), taken: SlotTable.empty };
+  next = { ...next, migrating: new Map(), importing: new Map(), importedSlots: SlotTable.empty };
   return { state: next, effects: [{ kind: 'follow', master }, { kind: 'save' }, { kind: 'announce' }] };
 }
 

@@ -80,12 +80,12 @@ function kill(engine: Engine, self: Client, argv: readonly string[]): Reply {
     (client) =>
       (filter.id === undefined || client.id === filter.id) &&
       (filter.type === undefined || typeOfClient(client) === filter.type) &&
-      (filter.address === undefined || client.outlet.address === filter.address) &&
-      (filter.localAddress === undefined || client.outlet.localAddress === filter.localAddress) &&
+      (filter.address === undefined || client.sink.address === filter.address) &&
+      (filter.localAddress === undefined || client.sink.localAddress === filter.localAddress) &&
       (filter.user === undefined || client.user === filter.user) &&
       !(filter.skipMe && client === self),
   );
-  for (const client of chosen) client.outlet.close(client === self);
+  for (const client of chosen) client.sink.close(client === self);
   if (!old) return chosen.length;
   return chosen.length > 0 ? OK : new ReplyError('ERR No such client');
 }

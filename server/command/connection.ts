@@ -45,7 +45,7 @@ function hello(engine: Engine, client: Client, argv: readonly string[]): Reply {
     );
   }
   client.protocol = protocol;
-  client.outlet.useProtocol(protocol);
+  client.sink.useProtocol(protocol);
   return greeting(engine, client);
 }
 
@@ -82,7 +82,7 @@ function reset(engine: Engine, client: Client): Reply {
   client.monitor = false;
   client.store = engine.databases.stores[0]!;
   client.protocol = 2;
-  client.outlet.useProtocol(2);
+  client.sink.useProtocol(2);
   client.name = '';
   client.asking = false;
   client.readonly = false;
@@ -101,7 +101,7 @@ export function connectionCommands(engine: Engine): CommandGroup<Client> {
     select: (client, argv) => select(engine, client, argv),
     reset: (client) => reset(engine, client),
     quit: (client) => {
-      client.outlet.close(true);
+      client.sink.close(true);
       return OK;
     },
   };

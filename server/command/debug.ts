@@ -4,7 +4,7 @@ import { Attributed, BigNumber, Double, OK, Push, type Reply, ReplyError, Verbat
 import type { Client } from '../engine/client.ts';
 import { type DebugWord, helpReply } from '../engine/debug-words.ts';
 import type { Engine } from '../engine/engine.ts';
-import { type CommandGroup, Later, type Outcome } from '../engine/registry.ts';
+import { AsyncReply, type CommandGroup, type Outcome } from '../engine/registry.ts';
 import { fail, readLong } from '../keyspace/arguments.ts';
 import { fuzzGlob } from '../keyspace/glob-fuzz.ts';
 import { parseDouble, parseLong } from '../keyspace/number.ts';
@@ -28,7 +28,7 @@ function sleep(engine: Engine, client: Client, text: string): Outcome {
     return OK;
   }
   if (client.denyBlocking) return OK;
-  return new Later((settle) => {
+  return new AsyncReply((settle) => {
     const done = (): void => {
       engine.slowLog.note(client, ['DEBUG', 'SLEEP', text], ms, 'debug');
       engine.latency.note('command', ms);
@@ -86,7 +86,7 @@ const samples: Readonly<Record<string, (client: Client) => Reply>> = {
     ),
   push: (client) => {
     if (client.protocol === 2) return new ReplyError('ERR RESP2 is not supported by this command');
-    client.outlet.send(new Push(['server-cpu-usage', 42]));
+    client.sink.send(new Push(['server-cpu-usage', 42]));
     return 'Some real reply following the push reply';
   },
   verbatim: () => new Verbatim('This is a verbatim\nstring'),

@@ -5,7 +5,7 @@ import { refusal } from '../config/config.ts';
 import type { Client } from '../engine/client.ts';
 import type { Engine, RefusedParameter } from '../engine/engine.ts';
 import { isEnabled } from '../engine/guarded.ts';
-import { type CommandGroup, Later, type Outcome } from '../engine/registry.ts';
+import { AsyncReply, type CommandGroup, type Outcome } from '../engine/registry.ts';
 import { fail, readAtLeast, readLong, sameWord, syntaxError } from '../keyspace/arguments.ts';
 import { info } from './info.ts';
 
@@ -43,7 +43,7 @@ function setConfig(engine: Engine, client: Client, argv: readonly string[]): Out
   const first = doors[0]![0];
   if (onAddressesSet === undefined) return undo({ name: first, why: "can't set immutable config" });
   if (client.denyBlocking) return undo({ name: first, why: 'not possible inside a transaction or a script' });
-  return new Later((settle) => {
+  return new AsyncReply((settle) => {
     const done = (why: RefusedParameter | undefined): void => {
       if (why === undefined) engine.config.tell(names);
       settle(why === undefined ? OK : undo(why));
@@ -85,7 +85,7 @@ function wait(engine: Engine, client: Client, argv: readonly string[]): Outcome 
   const hook = engine.hooks.waitReplicas;
   // No replicas can ever acknowledge here: the honest answer is at hand, whatever the time-out.
   if (hook === undefined) return 0;
-  return new Later((settle) => hook(client.denyBlocking ? 0 : count, timeoutMs, settle), 0);
+  return new AsyncReply((settle) => hook(client.denyBlocking ? 0 : count, timeoutMs, settle), 0);
 }
 
 function time(engine: Engine): Reply {
@@ -135,7 +135,7 @@ function shutdown(engine: Engine, argv: readonly string[]): Outcome {
   const aborts = words.has('abort');
   const save = words.has('save') ? 'yes' : words.has('nosave') ? 'no' : 'default';
   const how = aborts ? 'abort' : ({ save, now: words.has('now'), force: words.has('force') } as const);
-  return new Later((settle) => {
+  return new AsyncReply((settle) => {
     // A node that stops says nothing any more.
     hook(how, (refusal) => (refusal === undefined && !aborts ? undefined : settle(refusal ?? OK)));
     return () => undefined;

@@ -14,7 +14,7 @@ import type { Config } from './config.ts';
 const versions: readonly SecureVersion[] = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'];
 
 /** What one node shows to its clients and to other nodes, and whom it believes. */
-export class TlsMaterial {
+export class TlsConfig {
   readonly #config: Config;
   #dialling: SecureContext | undefined;
 

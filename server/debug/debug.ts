@@ -8,11 +8,11 @@ import { OK, type Reply, ReplyError, Status } from '../../lib/wire/reply.ts';
 import type { Client } from '../engine/client.ts';
 import type { DebugWord } from '../engine/debug-words.ts';
 import type { Engine } from '../engine/engine.ts';
-import { Later, type Outcome } from '../engine/registry.ts';
+import { AsyncReply, type Outcome } from '../engine/registry.ts';
 import { encodingOf } from '../keyspace/encoding.ts';
 import type { Entry } from '../keyspace/store.ts';
 import { ListValue } from '../keyspace/types/list.ts';
-import type { Saving } from '../persistence/persistence.ts';
+import type { PersistenceManager } from '../persistence/persistence.ts';
 import { digestAll, digestEntry } from '../persistence/rdb/debug-digest.ts';
 import { dumpValue } from '../persistence/rdb/dump.ts';
 import { addSnapshotNow } from '../persistence/rdb/snapshot.ts';
@@ -57,7 +57,7 @@ function printed(client: Client, key: string, encoding: string, engine: Engine):
   return new Status(`${name} structure printed on stdout`);
 }
 
-function reload(engine: Engine, saving: Saving | undefined, argv: readonly string[]): Reply {
+function reload(engine: Engine, saving: PersistenceManager | undefined, argv: readonly string[]): Reply {
   const words = new Set(argv.slice(2).map((word) => word.toLowerCase()));
   for (const word of words) if (!['merge', 'noflush', 'nosave'].includes(word)) return badOption;
   if (saving === undefined) return noFiles;
@@ -79,9 +79,9 @@ function reload(engine: Engine, saving: Saving | undefined, argv: readonly strin
 }
 
 /** The others are answered LOADING meanwhile. */
-function loadLog(engine: Engine, saving: Saving | undefined): Outcome {
+function loadLog(engine: Engine, saving: PersistenceManager | undefined): Outcome {
   if (saving === undefined) return noFiles;
-  return new Later((settle) => {
+  return new AsyncReply((settle) => {
     engine.loading = true;
     void saving
       .reloadLog()
@@ -111,7 +111,7 @@ export interface DebugReplication {
 
 export function debugWords(
   engine: Engine,
-  saving: Saving | undefined,
+  saving: PersistenceManager | undefined,
   replication: DebugReplication,
 ): Record<string, DebugWord> {
   return {

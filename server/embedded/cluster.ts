@@ -132,15 +132,17 @@ export class BundledCluster implements AsyncDisposable {
 
   async #failOver(reference: NodeReference, mode: 'agreed' | 'force' | 'takeover'): Promise<BundledNode> {
     const named = this.node(reference);
-    const heir = named.role === 'replica' ? named : this.#replicaOf(named);
+    const newPrimary = named.role === 'replica' ? named : this.#replicaOf(named);
     // A replica that has not heard yet where a slot of its master went would claim it, and the others would refuse their
     // votes. It is asked once only: it must know. A cluster that is in trouble is not waited for.
     if (mode === 'agreed') await this.settled(agreementMs).catch(() => undefined);
-    const outcome = heir.server.member.failover(mode);
+    const outcome = newPrimary.server.member.failover(mode);
     if (outcome instanceof ReplyError) throw new Error(outcome.message);
-    heir.server.member.apply(outcome);
-    await this.#until(`the failover to ${heir.host}:${heir.port}`, failoverMs, () => this.#isKnownMaster(heir));
-    return heir;
+    newPrimary.server.member.apply(outcome);
+    await this.#until(`the failover to ${newPrimary.host}:${newPrimary.port}`, failoverMs, () =>
+      this.#isKnownMaster(newPrimary),
+    );
+    return newPrimary;
   }
 
   /** Resolves once every running node answers "cluster ok" and all agree on the slots and roles. */
@@ -168,10 +170,10 @@ export class BundledCluster implements AsyncDisposable {
     return replica;
   }
 
-  #isKnownMaster(heir: BundledNode): boolean {
+  #isKnownMaster(newPrimary: BundledNode): boolean {
     return this.#running().every(({ state }) => {
-      const node = state?.nodes.get(heir.id);
-      return node?.role === 'master' && state?.owners.counts.has(heir.id);
+      const node = state?.nodes.get(newPrimary.id);
+      return node?.role === 'master' && state?.owners.counts.has(newPrimary.id);
     });
   }
 

@@ -86,6 +86,6 @@ export class BundledNode {
     const { member } = this.#node;
     if (!Number.isInteger(slot) || slot < 0 || slot >= slotCount) throw new RangeError(`slot ${slot} does not exist`);
     if (ownerId !== null && !member.state.nodes.has(ownerId)) throw new RangeError(`no node ${ownerId} is known`);
-    member.pretendOwner(slot, ownerId ?? undefined);
+    member.overrideOwner(slot, ownerId ?? undefined);
   }
 }

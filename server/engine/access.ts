@@ -94,7 +94,7 @@ export class Access {
     }
     client.user = user;
     client.authenticated = true;
-    client.outlet.restrict(false);
+    client.sink.restrict(false);
     return true;
   }
 
@@ -102,7 +102,7 @@ export class Access {
   beDefault(client: Client): void {
     client.user = this.acl.default;
     client.authenticated = isOpen(client.user);
-    client.outlet.restrict(!client.authenticated);
+    client.sink.restrict(!client.authenticated);
   }
 
   /** Runs a change of users that `client` asks for. */
@@ -145,7 +145,7 @@ export class Access {
     // Requests of those who have not authenticated are kept small, as long as they have to.
     if (user === this.acl.default) {
       for (const client of this.#host.clients.values()) {
-        if (!client.authenticated) client.outlet.restrict(this.acl.needsAuth);
+        if (!client.authenticated) client.sink.restrict(this.acl.needsAuth);
       }
     }
   }
@@ -172,10 +172,10 @@ export class Access {
 
   #drop(client: Client): void {
     if (client === this.#actor) {
-      client.outlet.close(true);
+      client.sink.close(true);
       return;
     }
-    client.outlet.close(false);
+    client.sink.close(false);
     // The socket tells of its end only later: until then nothing may reach the client, nor list it.
     this.#host.disconnect(client);
   }

@@ -79,7 +79,7 @@ export class BlockedClients {
   answer(client: Client, reply: Reply): void {
     if (reply instanceof ReplyError && client.parking !== undefined) this.onRefused?.(client.parking.argv, reply);
     client.parking?.cancel();
-    client.outlet.settle(reply);
+    client.sink.settle(reply);
   }
 
   /** A key that someone waits for has changed. */

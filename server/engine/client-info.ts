@@ -22,7 +22,7 @@ const flags: readonly (readonly [string, (client: Client) => boolean])[] = [
   ['R', (client) => client.tracking?.brokenRedirect === true],
   ['B', (client) => client.tracking?.bcast === true],
   ['d', (client) => client.watcher.dirty],
-  ['U', (client) => client.outlet.unix === true],
+  ['U', (client) => client.sink.unix === true],
   ['r', (client) => client.readonly],
   ['e', (client) => client.noEvict],
 ];
@@ -46,18 +46,18 @@ function travelling(words: readonly string[]): number {
 export function describeClient(client: Client, running: readonly string[] = []): string {
   const now = client.world.now();
   const seconds = (since: number): number => Math.max(0, Math.floor((now - since) / 1000));
-  const { outlet, transaction } = client;
-  const input = outlet.inputBytes();
-  const parsed = outlet.parsedBytes?.() ?? 0;
+  const { sink, transaction } = client;
+  const input = sink.inputBytes();
+  const parsed = sink.parsedBytes?.() ?? 0;
   const output = outputOf(client);
   const held = running.length > 0 ? running : (client.parking?.argv ?? []);
   const query = input - parsed + (running.length > 0 ? travelling(running) : 0);
   const words = parsed + lengths(held);
   const fields: readonly (readonly [string, string | number])[] = [
     ['id', client.id],
-    ['addr', outlet.address],
-    ['laddr', outlet.localAddress],
-    ['fd', outlet.fd],
+    ['addr', sink.address],
+    ['laddr', sink.localAddress],
+    ['fd', sink.fd],
     ['name', client.name],
     ['age', seconds(client.created)],
     ['idle', seconds(client.lastActive)],
@@ -73,7 +73,7 @@ export function describeClient(client: Client, running: readonly string[] = []):
     ['multi-mem', transaction?.bytes ?? 0],
     ['rbs', fixedOutputBytes],
     ['rbp', 0],
-    ['obl', outlet.outputBytes() - output],
+    ['obl', sink.outputBytes() - output],
     ['oll', Math.ceil(output / fixedOutputBytes)],
     ['omem', output],
     ['tot-mem', memoryOf(client) + words - parsed + query - (input - parsed)],

@@ -19,7 +19,7 @@ const smallestBucket = 15;
 
 /** Bytes of replies that wait, once they are more than the fixed part of the buffer: what the output limits count. */
 export function outputOf(client: Client): number {
-  const waiting = client.outlet.outputBytes();
+  const waiting = client.sink.outputBytes();
   return waiting > fixedOutputBytes ? waiting : 0;
 }
 
@@ -32,7 +32,7 @@ export function memoryOf(client: Client): number {
     client.subscriptions +
     client.shardChannels.size +
     (tracking?.prefixes.size ?? 0);
-  return baseBytes + outputOf(client) + client.outlet.inputBytes() + client.heldBytes + entries * entryBytes;
+  return baseBytes + outputOf(client) + client.sink.inputBytes() + client.heldBytes + entries * entryBytes;
 }
 
 /** Whether its cost counts towards the limit, and may cost it its connection. */
@@ -97,7 +97,7 @@ export class ClientMemory {
       }
       this.evicted++;
       this.#host.onEvict(client);
-      client.outlet.close(false);
+      client.sink.close(false);
       this.drop(client);
     }
   }

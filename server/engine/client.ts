@@ -11,7 +11,7 @@ import { mayReadAnyKey } from './acl-check.ts';
 import type { Command, Context } from './registry.ts';
 
 /** The session's side of a client. */
-export interface Outlet {
+export interface ReplySink {
   readonly address: string;
   readonly localAddress: string;
   readonly fd: number;
@@ -75,7 +75,7 @@ export interface Parking {
 export class Client implements Context {
   readonly id: number;
   readonly world: World;
-  readonly outlet: Outlet;
+  readonly sink: ReplySink;
   readonly created: number;
   store: Store;
   protocol: 2 | 3 = 2;
@@ -123,14 +123,14 @@ export class Client implements Context {
   /** Effects that replace the argv of the command that is running. */
   override: (readonly string[])[] | undefined = undefined;
 
-  constructor(id: number, world: World, store: Store, outlet: Outlet, authenticated: boolean, inScript = false) {
+  constructor(id: number, world: World, store: Store, sink: ReplySink, authenticated: boolean, inScript = false) {
     this.inScript = inScript;
     this.id = id;
     this.world = world;
     this.store = store;
-    this.outlet = outlet;
+    this.sink = sink;
     this.authenticated = authenticated;
-    this.plain = outlet.secure !== true;
+    this.plain = sink.secure !== true;
     this.created = world.now();
     this.lastActive = this.created;
   }
@@ -152,7 +152,7 @@ export class Client implements Context {
 
   /** Sends one of several replies of the command that is running; inside EXEC it takes its place in EXEC's reply. */
   reply(reply: Reply): void {
-    if (this.gathered === undefined) this.outlet.send(reply);
+    if (this.gathered === undefined) this.sink.send(reply);
     else this.gathered.push(reply);
   }
 

@@ -239,7 +239,7 @@ function postpone(engine: Engine, client: Client, argv: readonly string[]): unde
     if (client.parking !== parking) return;
     client.parking = undefined;
     const reply = execute(engine, client, argv);
-    if (client.parking === undefined) client.outlet.settle(reply);
+    if (client.parking === undefined) client.sink.settle(reply);
   };
   const forget = engine.pauses.wait(again);
   const parking = {

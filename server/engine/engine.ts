@@ -18,7 +18,7 @@ import type { TrackingRequest } from '../tracking/mode.ts';
 import { Tracking } from '../tracking/tracking.ts';
 import { Access } from './access.ts';
 import { BlockedClients } from './blocking.ts';
-import { Client, type Outlet } from './client.ts';
+import { Client, type ReplySink } from './client.ts';
 import { describeClient } from './client-info.ts';
 import { ClientMemory } from './client-memory.ts';
 import { DebugWords } from './debug-words.ts';
@@ -30,7 +30,15 @@ import { feedMonitors } from './monitor.ts';
 import { Pauses } from './pauses.ts';
 import { PubSubHub } from './pubsub-hub.ts';
 import { Rates } from './rates.ts';
-import { Blocked, type Command, type CommandGroup, CountedError, Later, type Outcome, Registry } from './registry.ts';
+import {
+  AsyncReply,
+  Blocked,
+  type Command,
+  type CommandGroup,
+  CountedError,
+  type Outcome,
+  Registry,
+} from './registry.ts';
 import { SlowLog } from './slow-log.ts';
 
 /** One write to replicate: the words, and the database they apply to. */
@@ -75,9 +83,9 @@ export interface EngineHooks {
    * Whether replies may leave now. False: they wait, so that what they promise is kept for many clients in one go, and
    * `again` is called when they may.
    */
-  mayReply?: (again: () => void) => boolean;
+  canFlushReplies?: (again: () => void) => boolean;
   /** Replies leave, whether they should wait or not: what they promise must hold from then on. */
-  beforeReplies?: () => void;
+  beforeFlush?: () => void;
   /** PUBLISH and SPUBLISH to the other nodes. */
   onPublish?: (channel: string, message: string, shard: boolean) => void;
   /** Replicas that have acknowledged everything written so far; `done` is called once with their number. */
@@ -284,8 +292,8 @@ export class Engine {
     this.registry.add(group);
   }
 
-  connect(outlet: Outlet): Client {
-    const client = new Client(this.#nextId++, this.world, this.databases.stores[0]!, outlet, false);
+  connect(sink: ReplySink): Client {
+    const client = new Client(this.#nextId++, this.world, this.databases.stores[0]!, sink, false);
     this.access.beDefault(client);
     this.clients.set(client.id, client);
     this.stats.connections++;
@@ -337,11 +345,12 @@ export class Engine {
     }
     if (typeof outcome !== 'object') return outcome;
     if (outcome instanceof Blocked) return this.#park(client, argv, outcome);
-    if (outcome instanceof Later) return client.denyBlocking ? settleNow(outcome) : this.#wait(client, argv, outcome);
+    if (outcome instanceof AsyncReply)
+      return client.denyBlocking ? settleNow(outcome) : this.#wait(client, argv, outcome);
     if (outcome instanceof ReplyError) {
       command.failed++;
       if (!(outcome instanceof CountedError)) this.countError(outcome);
-      if (outcome instanceof OversizedReply) client.outlet.refuseOutput?.(outcome.bytes);
+      if (outcome instanceof OversizedReply) client.sink.refuseOutput?.(outcome.bytes);
     }
     return outcome;
   }
@@ -389,7 +398,7 @@ export class Engine {
   releaseBlocked(): void {
     for (const client of [...this.clients.values()]) {
       if (client.parking?.onTimeout === undefined) continue;
-      client.outlet.close(true);
+      client.sink.close(true);
       this.blocked.answer(client, roleChanged);
     }
   }
@@ -501,7 +510,7 @@ export class Engine {
     return undefined;
   }
 
-  #wait(client: Client, argv: readonly string[], later: Later): undefined {
+  #wait(client: Client, argv: readonly string[], later: AsyncReply): undefined {
     let cancel: (() => void) | undefined;
     let settled = false;
     const parking = {
@@ -523,7 +532,7 @@ export class Engine {
       client.override = undefined;
       if (override !== undefined) this.effect(client.store, ...override);
       this.finish();
-      client.outlet.settle(reply);
+      client.sink.settle(reply);
     });
     return undefined;
   }
@@ -559,7 +568,7 @@ function noteLatency(command: Command<Client>, ms: number): void {
 }
 
 /** Inside EXEC nothing may wait: what is known at once is the answer. */
-function settleNow(later: Later): Reply {
+function settleNow(later: AsyncReply): Reply {
   let answer: Reply | undefined;
   const cancel = later.start((reply) => {
     answer ??= reply;

@@ -20,7 +20,7 @@ const guarded: ReadonlyMap<string, { readonly word: string; readonly by: Switch 
 /** Whether the configuration lets this client do what the switch is about. */
 export function isEnabled(config: Config, client: Client, by: Switch): boolean {
   const value = config.get(by);
-  return value === 'yes' || (value === 'local' && client.outlet.local === true);
+  return value === 'yes' || (value === 'local' && client.sink.local === true);
 }
 
 /** Why a command is not offered to this client, or undefined. */
@@ -54,7 +54,7 @@ export class BrowserGuard {
         'Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Redis. This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Redis instance. Connection aborted.',
       );
     }
-    client.outlet.close(false);
+    client.sink.close(false);
     return true;
   }
 }

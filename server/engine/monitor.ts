@@ -19,8 +19,8 @@ export function feedMonitors(
 export function feedScriptCall(monitors: ReadonlySet<Client>, client: Client, argv: readonly string[]): void {
   const time = (client.world.wallClock() / 1000).toFixed(6);
   const words = argv.map(quote).join(' ');
-  const line = new Status(`${time} [${client.store.index} ${client.outlet.address}] ${words}`);
-  for (const monitor of monitors) monitor.outlet.send(line);
+  const line = new Status(`${time} [${client.store.index} ${client.sink.address}] ${words}`);
+  for (const monitor of monitors) monitor.sink.send(line);
 }
 
 const named: Readonly<Record<string, string>> = {

@@ -57,13 +57,13 @@ export class PubSubHub {
     const listeners = this.channels.get(channel);
     if (listeners !== undefined) {
       const push = new Push(['message', channel, message]);
-      for (const client of listeners) client.outlet.send(push);
+      for (const client of listeners) client.sink.send(push);
       count += listeners.size;
     }
     for (const [pattern, held] of this.patterns) {
       if (!held.matches(channel)) continue;
       const push = new Push(['pmessage', pattern, channel, message]);
-      for (const client of held.clients) client.outlet.send(push);
+      for (const client of held.clients) client.sink.send(push);
       count += held.clients.size;
     }
     return count;
@@ -73,7 +73,7 @@ export class PubSubHub {
     const listeners = this.shardChannels.get(channel);
     if (listeners === undefined) return 0;
     const push = new Push(['smessage', channel, message]);
-    for (const client of listeners) client.outlet.send(push);
+    for (const client of listeners) client.sink.send(push);
     return listeners.size;
   }
 
@@ -83,7 +83,7 @@ export class PubSubHub {
       if (!gone(channel)) continue;
       for (const client of [...listeners]) {
         this.unsubscribeShard(client, channel);
-        client.outlet.send(new Push(['sunsubscribe', channel, client.shardChannels.size]));
+        client.sink.send(new Push(['sunsubscribe', channel, client.shardChannels.size]));
       }
     }
   }

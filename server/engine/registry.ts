@@ -28,7 +28,7 @@ export class Blocked {
 }
 
 /** A command whose answer comes from outside the keyspace: a peer, a timer. Its session is parked until then. */
-export class Later {
+export class AsyncReply {
   /** Starts the work; `settle` answers, once. Gives back what to call when the client goes away or is unblocked. */
   readonly start: (settle: (reply: Reply) => void) => () => void;
   /** What CLIENT UNBLOCK answers; undefined when it may not end the waiting. */
@@ -55,7 +55,7 @@ export interface Context {
 }
 
 /** `undefined`: nothing is sent (the command pushed its own replies). */
-export type Outcome = Reply | Blocked | Later | undefined;
+export type Outcome = Reply | Blocked | AsyncReply | undefined;
 
 /** argv[0] is the name as the client wrote it. A thrown ReplyError is answered. */
 export type Handler<C extends Context = Context> = (ctx: C, argv: readonly string[]) => Outcome;

@@ -4,13 +4,13 @@
 
 import { ReplyError } from '../../lib/wire/reply.ts';
 import { superuser } from '../acl/user.ts';
-import { Client, type Outlet } from './client.ts';
+import { Client, type ReplySink } from './client.ts';
 import { apply } from './dispatch.ts';
 import type { Engine } from './engine.ts';
 import { arityRefusal, type Command } from './registry.ts';
 
 /** Where the replies to what is replayed go. */
-export const nobody: Outlet = {
+export const nobody: ReplySink = {
   address: '',
   localAddress: '',
   fd: -1,

@@ -40,7 +40,7 @@ export class SlowLog {
       at: Math.floor(client.world.wallClock() / 1000),
       microseconds: Math.round(spentMs * 1000),
       argv: shorten(redacted(name, argv)),
-      address: client.outlet.address,
+      address: client.sink.address,
       name: client.name,
     };
     this.entries.unshift(entry);

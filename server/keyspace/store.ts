@@ -9,15 +9,15 @@ import type { World } from '../../lib/base/world.ts';
 import { ReplyError } from '../../lib/wire/reply.ts';
 import { slotOfBinary } from '../../lib/wire/slot.ts';
 import type { AccessClock } from './access-clock.ts';
-import { Attention, type Watcher } from './attention.ts';
 import type { EncodingLimits } from './encoding.ts';
 import { Entry, never, SlotEntry, type Stored, type Value } from './entry.ts';
 import { ExpiryHeap } from './expiry.ts';
 import { deadlineBytes, entryBytes, slotEntryBytes, stringBytes } from './footprint.ts';
+import { KeyWatchers, type Watcher } from './key-watchers.ts';
 import { SlotIndex } from './slot-index.ts';
 
-export type { Watcher } from './attention.ts';
 export { Entry, never, type Stored, type TypeName, typeOf, type Value } from './entry.ts';
+export type { Watcher } from './key-watchers.ts';
 
 /** One letter of notify-keyspace-events: g generic, $ string, l list, s set, h hash, z zset, t stream, x expired, ... */
 export type EventKind = 'g' | '$' | 'l' | 's' | 'h' | 'z' | 't' | 'x' | 'e' | 'n' | 'm';
@@ -77,7 +77,7 @@ export class Store {
   #dense: Entry[] = [];
   #expiry = new ExpiryHeap();
   #slots: SlotIndex | undefined;
-  readonly #attention = new Attention();
+  readonly #watchers = new KeyWatchers();
   /** Estimated bytes of the entries, deadlines left out. */
   #bytes = 0;
   /** The entry that was looked up last: mostly the one that is changed next. */
@@ -286,31 +286,31 @@ export class Store {
 
   watch(key: string, watcher: Watcher): void {
     const entry = this.#map.get(key);
-    this.#attention.watch(key, watcher, entry !== undefined && this.#isDue(entry));
+    this.#watchers.watch(key, watcher, entry !== undefined && this.#isDue(entry));
   }
 
   unwatch(key: string, watcher: Watcher): void {
-    this.#attention.unwatch(key, watcher);
+    this.#watchers.unwatch(key, watcher);
   }
 
   /** True when the watched key ran out since it was watched. */
   watchExpired(key: string, watcher: Watcher): boolean {
     const entry = this.#map.get(key);
-    return entry !== undefined && this.#attention.watchedAlive(key, watcher) && this.#isDue(entry);
+    return entry !== undefined && this.#watchers.watchedAlive(key, watcher) && this.#isDue(entry);
   }
 
   /** Wakes those who wait for a key that did not change, for another reason to look at it again. */
   wakeWaiters(key: string): void {
-    if (this.#attention.awaited(key)) this.host.onReady?.(this, key);
+    if (this.#watchers.awaited(key)) this.host.onReady?.(this, key);
   }
 
   /** Counts one more waiter for `key`: changes to it are told to host.onReady. */
   await(key: string): void {
-    this.#attention.await(key);
+    this.#watchers.await(key);
   }
 
   unawait(key: string): void {
-    this.#attention.unawait(key);
+    this.#watchers.unawait(key);
   }
 
   // ---- walking
@@ -390,8 +390,8 @@ export class Store {
   clear(): number {
     const count = this.#dense.length;
     this.#ownDeadlines.clear();
-    for (const key of this.#attention.watchedKeys()) if (this.#map.has(key)) this.#attention.touch(key, false);
-    for (const key of this.#attention.awaitedKeys()) if (this.#map.has(key)) this.host.onReady?.(this, key);
+    for (const key of this.#watchers.watchedKeys()) if (this.#map.has(key)) this.#watchers.touch(key, false);
+    for (const key of this.#watchers.awaitedKeys()) if (this.#map.has(key)) this.host.onReady?.(this, key);
     this.#map = new Map();
     this.#dense = [];
     this.#expiry = new ExpiryHeap();
@@ -412,7 +412,7 @@ export class Store {
     other.#last = undefined;
     for (const store of [this, other]) {
       store.#ownDeadlines.clear();
-      const looked = store.#attention;
+      const looked = store.#watchers;
       const [before, after] = [store === this ? other : this, store];
       for (const key of looked.watchedKeys()) {
         const entry = after.#map.get(key);
@@ -467,7 +467,7 @@ export class Store {
   // ---- inside
 
   #wake(key: string): void {
-    if (this.#attention.touch(key, this.#map.has(key))) this.host.onReady?.(this, key);
+    if (this.#watchers.touch(key, this.#map.has(key))) this.host.onReady?.(this, key);
   }
 
   #isDue(entry: Entry): boolean {

@@ -32,7 +32,7 @@ interface LinkFacts {
 }
 
 /** What the words need of the node they are spoken to. */
-export interface ClusterDesk {
+export interface ClusterContext {
   readonly state: ClusterState;
   /** The state as clients are told it; differs from `state` only where a test made this node lie. */
   readonly shown: ClusterState;
@@ -52,16 +52,16 @@ export interface ClusterDesk {
   randomId(): string;
 }
 
-type Word = (desk: ClusterDesk, ctx: Client, argv: readonly string[]) => Reply;
+type Word = (context: ClusterContext, ctx: Client, argv: readonly string[]) => Reply;
 
 /** CLUSTER with its subcommands over `desk`, and the session's flags; undefined: cluster mode is off. */
-export function clusterWords(desk: ClusterDesk | undefined): CommandGroup<Client> {
+export function clusterWords(context: ClusterContext | undefined): CommandGroup<Client> {
   const group: Record<string, Handler<Client>> = {};
   for (const [name, flag] of Object.entries(sessionFlags)) {
-    group[name] = desk === undefined ? () => disabled : flag;
+    group[name] = context === undefined ? () => disabled : flag;
   }
   for (const [name, word] of Object.entries(words)) {
-    group[`cluster|${name}`] = desk === undefined ? () => disabled : (ctx, argv) => word(desk, ctx, argv);
+    group[`cluster|${name}`] = context === undefined ? () => disabled : (ctx, argv) => word(context, ctx, argv);
   }
   return group;
 }
@@ -85,9 +85,9 @@ const sessionFlags: CommandGroup<Client> = {
 const notInteger = refuse('value is not an integer or out of range');
 const syntaxError = refuse('syntax error');
 
-function settle(desk: ClusterDesk, outcome: Outcome): Reply {
+function settle(context: ClusterContext, outcome: Outcome): Reply {
   if (outcome instanceof ReplyError) return outcome;
-  desk.apply(outcome);
+  context.apply(outcome);
   return OK;
 }
 
@@ -131,27 +131,27 @@ function changeSlots(
   read: (argv: readonly string[]) => Ranges | ReplyError,
   rule: (state: ClusterState, ranges: Ranges) => Outcome,
 ): Word {
-  return (desk, _ctx, argv) => {
+  return (context, _ctx, argv) => {
     const ranges = read(argv);
-    return ranges instanceof ReplyError ? ranges : settle(desk, rule(desk.state, ranges));
+    return ranges instanceof ReplyError ? ranges : settle(context, rule(context.state, ranges));
   };
 }
 
-const setSlot: Word = (desk, ctx, argv) => {
-  if (me(desk.state).role === 'replica') return refuse(onlyMasters);
+const setSlot: Word = (context, ctx, argv) => {
+  if (me(context.state).role === 'replica') return refuse(onlyMasters);
   const slot = parseSlot(argv[2]!);
   if (slot === undefined) return refuse(badSlot);
   const action = argv[3]!.toLowerCase();
   const id = argv[4] ?? '';
-  if (action === 'stable' && argv.length === 4) return settle(desk, setSlotStable(desk.state, slot));
+  if (action === 'stable' && argv.length === 4) return settle(context, setSlotStable(context.state, slot));
   if (argv.length === 5) {
-    if (action === 'migrating') return settle(desk, setSlotMigrating(desk.state, slot, id));
-    if (action === 'importing') return settle(desk, setSlotImporting(desk.state, slot, id));
+    if (action === 'migrating') return settle(context, setSlotMigrating(context.state, slot, id));
+    if (action === 'importing') return settle(context, setSlotImporting(context.state, slot, id));
     const facts = {
       keysHere: ctx.store.countInSlot(slot),
-      allowReplicaMigration: desk.allowReplicaMigration,
+      allowReplicaMigration: context.allowReplicaMigration,
     };
-    if (action === 'node') return settle(desk, setSlotNode(desk.state, slot, id, facts));
+    if (action === 'node') return settle(context, setSlotNode(context.state, slot, id, facts));
   }
   return refuse('Invalid CLUSTER SETSLOT action or number of arguments. Try CLUSTER HELP');
 };
@@ -170,30 +170,32 @@ const getKeysInSlot: Word = (_desk, ctx, argv) => {
   return ctx.store.keysInSlot(slot, count);
 };
 
-const replicas: Word = (desk, { plain }, argv) => {
-  const node = desk.state.nodes.get(argv[2]!);
+const replicas: Word = (context, { plain }, argv) => {
+  const node = context.state.nodes.get(argv[2]!);
   if (node === undefined) return refuse(`Unknown node ${argv[2]}`);
   if (node.role === 'replica') return refuse('The specified node is not a master');
-  return replicasOf(desk.state, node.id).map((replica) => nodeLine(desk.state, replica, (id) => desk.peer(id), plain));
+  return replicasOf(context.state, node.id).map((replica) =>
+    nodeLine(context.state, replica, (id) => context.peer(id), plain),
+  );
 };
 
-const failover: Word = (desk, _ctx, argv) => {
+const failover: Word = (context, _ctx, argv) => {
   const word = argv[2]?.toLowerCase();
   if (argv.length > 3) return tooManyWords(argv);
   if (word !== undefined && word !== 'force' && word !== 'takeover') return syntaxError;
-  return settle(desk, desk.failover(word ?? 'agreed'));
+  return settle(context, context.failover(word ?? 'agreed'));
 };
 
-const resetWord: Word = (desk, ctx, argv) => {
+const resetWord: Word = (context, ctx, argv) => {
   const word = argv[2]?.toLowerCase();
   if (argv.length > 3) return tooManyWords(argv);
   if (word !== undefined && word !== 'hard' && word !== 'soft') return syntaxError;
-  return settle(desk, reset(desk.state, ctx.store.size, word === 'hard' ? desk.randomId() : undefined));
+  return settle(context, reset(context.state, ctx.store.size, word === 'hard' ? context.randomId() : undefined));
 };
 
 /** CLUSTER SLOT-STATS: keys in each slot of this node's shard. What costs time to measure is not measured. */
-const slotStats: Word = (desk, ctx, argv) => {
-  const bitmap = bitmapOf(desk.state, myMaster(desk.state).id);
+const slotStats: Word = (context, ctx, argv) => {
+  const bitmap = bitmapOf(context.state, myMaster(context.state).id);
   const stat = (slot: number): Reply => [slot, new Map<Reply, Reply>([['key-count', ctx.store.countInSlot(slot)]])];
   const mine = [...slotsIn(bitmap)];
   if (argv[2]!.toLowerCase() === 'slotsrange' && argv.length === 5) {
@@ -228,7 +230,7 @@ function statOrder(words: readonly string[]): { limit: number; ascending: boolea
   return order;
 }
 
-const links: Word = (desk) => [...desk.state.nodes.keys()].flatMap((id) => desk.links(id).map(linkReply(id)));
+const links: Word = (context) => [...context.state.nodes.keys()].flatMap((id) => context.links(id).map(linkReply(id)));
 
 function linkReply(id: string): (link: LinkFacts) => Reply {
   return ({ direction, openedAt, waiting }) =>
@@ -283,38 +285,38 @@ const words: Readonly<Record<string, Word>> = {
   addslotsrange: changeSlots(rangeList, addSlots),
   delslots: changeSlots(slotList, delSlots),
   delslotsrange: changeSlots(rangeList, delSlots),
-  flushslots: (desk, ctx) => settle(desk, flushSlots(desk.state, ctx.store.size)),
+  flushslots: (context, ctx) => settle(context, flushSlots(context.state, ctx.store.size)),
   setslot: setSlot,
-  bumpepoch: (desk) => {
-    const { step, bumped } = bumpEpoch(desk.state);
-    desk.apply(step);
+  bumpepoch: (context) => {
+    const { step, bumped } = bumpEpoch(context.state);
+    context.apply(step);
     return new Status(`${bumped ? 'BUMPED' : 'STILL'} ${me(step.state).configEpoch}`);
   },
-  'set-config-epoch': (desk, _ctx, argv) => {
+  'set-config-epoch': (context, _ctx, argv) => {
     const epoch = parseInteger(argv[2]!);
-    return epoch === undefined ? notInteger : settle(desk, setConfigEpoch(desk.state, epoch));
+    return epoch === undefined ? notInteger : settle(context, setConfigEpoch(context.state, epoch));
   },
-  saveconfig: (desk) => settle(desk, { state: desk.state, effects: [{ kind: 'save' }] }),
-  meet: (desk, _ctx, argv) => settle(desk, meet(desk.state, argv[2]!, argv[3]!, argv[4])),
-  forget: (desk, ctx, argv) => settle(desk, forget(desk.state, argv[2]!, ctx.world.now())),
-  replicate: (desk, ctx, argv) => settle(desk, replicate(desk.state, argv[2]!, ctx.store.size)),
+  saveconfig: (context) => settle(context, { state: context.state, effects: [{ kind: 'save' }] }),
+  meet: (context, _ctx, argv) => settle(context, meet(context.state, argv[2]!, argv[3]!, argv[4])),
+  forget: (context, ctx, argv) => settle(context, forget(context.state, argv[2]!, ctx.world.now())),
+  replicate: (context, ctx, argv) => settle(context, replicate(context.state, argv[2]!, ctx.store.size)),
   reset: resetWord,
   failover,
   countkeysinslot: countKeysInSlot,
   getkeysinslot: getKeysInSlot,
   keyslot: (_desk, _ctx, argv) => slotOfBinary(argv[2]!),
-  myid: (desk) => desk.state.myself,
-  myshardid: (desk) => me(desk.state).shard,
+  myid: (context) => context.state.myself,
+  myshardid: (context) => me(context.state).shard,
   'slot-stats': slotStats,
-  nodes: (desk, { plain }) => new Verbatim(nodesText(desk.shown, (id) => desk.peer(id), plain)),
-  slots: (desk, { plain }) => printSlots(slotRanges(desk.shown, desk.endpointType, plain)),
-  shards: (desk) => printShards(shards(desk.shown, desk.endpointType, desk.secure)),
-  info: (desk) => new Verbatim(infoText(desk.state, desk.up, desk.stats)),
+  nodes: (context, { plain }) => new Verbatim(nodesText(context.shown, (id) => context.peer(id), plain)),
+  slots: (context, { plain }) => printSlots(slotRanges(context.shown, context.endpointType, plain)),
+  shards: (context) => printShards(shards(context.shown, context.endpointType, context.secure)),
+  info: (context) => new Verbatim(infoText(context.state, context.up, context.stats)),
   links,
   replicas,
   slaves: replicas,
-  'count-failure-reports': (desk, _ctx, argv) => {
-    return desk.state.nodes.has(argv[2]!) ? desk.reporters(argv[2]!) : refuse(`Unknown node ${argv[2]}`);
+  'count-failure-reports': (context, _ctx, argv) => {
+    return context.state.nodes.has(argv[2]!) ? context.reporters(argv[2]!) : refuse(`Unknown node ${argv[2]}`);
   },
   help: helpReply,
 };

@@ -72,7 +72,7 @@ export class Failover {
   readonly #host: FailoverHost;
   #campaign: Campaign | undefined;
   #election: Election | undefined;
-  #handover: Handover | undefined;
+  #manualFailover: Handover | undefined;
   /** Whose data I have a copy of, and when the link to it was last up. */
   #looked: { readonly master: string | null; readonly offset: number } = { master: null, offset: 0 };
   #copy: { readonly of: string; readonly at: number } | undefined;
@@ -87,7 +87,7 @@ export class Failover {
 
   /** A master that lets its replica catch up. */
   get paused(): boolean {
-    return this.#handover !== undefined;
+    return this.#manualFailover !== undefined;
   }
 
   close(): void {
@@ -144,7 +144,7 @@ export class Failover {
     const now = this.#host.world.now();
     const { role } = me(this.#host.state);
     this.noticeMaster();
-    if (this.#handover !== undefined) this.#handOver(this.#handover, now, role);
+    if (this.#manualFailover !== undefined) this.#handOver(this.#manualFailover, now, role);
     if (this.#campaign !== undefined && now >= this.#campaign.ends) {
       progress(this.#host.world, 'Manual failover timed out.');
       this.#endCampaign();
@@ -160,7 +160,7 @@ export class Failover {
       this.#host.ping(handover.to);
       return;
     }
-    this.#handover = undefined;
+    this.#manualFailover = undefined;
     this.#host.pauseWrites(false);
   }
 
@@ -291,7 +291,7 @@ export class Failover {
     const { state, world } = this.#host;
     const sender = state.nodes.get(delivery.message.header.sender);
     if (me(state).role !== 'master' || sender?.role !== 'replica' || sender.master !== state.myself) return;
-    this.#handover = { to: sender.id, ends: world.now() + manualMs };
+    this.#manualFailover = { to: sender.id, ends: world.now() + manualMs };
     this.#host.pauseWrites(true);
     this.#host.answerPaused(delivery);
   }

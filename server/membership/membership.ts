@@ -9,7 +9,7 @@ import type { EndpointType, GuardView } from '../cluster/guard.ts';
 import { Health } from '../cluster/health.ts';
 import { randomId } from '../cluster/ids.ts';
 import { type Body, headerOf } from '../cluster/message.ts';
-import { markTargets, ReplicaMigration } from '../cluster/migration.ts';
+import { markTargets, ReplicaMigration } from '../cluster/replica-migration.ts';
 import {
   type ClusterNode,
   type ClusterState,
@@ -26,7 +26,7 @@ import type { BusStats, PeerView } from '../cluster/text.ts';
 import { Failover, type FailoverMode } from './failover.ts';
 import type { OpenLink } from './peer-table.ts';
 import { Peers } from './peers.ts';
-import { Pace } from './rate-limit.ts';
+import { Throttle } from './rate-limit.ts';
 
 /** The cluster-* settings of a node, in the terms of redis.conf, as they are now. */
 export interface ClusterSettings {
@@ -78,7 +78,7 @@ export class ClusterMember {
   readonly settings: ClusterSettings;
   readonly #host: MemberHost;
   readonly #peers: Peers;
-  readonly #announcing: Pace;
+  readonly #announcing: Throttle;
   readonly #failover: Failover;
   readonly #pretended = new Map<number, string>();
   #state: ClusterState;
@@ -129,7 +129,7 @@ export class ClusterMember {
       ping: (id) => this.#peers.ping(id),
       pauseWrites: (paused) => host.pauseWrites(paused),
       answerPaused: (delivery) => {
-        const header = headerOf(this.#state, this.#standing());
+        const header = headerOf(this.#state, this.#status());
         delivery.answer({ header, body: { kind: 'ping', gossip: [] } });
       },
     });
@@ -148,13 +148,13 @@ export class ClusterMember {
         },
       },
       apply: (step) => this.apply(step),
-      standing: () => this.#standing(),
+      status: () => this.#status(),
       randomId: () => this.randomId(),
       onPublish: (kind, channel, message) => host.onPublish(kind, channel, message),
       onCampaign: (delivery) => this.#failover.onMessage(delivery),
       onTick: () => this.#tick(),
     });
-    this.#announcing = new Pace(
+    this.#announcing = new Throttle(
       host.world,
       () => Math.max(1, this.#state.nodes.size / peersPerMs),
       () => this.#peers.announce(),
@@ -177,7 +177,7 @@ export class ClusterMember {
   }
 
   /** Makes this node tell clients that `slot` belongs to `id`; undefined: the truth again. */
-  pretendOwner(slot: number, id: string | undefined): void {
+  overrideOwner(slot: number, id: string | undefined): void {
     if (id === undefined) this.#pretended.delete(slot);
     else this.#pretended.set(slot, id);
     this.#shown = undefined;
@@ -302,7 +302,7 @@ export class ClusterMember {
   }
 
   /** Offsets move with every write, so they are read when they are told, not kept in step. */
-  #standing(): { offset: number; paused: boolean; force: boolean } {
+  #status(): { offset: number; paused: boolean; force: boolean } {
     const { offset } = this.#host;
     this.#offsetIsNews ||= offset > 0 && me(this.#state).offset === 0;
     if (me(this.#state).offset !== offset) this.#state = withNode(this.#state, this.#state.myself, { offset });
@@ -310,7 +310,7 @@ export class ClusterMember {
   }
 
   #tick(): void {
-    this.#standing();
+    this.#status();
     this.#failover.tick();
     if (this.up && this.settings.allowReplicaMigration) {
       const step = this.#migration.step(this.#state, this.#host.world.now(), this.settings.migrationBarrier ?? 1);
@@ -321,7 +321,7 @@ export class ClusterMember {
 
   /** Takes notice of settings or offsets that changed, and of time that passed. */
   refresh(): void {
-    this.#standing();
+    this.#status();
     this.#failover.noticeMaster();
     if (this.#offsetIsNews) {
       this.#offsetIsNews = false;
@@ -363,10 +363,10 @@ export class ClusterMember {
         this.#peers.rename(effect.from, effect.to);
         break;
       case 'announceLater':
-        this.#host.world.after(stepDownMs, () => this.#closed || this.#announcing.ask());
+        this.#host.world.after(stepDownMs, () => this.#closed || this.#announcing.trigger());
         break;
       case 'announce':
-        this.#announcing.ask();
+        this.#announcing.trigger();
         break;
       case 'meet':
         this.#peers.meet(effect.host, effect.port, effect.cport);

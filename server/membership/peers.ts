@@ -6,9 +6,9 @@
 import type { Timer, World } from '../../lib/base/world.ts';
 import type { Bus, Delivery } from '../bus/bus.ts';
 import { isKnown, learn, loseAddress, startHandshake, updateAbout } from '../cluster/gossip.ts';
-import { rumours } from '../cluster/gossip-section.ts';
+import { gossipSection } from '../cluster/gossip-section.ts';
 import { withoutNode } from '../cluster/members.ts';
-import { type Body, type GossipEntry, headerOf, type Standing } from '../cluster/message.ts';
+import { type Body, type GossipEntry, headerOf, type LocalStatus } from '../cluster/message.ts';
 import type { ClaimFacts } from '../cluster/slot-claims.ts';
 import { type ClusterNode, type ClusterState, myMaster, type Step } from '../cluster/state.ts';
 import type { BusStats, PeerView } from '../cluster/text.ts';
@@ -21,7 +21,7 @@ export interface PeersHost {
   readonly nodeTimeout: number;
   readonly claimFacts: ClaimFacts;
   apply(step: Step): void;
-  standing(): Standing;
+  status(): LocalStatus;
   randomId(): string;
   /** A PUBLISH or SPUBLISH of a peer, for local subscribers. */
   onPublish(kind: 'publish' | 'publishshard', channel: string, message: string): void;
@@ -174,7 +174,7 @@ export class Peers {
     const link = this.#peers.get(id)?.link;
     if (link === undefined || !link.open || this.#cutOff.has(id)) return;
     this.#count(this.#sent, body.kind);
-    link.send({ header: headerOf(this.#host.state, { ...this.#host.standing(), force }), body });
+    link.send({ header: headerOf(this.#host.state, { ...this.#host.status(), force }), body });
   }
 
   /** `peer`: it came on the link that we opened to that one. */
@@ -231,7 +231,7 @@ export class Peers {
   #answer(delivery: Delivery): void {
     this.#count(this.#sent, 'pong');
     const body: Body = { kind: 'pong', gossip: this.#gossip() };
-    delivery.answer({ header: headerOf(this.#host.state, this.#host.standing()), body });
+    delivery.answer({ header: headerOf(this.#host.state, this.#host.status()), body });
   }
 
   #onPong(id: string): void {
@@ -251,7 +251,7 @@ export class Peers {
 
   #gossip(): GossipEntry[] {
     const { state, world } = this.#host;
-    return rumours(
+    return gossipSection(
       state,
       (id) => this.#peers.times(id),
       () => world.random(),

@@ -3,7 +3,7 @@
 
 import type { Timer, World } from '../../lib/base/world.ts';
 
-export class Pace {
+export class Throttle {
   readonly #world: World;
   readonly #everyMs: () => number;
   readonly #run: () => void;
@@ -16,7 +16,7 @@ export class Pace {
     this.#run = run;
   }
 
-  ask(): void {
+  trigger(): void {
     if (this.#timer !== undefined) return;
     const wait = this.#doneAt + this.#everyMs() - this.#world.now();
     if (wait <= 0) this.#do();

@@ -5,7 +5,7 @@ import type { TcpBusSettings } from '../bus/tcp-bus.ts';
 import type { EndpointType } from '../cluster/guard.ts';
 import { me, withNode } from '../cluster/state.ts';
 import type { Config } from '../config/config.ts';
-import type { TlsMaterial } from '../config/tls.ts';
+import type { TlsConfig } from '../config/tls.ts';
 import type { ClusterMember, ClusterSettings } from './membership.ts';
 
 export function settingsOf(config: Config): ClusterSettings {
@@ -48,7 +48,7 @@ export function settingsOf(config: Config): ClusterSettings {
 export function busSettings(
   world: World,
   config: Config,
-  tls: TlsMaterial,
+  tls: TlsConfig,
   member: () => ClusterMember | undefined,
 ): TcpBusSettings {
   const secure = { dialling: () => tls.forDialling(), accepting: () => tls.forNodes() };

@@ -4,7 +4,7 @@
 import { type Reply, ReplyError } from '../../lib/wire/reply.ts';
 import type { Client } from '../engine/client.ts';
 import type { Engine } from '../engine/engine.ts';
-import { type CommandGroup, type Handler, Later } from '../engine/registry.ts';
+import { AsyncReply, type CommandGroup, type Handler } from '../engine/registry.ts';
 import { execWithMigrate } from './exec.ts';
 import type { KeyLocks } from './key-locks.ts';
 import type { LinkCache } from './link-cache.ts';
@@ -31,7 +31,7 @@ export function moveWords(engine: Engine, locks: KeyLocks, links: LinkCache): Co
   const migrateWord: Handler<Client> = (client, argv) => {
     const exchange = start(client, argv, locks);
     if (!(exchange instanceof Promise)) return exchange;
-    return new Later((settle) => {
+    return new AsyncReply((settle) => {
       void exchange.then((reply) => {
         // Also when the client is gone: what was deleted must reach the replicas.
         engine.finish();

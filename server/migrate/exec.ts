@@ -6,7 +6,7 @@ import type { Reply } from '../../lib/wire/reply.ts';
 import type { Client } from '../engine/client.ts';
 import { keysOf } from '../engine/dispatch.ts';
 import type { Engine } from '../engine/engine.ts';
-import { type Handler, Later } from '../engine/registry.ts';
+import { AsyncReply, type Handler } from '../engine/registry.ts';
 import type { KeyLocks } from './key-locks.ts';
 
 /** Starts a MIGRATE; a reply at once when there is nothing to hand over. Takes no locks of its own. */
@@ -23,7 +23,7 @@ export function execWithMigrate(engine: Engine, locks: KeyLocks, start: StartMig
     client.discard();
     const keys = [...new Set(queue.flatMap(({ command, argv: words }) => keysOf(command.row, words)))];
     locks.lock(keys);
-    return new Later((settle) => {
+    return new AsyncReply((settle) => {
       void run(engine, client, queue, start).then((replies) => {
         // Also when the client is gone: what was changed must reach the replicas, and the keys whoever waits.
         engine.finish();

@@ -5,14 +5,14 @@
 import type { Client } from '../engine/client.ts';
 import { execute, keysOf } from '../engine/dispatch.ts';
 import type { Engine } from '../engine/engine.ts';
-import { type Command, type Handler, Later } from '../engine/registry.ts';
+import { AsyncReply, type Command, type Handler } from '../engine/registry.ts';
 import type { KeyLocks } from './key-locks.ts';
 
 /** Commands that touch every key. */
 const wholeStore = new Set(['flushall', 'flushdb']);
 
 /** Makes every command of the engine heed `locks`. Call it once, after all commands were added. */
-export function heedLocks(engine: Engine, locks: KeyLocks): void {
+export function wrapWithKeyLocks(engine: Engine, locks: KeyLocks): void {
   const group: Record<string, Handler<Client>> = {};
   for (const command of [...engine.registry.all()]) {
     const mustWait = waitRule(command, locks);
@@ -42,16 +42,16 @@ function waitRule({ row }: Command<Client>, locks: KeyLocks): WaitRule | undefin
   return (client, argv) => !client.denyBlocking && keysOf(row, argv).some((key) => locks.isLocked(key));
 }
 
-function waitFor(engine: Engine, locks: KeyLocks, client: Client, argv: readonly string[]): Later {
+function waitFor(engine: Engine, locks: KeyLocks, client: Client, argv: readonly string[]): AsyncReply {
   // ASKING is good for one command, and this is still that command.
   const { asking } = client;
-  return new Later(() =>
+  return new AsyncReply(() =>
     locks.onUnlock(() => {
       if (client.closed) return;
       client.parking?.cancel();
       client.asking = asking;
       const reply = execute(engine, client, argv);
-      if (client.parking === undefined) client.outlet.settle(reply);
+      if (client.parking === undefined) client.sink.settle(reply);
     }),
   );
 }

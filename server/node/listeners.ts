@@ -6,7 +6,7 @@
 import { chmodSync, lstatSync, rmSync } from 'node:fs';
 import { type BusPort, bindTcpBus, type TcpBusSettings } from '../bus/tcp-bus.ts';
 import type { Config } from '../config/config.ts';
-import type { TlsMaterial } from '../config/tls.ts';
+import type { TlsConfig } from '../config/tls.ts';
 import type { Engine, RefusedParameter } from '../engine/engine.ts';
 import { Listener } from '../session/listener.ts';
 import type { Session } from '../session/session.ts';
@@ -24,7 +24,7 @@ export interface DoorOptions {
   readonly cluster: boolean;
   /** Undefined: no bus over TCP. */
   readonly bus: TcpBusSettings | undefined;
-  readonly tls: TlsMaterial;
+  readonly tls: TlsConfig;
 }
 
 type Kind = 'port' | 'tls-port';
@@ -36,7 +36,7 @@ interface Opened {
   readonly listener: Listener;
 }
 
-export class Doors {
+export class Listeners {
   readonly #engine: Engine;
   readonly #options: DoorOptions;
   #hosts: readonly string[];

@@ -11,7 +11,7 @@ import { openLoopbackBus } from '../bus/loopback.ts';
 import { type ClusterState, me } from '../cluster/state.ts';
 import { createEngine } from '../command/all.ts';
 import type { Config } from '../config/config.ts';
-import { TlsMaterial } from '../config/tls.ts';
+import { TlsConfig } from '../config/tls.ts';
 import { debugWords } from '../debug/debug.ts';
 import type { Engine, ShutdownHow } from '../engine/engine.ts';
 import type { Store } from '../keyspace/store.ts';
@@ -23,14 +23,14 @@ import { busSettings, settingsOf, watchAnnounced } from '../membership/settings.
 import { moveWords } from '../migrate/commands.ts';
 import { KeyLocks } from '../migrate/key-locks.ts';
 import { LinkCache } from '../migrate/link-cache.ts';
-import { heedLocks } from '../migrate/lock-gate.ts';
-import { Saving } from '../persistence/persistence.ts';
+import { wrapWithKeyLocks } from '../migrate/lock-gate.ts';
+import { PersistenceManager } from '../persistence/persistence.ts';
 import { NodeReplication } from '../replication/replication.ts';
 import { addScriptCommands } from '../script/commands.ts';
 import { Libraries } from '../script/libraries.ts';
 import { Scripts } from '../script/script.ts';
 import { loadAclFile } from './acl-file.ts';
-import { Doors } from './listeners.ts';
+import { Listeners } from './listeners.ts';
 import { Shutdown } from './shutdown.ts';
 import { type ConfigFile, engineHooks, memberHost, type NodeParts, shutdownHost } from './wiring.ts';
 
@@ -62,11 +62,11 @@ export class ServerNode {
   readonly #locks = new KeyLocks();
   readonly #links: LinkCache;
   readonly #replication: NodeReplication;
-  readonly #doors: Doors;
+  readonly #listeners: Listeners;
   #member: ClusterMember | undefined;
   #clusterFile: ClusterFile | undefined;
   #bus: Bus | undefined;
-  readonly #saving: Saving | undefined;
+  readonly #persistence: PersistenceManager | undefined;
   readonly #shutdown: Shutdown;
   readonly #scripts: Scripts;
   readonly #libraries: Libraries;
@@ -91,15 +91,15 @@ export class ServerNode {
     this.#scripts = new Scripts(this.engine);
     this.#libraries = new Libraries(this.engine, this.#scripts);
     addScriptCommands(this.engine, this.#scripts, this.#libraries);
-    const tls = new TlsMaterial(this.engine.config);
-    this.#doors = new Doors(this.engine, {
+    const tls = new TlsConfig(this.engine.config);
+    this.#listeners = new Listeners(this.engine, {
       ...options,
       hosts: options.hosts ?? [options.host],
       bus: options.bus === 'tcp' ? busSettings(world, this.engine.config, tls, () => this.#member) : undefined,
       tls,
     });
     if (this.engine.config.get('dir') !== '') {
-      this.#saving = new Saving(this.engine, (reason) => this.#stopAtOnce(reason));
+      this.#persistence = new PersistenceManager(this.engine, (reason) => this.#stopAtOnce(reason));
     }
     this.#shutdown = new Shutdown(shutdownHost(parts));
     this.#links = new LinkCache(world, () => (this.engine.config.flag('tls-cluster') ? tls.forDialling() : undefined));
@@ -116,22 +116,22 @@ export class ServerNode {
       },
       // Clients are not sent to a replica at offset 0, so the first step away from it is worth telling.
       onFirstByte: () => this.#announceOffset(),
-      onReplaced: () => this.#saving?.replaced(),
+      onReplaced: () => this.#persistence?.replaced(),
     });
   }
 
   get port(): number {
-    return this.#doors.port;
+    return this.#listeners.port;
   }
 
   /** As other nodes are to know them. */
   get ports(): { readonly port: number; readonly cport: number; readonly plainPort: number } {
-    return this.#doors.ports;
+    return this.#listeners.ports;
   }
 
   /** The bus port. */
   get cport(): number {
-    return this.#doors.cport;
+    return this.#listeners.cport;
   }
 
   /** Everything a node in cluster mode holds. */
@@ -165,13 +165,13 @@ export class ServerNode {
       this.#clusterFile = new ClusterFile(config.get('dir'), config.get('cluster-config-file'), world);
     }
     loadAclFile(this.engine);
-    await this.#doors.open();
+    await this.#listeners.open();
     this.options.onListening?.(this.port);
-    if (this.#saving === undefined) return;
-    this.engine.add(this.#saving.words());
+    if (this.#persistence === undefined) return;
+    this.engine.add(this.#persistence.words());
     // What was logged may be of these.
     this.engine.add(moveWords(this.engine, this.#locks, this.#links));
-    await this.#saving.load();
+    await this.#persistence.load();
   }
 
   /** The view of the cluster that was kept on the disk; undefined: none was. Throws an Error when it is damaged. */
@@ -182,7 +182,7 @@ export class ServerNode {
   /** A promise was broken: nobody may get another reply. */
   #stopAtOnce(reason: string): void {
     this.options.world.log(reason);
-    for (const session of this.#doors.sessions()) session.close(false);
+    for (const session of this.#listeners.sessions()) session.close(false);
     void this.close();
     this.options.onFatal?.(reason);
   }
@@ -193,9 +193,9 @@ export class ServerNode {
     this.#replication.start();
     this.engine.add(clusterWords(this.#member));
     this.engine.add(moveWords(this.engine, this.#locks, this.#links));
-    this.engine.debug.add(debugWords(this.engine, this.#saving, this.#replication));
+    this.engine.debug.add(debugWords(this.engine, this.#persistence, this.#replication));
     this.engine.debug.add(clusterDebugWords(this.#member));
-    heedLocks(this.engine, this.#locks);
+    wrapWithKeyLocks(this.engine, this.#locks);
     this.engine.loading = false;
   }
 
@@ -241,9 +241,9 @@ export class ServerNode {
     this.#member?.close();
     this.#replication.close();
     this.#links.close();
-    await this.#doors.close();
+    await this.#listeners.close();
     this.engine.stop();
-    await this.#saving?.close();
+    await this.#persistence?.close();
     this.#clusterFile?.close();
     for (const run of this.#onClosed) run();
   }
@@ -260,8 +260,8 @@ export class ServerNode {
       get replication() {
         return node.#replication;
       },
-      get doors() {
-        return node.#doors;
+      get listeners() {
+        return node.#listeners;
       },
       get shutdown() {
         return node.#shutdown;
@@ -269,8 +269,8 @@ export class ServerNode {
       get member() {
         return node.#member;
       },
-      get saving() {
-        return node.#saving;
+      get persistence() {
+        return node.#persistence;
       },
       saveState: () => this.#saveState(),
       freezeFor: (ms, done) => this.#freezeFor(ms, done),
@@ -283,7 +283,7 @@ export class ServerNode {
     this.#member = new ClusterMember(memberHost(this.#parts()), state, settingsOf(engine.config), up);
     this.#saveState();
     watchAnnounced(engine.config, this.#member, () => this.ports);
-    this.#bus = this.#member.start(this.#doors.bus?.open ?? openLoopbackBus, options.host);
+    this.#bus = this.#member.start(this.#listeners.bus?.open ?? openLoopbackBus, options.host);
   }
 
   #saveState(): void {

@@ -26,7 +26,7 @@ export function dropShardChannels(engine: Engine, left: (slot: number) => boolea
 }
 
 /** Answers parked clients and drops shard subscriptions whose slots are served elsewhere now. */
-export function sendAway(engine: Engine, member: ClusterMember): void {
+export function redirectBlockedClients(engine: Engine, member: ClusterMember): void {
   if (engine.blocked.count === 0 && engine.pubsub.shardChannels.size === 0) return;
   engine.blocked.refuse((client, argv) => {
     const command = engine.registry.find(argv);

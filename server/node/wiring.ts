@@ -6,13 +6,13 @@ import { guard } from '../cluster/guard.ts';
 import type { Effect, Engine, EngineHooks } from '../engine/engine.ts';
 import type { Store } from '../keyspace/store.ts';
 import type { ClusterMember, MemberHost } from '../membership/membership.ts';
-import type { Saving } from '../persistence/persistence.ts';
+import type { PersistenceManager } from '../persistence/persistence.ts';
 import type { NodeReplication } from '../replication/replication.ts';
 import { aclFileOf, usersToKeep } from './acl-file.ts';
 import { moveTo } from './dir.ts';
-import type { Doors } from './listeners.ts';
+import type { Listeners } from './listeners.ts';
 import type { Shutdown, ShutdownHost } from './shutdown.ts';
-import { dropKeys, dropShardChannels, sendAway } from './slot-loss.ts';
+import { dropKeys, dropShardChannels, redirectBlockedClients } from './slot-loss.ts';
 
 export interface ConfigFile {
   readonly path: string;
@@ -25,11 +25,11 @@ export interface NodeParts {
   readonly store: Store;
   readonly replication: NodeReplication;
   readonly shutdown: Shutdown;
-  readonly doors: Doors;
+  readonly listeners: Listeners;
   /** Undefined: outside a cluster, or not in it yet. */
   readonly member: ClusterMember | undefined;
   /** Undefined: nothing is kept on the disk. */
-  readonly saving: Saving | undefined;
+  readonly persistence: PersistenceManager | undefined;
   /** Keeps the member's state, before anything that follows from it is told: the others build on it. */
   saveState(): void;
   /** As EngineHooks.freezeFor. */
@@ -44,14 +44,14 @@ export function engineHooks(parts: NodeParts, cluster: boolean, configFile: Conf
   return {
     ...(cluster && { guard: (request) => parts.member && guard(parts.member.guardView, request) }),
     onEffects: (effects) => {
-      if (effects.length === 0 || parts.saving?.loading === true) return;
+      if (effects.length === 0 || parts.persistence?.loading === true) return;
       const logged = effectsFor(effects, 1);
-      if (logged.length > 0) parts.saving?.onEffects(logged);
+      if (logged.length > 0) parts.persistence?.onEffects(logged);
       const replicated = effectsFor(effects, 2);
       if (replicated.length > 0) parts.replication.onEffects(replicated);
     },
-    mayReply: (again) => parts.saving?.mayReply(again) ?? true,
-    beforeReplies: () => parts.saving?.flush(),
+    canFlushReplies: (again) => parts.persistence?.canFlushReplies(again) ?? true,
+    beforeFlush: () => parts.persistence?.flush(),
     onPublish: (channel, message, shard) => {
       if (parts.member === undefined) parts.replication.publish(channel, message, shard);
       else parts.member.publish(shard ? 'publishshard' : 'publish', channel, message);
@@ -63,16 +63,16 @@ export function engineHooks(parts: NodeParts, cluster: boolean, configFile: Conf
     replicationStats: () => parts.replication.counts(),
     replicationFacts: () => parts.replication.facts(),
     onSnapshotLoaded: (facts, expired) => parts.replication.restore(facts, expired),
-    diskRefusal: () => parts.saving?.refusal(),
-    onFlushAll: () => parts.saving?.flushed(),
+    diskRefusal: () => parts.persistence?.refusal(),
+    onFlushAll: () => parts.persistence?.flushed(),
     shutdownMs: () => parts.shutdown.remainingMs,
-    persistenceInfo: () => parts.saving?.info(parts.replication.copying),
-    onLogSet: () => parts.saving?.followParameter(),
-    onAddressesSet: (names, done) => void parts.doors.rebind(names).then(done),
+    persistenceInfo: () => parts.persistence?.info(parts.replication.copying),
+    onLogSet: () => parts.persistence?.followParameter(),
+    onAddressesSet: (names, done) => void parts.listeners.rebind(names).then(done),
     configFile: () => configFile?.path ?? '',
     ...(configFile && { onConfigRewrite: () => configFile.rewrite(usersToKeep(parts.engine)) }),
     replicationMemory: () => parts.replication.memory(),
-    persistenceMemory: () => ({ aofBuffer: parts.saving?.logBuffer ?? 0 }),
+    persistenceMemory: () => ({ aofBuffer: parts.persistence?.logBuffer ?? 0 }),
     freezeFor: (ms, done) => parts.freezeFor(ms, done),
     onDirSet: (before) => moveTo(parts.engine.config, before),
     aclFile: () => aclFileOf(parts.engine),
@@ -113,7 +113,7 @@ export function memberHost(parts: NodeParts): MemberHost {
     flush: () => {
       engine.databases.clear();
       replication.forget();
-      parts.saving?.onEffects([{ db: 0, argv: ['FLUSHALL'] }]);
+      parts.persistence?.onEffects([{ db: 0, argv: ['FLUSHALL'] }]);
     },
     dropKeys: (slots) => dropKeys(engine, store, slots),
     pauseWrites: (paused) => setPause(engine, 'failover', paused),
@@ -121,7 +121,7 @@ export function memberHost(parts: NodeParts): MemberHost {
       if (kind === 'publish') engine.pubsub.publish(channel, message);
       else engine.pubsub.publishShard(channel, message);
     },
-    onRoutesChanged: () => parts.member && sendAway(engine, parts.member),
+    onRoutesChanged: () => parts.member && redirectBlockedClients(engine, parts.member),
     onSlotsLeft: (left) => dropShardChannels(engine, left),
     save: () => parts.saveState(),
   };
@@ -143,8 +143,8 @@ export function shutdownHost(parts: NodeParts): ShutdownHost {
       if (!paused) parts.replication.forgetAsked();
     },
     standing: () => (parts.replication.following ? [] : parts.replication.standing()),
-    mayStop: (force) => parts.saving?.mayStop(force) ?? true,
-    save: (always) => parts.saving?.saveLast(always) ?? true,
+    mayStop: (force) => parts.persistence?.mayStop(force) ?? true,
+    save: (always) => parts.persistence?.saveLast(always) ?? true,
     stop: () => parts.close(),
   };
 }

@@ -45,7 +45,7 @@ const freeFailures = 3;
 const maxPauseMinutes = 60;
 const retryMs = 1000;
 
-export class Saving {
+export class PersistenceManager {
   readonly #engine: Engine;
   readonly #onFatal: (reason: string) => void;
   readonly #snapshots: Snapshots;
@@ -94,7 +94,7 @@ export class Saving {
   }
 
   /** As EngineHooks.mayReply. */
-  mayReply(again: () => void): boolean {
+  canFlushReplies(again: () => void): boolean {
     return this.#writes.mayReply(again);
   }
 

@@ -41,7 +41,7 @@ export interface AttachedHost {
   onClosed(replica: AttachedReplica): void;
 }
 
-const loudest = { maxBulkLength: 1024, maxArguments: 64, maxLineLength: 1024, maxRequestBytes: 64 * 1024 };
+const inputLimits = { maxBulkLength: 1024, maxArguments: 64, maxLineLength: 1024, maxRequestBytes: 64 * 1024 };
 
 export class AttachedReplica {
   readonly facts: ReplicaFacts;
@@ -52,7 +52,7 @@ export class AttachedReplica {
   heardAt: number;
   readonly #host: AttachedHost;
   readonly #socket: Socket;
-  readonly #decoder = new RequestDecoder(loudest);
+  readonly #decoder = new RequestDecoder(inputLimits);
   #kept: Buffer[] = [];
   #keptBytes = 0;
   #softSince: number | undefined;

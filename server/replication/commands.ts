@@ -65,11 +65,11 @@ function serve(
   said: Said,
   position: { id: string; next: number } | undefined,
 ): Reply | undefined {
-  const { outlet } = client;
-  if (!(outlet instanceof Session)) return new ReplyError('ERR this connection cannot carry a stream');
+  const { sink } = client;
+  if (!(sink instanceof Session)) return new ReplyError('ERR this connection cannot carry a stream');
   if (!host.canServe) return noMasterLink;
   const facts: ReplicaFacts = {
-    host: said.host ?? hostOf(outlet.address),
+    host: said.host ?? hostOf(sink.address),
     port: said.port ?? 0,
     eof: said.eof ?? false,
     psync: said.psync ?? false,
@@ -79,7 +79,7 @@ function serve(
   };
   client.replicaLink = true;
   let hear: ((bytes: Buffer) => void) | undefined;
-  const socket = outlet.takeOver((bytes) => hear?.(bytes));
+  const socket = sink.takeOver((bytes) => hear?.(bytes));
   hear = host.attach(facts, socket, position);
   return undefined;
 }

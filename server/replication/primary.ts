@@ -40,7 +40,7 @@ export interface PrimaryHost {
   /** Writes wait for a failover: the stream must stand still. */
   readonly quiet: boolean;
   /** A replica at offset 0 is taken for one that is loading still: give it something to acknowledge. */
-  readonly greets: boolean;
+  readonly pingsFirst: boolean;
 }
 
 /** How often full and partial synchronizations were given, and partial ones refused. */
@@ -161,7 +161,7 @@ export class Primary {
       history.begin();
       this.#fullSync.add(replica);
     }
-    if (host.greets && this.offset === 0) this.feed([{ db: -1, argv: ['ping'] }]);
+    if (host.pingsFirst && this.offset === 0) this.feed([{ db: -1, argv: ['ping'] }]);
     this.#tick();
     return (bytes) => replica.hear(bytes);
   }

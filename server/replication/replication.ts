@@ -74,7 +74,7 @@ export class NodeReplication {
       get quiet() {
         return host.quiet;
       },
-      greets: engine.clusterEnabled,
+      pingsFirst: engine.clusterEnabled,
     });
     this.#replica = new Replica({
       world,

@@ -10,7 +10,7 @@ import { type Reply, ReplyError } from '../../lib/wire/reply.ts';
 import { aclCheck } from '../engine/acl-check.ts';
 import type { Client } from '../engine/client.ts';
 import { allTargets, type Engine } from '../engine/engine.ts';
-import { CountedError, Later, type Outcome } from '../engine/registry.ts';
+import { AsyncReply, CountedError, type Outcome } from '../engine/registry.ts';
 import { Interpreter, ScriptEnded } from './interpreter.ts';
 import { type ScriptHost, sha1 } from './redis-api.ts';
 import { type ScriptRun, ScriptRunner, type StartOptions } from './run.ts';
@@ -176,7 +176,7 @@ export class Scripts implements ScriptHost {
       this.#end();
       return reply;
     }
-    return new Later((settle) => {
+    return new AsyncReply((settle) => {
       running.settle = settle;
       return () => {
         running.settle = undefined;

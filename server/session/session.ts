@@ -11,7 +11,7 @@ import { Push, type Reply, ReplyError } from '../../lib/wire/reply.ts';
 import { ReplyWriter } from '../../lib/wire/reply-writer.ts';
 import { RequestDecoder, RequestError } from '../../lib/wire/request-decoder.ts';
 import type { OutputLimit } from '../config/config.ts';
-import type { Client, Outlet } from '../engine/client.ts';
+import type { Client, ReplySink } from '../engine/client.ts';
 import { describeClient } from '../engine/client-info.ts';
 import { fixedOutputBytes, outputOf } from '../engine/client-memory.ts';
 import { execute } from '../engine/dispatch.ts';
@@ -24,7 +24,7 @@ const outputHighWater = 16 * 1024 * 1024;
 const strangersHighWater = 16 * 1024;
 const noBytes = Buffer.alloc(0);
 
-export class Session implements Outlet {
+export class Session implements ReplySink {
   readonly client: Client;
   readonly address: string;
   readonly localAddress: string;
@@ -167,7 +167,7 @@ export class Session implements Outlet {
     } finally {
       this.#running = false;
     }
-    if (this.#engine.hooks.mayReply?.(this.#flushHeld) !== false) this.#flush();
+    if (this.#engine.hooks.canFlushReplies?.(this.#flushHeld) !== false) this.#flush();
     this.#noteMemory();
   }
 
@@ -204,7 +204,7 @@ export class Session implements Outlet {
 
   #flush(): void {
     if (this.#writer.size === 0) return;
-    this.#engine.hooks.beforeReplies?.();
+    this.#engine.hooks.beforeFlush?.();
     if (this.#closing) return;
     const pieces = this.#writer.take();
     const socket = this.#socket;

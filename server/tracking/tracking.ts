@@ -14,7 +14,7 @@ export interface TrackingClient {
   readonly protocol: 2 | 3;
   readonly inPubSub: boolean;
   tracking: TrackingMode | undefined;
-  readonly outlet: { send(reply: Reply): void };
+  readonly sink: { send(reply: Reply): void };
 }
 
 /** Where RESP2 subscribers hear of the keys of those who redirect to them. */
@@ -166,11 +166,11 @@ export class Tracking<C extends TrackingClient> {
     const target = mode.redirect === 0 ? client : this.#clients.get(mode.redirect);
     if (target === undefined) {
       mode.brokenRedirect = true;
-      if (client.protocol === 3) client.outlet.send(new Push(['tracking-redir-broken', mode.redirect]));
+      if (client.protocol === 3) client.sink.send(new Push(['tracking-redir-broken', mode.redirect]));
     } else if (target.protocol === 3) {
-      target.outlet.send(new Push(['invalidate', keys]));
+      target.sink.send(new Push(['invalidate', keys]));
     } else if (mode.redirect !== 0 && target.inPubSub) {
-      target.outlet.send(new Push(['message', invalidationChannel, keys]));
+      target.sink.send(new Push(['message', invalidationChannel, keys]));
     }
   }
 }

@@ -7,12 +7,12 @@ import { Script } from '../../command/script.ts';
 import { builtinCommandNames } from '../../command/table.ts';
 import type { ScriptDefinition } from '../../options/options.ts';
 import type { Encoding } from '../../wire/decoder.ts';
-import { type Word, wordOf } from './call-maker.ts';
+import { type CommandSpec, specOf } from './command-builder.ts';
 
 /** What the methods of a class do with a command. */
 interface CommandTarget {
   /** `words`: the command's name and its arguments, a callback among them; the array is the callee's. */
-  execute(word: Word, words: unknown[], encoding: Encoding): unknown;
+  execute(spec: CommandSpec, words: unknown[], encoding: Encoding): unknown;
   executeScript(script: Script, args: unknown[], encoding: Encoding): unknown;
 }
 
@@ -76,9 +76,9 @@ function makeCommandMethods(): Record<string, unknown> {
 // `arguments` the words are made at once, in an array of just their size: rest parameters would be one array more a call,
 // and one that grows by push() takes room for 17.
 function commandMethod(name: string, encoding: Encoding): unknown {
-  let word: Word | undefined;
+  let spec: CommandSpec | undefined;
   return function command(this: CommandTarget): unknown {
-    word ??= wordOf(name);
+    spec ??= specOf(name);
     // biome-ignore-start lint/complexity/noArguments: see above
     const count = arguments.length;
     let words: unknown[];
@@ -89,7 +89,7 @@ function commandMethod(name: string, encoding: Encoding): unknown {
       for (let at = 0; at < count; at++) words.push(arguments[at]);
     }
     // biome-ignore-end lint/complexity/noArguments: see above
-    return this.execute(word, words, encoding);
+    return this.execute(spec, words, encoding);
   };
 }
 
@@ -99,7 +99,7 @@ function genericMethod(encoding: Encoding): unknown {
     if (typeof name !== 'string' || name === '') {
       throw new RedisError('The command name must be a non-empty string', { code: 'ERR_INVALID_ARG' });
     }
-    return this.execute(wordOf(name), words, encoding);
+    return this.execute(specOf(name), words, encoding);
   };
 }
 

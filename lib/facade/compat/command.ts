@@ -19,7 +19,7 @@ import {
 import { type Call, CallFlag } from '../../connection/call.ts';
 import { type Argument, Encoder } from '../../wire/encoder.ts';
 import { slotOf } from '../../wire/slot.ts';
-import { type CallMaker, type Word, wordOf } from '../commands/call-maker.ts';
+import { type CommandBuilder, type CommandSpec, specOf } from '../commands/command-builder.ts';
 import { promiseOf } from '../commands/promise.ts';
 
 export interface CommandOptions {
@@ -147,21 +147,21 @@ export class Command {
   };
 
   /** The call it becomes on a client; `settled` follows it. Throws nothing. */
-  toCall(maker: CallMaker): Call {
-    const call = this.toGroupCall(maker);
+  toCall(builder: CommandBuilder): Call {
+    const call = this.toGroupCall(builder);
     promiseOf(call, false).then((value) => this.#settle(value), this.reject);
     return call;
   }
 
   /** As toCall, for a batch, which tells the outcome through `settled`. */
-  toGroupCall(maker: CallMaker): Call {
-    const word = this.#word();
-    this.setReplyContext(maker.replyContext);
+  toGroupCall(builder: CommandBuilder): Call {
+    const spec = this.#spec();
+    this.setReplyContext(builder.replyContext);
     const encoding = this.#options.replyEncoding;
     const text = encoding === 'utf8' || encoding === 'utf-8';
-    const call = maker.makeAsIs(word, toArgv(this.name, this.args), text ? 'utf8' : 'buffer');
+    const call = builder.makeAsIs(spec, toArgv(this.name, this.args), text ? 'utf8' : 'buffer');
     if (text || !encoding) return call;
-    return maker.reshape(call, (reply) => this.transformReply(reply));
+    return builder.reshape(call, (reply) => this.transformReply(reply));
   }
 
   /** How a batch tells the outcome. */
@@ -176,9 +176,9 @@ export class Command {
     this.#resolve(value);
   }
 
-  #word(): Word {
-    const word = wordOf(this.name);
-    return this.isReadOnly ? { ...word, flags: word.flags | CallFlag.readOnly } : word;
+  #spec(): CommandSpec {
+    const spec = specOf(this.name);
+    return this.isReadOnly ? { ...spec, flags: spec.flags | CallFlag.readOnly } : spec;
   }
 
   #shape(reply: unknown): unknown {

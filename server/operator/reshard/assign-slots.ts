@@ -5,7 +5,7 @@
 import type { NodeLine } from '../../../lib/wire/cluster-nodes.ts';
 import { ReplyError } from '../../../lib/wire/reply.ts';
 import { type ClusterLink, isMaster, isReachable, type MovingNode, RefusedError } from '../link/cluster-link.ts';
-import { setSlot, type Way } from './slot-commands.ts';
+import { type SlotRoute, setSlot } from './slot-commands.ts';
 
 const onlyMasters = 'ERR Please use SETSLOT only with masters';
 const epochPollMs = 5;
@@ -15,7 +15,7 @@ const most = 128;
 const mastersMs = 1000;
 
 interface Waiting {
-  readonly way: Way;
+  readonly route: SlotRoute;
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
 }
@@ -25,7 +25,7 @@ interface Masters {
   readonly lines: readonly NodeLine[];
 }
 
-export class Decisions {
+export class SlotAssigner {
   readonly #link: ClusterLink;
   /** By the target's address. */
   readonly #waiting = new Map<string, Waiting[]>();
@@ -35,12 +35,12 @@ export class Decisions {
     this.#link = link;
   }
 
-  /** Gives the slot to `way.to`, which has all its keys. Rejects when either end cannot be told. */
-  decide(way: Way): Promise<void> {
+  /** Gives the slot to `route.to`, which has all its keys. Rejects when either end cannot be told. */
+  decide(route: SlotRoute): Promise<void> {
     return new Promise((resolve, reject) => {
-      const name = addressOf(way.to);
+      const name = addressOf(route.to);
       const waiting = this.#waiting.get(name);
-      const entry = { way, resolve, reject };
+      const entry = { route, resolve, reject };
       if (waiting !== undefined) {
         waiting.push(entry);
         return;
@@ -57,7 +57,7 @@ export class Decisions {
     if (waiting.length === 0) this.#waiting.delete(name);
     else void this.#link.alone(() => this.#next(name));
     try {
-      const failures = await this.#decideAll(batch.map(({ way }) => way));
+      const failures = await this.#decideAll(batch.map(({ route }) => route));
       for (const [at, { resolve, reject }] of batch.entries()) {
         const failure = failures[at];
         failure === undefined ? resolve() : reject(failure);
@@ -68,7 +68,7 @@ export class Decisions {
   }
 
   /** For each way why it failed; undefined: it did not. */
-  async #decideAll(ways: readonly Way[]): Promise<(Error | undefined)[]> {
+  async #decideAll(ways: readonly SlotRoute[]): Promise<(Error | undefined)[]> {
     const { to } = ways[0]!;
     const sources = new Map(ways.map(({ from }) => [addressOf(from), from]));
     const [masters] = await Promise.all([this.#mastersAs(to), untilKnows(this.#link, to, [...sources.values()])]);
@@ -79,8 +79,8 @@ export class Decisions {
     await Promise.all([
       ...[...sources].map(async ([address, source]) => {
         const told = await this.#tell(source, won, to.id);
-        for (const [at, way] of won.entries()) {
-          if (addressOf(way.from) === address) failures[ways.indexOf(way)] ??= told[at];
+        for (const [at, route] of won.entries()) {
+          if (addressOf(route.from) === address) failures[ways.indexOf(route)] ??= told[at];
         }
       }),
       // They would hear of it by gossip as well: whoever is out of reach learns it then.
@@ -89,7 +89,7 @@ export class Decisions {
     return failures;
   }
 
-  async #tell(node: MovingNode, ways: readonly Way[], owner: string): Promise<(Error | undefined)[]> {
+  async #tell(node: MovingNode, ways: readonly SlotRoute[], owner: string): Promise<(Error | undefined)[]> {
     const commands = ways.map(({ slot }) => setSlot(slot, 'NODE', owner));
     try {
       const replies = await this.#link.exchange(node, commands);

@@ -6,7 +6,7 @@
 
 import { slotCount } from '../../../lib/wire/slot.ts';
 import { type ClusterLink, isMaster, isReachable, ownerIn } from '../link/cluster-link.ts';
-import { Decisions } from './assign-slots.ts';
+import { SlotAssigner } from './assign-slots.ts';
 import { closedSlots } from './closed-slots.ts';
 import { type Journal, MemoryJournal } from './journal.ts';
 import { MoveQueue } from './queue.ts';
@@ -88,7 +88,7 @@ export class MoveEngine implements AsyncDisposable {
     };
     this.#host = {
       link,
-      decisions: new Decisions(link),
+      decisions: new SlotAssigner(link),
       settings,
       throttle: new Throttle(link.world, rates),
       changed: (task, durable) => this.#changed(task, durable),

@@ -4,7 +4,7 @@ import type { Words } from '../../../lib/connection/exchange.ts';
 import type { MovingNode } from '../link/cluster-link.ts';
 
 /** A slot is to go `from` one master `to` another. */
-export interface Way {
+export interface SlotRoute {
   readonly slot: number;
   readonly from: MovingNode;
   readonly to: MovingNode;

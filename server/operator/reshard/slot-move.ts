@@ -3,9 +3,9 @@
 
 import type { World } from '../../../lib/base/world.ts';
 import type { ClusterLink, MovingNode } from '../link/cluster-link.ts';
-import { Decisions } from './assign-slots.ts';
-import type { Way } from './slot-commands.ts';
-import { handOver, keysIn, openSlot, turn } from './slot-steps.ts';
+import { SlotAssigner } from './assign-slots.ts';
+import type { SlotRoute } from './slot-commands.ts';
+import { handOver, keysIn, openSlot, reverse } from './slot-steps.ts';
 
 export interface MoveRoute {
   readonly slot: number;
@@ -43,7 +43,7 @@ export class SlotMove {
   /** Opens the slot: from now on the source answers ASK for keys that it does not have. */
   async begin(): Promise<void> {
     try {
-      await openSlot(this.#link, this.#way, 1);
+      await openSlot(this.#link, this.#route, 1);
     } catch (error) {
       const { slot, target } = this.route;
       await this.#link.ask(target, ['CLUSTER', 'SETSLOT', String(slot), 'STABLE']).catch(() => undefined);
@@ -55,36 +55,36 @@ export class SlotMove {
   async moveKeys(limit: number = this.#batch): Promise<number> {
     const { slot, source } = this.route;
     const keys = await keysIn(this.#link, source, slot, limit);
-    if (keys.length > 0) await handOver(this.#link, this.#way, keys, 1, this.#timeoutMs);
+    if (keys.length > 0) await handOver(this.#link, this.#route, keys, 1, this.#timeoutMs);
     return keys.length;
   }
 
   /** Hands over what is left and gives the slot to the target. Resolves to the number of keys moved by this call. */
   async commit(): Promise<number> {
-    const moved = await this.#drain(this.#way);
-    await new Decisions(this.#link).decide(this.#way);
+    const moved = await this.#drain(this.#route);
+    await new SlotAssigner(this.#link).decide(this.#route);
     return moved;
   }
 
   /** Takes every key back: clients follow the slot to the target and back again. Both ends are stable afterwards. */
   async rollback(): Promise<void> {
     const { slot, source, target } = this.route;
-    const back: Way = { slot, from: target, to: source };
-    await turn(this.#link, this.#way);
+    const back: SlotRoute = { slot, from: target, to: source };
+    await reverse(this.#link, this.#route);
     await this.#drain(back);
-    await new Decisions(this.#link).decide(back);
+    await new SlotAssigner(this.#link).decide(back);
   }
 
-  get #way(): Way {
+  get #route(): SlotRoute {
     const { slot, source, target } = this.route;
     return { slot, from: source, to: target };
   }
 
-  async #drain(way: Way): Promise<number> {
+  async #drain(route: SlotRoute): Promise<number> {
     let moved = 0;
-    let keys: readonly string[] = await keysIn(this.#link, way.from, way.slot, this.#batch);
+    let keys: readonly string[] = await keysIn(this.#link, route.from, route.slot, this.#batch);
     while (keys.length > 0) {
-      const batch = await handOver(this.#link, way, keys, this.#batch, this.#timeoutMs);
+      const batch = await handOver(this.#link, route, keys, this.#batch, this.#timeoutMs);
       moved += batch.keys;
       keys = batch.next;
       if (this.#pauseMs > 0) await new Promise<void>((resolve) => void this.#world.after(this.#pauseMs, resolve, true));

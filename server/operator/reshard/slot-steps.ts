@@ -8,7 +8,7 @@ import type { Words } from '../../../lib/connection/exchange.ts';
 import { ReplyError } from '../../../lib/wire/reply.ts';
 import { type ClusterLink, type MovingNode, RefusedError } from '../link/cluster-link.ts';
 import { untilKnows } from './assign-slots.ts';
-import { keysWords, setSlot, type Way } from './slot-commands.ts';
+import { keysWords, type SlotRoute, setSlot } from './slot-commands.ts';
 
 export interface Batch {
   readonly keys: number;
@@ -27,20 +27,20 @@ const lanes = 16;
  */
 export async function openSlot(
   link: ClusterLink,
-  way: Way,
+  route: SlotRoute,
   limit: number,
   stale = false,
 ): Promise<{ total: number; next: string[] }> {
-  const importing = setSlot(way.slot, 'IMPORTING', way.from.id);
-  if (stale) await transaction(link, way.to, [setSlot(way.slot, 'NODE', way.from.id), importing]);
-  else await link.ask(way.to, importing);
+  const importing = setSlot(route.slot, 'IMPORTING', route.from.id);
+  if (stale) await transaction(link, route.to, [setSlot(route.slot, 'NODE', route.from.id), importing]);
+  else await link.ask(route.to, importing);
   const commands = [
-    setSlot(way.slot, 'MIGRATING', way.to.id),
-    ['CLUSTER', 'COUNTKEYSINSLOT', String(way.slot)],
-    keysWords(way.slot, limit),
+    setSlot(route.slot, 'MIGRATING', route.to.id),
+    ['CLUSTER', 'COUNTKEYSINSLOT', String(route.slot)],
+    keysWords(route.slot, limit),
   ];
-  const [opened, total, next] = await link.exchange(way.from, commands);
-  if (opened instanceof ReplyError) throw new RefusedError(way.from, commands[0]!, opened.message);
+  const [opened, total, next] = await link.exchange(route.from, commands);
+  if (opened instanceof ReplyError) throw new RefusedError(route.from, commands[0]!, opened.message);
   return { total: Number(total), next: next as string[] };
 }
 
@@ -51,22 +51,22 @@ export async function keysIn(link: ClusterLink, node: MovingNode, slot: number, 
 /** Hands `keys` over in one exchange and finds the next ones. */
 export async function handOver(
   link: ClusterLink,
-  way: Way,
+  route: SlotRoute,
   keys: readonly string[],
   limit: number,
   exchangeMs: number,
 ): Promise<Batch> {
   // Without REPLACE at first: a copy that a broken exchange left behind is overwritten only when it is known to be one.
-  let replies = await exchangeKeys(link, way, keys, limit, exchangeMs, []);
+  let replies = await exchangeKeys(link, route, keys, limit, exchangeMs, []);
   let moved = replies.at(-2);
   if (moved instanceof ReplyError && moved.message.includes('BUSYKEY')) {
     // While the slot is open only the node that clients ask first can have the newer value of a key that both have.
-    replies = await exchangeKeys(link, way, keys, limit, exchangeMs, ['REPLACE']);
+    replies = await exchangeKeys(link, route, keys, limit, exchangeMs, ['REPLACE']);
     moved = replies.at(-2);
   }
-  if (moved instanceof ReplyError) throw new RefusedError(way.from, ['MIGRATE'], moved.message);
+  if (moved instanceof ReplyError) throw new RefusedError(route.from, ['MIGRATE'], moved.message);
   const next = replies.at(-1);
-  if (next instanceof ReplyError) throw new RefusedError(way.from, keysWords(way.slot, limit), next.message);
+  if (next instanceof ReplyError) throw new RefusedError(route.from, keysWords(route.slot, limit), next.message);
   let bytes = 0;
   for (const size of replies.slice(0, -2)) if (typeof size === 'number') bytes += size;
   return { keys: keys.length, bytes, next: next as string[] };
@@ -74,7 +74,7 @@ export async function handOver(
 
 function exchangeKeys(
   link: ClusterLink,
-  { slot, from, to }: Way,
+  { slot, from, to }: SlotRoute,
   keys: readonly string[],
   limit: number,
   exchangeMs: number,
@@ -95,7 +95,7 @@ function exchangeKeys(
  * The old node gives the slot up first and in one step: were it to hear of the new owner before it imports, it would
  * drop the keys that it still has.
  */
-export async function turn(link: ClusterLink, { slot, from, to }: Way): Promise<void> {
+export async function reverse(link: ClusterLink, { slot, from, to }: SlotRoute): Promise<void> {
   await link.alone(async () => {
     await untilKnows(link, to, [from]);
     await transaction(link, from, [

@@ -4,11 +4,11 @@
 
 import type { NodeLine } from '../../../lib/wire/cluster-nodes.ts';
 import { type ClusterLink, isMaster, isReachable, ownerIn } from '../link/cluster-link.ts';
-import type { Decisions } from './assign-slots.ts';
+import type { SlotAssigner } from './assign-slots.ts';
 import { type NextStep, nextStep, slotView } from './next-step.ts';
 import { endPhases, type MoveEnd, type MovePhase, type MoveRecord } from './record.ts';
-import type { Way } from './slot-commands.ts';
-import { handOver, keysIn, openSlot, turn } from './slot-steps.ts';
+import type { SlotRoute } from './slot-commands.ts';
+import { handOver, keysIn, openSlot, reverse } from './slot-steps.ts';
 import type { Throttle } from './throttle.ts';
 
 export interface TaskSettings {
@@ -26,7 +26,7 @@ export interface TaskSettings {
 
 export interface TaskHost {
   readonly link: ClusterLink;
-  readonly decisions: Decisions;
+  readonly decisions: SlotAssigner;
   readonly throttle: Throttle;
   readonly settings: TaskSettings;
   /** The record changed. `durable`: resolves when it is safe. */
@@ -140,17 +140,17 @@ export class SlotTask {
       }
     }
     const { source, target, step, stale } = await this.#stand();
-    const way: Way = { slot, from: source, to: target };
-    const wayBack: Way = { slot, from: target, to: source };
+    const route: SlotRoute = { slot, from: source, to: target };
+    const wayBack: SlotRoute = { slot, from: target, to: source };
     switch (step) {
       case 'open':
-        await this.#forward(way, stale);
+        await this.#forward(route, stale);
         break;
       case 'decide':
-        await this.#decide(way);
+        await this.#decide(route);
         break;
       case 'turn':
-        await this.#back(way, wayBack);
+        await this.#back(route, wayBack);
         break;
       case 'close':
         await this.#close(wayBack);
@@ -163,30 +163,30 @@ export class SlotTask {
     }
   }
 
-  async #forward(way: Way, stale: boolean): Promise<void> {
+  async #forward(route: SlotRoute, stale: boolean): Promise<void> {
     const { link, settings } = this.#host;
     await this.#phase('opening');
-    const { total, next } = await openSlot(link, way, settings.batch, stale);
+    const { total, next } = await openSlot(link, route, settings.batch, stale);
     await this.#set({ phase: 'moving', keysTotal: this.#record.keysMoved + total });
-    if (await this.#drain(way, next)) await this.#decide(way);
+    if (await this.#drain(route, next)) await this.#decide(route);
   }
 
-  async #decide(way: Way): Promise<void> {
+  async #decide(route: SlotRoute): Promise<void> {
     await this.#phase('deciding');
-    await this.#host.decisions.decide(way);
+    await this.#host.decisions.decide(route);
     await this.#end('done', null);
   }
 
-  async #back(way: Way, wayBack: Way): Promise<void> {
+  async #back(route: SlotRoute, wayBack: SlotRoute): Promise<void> {
     const { link, settings } = this.#host;
     await this.#phase('turning');
-    await turn(link, way);
+    await reverse(link, route);
     await this.#phase('returning');
-    await this.#drain(wayBack, await keysIn(link, way.to, way.slot, settings.batch));
+    await this.#drain(wayBack, await keysIn(link, route.to, route.slot, settings.batch));
     await this.#close(wayBack);
   }
 
-  async #close(wayBack: Way): Promise<void> {
+  async #close(wayBack: SlotRoute): Promise<void> {
     await this.#phase('closing');
     await this.#drain(wayBack, await keysIn(this.#host.link, wayBack.from, wayBack.slot, this.#host.settings.batch));
     await this.#host.decisions.decide(wayBack);
@@ -194,14 +194,14 @@ export class SlotTask {
   }
 
   /** Hands keys over until there are none; false when the move was called off on the way forward. */
-  async #drain(way: Way, first: readonly string[]): Promise<boolean> {
+  async #drain(route: SlotRoute, first: readonly string[]): Promise<boolean> {
     const { link, throttle, settings } = this.#host;
     const forward = this.#record.direction === 'forward';
     let keys = first;
     while (keys.length > 0) {
       await this.#gate(throttle.waitMs);
       if (forward && (await this.#isCalledOffNow())) return false;
-      const batch = await handOver(link, way, keys, settings.batch, settings.exchangeMs);
+      const batch = await handOver(link, route, keys, settings.batch, settings.exchangeMs);
       throttle.charge(batch.keys, batch.bytes);
       keys = batch.next;
       const keysMoved = Math.max(0, this.#record.keysMoved + (forward ? batch.keys : -batch.keys));

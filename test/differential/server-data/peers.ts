@@ -4,11 +4,11 @@ import { connect, type Socket } from 'node:net';
 import { ManualWorld } from '../../../lib/base/world.ts';
 import { Double, NullArray, Push, type Reply, ReplyError, Status, Verbatim } from '../../../lib/wire/reply.ts';
 import {
+  AsyncReply,
   arityRefusal,
   Blocked,
   type CommandGroup,
   type Context,
-  Later,
   type Outcome,
   Registry,
 } from '../../../server/engine/registry.ts';
@@ -216,7 +216,7 @@ export class DirectPeer implements Peer {
 
   async run(argv: readonly string[]): Promise<Tagged> {
     const reply = this.call(argv);
-    if (reply === undefined || reply instanceof Later) return { tag: 'nothing', of: '' };
+    if (reply === undefined || reply instanceof AsyncReply) return { tag: 'nothing', of: '' };
     if (reply instanceof Blocked) return { tag: 'blocked', of: reply.keys };
     return tagged(reply, this.protocol);
   }

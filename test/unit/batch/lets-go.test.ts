@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { type BatchResult, Scatter } from '../../../lib/batch/scatter.ts';
+import { type BatchResult, BatchResults } from '../../../lib/batch/batch-results.ts';
 import { Call, directSink } from '../../../lib/connection/call.ts';
 
 setFlagsFromString('--expose-gc');
@@ -19,7 +19,7 @@ describe('what is done lets go', () => {
     const calls = [makeCall(), makeCall()];
     const results = await (async () => {
       let given: WeakRef<BatchResult[]> | undefined;
-      const scatter = new Scatter(2, (all) => {
+      const scatter = new BatchResults(2, (all) => {
         given = new WeakRef(all);
       });
       calls.forEach((call, index) => {
@@ -38,10 +38,10 @@ describe('what is done lets go', () => {
   });
 
   it('a batch whose calls are done: of whom it was given to', async () => {
-    let scatter: Scatter | undefined;
+    let scatter: BatchResults | undefined;
     const receiver = await (async () => {
       const heard = { results: undefined as BatchResult[] | undefined };
-      scatter = new Scatter(1, (all) => {
+      scatter = new BatchResults(1, (all) => {
         heard.results = all;
       });
       const call = makeCall();

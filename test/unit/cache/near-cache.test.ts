@@ -7,12 +7,16 @@ import { NearCache, type NearCacheOptions } from '../../../lib/cache/near-cache.
 import {
   Call,
   CallFlag,
+  type CommandSender,
   type Dispatcher,
-  type Lane,
-  type Parcel,
   type ReplySource,
+  type RoutableRequest,
 } from '../../../lib/connection/call.ts';
-import type { Keeper, KeeperEvents, KeeperState } from '../../../lib/connection/keeper.ts';
+import type {
+  ReconnectingConnection,
+  ReconnectingEvents,
+  ReconnectingState,
+} from '../../../lib/connection/reconnecting-connection.ts';
 import { SlotMap } from '../../../lib/topology/slot-map.ts';
 import { Push, ReplyError } from '../../../lib/wire/reply.ts';
 import { slotOf } from '../../../lib/wire/slot.ts';
@@ -21,7 +25,7 @@ import { slotOf } from '../../../lib/wire/slot.ts';
 class Node {
   readonly address: string;
   protocol: 2 | 3 = 3;
-  state: KeeperState = 'up';
+  state: ReconnectingState = 'up';
   readonly inbox: Call[] = [];
   source: ReplySource;
   closed = false;
@@ -35,8 +39,8 @@ class Node {
     return this.inbox.length;
   }
 
-  get keeper(): Keeper & Lane {
-    return this as unknown as Keeper & Lane;
+  get keeper(): ReconnectingConnection & CommandSender {
+    return this as unknown as ReconnectingConnection & CommandSender;
   }
 
   send(call: Call): boolean {
@@ -77,8 +81,8 @@ class Scene {
   readonly world = new ManualWorld();
   readonly one = new Node('10.0.0.1:1');
   readonly two = new Node('10.0.0.2:1');
-  readonly listeners: { node: Node; events: KeeperEvents }[] = [];
-  readonly sent: Parcel[] = [];
+  readonly listeners: { node: Node; events: ReconnectingEvents }[] = [];
+  readonly sent: RoutableRequest[] = [];
   map = SlotMap.of([
     { start: 0, end: 8191, master: this.one.address, replicas: [] },
     { start: 8192, end: 16383, master: this.two.address, replicas: [] },
@@ -90,25 +94,25 @@ class Scene {
     this.one.protocol = protocol;
     this.two.protocol = protocol;
     const dispatcher = {
-      refused: (parcel: Parcel, error: ReplyError) => {
+      refused: (request: RoutableRequest, error: ReplyError) => {
         this.refused.push(error.code);
-        return error.code === 'ASK' && parcel.sendOn(this.two.keeper, true);
+        return error.code === 'ASK' && request.sendOn(this.two.keeper, true);
       },
-      lost: (parcel: Parcel, _written: boolean, reason: Error) => parcel.fail(reason),
+      lost: (request: RoutableRequest, _written: boolean, reason: Error) => request.fail(reason),
       now: () => this.world.now(),
     } as unknown as Dispatcher;
     this.cache = new NearCache(
       options,
       {
         dispatcher,
-        submit: (parcel) => {
-          this.sent.push(parcel);
-          parcel.sendOn(this.nodeOf(parcel.slot).keeper, false);
+        submit: (request) => {
+          this.sent.push(request);
+          request.sendOn(this.nodeOf(request.slot).keeper, false);
         },
         map: () => this.map,
         readsFromReplicas: false,
         silenceTimeout: 1000,
-        keeper: (address, events) => {
+        connection: (address, events) => {
           const node = new Node(address);
           this.listeners.push({ node, events });
           return node.keeper;

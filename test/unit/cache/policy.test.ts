@@ -1,6 +1,6 @@
 import { deepEqual, equal, notEqual } from 'node:assert/strict';
 import fc from 'fast-check';
-import { Holdings } from '../../../lib/cache/holdings.ts';
+import { KeyIndex } from '../../../lib/cache/key-index.ts';
 import { keyNameOf, keyNamesOf, mayKeep, nameOf } from '../../../lib/cache/policy.ts';
 import { copyOf, isPlain, sizeOf } from '../../../lib/cache/replies.ts';
 import { allCommandNames, commandOf, Flag } from '../../../lib/command/table.ts';
@@ -95,7 +95,7 @@ describe('near cache: things by key and slot', () => {
     const steps = fc.array(fc.tuple(fc.boolean(), fc.nat(7)), { maxLength: 40 });
     fc.assert(
       fc.property(fc.array(item, { minLength: 8, maxLength: 8 }), steps, (items, script) => {
-        const holdings = new Holdings<(typeof items)[number]>();
+        const holdings = new KeyIndex<(typeof items)[number]>();
         const model = new Set<(typeof items)[number]>();
         for (const [add, at] of script) {
           if (add) holdings.add(items[at]!);

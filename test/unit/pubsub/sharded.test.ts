@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import { ManualWorld } from '../../../lib/base/world.ts';
 import { Call, CallFlag, directSink } from '../../../lib/connection/call.ts';
-import type { Keeper } from '../../../lib/connection/keeper.ts';
+import type { ReconnectingConnection } from '../../../lib/connection/reconnecting-connection.ts';
 import { ShardedSubscriptions } from '../../../lib/pubsub/sharded.ts';
 import { slotOf } from '../../../lib/wire/slot.ts';
 
@@ -21,7 +21,7 @@ describe('pubsub/sharded', () => {
         },
         connect: (key) => {
           opened.push(key);
-          return keeper as unknown as Keeper;
+          return keeper as unknown as ReconnectingConnection;
         },
         learn: () => undefined,
         hint: () => undefined,

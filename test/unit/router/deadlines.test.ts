@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { ManualWorld } from '../../../lib/base/world.ts';
 import { Call, CallFlag, directSink, ownCall } from '../../../lib/connection/call.ts';
 import { Deadlines } from '../../../lib/router/deadlines.ts';
-import { Patience } from '../../../lib/router/patience.ts';
+import { RetryDeadline } from '../../../lib/router/retry-deadline.ts';
 
 function callAt(at: number, flags = 0): Call & { error?: Error } {
   const call = new Call(['get', 'k'], 0, flags, 'utf8', undefined, directSink) as Call & { error?: Error };
@@ -54,9 +54,9 @@ describe('router: deadlines', () => {
         seen.push('visited');
       },
       {
-        expire: (parcel) => {
+        expire: (request) => {
           seen.push('expired');
-          parcel.fail(new Error('late'));
+          request.fail(new Error('late'));
         },
         swept: () => seen.push('swept'),
         maxPeriod: 2000,
@@ -71,7 +71,7 @@ describe('router: deadlines', () => {
 
 describe('router: patience with calls that block', () => {
   it('counts anew when a node had the call in peace, not when it only waited for a connection', () => {
-    const patience = new Patience(1000);
+    const patience = new RetryDeadline(1000);
     const call = callAt(0, CallFlag.blocking);
     call.attempts = 1;
     patience.trouble(call, true, 5000);

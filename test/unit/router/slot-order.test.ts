@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import type { Moment } from '../../../lib/base/ticker.ts';
+import type { CachedTime } from '../../../lib/base/ticker.ts';
 import { ManualWorld } from '../../../lib/base/world.ts';
 import { Call, CallFlag, directSink } from '../../../lib/connection/call.ts';
 import { SlotOrder } from '../../../lib/router/slot-order.ts';
 
 describe('router/slot-order', () => {
-  const turn: Moment = { at: 1 };
+  const turn: CachedTime = { at: 1 };
 
   function callOf(slot = 1, moment = turn, flags = 0): Call {
     const call = new Call(['get', 'k'], slot, flags, 'utf8', undefined, directSink);

@@ -2,7 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { ManualWorld } from '../../../lib/base/world.ts';
-import type { Keeper, KeeperEvents, KeeperState } from '../../../lib/connection/keeper.ts';
+import type {
+  ReconnectingConnection,
+  ReconnectingEvents,
+  ReconnectingState,
+} from '../../../lib/connection/reconnecting-connection.ts';
 import { SubscriberDialer } from '../../../lib/pubsub/subscriber-dialer.ts';
 import type { NodePool } from '../../../lib/router/node-pool.ts';
 
@@ -10,12 +14,12 @@ import type { NodePool } from '../../../lib/router/node-pool.ts';
 class FakeKeeper {
   readonly address: string;
   readonly lastError = undefined;
-  state: KeeperState = 'idle';
+  state: ReconnectingState = 'idle';
   silent = false;
-  readonly #events: KeeperEvents;
+  readonly #events: ReconnectingEvents;
   readonly #refuses: boolean;
 
-  constructor(address: string, events: KeeperEvents, refuses: boolean) {
+  constructor(address: string, events: ReconnectingEvents, refuses: boolean) {
     this.address = address;
     this.#events = events;
     this.#refuses = refuses;
@@ -30,16 +34,16 @@ class FakeKeeper {
     if (this.state !== 'ended') this.become('ended');
   }
 
-  become(state: KeeperState, reason?: Error): void {
+  become(state: ReconnectingState, reason?: Error): void {
     this.state = state;
-    this.#events.onState(this as unknown as Keeper, state, reason);
+    this.#events.onState(this as unknown as ReconnectingConnection, state, reason);
   }
 }
 
 describe('pubsub: how a subscriber searches', () => {
   let world: ManualWorld;
   let dials: { at: number; keeper: FakeKeeper }[];
-  let chosen: Keeper[];
+  let chosen: ReconnectingConnection[];
 
   function dialer(nodes: number, refuses: boolean): SubscriberDialer {
     world = new ManualWorld({ now: 0 });
@@ -52,7 +56,7 @@ describe('pubsub: how a subscriber searches', () => {
           inMap: true,
           keeper: { state: 'up', silent: false },
         })),
-      keeper: (key: string, _readOnly: boolean, events: KeeperEvents) => {
+      keeper: (key: string, _readOnly: boolean, events: ReconnectingEvents) => {
         const keeper = new FakeKeeper(key, events, refuses);
         dials.push({ at: world.now(), keeper });
         return keeper;

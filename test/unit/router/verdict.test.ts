@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { BrokenStreamError, RedisError, SilentNodeError } from '../../../lib/base/errors.ts';
-import { Call, CallFlag, directSink, type Parcel } from '../../../lib/connection/call.ts';
+import { Call, CallFlag, directSink, type RoutableRequest } from '../../../lib/connection/call.ts';
 import { judgeLoss, judgeReply } from '../../../lib/router/verdict.ts';
 import { ProtocolError } from '../../../lib/wire/decoder.ts';
 import { parseRedirect, printRedirect, ReplyError } from '../../../lib/wire/reply.ts';
@@ -56,10 +56,10 @@ describe('router/verdict', () => {
   describe('of a lost connection', () => {
     const rules = { resendWritten: true, maxResends: 3, pause: 100 };
     const cut = new RedisError('Connection is closed.', { code: 'ECONNRESET', node: 'h:1' });
-    const parcel = (flags = 0): Parcel => new Call(['incr', 'k'], 7, flags, 'utf8', undefined, directSink);
+    const request = (flags = 0): RoutableRequest => new Call(['incr', 'k'], 7, flags, 'utf8', undefined, directSink);
 
     it('sends again what did not leave, however often, and counts no loss', () => {
-      const one = parcel();
+      const one = request();
       for (let time = 0; time < 10; time++) {
         assert.equal(judgeLoss(one, false, cut, { ...rules, resendWritten: false }).kind, 'later');
       }
@@ -67,7 +67,7 @@ describe('router/verdict', () => {
     });
 
     it('sends again what left a bounded number of times, with growing pauses', () => {
-      const one = parcel() as Call;
+      const one = request() as Call;
       const pauses: unknown[] = [];
       for (let time = 0; time < 3; time++) {
         one.put();
@@ -91,28 +91,28 @@ describe('router/verdict', () => {
     });
 
     it('rejects writes of unknown outcome where the user said so, and sends reads again', () => {
-      assert.equal(judgeLoss(parcel(), true, cut, { ...rules, resendWritten: false }).kind, 'fail');
-      assert.equal(judgeLoss(parcel(CallFlag.readOnly), true, cut, { ...rules, resendWritten: false }).kind, 'later');
+      assert.equal(judgeLoss(request(), true, cut, { ...rules, resendWritten: false }).kind, 'fail');
+      assert.equal(judgeLoss(request(CallFlag.readOnly), true, cut, { ...rules, resendWritten: false }).kind, 'later');
     });
 
     it('never sends a write again whose connection this client gave up by itself', () => {
       const garbage = new BrokenStreamError('h:1', new ProtocolError('Protocol error'));
       for (const reason of [garbage, new SilentNodeError('h:1', 15_000)]) {
-        assert.equal(judgeLoss(parcel(), true, reason, rules).kind, 'fail');
-        assert.equal(judgeLoss(parcel(CallFlag.readOnly), true, reason, rules).kind, 'later');
-        assert.equal(judgeLoss(parcel(), false, reason, rules).kind, 'later', 'never left');
+        assert.equal(judgeLoss(request(), true, reason, rules).kind, 'fail');
+        assert.equal(judgeLoss(request(CallFlag.readOnly), true, reason, rules).kind, 'later');
+        assert.equal(judgeLoss(request(), false, reason, rules).kind, 'later', 'never left');
       }
     });
 
     it('fails a call, read or not, whose own answer could not be read', () => {
       for (const flags of [0, CallFlag.readOnly]) {
-        assert.equal(judgeLoss(parcel(flags), true, new ProtocolError('Protocol error'), rules).kind, 'fail');
+        assert.equal(judgeLoss(request(flags), true, new ProtocolError('Protocol error'), rules).kind, 'fail');
       }
     });
 
     it('sends again what reconnectOnError wants sent again, as often as anything else', () => {
       const refusal = new ReplyError('READONLY no');
-      const one = parcel();
+      const one = request();
       for (let time = 0; time < 3; time++) {
         assert.equal(judgeLoss(one, true, refusal, { ...rules, resendWritten: false }).kind, 'later');
       }

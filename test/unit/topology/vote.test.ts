@@ -17,31 +17,31 @@ const after = view(shard('a', 1, [0, 99], [101, 8191]), shard('b', 3, [100, 100]
 
 describe('topology/vote', () => {
   describe('combine', () => {
-    it('takes the claim with the highest epoch, whoever leads', () => {
-      for (const [lead, witness] of [
+    it('takes the claim with the highest epoch, whoever primaries', () => {
+      for (const [primary, secondary] of [
         [before, after],
         [after, before],
       ] as const) {
-        const map = combine(lead, [witness]);
+        const map = combine(primary, [secondary]);
         assert.equal(map.masterOf(100), 'b:1');
         assert.equal(map.masterOf(99), 'a:1');
         assert.equal(map.masterOf(101), 'a:1');
       }
     });
 
-    it('fills slots the lead does not know', () => {
+    it('fills slots the primary does not know', () => {
       const map = combine(view(shard('a', 1, [0, 10])), [view(shard('b', 1, [11, 20]))]);
       assert.equal(map.masterOf(10), 'a:1');
       assert.equal(map.masterOf(20), 'b:1');
       assert.equal(map.covered, 21);
     });
 
-    it('reaches nodes by the address the lead gives them', () => {
-      const witness = view({ ...shard('b', 9, [0, 16383]), master: '10.0.0.1:1', replicas: [] });
-      assert.equal(combine(before, [witness]).masterOf(0), 'b:1');
+    it('reaches nodes by the address the primary gives them', () => {
+      const secondary = view({ ...shard('b', 9, [0, 16383]), master: '10.0.0.1:1', replicas: [] });
+      assert.equal(combine(before, [secondary]).masterOf(0), 'b:1');
     });
 
-    it('does not depend on the order of witnesses while epochs differ', () => {
+    it('does not depend on the order of secondaries while epochs differ', () => {
       const claim = fc.tuple(fc.constantFrom('a', 'b', 'c', 'd'), fc.nat(16383), fc.nat(500));
       const views = fc.array(fc.array(claim, { maxLength: 4 }), { maxLength: 4 });
       fc.assert(
@@ -95,7 +95,7 @@ describe('topology/vote', () => {
         [],
       );
       assert.ok(merge(promoted, seen).sameAs(seen));
-      // The old master still leads in a stale view, and a:2 leads nowhere: the view has it for lack of better.
+      // The old master still primaries in a stale view, and a:2 primaries nowhere: the view has it for lack of better.
       assert.equal(merge(promoted, combine(before, [])).masterOf(5), 'a:1');
     });
 

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { bumpEpoch } from '../../../../server/cluster/epochs.ts';
 import { markFailed, suspect } from '../../../../server/cluster/failure.ts';
 import { type GossipFacts, learn, loseAddress, updateAbout } from '../../../../server/cluster/gossip.ts';
-import { rumours } from '../../../../server/cluster/gossip-section.ts';
+import { gossipSection } from '../../../../server/cluster/gossip-section.ts';
 import { Health } from '../../../../server/cluster/health.ts';
 import { type Body, gossipEntry, type Header, type Message } from '../../../../server/cluster/message.ts';
-import { markTargets, orphans, ReplicaMigration } from '../../../../server/cluster/migration.ts';
 import { setSlotImporting, setSlotMigrating, setSlotNode } from '../../../../server/cluster/ownership.ts';
+import { markTargets, orphans, ReplicaMigration } from '../../../../server/cluster/replica-migration.ts';
 import { applyClaim } from '../../../../server/cluster/slot-claims.ts';
 import { SlotTable } from '../../../../server/cluster/slot-table.ts';
 import { bitmapOf } from '../../../../server/cluster/slots.ts';
@@ -167,7 +167,10 @@ describe('addresses of peers', () => {
       nodesText(lost, () => undefined),
       new RegExp(`^${b} :0@0 master,noaddr - `, 'm'),
     );
-    assert.equal(rumours(lost, () => ({ ...times, linked: true }), Math.random).filter(({ id }) => id === b).length, 0);
+    assert.equal(
+      gossipSection(lost, () => ({ ...times, linked: true }), Math.random).filter(({ id }) => id === b).length,
+      0,
+    );
     const found = learn(lost, message(threeMasters(), b, { kind: 'ping', gossip: [] }), heard).state;
     assert.deepEqual([found.nodes.get(b)!.host, found.nodes.get(b)!.port], ['10.0.0.9', 7001]);
   });
@@ -193,7 +196,7 @@ describe('rumours', () => {
     }
     for (const id of [b, c]) state = suspect(state, id, true).state;
     let chance = 0;
-    const entries = rumours(
+    const entries = gossipSection(
       state,
       () => ({ pingSent: 7999, pongReceived: 5001, linked: true }),
       () => {

@@ -5,11 +5,11 @@ import { ManualWorld } from '../../../../lib/base/world.ts';
 import { NullArray, type Reply, ReplyError, Status } from '../../../../lib/wire/reply.ts';
 import type { GuardRequest } from '../../../../server/cluster/guard.ts';
 import { createEngine } from '../../../../server/command/all.ts';
-import type { Client, Outlet } from '../../../../server/engine/client.ts';
+import type { Client, ReplySink } from '../../../../server/engine/client.ts';
 import { execute } from '../../../../server/engine/dispatch.ts';
 import type { Effect, Engine, EngineHooks } from '../../../../server/engine/engine.ts';
 
-class Recorder implements Outlet {
+class Recorder implements ReplySink {
   readonly address = '127.0.0.1:1';
   readonly localAddress = '127.0.0.1:2';
   readonly fd = 8;
@@ -38,17 +38,17 @@ class Recorder implements Outlet {
 interface Bench {
   readonly world: ManualWorld;
   readonly engine: Engine;
-  readonly connect: () => { client: Client; outlet: Recorder; say: (line: string) => unknown };
+  readonly connect: () => { client: Client; sink: Recorder; say: (line: string) => unknown };
 }
 
 function bench(hooks: EngineHooks = {}, clusterEnabled = false): Bench {
   const world = new ManualWorld();
   const engine = createEngine({ world, hooks, clusterEnabled });
   const connect: Bench['connect'] = () => {
-    const outlet = new Recorder();
-    const client = engine.connect(outlet);
+    const sink = new Recorder();
+    const client = engine.connect(sink);
     const say = (line: string): unknown => plain(execute(engine, client, line.split(' ')));
-    return { client, outlet, say };
+    return { client, sink, say };
   };
   return { world, engine, connect };
 }
@@ -217,19 +217,19 @@ describe('the engine', () => {
         return () => undefined;
       },
     });
-    const { client, outlet, say } = connect();
+    const { client, sink, say } = connect();
     assert.equal(say('WAIT 1 0'), undefined);
     assert.equal(client.parking?.kind, 'later');
     done!(1);
     done!(2);
-    assert.deepEqual(outlet.settled, [1]);
+    assert.deepEqual(sink.settled, [1]);
     assert.equal(client.parking, undefined);
   });
 
   it('does not wait inside a transaction', () => {
     let cancelled = 0;
     const counts: number[] = [];
-    const { client, outlet, say } = bench({
+    const { client, sink, say } = bench({
       waitReplicas: (count, _timeout, settle) => {
         counts.push(count);
         if (counts.length > 1) settle(2);
@@ -241,7 +241,7 @@ describe('the engine', () => {
     assert.deepEqual(counts, [0, 0]);
     assert.equal(cancelled, 1);
     assert.equal(client.parking, undefined);
-    assert.deepEqual(outlet.settled, []);
+    assert.deepEqual(sink.settled, []);
   });
 
   it('ends the waits that the owner of the slots refuses', () => {
@@ -251,8 +251,8 @@ describe('the engine', () => {
     two.say('BLPOP b 0');
     const refusal = new ReplyError('MOVED 1 127.0.0.1:7001');
     engine.blocked.refuse((_client, argv) => (argv[1] === 'a' ? refusal : undefined));
-    assert.deepEqual(one.outlet.settled, [refusal]);
-    assert.deepEqual(two.outlet.settled, []);
+    assert.deepEqual(one.sink.settled, [refusal]);
+    assert.deepEqual(two.sink.settled, []);
     assert.equal(engine.blocked.count, 1);
     engine.disconnect(two.client);
     assert.equal(engine.blocked.count, 0);
@@ -260,12 +260,12 @@ describe('the engine', () => {
 
   it('ends a wait when its time is up, to the millisecond', () => {
     const { world, connect } = bench();
-    const { outlet, say } = connect();
+    const { sink, say } = connect();
     say('BLPOP a 0.5');
     world.forward(499);
-    assert.equal(outlet.settled.length, 0);
+    assert.equal(sink.settled.length, 0);
     world.forward(1);
-    assert.equal(outlet.settled.length, 1);
+    assert.equal(sink.settled.length, 1);
   });
 
   it('answers an internal error instead of falling over, and logs where it was', () => {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { ManualWorld } from '../../../../lib/base/world.ts';
 import { createEngine } from '../../../../server/command/all.ts';
 import { Shutdown } from '../../../../server/node/shutdown.ts';
-import { Saving } from '../../../../server/persistence/persistence.ts';
+import { PersistenceManager } from '../../../../server/persistence/persistence.ts';
 
 describe('a node that is to stop', () => {
   const how = { save: 'default', now: false, force: false } as const;
@@ -102,7 +102,7 @@ describe('the log of a node', () => {
       world: new ManualWorld(),
       config: { dir, appendonly: 'yes', appendfsync: 'always' },
     });
-    const saving = new Saving(engine, (reason) => assert.fail(reason));
+    const saving = new PersistenceManager(engine, (reason) => assert.fail(reason));
     const logged = (): string => {
       const folder = join(dir, 'appendonlydir');
       const last = readdirSync(folder).filter((name) => name.endsWith('.incr.aof'));
@@ -115,11 +115,11 @@ describe('the log of a node', () => {
       assert.equal(logged(), '');
       saving.flush();
       assert.match(logged(), /one[\s\S]+two/);
-      assert.equal(saving.mayReply(assert.fail), true);
+      assert.equal(saving.canFlushReplies(assert.fail), true);
       saving.onEffects([{ db: 0, argv: ['SET', 'c', 'three'] }]);
       const seen: string[] = [];
       assert.equal(
-        saving.mayReply(() => void seen.push(logged())),
+        saving.canFlushReplies(() => void seen.push(logged())),
         false,
       );
       await new Promise((resolve) => setImmediate(resolve));
@@ -127,7 +127,7 @@ describe('the log of a node', () => {
       assert.match(seen[0]!, /three/);
       assert.equal(engine.config.set([['appendfsync', 'everysec']]), undefined);
       saving.onEffects([{ db: 0, argv: ['SET', 'd', 'four'] }]);
-      assert.equal(saving.mayReply(assert.fail), true);
+      assert.equal(saving.canFlushReplies(assert.fail), true);
       assert.match(logged(), /four/);
       saving.onEffects([{ db: 0, argv: ['SET', 'e', 'five'] }]);
       await Promise.resolve();

@@ -80,7 +80,7 @@ describe('a master and its replicas over time', () => {
       get quiet() {
         return host.quiet;
       },
-      get greets() {
+      get pingsFirst() {
         return host.greets;
       },
     });

@@ -14,7 +14,7 @@ class Listener implements TrackingClient {
   inPubSub = false;
   tracking: TrackingMode | undefined = undefined;
   readonly heard: unknown[] = [];
-  readonly outlet = {
+  readonly sink = {
     send: (reply: Reply): void => {
       assert.ok(reply instanceof Push);
       this.heard.push(reply.items);

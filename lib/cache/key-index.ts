@@ -7,7 +7,7 @@ export interface Dependant {
   readonly slot: number;
 }
 
-export class Holdings<T extends Dependant> {
+export class KeyIndex<T extends Dependant> {
   readonly #byKey = new Map<string, T | Set<T>>();
   readonly #bySlot = new Map<number, Set<T>>();
 

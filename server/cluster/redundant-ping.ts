@@ -11,12 +11,12 @@ export interface OldNewsFacts {
   readonly remoteHost: string;
 }
 
-export function isOldNews(state: ClusterState, { header, body }: Message, facts: OldNewsFacts): boolean {
+export function isRedundantPing(state: ClusterState, { header, body }: Message, facts: OldNewsFacts): boolean {
   if (body.kind !== 'ping' && body.kind !== 'pong') return false;
   const sender = state.nodes.get(header.sender);
   if (sender === undefined || sender.handshake || (facts.link !== undefined && facts.link !== sender.id)) return false;
   // Slots that are nobody's for sure need a closer look at what is claimed, and what is not.
-  if (state.unclaimed.size > 0 || state.taken.size > 0) return false;
+  if (state.unclaimed.size > 0 || state.importedSlots.size > 0) return false;
   if (body.kind === 'ping' && facts.link === undefined && !isWhereItWas(sender, header, facts)) return false;
   return (
     isWhatItWas(state, sender, header) && !mustAct(state, sender) && body.gossip.every((entry) => knows(state, entry))

@@ -6,7 +6,7 @@ import { isInGroup, mayTakeLong } from '../../command/groups.ts';
 import { firstKeyIndex } from '../../command/keys.ts';
 import type { LoadedScripts } from '../../command/loaded-scripts.ts';
 import { prefixKeys } from '../../command/prefix.ts';
-import { comfortOf, shapeOf } from '../../command/reply-shape.ts';
+import { resp3ShapeOf, shapeOf } from '../../command/reply-shape.ts';
 import type { Script } from '../../command/script.ts';
 import { type CommandRow, commandOf, Flag } from '../../command/table.ts';
 import {
@@ -23,7 +23,7 @@ import type { Argument } from '../../wire/encoder.ts';
 import { slotOf } from '../../wire/slot.ts';
 
 /** What is known of a command once its name is: looked up once per name, kept by the method. */
-export interface Word {
+export interface CommandSpec {
   readonly name: string;
   /** Undefined for a command nobody has told us about (a module's). */
   readonly row: CommandRow | undefined;
@@ -31,11 +31,11 @@ export interface Word {
   readonly shape: ReplyShape | undefined;
 }
 
-const words = new Map<string, Word>();
+const words = new Map<string, CommandSpec>();
 /** Names come from users (call()): a program that makes them up must not fill memory. */
 const maxWords = 4096;
 
-export function wordOf(name: string): Word {
+export function specOf(name: string): CommandSpec {
   const known = words.get(name);
   if (known !== undefined) return known;
   const lower = name.toLowerCase();
@@ -48,9 +48,9 @@ export function wordOf(name: string): Word {
     flags |= CallFlag.subscribing;
   // A module's commands may do whatever they like, also those whose keys are known.
   if (row === undefined || mayTakeLong(lower) || lower.includes('.')) flags |= CallFlag.slow;
-  const word: Word = { name, row, flags, shape: shapeOf(name) };
-  if (words.size < maxWords) words.set(name, word);
-  return word;
+  const spec: CommandSpec = { name, row, flags, shape: shapeOf(name) };
+  if (words.size < maxWords) words.set(name, spec);
+  return spec;
 }
 
 /** Read at each call, as ioredis does: an option may be assigned while the client lives. */
@@ -58,7 +58,7 @@ interface MakerOptions {
   readonly keyPrefix?: string | Buffer | null | undefined;
 }
 
-export class CallMaker {
+export class CommandBuilder {
   readonly #options: MakerOptions;
   readonly #sink: CallSink;
   readonly #scripts: LoadedScripts | undefined;
@@ -78,18 +78,18 @@ export class CallMaker {
   }
 
   /** `words`: the name and the arguments as given, in an array that becomes the call's. */
-  make(word: Word, words: unknown[], encoding: Encoding): Call {
+  make(spec: CommandSpec, words: unknown[], encoding: Encoding): Call {
     const { keyPrefix } = this.#options;
-    let argv = argvOf(transformWords(word.name, words));
+    let argv = argvOf(transformWords(spec.name, words));
     if (keyPrefix?.length) argv = prefixKeys(argv, keyPrefix);
-    return this.makeAsIs(word, argv, encoding);
+    return this.makeAsIs(spec, argv, encoding);
   }
 
   /** From an argv that is complete: no transformer, no prefix. */
-  makeAsIs(word: Word, argv: Argument[], encoding: Encoding): Call {
-    const call = this.#place(argv, word.row, flagsOf(word, argv), encoding, this.#shapeOf(word));
-    if ((word.flags & CallFlag.subscribing) !== 0) call.pushes = Math.max(1, argv.length - 1);
-    if (word.row !== undefined && (word.row === evalsha || word.row === evalshaReadOnly)) {
+  makeAsIs(spec: CommandSpec, argv: Argument[], encoding: Encoding): Call {
+    const call = this.#place(argv, spec.row, flagsOf(spec, argv), encoding, this.#shapeOf(spec));
+    if ((spec.flags & CallFlag.subscribing) !== 0) call.pushes = Math.max(1, argv.length - 1);
+    if (spec.row !== undefined && (spec.row === evalsha || spec.row === evalshaReadOnly)) {
       const evalArgv = this.#scripts?.evalOf(argv);
       if (evalArgv !== undefined) call.remedy = new EvalRemedy(evalArgv);
     }
@@ -104,11 +104,11 @@ export class CallMaker {
     return reshaped;
   }
 
-  #shapeOf(word: Word): ReplyShape | undefined {
-    const transform = replyTransformerOf(word.name);
+  #shapeOf(spec: CommandSpec): ReplyShape | undefined {
+    const transform = replyTransformerOf(spec.name);
     // The closure is made elsewhere: V8 takes memory for what it captures when a function is entered, not when it is made.
-    if (transform !== undefined) return transformed(transform, { commandName: word.name, ...this.replyContext });
-    return this.replyContext.replyMapping === 'legacy' ? word.shape : comfortOf(word.name);
+    if (transform !== undefined) return transformed(transform, { commandName: spec.name, ...this.replyContext });
+    return this.replyContext.replyMapping === 'legacy' ? spec.shape : resp3ShapeOf(spec.name);
   }
 
   /** EVALSHA, with EVAL kept at hand for a server that does not know the script yet. */
@@ -140,7 +140,7 @@ function transformed(transform: ReplyTransformer, context: ReplyContext): ReplyS
 }
 
 // XREAD and XREADGROUP block only when told to.
-function flagsOf({ name, flags }: Word, argv: readonly Argument[]): number {
+function flagsOf({ name, flags }: CommandSpec, argv: readonly Argument[]): number {
   if ((flags & CallFlag.blocking) === 0 || !/^xread/i.test(name)) return flags;
   const blocks = argv.some((argument) => typeof argument === 'string' && argument.toLowerCase() === 'block');
   return blocks ? flags : flags & ~CallFlag.blocking;

@@ -6,10 +6,10 @@ import { AbortError, RedisError } from '../base/errors.ts';
 import { withHint } from '../base/hint.ts';
 import type { World } from '../base/world.ts';
 import { ownCall } from '../connection/call.ts';
-import type { Keeper } from '../connection/keeper.ts';
+import type { ReconnectingConnection } from '../connection/reconnecting-connection.ts';
 import type { AddressGuard } from '../topology/allow.ts';
+import type { TopologySource } from '../topology/fetch-topology.ts';
 import type { NatMap, Seed } from '../topology/seeds.ts';
-import type { SurveyTarget } from '../topology/survey.ts';
 import { viewOfLines, viewOfNodes, viewOfShards, viewOfSlots } from '../topology/view.ts';
 import type { View } from '../topology/vote.ts';
 import { type NodeLine, parseNodes } from '../wire/cluster-nodes.ts';
@@ -17,7 +17,7 @@ import { LeftOut } from '../wire/left-out.ts';
 import { ReplyError } from '../wire/reply.ts';
 import type { NodePool, PooledNode } from './node-pool.ts';
 
-export interface SurveyorOptions {
+export interface TopologySourcesOptions {
   readonly seeds: () => readonly Seed[];
   /** Nodes to be asked after all others. */
   readonly last: (key: string) => boolean;
@@ -35,12 +35,12 @@ export interface SurveyorOptions {
   readonly onRefused: (error: Error, key: string) => void;
 }
 
-export class Surveyor {
+export class TopologySources {
   readonly #pool: NodePool;
   readonly #world: World;
-  readonly #options: SurveyorOptions;
+  readonly #options: TopologySourcesOptions;
 
-  constructor(pool: NodePool, world: World, options: SurveyorOptions) {
+  constructor(pool: NodePool, world: World, options: TopologySourcesOptions) {
     this.#pool = pool;
     this.#world = world;
     this.#options = options;
@@ -48,9 +48,9 @@ export class Surveyor {
 
   // Open sockets first, masters before replicas, in random order; then the seeds, so a cluster that moved away
   // altogether is found again.
-  targets(): SurveyTarget[] {
+  targets(): TopologySource[] {
     const weight = (node: PooledNode): number => (node.role === 'master' ? 0 : 1) + this.#world.random();
-    const up = [...this.#pool.all()].filter(({ keeper }) => keeper.state === 'up' && !keeper.silent);
+    const up = [...this.#pool.all()].filter(({ connection }) => connection.state === 'up' && !connection.silent);
     const ranked = up.map((node) => ({ node, weight: weight(node) })).sort((one, other) => one.weight - other.weight);
     const keys = new Set(ranked.map(({ node }) => node.key));
     for (const seed of this.#options.seeds()) keys.add(seed.key);
@@ -61,24 +61,24 @@ export class Surveyor {
     return inOrder.map((key) => ({
       address: key,
       atHand: atHand.has(key),
-      lead: () => this.#askView(key),
-      witness: () => this.#askEpochs(key),
+      askMap: () => this.#askView(key),
+      askEpochs: () => this.#askEpochs(key),
     }));
   }
 
   /** One question to one node; rejects with its refusal, its loss, or "timeout". */
-  ask(keeper: Keeper, argv: readonly string[]): Promise<unknown> {
+  ask(connection: ReconnectingConnection, argv: readonly string[]): Promise<unknown> {
     const { call, answer } = ownCall(argv);
-    const timer = this.#world.after(this.#options.timeout, () => call.fail(this.#lateError(keeper)), true);
-    if (!keeper.send(call)) call.fail(keeper.lastError ?? whyNot(keeper));
+    const timer = this.#world.after(this.#options.timeout, () => call.fail(this.#lateError(connection)), true);
+    if (!connection.send(call)) call.fail(connection.lastError ?? whyNot(connection));
     return answer.finally(() => timer.cancel());
   }
 
-  #lateError(keeper: Keeper): RedisError {
+  #lateError(connection: ReconnectingConnection): RedisError {
     const { timeout, tls } = this.#options;
     const limit = `within slotsRefreshTimeout (${timeout} ms)`;
-    const error = new RedisError('timeout', { code: 'ETIMEDOUT', node: keeper.address });
-    if (keeper.state !== 'dialing') return withHint(error, `it is connected, and has not answered ${limit}`);
+    const error = new RedisError('timeout', { code: 'ETIMEDOUT', node: connection.address });
+    if (connection.state !== 'dialing') return withHint(error, `it is connected, and has not answered ${limit}`);
     return withHint(
       error,
       tls()
@@ -89,18 +89,18 @@ export class Surveyor {
 
   // Both questions leave in one write. A server that refuses CLUSTER NODES still gives a map, without epochs.
   async #askView(key: string): Promise<View> {
-    const keeper = this.#open(key);
-    if (keeper.state === 'resting') keeper.open();
+    const connection = this.#open(key);
+    if (connection.state === 'resting') connection.open();
     const leftOut = new LeftOut();
-    const slots = this.ask(keeper, ['cluster', 'slots']);
-    const nodes = this.ask(keeper, ['cluster', 'nodes'])
+    const slots = this.ask(connection, ['cluster', 'slots']);
+    const nodes = this.ask(connection, ['cluster', 'nodes'])
       .then((reply) => parseNodes(reply, leftOut))
       .catch(() => []);
     try {
       return viewOfSlots(await slots, await nodes, key, this.#options, leftOut);
     } catch (error) {
-      if (!(error instanceof ReplyError) || !isRefusal(error)) throw this.#told(error, keeper);
-      return await this.#askOtherwise(keeper, await nodes, error, leftOut);
+      if (!(error instanceof ReplyError) || !isRefusal(error)) throw this.#told(error, connection);
+      return await this.#askOtherwise(connection, await nodes, error, leftOut);
     } finally {
       if (leftOut.count > 0) this.#options.onLeftOut(leftOut);
     }
@@ -108,26 +108,26 @@ export class Surveyor {
 
   // CLUSTER SHARDS names nodes as clients shall reach them, CLUSTER NODES as they reach each other.
   async #askOtherwise(
-    keeper: Keeper,
+    connection: ReconnectingConnection,
     nodes: readonly NodeLine[],
     refusal: ReplyError,
     leftOut: LeftOut,
   ): Promise<View> {
     try {
-      const reply = await this.ask(keeper, ['cluster', 'shards']);
-      return viewOfShards(reply, nodes, keeper.address, this.#options, this.#options.tls(), leftOut);
+      const reply = await this.ask(connection, ['cluster', 'shards']);
+      return viewOfShards(reply, nodes, connection.address, this.#options, this.#options.tls(), leftOut);
     } catch {
-      const view = viewOfLines(nodes, keeper.address, this.#options, leftOut);
+      const view = viewOfLines(nodes, connection.address, this.#options, leftOut);
       if (view.shards.length > 0) return view;
-      throw this.#told(refusal, keeper);
+      throw this.#told(refusal, connection);
     }
   }
 
   // The loss of a connection is told by its own event.
-  #told(error: unknown, keeper: Keeper): unknown {
+  #told(error: unknown, connection: ReconnectingConnection): unknown {
     const refused = error instanceof ReplyError || (error as { code?: unknown }).code === 'ETIMEDOUT';
-    const reached = keeper.state === 'up' || keeper.state === 'dialing';
-    if (refused && reached) this.#options.onRefused(error as Error, keeper.address);
+    const reached = connection.state === 'up' || connection.state === 'dialing';
+    if (refused && reached) this.#options.onRefused(error as Error, connection.address);
     return error;
   }
 
@@ -135,9 +135,9 @@ export class Surveyor {
     return viewOfNodes(await this.ask(this.#open(key), ['cluster', 'nodes']), key, this.#options);
   }
 
-  #open(key: string): Keeper {
+  #open(key: string): ReconnectingConnection {
     if (this.#options.isOver()) throw new AbortError('Connection is closed.', { code: 'ERR_CLOSED' });
-    return this.#pool.open(key).keeper;
+    return this.#pool.open(key).connection;
   }
 }
 
@@ -147,8 +147,8 @@ function isRefusal(error: ReplyError): boolean {
 }
 
 // A node that has been dialed for long takes no calls either.
-function whyNot(keeper: Keeper): RedisError {
-  const detail = { node: keeper.address };
-  if (keeper.state === 'dialing') return new RedisError('timeout', { ...detail, code: 'ETIMEDOUT' });
+function whyNot(connection: ReconnectingConnection): RedisError {
+  const detail = { node: connection.address };
+  if (connection.state === 'dialing') return new RedisError('timeout', { ...detail, code: 'ETIMEDOUT' });
   return new AbortError('Connection is closed.', detail);
 }

@@ -8,7 +8,7 @@ import type { Call, CallGroup } from '../connection/call.ts';
 /** `[null, value]`, or `[error]` alone, as ioredis has it. */
 export type BatchResult = [error: Error | null, result: unknown];
 
-export class Scatter implements CallGroup {
+export class BatchResults implements CallGroup {
   readonly #arrived: (BatchResult | undefined)[];
   #open: number;
   #done: (results: BatchResult[]) => void;

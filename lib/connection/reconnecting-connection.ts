@@ -10,7 +10,7 @@ import { AbortError, errorOfNode, RedisError } from '../base/errors.ts';
 import { Fifo } from '../base/fifo.ts';
 import type { Timer, World } from '../base/world.ts';
 import type { Push } from '../wire/reply.ts';
-import { type Call, directSink, type Lane } from './call.ts';
+import { type Call, type CommandSender, directSink } from './call.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
 import type { Authenticated, CredentialSource } from './credentials.ts';
 import type { Socket } from './dial.ts';
@@ -24,7 +24,7 @@ export interface LatestOptions extends ReachOptions, ConnectionOptions {
   readonly address: string;
 }
 
-export interface KeeperOptions extends ReachOptions, ConnectionOptions {
+export interface ReconnectingOptions extends ReachOptions, ConnectionOptions {
   /** Asked before each dial: what it gives is used from then on. Default: options stay as they are. */
   readonly latest?: (() => LatestOptions) | undefined;
   /** Milliseconds before dial number `times` (from 1) after a loss, or null to stay down. */
@@ -47,19 +47,19 @@ export interface KeeperOptions extends ReachOptions, ConnectionOptions {
   readonly mayAuthenticate?: (() => boolean) | undefined;
 }
 
-export type KeeperState = 'idle' | 'dialing' | 'up' | 'resting' | 'ended';
+export type ReconnectingState = 'idle' | 'dialing' | 'up' | 'resting' | 'ended';
 
-export interface KeeperEvents {
-  onState(keeper: Keeper, state: KeeperState, reason?: Error): void;
+export interface ReconnectingEvents {
+  onState(keeper: ReconnectingConnection, state: ReconnectingState, reason?: Error): void;
   /** A socket is open; the handshake begins. */
-  onOpen?(keeper: Keeper): void;
+  onOpen?(keeper: ReconnectingConnection): void;
   /** Through its handshake; what is sent from within comes before everything that has waited. */
-  onReady?(keeper: Keeper): void;
+  onReady?(keeper: ReconnectingConnection): void;
   /** The socket was behind and takes writes again. */
-  onDrain?(keeper: Keeper): void;
+  onDrain?(keeper: ReconnectingConnection): void;
   /** Calls wait, no bytes come, and new ones are held back (`silent` true), or no longer. */
-  onSilence?(keeper: Keeper, silent: boolean): void;
-  onPush?(keeper: Keeper, push: Push): void;
+  onSilence?(keeper: ReconnectingConnection, silent: boolean): void;
+  onPush?(keeper: ReconnectingConnection, push: Push): void;
   /** As ConnectionEvents.onStray. */
   onStray?(reply: Buffer): boolean;
 }
@@ -69,25 +69,25 @@ const turnOverLimit = 5000;
 /** Milliseconds after which an ASK is not followed any more: its slot may have been moved to and fro meanwhile. */
 const askLasts = 500;
 
-export class Keeper implements Lane {
+export class ReconnectingConnection implements CommandSender {
   address: string;
-  #options: KeeperOptions;
+  #options: ReconnectingOptions;
   readonly #world: World;
-  readonly #events: KeeperEvents;
+  readonly #events: ReconnectingEvents;
   readonly #queue = new Fifo<Call>();
   /** What waits here: in the queue, and in the memory of a socket that is behind. */
   readonly #backlog: Backlog;
   readonly #queued: Backlog;
   readonly #behind: Backlog;
-  #state: KeeperState = 'idle';
+  #state: ReconnectingState = 'idle';
   #connection: Connection | undefined;
   /** Looks after `#connection`. */
   #watch: Watch | undefined;
-  #dialing: Reaching<KeeperOptions> | undefined;
+  #dialing: Reaching<ReconnectingOptions> | undefined;
   /** The source of its credentials is not to look after `#connection` any more. */
   #leaveSource: () => void = () => {};
   /** Open, but still shaking hands. */
-  #young: Connection | undefined;
+  #handshaking: Connection | undefined;
   /** Given up, but still owing answers. */
   readonly #retired = new RetiredConnections();
   #times = 0;
@@ -99,7 +99,7 @@ export class Keeper implements Lane {
   #readOnly: boolean;
   /** Connections it has had so far, the one of now included. */
   generation = 0;
-  /** The connection is half-closed and the last one: the keeper ends with it. */
+  /** The connection is half-closed and the last one: this ends with it. */
   #leaving = false;
   /** Runs out when the peer of a half-closed connection does not close it. */
   #lingering: Timer | undefined;
@@ -108,7 +108,7 @@ export class Keeper implements Lane {
   /** Why the last dial or connection failed. */
   lastError: Error | undefined;
 
-  constructor(address: string, options: KeeperOptions, world: World, events: KeeperEvents) {
+  constructor(address: string, options: ReconnectingOptions, world: World, events: ReconnectingEvents) {
     this.address = address;
     this.#options = options;
     this.#world = world;
@@ -119,7 +119,7 @@ export class Keeper implements Lane {
     this.#readOnly = options.readOnly ?? false;
   }
 
-  get state(): KeeperState {
+  get state(): ReconnectingState {
     return this.#state;
   }
 
@@ -135,7 +135,7 @@ export class Keeper implements Lane {
 
   /** The socket that is open now, through its handshake or not. */
   get socket(): Socket | undefined {
-    return (this.#connection ?? this.#young)?.socket;
+    return (this.#connection ?? this.#handshaking)?.socket;
   }
 
   /** Whom a further connection to this node asks for its credentials. */
@@ -188,7 +188,7 @@ export class Keeper implements Lane {
     return this.#state === 'ended' && this.#retired.size > 0;
   }
 
-  /** Starts dialing when idle; a resting keeper dials at once. */
+  /** Starts dialing when idle; one that waits to dial again does so at once. */
   open(): void {
     if (this.#state === 'idle' || this.#state === 'resting') this.#dial();
   }
@@ -231,7 +231,7 @@ export class Keeper implements Lane {
     if (this.#readOnly === readOnly) return;
     this.#readOnly = readOnly;
     // One that still shakes hands has said its role already.
-    (this.#connection ?? this.#young)?.write(ask([readOnly ? 'readonly' : 'readwrite']));
+    (this.#connection ?? this.#handshaking)?.write(ask([readOnly ? 'readonly' : 'readwrite']));
     // What made it useless as a replica may be no hindrance to a master, and everybody waits for one.
     if (this.#state === 'resting') this.#dial();
   }
@@ -311,19 +311,19 @@ export class Keeper implements Lane {
     return new RedisError(`Socket timeout. ${what}`, { code: 'ERR_SILENT', node: this.address });
   }
 
-  /** Drops the socket as if the peer had closed it; the keeper dials again by its rules. */
+  /** Drops the socket as if the peer had closed it; it is dialed again by the rules. */
   drop(reason: Error): void {
     this.#connection?.destroy(reason);
   }
 
   /**
    * Closes the connection as its user asks, without taking back what was given to it: calls that were written leave
-   * and are answered, no more are taken, and when the peer has closed, or after `disconnectTimeout`, the keeper ends
+   * and are answered, no more are taken, and when the peer has closed, or after `disconnectTimeout`, this ends
    * (or, with `again`, dials by its rules). Before a socket is open it ends at once, or goes on with `again`.
    * Resolves when the connection is gone.
    */
   leave(reason: Error, again = false): Promise<void> {
-    const connection = this.#connection ?? this.#young;
+    const connection = this.#connection ?? this.#handshaking;
     if (connection === undefined) {
       if (!again) this.close(reason);
       return Promise.resolve();
@@ -356,7 +356,7 @@ export class Keeper implements Lane {
     this.#timer?.cancel();
     this.#become('ended', reason);
     this.#dialing?.cancel(reason);
-    this.#young?.destroy(reason);
+    this.#handshaking?.destroy(reason);
     this.#loseQueue(reason);
     if (watch !== undefined) this.#retire(watch);
     if (!gently) this.abandon(reason);
@@ -434,7 +434,7 @@ export class Keeper implements Lane {
     if ('readOnly' in options) this.#readOnly = options.readOnly ?? false;
   }
 
-  #opened(socket: Socket, terms: Terms<KeeperOptions>): void {
+  #opened(socket: Socket, terms: Terms<ReconnectingOptions>): void {
     this.#dialing = undefined;
     if (this.#state !== 'dialing') {
       socket.destroy();
@@ -444,7 +444,7 @@ export class Keeper implements Lane {
     const connection: Connection = new Connection(socket, this.address, this.#options, this.#world, {
       onClose: (reason) => {
         if (this.#retired.closed(connection)) return;
-        if (this.#connection === connection || this.#young === connection) this.#departed();
+        if (this.#connection === connection || this.#handshaking === connection) this.#departed();
         if (shaken) this.#lost(reason);
       },
       onPush: (push) => this.#events.onPush?.(this, push),
@@ -457,7 +457,7 @@ export class Keeper implements Lane {
       onRenew: (reason) => this.#turnOver(connection, reason),
       onStray: (reply) => this.#events.onStray?.(reply) ?? false,
     });
-    this.#young = connection;
+    this.#handshaking = connection;
     this.#events.onOpen?.(this);
     const limit = this.#options.connectTimeout ?? 10_000;
     const late = (): void =>
@@ -466,7 +466,7 @@ export class Keeper implements Lane {
     shakeHands(connection, { ...terms.options, ...terms.credentials, readOnly: this.#readOnly }).then(
       (protocol) => {
         deadline?.cancel();
-        this.#young = undefined;
+        this.#handshaking = undefined;
         shaken = true;
         if (this.#state !== 'dialing')
           connection.destroy(new AbortError('Connection is closed.', { node: this.address }));
@@ -476,7 +476,7 @@ export class Keeper implements Lane {
       },
       (error: Error) => {
         deadline?.cancel();
-        this.#young = undefined;
+        this.#handshaking = undefined;
         this.#options.credentials?.forget();
         connection.destroy(error);
         if (this.#state === 'dialing') this.#lost(error);
@@ -488,7 +488,7 @@ export class Keeper implements Lane {
     return connection === this.#connection ? this.#watch : this.#retired.watchOf(connection);
   }
 
-  #up(connection: Connection, protocol: 2 | 3, terms: Terms<KeeperOptions>): void {
+  #up(connection: Connection, protocol: 2 | 3, terms: Terms<ReconnectingOptions>): void {
     connection.protocol = protocol;
     this.#connection = connection;
     this.generation++;
@@ -514,7 +514,7 @@ export class Keeper implements Lane {
     if (this.#connection === connection) this.#become('up');
   }
 
-  #stayAuthenticated(connection: Connection, { credentials, options }: Terms<KeeperOptions>): void {
+  #stayAuthenticated(connection: Connection, { credentials, options }: Terms<ReconnectingOptions>): void {
     const { credentials: source, mayAuthenticate } = options;
     if (source === undefined || credentials === undefined) return;
     let asked = false;
@@ -582,7 +582,7 @@ export class Keeper implements Lane {
     for (const call of this.#takeQueue()) call.sink.onLost(call, reason);
   }
 
-  #become(state: KeeperState, reason?: Error): void {
+  #become(state: ReconnectingState, reason?: Error): void {
     this.#state = state;
     this.#events.onState(this, state, reason);
   }

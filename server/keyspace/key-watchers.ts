@@ -6,7 +6,7 @@ export interface Watcher {
   dirty: boolean;
 }
 
-export class Attention {
+export class KeyWatchers {
   /** key -> watcher -> whether the key had run out already when it was watched. */
   readonly #watched = new Map<string, Map<Watcher, boolean>>();
   readonly #awaited = new Map<string, number>();

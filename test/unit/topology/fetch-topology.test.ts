@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { ManualWorld } from '../../../lib/base/world.ts';
-import { type SurveyTarget, survey } from '../../../lib/topology/survey.ts';
+import { fetchTopology, type TopologySource } from '../../../lib/topology/fetch-topology.ts';
 import type { View } from '../../../lib/topology/vote.ts';
 
 function viewFrom(from: string, epoch = 1, master = 'm:1'): View {
@@ -11,17 +11,17 @@ class Town {
   readonly world = new ManualWorld();
   readonly asked: string[] = [];
 
-  node(address: string, lead: () => Promise<View>, witness: () => Promise<View> = lead, atHand = true): SurveyTarget {
+  node(address: string, primary: () => Promise<View>, secondary: () => Promise<View> = primary, atHand = true): TopologySource {
     return {
       address,
       atHand,
-      lead: () => {
-        this.asked.push(`lead ${address}`);
-        return lead();
+      askMap: () => {
+        this.asked.push(`primary ${address}`);
+        return primary();
       },
-      witness: () => {
-        this.asked.push(`witness ${address}`);
-        return witness();
+      askEpochs: () => {
+        this.asked.push(`secondary ${address}`);
+        return secondary();
       },
     };
   }
@@ -37,18 +37,18 @@ const never = (): Promise<View> => new Promise(() => {});
 const refused = (message: string) => (): Promise<View> => Promise.reject(new Error(message));
 
 describe('topology/survey', () => {
-  it('asks one lead and two witnesses at hand', async () => {
+  it('asks one primary and two secondaries at hand', async () => {
     const town = new Town();
     const targets = ['a', 'b', 'c', 'd'].map((name) => town.node(`${name}:1`, () => Promise.resolve(viewFrom(name))));
-    const map = survey(targets, town.world);
+    const map = fetchTopology(targets, town.world);
     await town.forward(0);
     assert.equal((await map).masterOf(0), 'm:1');
-    assert.deepEqual(town.asked.toSorted(), ['lead a:1', 'witness b:1', 'witness c:1']);
+    assert.deepEqual(town.asked.toSorted(), ['primary a:1', 'secondary b:1', 'secondary c:1']);
   });
 
-  it('believes the witness with the higher epoch', async () => {
+  it('believes the secondary with the higher epoch', async () => {
     const town = new Town();
-    const map = survey(
+    const map = fetchTopology(
       [
         town.node('a:1', () => Promise.resolve(viewFrom('a', 1, 'old:1'))),
         town.node('b:1', never, () => Promise.resolve(viewFrom('b', 2, 'new:1'))),
@@ -61,7 +61,7 @@ describe('topology/survey', () => {
 
   it('goes on to the next node when one refuses', async () => {
     const town = new Town();
-    const map = survey(
+    const map = fetchTopology(
       [
         town.node('a:1', refused('no'), never, false),
         town.node('b:1', refused('odd'), never, false),
@@ -71,24 +71,27 @@ describe('topology/survey', () => {
     );
     await town.forward(0);
     assert.equal((await map).masterOf(0), 'm:1');
-    assert.deepEqual(town.asked, ['lead a:1', 'lead b:1', 'lead c:1']);
+    assert.deepEqual(town.asked, ['primary a:1', 'primary b:1', 'primary c:1']);
   });
 
-  it('asks a second lead beside one that is silent', async () => {
+  it('asks a second primary beside one that is silent', async () => {
     const town = new Town();
-    const map = survey(
+    const map = fetchTopology(
       [town.node('a:1', never, never, false), town.node('b:1', () => Promise.resolve(viewFrom('b')), never, false)],
       town.world,
     );
     await town.forward(50);
-    assert.deepEqual(town.asked, ['lead a:1']);
+    assert.deepEqual(town.asked, ['primary a:1']);
     await town.forward(60);
     assert.equal((await map).masterOf(0), 'm:1');
   });
 
-  it('does not wait for a silent witness longer than the grace', async () => {
+  it('does not wait for a silent secondary longer than the grace', async () => {
     const town = new Town();
-    const map = survey([town.node('a:1', () => Promise.resolve(viewFrom('a'))), town.node('b:1', never)], town.world);
+    const map = fetchTopology(
+      [town.node('a:1', () => Promise.resolve(viewFrom('a'))), town.node('b:1', never)],
+      town.world,
+    );
     await town.forward(0);
     await town.forward(50);
     assert.equal((await map).masterOf(0), 'm:1');
@@ -96,7 +99,7 @@ describe('topology/survey', () => {
 
   it('says what every node said when all fail', async () => {
     const town = new Town();
-    const outcome = survey(
+    const outcome = fetchTopology(
       [
         town.node('a:1', refused('connect ECONNREFUSED'), never, false),
         town.node('b:1', refused('WRONGPASS invalid'), never, false),
@@ -118,6 +121,6 @@ describe('topology/survey', () => {
   });
 
   it('fails, rather than hangs, with nobody to ask', async () => {
-    await assert.rejects(survey([], new ManualWorld()), /Failed to refresh slots cache/);
+    await assert.rejects(fetchTopology([], new ManualWorld()), /Failed to refresh slots cache/);
   });
 });

@@ -4,7 +4,7 @@
 import { RedisError } from '../base/errors.ts';
 import type { Timer, World } from '../base/world.ts';
 import { Call, CallFlag, type CallSink } from '../connection/call.ts';
-import type { Keeper, KeeperEvents } from '../connection/keeper.ts';
+import type { ReconnectingConnection, ReconnectingEvents } from '../connection/reconnecting-connection.ts';
 import { type Push, ReplyError } from '../wire/reply.ts';
 
 /** A call of the user's that waits for channels to be as it wants them. */
@@ -20,7 +20,7 @@ export interface ShardChannel {
   readonly name: Buffer;
   readonly slot: number;
   wanted: boolean;
-  link: ShardLink | undefined;
+  link: ShardSubscriber | undefined;
   /** The last word sent about it on `link` was SSUBSCRIBE. */
   asked: boolean;
   /** That word has been answered. */
@@ -38,20 +38,20 @@ export interface ShardChannel {
 }
 
 export interface ShardLinkEvents {
-  onUp(link: ShardLink): void;
-  onDown(link: ShardLink, ended: boolean): void;
+  onUp(link: ShardSubscriber): void;
+  onDown(link: ShardSubscriber, ended: boolean): void;
   /** The node says that it has (or no longer has) us as a subscriber. */
-  onConfirmed(link: ShardLink, id: string, joined: boolean): void;
-  onRefused(link: ShardLink, channels: readonly ShardChannel[], joined: boolean, error: ReplyError): void;
+  onConfirmed(link: ShardSubscriber, id: string, joined: boolean): void;
+  onRefused(link: ShardSubscriber, channels: readonly ShardChannel[], joined: boolean, error: ReplyError): void;
   onMessage(push: Push): void;
 }
 
 /** Most channels of one command. */
 const batchLimit = 512;
 
-export class ShardLink implements CallSink {
+export class ShardSubscriber implements CallSink {
   readonly key: string;
-  readonly keeper: Keeper;
+  readonly connection: ReconnectingConnection;
   /** Channels that belong here. */
   readonly channels: Set<ShardChannel> = new Set();
   /** Channels that the node says we have there. */
@@ -67,11 +67,16 @@ export class ShardLink implements CallSink {
   #scheduled = false;
   #progressAt = 0;
 
-  constructor(key: string, make: (key: string, events: KeeperEvents) => Keeper, world: World, events: ShardLinkEvents) {
+  constructor(
+    key: string,
+    make: (key: string, events: ReconnectingEvents) => ReconnectingConnection,
+    world: World,
+    events: ShardLinkEvents,
+  ) {
     this.key = key;
     this.#world = world;
     this.#events = events;
-    this.keeper = make(key, {
+    this.connection = make(key, {
       onState: (_keeper, state) => {
         if (state === 'up') {
           events.onUp(this);
@@ -98,7 +103,7 @@ export class ShardLink implements CallSink {
   /** Forgets a channel that moved elsewhere; its node is told when it can be, and owes no answer. */
   abandon(channel: ShardChannel): void {
     this.#dirty.delete(channel);
-    if (channel.asked && this.keeper.state === 'up') this.#say([channel], false);
+    if (channel.asked && this.connection.state === 'up') this.#say([channel], false);
   }
 
   /** True when words have waited for their answer longer than `limit` ms. */
@@ -108,7 +113,7 @@ export class ShardLink implements CallSink {
 
   close(reason: Error): void {
     this.#dirty.clear();
-    this.keeper.close(reason);
+    this.connection.close(reason);
   }
 
   onReply(call: Call, reply: unknown): void {
@@ -132,7 +137,7 @@ export class ShardLink implements CallSink {
     this.#scheduled = true;
     queueMicrotask(() => {
       this.#scheduled = false;
-      if (this.keeper.state === 'up' && !this.keeper.silent) this.#flush();
+      if (this.connection.state === 'up' && !this.connection.silent) this.#flush();
     });
   }
 
@@ -168,7 +173,7 @@ export class ShardLink implements CallSink {
     const call = new Call(argv, channels[0]!.slot, CallFlag.subscribing, 'utf8', undefined, this);
     call.pushes = channels.length;
     if (this.#said.size === 0) this.#progressAt = this.#world.now();
-    if (!this.keeper.send(call)) return false;
+    if (!this.connection.send(call)) return false;
     this.#said.set(call, { channels, joined });
     return true;
   }
@@ -186,7 +191,7 @@ export class ShardLink implements CallSink {
 }
 
 /** Why a link is dropped whose node does not answer. */
-export function overdueError(link: ShardLink, limit: number): RedisError {
+export function overdueError(link: ShardSubscriber, limit: number): RedisError {
   return new RedisError(`A subscription was not acknowledged within ${limit}ms.`, {
     code: 'ETIMEDOUT',
     node: link.key,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { Backlog } from '../../../lib/base/backlog.ts';
 import { ManualWorld } from '../../../lib/base/world.ts';
-import { Parking } from '../../../lib/router/parking.ts';
+import { RetryQueue } from '../../../lib/router/retry-queue.ts';
 
 describe('router/parking', () => {
   interface Item {
@@ -10,13 +10,13 @@ describe('router/parking', () => {
   }
   const item = (name: string): Item => ({ name, bytes: name.length });
 
-  function scene(backlog?: Backlog): { world: ManualWorld; parking: Parking<Item>; out: string[] } {
+  function scene(backlog?: Backlog): { world: ManualWorld; parking: RetryQueue<Item>; out: string[] } {
     const world = new ManualWorld();
     const out: string[] = [];
     return {
       world,
       out,
-      parking: new Parking<Item>(
+      parking: new RetryQueue<Item>(
         world,
         ({ name }) => out.push(name),
         ({ bytes }) => bytes,
@@ -70,7 +70,7 @@ describe('router/parking', () => {
   it('lets what is released park itself again', () => {
     const world = new ManualWorld();
     let rounds = 0;
-    const parking: Parking<Item> = new Parking<Item>(
+    const parking: RetryQueue<Item> = new RetryQueue<Item>(
       world,
       (parked) => {
         rounds++;

@@ -24,7 +24,7 @@ interface Parkable {
   readonly bytes: number;
 }
 
-export class Parking<T extends Parkable> {
+export class RetryQueue<T extends Parkable> {
   readonly #world: World;
   readonly #release: (item: T) => void;
   /** What keeps its order among those that are held firmly: a slot. */
@@ -57,17 +57,17 @@ export class Parking<T extends Parkable> {
   }
 
   /** Somebody of this lane is held firmly: who comes behind him is to wait with him. */
-  holds(lane: number): boolean {
-    return this.#firmLanes.size > 0 && this.#firmLanes.has(lane);
+  holds(sender: number): boolean {
+    return this.#firmLanes.size > 0 && this.#firmLanes.has(sender);
   }
 
   /** `firm`: releaseAll() leaves it until its time has come, and with it whoever is parked behind it in its lane. */
   park(item: T, ms: number, firm = false): void {
-    const lane = this.#laneOf(item);
-    const ahead = this.#firmLanes.get(lane);
+    const sender = this.#laneOf(item);
+    const ahead = this.#firmLanes.get(sender);
     const own = this.#world.now() + ms;
     const due = ahead === undefined ? own : firm ? Math.max(own, ahead) : ahead;
-    if (firm) this.#firmLanes.set(lane, due);
+    if (firm) this.#firmLanes.set(sender, due);
     this.#put({ item, due, firm: firm || ahead !== undefined, order: this.#order++, bytes: item.bytes });
   }
 
@@ -115,7 +115,7 @@ export class Parking<T extends Parkable> {
       this.#backlog.remove(1, next.bytes);
       due.push(this.#parked.pop()!);
     }
-    for (const [lane, until] of this.#firmLanes) if (until <= now) this.#firmLanes.delete(lane);
+    for (const [sender, until] of this.#firmLanes) if (until <= now) this.#firmLanes.delete(sender);
     for (const { item } of inOrder(due)) this.#release(item);
   }
 

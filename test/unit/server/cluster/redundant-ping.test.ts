@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { learnNews } from '../../../../server/cluster/gossip.ts';
-import { isOldNews } from '../../../../server/cluster/gossip-unchanged.ts';
 import { gossipEntry, headerOf, type Message } from '../../../../server/cluster/message.ts';
+import { isRedundantPing } from '../../../../server/cluster/redundant-ping.ts';
 import { bitmapOf } from '../../../../server/cluster/slots.ts';
 import { type ClusterNode, type ClusterState, newNode, newState, withOwner } from '../../../../server/cluster/state.ts';
 import { chanceFrom } from '../bus/packet-kit.ts';
@@ -88,7 +88,7 @@ describe('greetings that tell nothing', () => {
         keysInSlot: () => 1,
         allowReplicaMigration: true,
       };
-      if (isOldNews(state, message, facts)) {
+      if (isRedundantPing(state, message, facts)) {
         old++;
         const step = learnNews(state, message, facts);
         assert.deepEqual(step.effects, [], `round ${round}`);

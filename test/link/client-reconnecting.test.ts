@@ -1,21 +1,25 @@
 import assert from 'node:assert/strict';
 import { RealWorld } from '../../lib/base/world.ts';
 import { Call, CallFlag, type CallSink } from '../../lib/connection/call.ts';
-import { Keeper, type KeeperOptions, type KeeperState } from '../../lib/connection/keeper.ts';
+import {
+  ReconnectingConnection,
+  type ReconnectingOptions,
+  type ReconnectingState,
+} from '../../lib/connection/reconnecting-connection.ts';
 import { bulk, FakeNode } from '../kit/fake-node.ts';
 import { until } from '../kit/until.ts';
 
 class Watch implements CallSink {
-  readonly states: KeeperState[] = [];
+  readonly states: ReconnectingState[] = [];
   readonly silences: boolean[] = [];
   readonly replies: unknown[] = [];
   readonly lost: { words: string; written: boolean; reason: Error }[] = [];
-  readonly keeper: Keeper;
+  readonly keeper: ReconnectingConnection;
   #waiters: (() => void)[] = [];
 
-  constructor(node: FakeNode, options: Partial<KeeperOptions> = {}) {
+  constructor(node: FakeNode, options: Partial<ReconnectingOptions> = {}) {
     const all = { host: '127.0.0.1', port: node.port, retryDelay: () => 5, holdWhileDown: false, ...options };
-    this.keeper = new Keeper(node.key, all, new RealWorld(), {
+    this.keeper = new ReconnectingConnection(node.key, all, new RealWorld(), {
       onState: (_keeper, state) => this.#note(() => this.states.push(state)),
       onSilence: (_keeper, silent) => this.#note(() => this.silences.push(silent)),
     });
@@ -69,7 +73,7 @@ describe('connection: keeper', () => {
 
   it('sends what waited before what is sent by those who hear that it is up', async () => {
     let sent = false;
-    const keeper: Keeper = new Keeper(
+    const keeper: ReconnectingConnection = new ReconnectingConnection(
       node.key,
       { host: '127.0.0.1', port: node.port, retryDelay: () => 5, holdWhileDown: false },
       new RealWorld(),

@@ -1,5 +1,5 @@
-// One round of asking: a lead gives the whole view, a few witnesses theirs of the epochs, and the vote makes one map.
-// Knows no sockets: it asks through the functions it is given. A lead that does not answer soon is not waited for:
+// One round of asking: a primary source gives the whole view, a few secondary sources theirs of the epochs, and the vote makes one map.
+// Knows no sockets: it asks through the functions it is given. A primary that does not answer soon is not waited for:
 // a second one is asked beside it.
 
 import pRetry from 'p-retry';
@@ -8,50 +8,50 @@ import type { World } from '../base/world.ts';
 import type { SlotMap } from './slot-map.ts';
 import { combine, type View } from './vote.ts';
 
-export interface SurveyTarget {
+export interface TopologySource {
   readonly address: string;
   /** CLUSTER SLOTS with epochs. */
-  lead(): Promise<View>;
+  askMap(): Promise<View>;
   /** CLUSTER NODES alone. */
-  witness(): Promise<View>;
+  askEpochs(): Promise<View>;
   /** Its socket is open, and it has answered what it was asked lately: asking it costs a round trip, no more. */
   readonly atHand: boolean;
 }
 
-export interface SurveyOptions {
-  /** Views beside the lead's; default 2. */
-  readonly witnesses?: number;
-  /** Milliseconds before a second lead is asked; default 100. */
+export interface FetchOptions {
+  /** Views beside the primary's; default 2. */
+  readonly secondaries?: number;
+  /** Milliseconds before a second primary is asked; default 100. */
   readonly hedge?: number;
-  /** Milliseconds that witnesses may be later than the lead; default 50. */
+  /** Milliseconds that secondaries may be later than the primary; default 50. */
   readonly grace?: number;
   /** Nodes asked in one round before giving up; default 16. */
   readonly maxTargets?: number;
 }
 
 /** Resolves with the map of one round; rejects with ClusterAllFailedError that holds every node's reason. */
-export async function survey(
-  targets: readonly SurveyTarget[],
+export async function fetchTopology(
+  targets: readonly TopologySource[],
   world: World,
-  options: SurveyOptions = {},
+  options: FetchOptions = {},
 ): Promise<SlotMap> {
   const asked = targets.slice(0, options.maxTargets ?? 16);
   const atHand = asked.filter((target) => target.atHand);
-  const witnesses = atHand.slice(1, 1 + (options.witnesses ?? 2)).map((target) => target.witness());
+  const secondaries = atHand.slice(1, 1 + (options.secondaries ?? 2)).map((target) => target.askEpochs());
   const heard: View[] = [];
-  for (const witness of witnesses) {
-    witness.then(
+  for (const secondary of secondaries) {
+    secondary.then(
       (view) => heard.push(view),
       () => undefined,
     );
   }
-  const lead = await askLeads(asked, world, options.hedge ?? 100);
-  await Promise.race([Promise.allSettled(witnesses), pause(world, witnesses.length > 0 ? (options.grace ?? 50) : 0)]);
-  return combine(lead, heard);
+  const primary = await askPrimaries(asked, world, options.hedge ?? 100);
+  await Promise.race([Promise.allSettled(secondaries), pause(world, secondaries.length > 0 ? (options.grace ?? 50) : 0)]);
+  return combine(primary, heard);
 }
 
 // Two lanes over the same list: the first starts at once, the second after the hedge.
-async function askLeads(targets: readonly SurveyTarget[], world: World, hedge: number): Promise<View> {
+async function askPrimaries(targets: readonly TopologySource[], world: World, hedge: number): Promise<View> {
   const errors: Error[] = [];
   if (targets.length === 0) throw new ClusterAllFailedError('Failed to refresh slots cache.', errors);
   let next = 0;
@@ -59,7 +59,7 @@ async function askLeads(targets: readonly SurveyTarget[], world: World, hedge: n
   const askNext = async (): Promise<View> => {
     const target = targets[next++]!;
     try {
-      const view = await target.lead();
+      const view = await target.askMap();
       found = true;
       return view;
     } catch (error) {
