@@ -46,7 +46,10 @@ export async function fetchTopology(
     );
   }
   const primary = await askPrimaries(asked, world, options.hedge ?? 100);
-  await Promise.race([Promise.allSettled(secondaries), pause(world, secondaries.length > 0 ? (options.grace ?? 50) : 0)]);
+  await Promise.race([
+    Promise.allSettled(secondaries),
+    pause(world, secondaries.length > 0 ? (options.grace ?? 50) : 0),
+  ]);
   return combine(primary, heard);
 }
 

@@ -11,7 +11,12 @@ class Town {
   readonly world = new ManualWorld();
   readonly asked: string[] = [];
 
-  node(address: string, primary: () => Promise<View>, secondary: () => Promise<View> = primary, atHand = true): TopologySource {
+  node(
+    address: string,
+    primary: () => Promise<View>,
+    secondary: () => Promise<View> = primary,
+    atHand = true,
+  ): TopologySource {
     return {
       address,
       atHand,
