@@ -32,16 +32,21 @@ for (const server of ['valkey-8', 'valkey-9'] as const) {
         client.close();
       }
     };
-    const inStep = (node: RealNode): Promise<unknown> =>
-      until('the replica is in step', async () =>
+    // By both: a primary refuses to hand over to a replica that it does not take for online yet.
+    const inStep = async (node: RealNode, source: RealNode): Promise<void> => {
+      await until('the replica is in step', async () =>
         /master_link_status:up/.test(String(await ask(node, 'INFO', 'replication'))),
       );
+      await until('its primary knows', async () =>
+        /state=online/.test(String(await ask(source, 'INFO', 'replication'))),
+      );
+    };
 
     beforeEach(async function () {
       const program = needServer(this, server, 'followRedirects');
       primary = await startRealNode(fast, program);
       replica = await startRealNode([...fast, '--replicaof', primary.host, String(primary.port)], program);
-      await inStep(replica);
+      await inStep(replica, primary);
     });
     afterEach(async () => {
       for (const client of clients) client.disconnect();
@@ -110,7 +115,7 @@ for (const server of ['valkey-8', 'valkey-9'] as const) {
       const popped = client.blpop('list', 0);
       popped.catch(() => undefined);
       await until('it blocks', async () => /blocked_clients:1/.test(String(await ask(primary, 'INFO', 'clients'))));
-      await ask(primary, 'FAILOVER', 'TO', replica.host, String(replica.port));
+      equal(await ask(primary, 'FAILOVER', 'TO', replica.host, String(replica.port)), 'OK');
       await until('roles have changed', async () =>
         /role:master/.test(String(await ask(replica, 'INFO', 'replication'))),
       );
