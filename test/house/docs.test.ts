@@ -14,7 +14,7 @@ const classes: Readonly<Record<string, string>> = {
   'lib/facade/cluster.ts': 'Cluster',
   'lib/facade/redis.ts': 'Redis',
   'lib/facade/client.ts': 'Client',
-  'lib/facade/pipeline.ts': 'Chain',
+  'lib/facade/pipeline.ts': 'PipelineBuilder',
   'lib/facade/compat/command.ts': 'Command',
   'lib/scan/scan-stream.ts': 'ScanStream',
   'lib/wire/reply.ts': 'ReplyError',

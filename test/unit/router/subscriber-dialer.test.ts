@@ -54,9 +54,9 @@ describe('pubsub: how a subscriber searches', () => {
         Array.from({ length: nodes }, (_, at) => ({
           key: `h:${at + 1}`,
           inMap: true,
-          keeper: { state: 'up', silent: false },
+          connection: { state: 'up', silent: false },
         })),
-      keeper: (key: string, _readOnly: boolean, events: ReconnectingEvents) => {
+      connection: (key: string, _readOnly: boolean, events: ReconnectingEvents) => {
         const keeper = new FakeKeeper(key, events, refuses);
         dials.push({ at: world.now(), keeper });
         return keeper;
