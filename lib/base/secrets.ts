@@ -38,7 +38,7 @@ export function nameCommand(error: Error, argv: readonly Word[]): void {
   hideSecrets(error, argv);
 }
 
-/** What servers say of credentials whatever these are: a password that is a word of it is not told by it. */
+/** What servers say of credentials whatever these are: a password that is one of its words is not revealed by it. */
 const fixedTexts =
   /^(?:WRONGPASS invalid username-password pair or user is disabled\.?|ERR invalid password|ERR Client sent AUTH, but no password is set|ERR AUTH <password> called without any password configured for the default user\..*|NOAUTH Authentication required\.?|NOAUTH HELLO must be called with the client already authenticated.*|ERR wrong number of arguments for '(?:auth|hello)' command)$/;
 

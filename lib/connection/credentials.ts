@@ -7,7 +7,7 @@ import { withoutCredentials, withoutSecret } from '../base/secrets.ts';
 import { settledWithin } from '../base/within.ts';
 import type { Timer, World } from '../base/world.ts';
 
-/** Who a connection is, as AUTH tells the server. */
+/** Who a connection is, by AUTH. */
 export interface Credentials {
   /** User of the server's ACL. Default: the user `default`. */
   readonly username?: string | undefined;
@@ -30,7 +30,7 @@ export interface CredentialSourceOptions {
   readonly provider: () => CredentialsProvider;
   /** Milliseconds that the provider has to answer; 0: as long as it takes. */
   readonly limit: () => number;
-  /** A renewal failed; it is tried again. Of the first authentication the connection itself tells. */
+  /** A renewal failed; it is tried again. The first authentication is reported by the connection itself. */
   readonly onError: (error: Error) => void;
 }
 
@@ -56,8 +56,8 @@ export class CredentialSource {
   #timer: Timer | undefined;
   #dueAt = Number.POSITIVE_INFINITY;
   #renewing = false;
-  /** Until then (world time) `#latest` serves those that could not be told of it. */
-  #untoldUntil = 0;
+  /** Until then (world time) `#latest` serves connections that could not take it yet. */
+  #pendingUntil = 0;
   #failures = 0;
 
   constructor(options: CredentialSourceOptions, world: World) {
@@ -157,7 +157,7 @@ export class CredentialSource {
     this.#renewing = true;
     let pause = 0;
     try {
-      pause = this.#tell(this.#untold ?? (await this.#takeNew()));
+      pause = this.#authenticate(this.#pending ?? (await this.#takeNew()));
     } catch (error) {
       pause = this.#failed(error as Error);
     }
@@ -172,16 +172,16 @@ export class CredentialSource {
     return this.take();
   }
 
-  /** The credentials that some connection could not be told yet, while they need no renewal themselves. */
-  get #untold(): Credentials | undefined {
-    return this.#world.now() < this.#untoldUntil ? this.#latest : undefined;
+  /** The credentials that some connection could not take yet, while they need no renewal themselves. */
+  get #pending(): Credentials | undefined {
+    return this.#world.now() < this.#pendingUntil ? this.#latest : undefined;
   }
 
   /** AUTH on those whose credentials expire earlier. Milliseconds until those follow that could not take it; 0: none. */
-  #tell(credentials: Credentials): number {
+  #authenticate(credentials: Credentials): number {
     const end = this.#endOf(credentials);
     const stale = [...this.#live].filter(([, expires]) => expires < end);
-    if (stale.length === 0 && this.#live.size > 0 && this.#untold === undefined) {
+    if (stale.length === 0 && this.#live.size > 0 && this.#pending === undefined) {
       throw failed('it gave credentials that expire no later than those in use');
     }
     let busy = 0;
@@ -199,7 +199,7 @@ export class CredentialSource {
         (error: Error) => this.#refused(connection, error),
       );
     }
-    this.#untoldUntil = busy > 0 ? this.#world.now() + untilRenewal(end - this.#world.now()) : 0;
+    this.#pendingUntil = busy > 0 ? this.#world.now() + untilRenewal(end - this.#world.now()) : 0;
     return busy;
   }
 

@@ -1,5 +1,5 @@
 // When a cluster client connects, tries again and gives up. Owns the attempts and those who wait for `ready`; what one
-// attempt does, and what becomes of the client, is told by its hooks. An attempt that was broken off changes nothing.
+// attempt does, and what becomes of the client, is decided by its hooks. An attempt that was broken off changes nothing.
 
 import { ClusterAllFailedError, lookupFailureIn, OptionError, RedisError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';

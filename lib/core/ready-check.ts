@@ -29,7 +29,7 @@ export async function waitUntilLoaded(
     try {
       info = String(await answer);
     } catch (error) {
-      // Who may not ask cannot know better; a lost connection is told by its own event.
+      // Who may not ask cannot know better; a lost connection is reported by its own event.
       if (!(error instanceof ReplyError)) return undefined;
       if (error.code === 'NOAUTH') return error;
       if (error.code === 'NOPERM') warn(skippedText(error));

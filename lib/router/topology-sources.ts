@@ -123,7 +123,7 @@ export class TopologySources {
     }
   }
 
-  // The loss of a connection is told by its own event.
+  // The loss of a connection is reported by its own event.
   #told(error: unknown, connection: ReconnectingConnection): unknown {
     const refused = error instanceof ReplyError || (error as { code?: unknown }).code === 'ETIMEDOUT';
     const reached = connection.state === 'up' || connection.state === 'dialing';

@@ -22,7 +22,6 @@ const notSaved = new ReplyError(
 
 function setUser(engine: Engine, client: Client, argv: readonly string[]): Reply {
   const name = argv[2]!;
-  client.redact(argv, ...argv.slice(2).map((_, at) => at + 2));
   if (hasSpaces(name)) fail("Usernames can't contain spaces or null characters");
   const why = engine.access.change(client, () => engine.access.acl.set(name, argv.slice(3)));
   return why === undefined ? OK : new ReplyError(`ERR ${why}`);

@@ -16,7 +16,6 @@ const noPassword = new ReplyError(
 
 function auth(engine: Engine, client: Client, argv: readonly string[]): Reply {
   if (argv.length > 3) return new ReplyError('ERR syntax error');
-  client.redact(argv, 1, ...(argv.length === 3 ? [2] : []));
   if (argv.length === 2 && engine.access.acl.default.rules.noPassword) return noPassword;
   const user = argv.length === 3 ? argv[1]! : 'default';
   return engine.access.authenticate(client, user, argv[argv.length - 1]!, argv[0]!) ? OK : wrongPass;
@@ -31,7 +30,6 @@ function hello(engine: Engine, client: Client, argv: readonly string[]): Reply {
   }
   for (let at = 2; at < argv.length; at++) {
     if (sameWord(argv[at], 'auth') && argv.length - at > 2) {
-      client.redact(argv, at + 1, at + 2);
       if (!engine.access.authenticate(client, argv[at + 1]!, argv[at + 2]!, argv[0]!)) return wrongPass;
       at += 2;
     } else if (sameWord(argv[at], 'setname') && argv.length - at > 1) {

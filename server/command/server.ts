@@ -9,16 +9,10 @@ import { AsyncReply, type CommandGroup, type Outcome } from '../engine/registry.
 import { fail, readAtLeast, readLong, sameWord, syntaxError } from '../keyspace/arguments.ts';
 import { info } from './info.ts';
 
-/** Parameters that MONITOR and SLOWLOG do not show. */
-const secrets = new Set(['masteruser', 'masterauth', 'requirepass', 'tls-key-file-pass', 'tls-client-key-file-pass']);
-
 function setConfig(engine: Engine, client: Client, argv: readonly string[]): Outcome {
   if (argv.length % 2 !== 0) syntaxError();
   const pairs: [string, string][] = [];
-  for (let at = 2; at < argv.length; at += 2) {
-    pairs.push([argv[at]!, argv[at + 1]!]);
-    if (secrets.has(argv[at]!.toLowerCase())) client.redact(argv, at + 1);
-  }
+  for (let at = 2; at < argv.length; at += 2) pairs.push([argv[at]!, argv[at + 1]!]);
   const names = pairs.map(([name]) => name.toLowerCase());
   const before = names.map((name): [string, string] => [name, engine.config.get(name)]);
   const unguarded = isEnabled(engine.config, client, 'enable-protected-configs');

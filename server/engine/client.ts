@@ -118,8 +118,6 @@ export class Client implements Context {
   replicaLink = false;
   /** While EXEC runs: its replies so far. */
   gathered: Reply[] | undefined = undefined;
-  /** The words of the running command as MONITOR and SLOWLOG show them, when they differ. */
-  shown: string[] | undefined = undefined;
   /** Effects that replace the argv of the command that is running. */
   override: (readonly string[])[] | undefined = undefined;
 
@@ -142,12 +140,6 @@ export class Client implements Context {
   propagate(...effects: (readonly string[])[]): void {
     if (this.override === undefined) this.override = effects;
     else this.override.push(...effects);
-  }
-
-  /** Hides words of the running command from MONITOR and SLOWLOG. */
-  redact(argv: readonly string[], ...places: readonly number[]): void {
-    this.shown ??= [...argv];
-    for (const at of places) if (at < argv.length) this.shown[at] = '(redacted)';
   }
 
   /** Sends one of several replies of the command that is running; inside EXEC it takes its place in EXEC's reply. */

@@ -325,13 +325,11 @@ export class Engine {
     const before = this.world.now();
     const outcome = this.#call(client, command, argv);
     const spent = this.world.now() - before;
-    const shown = client.shown ?? argv;
-    client.shown = undefined;
     command.spent += spent;
     if (this.#tracksLatency) noteLatency(command, spent);
     // A call that waits is noted when it is answered.
-    if (spent >= this.#slowMs && !(outcome instanceof Blocked)) this.#noteSlow(client, command, shown, spent);
-    if (this.monitors.size > 0 && !this.loading) feedMonitors(this.monitors, client, command.row, shown);
+    if (spent >= this.#slowMs && !(outcome instanceof Blocked)) this.#noteSlow(client, command, argv, spent);
+    if (this.monitors.size > 0 && !this.loading) feedMonitors(this.monitors, client, command.row, argv);
     this.#collectChanges(client, argv, dirty);
     if (
       client.tracking !== undefined &&

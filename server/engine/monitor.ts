@@ -4,15 +4,16 @@ import { Flag } from '../../lib/command/flags.ts';
 import type { CommandRow } from '../../lib/command/table.ts';
 import { Status } from '../../lib/wire/reply.ts';
 import type { Client } from './client.ts';
+import { redacted } from './redaction.ts';
 
-/** Administrative commands are not shown: their words may be secrets. */
+/** Administrative commands are not shown, and of others no secrets. */
 export function feedMonitors(
   monitors: ReadonlySet<Client>,
   client: Client,
   row: CommandRow,
   argv: readonly string[],
 ): void {
-  if ((row.flags & (Flag.skipMonitor | Flag.admin)) === 0) feedScriptCall(monitors, client, argv);
+  if ((row.flags & (Flag.skipMonitor | Flag.admin)) === 0) feedScriptCall(monitors, client, redacted(row.name, argv));
 }
 
 /** For a call that its command tells of itself: EVAL does so before the commands of its script. */

@@ -1,4 +1,4 @@
-// Words that are not for logs: passwords, and who the users are.
+// Words that are not for MONITOR and SLOWLOG: passwords, and who the users are. The one list of them.
 
 const hidden = '(redacted)';
 
@@ -25,7 +25,7 @@ export function redacted(name: string, argv: readonly string[]): readonly string
     case 'hello':
       return maskAfter(argv, 2, 'auth', 2);
     case 'migrate':
-      return maskAfter(maskAfter(argv, 6, 'auth', 1), 6, 'auth2', 2);
+      return maskMigrate(argv);
     default:
       return argv;
   }
@@ -38,4 +38,16 @@ function mask(argv: readonly string[], secret: (at: number) => boolean): readonl
 function maskAfter(argv: readonly string[], from: number, word: string, count: number): readonly string[] {
   const at = argv.findIndex((each, index) => index >= from && each.toLowerCase() === word);
   return at < 0 ? argv : mask(argv, (index) => index > at && index <= at + count);
+}
+
+/** `MIGRATE host port key db timeout [AUTH pw] [AUTH2 user pw] [KEYS key ...]`: behind KEYS every word is a key. */
+function maskMigrate(argv: readonly string[]): readonly string[] {
+  const secret = new Set<number>();
+  for (let at = 6; at < argv.length; at++) {
+    const word = argv[at]!.toLowerCase();
+    if (word === 'keys') break;
+    if (word === 'auth') secret.add(++at);
+    else if (word === 'auth2') secret.add(++at).add(++at);
+  }
+  return mask(argv, (at) => secret.has(at));
 }

@@ -8,7 +8,7 @@ import { AsyncReply, type CommandGroup, type Handler } from '../engine/registry.
 import { execWithMigrate } from './exec.ts';
 import type { KeyLocks } from './key-locks.ts';
 import type { LinkCache } from './link-cache.ts';
-import { type MigrateHost, migrate, noKey, readMigrate, secretsOf } from './migrate.ts';
+import { type MigrateHost, migrate, noKey, readMigrate } from './migrate.ts';
 import { dumpKey, restoreKey } from './payload.ts';
 
 /** The transaction holds the keys already. */
@@ -21,7 +21,6 @@ export function moveWords(engine: Engine, locks: KeyLocks, links: LinkCache): Co
     return reply;
   };
   const start = (client: Client, argv: readonly string[], held: MigrateHost['locks']): Reply | Promise<Reply> => {
-    client.redact(argv, ...secretsOf(argv));
     const request = readMigrate(argv);
     if (request instanceof ReplyError) return request;
     const { store } = client;

@@ -30,18 +30,6 @@ const keyNotEmpty = new ReplyError(
   'ERR When using MIGRATE KEYS option, the key argument must be set to the empty string',
 );
 
-/** Where a call names a user or a password: not for MONITOR and the slow log to show. */
-export function secretsOf(argv: readonly string[]): number[] {
-  const found: number[] = [];
-  for (let at = 6; at < argv.length; at++) {
-    const word = argv[at]!.toUpperCase();
-    if (word === 'KEYS') break;
-    if (word === 'AUTH') found.push(++at);
-    else if (word === 'AUTH2') found.push(++at, ++at);
-  }
-  return found.filter((place) => place < argv.length);
-}
-
 /** `MIGRATE host port key|"" db timeout [COPY] [REPLACE] [AUTH pw] [AUTH2 user pw] [KEYS key ...]`. */
 export function readMigrate(argv: readonly string[]): MigrateRequest | ReplyError {
   let keys: readonly string[] = [argv[3]!];

@@ -111,6 +111,10 @@ describe('words that are not for logs', () => {
       shown('migrate', 'MIGRATE', 'h', '1', 'k', '0', '5', 'AUTH2', 'me', 'pw', 'KEYS', 'a'),
       'MIGRATE h 1 k 0 5 AUTH2 (redacted) (redacted) KEYS a',
     );
+    assert.equal(
+      shown('migrate', 'MIGRATE', 'h', '1', '', '0', '5', 'AUTH', 'pw', 'KEYS', 'auth', 'k'),
+      'MIGRATE h 1  0 5 AUTH (redacted) KEYS auth k',
+    );
     assert.equal(shown('get', 'GET', 'auth'), 'GET auth');
   });
 });
