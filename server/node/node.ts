@@ -15,7 +15,7 @@ import { TlsConfig } from '../config/tls.ts';
 import { debugWords } from '../debug/debug.ts';
 import type { Engine, ShutdownHow } from '../engine/engine.ts';
 import type { Store } from '../keyspace/store.ts';
-import { clusterWords } from '../membership/commands.ts';
+import { clusterCommands } from '../membership/commands.ts';
 import { clusterDebugWords } from '../membership/debug-commands.ts';
 import { ClusterMember } from '../membership/membership.ts';
 import { ClusterFile } from '../membership/nodes-file.ts';
@@ -31,8 +31,9 @@ import { Libraries } from '../script/libraries.ts';
 import { Scripts } from '../script/script.ts';
 import { loadAclFile } from './acl-file.ts';
 import { Listeners } from './listeners.ts';
+import { MemberData } from './member-data.ts';
 import { Shutdown } from './shutdown.ts';
-import { type ConfigFile, engineHooks, memberHost, type NodeParts, shutdownHost } from './wiring.ts';
+import { type ConfigFile, engineHooks, type NodeParts, shutdownHost } from './wiring.ts';
 
 export interface ServerNodeOptions {
   readonly world: World;
@@ -191,7 +192,7 @@ export class ServerNode {
   start(state: ClusterState | undefined, up = false): void {
     if (state !== undefined) this.#join(state, up);
     this.#replication.start();
-    this.engine.add(clusterWords(this.#member));
+    this.engine.add(clusterCommands(this.#member));
     this.engine.add(moveWords(this.engine, this.#locks, this.#links));
     this.engine.debug.add(debugWords(this.engine, this.#persistence, this.#replication));
     this.engine.debug.add(clusterDebugWords(this.#member));
@@ -254,9 +255,6 @@ export class ServerNode {
       get engine() {
         return node.engine;
       },
-      get store() {
-        return node.store;
-      },
       get replication() {
         return node.#replication;
       },
@@ -272,7 +270,6 @@ export class ServerNode {
       get persistence() {
         return node.#persistence;
       },
-      saveState: () => this.#saveState(),
       freezeFor: (ms, done) => this.#freezeFor(ms, done),
       close: () => void this.close(),
     };
@@ -280,15 +277,21 @@ export class ServerNode {
 
   #join(state: ClusterState, up: boolean): void {
     const { engine, options } = this;
-    this.#member = new ClusterMember(memberHost(this.#parts()), state, settingsOf(engine.config), up);
-    this.#saveState();
+    const data = new MemberData({
+      engine,
+      replication: this.#replication,
+      persistence: this.#persistence,
+      save: (kept) => this.#saveState(kept),
+    });
+    this.#member = new ClusterMember(options.world, data, state, settingsOf(engine.config), up);
+    this.#saveState(this.#member.state);
     watchAnnounced(engine.config, this.#member, () => this.ports);
     this.#bus = this.#member.start(this.#listeners.bus?.open ?? openLoopbackBus, options.host);
   }
 
-  #saveState(): void {
+  #saveState(state: ClusterState): void {
     try {
-      this.#clusterFile?.save(this.member.state);
+      this.#clusterFile?.save(state);
     } catch (error) {
       this.#stopAtOnce(`the cluster configuration cannot be saved: ${(error as Error).message}`);
     }

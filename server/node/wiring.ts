@@ -1,18 +1,16 @@
-// How the parts of a node serve each other: what the engine asks of the others, and what the membership does.
+// How the parts of a node serve each other: what the engine and the shutdown ask of the others.
 // Owns nothing. Parts are asked for when they are needed: some do not exist yet when these are made.
 
 import type { ReplyError } from '../../lib/wire/reply.ts';
 import { guard } from '../cluster/guard.ts';
 import type { Effect, Engine, EngineHooks } from '../engine/engine.ts';
-import type { Store } from '../keyspace/store.ts';
-import type { ClusterMember, MemberHost } from '../membership/membership.ts';
+import type { ClusterMember } from '../membership/membership.ts';
 import type { PersistenceManager } from '../persistence/persistence.ts';
 import type { NodeReplication } from '../replication/replication.ts';
 import { aclFileOf, usersToKeep } from './acl-file.ts';
 import { moveTo } from './dir.ts';
 import type { Listeners } from './listeners.ts';
 import type { Shutdown, ShutdownHost } from './shutdown.ts';
-import { dropKeys, dropShardChannels, redirectBlockedClients } from './slot-loss.ts';
 
 export interface ConfigFile {
   readonly path: string;
@@ -22,7 +20,6 @@ export interface ConfigFile {
 
 export interface NodeParts {
   readonly engine: Engine;
-  readonly store: Store;
   readonly replication: NodeReplication;
   readonly shutdown: Shutdown;
   readonly listeners: Listeners;
@@ -30,8 +27,6 @@ export interface NodeParts {
   readonly member: ClusterMember | undefined;
   /** Undefined: nothing is kept on the disk. */
   readonly persistence: PersistenceManager | undefined;
-  /** Keeps the member's state, before anything that follows from it is told: the others build on it. */
-  saveState(): void;
   /** As EngineHooks.freezeFor. */
   freezeFor(ms: number, done: () => void): () => void;
   close(): void;
@@ -92,39 +87,6 @@ function effectsFor(effects: readonly Effect[], target: 1 | 2): readonly Effect[
 function setPause(engine: Engine, purpose: 'failover' | 'shutdown', paused: boolean): void {
   if (paused) engine.pauses.pause(purpose, 'writes');
   else engine.pauses.resume(purpose);
-}
-
-export function memberHost(parts: NodeParts): MemberHost {
-  const { engine, store, replication } = parts;
-  return {
-    world: engine.world,
-    keysInSlot: (slot) => store.countInSlot(slot),
-    has: (key) => store.has(key),
-    get offset() {
-      return replication.offset;
-    },
-    get masterLinked() {
-      return replication.linked;
-    },
-    // Nodes that talk TLS are known by their ports with TLS, which is not where the stream is without.
-    follow: ({ host, port, plainPort }) =>
-      replication.follow({ host, port: engine.config.flag('tls-replication') ? port : plainPort || port }),
-    promote: () => replication.promote(),
-    flush: () => {
-      engine.databases.clear();
-      replication.forget();
-      parts.persistence?.onEffects([{ db: 0, argv: ['FLUSHALL'] }]);
-    },
-    dropKeys: (slots) => dropKeys(engine, store, slots),
-    pauseWrites: (paused) => setPause(engine, 'failover', paused),
-    onPublish: (kind, channel, message) => {
-      if (kind === 'publish') engine.pubsub.publish(channel, message);
-      else engine.pubsub.publishShard(channel, message);
-    },
-    onRoutesChanged: () => parts.member && redirectBlockedClients(engine, parts.member),
-    onSlotsLeft: (left) => dropShardChannels(engine, left),
-    save: () => parts.saveState(),
-  };
 }
 
 export function shutdownHost(parts: NodeParts): ShutdownHost {

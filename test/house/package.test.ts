@@ -216,7 +216,7 @@ console.log(JSON.stringify([names(client), names(server)]));`,
 
   it('has a command line', () => {
     assert.match(run('npx', ['--no-install', 'lingcache', '--version']), new RegExp(version.replaceAll('.', '\\.')));
-    assert.match(run('npx', ['--no-install', 'lingcache', '--help']), /Usage: lingcache <command>/);
+    assert.match(run('npx', ['--no-install', 'lingcache', '--help']), /Usage: lingcache <word>/);
   });
 
   it('runs in mocha and in node:test', () => {
