@@ -15,13 +15,14 @@
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, posix, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import commonjs from '@rollup/plugin-commonjs';
 import { rollup } from 'rollup';
 import { minify } from 'terser';
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 const compiled = 'build-dist';
 const dist = 'dist';
-const bundledPackages = ['lru-cache', 'p-retry', 'is-network-error'];
+const bundledPackages = ['lru-cache', 'p-retry', 'is-network-error', 'prom-client'];
 
 /** What the CommonJS entry of the client exports: the class, with everything else on it, as ioredis's does. */
 const clientEntry = `
@@ -36,13 +37,23 @@ const ownUrl = `(typeof __filename === 'string' ? process.getBuiltinModule('node
 
 const entry = join(process.cwd(), compiled, 'client-entry.js');
 
+/** What is used of prom-client, without its figures of the process, which want packages of their own. */
+const promParts = ['Registry', 'Counter', 'Gauge'];
+const promEntry = join(process.cwd(), compiled, 'prom-client.js');
+const promFiles = fileURLToPath(import.meta.resolve('prom-client')).replace(/index\.js$/, 'lib/');
+const promCode = promParts
+  .map((name) => `export { default as ${name} } from ${JSON.stringify(`${promFiles}${name.toLowerCase()}.js`)};\n`)
+  .join('');
+
 const plugin = {
   name: 'lingcache',
   resolveId: (id) => {
     if (id === entry) return id;
+    if (id === 'prom-client') return promEntry;
+    if (id === 'util') return { id: 'node:util', external: true };
     return bundledPackages.includes(id) ? fileURLToPath(import.meta.resolve(id)) : undefined;
   },
-  load: (id) => (id === entry ? clientEntry : undefined),
+  load: (id) => (id === entry ? clientEntry : id === promEntry ? promCode : undefined),
   resolveImportMeta: (property) => (property === 'url' ? ownUrl : undefined),
   renderChunk: async (code) => {
     const builtins = code.replaceAll(/\brequire\('node:/g, "process.getBuiltinModule('node:");
@@ -58,7 +69,9 @@ const plugin = {
  */
 function chunkOf(id) {
   const path = relative(join(process.cwd(), compiled), id).replaceAll('\\', '/');
-  if (id === entry || /^(?:server\/tools|lib\/otel)\//.test(path) || path === 'server/index.js') return undefined;
+  const alone = /^(?:server\/tools|server\/operator\/(?:metrics|backup|dashboard|config-check)|lib\/otel)\//;
+  if (id === entry || alone.test(path) || path === 'server/index.js') return undefined;
+  if (id === promEntry || id.startsWith('\0') || id.startsWith(promFiles)) return 'prometheus';
   return path.startsWith('server/') ? 'nodes' : 'client';
 }
 
@@ -72,7 +85,7 @@ async function bundle() {
     },
     external: /^(?:node:|@opentelemetry\/)/,
     treeshake: false,
-    plugins: [plugin],
+    plugins: [plugin, commonjs({ include: `${promFiles}**` })],
   });
   await built.write({
     dir: dist,
