@@ -7,7 +7,8 @@ import type { ConnectionOptions } from 'node:tls';
 import { progress } from '../../lib/base/world.ts';
 import type { Reply } from '../../lib/wire/reply.ts';
 import type { Client } from '../engine/client.ts';
-import type { Effect, Engine } from '../engine/engine.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { Effect, ReplicationPort } from '../engine/ports.ts';
 import type { CommandGroup } from '../engine/registry.ts';
 import { savePace } from '../engine/save-pace.ts';
 import { Applier, captureAll, startLoading } from './apply.ts';
@@ -44,7 +45,7 @@ export interface ReplicaStanding {
   readonly state: string;
 }
 
-export class NodeReplication {
+export class NodeReplication implements ReplicationPort {
   readonly #engine: Engine;
   readonly #host: ReplicationHost;
   readonly #history: History;
@@ -260,7 +261,6 @@ export class NodeReplication {
     else if (effects.length > 1) this.#primary.feed([mark('MULTI', effects[0]!.db), ...effects, mark('EXEC', -1)]);
   }
 
-  /** As EngineHooks.waitReplicas. */
   wait(count: number, timeoutMs: number, done: (acknowledged: number) => void): () => void {
     return this.#primary.wait(count, timeoutMs, done);
   }
