@@ -84,31 +84,31 @@ const subscriberCommands = new Set([
 ]);
 const shardCommands = new Set(['ssubscribe', 'sunsubscribe', 'spublish']);
 
-export function arity(row: CommandRow, argv: readonly string[]): Refusal {
+function arity(row: CommandRow, argv: readonly string[]): Refusal {
   return wrongArity(row, argv) ? arityRefusal(row.name) : undefined;
 }
 
 /** DEBUG and MODULE, unless the configuration allows them. */
-export function protectedCommand(state: GateState, client: Client, row: CommandRow): Refusal {
+function protectedCommand(state: GateState, client: Client, row: CommandRow): Refusal {
   return (row.flags & Flag.admin) === 0 ? undefined : notOffered(state.config, client, row);
 }
 
-export function authentication(state: GateState, client: Client, row: CommandRow): Refusal {
+function authentication(state: GateState, client: Client, row: CommandRow): Refusal {
   return !client.authenticated && state.access.lacksAuth(client, row) ? noAuth : undefined;
 }
 
-export function insideMulti(client: Client, row: CommandRow): Refusal {
+function insideMulti(client: Client, row: CommandRow): Refusal {
   return client.transaction !== undefined && (row.flags & Flag.noMulti) !== 0 ? noMulti : undefined;
 }
 
-export function accessRules(state: GateState, client: Client, row: CommandRow, argv: readonly string[]): Refusal {
+function accessRules(state: GateState, client: Client, row: CommandRow, argv: readonly string[]): Refusal {
   // A client that did not have to authenticate may be of a user with rules all the same.
   const ruled = !client.authenticated || client.user.limited;
   return ruled ? state.access.forbidden(client, row, argv) : undefined;
 }
 
 /** Whether this node serves the keys of the call; EXEC is checked for all its queue. */
-export function clusterSlots(state: GateState, client: Client, row: CommandRow, argv: readonly string[]): Refusal {
+function clusterSlots(state: GateState, client: Client, row: CommandRow, argv: readonly string[]): Refusal {
   const { cluster } = state;
   if (cluster === undefined) return undefined;
   const queue = row.name === 'exec' ? (client.transaction?.queue ?? []) : undefined;
@@ -125,18 +125,18 @@ export function clusterSlots(state: GateState, client: Client, row: CommandRow, 
   });
 }
 
-export function fullMemory(state: GateState, client: Client, row: CommandRow): Refusal {
+function fullMemory(state: GateState, client: Client, row: CommandRow): Refusal {
   if (state.memory.limit <= 0 || state.memory.admit() !== 'full') return undefined;
   return takesMemory(row, client.transaction) ? outOfMemory : undefined;
 }
 
 /** PING too, so that whoever monitors a node learns of it. */
-export function failedDisk(state: GateState, client: Client, row: CommandRow): Refusal {
+function failedDisk(state: GateState, client: Client, row: CommandRow): Refusal {
   if (state.persistence === undefined || state.readOnly) return undefined;
   return row.name === 'ping' || writes(row, client.transaction) ? state.persistence.refusal() : undefined;
 }
 
-export function fewReplicas(state: GateState, client: Client, row: CommandRow): Refusal {
+function fewReplicas(state: GateState, client: Client, row: CommandRow): Refusal {
   return writes(row, client.transaction) ? missingReplicas(state) : undefined;
 }
 
@@ -145,25 +145,25 @@ export function missingReplicas(state: Pick<GateState, 'replication'>): Refusal 
   return state.replication?.enoughReplicas === false ? noReplicas : undefined;
 }
 
-export function readOnlyReplica(state: GateState, client: Client, row: CommandRow): Refusal {
+function readOnlyReplica(state: GateState, client: Client, row: CommandRow): Refusal {
   return state.readOnly && writes(row, client.transaction) ? readOnlyRefusal : undefined;
 }
 
 /** With RESP2, replies and pushes of a subscriber cannot be told apart. */
-export function subscriberContext(client: Client, row: CommandRow): Refusal {
+function subscriberContext(client: Client, row: CommandRow): Refusal {
   if (client.protocol !== 2 || !client.inPubSub || subscriberCommands.has(row.name)) return undefined;
   return new ReplyError(
     `ERR Can't execute '${row.name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`,
   );
 }
 
-export function primaryDown(state: GateState, client: Client, row: CommandRow): Refusal {
+function primaryDown(state: GateState, client: Client, row: CommandRow): Refusal {
   if (!state.primaryDown) return undefined;
   return (permissionFlags(row, client.transaction) & Flag.stale) === 0 ? masterDown : undefined;
 }
 
 /** The data is being read from the disk, or the first copy of it from the primary. */
-export function loading(state: GateState, client: Client, row: CommandRow): Refusal {
+function loading(state: GateState, client: Client, row: CommandRow): Refusal {
   if (!state.loading && !state.copying) return undefined;
   const flags = permissionFlags(row, client.transaction);
   if (state.loading && (flags & Flag.loading) === 0) return loadingRefusal;
@@ -171,17 +171,17 @@ export function loading(state: GateState, client: Client, row: CommandRow): Refu
 }
 
 /** A script has run for longer than busy-reply-threshold. */
-export function busyScript(state: GateState, row: CommandRow): Refusal {
+function busyScript(state: GateState, row: CommandRow): Refusal {
   return (row.flags & Flag.allowBusy) === 0 ? state.busy : undefined;
 }
 
 /** The connections of replicas and of MONITOR, which carry a stream. */
-export function replicaConnection(client: Client, row: CommandRow): Refusal {
+function replicaConnection(client: Client, row: CommandRow): Refusal {
   if (!client.monitor && !client.replicaLink) return undefined;
   return (row.flags & Flag.readonly) !== 0 || mayReplicate(row, client.transaction) ? replicaRefusal : undefined;
 }
 
-export function paused({ pauses }: GateState, client: Client, row: CommandRow): typeof held | undefined {
+function paused({ pauses }: GateState, client: Client, row: CommandRow): typeof held | undefined {
   if (pauses.kind === undefined || client.primaryLink || client.replicaLink) return undefined;
   return pauses.kind === 'all' || mayReplicate(row, client.transaction) ? held : undefined;
 }
