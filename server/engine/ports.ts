@@ -59,6 +59,8 @@ export interface PersistencePort {
   refusal(): ReplyError | undefined;
   /** FLUSHALL has deleted everything. */
   flushed(): void;
+  /** All data was replaced by a copy from elsewhere. */
+  replaced(): void;
   /** The lines of INFO persistence. */
   info(copying: boolean): readonly string[];
   /** `appendonly` was set: why it cannot be followed, or undefined. */

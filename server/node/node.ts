@@ -26,6 +26,7 @@ import { KeyLocks } from '../migrate/key-locks.ts';
 import { LinkCache } from '../migrate/link-cache.ts';
 import { wrapWithKeyLocks } from '../migrate/lock-gate.ts';
 import { PersistenceManager } from '../persistence/persistence.ts';
+import { replicationCommands } from '../replication/commands.ts';
 import { NodeReplication } from '../replication/replication.ts';
 import { addScriptCommands } from '../script/commands.ts';
 import { Libraries } from '../script/libraries.ts';
@@ -83,7 +84,6 @@ export class ServerNode {
       clusterEnabled: options.cluster,
       config: options.config,
     });
-    const node = this;
     this.engine.loading = true;
     this.#scripts = new Scripts(this.engine);
     this.#libraries = new Libraries(this.engine, this.#scripts);
@@ -99,21 +99,10 @@ export class ServerNode {
       this.#persistence = new PersistenceManager(this.engine, (reason) => this.#stopAtOnce(reason));
     }
     this.#links = new LinkCache(world, () => (this.engine.config.flag('tls-cluster') ? tls.forDialling() : undefined));
-    this.#replication = new NodeReplication(this.engine, {
-      get port() {
-        return node.port;
-      },
-      get tlsPort() {
-        return node.engine.config.number('tls-port');
-      },
-      tls: () => (this.engine.config.flag('tls-replication') ? tls.forDialling() : undefined),
-      get quiet() {
-        return node.engine.pauses.has('failover');
-      },
-      // Clients are not sent to a replica at offset 0, so the first step away from it is worth telling.
-      onFirstByte: () => this.#announceOffset(),
-      onReplaced: () => this.#persistence?.replaced(),
-    });
+    this.#replication = new NodeReplication(this.engine, this.#listeners, tls);
+    this.engine.add(replicationCommands(this.#replication));
+    // Clients are not sent to a replica at offset 0, so the first step away from it is announced at once.
+    this.#replication.onFirstByte(() => this.#announceOffset());
     this.#shutdown = new Shutdown({
       world,
       config: this.engine.config,

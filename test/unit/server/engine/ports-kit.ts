@@ -31,6 +31,7 @@ export function persistencePort(parts: Partial<PersistencePort>): PersistencePor
     flush: () => undefined,
     refusal: () => undefined,
     flushed: () => undefined,
+    replaced: () => undefined,
     info: () => [],
     followParameter: () => undefined,
     logBuffer: 0,
