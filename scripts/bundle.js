@@ -82,7 +82,8 @@ async function bundle() {
     interop: 'auto',
     generatedCode: { constBindings: true },
     entryFileNames: '[name].cjs',
-    chunkFileNames: '[name].cjs',
+    chunkFileNames: ({ name, isDynamicEntry }) =>
+      shared.includes(name) && !isDynamicEntry ? '[name].cjs' : 'cli-[name].cjs',
     manualChunks: chunkOf,
     hoistTransitiveImports: false,
   });

@@ -3,6 +3,7 @@
 // Does not know: what is asked and why; decides nothing.
 // Invariant: at most one connection a node and lane, and changes of ownership that go through alone() never overlap.
 
+import type { ConnectionOptions } from 'node:tls';
 import type { World } from '../../../lib/base/world.ts';
 import { PeerLink, type Words } from '../../../lib/connection/exchange.ts';
 import { type NodeLine, parseNodes } from '../../../lib/wire/cluster-nodes.ts';
@@ -27,6 +28,10 @@ export interface ClusterLinkOptions {
   readonly password?: string | undefined;
   /** Milliseconds that one exchange may take. Default 5000. */
   readonly timeoutMs?: number | undefined;
+  /** Connect with TLS, as `node:tls` takes it (`ca`, `cert`, `key`, `rejectUnauthorized`). Default: without. */
+  readonly tls?: ConnectionOptions | undefined;
+  /** Where nodes are reached that call themselves otherwise: `{ '10.0.0.1:6379': { host, port } }`. */
+  readonly natMap?: Readonly<Record<string, NodeAddress>> | undefined;
 }
 
 /** A node answered with an error; the message is `address: command: its text`. */
@@ -43,12 +48,23 @@ export class RefusedError extends Error {
   }
 }
 
+/** No node of the cluster can be asked; the message has the reason of each. */
+export class UnreachableError extends Error {
+  override get name(): string {
+    return 'UnreachableError';
+  }
+}
+
 const maxKnown = 2000;
 
 export class ClusterLink {
   readonly world: World;
   readonly timeoutMs: number;
+  /** As they were given. */
+  readonly seeds: readonly NodeAddress[];
   readonly #auth: Words | undefined;
+  readonly #tls: ConnectionOptions | undefined;
+  readonly #natMap: Readonly<Record<string, NodeAddress>>;
   readonly #links = new Map<string, PeerLink>();
   #known: readonly NodeAddress[];
   #changes: Promise<void> = Promise.resolve();
@@ -60,6 +76,9 @@ export class ClusterLink {
     this.timeoutMs = options.timeoutMs ?? 5000;
     const { username = '', password = '' } = options;
     this.#auth = password === '' ? undefined : username === '' ? ['AUTH', password] : ['AUTH', username, password];
+    this.#tls = options.tls;
+    this.#natMap = options.natMap ?? {};
+    this.seeds = options.seeds;
     this.#known = options.seeds;
   }
 
@@ -85,7 +104,8 @@ export class ClusterLink {
     let link = this.#links.get(name);
     const fresh = link === undefined || link.closed;
     if (link === undefined || link.closed) {
-      link = new PeerLink(node.host, node.port, this.world);
+      const { host, port } = this.#natMap[address] ?? node;
+      link = new PeerLink(host, port, this.world, this.#tls);
       this.#links.set(name, link);
     }
     if (!fresh || this.#auth === undefined) return link.exchange(commands, timeoutMs);
@@ -104,6 +124,11 @@ export class ClusterLink {
     return reply;
   }
 
+  /** The same of the first node that can be asked. Rejects with an UnreachableError when there is none. */
+  async askAny(words: Words, timeoutMs?: number): Promise<unknown> {
+    return this.#first((node) => this.ask(node, words, timeoutMs));
+  }
+
   /** What this very node thinks of the cluster. */
   async viewOf(node: NodeAddress): Promise<NodeLine[]> {
     const lines = parseNodes(await this.ask(node, ['CLUSTER', 'NODES']));
@@ -113,19 +138,25 @@ export class ClusterLink {
     );
   }
 
-  /** What the first node that can be asked thinks of the cluster. Rejects with every node's reason when there is none. */
+  /** What the first node that can be asked thinks of the cluster. Rejects with an UnreachableError when there is none. */
   async view(): Promise<NodeLine[]> {
+    return this.#first(async (node) => {
+      const lines = await this.viewOf(node);
+      this.#learn(node, lines);
+      return lines;
+    });
+  }
+
+  async #first<T>(ask: (node: NodeAddress) => Promise<T>): Promise<T> {
     const reasons: string[] = [];
     for (const node of this.#known) {
       try {
-        const lines = await this.viewOf(node);
-        this.#learn(node, lines);
-        return lines;
+        return await ask(node);
       } catch (error) {
         reasons.push((error as Error).message);
       }
     }
-    throw new Error(`no node of the cluster can be asked: ${reasons.join('; ')}`);
+    throw new UnreachableError(`no node of the cluster can be asked: ${reasons.join('; ')}`);
   }
 
   /** Runs changes of ownership one after the other, whoever asks for them. */
@@ -150,11 +181,18 @@ export class ClusterLink {
     const seen = new Map([answered, ...found, ...this.#known].map((node) => [`${node.host}:${node.port}`, node]));
     this.#known = [...seen.values()].slice(0, maxKnown);
     for (const [name, link] of this.#links) {
-      if (!link.closed && seen.has(link.address)) continue;
+      if (!link.closed && seen.has(name.slice(0, name.lastIndexOf(' ')))) continue;
       link.close();
       this.#links.delete(name);
     }
   }
+}
+
+/** Reads `host:port` and `[v6]:port`; undefined: it is neither. */
+export function parseAddress(text: string): NodeAddress | undefined {
+  const found = /^(?:\[([\da-f:.]+)\]|([^\s:[\]]+|[\da-f:]*::[\da-f:.]*)):(\d{1,5})$/i.exec(text);
+  const port = Number(found?.[3] ?? 0);
+  return found === null || port < 1 || port > 65_535 ? undefined : { host: (found[1] ?? found[2])!, port };
 }
 
 export function isReachable({ flags, host }: NodeLine): boolean {

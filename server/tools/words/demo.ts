@@ -1,12 +1,12 @@
 // `lingcache demo`: the guided tour. Starts a cluster, writes and reads 10,000 keys in cross-slot pipelines, moves
 // slots while a reader goes on, measures what a redirect costs, checks every value and leaves nothing behind.
 
-import { parseArgs } from 'node:util';
-import { Cluster, slotOf } from '../../lib/index.ts';
-import { startCluster } from '../index.ts';
-import { startRealCluster } from './real-cluster.ts';
-import { latenciesOf, milliseconds, perSecond, table } from './report.ts';
-import { agreeOnEpoch, closeSlot, keepSlot, type MovableNode, movable, moveSlot, openSlot } from './slot-mover.ts';
+import { Cluster, slotOf } from '../../../lib/index.ts';
+import { startCluster } from '../../index.ts';
+import { defineWord, type Word } from '../cli/word.ts';
+import { startRealCluster } from '../real-cluster.ts';
+import { latenciesOf, milliseconds, perSecond, table } from '../report.ts';
+import { agreeOnEpoch, closeSlot, keepSlot, type MovableNode, movable, moveSlot, openSlot } from '../slot-mover.ts';
 
 const keyCount = 10_000;
 const batchSize = 1_000;
@@ -31,20 +31,27 @@ class Ledger {
   }
 }
 
-const usage = `usage: lingcache demo [--real]
+export const demo: Word = defineWord({
+  name: 'demo',
+  arguments: [],
+  options: {
+    real: { kind: 'flag', help: 'on redis-server nodes started for it, instead of bundled ones' },
+  },
+  run: ({ options, out }) =>
+    runDemo(
+      options.real,
+      (text = '') => out.line(text),
+      (value) => out.answer(value),
+    ),
+});
 
-  --real   run the tour on redis-server nodes started for it, instead of bundled ones
-`;
+let say: (text?: string) => void = () => undefined;
 
 /** Resolves with the exit code: 0 when every value was right. */
-export async function runDemo(args: readonly string[]): Promise<number> {
-  const { values } = parseArgs({ args: [...args], options: { real: { type: 'boolean' }, help: { type: 'boolean' } } });
-  if (values.help) {
-    process.stdout.write(usage);
-    return 0;
-  }
+async function runDemo(real: boolean, write: typeof say, answer: (value: unknown) => void): Promise<number> {
+  say = write;
   const started = performance.now();
-  const stage = await raise(values.real ?? false);
+  const stage = await raise(real);
   say(`lingcache demo on ${stage.title}, ready in ${milliseconds(performance.now() - started)}`);
   const cluster = new Cluster([...stage.seeds]);
   const ledger = new Ledger();
@@ -58,6 +65,7 @@ export async function runDemo(args: readonly string[]): Promise<number> {
     await cluster.quit().catch(() => cluster.disconnect());
     await stage.close();
   }
+  answer({ checked: ledger.checked, wrong: ledger.wrong.length });
   return conclude(ledger, performance.now() - started);
 }
 
@@ -76,10 +84,6 @@ async function raise(real: boolean): Promise<Stage> {
     seeds: bundled.seeds,
     close: () => bundled.close(),
   };
-}
-
-function say(text = ''): void {
-  process.stdout.write(`${text}\n`);
 }
 
 function showTopology(cluster: Cluster): void {
