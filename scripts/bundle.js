@@ -58,7 +58,8 @@ const plugin = {
  */
 function chunkOf(id) {
   const path = relative(join(process.cwd(), compiled), id).replaceAll('\\', '/');
-  if (id === entry || /^(?:server\/tools|lib\/otel)\//.test(path) || path === 'server/index.js') return undefined;
+  if (id === entry || /^(?:server\/(?:tools|learn)|lib\/otel)\//.test(path) || path === 'server/index.js')
+    return undefined;
   return path.startsWith('server/') ? 'nodes' : 'client';
 }
 
