@@ -22,7 +22,9 @@ import { minify } from 'terser';
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 const compiled = 'build-dist';
 const dist = 'dist';
-const bundledPackages = ['lru-cache', 'p-retry', 'is-network-error', 'prom-client'];
+const bundledPackages = ['lru-cache', 'p-retry', 'is-network-error'];
+/** Of the command line alone. */
+const cliPackages = ['prom-client'];
 
 /** What the CommonJS entry of the client exports: the class, with everything else on it, as ioredis's does. */
 const clientEntry = `
@@ -274,16 +276,19 @@ function writeLua() {
   copyFileSync(join(folderOf(luaPackage), 'dist/liblua5.1.wasm'), join(dist, 'lua51.wasm'));
 }
 
+function licenseOf(name) {
+  const folder = folderOf(name);
+  const file = readdirSync(folder).find((entry) => /^licen[sc]e/i.test(entry));
+  return `## ${name}\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`;
+}
+
 function writeLicenses() {
-  const parts = [...bundledPackages, luaPackage].map((name) => {
-    const folder = folderOf(name);
-    const file = readdirSync(folder).find((entry) => /^licen[sc]e/i.test(entry));
-    return `## ${name}\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`;
-  });
-  writeFileSync(
-    `${dist}/LICENSES.md`,
-    `# Packages that are part of these files\n\n${parts.join('\n')}\n## Lua 5.1, as compiled in ${luaPackage}\n\n${luaLicense}\n`,
-  );
+  const title = '# Packages that are part of these files';
+  const parts = [...bundledPackages, luaPackage].map(licenseOf);
+  const lua = `## Lua 5.1, as compiled in ${luaPackage}\n\n${luaLicense}`;
+  writeFileSync(`${dist}/LICENSES.md`, `${title}\n\n${parts.join('\n')}\n${lua}\n`);
+  const ofCommandLine = cliPackages.map(licenseOf);
+  writeFileSync(`${dist}/cli-LICENSES.md`, `${title}, of those that begin with cli-\n\n${ofCommandLine.join('\n')}`);
 }
 
 rmSync(dist, { recursive: true, force: true });

@@ -19,6 +19,13 @@ export const wordTable: Readonly<Record<string, Readonly<Record<string, TableRow
       load: async () => (await import('./words/learn.ts')).learn,
     },
   },
+  'Copies of a cluster': {
+    backup: {
+      summary: 'the data of all masters into files',
+      load: async () => (await import('./words/backup.ts')).backup,
+    },
+    restore: { summary: 'a backup into a cluster', load: async () => (await import('./words/restore.ts')).restore },
+  },
   'Seeing a cluster': {
     map: { summary: 'the 16,384 slots as a picture', load: async () => (await import('./words/map.ts')).map },
     stat: { summary: 'figures of every node', load: async () => (await import('./words/stat.ts')).stat },

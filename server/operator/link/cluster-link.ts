@@ -232,17 +232,19 @@ export class ClusterLink {
 
   /**
    * A connection to a node that is the caller's own, for what is no command and reply: MONITOR, a copy of all data.
-   * `commands` are sent at once; `replies` of them come, that to AUTH included.
+   * AUTH was sent when there are `logins`: that many replies come unasked.
    */
-  dial(node: NodeAddress, commands: readonly Words[]): { readonly socket: Socket; readonly replies: number } {
+  dial(node: NodeAddress): { readonly socket: Socket; readonly logins: number; send(words: Words): void } {
     const { host, port } = this.#natMap[`${node.host}:${node.port}`] ?? node;
     const target = { host, port, noDelay: true };
     const socket = this.#tls === undefined ? connect(target) : connectTls({ ...target, ...this.#tls });
-    const sent = this.#auth === undefined ? commands : [this.#auth, ...commands];
     const encoder = new Encoder();
-    for (const words of sent) encoder.encode(words.map((word) => Buffer.from(word, 'latin1')));
-    for (const bytes of encoder.take()) socket.write(bytes);
-    return { socket, replies: sent.length };
+    const send = (words: Words): void => {
+      encoder.encode(words.map((word) => Buffer.from(word, 'latin1')));
+      for (const bytes of encoder.take()) socket.write(bytes);
+    };
+    if (this.#auth !== undefined) send(this.#auth);
+    return { socket, send, logins: this.#auth === undefined ? 0 : 1 };
   }
 
   /** Runs changes of ownership one after the other, whoever asks for them. */

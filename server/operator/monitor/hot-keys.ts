@@ -88,7 +88,7 @@ interface Heard {
 
 function listen(link: ClusterLink, node: NodeAddress, options: MonitorOptions): Promise<Heard> {
   const { durationMs, maxLines = 200_000, signal } = options;
-  const { socket } = link.dial(node, [['MONITOR']]);
+  const { socket, send } = link.dial(node);
   const counts = new Map<string, number>();
   const started = link.world.now();
   let rest = '';
@@ -104,6 +104,7 @@ function listen(link: ClusterLink, node: NodeAddress, options: MonitorOptions): 
     const stop = (): void => end();
     const timer = link.world.after(durationMs, stop, true);
     signal?.addEventListener('abort', stop);
+    send(['MONITOR']);
     socket.on('error', end);
     socket.on('close', () => end(new Error('the node closed the connection')));
     socket.on('data', (chunk: Buffer) => {
