@@ -92,7 +92,7 @@ interface Entry {
   cancelled: boolean;
 }
 
-/** A world whose clock moves only when told to, and whose chance comes from a seed (mulberry32). */
+/** A world whose clock moves only by forward(), and whose chance comes from a seed (mulberry32). */
 export class ManualWorld implements World {
   readonly lines: string[] = [];
   #now: number;

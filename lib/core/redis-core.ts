@@ -66,7 +66,7 @@ export class RedisCore implements NodeBackend {
   #fresh = false;
   /** QUIT is on its way: the server will close the connection, and no other follows. */
   #quitting = false;
-  /** Of a lazy client that was told to reconnect. */
+  /** Of a lazy client whose disconnect(true) was called. */
   #waking: Timer | undefined;
 
   constructor(client: EventEmitter, options: RedisOptions, world: World) {
@@ -185,7 +185,7 @@ export class RedisCore implements NodeBackend {
     return true;
   }
 
-  // Why the connection takes no such call just now: it is a monitor, or a RESP2 one that hears messages only.
+  // Why the connection takes no such call just now: it is a monitor, or a RESP2 one that receives messages only.
   #refusalOfMode(call: Call): RedisError | undefined {
     if (this.#options.monitor) {
       return new RedisError("Connection is in monitoring mode, can't process commands.", { code: 'ERR_MONITOR_MODE' });
@@ -257,7 +257,7 @@ export class RedisCore implements NodeBackend {
     void keeper.leave(this.#reasonToClose(), reconnect);
   }
 
-  // Left in the tick in which it was told to connect: there never was a connection to close.
+  // Left in the tick in which connect() was called: there never was a connection to close.
   #abandon(keeper: ReconnectingConnection): void {
     if (keeper !== this.keeper || keeper.state === 'ended') return;
     const reason = this.#reasonToClose();
@@ -327,7 +327,7 @@ export class RedisCore implements NodeBackend {
     void this.keeper.leave(this.#reasonToClose());
   }
 
-  // quit() has waited long enough: what has no answer is told so.
+  // quit() has waited long enough: what has no answer is rejected.
   #closeLate(limit: number): void {
     if (this.status === 'end') return;
     const { keeper } = this;
@@ -348,7 +348,7 @@ export class RedisCore implements NodeBackend {
       retryDelay: () => this.#retryDelay(),
       holdWhileDown: false,
       backlog: this.#backlog,
-      // Among the lines of a monitor no answer is told from them.
+      // Among the lines of a monitor no reply can be recognized.
       mayAuthenticate: () => !this.#state.inTransaction && !this.#options.monitor,
     };
     return new ReconnectingConnection(options.address, options, this.#world, {
@@ -474,7 +474,7 @@ export class RedisCore implements NodeBackend {
     this.keeper.drop(reason ?? new RedisError('connect ETIMEDOUT', { code: 'ETIMEDOUT', node: address }));
   }
 
-  // The server is there and will have none of this client: what waits hears so, and another try follows.
+  // The server is there and refuses this client: what waits is rejected, and another attempt follows.
   #refuse(refusal: ReplyError): void {
     this.#lifecycle.failHeldNow(() => refusalAt(this.keeper.address, refusal));
     this.#lifecycle.reportError(refusal);

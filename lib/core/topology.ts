@@ -75,7 +75,7 @@ export class Topology {
     }
   }
 
-  // A map that another client holds is as good as one asked for: where it is stale, redirects tell.
+  // A map that another client holds is as good as one fetched: where it is stale, redirects correct it.
   /**
    * Puts an inherited map in use when a node of it answers; gives that node's CLUSTER INFO, or undefined when none did.
    * `superseded`: another attempt has begun meanwhile.

@@ -99,7 +99,7 @@ export class TopologySources {
     try {
       return viewOfSlots(await slots, await nodes, key, this.#options, leftOut);
     } catch (error) {
-      if (!(error instanceof ReplyError) || !isRefusal(error)) throw this.#told(error, connection);
+      if (!(error instanceof ReplyError) || !isRefusal(error)) throw this.#described(error, connection);
       return await this.#askOtherwise(connection, await nodes, error, leftOut);
     } finally {
       if (leftOut.count > 0) this.#options.onLeftOut(leftOut);
@@ -119,12 +119,12 @@ export class TopologySources {
     } catch {
       const view = viewOfLines(nodes, connection.address, this.#options, leftOut);
       if (view.shards.length > 0) return view;
-      throw this.#told(refusal, connection);
+      throw this.#described(refusal, connection);
     }
   }
 
   // The loss of a connection is reported by its own event.
-  #told(error: unknown, connection: ReconnectingConnection): unknown {
+  #described(error: unknown, connection: ReconnectingConnection): unknown {
     const refused = error instanceof ReplyError || (error as { code?: unknown }).code === 'ETIMEDOUT';
     const reached = connection.state === 'up' || connection.state === 'dialing';
     if (refused && reached) this.#options.onRefused(error as Error, connection.address);

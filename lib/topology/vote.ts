@@ -7,7 +7,7 @@ import { slotCount } from '../wire/slot.ts';
 import { type OwnedRange, type Shard, SlotMap } from './slot-map.ts';
 
 export interface ViewShard {
-  /** The master's node id; `''` when the server tells none. */
+  /** The master's node id; `''` when the server gives none. */
   readonly id: string;
   /** `host:port` keys. */
   readonly master: string;

@@ -172,7 +172,7 @@ export class SocketLink {
   }
 }
 
-/** An IPv4 address that came in through an IPv6 socket is told as what it is. */
+/** An IPv4 address that came in through an IPv6 socket is shown as IPv4. */
 function plainHost(address: string | undefined): string {
   return (address ?? '').replace(/^::ffff:(?=\d+\.)/, '');
 }

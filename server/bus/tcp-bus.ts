@@ -1,6 +1,6 @@
 // The bus over TCP, in the bytes of redis-server 7.0: carries messages between nodes in any processes.
 // Owns the links of one node, in and out, and their clock; knows nothing of what messages mean beyond ping and pong.
-// Invariant: at most one inbound link per known peer, the newest; the end of an outbound link is told by the clock
+// Invariant: at most one inbound link per known peer, the newest; the end of an outbound link is noticed by the clock
 // alone, so that a peer that refuses is dialled again ten times a second at most.
 
 import type { Timer, World } from '../../lib/base/world.ts';
@@ -112,7 +112,7 @@ class TcpBus implements Bus, BusPort {
     return this.#doors[0]?.port ?? 0;
   }
 
-  /** What arrived before waits in its socket. The address may name another port: the one that peers are told. */
+  /** What arrived before waits in its socket. The address may name another port: the one that is announced to peers. */
   readonly open: OpenBus = (_address, onInbound) => {
     if (this.#onInbound !== undefined || this.#closed !== undefined) throw new Error('this bus port was opened before');
     this.#onInbound = onInbound;
@@ -264,7 +264,7 @@ class TcpBus implements Bus, BusPort {
     this.#complain(`closed the link to ${text}`);
   }
 
-  /** One line a second at most, whatever strangers send. */
+  /** One line a second at most, whatever unknown nodes send. */
   #complain(text: string): void {
     const now = this.#settings.world.now();
     if (this.#closed !== undefined || now - this.#complainedAt < complainEveryMs) return;

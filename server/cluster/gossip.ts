@@ -130,18 +130,18 @@ export function startHandshake(state: ClusterState, address: NodeAddress, id: st
   return { state: { ...state, nodes: new Map(state.nodes).set(id, node) }, effects: [] };
 }
 
-/** A master's own epoch is taken from greetings alone, whose slots are believed with it: one must not outrun the other. */
-function raiseEpochs(state: ClusterState, header: Header, greeting: boolean): Step {
+/** A master's own epoch is taken from pings and pongs alone, whose slots are believed with it: one must not outrun the other. */
+function raiseEpochs(state: ClusterState, header: Header, pingPong: boolean): Step {
   const sender = state.nodes.get(header.sender)!;
   // A replica carries its master's epoch in the header; it has none of its own.
-  const claims = greeting && header.role === 'master';
+  const claims = pingPong && header.role === 'master';
   const configEpoch = claims ? Math.max(sender.configEpoch, header.configEpoch) : sender.configEpoch;
   let next = withNode(state, header.sender, { configEpoch, offset: header.offset, noFailover: header.noFailover });
   if (header.currentEpoch > next.currentEpoch) next = { ...next, currentEpoch: header.currentEpoch };
   return { state: next, effects: configEpoch > sender.configEpoch ? [{ kind: 'save' }] : [] };
 }
 
-/** What a node calls itself: none told is none. */
+/** The hostname of a node; none announced is none. */
 function learnHostname(state: ClusterState, header: Header): Step {
   return { state: withNode(state, header.sender, { hostname: header.hostname }), effects: [] };
 }
@@ -237,7 +237,7 @@ function learnUpdate(state: ClusterState, body: Extract<Body, { kind: 'update' }
   return applyClaim(known, body.id, body.configEpoch, body.bitmap, facts);
 }
 
-/** The UPDATE that tells a peer who owns what. */
+/** The UPDATE with the slots and the epoch of a node. */
 export function updateAbout(state: ClusterState, id: string): Body | undefined {
   const node = state.nodes.get(id);
   if (node === undefined) return undefined;

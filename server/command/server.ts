@@ -31,7 +31,7 @@ function setConfig(engine: Engine, client: Client, argv: readonly string[]): Out
   if (unlogged !== undefined) return undo({ name: 'appendonly', why: unlogged });
   const doors = before.filter(([name, value]) => isDoor(name) && engine.config.get(name) !== value);
   if (doors.length === 0) {
-    engine.config.tell(names);
+    engine.config.notify(names);
     return OK;
   }
   const { node } = engine;
@@ -40,7 +40,7 @@ function setConfig(engine: Engine, client: Client, argv: readonly string[]): Out
   if (client.denyBlocking) return undo({ name: first, why: 'not possible inside a transaction or a script' });
   return new AsyncReply((settle) => {
     const done = (why: RefusedParameter | undefined): void => {
-      if (why === undefined) engine.config.tell(names);
+      if (why === undefined) engine.config.notify(names);
       settle(why === undefined ? OK : undo(why));
     };
     node.rebind(

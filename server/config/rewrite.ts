@@ -18,7 +18,7 @@ const lists = new Set([
   'shutdown-on-sigterm',
 ]);
 
-/** `defaults` are the parameters of a node that was told nothing, `users` the lines that define its users. Throws a ConfError when the text is none of redis.conf. */
+/** `defaults` are the parameters of a node without any configuration, `users` the lines that define its users. Throws a ConfError when the text is none of redis.conf. */
 export function rewriteConf(text: string, config: Config, defaults: Config, users: readonly string[] = []): string {
   const said = new Map(parseConf(text, 'the file').map((directive) => [directive.line, directive.name]));
   const lines: string[] = [];

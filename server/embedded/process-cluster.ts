@@ -140,10 +140,10 @@ export class ProcessCluster implements AsyncDisposable {
   async #agreed(): Promise<boolean> {
     const running = this.nodes.filter((node) => node.running);
     const views = await Promise.all(running.map((node) => this.#viewOf(node)));
-    return views.every(({ ok, told }) => ok && told === views[0]!.told);
+    return views.every(({ ok, view }) => ok && view === views[0]!.view);
   }
 
-  async #viewOf(node: ProcessNode): Promise<{ readonly ok: boolean; readonly told: string }> {
+  async #viewOf(node: ProcessNode): Promise<{ readonly ok: boolean; readonly view: string }> {
     const links = this.#links();
     const [state, replication, slots] = await Promise.all([
       links.ask(node, ['CLUSTER', 'INFO']),
@@ -154,7 +154,7 @@ export class ProcessCluster implements AsyncDisposable {
     const served = JSON.stringify(slots);
     const known = lines.every(({ id, flags }) => !flags.includes('slave') || !this.#runs(id) || served.includes(id));
     const up = /cluster_state:ok/.test(String(state)) && !/master_link_status:down/.test(String(replication));
-    return { ok: up && known, told: lines.map(factsOf).sort().join('\n') };
+    return { ok: up && known, view: lines.map(factsOf).sort().join('\n') };
   }
 
   #runs(id: string): boolean {

@@ -222,7 +222,7 @@ export class ServerNode {
     };
   }
 
-  /** Stops in order, as SHUTDOWN does; `done` hears why not, or undefined. */
+  /** Stops in order, as SHUTDOWN does; `done` gets the refusal, or undefined. */
   stop(how: ShutdownHow, done: (refusal: ReplyError | undefined) => void): void {
     this.#shutdown.begin(how, done);
   }

@@ -13,7 +13,7 @@ export class LogWrites {
   #unwritten = false;
   readonly #held = new Set<() => void>();
 
-  /** `onLost` hears of writes that could not be logged. */
+  /** `onLost` is called for writes that could not be logged. */
   constructor(onLost: (error: unknown) => void) {
     this.#onLost = onLost;
   }

@@ -12,7 +12,7 @@ export interface ReplicaFacts {
   /** Where clients reach it. */
   readonly host: string;
   readonly port: number;
-  /** It can tell the end of a copy whose length is not known beforehand. */
+  /** `capa eof`: it recognizes the end of a copy whose length is not known beforehand. */
   readonly eof: boolean;
   /** It knows offsets and acknowledges them. */
   readonly psync: boolean;
@@ -155,7 +155,7 @@ export class AttachedReplica {
     else this.#whenClosed.push(run);
   }
 
-  /** Neither hears nor is told anything for as long as it is held. */
+  /** Nothing is read from it or sent to it for as long as it is held. */
   hold(held: boolean): void {
     if (held) this.#socket.pause();
     else this.#socket.resume();

@@ -170,7 +170,7 @@ export class Scripts implements ScriptHost {
       timer: undefined,
     };
     this.#begin(running);
-    // Its commands tell their effects themselves.
+    // Its commands collect their effects themselves.
     caller.propagate();
     const reply = this.#advance(running, () => interpreter.start(ref(), call.keys, call.args));
     if (reply !== undefined) {

@@ -7,8 +7,8 @@ import { Cluster, slotOf } from '../../lib/index.ts';
 import { needRedisServer, type RealCluster, startRealCluster } from '../kit/real-cluster.ts';
 import { until } from '../kit/until.ts';
 import { agreement } from './agreement.ts';
-import { MixedLoad } from './mixed-load.ts';
-import { introduce, type MovedNode, moveHouse } from './moved-house.ts';
+import { MixedLoad } from './mixed/load.ts';
+import { introduce, type MovedNode, moveHouse } from './mixed/moved-house.ts';
 
 /** Runs `change` under load; nothing may fail, be wrong or stay open. */
 async function underLoad(client: Cluster, change: () => Promise<void>): Promise<void> {

@@ -162,7 +162,7 @@ export const calls: Readonly<Record<string, string>> = {
 
 /** Commands that write and are not here, each for a reason. */
 export const leftOut: Readonly<Record<string, string>> = {
-  migrate: 'needs a second server; test/cluster/server-migrate',
+  migrate: 'needs a second server; test/cluster/server/migrate/migrate',
   restore: 'payloads are told of in their own test',
   'restore-asking': 'as RESTORE',
   pfdebug: 'internal',
