@@ -81,12 +81,12 @@ export function pubsubCommands(engine: Engine): CommandGroup<Client> {
     punsubscribe: unsubscribe(patterns),
     ssubscribe: subscribe(shards),
     sunsubscribe: unsubscribe(shards),
-    publish: (_client, argv) => {
-      engine.hooks.onPublish?.(argv[1]!, argv[2]!, false);
+    publish: (client, argv) => {
+      engine.hooks.onPublish?.(argv[1]!, argv[2]!, false, client.store.index);
       return hub.publish(argv[1]!, argv[2]!);
     },
-    spublish: (_client, argv) => {
-      engine.hooks.onPublish?.(argv[1]!, argv[2]!, true);
+    spublish: (client, argv) => {
+      engine.hooks.onPublish?.(argv[1]!, argv[2]!, true, client.store.index);
       return hub.publishShard(argv[1]!, argv[2]!);
     },
     'pubsub|channels': (_client, argv) => names(hub.channels, argv[2]),

@@ -87,7 +87,7 @@ export interface EngineHooks {
   /** Replies leave, whether they should wait or not: what they promise must hold from then on. */
   beforeFlush?: () => void;
   /** PUBLISH and SPUBLISH to the other nodes. */
-  onPublish?: (channel: string, message: string, shard: boolean) => void;
+  onPublish?: (channel: string, message: string, shard: boolean, db: number) => void;
   /** Replicas that have acknowledged everything written so far; `done` is called once with their number. */
   waitReplicas?: (count: number, timeoutMs: number, done: (acknowledged: number) => void) => () => void;
   /** False: too few replicas were heard lately for a write to be taken. */
@@ -104,6 +104,8 @@ export interface EngineHooks {
   /** Why writes are refused: what they change could not be kept. */
   diskRefusal?: () => ReplyError | undefined;
   /** The lines of INFO persistence. */
+  /** Snapshots and rewrites begun in the background, those for replicas included: where redis-server forks. */
+  copiesBegun?: () => number;
   persistenceInfo?: () => readonly string[] | undefined;
   /** SHUTDOWN; `'abort'`: the one under way is called off. `done` gets the refusal, or undefined when the node stops. */
   onShutdown?: (how: ShutdownHow | 'abort', done: (refusal: ReplyError | undefined) => void) => void;
@@ -123,7 +125,9 @@ export interface EngineHooks {
   /** The ACL file; undefined when there is none. `load()` gives the refusal, `save()` whether it is written. */
   aclFile?: () => { load(): string | undefined; save(): boolean } | undefined;
   /** CONFIG REWRITE: the refusal, or undefined. */
-  onConfigRewrite?: () => ReplyError | undefined;
+  onConfigRewrite?: (all?: boolean) => ReplyError | undefined;
+  /** DEBUG SEGFAULT and its like, of a process of its own: ends it with a report. */
+  crash?: (signal: 'SIGSEGV' | 'SIGABRT') => void;
   /** DEBUG SLEEP of a process of its own: returns after `ms`. */
   blockFor?: (ms: number) => void;
   /** DEBUG SLEEP of a node inside a program: answers nobody for `ms`, then calls `done`. Gives what ends it early. */

@@ -52,6 +52,8 @@ export interface ServerNodeOptions {
   readonly onListening?: (port: number) => void;
   /** A process of its own: DEBUG SLEEP stops it for `ms`. */
   readonly blockFor?: (ms: number) => void;
+  /** A process of its own: DEBUG SEGFAULT ends it. */
+  readonly crash?: (signal: 'SIGSEGV' | 'SIGABRT') => void;
   /** Called when a promise to keep something on the disk was broken; the node is closing then. */
   readonly onFatal?: (reason: string) => void;
 }
@@ -84,6 +86,7 @@ export class ServerNode {
       hooks: {
         ...engineHooks(parts, options.cluster, options.configFile),
         ...(options.blockFor && { blockFor: options.blockFor }),
+        ...(options.crash && { crash: options.crash }),
       },
     });
     const node = this;

@@ -17,7 +17,7 @@ import { dropKeys, dropShardChannels, redirectBlockedClients } from './slot-loss
 export interface ConfigFile {
   readonly path: string;
   /** `users`: the lines that define the users; none are kept in the file when there is an ACL file. */
-  rewrite(users: readonly string[]): ReplyError | undefined;
+  rewrite(users: readonly string[], all?: boolean): ReplyError | undefined;
 }
 
 export interface NodeParts {
@@ -52,8 +52,8 @@ export function engineHooks(parts: NodeParts, cluster: boolean, configFile: Conf
     },
     canFlushReplies: (again) => parts.persistence?.canFlushReplies(again) ?? true,
     beforeFlush: () => parts.persistence?.flush(),
-    onPublish: (channel, message, shard) => {
-      if (parts.member === undefined) parts.replication.publish(channel, message, shard);
+    onPublish: (channel, message, shard, db) => {
+      if (parts.member === undefined) parts.replication.publish(channel, message, shard, db);
       else parts.member.publish(shard ? 'publishshard' : 'publish', channel, message);
     },
     waitReplicas: (count, timeoutMs, done) => parts.replication.wait(count, timeoutMs, done),
@@ -66,11 +66,12 @@ export function engineHooks(parts: NodeParts, cluster: boolean, configFile: Conf
     diskRefusal: () => parts.persistence?.refusal(),
     onFlushAll: () => parts.persistence?.flushed(),
     shutdownMs: () => parts.shutdown.remainingMs,
+    copiesBegun: () => (parts.persistence?.begun ?? 0) + parts.replication.copiesBegun,
     persistenceInfo: () => parts.persistence?.info(parts.replication.copying),
     onLogSet: () => parts.persistence?.followParameter(),
     onAddressesSet: (names, done) => void parts.listeners.rebind(names).then(done),
     configFile: () => configFile?.path ?? '',
-    ...(configFile && { onConfigRewrite: () => configFile.rewrite(usersToKeep(parts.engine)) }),
+    ...(configFile && { onConfigRewrite: (all) => configFile.rewrite(usersToKeep(parts.engine), all) }),
     replicationMemory: () => parts.replication.memory(),
     persistenceMemory: () => ({ aofBuffer: parts.persistence?.logBuffer ?? 0 }),
     freezeFor: (ms, done) => parts.freezeFor(ms, done),

@@ -103,6 +103,11 @@ export class Primary {
     return this.#host.history.offset + this.#pending.length;
   }
 
+  /** Copies for replicas that were begun. */
+  get copiesBegun(): number {
+    return this.#fullSync.begun;
+  }
+
   /** A copy for replicas is being written. */
   get copying(): boolean {
     return this.#fullSync.busy;

@@ -74,4 +74,6 @@ export interface RdbSink {
   /** Once per database, before its keys; sizes are hints from outside and not to be trusted. */
   onDatabase?(index: number): void;
   onKey(key: RdbKey): void;
+  /** A key whose value has no elements: it is left out. */
+  onEmptyKey?(key: string): void;
 }
