@@ -307,6 +307,7 @@ export class Engine {
   disconnect(client: Client): void {
     client.closed = true;
     client.parking?.cancel();
+    client.captor?.gone();
     client.discard();
     this.pubsub.drop(client);
     this.monitors.delete(client);
