@@ -16,6 +16,7 @@ const runsInMulti = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset
 const routing = new Set(['MOVED', 'ASK', 'TRYAGAIN', 'CROSSSLOT', 'CLUSTERDOWN']);
 /** Runs one request of a client. `undefined`: nothing to send now (parked, or the command has sent its replies). */
 export function execute(engine: Engine, client: Client, argv: readonly string[]): Reply | undefined {
+  if (client.captor !== undefined) return client.captor.run(argv);
   const command = engine.registry.find(argv);
   if (command instanceof ReplyError) {
     return engine.browserGuard.catches(client, argv) ? undefined : reject(engine, client, undefined, command);

@@ -55,6 +55,8 @@ export interface ServerNodeOptions {
   readonly onListening?: (port: number) => void;
   /** A process of its own: DEBUG SLEEP stops it for `ms`. */
   readonly blockFor?: (ms: number) => void;
+  /** A process of its own: DEBUG SEGFAULT ends it. */
+  readonly crash?: (signal: 'SIGSEGV' | 'SIGABRT') => void;
   /** Called when a promise to keep something on the disk was broken; the node is closing then. */
   readonly onFatal?: (reason: string) => void;
 }
@@ -119,6 +121,7 @@ export class ServerNode {
       listeners: this.#listeners,
       configFile: options.configFile,
       blockFor: options.blockFor,
+      crash: options.crash,
       freezeFor: (ms, done) => this.#freezeFor(ms, done),
     });
   }

@@ -46,6 +46,8 @@ export class FullSync {
   #timer: Timer | undefined;
   #scheduled = false;
   #busy = false;
+  /** Copies begun. */
+  begun = 0;
 
   constructor(source: CopySource) {
     this.#source = source;
@@ -105,6 +107,7 @@ export class FullSync {
     const group = open.filter(alike);
     this.#waiting = open.filter((replica) => !alike(replica));
     this.#busy = true;
+    this.begun++;
     void this.#serve(group, this.#withMark(first))
       .catch((error: unknown) => {
         // A value that cannot be written, say: these replicas will ask again, and the log says why.
