@@ -2,17 +2,17 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { RealWorld } from '../../lib/base/world.ts';
-import { slotOf } from '../../lib/index.ts';
-import { ClusterOperator, type MoveStatus, startCluster } from '../../server/index.ts';
-import { ClusterLink } from '../../server/operator/link/cluster-link.ts';
-import { presenceOf } from '../../server/operator/link/presence.ts';
-import { SlotAssigner } from '../../server/operator/reshard/assign-slots.ts';
-import { openSlot } from '../../server/operator/reshard/slot-steps.ts';
-import { type RealCluster, type RealNode, startRealCluster } from '../kit/real-cluster.ts';
-import { RespClient } from '../kit/resp-client.ts';
-import { needServer } from '../kit/servers.ts';
-import { until } from '../kit/until.ts';
+import { RealWorld } from '../../../../lib/base/world.ts';
+import { slotOf } from '../../../../lib/index.ts';
+import { ClusterOperator, type MoveStatus, startCluster } from '../../../../server/index.ts';
+import { ClusterLink } from '../../../../server/operator/link/cluster-link.ts';
+import { presenceOf } from '../../../../server/operator/link/presence.ts';
+import { SlotAssigner } from '../../../../server/operator/reshard/assign-slots.ts';
+import { openSlot } from '../../../../server/operator/reshard/slot-steps.ts';
+import { type RealCluster, type RealNode, startRealCluster } from '../../../kit/real-cluster.ts';
+import { RespClient } from '../../../kit/resp-client.ts';
+import { needServer } from '../../../kit/servers.ts';
+import { until } from '../../../kit/until.ts';
 
 // No move of a slot may lose a key: every database goes along, or nothing is moved; and two operators notice each other.
 

@@ -3,9 +3,9 @@
 
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
-import { Cluster } from '../../lib/index.ts';
-import { bulk, clusterOk, FakeNode, slotsReply } from '../kit/fake-node.ts';
-import { until } from '../kit/until.ts';
+import { Cluster } from '../../../lib/index.ts';
+import { bulk, clusterOk, FakeNode, slotsReply } from '../../kit/fake-node.ts';
+import { until } from '../../kit/until.ts';
 
 describe('client: the first call', () => {
   let seed: FakeNode;

@@ -3,16 +3,16 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Redis } from '../../lib/index.ts';
-import { type BundledCluster, startCluster } from '../../server/index.ts';
-import { needRedisServer, type RealCluster, startRealCluster } from '../kit/real-cluster.ts';
-import { needServer } from '../kit/servers.ts';
-import { until } from '../kit/until.ts';
-import { problemsOf } from '../unit/server/operator/metrics/exposition-rules.ts';
+import { Redis } from '../../../../lib/index.ts';
+import { type BundledCluster, startCluster } from '../../../../server/index.ts';
+import { needRedisServer, type RealCluster, startRealCluster } from '../../../kit/real-cluster.ts';
+import { needServer } from '../../../kit/servers.ts';
+import { until } from '../../../kit/until.ts';
+import { problemsOf } from '../../../unit/server/operator/metrics/exposition-rules.ts';
 
 // The words that look at a cluster, as programs, on redis-server, Valkey 9 and bundled nodes.
 
-const main = new URL('../../server/tools/main.js', import.meta.url).pathname;
+const main = new URL('../../../../server/tools/main.js', import.meta.url).pathname;
 
 interface Ended {
   readonly code: number;
