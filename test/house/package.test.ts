@@ -48,7 +48,7 @@ describe('house: the package', function () {
 
   after(() => rmSync(join(scratch, '..'), { recursive: true, force: true }));
 
-  it('tells servers the version that it has', () => assert.equal(libraryVersion, version));
+  it('sends servers the version that it has', () => assert.equal(libraryVersion, version));
 
   it('ships dist, docs, README, CHANGELOG and LICENSE, and nothing else', () => {
     const paths = files.map(({ path }) => path);

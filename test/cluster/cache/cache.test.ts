@@ -136,7 +136,7 @@ for (const [server, protocol] of servers.flatMap((name) => [[name, 3] as const, 
       deepEqual([countsOf(client).misses - misses, countsOf(client).joined - joined], [1, 49]);
     });
 
-    it('tells on its channel what it looked up, and what it dropped', async () => {
+    it('reports on its channel what it looked up, and what it dropped', async () => {
       await other.set('near:told', 'v');
       const told: unknown[] = [];
       const listen = (message: unknown): number => told.push(message);

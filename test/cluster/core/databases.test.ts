@@ -119,7 +119,7 @@ describe('databases of a cluster', () => {
       await zero.del('list');
     });
 
-    it('the near cache holds that database, and hears of changes in it', async () => {
+    it('the near cache holds that database, and is invalidated by changes in it', async () => {
       const [cached, writer, zero] = [
         client(seeds, { db: 7, clientSideCache: {} }),
         client(seeds, { db: 7 }),

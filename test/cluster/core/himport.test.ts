@@ -36,7 +36,7 @@ describe('client: managed HIMPORT fieldsets', () => {
   });
 
   for (const [name, library] of Object.entries({ ioredis, lingcache })) {
-    it(`tells each new connection of a Redis, as ${name} does`, async () => {
+    it(`defines them on each new connection of a Redis, as ${name} does`, async () => {
       const node = await start();
       const options = { port: node.port, host: '127.0.0.1', himportFieldsets: fieldsets, retryStrategy: () => 5 };
       const client = keep(new (library.Redis as typeof lingcache.Redis)(options));
@@ -77,7 +77,7 @@ describe('client: managed HIMPORT fieldsets', () => {
     assert.equal(await client.set('k', 1), 'OK');
   });
 
-  it('tells every node of a cluster before anything else, and sends control words to every master', async () => {
+  it('defines them on every node of a cluster before anything else, and sends control words to every master', async () => {
     const [one, two] = [await start(), await start()];
     for (const node of [one, two]) {
       node.answer = (argv) => {

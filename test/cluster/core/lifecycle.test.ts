@@ -276,7 +276,7 @@ describe('client: lifecycle', () => {
     await held;
   });
 
-  it('tells when a socket is behind, and when it has drained', async () => {
+  it('reports when a socket is behind, and when it has drained', async () => {
     const client = cluster([node.key]);
     await client.get('k');
     assert.equal(client.writableNeedDrain, false);

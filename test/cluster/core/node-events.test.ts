@@ -96,7 +96,7 @@ for (const [name, Client] of kinds) {
       await stopped.close();
       await until('it has left', () => client.nodes().length === 2);
       nodes[1] = await FakeNode.start(stopped.answer, stopped.port);
-      // ioredis hears of it again when the map is asked for.
+      // ioredis learns of it again when the map is asked for.
       await until('it has joined', async () => {
         await (client.refreshSlotsCache() as unknown as Promise<void> | undefined);
         return joined.length > 0 && client.nodes().length === 3;

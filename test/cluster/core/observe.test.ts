@@ -135,7 +135,7 @@ describe('client: diagnostics channels on a real cluster', function () {
     ok(bad[2]![1]['error'] instanceof Error);
   });
 
-  it('tells of refreshes', async () => {
+  it('reports refreshes', async () => {
     const heard = await heardOf('lingcache:refresh', () => client.refreshSlotsCache());
     deepEqual(heard, [['message', { reason: 'manual', changed: false, error: undefined }]]);
   });
@@ -172,7 +172,7 @@ describe('client: diagnostics channels on a real cluster', function () {
 });
 
 describe('client: diagnostics channels for redirects', () => {
-  it('tells what moved, from where to where, and what is tried again', async () => {
+  it('reports what moved, from where to where, and what is tried again', async () => {
     let answer = 0;
     const script = (argv: readonly string[]): string => {
       if (argv[0] === 'cluster') {

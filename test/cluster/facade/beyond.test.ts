@@ -53,7 +53,7 @@ describe('client: beyond ioredis', function () {
       ]);
     });
 
-    it('tells exactly which parts failed', async () => {
+    it('reports exactly which parts failed', async () => {
       const cluster = connect({ crossSlot: 'split', redisOptions: { showFriendlyErrorStack: false } });
       // MSET with a wrong type cannot fail; an ACL that hides one key can.
       await Promise.all(real.nodes.map((node) => node.ask('acl', 'setuser', 'default', 'resetkeys', '~key:*')));

@@ -65,7 +65,7 @@ describe('client: internals that others read', () => {
     }
   });
 
-  it('tells those who wait that the client has ended', async () => {
+  it('rejects those who wait once the client has ended', async () => {
     const other = new Cluster(servers.seeds, { lazyConnect: true });
     const waiting = new Promise((resolve) => other.delayUntilReady(resolve));
     other.disconnect();

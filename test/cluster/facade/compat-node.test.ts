@@ -193,7 +193,7 @@ describe('client: MONITOR', () => {
   after(() => server?.stop());
 
   for (const protocol of [2, 3] as const) {
-    it(`tells what ioredis tells, over RESP${protocol}`, async () => {
+    it(`reports what ioredis reports, over RESP${protocol}`, async () => {
       const told: unknown[][][] = [];
       const peer = new Peer({ path: server.path, protocol });
       const ours = new Redis({ path: server.path, protocol });

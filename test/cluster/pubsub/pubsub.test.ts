@@ -230,11 +230,11 @@ describe('client: pub/sub on a real cluster', function () {
       await client.subscribe('classic');
       await master.kill();
       await until('a replica takes over', async () => (await cluster.ownerOf(slot)) !== master);
-      const heir = await cluster.ownerOf(slot);
-      await until('the channel stands on the new master', async () => (await subscribersOf(heir, channel)) === 1);
-      equal(await heir.ask('spublish', channel, 'shard'), 1);
+      const newPrimary = await cluster.ownerOf(slot);
+      await until('the channel stands on the new master', async () => (await subscribersOf(newPrimary, channel)) === 1);
+      equal(await newPrimary.ask('spublish', channel, 'shard'), 1);
       await until('both are heard', async () => {
-        await heir.ask('publish', 'classic', 'classic');
+        await newPrimary.ask('publish', 'classic', 'classic');
         return heard.includes('shard') && heard.includes('classic');
       });
       equal(heard.filter((message) => message === 'shard').length, 1);

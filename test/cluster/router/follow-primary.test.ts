@@ -137,7 +137,7 @@ for (const server of ['valkey-8', 'valkey-9'] as const) {
       deepEqual(heard, ['x']);
     });
 
-    it('tells the server its name and version', async () => {
+    it('sends the server its name and version', async () => {
       const client = at(primary);
       const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
       match(

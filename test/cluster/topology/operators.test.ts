@@ -95,7 +95,7 @@ describe('client: what operators and users do, single node', function () {
       assert.deepEqual(uncaught, ['of the listener']);
     });
 
-    it(`${library.name}: a message listener that throws hears the next message`, async () => {
+    it(`${library.name}: a message listener that throws receives the next message`, async () => {
       const heard: string[] = [];
       const uncaught = await uncaughtDuring(async () => {
         const client = single(library);

@@ -103,7 +103,7 @@ const pauseAll = silences('pause all', 500, 4000, async (node, ms) => {
 
 const pauseWrites = silences('pause writes', 500, 4000, async (node, ms) => {
   await node.ask('client', 'pause', String(ms), 'WRITE');
-  return timed(() => node.ask('publish', 'nobody', 'hears'));
+  return timed(() => node.ask('publish', 'nobody', 'receives'));
 });
 
 const slow: FaultKind = {

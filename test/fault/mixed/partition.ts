@@ -90,12 +90,12 @@ async function partOnce(cluster: MixedCluster, doors: BusDoors, kind: 'ours' | '
   await cluster.inStep();
   const healedAfter = performance.now() - healAt;
   if ((await roleOf(lost.master)) !== 'slave') throw new Error('the old master does not follow');
-  const heir = await RespClient.connect(lost.replica.process.port);
+  const newPrimary = await RespClient.connect(lost.replica.process.port);
   for (const [name, value] of large.told) {
-    const found = await heir.call('GET', name);
+    const found = await newPrimary.call('GET', name);
     if (found !== value) throw new Error(`${name} is ${String(found)}, not ${value}`);
   }
-  heir.close();
+  newPrimary.close();
   return (
     `last write of the smaller part after ${ms(stoppedAfter)}, the ${lost.replica.process.kind} replica elected after ` +
     `${ms(electedAfter)}, serves after ${ms(servesAfter)}, ${large.acknowledged} writes all kept; one again ` +

@@ -158,7 +158,7 @@ describe('connection: one socket against a scripted server', () => {
     assert.match(bench.closed!.message, /a reply that no command asked for/);
   });
 
-  it('tells calls that never reached the socket from those that did', async () => {
+  it('distinguishes calls that never reached the socket from those that did', async () => {
     await setUp(() => undefined);
     bench.send('incr', 'sent');
     await new Promise((resolve) => setImmediate(resolve));

@@ -45,7 +45,7 @@ describe('handshake', () => {
     for (const server of servers.splice(0)) server.close();
   });
 
-  async function greet(answers: Answers, options: HandshakeOptions = {}): Promise<2 | 3> {
+  async function introduce(answers: Answers, options: HandshakeOptions = {}): Promise<2 | 3> {
     const port = await serve(answers);
     const world = new RealWorld();
     const socket = await dial({ host: '127.0.0.1', port }, world).opened;
@@ -78,7 +78,7 @@ describe('handshake', () => {
   for (const refusal of refusals) {
     it(`courtesies may be answered with ${refusal.trim()}`, async () => {
       const answers: Answers = ([name]) => (name === 'hello' ? map3 : refusal);
-      assert.equal(await greet(answers, everything), 3);
+      assert.equal(await introduce(answers, everything), 3);
       assert.deepEqual(seen.slice(0, 2), ['hello 3 AUTH u p', 'client setname my app']);
     });
   }
@@ -94,7 +94,7 @@ describe('handshake', () => {
   ]) {
     it(`HELLO answered with ${refusal.trim()}: RESP2 with AUTH`, async () => {
       const answers: Answers = ([name]) => (name === 'hello' ? refusal : '+OK\r\n');
-      assert.equal(await greet(answers, { username: 'u', password: 'p' }), 2);
+      assert.equal(await introduce(answers, { username: 'u', password: 'p' }), 2);
       assert.ok(seen.includes('auth u p'));
     });
   }
@@ -107,7 +107,7 @@ describe('handshake', () => {
       ['-ERR max number of clients reached\r\n', {}],
     ] as const) {
       await assert.rejects(
-        greet(() => refusal, options),
+        introduce(() => refusal, options),
         { message: refusal.slice(1).trim() },
       );
       assert.ok(!seen.some((words) => words.startsWith('auth')), seen.join());
@@ -116,16 +116,16 @@ describe('handshake', () => {
 
   it('a refused AUTH ends a RESP2 connection, unless no password is needed', async () => {
     const wrong: Answers = ([name]) => (name === 'auth' ? '-WRONGPASS no\r\n' : '+OK\r\n');
-    await assert.rejects(greet(wrong, { protocol: 2, password: 'p' }), { message: 'WRONGPASS no' });
+    await assert.rejects(introduce(wrong, { protocol: 2, password: 'p' }), { message: 'WRONGPASS no' });
     const needless: Answers = ([name]) =>
       name === 'auth' ? '-ERR Client sent AUTH, but no password is set\r\n' : '+OK\r\n';
-    assert.equal(await greet(needless, { protocol: 2, password: 'p' }), 2);
+    assert.equal(await introduce(needless, { protocol: 2, password: 'p' }), 2);
   });
 
   it('a refused SELECT ends the connection and says what to do', async () => {
     const answers: Answers = ([name]) =>
       name === 'hello' ? map3 : name === 'select' ? '-ERR SELECT is not allowed in cluster mode\r\n' : '+OK\r\n';
-    await assert.rejects(greet(answers, { db: 3 }), (error: Error & { hint?: string }) => {
+    await assert.rejects(introduce(answers, { db: 3 }), (error: Error & { hint?: string }) => {
       assert.equal(error.message, 'ERR SELECT is not allowed in cluster mode');
       assert.match(String(error.hint), /database 3 was asked for .* cluster-databases: leave db out/);
       assert.match(String(error.stack), /hint: database 3/);
@@ -136,6 +136,6 @@ describe('handshake', () => {
   it('a server that hangs up on the second try is quoted from the first', async () => {
     let hellos = 0;
     const answers: Answers = ([name]) => (name === 'hello' && hellos++ === 0 ? '-ERR go away\r\n' : undefined);
-    await assert.rejects(greet(answers, { password: 'p', clientInfo: false }), { message: 'ERR go away' });
+    await assert.rejects(introduce(answers, { password: 'p', clientInfo: false }), { message: 'ERR go away' });
   });
 });

@@ -196,7 +196,7 @@ class SimulatedLink implements BusLink {
     this.net.time.after(100, () => this.from.take(() => this.#events.onClose()));
   }
 
-  /** The other side is gone, or the way to it. The opener hears of it when it can be told. */
+  /** The other side is gone, or the way to it. The opener is notified when that is possible. */
   break(): void {
     this.dead = true;
     if (this.net.reaches(this.from.cport, this.to.cport) || this.#peer === undefined) this.close();

@@ -59,7 +59,7 @@ export class BrokenPromise extends Error {
 }
 
 const nodeTimeout = 1000;
-const birth = 1_000_000;
+const beginning = 1_000_000;
 const calmMs = 3000;
 const troubleMs = 15_000;
 const healMs = 40_000;
@@ -256,10 +256,10 @@ class Simulation {
     for (let slot = 0; slot < slotCount; slot++) {
       if (this.#nodes.some(({ state }) => state.owners.get(slot) === state.myself)) continue;
       this.#orphans++;
-      const heir = this.#time.pick(masters);
-      apply(heir, delSlots(heir.state, [[slot, slot]]));
-      apply(heir, addSlots(heir.state, [[slot, slot]]));
-      apply(heir, bumpEpoch(heir.state).step);
+      const newPrimary = this.#time.pick(masters);
+      apply(newPrimary, delSlots(newPrimary.state, [[slot, slot]]));
+      apply(newPrimary, addSlots(newPrimary.state, [[slot, slot]]));
+      apply(newPrimary, bumpEpoch(newPrimary.state).step);
     }
   }
 
@@ -341,7 +341,7 @@ class Simulation {
   }
 
   #failure(text: string): BrokenPromise {
-    return new BrokenPromise(this.#life, this.#time.now - birth, text);
+    return new BrokenPromise(this.#life, this.#time.now - beginning, text);
   }
 }
 
@@ -356,7 +356,7 @@ function claimOf(state: ClusterState): { epoch: number; bitmap: Uint8Array } | u
   return { epoch: mine.configEpoch, bitmap: bitmapOf(state, mine.id) };
 }
 
-/** Whether it hears a client. */
+/** Whether it reads from a client. */
 function answers(node: SimulatedNode): boolean {
   return node.alive && !node.frozen;
 }

@@ -67,7 +67,7 @@ describe('clients whose user changes', () => {
     assert.equal(await admin.call('EXISTS', 'k'), 0);
   });
 
-  it('a subscriber that loses its channel hears nothing of what is published in the same turn', async () => {
+  it('a subscriber that loses its channel receives nothing of what is published in the same turn', async () => {
     await admin.call('ACL', 'SETUSER', 'u', 'on', 'nopass', '+@all', '&*');
     const client = await login('u');
     assert.deepEqual(await client.call('SUBSCRIBE', 'c'), ['subscribe', 'c', 1]);
@@ -106,7 +106,7 @@ describe('clients whose user changes', () => {
     client.close();
   });
 
-  it('tells of neither passwords nor definitions to who watches', async () => {
+  it('shows neither passwords nor definitions to those who watch', async () => {
     const watcher = await RespClient.connect(server.port);
     await watcher.call('MONITOR');
     await admin.call('CONFIG', 'SET', 'slowlog-log-slower-than', '0');

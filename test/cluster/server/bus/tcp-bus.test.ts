@@ -41,7 +41,7 @@ describe('a cluster of our nodes on the TCP bus', function () {
     it('elects a replica when a master is killed; the master comes back as its replica', async () => {
       const lost = cluster.ownerOf(0);
       await lost.kill();
-      const heir = (await until('a replica is elected', () => {
+      const newPrimary = (await until('a replica is elected', () => {
         try {
           return cluster.ownerOf(0);
         } catch {
@@ -49,26 +49,26 @@ describe('a cluster of our nodes on the TCP bus', function () {
         }
       }))!;
       await cluster.settled();
-      assert.ok(heir.state!.currentEpoch > 3);
+      assert.ok(newPrimary.state!.currentEpoch > 3);
       await lost.restart();
-      await until('it follows', () => lost.role === 'replica' && lost.masterId === heir.id);
+      await until('it follows', () => lost.role === 'replica' && lost.masterId === newPrimary.id);
     });
 
     it('notices a frozen master, elects another, and takes the first back when it thaws', async () => {
       const frozen = cluster.ownerOf(0);
       const others = cluster.nodes.filter((node) => node !== frozen);
       frozen.pause();
-      const heir = (await until('a replica is elected', () =>
+      const newPrimary = (await until('a replica is elected', () =>
         others.find((node) => node.role === 'master' && node.state!.owners.get(0) === node.id),
       ))!;
       frozen.resume();
-      await until('it follows', () => frozen.role === 'replica' && frozen.masterId === heir.id);
+      await until('it follows', () => frozen.role === 'replica' && frozen.masterId === newPrimary.id);
       await cluster.settled();
       const view = await until('all is well', async () => {
-        const text = String(await ask(heir, 'CLUSTER', 'NODES'));
+        const text = String(await ask(newPrimary, 'CLUSTER', 'NODES'));
         return /fail|disconnected/.test(text) ? undefined : text;
       });
-      assert.match(view!, new RegExp(`^${frozen.id} .* slave ${heir.id} `, 'm'));
+      assert.match(view!, new RegExp(`^${frozen.id} .* slave ${newPrimary.id} `, 'm'));
     });
 
     it('carries messages to subscribers on other nodes', async () => {

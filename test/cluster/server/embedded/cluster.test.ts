@@ -181,12 +181,12 @@ describe('the bundled cluster', () => {
       }
     })();
     await until('some writes', () => written >= 20);
-    const heir = await cluster.failover(0);
+    const newPrimary = await cluster.failover(0);
     stop = true;
     await writing;
-    assert.equal(heir, cluster.nodes[3]);
-    assert.deepEqual([master.role, master.masterId], ['replica', heir.id]);
-    assert.equal(await say(heir, 'GET', key), String(written));
+    assert.equal(newPrimary, cluster.nodes[3]);
+    assert.deepEqual([master.role, master.masterId], ['replica', newPrimary.id]);
+    assert.equal(await say(newPrimary, 'GET', key), String(written));
     await cluster.settled();
   });
 

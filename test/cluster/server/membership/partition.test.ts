@@ -26,7 +26,7 @@ describe('a cluster whose network breaks', function () {
 
   it('goes on in the larger part, takes no write in the smaller, and is one again when mended', async () => {
     const [lost, kept] = cluster.nodes as [BundledNode, BundledNode];
-    const heir = cluster.nodes.find(({ masterId }) => masterId === lost.id)!;
+    const newPrimary = cluster.nodes.find(({ masterId }) => masterId === lost.id)!;
     const stray = cluster.nodes.find(({ masterId }) => masterId === kept.id)!;
     const small = [lost, stray];
     const large = cluster.nodes.filter((node) => !small.includes(node));
@@ -38,17 +38,17 @@ describe('a cluster whose network breaks', function () {
     await until('the smaller part stops', async () =>
       (await say(lost, 'SET', key, 'alone')).startsWith('-CLUSTERDOWN'),
     );
-    await until('the larger part has a new owner', () => heir.role === 'master' && heir.server.member.up);
-    assert.equal(await say(heir, 'SET', key, 'after'), 'OK');
-    assert.match(await say(kept, 'GET', key), new RegExp(`^-MOVED \\d+ 127.0.0.1:${heir.port}$`));
+    await until('the larger part has a new owner', () => newPrimary.role === 'master' && newPrimary.server.member.up);
+    assert.equal(await say(newPrimary, 'SET', key, 'after'), 'OK');
+    assert.match(await say(kept, 'GET', key), new RegExp(`^-MOVED \\d+ 127.0.0.1:${newPrimary.port}$`));
     assert.match(await say(lost, 'SET', key, 'late'), /^-CLUSTERDOWN/);
     assert.match(await say(stray, 'GET', key), /^-CLUSTERDOWN/);
     part([], cluster.nodes);
-    await until('the old master follows', () => lost.role === 'replica' && lost.masterId === heir.id);
+    await until('the old master follows', () => lost.role === 'replica' && lost.masterId === newPrimary.id);
     await cluster.settled();
-    assert.equal(await say(heir, 'GET', key), 'after');
+    assert.equal(await say(newPrimary, 'GET', key), 'after');
     await until('it has what was written meanwhile', () => lost.server.store.has(key) && lost.server.synced);
-    assert.match(await say(lost, 'SET', key, 'again'), new RegExp(`^-MOVED \\d+ 127.0.0.1:${heir.port}$`));
+    assert.match(await say(lost, 'SET', key, 'again'), new RegExp(`^-MOVED \\d+ 127.0.0.1:${newPrimary.port}$`));
     await until('clients are told of it again', async () => {
       const views = await Promise.all(cluster.nodes.map((node) => say(node, 'CLUSTER', 'SLOTS')));
       return views.every((view) => view.includes(`,${lost.port},`));

@@ -202,17 +202,17 @@ describe('elections among redis-server and our nodes', function () {
     const [lost] = real.masters;
     const epoch = mine.state!.currentEpoch;
     await lost!.kill();
-    const heir = await until('a replica is elected', () => {
+    const newPrimary = await until('a replica is elected', () => {
       const owner = mine.state!.nodes.get(mine.state!.owners.get(0)!)!;
       return owner.id === lost!.id ? undefined : owner;
     });
-    assert.ok(real.replicas.some(({ id }) => id === heir!.id));
-    assert.equal(heir!.role, 'master');
-    assert.ok(heir!.configEpoch > epoch);
-    assert.equal(mine.state!.lastVoteEpoch, heir!.configEpoch);
+    assert.ok(real.replicas.some(({ id }) => id === newPrimary!.id));
+    assert.equal(newPrimary!.role, 'master');
+    assert.ok(newPrimary!.configEpoch > epoch);
+    assert.equal(mine.state!.lastVoteEpoch, newPrimary!.configEpoch);
     await until('ours is ok', async () => /cluster_state:ok/.test(String(await ask(mine, 'CLUSTER', 'INFO'))));
     await lost!.restart();
-    await until('the old master follows', () => mine.state!.nodes.get(lost!.id)?.master === heir!.id);
+    await until('the old master follows', () => mine.state!.nodes.get(lost!.id)?.master === newPrimary!.id);
   });
 
   describe('with a replica of ours', () => {

@@ -37,12 +37,12 @@ async function untilMaster(port: number, start: number): Promise<number> {
 async function ours(): Promise<number> {
   await using cluster = await startCluster({ bus: 'tcp', config });
   const [lost] = cluster.nodes;
-  const heir = cluster.nodes.find(({ masterId }) => masterId === lost!.id)!;
+  const newPrimary = cluster.nodes.find(({ masterId }) => masterId === lost!.id)!;
   await pause(3000 + Math.random() * 1000);
   const start = performance.now();
   if (values.how === 'freeze') lost!.pause();
   else await lost!.kill();
-  return await untilMaster(heir.port, start);
+  return await untilMaster(newPrimary.port, start);
 }
 
 async function theirs(): Promise<number> {
@@ -50,12 +50,12 @@ async function theirs(): Promise<number> {
   try {
     const [lost] = cluster.masters;
     const views = String(await lost!.ask('cluster', 'replicas', lost!.id));
-    const heir = cluster.replicas.find(({ id }) => views.includes(id))!;
+    const newPrimary = cluster.replicas.find(({ id }) => views.includes(id))!;
     await pause(3000 + Math.random() * 1000);
     const start = performance.now();
     if (values.how === 'freeze') lost!.freeze();
     else await lost!.kill();
-    const took = await untilMaster(heir.port, start);
+    const took = await untilMaster(newPrimary.port, start);
     if (values.how === 'freeze') lost!.thaw();
     return took;
   } finally {

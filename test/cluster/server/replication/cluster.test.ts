@@ -87,42 +87,42 @@ describe('replication between redis-server and our nodes in one cluster', functi
     const kept = await writing;
     assert.ok(kept.size > 100, `${kept.size} writes`);
     await until('one of ours is master', async () => ours.some(({ role }) => role === 'master'));
-    const heir = ours.find(({ role }) => role === 'master')!;
-    const other = ours.find((node) => node !== heir)!;
-    await until('it serves', async () => /cluster_state:ok/.test(String(await ask(heir, 'CLUSTER', 'INFO'))));
-    for (const [key, value] of kept) assert.equal(await ask(heir, 'GET', key), value);
-    await until('the other follows', async () => other.masterId === heir.id);
+    const newPrimary = ours.find(({ role }) => role === 'master')!;
+    const other = ours.find((node) => node !== newPrimary)!;
+    await until('it serves', async () => /cluster_state:ok/.test(String(await ask(newPrimary, 'CLUSTER', 'INFO'))));
+    for (const [key, value] of kept) assert.equal(await ask(newPrimary, 'GET', key), value);
+    await until('the other follows', async () => other.masterId === newPrimary.id);
     await untilLinked(other);
     // The second name of the stream spares the sibling a copy.
-    const stats = await info(heir, 'stats');
+    const stats = await info(newPrimary, 'stats');
     assert.deepEqual([stats['sync_full'], stats['sync_partial_ok']], ['0', '1']);
-    await untilEqual(heir, other);
+    await untilEqual(newPrimary, other);
   });
 
   it('the old real master comes back as a replica of ours, with our data', async () => {
-    const heir = ours.find(({ role }) => role === 'master')!;
+    const newPrimary = ours.find(({ role }) => role === 'master')!;
     const old = real.masters[0]!;
-    await ask(heir, 'SET', '{1bz}new', 'era');
+    await ask(newPrimary, 'SET', '{1bz}new', 'era');
     await old.restart();
     await until('it follows', async () => /role:slave/.test(String(await ask(old, 'INFO', 'replication'))));
     await untilLinked(old);
-    await untilEqual(heir, old);
+    await untilEqual(newPrimary, old);
   });
 
   it('a real replica of our master is made master by CLUSTER FAILOVER, and ours follow it without a copy', async () => {
     const master = ours.find(({ role }) => role === 'master')!;
-    const heir = real.masters[0]!;
+    const newPrimary = real.masters[0]!;
     await failOver(
       'theirs is master',
-      () => ask(heir, 'CLUSTER', 'FAILOVER'),
-      async () => master.role === 'replica' && /role:master/.test(String(await ask(heir, 'INFO', 'replication'))),
+      () => ask(newPrimary, 'CLUSTER', 'FAILOVER'),
+      async () => master.role === 'replica' && /role:master/.test(String(await ask(newPrimary, 'INFO', 'replication'))),
     );
     for (const node of ours) {
-      await until('ours follows', async () => node.masterId === heir.id);
+      await until('ours follows', async () => node.masterId === newPrimary.id);
       await untilLinked(node);
     }
-    await ask(heir, 'SET', '{1bz}last', 'word');
-    await untilEqual(heir, ...ours);
-    assert.equal((await info(heir, 'stats'))['sync_full'], '0');
+    await ask(newPrimary, 'SET', '{1bz}last', 'word');
+    await untilEqual(newPrimary, ...ours);
+    assert.equal((await info(newPrimary, 'stats'))['sync_full'], '0');
   });
 });

@@ -276,7 +276,7 @@ describe('replication of our nodes', function () {
     });
   });
 
-  describe('hears as a replica what was captured', () => {
+  describe('receives as a replica what was captured', () => {
     let server: Server | undefined;
     afterEach(() => server?.close());
 

@@ -77,7 +77,7 @@ describe('a node that becomes a replica', () => {
 });
 
 describe('a failover of a cluster', () => {
-  it('tells shard subscribers of both nodes to go, and lets go of blocked clients of the old master', async () => {
+  it('unsubscribes the shard subscribers of both nodes, and lets go of blocked clients of the old master', async () => {
     const cluster = await startCluster({ masters: 3, replicas: 1 });
     try {
       const replica = cluster.nodes.find((node) => node.role === 'replica')!;

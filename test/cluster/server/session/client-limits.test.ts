@@ -106,7 +106,7 @@ describe('limits of clients on the bundled server', function () {
     reader.close();
   });
 
-  it('an evicted subscriber hears nothing more, and publishing goes on', async () => {
+  it('an evicted subscriber receives nothing more, and publishing goes on', async () => {
     await set('maxmemory-clients', '1000000');
     const [slow, quick] = [await join('slow'), await join('quick')];
     await slow.call('HELLO', '3');

@@ -216,7 +216,7 @@ describe('the bus over TCP', () => {
     assert.equal(publish.toString('latin1', 2264), 'cm');
   });
 
-  it('tells of a refused connection at a tick of its clock, once, and never from inside connect()', async () => {
+  it('reports a refused connection at a tick of its clock, once, and never from inside connect()', async () => {
     await open();
     const cport = await peer(() => undefined);
     await new Promise((resolve) => servers[0]!.close(resolve));
