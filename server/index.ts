@@ -11,7 +11,7 @@ import { embeddedDefaults } from './embedded/defaults.ts';
 import { BundledNode } from './embedded/node.ts';
 import { ProcessCluster } from './embedded/process-cluster.ts';
 import { busPortOffset } from './node/listeners.ts';
-import { openNode, type ServerNode, type ServerNodeOptions } from './node/node.ts';
+import type { ServerNodeOptions } from './node/node.ts';
 
 export { ManualWorld, RealWorld, type World } from '../lib/base/world.ts';
 export { BundledCluster, type NodeReference, type Seed } from './embedded/cluster.ts';
@@ -81,19 +81,20 @@ const readyMs = 10_000;
 export async function startNode(options: NodeOptions = {}): Promise<BundledNode> {
   const { world = new RealWorld(), cluster = false } = options;
   const nodeOptions = { ...commonOptions(options, world), port: checkPort(options.port ?? 0, 1), cluster };
-  const node = await openNode(nodeOptions);
+  const node = await BundledNode.open(nodeOptions);
+  const { server } = node;
   try {
-    const address = { host: '', ...node.ports };
-    if (!cluster) node.start(undefined);
+    const address = { host: '', ...server.ports };
+    if (!cluster) server.start(undefined);
     else {
-      const first = firstState(node.savedState(), randomId(world), address);
-      node.start(adoptKeys(first, (slot) => node.store.countInSlot(slot)).state);
+      const first = firstState(server.savedState(), randomId(world), address);
+      server.start(adoptKeys(first, (slot) => server.store.countInSlot(slot)).state);
     }
   } catch (error) {
-    await node.close();
+    await node.kill();
     throw error;
   }
-  return new BundledNode(nodeOptions, node);
+  return node;
 }
 
 /**
@@ -151,10 +152,10 @@ async function startInside(options: ClusterOptions): Promise<BundledCluster> {
   const config = { 'cluster-node-timeout': '2000', ...options.config };
   const common = { ...commonOptions({ ...options, config }, world), cluster: true };
   const settings = Array.from({ length: count }, (_, at) => ({ ...common, port: port === 0 ? 0 : port + at }));
-  const servers = await openAll(settings);
+  const nodes = await openAll(settings);
+  const servers = nodes.map(({ server }) => server);
   const states = firstStates(servers, masters, common.host, () => randomId(world));
   for (const [at, server] of servers.entries()) server.start(states[at]!, true);
-  const nodes = servers.map((server, at) => new BundledNode(settings[at]!, server));
   const cluster = new BundledCluster(nodes, world, options.password ?? '');
   try {
     await untilReady(nodes, count - masters, world);
@@ -188,12 +189,12 @@ function checkPort(port: number, count: number): number {
 }
 
 /** Opens all or none. */
-async function openAll(settings: readonly ServerNodeOptions[]): Promise<ServerNode[]> {
-  const opened = await Promise.allSettled(settings.map(openNode));
-  const servers = opened.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+async function openAll(settings: readonly ServerNodeOptions[]): Promise<BundledNode[]> {
+  const opened = await Promise.allSettled(settings.map(BundledNode.open));
+  const nodes = opened.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   const failed = opened.find((result) => result.status === 'rejected');
-  if (failed === undefined) return servers;
-  await Promise.all(servers.map((server) => server.close()));
+  if (failed === undefined) return nodes;
+  await Promise.all(nodes.map((node) => node.kill()));
   throw failed.reason;
 }
 

@@ -46,6 +46,9 @@ const runScripts = new Set(['eval', 'evalsha', 'fcall']);
 const routing = new Set(['MOVED', 'ASK', 'TRYAGAIN', 'CROSSSLOT', 'CLUSTERDOWN']);
 const shardWords = new Set(['ssubscribe', 'sunsubscribe', 'spublish']);
 
+/** Runs requests: execute(), or what stands around it. */
+export type Execute = (engine: Engine, client: Client, argv: readonly string[]) => Reply | undefined;
+
 /** Runs one request of a client. `undefined`: nothing to send now (parked, or the command has sent its replies). */
 export function execute(engine: Engine, client: Client, argv: readonly string[]): Reply | undefined {
   const command = engine.registry.find(argv);

@@ -34,8 +34,8 @@ interface LinkFacts {
 /** What the words need of the node they are spoken to. */
 export interface ClusterContext {
   readonly state: ClusterState;
-  /** The state as clients are told it; differs from `state` only where a test made this node lie. */
-  readonly shown: ClusterState;
+  /** The state as clients are told it. */
+  readonly advertisedState: ClusterState;
   readonly up: boolean;
   readonly endpointType: EndpointType;
   /** The nodes talk TLS: the ports they tell each other are those with TLS. */
@@ -308,9 +308,9 @@ const words: Readonly<Record<string, Word>> = {
   myid: (context) => context.state.myself,
   myshardid: (context) => me(context.state).shard,
   'slot-stats': slotStats,
-  nodes: (context, { plain }) => new Verbatim(nodesText(context.shown, (id) => context.peer(id), plain)),
-  slots: (context, { plain }) => printSlots(slotRanges(context.shown, context.endpointType, plain)),
-  shards: (context) => printShards(shards(context.shown, context.endpointType, context.secure)),
+  nodes: (context, { plain }) => new Verbatim(nodesText(context.advertisedState, (id) => context.peer(id), plain)),
+  slots: (context, { plain }) => printSlots(slotRanges(context.advertisedState, context.endpointType, plain)),
+  shards: (context) => printShards(shards(context.advertisedState, context.endpointType, context.secure)),
   info: (context) => new Verbatim(infoText(context.state, context.up, context.stats)),
   links,
   replicas,

@@ -8,7 +8,7 @@ import type { Bus, OpenBus } from '../bus/bus.ts';
 import type { EndpointType, GuardView } from '../cluster/guard.ts';
 import { Health } from '../cluster/health.ts';
 import { randomId } from '../cluster/ids.ts';
-import { type Body, headerOf } from '../cluster/message.ts';
+import { headerOf } from '../cluster/message.ts';
 import { markTargets, ReplicaMigration } from '../cluster/replica-migration.ts';
 import {
   type ClusterNode,
@@ -20,7 +20,6 @@ import {
   type Outcome,
   type Step,
   withNode,
-  withOwner,
 } from '../cluster/state.ts';
 import type { BusStats, PeerView } from '../cluster/text.ts';
 import { Failover, type FailoverMode } from './failover.ts';
@@ -64,6 +63,8 @@ export interface MemberHost {
   onSlotsLeft?(left: (slot: number) => boolean): void;
   /** The configuration changed and must be kept. */
   save(): void;
+  /** What clients are told of a state, one for each; the peers always hear the truth. Default: all of it. */
+  readonly advertise?: ((state: ClusterState) => ClusterState) | undefined;
 }
 
 /**
@@ -80,9 +81,7 @@ export class ClusterMember {
   readonly #peers: Peers;
   readonly #announcing: Throttle;
   readonly #failover: Failover;
-  readonly #pretended = new Map<number, string>();
   #state: ClusterState;
-  #shown: { readonly of: ClusterState; readonly state: ClusterState } | undefined;
   readonly #health: Health;
   readonly #migration = new ReplicaMigration();
   #view: GuardView | undefined;
@@ -93,6 +92,7 @@ export class ClusterMember {
   /** Clients are not sent to a replica at offset 0, so the first step away from it is worth telling at once. */
   #offsetIsNews = false;
   readonly #has: (key: string) => boolean;
+  readonly #advertise: MemberHost['advertise'];
 
   /**
    * `up`: the cluster is known to be well, as when all of its nodes start together; else a node finds out first, and a
@@ -101,6 +101,7 @@ export class ClusterMember {
   constructor(host: MemberHost, state: ClusterState, settings: ClusterSettings, up = false) {
     this.#host = host;
     this.#has = (key) => host.has(key);
+    this.#advertise = host.advertise;
     this.#state = markTargets(newState(state.myself, me(state)), state);
     this.settings = settings;
     this.#health = new Health(up);
@@ -165,22 +166,9 @@ export class ClusterMember {
     return this.#state;
   }
 
-  /** What clients are told: the state, but for the slots it was made to lie about. The peers always hear the truth. */
-  get shown(): ClusterState {
-    if (this.#pretended.size === 0) return this.#state;
-    if (this.#shown?.of !== this.#state) {
-      let state = this.#state;
-      for (const [slot, id] of this.#pretended) if (state.nodes.has(id)) state = withOwner(state, [slot], id);
-      this.#shown = { of: this.#state, state };
-    }
-    return this.#shown.state;
-  }
-
-  /** Makes this node tell clients that `slot` belongs to `id`; undefined: the truth again. */
-  overrideOwner(slot: number, id: string | undefined): void {
-    if (id === undefined) this.#pretended.delete(slot);
-    else this.#pretended.set(slot, id);
-    this.#shown = undefined;
+  /** What clients are told. */
+  get advertisedState(): ClusterState {
+    return this.#advertise === undefined ? this.#state : this.#advertise(this.#state);
   }
 
   get up(): boolean {
@@ -210,17 +198,7 @@ export class ClusterMember {
     this.#peers.start(bus);
     const { master } = me(this.#state);
     if (master !== null) this.#perform({ kind: 'follow', master });
-    return {
-      connect: (address, events) => bus.connect(address, events),
-      hold: (held) => {
-        this.#failover.held = held;
-        this.#peers.hold(held);
-      },
-      get overflows() {
-        return bus.overflows;
-      },
-      close: () => bus.close(),
-    };
+    return bus;
   }
 
   close(): void {
@@ -264,16 +242,6 @@ export class ClusterMember {
     return randomId(this.#host.world);
   }
 
-  /** Breaks the network between this node and others: nothing of the bus gets through. An empty list mends it. */
-  cutOff(ids: Iterable<string>): void {
-    this.#peers.cutOff(ids);
-  }
-
-  /** Messages of this kind are not heard any more; undefined: all are. */
-  ignoreMessages(kind: Body['kind'] | undefined): void {
-    this.#peers.deaf = kind;
-  }
-
   /** Closes the link to a node; it is opened anew. */
   killLink(id: string): void {
     this.#peers.unlink(id);
@@ -281,7 +249,7 @@ export class ClusterMember {
 
   /** What the guard judges by; made anew only when the state or the cluster's health changes. */
   get guardView(): GuardView {
-    const state = this.shown;
+    const state = this.advertisedState;
     if (this.#view?.state === state && this.#view.up === this.up) return this.#view;
     const { settings } = this;
     this.#view = {

@@ -44,11 +44,9 @@ export class Peers {
   readonly #failures: Failures;
   #bus: Bus | undefined;
   #timer: Timer | undefined;
-  #held = false;
   #ticks = 0;
   #tickedAt: number;
   #ownPong = 0;
-  #cutOff: ReadonlySet<string> = new Set();
   readonly #peers = new PeerTable();
   readonly #sent = new Map<string, number>();
   readonly #received = new Map<string, number>();
@@ -86,20 +84,6 @@ export class Peers {
     this.#bus?.close();
     this.#bus = undefined;
     this.#peers.clear();
-  }
-
-  /** Stops the clock, as a stopped process does. */
-  hold(held: boolean): void {
-    this.#held = held;
-    this.#bus?.hold(held);
-  }
-
-  /** Messages of this kind are not heard, for tests of what their loss does; undefined: all are. */
-  deaf: Body['kind'] | undefined;
-
-  /** Drops every message to and from these nodes, as a broken network would; an empty set ends it. */
-  cutOff(ids: Iterable<string>): void {
-    this.#cutOff = new Set(ids);
   }
 
   /** Of this node itself: when others last had a pong of it, as they tell. */
@@ -172,7 +156,7 @@ export class Peers {
 
   send(id: string, body: Body, force = false): void {
     const link = this.#peers.get(id)?.link;
-    if (link === undefined || !link.open || this.#cutOff.has(id)) return;
+    if (link === undefined || !link.open) return;
     this.#count(this.#sent, body.kind);
     link.send({ header: headerOf(this.#host.state, { ...this.#host.status(), force }), body });
   }
@@ -180,7 +164,7 @@ export class Peers {
   /** `peer`: it came on the link that we opened to that one. */
   receive(delivery: Delivery, peer?: Peer): void {
     const { header, body } = delivery.message;
-    if (this.#bus === undefined || this.#cutOff.has(header.sender) || body.kind === this.deaf) return;
+    if (this.#bus === undefined) return;
     this.#count(this.#received, body.kind);
     if (peer !== undefined && isKnown(this.#host.state, peer.id) && peer.id !== header.sender) {
       if ('gossip' in body) this.#host.apply(loseAddress(this.#host.state, peer.id));
@@ -262,7 +246,7 @@ export class Peers {
 
   /** A link for every node with an address, none for what is no longer known. */
   #link(): void {
-    if (this.#bus === undefined || this.#held) return;
+    if (this.#bus === undefined) return;
     const { state } = this.#host;
     for (const { id, link } of this.#peers.all()) {
       if (state.nodes.has(id)) continue;
@@ -303,7 +287,7 @@ export class Peers {
     this.#timer = this.#host.world.after(tickMs, () => {
       if (this.#bus === undefined) return;
       this.#schedule();
-      if (!this.#held) this.tick();
+      this.tick();
     });
   }
 

@@ -6,14 +6,16 @@
 
 import type { World } from '../../lib/base/world.ts';
 import type { ReplyError } from '../../lib/wire/reply.ts';
-import type { Bus } from '../bus/bus.ts';
+import type { OpenBus } from '../bus/bus.ts';
 import { openLoopbackBus } from '../bus/loopback.ts';
 import { type ClusterState, me } from '../cluster/state.ts';
 import { createEngine } from '../command/all.ts';
 import type { Config } from '../config/config.ts';
 import { TlsConfig } from '../config/tls.ts';
 import { debugWords } from '../debug/debug.ts';
-import type { Engine, ShutdownHow } from '../engine/engine.ts';
+import type { Execute } from '../engine/dispatch.ts';
+import type { Engine, EngineHooks, ShutdownHow } from '../engine/engine.ts';
+import { PacketFilter } from '../faults/packet-filter.ts';
 import type { Store } from '../keyspace/store.ts';
 import { clusterWords } from '../membership/commands.ts';
 import { clusterDebugWords } from '../membership/debug-commands.ts';
@@ -34,6 +36,17 @@ import { Listeners } from './listeners.ts';
 import { Shutdown } from './shutdown.ts';
 import { type ConfigFile, engineHooks, memberHost, type NodeParts, shutdownHost } from './wiring.ts';
 
+/** What may stand around the parts of a node; each is left out by default. */
+interface NodeDecorators {
+  readonly bus?: (open: OpenBus) => OpenBus;
+  /** Runs the requests of clients. */
+  readonly execute?: Execute;
+  /** As MemberHost.advertise. */
+  readonly advertise?: (state: ClusterState) => ClusterState;
+  /** As EngineHooks.freezeFor. */
+  readonly freezeFor?: EngineHooks['freezeFor'];
+}
+
 export interface ServerNodeOptions {
   readonly world: World;
   readonly host: string;
@@ -52,6 +65,7 @@ export interface ServerNodeOptions {
   readonly onListening?: (port: number) => void;
   /** A process of its own: DEBUG SLEEP stops it for `ms`. */
   readonly blockFor?: (ms: number) => void;
+  readonly decorators?: NodeDecorators;
   /** Called when a promise to keep something on the disk was broken; the node is closing then. */
   readonly onFatal?: (reason: string) => void;
 }
@@ -65,7 +79,7 @@ export class ServerNode {
   readonly #listeners: Listeners;
   #member: ClusterMember | undefined;
   #clusterFile: ClusterFile | undefined;
-  #bus: Bus | undefined;
+  readonly packetFilter: PacketFilter = new PacketFilter();
   readonly #persistence: PersistenceManager | undefined;
   readonly #shutdown: Shutdown;
   readonly #scripts: Scripts;
@@ -84,6 +98,7 @@ export class ServerNode {
       hooks: {
         ...engineHooks(parts, options.cluster, options.configFile),
         ...(options.blockFor && { blockFor: options.blockFor }),
+        ...(options.decorators?.freezeFor && { freezeFor: options.decorators.freezeFor }),
       },
     });
     const node = this;
@@ -97,6 +112,7 @@ export class ServerNode {
       hosts: options.hosts ?? [options.host],
       bus: options.bus === 'tcp' ? busSettings(world, this.engine.config, tls, () => this.#member) : undefined,
       tls,
+      execute: options.decorators?.execute,
     });
     if (this.engine.config.get('dir') !== '') {
       this.#persistence = new PersistenceManager(this.engine, (reason) => this.#stopAtOnce(reason));
@@ -194,29 +210,9 @@ export class ServerNode {
     this.engine.add(clusterWords(this.#member));
     this.engine.add(moveWords(this.engine, this.#locks, this.#links));
     this.engine.debug.add(debugWords(this.engine, this.#persistence, this.#replication));
-    this.engine.debug.add(clusterDebugWords(this.#member));
+    this.engine.debug.add(clusterDebugWords(this.#member, this.packetFilter));
     wrapWithKeyLocks(this.engine, this.#locks);
     this.engine.loading = false;
-  }
-
-  /** Behaves as a stopped process: takes requests and messages in, answers none. */
-  freeze(frozen: boolean): void {
-    this.#bus?.hold(frozen);
-    this.#replication.hold(frozen);
-    if (frozen) this.engine.pauses.pause('frozen', 'all');
-    else this.engine.pauses.resume('frozen');
-  }
-
-  #freezeFor(ms: number, done: () => void): () => void {
-    this.freeze(true);
-    const timer = this.options.world.after(ms, () => {
-      this.freeze(false);
-      done();
-    });
-    return () => {
-      timer.cancel();
-      this.freeze(false);
-    };
   }
 
   /** Stops in order, as SHUTDOWN does; `done` hears why not, or undefined. */
@@ -273,17 +269,19 @@ export class ServerNode {
         return node.#persistence;
       },
       saveState: () => this.#saveState(),
-      freezeFor: (ms, done) => this.#freezeFor(ms, done),
       close: () => void this.close(),
     };
   }
 
   #join(state: ClusterState, up: boolean): void {
     const { engine, options } = this;
-    this.#member = new ClusterMember(memberHost(this.#parts()), state, settingsOf(engine.config), up);
+    const { bus, advertise } = options.decorators ?? {};
+    const host = Object.assign(memberHost(this.#parts()), { advertise });
+    this.#member = new ClusterMember(host, state, settingsOf(engine.config), up);
     this.#saveState();
     watchAnnounced(engine.config, this.#member, () => this.ports);
-    this.#bus = this.#member.start(this.#listeners.bus?.open ?? openLoopbackBus, options.host);
+    const open = this.packetFilter.bus(this.#listeners.bus?.open ?? openLoopbackBus);
+    this.#member.start(bus === undefined ? open : bus(open), options.host);
   }
 
   #saveState(): void {

@@ -32,8 +32,6 @@ export interface NodeParts {
   readonly persistence: PersistenceManager | undefined;
   /** Keeps the member's state, before anything that follows from it is told: the others build on it. */
   saveState(): void;
-  /** As EngineHooks.freezeFor. */
-  freezeFor(ms: number, done: () => void): () => void;
   close(): void;
 }
 
@@ -73,7 +71,6 @@ export function engineHooks(parts: NodeParts, cluster: boolean, configFile: Conf
     ...(configFile && { onConfigRewrite: () => configFile.rewrite(usersToKeep(parts.engine)) }),
     replicationMemory: () => parts.replication.memory(),
     persistenceMemory: () => ({ aofBuffer: parts.persistence?.logBuffer ?? 0 }),
-    freezeFor: (ms, done) => parts.freezeFor(ms, done),
     onDirSet: (before) => moveTo(parts.engine.config, before),
     aclFile: () => aclFileOf(parts.engine),
     onShutdown: (how, done) => {

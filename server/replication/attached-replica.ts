@@ -154,12 +154,6 @@ export class AttachedReplica {
     else this.#whenClosed.push(run);
   }
 
-  /** Neither hears nor is told anything for as long as it is held. */
-  hold(held: boolean): void {
-    if (held) this.#socket.pause();
-    else this.#socket.resume();
-  }
-
   close(): void {
     this.#socket.destroy();
     this.#onClosed();

@@ -28,8 +28,6 @@ export interface FullSyncHost {
   capture(functionsOnly: boolean): Copy;
   /** How quickly a copy is written; default: as quickly as it is taken. */
   pace?(signal: AbortSignal): SavePace;
-  /** Resolves when the node is not held. */
-  thawed(): Promise<void>;
 }
 
 const markLength = 40;
@@ -111,7 +109,6 @@ export class FullSync {
   }
 
   async #serve(group: readonly AttachedReplica[], withMark: boolean): Promise<void> {
-    await this.#host.thawed();
     const copy = this.#host.capture(group[0]!.facts.functionsOnly);
     try {
       await this.#give(copy, group, withMark);
@@ -168,7 +165,6 @@ export class FullSync {
     const over = (): boolean => group.every(({ closed }) => closed);
     for (const replica of group) replica.whenClosed(() => over() && abort.abort());
     for (const chunk of writeRdb(content, pace?.chunkBytes === undefined ? {} : { chunkBytes: pace.chunkBytes })) {
-      await this.#host.thawed();
       for (const replica of group) replica.send(chunk);
       await Promise.all(group.map((replica) => replica.writable()));
       await turn();

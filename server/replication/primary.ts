@@ -69,7 +69,6 @@ export class Primary {
   #pingedAt: number;
   #aloneSince: number;
   #timer: Timer | undefined;
-  #thaw: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
 
   constructor(host: PrimaryHost) {
     this.#host = host;
@@ -94,7 +93,6 @@ export class Primary {
         return { id: host.history.id, offset: host.history.offset, content: host.capture(functionsOnly) };
       },
       ...(host.pace && { pace: host.pace }),
-      thawed: () => this.#thaw?.promise ?? Promise.resolve(),
     });
   }
 
@@ -139,7 +137,6 @@ export class Primary {
     this.#replicas.add(replica);
     const name = nameOf(facts);
     progress(host.world, `Replica ${name} asks for synchronization`);
-    if (this.#thaw !== undefined) replica.hold(true);
     if (position !== undefined && history.continues(position.id, position.next)) {
       this.counts.partial++;
       const bytes = history.offset - position.next + 1;
@@ -221,33 +218,16 @@ export class Primary {
     for (const replica of [...this.#replicas]) replica.close();
   }
 
-  /** Sends and hears nothing for as long as it is held. */
-  hold(held: boolean): void {
-    if (held && this.#thaw === undefined) {
-      let resolve: () => void = () => undefined;
-      const promise = new Promise<void>((done) => {
-        resolve = done;
-      });
-      this.#thaw = { promise, resolve };
-    } else if (!held) {
-      this.#thaw?.resolve();
-      this.#thaw = undefined;
-    }
-    for (const replica of this.#replicas) replica.hold(held);
-    if (!held) this.flush();
-  }
-
   close(): void {
     this.#timer?.cancel();
     this.#fullSync.close();
-    this.hold(false);
     this.#waiters.forget();
     this.stepDown();
   }
 
   /** Makes what was fed part of the history, and sends it. */
   flush(): void {
-    if (this.#pending === '' || this.#thaw !== undefined) return;
+    if (this.#pending === '') return;
     const bytes = Buffer.from(this.#pending, 'latin1');
     this.#pending = '';
     this.#send(bytes);
@@ -278,7 +258,7 @@ export class Primary {
   #tick(): void {
     this.#timer ??= this.#host.world.after(everyMs, () => {
       this.#timer = undefined;
-      if (this.#thaw === undefined) this.#review();
+      this.#review();
       if (this.#replicas.size > 0 || this.#host.history.kept) this.#tick();
     });
   }

@@ -25,7 +25,6 @@ export class Replica {
   #waitMs = firstRedialMs;
   #up = false;
   #downSince: number;
-  #held = false;
   #reason = '';
 
   constructor(host: ReplicaHost) {
@@ -65,16 +64,9 @@ export class Replica {
     this.#tick();
   }
 
-  /** Keeps back what arrives, as a stopped process would. */
-  hold(held: boolean): void {
-    this.#held = held;
-    this.#link?.hold(held);
-    if (!held && this.#address !== undefined && this.#link === undefined) this.#connect();
-  }
-
   /** Tells the master at once how far this node is. */
   acknowledge(): void {
-    if (!this.#held) this.#link?.acknowledge();
+    this.#link?.acknowledge();
   }
 
   /** Ends replication; what was applied stays. */
@@ -93,7 +85,7 @@ export class Replica {
   #connect(): void {
     this.#redial?.cancel();
     this.#redial = undefined;
-    if (this.#address === undefined || this.#held) return;
+    if (this.#address === undefined) return;
     const host = this.#host;
     const link: MasterLink = new MasterLink(this.#address, {
       world: host.world,
@@ -138,7 +130,7 @@ export class Replica {
 
   #tick(): void {
     this.#ticks = this.#host.world.after(everyMs, () => {
-      if (!this.#held) this.#link?.tick();
+      this.#link?.tick();
       if (this.#address !== undefined) this.#tick();
     });
   }

@@ -279,12 +279,6 @@ export class NodeReplication {
     return [`sync_full:${full}`, `sync_partial_ok:${partial}`, `sync_partial_err:${refused}`];
   }
 
-  /** Behaves as a stopped process: hears nothing, says nothing. */
-  hold(held: boolean): void {
-    this.#primary.hold(held);
-    this.#replica.hold(held);
-  }
-
   close(): void {
     this.#failover.close();
     this.#replica.stop();
