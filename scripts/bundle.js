@@ -58,7 +58,8 @@ const plugin = {
  */
 function chunkOf(id) {
   const path = relative(join(process.cwd(), compiled), id).replaceAll('\\', '/');
-  if (id === entry || /^(?:server\/tools|lib\/otel)\//.test(path) || path === 'server/index.js') return undefined;
+  if (id === entry || /^(?:server\/(?:tools|testing)|lib\/otel)\//.test(path) || path === 'server/index.js')
+    return undefined;
   return path.startsWith('server/') ? 'nodes' : 'client';
 }
 
@@ -68,6 +69,7 @@ async function bundle() {
       lingcache: entry,
       server: `${compiled}/server/index.js`,
       main: `${compiled}/server/tools/main.js`,
+      testing: `${compiled}/server/testing/testing.js`,
       otel: `${compiled}/lib/otel/otel.js`,
     },
     external: /^(?:node:|@opentelemetry\/)/,
@@ -164,7 +166,12 @@ const lists = {
 
 async function writeTypes() {
   const from = join(compiled, 'types');
-  const files = reachable(from, ['lib/index.d.ts', 'server/index.d.ts', 'lib/otel/otel.d.ts']);
+  const files = reachable(from, [
+    'lib/index.d.ts',
+    'server/index.d.ts',
+    'server/testing/testing.d.ts',
+    'lib/otel/otel.d.ts',
+  ]);
   for (const file of files) {
     const target = join(dist, 'types', file);
     mkdirSync(dirname(target), { recursive: true });
@@ -279,6 +286,7 @@ shared.forEach(makeScript);
 await writeTypes();
 await writeClientEntries();
 await writeEntries('server', 'server/index');
+await writeEntries('testing', 'server/testing/testing');
 await writeEntries('otel', 'lib/otel/otel');
 writeLua();
 writeLicenses();

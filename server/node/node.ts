@@ -164,6 +164,11 @@ export class ServerNode {
     return this.#replication.following || (this.#member !== undefined && me(this.#member.state).role === 'replica');
   }
 
+  /** Bytes of the replication stream, sent or applied; 0: nobody has attached yet. */
+  get offset(): number {
+    return this.#replication.offset;
+  }
+
   /** Whether its copy of the master is whole and every node could send readers to it. */
   get synced(): boolean {
     return this.#replication.linked && this.#replication.offset > 0;
