@@ -77,7 +77,7 @@ function startAll(nodes: readonly BundledNode[], states: readonly ClusterState[]
 }
 
 /** Every replica has its copy, and every node knows that it has. */
-export async function untilReady(nodes: readonly BundledNode[], replicas: number, world: World): Promise<void> {
+async function untilReady(nodes: readonly BundledNode[], replicas: number, world: World): Promise<void> {
   const end = world.now() + readyMs;
   const ready = (): boolean =>
     nodes.every(({ server, state }) => {

@@ -42,22 +42,39 @@ const introduction = 4096;
 
 export class Pair {
   garbled = false;
-  /** Who dialled, as far as it has said. */
-  near: Party;
   traffic: Traffic;
   readonly net: Net;
   readonly #parts: PairParts;
   readonly #up: Way;
   readonly #down: Way;
+  #near: Party;
+  /** Of a replica: where it listens. Its id may not be known yet. */
+  #nearPort: number | undefined;
   #gone = false;
 
   constructor(parts: PairParts) {
     this.#parts = parts;
     this.net = parts.net;
-    this.near = parts.traffic === 'bus' ? '' : 'clients';
+    this.#near = parts.traffic === 'bus' ? '' : 'clients';
     this.traffic = parts.traffic;
     this.#up = new Way(this, 'up', parts.near, parts.far);
     this.#down = new Way(this, 'down', parts.far, parts.near);
+  }
+
+  /** Who dialled, as far as it has said. */
+  get near(): Party {
+    return (this.#nearPort === undefined ? undefined : this.net.nodeAt(this.#nearPort)) ?? this.#near;
+  }
+
+  /** The node that sends packets of the bus on it. */
+  dialledBy(id: Party): void {
+    this.#near = id;
+  }
+
+  /** A node that listens there asks for the stream of the other one. */
+  isReplica(port: number): void {
+    this.#nearPort = port;
+    this.traffic = 'replication';
   }
 
   get far(): Party {
@@ -183,7 +200,7 @@ class Way {
       return;
     }
     for (const packet of packets) {
-      if (this.#direction === 'up') this.#pair.near = packet.toString('latin1', senderAt, senderEnd);
+      if (this.#direction === 'up') this.#pair.dialledBy(packet.toString('latin1', senderAt, senderEnd));
       const kind = packetKinds[packet.readUInt16BE(kindAt)];
       if (kind !== undefined && this.#pair.weather(this.#direction).drop.has(kind)) this.#pair.net.counts.dropped++;
       else this.#take(packet);
@@ -195,10 +212,8 @@ class Way {
     this.#head += chunk.toString('latin1', 0, introduction);
     const port = /listening-port\r\n\$\d+\r\n(\d+)\r\n/i.exec(this.#head)?.[1];
     if (port === undefined) return;
-    const node = this.#pair.net.nodeAt(Number(port));
-    if (node === undefined) return;
-    this.#pair.near = node;
-    this.#pair.traffic = 'replication';
+    if (this.#pair.net.nodeAt(Number(port)) === undefined) return;
+    this.#pair.isReplica(Number(port));
     this.#head = ' '.repeat(introduction);
   }
 
