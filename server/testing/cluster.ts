@@ -170,6 +170,11 @@ export class TestCluster implements AsyncDisposable {
     return `${node.host}:${node.port}`;
   }
 
+  /** What clients must AUTH with; `''`: nothing. */
+  get password(): string {
+    return this.#parts.password;
+  }
+
   /** Throws a RangeError for a reference to nobody. */
   node(reference: TestNodeReference): TestNode {
     if (reference instanceof TestNode) return reference;

@@ -32,9 +32,46 @@ export {
   type TestNodeReference,
 } from './cluster.ts';
 export type { Call, Cut, Intercept, InterceptAction, ReplyValue } from './intercepts.ts';
+export type { LedgerClient, LedgerOptions, LedgerReport } from './ledger.ts';
 export type { BusPacketKind, LinkCounts, LinkFault, LinkShape, Traffic } from './link-shape.ts';
 export type { LinkHandle } from './links.ts';
 export type { ServerName } from './programs.ts';
+export {
+  ScenarioError,
+  type ScenarioOptions,
+  type ScenarioReport,
+  type StepReport,
+  scenario,
+  type WorkloadRound,
+} from './scenario.ts';
+export {
+  addNode,
+  anyMaster,
+  anyReplica,
+  failover,
+  freeze,
+  heal,
+  intercept,
+  kill,
+  lastNode,
+  link,
+  move,
+  type NodeChoice,
+  oneOf,
+  ownerOf,
+  partition,
+  removeNode,
+  resetLinks,
+  restart,
+  type Stage,
+  type Step,
+  settled,
+  step,
+  times,
+  together,
+  unfreeze,
+  wait,
+} from './steps.ts';
 export {
   type DumpValue,
   type ExpiringValue,
