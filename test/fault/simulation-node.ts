@@ -43,8 +43,7 @@ export class SimulatedNode {
 
   #newMember(state: ClusterState, up: boolean): ClusterMember {
     const node = this;
-    const host = {
-      world: this.#freezer.world,
+    const data = {
       keysInSlot: () => 0,
       has: () => false,
       get offset() {
@@ -61,13 +60,15 @@ export class SimulatedNode {
       pauseWrites: () => undefined,
       onPublish: () => undefined,
       onRoutesChanged: () => undefined,
-      save: () => {
-        node.saved = node.member.state;
+      onSlotsLeft: () => undefined,
+      save: (kept: ClusterState) => {
+        node.saved = kept;
       },
     };
     const { nodeTimeout } = this;
     return new ClusterMember(
-      host,
+      this.#freezer.world,
+      data,
       state,
       {
         nodeTimeout,

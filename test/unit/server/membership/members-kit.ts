@@ -26,9 +26,7 @@ export class PlayedCluster {
     const calls: string[] = [];
     const keys = new Map<number, number>();
     const freezer = new Freezer(this.world);
-    const { world } = freezer;
-    const host = {
-      world,
+    const data = {
       keysInSlot: (slot: number) => keys.get(slot) ?? 0,
       has: () => false,
       get offset() {
@@ -44,10 +42,11 @@ export class PlayedCluster {
       },
       onPublish: (kind: string, channel: string, message: string) => calls.push(`${kind} ${channel} ${message}`),
       onRoutesChanged: () => undefined,
+      onSlotsLeft: () => undefined,
       save: () => undefined,
     };
     const state = newState(id.repeat(40), { host: '', port, cport: port + 10_000 });
-    const member = new ClusterMember(host, state, {
+    const member = new ClusterMember(freezer.world, data, state, {
       nodeTimeout: 2000,
       requireFullCoverage: true,
       allowReadsWhenDown: false,
