@@ -71,7 +71,8 @@ const plugin = {
  */
 function chunkOf(id) {
   const path = relative(join(process.cwd(), compiled), id).replaceAll('\\', '/');
-  const alone = /^(?:server\/(?:tools|learn)|server\/operator\/(?:metrics|backup|dashboard|config-check)|lib\/otel)\//;
+  const alone =
+    /^(?:server\/(?:tools|learn|testing)|server\/operator\/(?:metrics|backup|dashboard|config-check)|lib\/otel)\//;
   if (id === entry || alone.test(path) || path === 'server/index.js') return undefined;
   if (id === promEntry || id.startsWith('\0') || id.startsWith(promFiles)) return 'prometheus';
   return path.startsWith('server/') ? 'nodes' : 'client';
@@ -83,6 +84,7 @@ async function bundle() {
       lingcache: entry,
       server: `${compiled}/server/index.js`,
       main: `${compiled}/server/tools/main.js`,
+      testing: `${compiled}/server/testing/testing.js`,
       otel: `${compiled}/lib/otel/otel.js`,
     },
     external: /^(?:node:|@opentelemetry\/)/,
@@ -180,7 +182,12 @@ const lists = {
 
 async function writeTypes() {
   const from = join(compiled, 'types');
-  const files = reachable(from, ['lib/index.d.ts', 'server/index.d.ts', 'lib/otel/otel.d.ts']);
+  const files = reachable(from, [
+    'lib/index.d.ts',
+    'server/index.d.ts',
+    'server/testing/testing.d.ts',
+    'lib/otel/otel.d.ts',
+  ]);
   for (const file of files) {
     const target = join(dist, 'types', file);
     mkdirSync(dirname(target), { recursive: true });
@@ -298,6 +305,7 @@ shared.forEach(makeScript);
 await writeTypes();
 await writeClientEntries();
 await writeEntries('server', 'server/index');
+await writeEntries('testing', 'server/testing/testing');
 await writeEntries('otel', 'lib/otel/otel');
 writeLua();
 writeLicenses();

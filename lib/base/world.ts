@@ -30,6 +30,8 @@ export interface World {
   /** Uniform in [0, 1). */
   random(): number;
   log(line: string): void;
+  /** Hears of every socket that a node accepts or dials, before anything is read from it. */
+  onSocket?(socket: Socket): void;
 }
 
 /** Milliseconds; setTimeout takes what is longer, Infinity included, for 1. */

@@ -110,8 +110,11 @@ export interface NodePort {
   readonly crash: ((signal: 'SIGSEGV' | 'SIGABRT') => void) | undefined;
   /** DEBUG SLEEP of a process of its own: returns after `ms`. Undefined: the node runs inside a program. */
   readonly blockFor: ((ms: number) => void) | undefined;
-  /** DEBUG SLEEP of a node inside a program: answers nobody for `ms`, then calls `done`. Returns what ends it early. */
-  freezeFor(ms: number, done: () => void): () => void;
+  /**
+   * DEBUG SLEEP of a node inside a program: answers nobody for `ms`, then calls `done`. Returns what ends it early.
+   * Undefined: the caller alone waits.
+   */
+  readonly freezeFor: ((ms: number, done: () => void) => () => void) | undefined;
 }
 
 /** All of them, as an engine holds them. */

@@ -24,13 +24,13 @@ export interface NodeControlOptions {
   /** As NodePort. */
   readonly blockFor: ((ms: number) => void) | undefined;
   readonly crash: ((signal: 'SIGSEGV' | 'SIGABRT') => void) | undefined;
-  readonly freezeFor: (ms: number, done: () => void) => () => void;
+  readonly freezeFor: NodePort['freezeFor'];
 }
 
 export class NodeControl implements NodePort {
   readonly blockFor: ((ms: number) => void) | undefined;
   readonly crash: ((signal: 'SIGSEGV' | 'SIGABRT') => void) | undefined;
-  readonly freezeFor: (ms: number, done: () => void) => () => void;
+  readonly freezeFor: NodePort['freezeFor'];
   readonly #engine: Engine;
   readonly #shutdown: Shutdown;
   readonly #listeners: Listeners;

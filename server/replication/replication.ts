@@ -253,12 +253,6 @@ export class NodeReplication implements ReplicationPort, StreamSource, RoleSwitc
     return [`sync_full:${full}`, `sync_partial_ok:${partial}`, `sync_partial_err:${refused}`];
   }
 
-  /** Behaves as a stopped process: reads nothing, sends nothing. */
-  hold(held: boolean): void {
-    this.primary.hold(held);
-    this.replica.hold(held);
-  }
-
   close(): void {
     this.failover.close();
     this.replica.stop();
