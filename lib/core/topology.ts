@@ -137,7 +137,7 @@ export class Topology {
       {
         ask: () => {
           this.#leftOut = undefined;
-          return this.#survey();
+          return this.#fetchTopology();
         },
         publish: (seen, reason) => {
           const changed = this.#publish(seen);
@@ -160,7 +160,7 @@ export class Topology {
   }
 
   // A round that disconnect() broke off may be shared by the connect() that came after it: it asks again.
-  async #survey(): Promise<SlotMap> {
+  async #fetchTopology(): Promise<SlotMap> {
     const { loop, lifecycle, world } = this.#parts;
     for (;;) {
       const { epoch } = loop;

@@ -1,4 +1,4 @@
-// Whom a survey asks, and how: the nodes at hand before the seeds, CLUSTER SLOTS and CLUSTER NODES over the pool's own
+// Which nodes a topology fetch asks, and how: the nodes at hand before the seeds, CLUSTER SLOTS and CLUSTER NODES over the pool's own
 // sockets, each question under a deadline. What the answers mean is topology's business. A server that refuses CLUSTER
 // SLOTS (an ACL) is asked CLUSTER SHARDS, and its CLUSTER NODES will do as well.
 
@@ -25,7 +25,7 @@ export interface TopologySourcesOptions {
   readonly guard: AddressGuard | undefined;
   /** Milliseconds for one answer. */
   readonly timeout: number;
-  /** The client is closed or closing: a survey may outlive it, and must not open nodes again. */
+  /** The client is closed or closing: a fetch may outlive it, and must not open nodes again. */
   readonly isOver: () => boolean;
   /** Connections are TLS. */
   readonly tls: () => boolean;

@@ -324,7 +324,7 @@ export class Engine implements Ports {
     }
   }
 
-  /** Replicates words that no client sent: what a settled `Later` or the node itself did to the keys. */
+  /** Replicates words that no client sent: what a settled `AsyncReply` or the node itself did to the keys. */
   effect(store: Store, ...effects: (readonly string[])[]): void {
     for (const argv of effects) this.effects.collect(store.index, argv);
   }

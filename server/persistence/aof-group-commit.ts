@@ -37,7 +37,7 @@ export class LogWrites {
   }
 
   /** As PersistencePort.canFlushReplies. */
-  mayReply(again: () => void): boolean {
+  canFlushReplies(again: () => void): boolean {
     if (!this.#unwritten) return true;
     if (this.log?.policy === 'always') {
       this.#held.add(again);
