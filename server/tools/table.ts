@@ -19,6 +19,29 @@ export const wordTable: Readonly<Record<string, Readonly<Record<string, TableRow
       load: async () => (await import('./words/learn.ts')).learn,
     },
   },
+  'Copies of a cluster': {
+    backup: {
+      summary: 'the data of all masters into files',
+      load: async () => (await import('./words/backup.ts')).backup,
+    },
+    restore: { summary: 'a backup into a cluster', load: async () => (await import('./words/restore.ts')).restore },
+  },
+  'Seeing a cluster': {
+    map: { summary: 'the 16,384 slots as a picture', load: async () => (await import('./words/map.ts')).map },
+    stat: { summary: 'figures of every node', load: async () => (await import('./words/stat.ts')).stat },
+    top: { summary: 'nodes and commands by rate, live', load: async () => (await import('./words/top.ts')).top },
+    hot: { summary: 'the busiest slots and keys', load: async () => (await import('./words/hot.ts')).hot },
+    big: { summary: 'the biggest keys by type', load: async () => (await import('./words/big.ts')).big },
+    latency: {
+      summary: 'how long nodes take to answer',
+      load: async () => (await import('./words/latency.ts')).latency,
+    },
+    watch: {
+      summary: 'what happens: failovers, moves, failures',
+      load: async () => (await import('./words/watch.ts')).watch,
+    },
+    metrics: { summary: 'an endpoint for Prometheus', load: async () => (await import('./words/metrics.ts')).metrics },
+  },
 };
 
 /** All words by name. */

@@ -183,6 +183,7 @@ export class RdbReader {
     yield* measureValue(cursor, type);
     const reader = this.#take(cursor);
     const key = readString(reader);
+    if (this.#sink.onRawKey !== undefined) return this.#onRawKey(key, type, reader.bytes.subarray(body));
     // A value is decoded with its type byte before it, where the file has the key in between.
     const whole = Buffer.allocUnsafe(cursor.at - body + 1);
     whole[0] = type;
@@ -193,6 +194,12 @@ export class RdbReader {
     const expireAt = this.#expireAt;
     this.#expireAt = none;
     this.#tell(() => this.#sink.onKey({ key, value, expireAt }));
+  }
+
+  #onRawKey(key: string, type: number, body: Buffer): void {
+    const [expireAt, version] = [this.#expireAt, this.#version];
+    this.#expireAt = none;
+    this.#tell(() => this.#sink.onRawKey?.({ key, type, body, expireAt, version }));
   }
 
   /** Everything that was measured, without its opcode; views into it last until the next feed. */
