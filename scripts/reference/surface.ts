@@ -230,7 +230,9 @@ function classMember(source: Source, member: Node, all: readonly Node[]): Member
   const start = member.decorators?.[0]?.start ?? member.start;
   const typed = member.typeAnnotation?.end ?? member.value?.start ?? member.end;
   const end = member.type.endsWith('PropertyDefinition') ? typed : (body?.start ?? member.end);
-  const signature = flat(source.text.slice(start, end)).replace(/\s*[=;]$/, '');
+  const signature = flat(source.text.slice(start, end))
+    .replace(/\s*[=;]$/, '')
+    .replace(/^(?:(?:declare|override|async) )+/, '');
   const kind =
     member.kind === 'get' || member.kind === 'set'
       ? 'accessor'
