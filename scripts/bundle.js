@@ -52,13 +52,15 @@ const plugin = {
   },
 };
 
+const entryModules = ['server/index.js', 'server/operator/index.js'];
+
 /**
  * The client with all it is made of, since a look into another file at each command would be felt; the server, which is
  * made of the same parts; the programs of the command line.
  */
 function chunkOf(id) {
   const path = relative(join(process.cwd(), compiled), id).replaceAll('\\', '/');
-  if (id === entry || /^(?:server\/tools|lib\/otel)\//.test(path) || path === 'server/index.js') return undefined;
+  if (id === entry || /^(?:server\/tools|lib\/otel)\//.test(path) || entryModules.includes(path)) return undefined;
   return path.startsWith('server/') ? 'nodes' : 'client';
 }
 
@@ -69,6 +71,7 @@ async function bundle() {
       server: `${compiled}/server/index.js`,
       main: `${compiled}/server/tools/main.js`,
       otel: `${compiled}/lib/otel/otel.js`,
+      operator: `${compiled}/server/operator/index.js`,
     },
     external: /^(?:node:|@opentelemetry\/)/,
     treeshake: false,
@@ -98,7 +101,7 @@ async function bundle() {
 const registry = `globalThis[Symbol.for(${JSON.stringify(`lingcache ${version}`)})]`;
 
 /** Chunks that ES entries read, in the order in which they need each other. */
-const shared = ['client', 'nodes', 'server'];
+const shared = ['client', 'nodes', 'server', 'operator'];
 
 /** Takes the code of a chunk out of its CommonJS module, which is left with naming it. */
 function makeScript(name) {
@@ -165,7 +168,12 @@ const lists = {
 
 async function writeTypes() {
   const from = join(compiled, 'types');
-  const files = reachable(from, ['lib/index.d.ts', 'server/index.d.ts', 'lib/otel/otel.d.ts']);
+  const files = reachable(from, [
+    'lib/index.d.ts',
+    'server/index.d.ts',
+    'server/operator/index.d.ts',
+    'lib/otel/otel.d.ts',
+  ]);
   for (const file of files) {
     const target = join(dist, 'types', file);
     mkdirSync(dirname(target), { recursive: true });
@@ -280,6 +288,7 @@ shared.forEach(makeScript);
 await writeTypes();
 await writeClientEntries();
 await writeEntries('server', 'server/index');
+await writeEntries('operator', 'server/operator/index');
 await writeEntries('otel', 'lib/otel/otel');
 writeLua();
 writeLicenses();

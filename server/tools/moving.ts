@@ -7,10 +7,34 @@ import { join } from 'node:path';
 import type { NodeLine } from '../../lib/wire/cluster-nodes.ts';
 import type { ClusterLink, ClusterOperator, MoveOrder, MoveStatus } from '../operator/index.ts';
 import { usage } from './cli/arguments.ts';
-import { ExitError, exitCodes, type OptionTable, type OptionValues, type Plan, type WordContext } from './cli/word.ts';
+import { ExitError, exitCodes, type Plan, type WordContext } from './cli/word.ts';
 import { slotsText } from './report.ts';
 
-export const moveOptions = {
+interface NumberOption<Kind extends 'integer' | 'bytes' | 'duration'> {
+  readonly kind: Kind;
+  readonly value: string;
+  readonly help: string;
+  readonly least?: number;
+  readonly most?: number;
+  readonly default: number;
+}
+
+interface MoveOptions {
+  readonly atomic: {
+    readonly kind: 'choice';
+    readonly choices: readonly ['auto', 'never'];
+    readonly default: 'auto';
+    readonly help: string;
+  };
+  readonly concurrency: NumberOption<'integer'>;
+  readonly batch: NumberOption<'integer'>;
+  readonly 'keys-per-second': NumberOption<'integer'>;
+  readonly 'bytes-per-second': NumberOption<'bytes'>;
+  readonly 'exchange-timeout': NumberOption<'duration'>;
+  readonly journal: { readonly kind: 'text'; readonly value: string; readonly help: string };
+}
+
+export const moveOptions: MoveOptions = {
   atomic: {
     kind: 'choice',
     choices: ['auto', 'never'],
@@ -52,9 +76,17 @@ export const moveOptions = {
     value: 'FILE',
     help: 'where moves are kept; default: a file for each cluster in the state folder of this user',
   },
-} as const satisfies OptionTable;
+};
 
-type MovingOptions = OptionValues<typeof moveOptions>;
+interface MovingOptions {
+  readonly atomic: 'auto' | 'never';
+  readonly concurrency: number;
+  readonly batch: number;
+  readonly 'keys-per-second': number;
+  readonly 'bytes-per-second': number;
+  readonly 'exchange-timeout': number;
+  readonly journal: string | undefined;
+}
 type Context = Pick<WordContext, 'link' | 'operator' | 'out' | 'signal' | 'progress' | 'options' | 'sleep'>;
 
 /** An operator with a journal. Rejects with an ExitError when slots are open that this journal does not know. */

@@ -66,7 +66,7 @@ describe('house: the package', function () {
       'dist/LICENSES.md',
       'dist/main.cjs',
     ];
-    const entries = ['lingcache', 'server', 'otel'].flatMap((name) =>
+    const entries = ['lingcache', 'server', 'operator', 'otel'].flatMap((name) =>
       ['cjs', 'mjs', 'd.cts', 'd.mts'].map((end) => `dist/${name}.${end}`),
     );
     for (const path of [...wanted, ...entries]) assert.ok(paths.includes(path), `${path} is missing`);
@@ -82,7 +82,7 @@ describe('house: the package', function () {
   });
 
   it('has a client of less than a megabyte', () => {
-    const ofServer = /^dist\/(types\/server\/|server|nodes|lua51|main|cli-)/;
+    const ofServer = /^dist\/(types\/server\/|server|operator|nodes|lua51|main|cli-)/;
     const client = files.filter(({ path }) => path.startsWith('dist/') && !ofServer.test(path));
     const size = client.reduce((sum, { size }) => sum + size, 0);
     assert.ok(client.length > 10 && size < 1 << 20, `${size} bytes`);

@@ -55,7 +55,12 @@ export async function failOver(
       const views = await allViews(link);
       return views.every(({ view }) => {
         const line = view.find(({ id }) => id === replica.id);
-        return line !== undefined && isMaster(line) && (line.ranges.length > 0 || master.ranges.length === 0);
+        const before = view.find(({ id }) => id === master.id);
+        // Asked for with the master's consent, the master is there afterwards, and follows.
+        const follows = options.mode !== undefined || before === undefined || before.master === replica.id;
+        return (
+          line !== undefined && isMaster(line) && follows && (line.ranges.length > 0 || master.ranges.length === 0)
+        );
       });
     },
     options,
