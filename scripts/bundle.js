@@ -72,7 +72,7 @@ const plugin = {
  */
 function chunkOf(id) {
   const path = relative(join(process.cwd(), compiled), id).replaceAll('\\', '/');
-  const alone = /^(?:server\/tools|server\/operator\/(?:metrics|backup|dashboard|config-check)|lib\/otel)\//;
+  const alone = /^(?:server\/(?:tools|learn)|server\/operator\/(?:metrics|backup|dashboard|config-check)|lib\/otel)\//;
   if (id === entry || alone.test(path) || path === 'server/index.js') return undefined;
   if (id === promEntry || id.startsWith('\0') || id.startsWith(promFiles)) return 'prometheus';
   return path.startsWith('server/') ? 'nodes' : 'client';

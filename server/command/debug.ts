@@ -22,9 +22,9 @@ function looseNumber(text: string): number {
 /** A process of its own stops as redis-server does; a node inside a program keeps its own clients waiting instead. */
 function sleep(engine: Engine, client: Client, text: string): Outcome {
   const ms = Math.min(Math.max(0, (parseDouble(text) ?? (Number.parseFloat(text) || 0)) * 1000), longestTimer);
-  const { blockFor, freezeFor } = engine.hooks;
-  if (blockFor !== undefined) {
-    blockFor(ms);
+  const { node } = engine;
+  if (node?.blockFor !== undefined) {
+    node.blockFor(ms);
     return OK;
   }
   if (client.denyBlocking) return OK;
@@ -34,7 +34,7 @@ function sleep(engine: Engine, client: Client, text: string): Outcome {
       engine.latency.note('command', ms);
       settle(OK);
     };
-    if (freezeFor !== undefined) return freezeFor(ms, done);
+    if (node !== undefined) return node.freezeFor(ms, done);
     const timer = engine.world.after(ms, done);
     return () => timer.cancel();
   });

@@ -47,6 +47,13 @@ function counts(table: ReadonlyMap<string, ReadonlySet<unknown>>, channels: read
   return channels.flatMap((channel) => [channel, table.get(channel)?.size ?? 0]);
 }
 
+/** To the other nodes of the cluster, or to the replicas of a server without one. */
+function publishToOthers(engine: Engine, kind: 'publish' | 'publishshard', argv: readonly string[]): void {
+  const [, channel, message] = argv as [string, string, string];
+  if (engine.cluster !== undefined) engine.cluster.publish(kind, channel, message);
+  else engine.replication?.publish(channel, message, kind === 'publishshard');
+}
+
 export function pubsubCommands(engine: Engine): CommandGroup<Client> {
   const hub = engine.pubsub;
   const total = (client: Client): number => client.subscriptions;
@@ -82,11 +89,11 @@ export function pubsubCommands(engine: Engine): CommandGroup<Client> {
     ssubscribe: subscribe(shards),
     sunsubscribe: unsubscribe(shards),
     publish: (_client, argv) => {
-      engine.hooks.onPublish?.(argv[1]!, argv[2]!, false);
+      publishToOthers(engine, 'publish', argv);
       return hub.publish(argv[1]!, argv[2]!);
     },
     spublish: (_client, argv) => {
-      engine.hooks.onPublish?.(argv[1]!, argv[2]!, true);
+      publishToOthers(engine, 'publishshard', argv);
       return hub.publishShard(argv[1]!, argv[2]!);
     },
     'pubsub|channels': (_client, argv) => names(hub.channels, argv[2]),

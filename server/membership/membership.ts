@@ -5,12 +5,14 @@
 // Invariant: the new state is in place before any of its effects is performed, so no effect works with an older state.
 
 import type { World } from '../../lib/base/world.ts';
+import type { ReplyError } from '../../lib/wire/reply.ts';
 import type { Bus, OpenBus } from '../bus/bus.ts';
-import type { GuardView } from '../cluster/guard.ts';
+import { type GuardRequest, type GuardView, guard } from '../cluster/guard.ts';
 import { Health } from '../cluster/health.ts';
 import type { Body } from '../cluster/message.ts';
 import { ReplicaMigration } from '../cluster/replica-migration.ts';
 import { type ClusterState, type Effect, me, myMaster, type Step, withOwner } from '../cluster/state.ts';
+import type { ClusterPort } from '../engine/ports.ts';
 import { Failover } from './failover.ts';
 import { FailureDetector } from './failure-detector.ts';
 import { type ClusterSettings, LocalCluster, type NodeData } from './local-cluster.ts';
@@ -26,7 +28,7 @@ const peersPerMs = 10;
 /** Longer than the new master's own announcement takes to arrive everywhere. */
 const stepDownMs = 200;
 
-export class ClusterMember {
+export class ClusterMember implements ClusterPort {
   /** State, settings and clock, shared with everything below. */
   readonly cluster: LocalCluster;
   readonly links: PeerLinks;
@@ -145,6 +147,11 @@ export class ClusterMember {
   /** Closes the link to a node; it is opened anew. */
   killLink(id: string): void {
     this.#peers.unlink(id);
+  }
+
+  /** Whether this node serves a call: undefined, or the error to answer. */
+  guard(request: GuardRequest): ReplyError | undefined {
+    return guard(this.guardView, request);
   }
 
   /** What the guard judges by; made anew only when the state or the cluster's health changes. */

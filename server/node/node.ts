@@ -13,7 +13,8 @@ import { createEngine } from '../command/all.ts';
 import type { Config } from '../config/config.ts';
 import { TlsConfig } from '../config/tls.ts';
 import { debugWords } from '../debug/debug.ts';
-import type { Engine, ShutdownHow } from '../engine/engine.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { ShutdownHow } from '../engine/ports.ts';
 import type { Store } from '../keyspace/store.ts';
 import { clusterCommands } from '../membership/commands.ts';
 import { clusterDebugWords } from '../membership/debug-commands.ts';
@@ -25,15 +26,16 @@ import { KeyLocks } from '../migrate/key-locks.ts';
 import { LinkCache } from '../migrate/link-cache.ts';
 import { wrapWithKeyLocks } from '../migrate/lock-gate.ts';
 import { PersistenceManager } from '../persistence/persistence.ts';
+import { replicationCommands } from '../replication/commands.ts';
 import { NodeReplication } from '../replication/replication.ts';
 import { addScriptCommands } from '../script/commands.ts';
 import { Libraries } from '../script/libraries.ts';
 import { Scripts } from '../script/script.ts';
 import { loadAclFile } from './acl-file.ts';
+import { type ConfigFile, NodeControl } from './control.ts';
 import { Listeners } from './listeners.ts';
 import { MemberData } from './member-data.ts';
 import { Shutdown } from './shutdown.ts';
-import { type ConfigFile, engineHooks, type NodeParts, shutdownHost } from './wiring.ts';
 
 export interface ServerNodeOptions {
   readonly world: World;
@@ -77,17 +79,11 @@ export class ServerNode {
   constructor(options: ServerNodeOptions) {
     this.options = options;
     const { world } = options;
-    const parts = this.#parts();
     this.engine = createEngine({
       world,
       clusterEnabled: options.cluster,
       config: options.config,
-      hooks: {
-        ...engineHooks(parts, options.cluster, options.configFile),
-        ...(options.blockFor && { blockFor: options.blockFor }),
-      },
     });
-    const node = this;
     this.engine.loading = true;
     this.#scripts = new Scripts(this.engine);
     this.#libraries = new Libraries(this.engine, this.#scripts);
@@ -102,22 +98,28 @@ export class ServerNode {
     if (this.engine.config.get('dir') !== '') {
       this.#persistence = new PersistenceManager(this.engine, (reason) => this.#stopAtOnce(reason));
     }
-    this.#shutdown = new Shutdown(shutdownHost(parts));
     this.#links = new LinkCache(world, () => (this.engine.config.flag('tls-cluster') ? tls.forDialling() : undefined));
-    this.#replication = new NodeReplication(this.engine, {
-      get port() {
-        return node.port;
-      },
-      get tlsPort() {
-        return node.engine.config.number('tls-port');
-      },
-      tls: () => (this.engine.config.flag('tls-replication') ? tls.forDialling() : undefined),
-      get quiet() {
-        return node.engine.pauses.has('failover');
-      },
-      // Clients are not sent to a replica at offset 0, so the first step away from it is worth telling.
-      onFirstByte: () => this.#announceOffset(),
-      onReplaced: () => this.#persistence?.replaced(),
+    this.#replication = new NodeReplication(this.engine, this.#listeners, tls);
+    this.engine.add(replicationCommands(this.#replication));
+    // Clients are not sent to a replica at offset 0, so the first step away from it is announced at once.
+    this.#replication.onFirstByte(() => this.#announceOffset());
+    this.#shutdown = new Shutdown({
+      world,
+      config: this.engine.config,
+      pauses: this.engine.pauses,
+      replication: this.#replication,
+      persistence: this.#persistence,
+      stop: () => void this.close(),
+    });
+    this.engine.replication = this.#replication;
+    this.engine.persistence = this.#persistence;
+    this.engine.node = new NodeControl({
+      engine: this.engine,
+      shutdown: this.#shutdown,
+      listeners: this.#listeners,
+      configFile: options.configFile,
+      blockFor: options.blockFor,
+      freezeFor: (ms, done) => this.#freezeFor(ms, done),
     });
   }
 
@@ -249,32 +251,6 @@ export class ServerNode {
     for (const run of this.#onClosed) run();
   }
 
-  #parts(): NodeParts {
-    const node = this;
-    return {
-      get engine() {
-        return node.engine;
-      },
-      get replication() {
-        return node.#replication;
-      },
-      get listeners() {
-        return node.#listeners;
-      },
-      get shutdown() {
-        return node.#shutdown;
-      },
-      get member() {
-        return node.#member;
-      },
-      get persistence() {
-        return node.#persistence;
-      },
-      freezeFor: (ms, done) => this.#freezeFor(ms, done),
-      close: () => void this.close(),
-    };
-  }
-
   #join(state: ClusterState, up: boolean): void {
     const { engine, options } = this;
     const data = new MemberData({
@@ -284,6 +260,7 @@ export class ServerNode {
       save: (kept) => this.#saveState(kept),
     });
     this.#member = new ClusterMember(options.world, data, state, settingsOf(engine.config), up);
+    engine.cluster = this.#member;
     this.#saveState(this.#member.state);
     watchAnnounced(engine.config, this.#member, () => this.ports);
     this.#bus = this.#member.start(this.#listeners.bus?.open ?? openLoopbackBus, options.host);

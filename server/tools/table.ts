@@ -14,6 +14,10 @@ export const wordTable: Readonly<Record<string, Readonly<Record<string, TableRow
     down: { summary: 'stop what up --daemon started', load: async () => (await import('./words/down.ts')).down },
     server: { summary: 'one node as a process', load: async () => (await import('./words/server.ts')).server },
     demo: { summary: 'a tour of the client', load: async () => (await import('./words/demo.ts')).demo },
+    learn: {
+      summary: 'experiments that show how a cluster works',
+      load: async () => (await import('./words/learn.ts')).learn,
+    },
   },
   'Copies of a cluster': {
     backup: {

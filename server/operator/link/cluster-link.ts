@@ -58,6 +58,7 @@ export class UnreachableError extends Error {
 }
 
 const maxKnown = 2000;
+const maxDatabases = 1 << 20;
 
 export class ClusterLink {
   readonly world: World;
@@ -68,6 +69,9 @@ export class ClusterLink {
   readonly #tls: ConnectionOptions | undefined;
   readonly #natMap: Readonly<Record<string, NodeAddress>>;
   readonly #links = new Map<string, PeerLink>();
+  /** Connections of which the database is being chosen: nothing may be sent before that is known to be done. */
+  readonly #choosing = new Map<string, Promise<void>>();
+  readonly #databases = new Map<string, Promise<number>>();
   #known: readonly NodeAddress[];
   #changes: Promise<void> = Promise.resolve();
   #closed = false;
@@ -92,24 +96,28 @@ export class ClusterLink {
 
   /**
    * Sends commands in one write. Resolves to all replies, errors as values; rejects when the node cannot be asked.
-   * Commands of different lanes do not wait for each other.
+   * Commands of different lanes do not wait for each other; each database has connections of its own.
    */
   async exchange(
     node: NodeAddress,
     commands: readonly Words[],
     timeoutMs: number = this.timeoutMs,
     lane: number = 0,
+    database: number = 0,
   ): Promise<unknown[]> {
     if (this.#closed) throw new Error('this link to the cluster was closed');
     const address = `${node.host}:${node.port}`;
-    const name = `${address} ${lane}`;
+    const name = `${address} ${lane}/${database}`;
     let link = this.#links.get(name);
     const fresh = link === undefined || link.closed;
     if (link === undefined || link.closed) {
       const { host, port } = this.#natMap[address] ?? node;
       link = new PeerLink(host, port, this.world, this.#tls);
       this.#links.set(name, link);
+      // A node that was started again may have other databases.
+      this.#databases.delete(address);
     }
+    if (database > 0) return this.#inDatabase(name, link, fresh, node, commands, timeoutMs, database);
     if (!fresh || this.#auth === undefined) return link.exchange(commands, timeoutMs);
     const [welcome, ...replies] = await link.exchange([this.#auth, ...commands], timeoutMs);
     if (welcome instanceof ReplyError) {
@@ -117,6 +125,67 @@ export class ClusterLink {
       throw new RefusedError(node, ['AUTH'], welcome.message);
     }
     return replies;
+  }
+
+  /** A command that reached the wrong database would touch keys that only share a name. */
+  async #inDatabase(
+    name: string,
+    link: PeerLink,
+    fresh: boolean,
+    node: NodeAddress,
+    commands: readonly Words[],
+    timeoutMs: number,
+    database: number,
+  ): Promise<unknown[]> {
+    const select: Words = ['SELECT', String(database)];
+    if (fresh) {
+      const first = this.#auth === undefined ? [select] : [this.#auth, select];
+      const choose = async (): Promise<void> => {
+        const chosen = (await link.exchange(first, timeoutMs)).at(-1);
+        if (!(chosen instanceof ReplyError)) return;
+        link.close();
+        throw new RefusedError(node, select, chosen.message);
+      };
+      this.#choosing.set(name, choose());
+    }
+    await this.#choosing.get(name);
+    return link.exchange(commands, timeoutMs);
+  }
+
+  /**
+   * How many numbered databases the node has: 1, and more in a cluster of Valkey 9 with `cluster-databases`. Rejects
+   * when the user may not SELECT: then it cannot be known.
+   */
+  databasesOf(node: NodeAddress): Promise<number> {
+    const address = `${node.host}:${node.port}`;
+    const known = this.#databases.get(address);
+    if (known !== undefined) return known;
+    const count = this.#countDatabases(node);
+    this.#databases.set(address, count);
+    count.catch(() => this.#databases.delete(address));
+    return count;
+  }
+
+  async #countDatabases(node: NodeAddress): Promise<number> {
+    // On the connection that goes on in database 0: whatever the answers are, it ends there.
+    const has = async (database: number): Promise<boolean> => {
+      const [chosen] = await this.exchange(node, [
+        ['SELECT', String(database)],
+        ['SELECT', '0'],
+      ]);
+      if (chosen instanceof ReplyError && chosen.message.startsWith('NOPERM')) {
+        throw new RefusedError(node, ['SELECT', String(database)], chosen.message);
+      }
+      return !(chosen instanceof ReplyError);
+    };
+    let [low, high] = [0, 1];
+    while (high < maxDatabases && (await has(high))) [low, high] = [high, high * 2];
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (await has(middle)) low = middle;
+      else high = middle;
+    }
+    return low + 1;
   }
 
   /** One command; an error reply is thrown as a RefusedError. */
@@ -190,6 +259,7 @@ export class ClusterLink {
 
   close(): void {
     this.#closed = true;
+    this.#choosing.clear();
     for (const link of this.#links.values()) link.close();
     this.#links.clear();
   }
@@ -203,6 +273,7 @@ export class ClusterLink {
       if (!link.closed && seen.has(name.slice(0, name.lastIndexOf(' ')))) continue;
       link.close();
       this.#links.delete(name);
+      this.#choosing.delete(name);
     }
   }
 }

@@ -72,11 +72,11 @@ export function overview(groups: readonly (readonly [string, readonly (readonly 
   const texts = groups.map(([title, words]) => {
     return `${title}:\n${words.map(([name, summary]) => `  ${name.padEnd(width)}  ${summary}\n`).join('')}`;
   });
-  return `Usage: lingcache <word> [arguments] [options]
+  return `Usage: lingcache <command> [arguments] [options]
 
 ${texts.join('\n')}
 ADDRESS is host:port of any node of a cluster, of redis-server, Valkey or bundled nodes.
-lingcache <word> --help tells the options of a word; --version the version.
+lingcache <command> --help tells the options of a command; --version the version.
 Exit codes: 0 done or healthy, 1 findings or failed, 2 wrong usage or no node can be reached, 130 interrupted.
 `;
 }
