@@ -18,6 +18,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import commonjs from '@rollup/plugin-commonjs';
 import { rollup } from 'rollup';
 import { minify } from 'terser';
+import { writePage } from './bundle-page.js';
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 const compiled = 'build-dist';
@@ -313,4 +314,5 @@ await writeEntries('testing', 'server/testing/testing');
 await writeEntries('operator', 'server/operator/index');
 await writeEntries('otel', 'lib/otel/otel');
 writeLua();
+await writePage(join(dist, 'cli-dashboard.html'));
 writeLicenses();

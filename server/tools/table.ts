@@ -40,6 +40,10 @@ export const wordTable: Readonly<Record<string, Readonly<Record<string, TableRow
       summary: 'what happens: failovers, moves, failures',
       load: async () => (await import('./words/watch.ts')).watch,
     },
+    dashboard: {
+      summary: 'a live page in the browser',
+      load: async () => (await import('./words/dashboard.ts')).dashboard,
+    },
     metrics: { summary: 'an endpoint for Prometheus', load: async () => (await import('./words/metrics.ts')).metrics },
   },
   'Looking at a cluster': {
