@@ -2,11 +2,11 @@
 // bundled server in this process and for redis-server.
 
 import assert from 'node:assert/strict';
-import { Cluster } from '../../lib/index.ts';
-import { startCluster, type TestCluster, type TestNode } from '../../server/testing/testing.ts';
-import { needRedisServer } from '../kit/redis-server.ts';
-import { programUnderTest } from '../kit/servers.ts';
-import { until } from '../kit/until.ts';
+import { Cluster } from '../../../../lib/index.ts';
+import { startCluster, type TestCluster, type TestNode } from '../../../../server/testing/testing.ts';
+import { needRedisServer } from '../../../kit/redis-server.ts';
+import { programUnderTest } from '../../../kit/servers.ts';
+import { until } from '../../../kit/until.ts';
 
 const config = { 'cluster-node-timeout': '1000', 'repl-timeout': '60' };
 

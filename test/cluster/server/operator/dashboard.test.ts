@@ -3,11 +3,11 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { request } from 'node:http';
 import type { Browser, Page } from 'playwright-core';
-import { Redis } from '../../lib/index.ts';
-import { type BundledCluster, startCluster } from '../../server/index.ts';
-import type { Frame, Hello } from '../../server/operator/dashboard/protocol.ts';
-import { EventReader } from '../../web/model.ts';
-import { until } from '../kit/until.ts';
+import { Redis } from '../../../../lib/index.ts';
+import { type BundledCluster, startCluster } from '../../../../server/index.ts';
+import type { Frame, Hello } from '../../../../server/operator/dashboard/protocol.ts';
+import { EventReader } from '../../../../web/model.ts';
+import { until } from '../../../kit/until.ts';
 
 // `lingcache dashboard` as a program: token, policy, stream, and what --operate allows; then the page in a browser.
 

@@ -1,7 +1,7 @@
 // lingcache/testing over nodes in this process: data without a client, intercepts, history, time, and reset().
 
 import assert from 'node:assert/strict';
-import { Cluster, slotOf } from '../../lib/index.ts';
+import { Cluster, slotOf } from '../../../../lib/index.ts';
 import {
   expiring,
   ManualWorld,
@@ -9,8 +9,8 @@ import {
   startCluster,
   stream,
   type TestCluster,
-} from '../../server/testing/testing.ts';
-import { until } from '../kit/until.ts';
+} from '../../../../server/testing/testing.ts';
+import { until } from '../../../kit/until.ts';
 
 describe('testing: a cluster in this process', function () {
   this.timeout(60_000);

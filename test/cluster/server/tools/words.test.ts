@@ -4,18 +4,18 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Cluster, slotOf } from '../../lib/index.ts';
+import { Cluster, slotOf } from '../../../../lib/index.ts';
 import {
   bundledServer,
   needRedisServer,
   type RealCluster,
   type RealNode,
   startRealCluster,
-} from '../kit/real-cluster.ts';
-import { findServer, needServer } from '../kit/servers.ts';
-import { until } from '../kit/until.ts';
-import { type NodeProcess, startProcess } from './server-move-kit.ts';
-import { type Ended, lingcacheIn } from './server-tools-kit.ts';
+} from '../../../kit/real-cluster.ts';
+import { findServer, needServer } from '../../../kit/servers.ts';
+import { until } from '../../../kit/until.ts';
+import { type NodeProcess, startProcess } from '../operator/move-kit.ts';
+import { type Ended, lingcacheIn } from './kit.ts';
 
 // The words that change a cluster, through the command line as users run it, on redis-server, Valkey 9 and our nodes.
 

@@ -1,7 +1,7 @@
 // Scenarios of lingcache/testing: steps, workload, ledger, seeds and failures.
 
 import assert from 'node:assert/strict';
-import { Cluster } from '../../lib/index.ts';
+import { Cluster } from '../../../../lib/index.ts';
 import {
   addNode,
   anyMaster,
@@ -27,7 +27,7 @@ import {
   together,
   unfreeze,
   wait,
-} from '../../server/testing/testing.ts';
+} from '../../../../server/testing/testing.ts';
 
 const config = { 'cluster-node-timeout': '1000' };
 
