@@ -11,7 +11,7 @@ import { until } from '../../../kit/until.ts';
 
 // `lingcache dashboard` as a program: token, policy, stream, and what --operate allows; then the page in a browser.
 
-const main = new URL('../../server/tools/main.js', import.meta.url).pathname;
+const main = new URL('../../../../server/tools/main.js', import.meta.url).pathname;
 
 class Program {
   url = '';

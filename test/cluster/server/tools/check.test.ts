@@ -6,7 +6,7 @@ import type { CheckReport } from '../../../../server/operator/index.ts';
 import { needRedisServer, type RealCluster, type RealNode, startRealCluster } from '../../../kit/real-cluster.ts';
 import { RespClient } from '../../../kit/resp-client.ts';
 import { until } from '../../../kit/until.ts';
-import { lingcache } from './server-tools-kit.ts';
+import { lingcache } from './kit.ts';
 
 // `lingcache check` and `fix` on redis-server nodes: what redis-cli's own check and fix find and mend, and what they do not.
 

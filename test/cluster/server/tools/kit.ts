@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 
-const main = new URL('../../server/tools/main.js', import.meta.url).pathname;
+const main = new URL('../../../../server/tools/main.js', import.meta.url).pathname;
 
 export interface Ended {
   readonly code: number | null;

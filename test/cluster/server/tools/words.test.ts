@@ -233,7 +233,7 @@ describe('lingcache create and the end of a run', function () {
       .find((line) => line.includes('myself'))!
       .split(' ')[0]!;
     const slots = Array.from({ length: 40 }, (_, at) => slotOf(`{${at}}`)).join(',');
-    const main = new URL('../../server/tools/main.js', import.meta.url).pathname;
+    const main = new URL('../../../../server/tools/main.js', import.meta.url).pathname;
     const line = ['reshard', to!, '--slot-list', slots, '--to', toId, '--keys-per-second', '100', '--yes'];
     const child = spawn(process.execPath, [main, ...line], {
       env: { ...process.env, XDG_STATE_HOME: state },
