@@ -11,7 +11,7 @@ import type { PersistenceManager } from '../persistence/persistence.ts';
 import type { NodeReplication } from '../replication/replication.ts';
 import { dropKeys, dropShardChannels, redirectBlockedClients } from './slot-loss.ts';
 
-export interface MemberDataParts {
+export interface MemberDataOptions {
   readonly engine: Engine;
   readonly replication: NodeReplication;
   /** Undefined: nothing is kept on the disk. */
@@ -27,7 +27,7 @@ export class MemberData implements NodeData {
   readonly #persistence: PersistenceManager | undefined;
   readonly save: (state: ClusterState) => void;
 
-  constructor({ engine, replication, persistence, save }: MemberDataParts) {
+  constructor({ engine, replication, persistence, save }: MemberDataOptions) {
     this.#engine = engine;
     this.#store = engine.databases.stores[0]!;
     this.#replication = replication;
