@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { experiments } from '../../server/learn/learn.ts';
 
 const docs = join(process.cwd(), 'docs');
 
@@ -27,7 +28,7 @@ function outlineOf(path: string): Outline {
     headings: found(/^(#{1,6}) /gm).map(({ length }) => length),
     blocks,
     drawings: found(/drawings\/([\w-]+)(?:\.zh)?\.svg/g),
-    experiments: found(/`npm run learn -- ([\w-]+)`/g),
+    experiments: found(/`npx lingcache learn (\w+)`/g),
     rows: prose.match(/^(?:\||- |\d+\. )/gm)?.length ?? 0,
     prose,
   };
@@ -58,6 +59,7 @@ describe('house: the learning pages in two languages', () => {
       const { prose: english, ...ours } = outlineOf(page);
       const { prose: chinese, ...theirs } = outlineOf(`zh/${page}`);
       assert.deepEqual(theirs, ours);
+      for (const name of ours.experiments) assert.ok(Object.hasOwn(experiments, name), `no experiment ${name}`);
       assert.doesNotMatch(english, /[\u4e00-\u9fff]{5}/, 'Chinese in the English page');
       assert.match(chinese, /[\u4e00-\u9fff]/);
       const long = chinese.split('\n').filter((line) => /^[A-Z][a-z]+ [a-z]+ [a-z]+ [a-z]+ [a-z]+/.test(line));

@@ -12,6 +12,7 @@ const mainFiles: Readonly<Record<string, string>> = {
   'server/tools': 'main.ts',
   'server/process': 'run.ts',
   'server/embedded': 'cluster.ts',
+  'server/faults': 'freezer.ts',
   'server/command': 'all.ts',
   'server/keyspace': 'store.ts',
   'server/cluster': 'state.ts',
