@@ -2,6 +2,7 @@
 // attempt does, and what becomes of the client, is decided by its hooks. An attempt that was broken off changes nothing.
 
 import { ClusterAllFailedError, lookupFailureIn, OptionError, RedisError } from '../base/errors.ts';
+import { nextTick } from '../base/turns.ts';
 import type { World } from '../base/world.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { ReadyWaiters } from './ready-waiters.ts';
@@ -82,7 +83,7 @@ export class ConnectLoop {
     try {
       return this.#hooks.delay(++this.#attempts, told);
     } catch (thrown) {
-      process.nextTick(() => {
+      nextTick(() => {
         throw thrown;
       });
       return null;
