@@ -6,6 +6,7 @@ import { AbortError, BrokenStreamError, RedisError } from '../base/errors.ts';
 import { Fifo } from '../base/fifo.ts';
 import { nameCommand } from '../base/secrets.ts';
 import type { CachedTime } from '../base/ticker.ts';
+import { nextTick } from '../base/turns.ts';
 import type { World } from '../base/world.ts';
 import { Decoder, type DecoderOptions, ProtocolError, pending } from '../wire/decoder.ts';
 import { type Argument, Encoder } from '../wire/encoder.ts';
@@ -210,7 +211,7 @@ export class Connection {
     if (this.#encoder.size >= chunkSize) this.#flushNow();
     else if (!this.#flushScheduled) {
       this.#flushScheduled = true;
-      process.nextTick(this.#flush);
+      nextTick(this.#flush);
     }
   }
 
@@ -398,7 +399,7 @@ export class Connection {
       if (call.name.toLowerCase() !== 'client') wish = Number(reconnectOnError(error));
     } catch (thrown) {
       // The user's mistake, and none of the connection's.
-      process.nextTick(() => {
+      nextTick(() => {
         throw thrown;
       });
     }
