@@ -36,6 +36,7 @@ function outlineOf(path: string): Outline {
 
 const pages = [
   'start/quick-start.md',
+  'start/replication-or-cluster.md',
   'tutorial-sharding.md',
   'questions.md',
   ...readdirSync(join(docs, 'principles')).map((name) => `principles/${name}`),
