@@ -1,6 +1,6 @@
 // Commands about the server as a whole: INFO, CONFIG, TIME, WAIT, SLOWLOG, LATENCY, MEMORY, ROLE, MONITOR, SHUTDOWN.
 
-import { OK, type Reply, ReplyError, Verbatim } from '../../lib/wire/reply.ts';
+import { OK, type Reply, ReplyError, refusals, Verbatim } from '../../lib/wire/reply.ts';
 import { refusal } from '../config/config.ts';
 import type { Client } from '../engine/client.ts';
 import type { Engine, RefusedParameter } from '../engine/engine.ts';
@@ -9,11 +9,18 @@ import { AsyncReply, type CommandGroup, type Outcome } from '../engine/registry.
 import { fail, readAtLeast, readLong, sameWord, syntaxError } from '../keyspace/arguments.ts';
 import { info } from './info.ts';
 
+/** What may not change while data is read in. */
+const fixedWhileLoading = new Set(['appendonly', 'repl-diskless-load', 'dir']);
+const loadingRefusal = new ReplyError(refusals.loading);
+
 function setConfig(engine: Engine, client: Client, argv: readonly string[]): Outcome {
   if (argv.length % 2 !== 0) syntaxError();
   const pairs: [string, string][] = [];
   for (let at = 2; at < argv.length; at += 2) pairs.push([argv[at]!, argv[at + 1]!]);
   const names = pairs.map(([name]) => name.toLowerCase());
+  if ((engine.loading || engine.copying || engine.copyingBeside) && names.some((name) => fixedWhileLoading.has(name))) {
+    return loadingRefusal;
+  }
   const before = names.map((name): [string, string] => [name, engine.config.get(name)]);
   const unguarded = isEnabled(engine.config, client, 'enable-protected-configs');
   const refused = engine.config.set(pairs, { quietly: true, unguarded });

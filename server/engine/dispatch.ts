@@ -140,7 +140,8 @@ function check(engine: Engine, client: Client, row: CommandRow, argv: readonly s
   if ((client.monitor || client.replicaLink) && ((flags & Flag.readonly) !== 0 || mayReplicate(row, transaction))) {
     return replicaRefusal;
   }
-  if (engine.primaryDown || engine.loading || engine.copying) return unready(engine, row, transaction);
+  if (engine.primaryDown || engine.loading || engine.copying || engine.copyingBeside)
+    return unready(engine, row, transaction);
   return (flags & Flag.allowBusy) === 0 ? engine.busy : undefined;
 }
 
@@ -149,6 +150,7 @@ function unready(engine: Engine, row: CommandRow, transaction: Transaction | und
   const flags = row.name === 'exec' && transaction !== undefined ? row.flags & transaction.allFlags : row.flags;
   if (engine.primaryDown && (flags & Flag.stale) === 0) return masterDown;
   if (engine.loading && (flags & Flag.loading) === 0) return loading;
+  if (engine.copyingBeside && (flags & Flag.noAsyncLoading) !== 0) return loading;
   if (engine.copying && (flags & (Flag.loading | Flag.stale)) === 0) return loading;
   return (flags & Flag.allowBusy) === 0 ? engine.busy : undefined;
 }

@@ -98,7 +98,10 @@ export interface EngineHooks {
   replicationStats?: () => readonly string[];
   /** What a snapshot is to say of the stream that the data is the result of; and what a loaded one said, `expired` keys left out. */
   replicationFacts?: () => readonly (readonly [name: string, value: string])[];
-  onSnapshotLoaded?: (facts: ReadonlyMap<string, string>, expired: number) => void;
+  onSnapshotLoaded?: (
+    facts: ReadonlyMap<string, string>,
+    expired: readonly { readonly db: number; readonly key: string }[],
+  ) => void;
   /** Extra INFO sections: name -> lines. */
   infoSections?: () => ReadonlyMap<string, readonly string[]>;
   /** Why writes are refused: what they change could not be kept. */
@@ -204,6 +207,8 @@ export class Engine {
   loading = false;
   /** Also written by the node: the first copy of its master's data is on its way, there is nothing to serve yet. */
   copying = false;
+  /** A copy is taken in beside the data that is shown meanwhile (`repl-diskless-load swapdb`). */
+  copyingBeside = false;
   primaryDown = false;
   readOnly = false;
   /** A script runs that has taken too long: what everyone else is answered, and nothing leaves until it has ended. */

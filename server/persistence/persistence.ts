@@ -253,18 +253,23 @@ export class PersistenceManager {
   async #loadSnapshot(): Promise<void> {
     const { databases, world, hooks } = this.#engine;
     const started = world.now();
-    const dropExpired = databases.mode === 'primary';
-    const { keys, expired, empty, emptyKeys, aux, functions } = await loadSnapshot(this.#snapshots.path, databases, {
-      dropExpired,
-      pause: (keys) => loadPause(this.#engine, keys),
-    });
+    // A replica keeps them until its master says that they are gone.
+    const dropExpired = databases.mode === 'primary' && this.#engine.config.get('replicaof') === '';
+    const { keys, expired, expiredKeys, empty, emptyKeys, aux, functions } = await loadSnapshot(
+      this.#snapshots.path,
+      databases,
+      {
+        dropExpired,
+        pause: (keys) => loadPause(this.#engine, keys),
+      },
+    );
     this.#engine.functions?.replaceAll(functions);
     this.#loaded = { keys, expired };
     progress(world, `Loading RDB produced by version ${aux.get('redis-ver') ?? aux.get('valkey-ver') ?? 'unknown'}`);
     for (const key of emptyKeys) progress(world, `rdb load: skipping empty key: ${key}`);
     progress(world, `Done loading RDB, keys loaded: ${keys}, keys expired: ${expired}, empty keys skipped: ${empty}.`);
     progress(world, `DB loaded from disk: ${secondsSince(world, started)} seconds`);
-    hooks.onSnapshotLoaded?.(aux, expired);
+    hooks.onSnapshotLoaded?.(aux, expiredKeys);
   }
 
   async #loadLog(): Promise<void> {

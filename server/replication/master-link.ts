@@ -43,7 +43,7 @@ export interface LinkHost {
   introduction(): Introduction;
   /** What node:tls needs to dial; undefined: the link is without TLS. */
   tls?(): ConnectionOptions | undefined;
-  load(): Loading;
+  load(id: string): Loading;
   apply(unit: readonly Words[]): void;
   /** False: writes are paused here, so the stream waits too; goOn() when that is over. */
   mayApply?(): boolean;
@@ -159,9 +159,16 @@ export class MasterLink {
 
   close(): void {
     this.#closed = true;
+    if (this.#copy?.reader !== undefined) this.#tellCut(this.#copy.reader.taken);
     this.#copy?.loading?.abort();
     this.#copy = undefined;
     this.#socket.destroy();
+  }
+
+  #tellCut(taken: number): void {
+    this.#tell(
+      `Internal error in RDB reading offset ${taken}: Unexpected EOF reading RDB file. Failure loading rdb format from socket, assuming connection error, resuming operation.`,
+    );
   }
 
   #tell(line: string): void {
@@ -303,7 +310,7 @@ export class MasterLink {
   #onLine(line: string): void {
     const copy = this.#copy;
     if (copy !== undefined) {
-      copy.loading = this.#host.load();
+      copy.loading = this.#host.load(copy.id);
       copy.reader = new CopyReader(line, copy.loading.sink, this.#host.databases);
       const { length } = copy.reader;
       const what = length < 0 ? 'streamed RDB from master with EOF' : `${length} bytes from master`;

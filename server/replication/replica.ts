@@ -104,7 +104,7 @@ export class Replica {
       },
       introduction: () => host.introduction(),
       tls: () => host.tls?.(),
-      load: () => host.load(),
+      load: (id) => host.load(id),
       apply: (unit) => host.apply(unit),
       mayApply: () => host.mayApply?.() !== false,
       onApplied: (bytes) => host.onApplied(bytes),

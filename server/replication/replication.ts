@@ -52,6 +52,8 @@ export class NodeReplication {
   readonly #replica: Replica;
   readonly #applier: Applier;
   readonly #failover: SingleFailover;
+  /** Left out when the data was loaded, until it is known whether a master decides. */
+  #expiredAtLoad: readonly { readonly db: number; readonly key: string }[] = [];
   /** Where the stream stood when the replicas were asked how far they are. */
   #asked: number | undefined;
 
@@ -85,7 +87,7 @@ export class NodeReplication {
       },
       introduction: () => introduction(config, host.tls() === undefined ? host.port : host.tlsPort || host.port),
       tls: () => host.tls(),
-      load: () => startLoading(engine, (facts) => this.#onLoaded(facts)),
+      load: (id) => startLoading(engine, id === this.#history.id, (facts) => this.#onLoaded(facts)),
       apply: (unit) => this.#applier.apply(unit),
       mayApply: () => engine.pauses.kind === undefined,
       onApplied: (bytes) => this.#onApplied(bytes),
@@ -189,6 +191,8 @@ export class NodeReplication {
     if (this.following || !this.#history.kept) return;
     this.#history.branch();
     this.#primary.resume();
+    this.#primary.feed(this.#expiredAtLoad.map(({ db, key }) => ({ db, argv: ['DEL', key] })));
+    this.#expiredAtLoad = [];
   }
 
   /** What a snapshot or a copy says of the stream that the data is the result of. */
@@ -202,12 +206,13 @@ export class NodeReplication {
   }
 
   /** The data is that of a snapshot, but for `expired` keys, of which no replica was told. Before start(). */
-  restore(facts: ReadonlyMap<string, string>, expired: number): void {
+  restore(facts: ReadonlyMap<string, string>, expired: readonly { readonly db: number; readonly key: string }[]): void {
     const id = facts.get('repl-id') ?? '';
     const offset = Number(facts.get('repl-offset'));
-    if (!/^[!-~]{40}$/.test(id) || !Number.isSafeInteger(offset) || offset < 0 || expired > 0) return;
+    if (!/^[!-~]{40}$/.test(id) || !Number.isSafeInteger(offset) || offset < 0) return;
     this.#history.adopt(id, offset);
     this.#applier.select(Number(facts.get('repl-stream-db')));
+    this.#expiredAtLoad = expired;
   }
 
   /** PUBLISH outside a cluster reaches subscribers of the replicas too. */
@@ -218,6 +223,9 @@ export class NodeReplication {
   /** Becomes, or stays, a replica of the node at `address`. What it holds is kept when the histories have it in common. */
   follow(address: StreamAddress): void {
     this.#engine.releaseBlocked();
+    // Its master may still have what was left out.
+    if (this.#expiredAtLoad.length > 0) this.#history.drop();
+    this.#expiredAtLoad = [];
     this.#primary.stepDown();
     this.#replica.follow(address);
     this.#engine.databases.mode = 'replica';
