@@ -33,7 +33,7 @@ function setConfig(engine: Engine, client: Client, argv: readonly string[]): Out
     const why = engine.hooks.onDirSet?.(before[names.indexOf('dir')]![1]);
     if (why !== undefined) return undo({ name: 'dir', why });
   }
-  const unlogged = names.includes('appendonly') ? engine.hooks.onLogSet?.() : undefined;
+  const unlogged = names.includes('appendonly') ? engine.hooks.onLogSet?.(client.denyBlocking) : undefined;
   if (unlogged !== undefined) return undo({ name: 'appendonly', why: unlogged });
   const doors = before.filter(([name, value]) => isDoor(name) && engine.config.get(name) !== value);
   if (doors.length === 0) {
@@ -113,6 +113,8 @@ function resetStats(engine: Engine): Reply {
     queryLimitClosings: 0,
     input: 0,
     output: 0,
+    reads: 0,
+    writes: 0,
   });
   engine.errorCodes.clear();
   engine.memory.resetStats();
@@ -122,6 +124,7 @@ function resetStats(engine: Engine): Reply {
   engine.databases.misses = 0;
   engine.databases.expired = 0;
   engine.databases.lazyFreed = 0;
+  engine.hooks.onStatsReset?.();
   return OK;
 }
 

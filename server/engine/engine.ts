@@ -124,7 +124,11 @@ export interface EngineHooks {
   /** FLUSHALL has deleted everything. */
   onFlushAll?: () => void;
   /** `appendonly` was set: why it cannot be followed, or undefined. */
-  onLogSet?: () => string | undefined;
+  onLogSet?: (inTransaction: boolean) => string | undefined;
+  /** CONFIG RESETSTAT: what the node's other parts have counted. */
+  onStatsReset?: () => void;
+  /** Connections that MIGRATE keeps. */
+  migrateLinks?: () => number;
   /** The ACL file; undefined when there is none. `load()` gives the refusal, `save()` whether it is written. */
   aclFile?: () => { load(): string | undefined; save(): boolean } | undefined;
   /** CONFIG REWRITE: the refusal, or undefined. */
@@ -158,6 +162,9 @@ export interface Stats {
   /** Bytes. */
   input: number;
   output: number;
+  /** Times that bytes were read from a socket, and written. */
+  reads: number;
+  writes: number;
 }
 
 /** What they read, their scripts read: with those that read nothing, no key is remembered. */
@@ -231,6 +238,8 @@ export class Engine {
     queryLimitClosings: 0,
     input: 0,
     output: 0,
+    reads: 0,
+    writes: 0,
   };
   /** Error replies by their code, for INFO errorstats. */
   readonly errorCodes: Map<string, number> = new Map();

@@ -269,6 +269,9 @@ export class ServerNode {
       get shutdown() {
         return node.#shutdown;
       },
+      get links() {
+        return node.#links;
+      },
       get member() {
         return node.#member;
       },

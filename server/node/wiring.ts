@@ -6,6 +6,7 @@ import { guard } from '../cluster/guard.ts';
 import type { Effect, Engine, EngineHooks } from '../engine/engine.ts';
 import type { Store } from '../keyspace/store.ts';
 import type { ClusterMember, MemberHost } from '../membership/membership.ts';
+import type { LinkCache } from '../migrate/link-cache.ts';
 import type { PersistenceManager } from '../persistence/persistence.ts';
 import type { NodeReplication } from '../replication/replication.ts';
 import { aclFileOf, usersToKeep } from './acl-file.ts';
@@ -26,6 +27,7 @@ export interface NodeParts {
   readonly replication: NodeReplication;
   readonly shutdown: Shutdown;
   readonly listeners: Listeners;
+  readonly links: LinkCache;
   /** Undefined: outside a cluster, or not in it yet. */
   readonly member: ClusterMember | undefined;
   /** Undefined: nothing is kept on the disk. */
@@ -68,7 +70,12 @@ export function engineHooks(parts: NodeParts, cluster: boolean, configFile: Conf
     shutdownMs: () => parts.shutdown.remainingMs,
     copiesBegun: () => (parts.persistence?.begun ?? 0) + parts.replication.copiesBegun,
     persistenceInfo: () => parts.persistence?.info(parts.replication.copying),
-    onLogSet: () => parts.persistence?.followParameter(),
+    onLogSet: (inTransaction) => parts.persistence?.followParameter(inTransaction),
+    migrateLinks: () => parts.links.size,
+    onStatsReset: () => {
+      parts.persistence?.resetCounts();
+      parts.replication.resetCounts();
+    },
     onAddressesSet: (names, done) => void parts.listeners.rebind(names).then(done),
     configFile: () => configFile?.path ?? '',
     ...(configFile && { onConfigRewrite: (all) => configFile.rewrite(usersToKeep(parts.engine), all) }),

@@ -180,6 +180,14 @@ export class PersistenceManager {
     return this.#snapshots.begun + this.#rewrites.count;
   }
 
+  /** CONFIG RESETSTAT. */
+  resetCounts(): void {
+    this.#snapshots.begun = 0;
+    this.#snapshots.count = 0;
+    this.#rewrites.count = 0;
+    this.#rewrites.failures = 0;
+  }
+
   /** Bytes that wait to be logged. */
   get logBuffer(): number {
     return this.#log?.waiting ?? 0;
@@ -327,7 +335,7 @@ export class PersistenceManager {
    * Turns the log on or off, as `appendonly` says now. Gives why it could not be turned on, in the words of
    * CONFIG SET; undefined: it is as the parameter says.
    */
-  followParameter(): string | undefined {
+  followParameter(inTransaction = false): string | undefined {
     const wanted = this.#engine.config.flag('appendonly');
     if (wanted === (this.#log !== undefined) || this.loading) return undefined;
     if (!wanted) {
@@ -342,7 +350,7 @@ export class PersistenceManager {
       return notTurnedOn;
     }
     this.#outdated = true;
-    this.#renewLog();
+    this.#renewLog(inTransaction);
     return undefined;
   }
 
@@ -380,7 +388,7 @@ export class PersistenceManager {
   }
 
   /** The log on the disk is of other data, or of none: writes go beside it until it was rewritten. */
-  #renewLog(): void {
+  #renewLog(inTransaction = false): void {
     const log = this.#log;
     if (log === undefined) return;
     if (this.#rewriting !== undefined) {
@@ -395,12 +403,12 @@ export class PersistenceManager {
       this.#progress('the log could not be begun anew', error);
       log.breakOff(error as Error);
     }
-    if (this.#snapshots.running) {
+    if (this.#snapshots.running || inTransaction) {
       this.#rewriteScheduled = true;
-      progress(
-        this.#engine.world,
-        'AOF was enabled but there is already another background operation. An AOF background was scheduled to start when possible.',
-      );
+      const why = inTransaction
+        ? 'AOF was enabled during a transaction.'
+        : 'AOF was enabled but there is already another background operation.';
+      progress(this.#engine.world, `${why} An AOF background was scheduled to start when possible.`);
     } else this.#rewrite();
   }
 

@@ -103,6 +103,12 @@ export class Primary {
     return this.#host.history.offset + this.#pending.length;
   }
 
+  /** CONFIG RESETSTAT. */
+  resetCounts(): void {
+    Object.assign(this.counts, { full: 0, partial: 0, refused: 0 });
+    this.#fullSync.begun = 0;
+  }
+
   /** Copies for replicas that were begun. */
   get copiesBegun(): number {
     return this.#fullSync.begun;

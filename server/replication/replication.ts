@@ -286,6 +286,11 @@ export class NodeReplication {
     return replicationLines(this.#view());
   }
 
+  /** CONFIG RESETSTAT. */
+  resetCounts(): void {
+    this.#primary.resetCounts();
+  }
+
   /** sync_full and its like, for INFO stats. */
   counts(): string[] {
     const { full, partial, refused } = this.#primary.counts;
