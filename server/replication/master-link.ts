@@ -32,6 +32,8 @@ export interface Introduction {
   readonly port: number;
   /** '': the master is to see where the link comes from. */
   readonly host: string;
+  /** The address that the link is to come from; '', the default: any. */
+  readonly from?: string;
 }
 
 export interface LinkHost {
@@ -98,7 +100,13 @@ export class MasterLink {
     this.#tell(`Connecting to MASTER ${address.host}:${address.port}`);
     this.#tell('MASTER <-> REPLICA sync started');
     const tls = host.tls?.();
-    const target = { host: address.host, port: address.port, noDelay: true };
+    const { from = '' } = host.introduction();
+    const target = {
+      host: address.host,
+      port: address.port,
+      noDelay: true,
+      ...(from !== '' && { localAddress: from }),
+    };
     this.#socket = tls === undefined ? connect(target) : connectTls({ ...target, ...tls });
     this.#socket.on(tls === undefined ? 'connect' : 'secureConnect', () => this.#onConnect());
     this.#socket.on('data', (chunk) => this.#onData(chunk));

@@ -77,6 +77,7 @@ export class Primary {
     this.#pingedAt = world.now();
     this.#aloneSince = world.now();
     this.#waiters = new Waiters(world, (offset) => this.acked(offset));
+    host.history.needed = () => this.#needed();
     this.#fullSync = new FullSync({
       world,
       get diskless() {
@@ -144,6 +145,7 @@ export class Primary {
       get limit() {
         return host.settings.limit;
       },
+      streamFrom: (next) => (history.backlog?.reaches(next) === true ? history.backlog.from(next) : undefined),
       onAck: () => this.#waiters.review(),
       onClosed: () => this.#onClosed(replica),
     });
@@ -256,6 +258,13 @@ export class Primary {
     this.stepDown();
   }
 
+  /** The first byte that a replica waits for while it gets its copy. */
+  #needed(): number | undefined {
+    let least: number | undefined;
+    for (const { needs } of this.#replicas) if (needs !== undefined && (least ?? needs) >= needs) least = needs;
+    return least;
+  }
+
   /** Makes what was fed part of the history, and sends it. */
   flush(): void {
     if (this.#pending === '' || this.#thaw !== undefined) return;
@@ -283,12 +292,14 @@ export class Primary {
       progress(this.#host.world, `Connection with replica ${nameOf(replica.facts)} lost.`);
     this.#replicas.delete(replica);
     this.#aloneSince = this.#host.world.now();
+    this.#host.history.resize();
   }
 
   /** Once a second, from the first replica on until the history is dropped. */
   #tick(): void {
     this.#timer ??= this.#host.world.after(everyMs, () => {
       this.#timer = undefined;
+      this.#host.history.resize();
       if (this.#thaw === undefined) this.#review();
       if (this.#replicas.size > 0 || this.#host.history.kept) this.#tick();
     });

@@ -251,7 +251,8 @@ export class NodeReplication {
 
   /** Bytes of the backlog, and of what waits to leave for replicas. */
   memory(): { backlog: number; replicaBuffers: number } {
-    const replicaBuffers = this.#primary.replicas.reduce((sum, { waiting }) => sum + waiting, 0);
+    // The bytes are the same for all of them, and are there once.
+    const replicaBuffers = Math.max(0, ...this.#primary.replicas.map(({ unsent }) => unsent));
     return { backlog: this.#history.backlog?.capacity ?? 0, replicaBuffers };
   }
 
