@@ -15,6 +15,7 @@
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, posix, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import commonjs from '@rollup/plugin-commonjs';
 import { rollup } from 'rollup';
 import { minify } from 'terser';
 
@@ -22,6 +23,8 @@ const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 const compiled = 'build-dist';
 const dist = 'dist';
 const bundledPackages = ['lru-cache', 'p-retry', 'is-network-error'];
+/** Of the command line alone. */
+const cliPackages = ['prom-client'];
 
 /** What the CommonJS entry of the client exports: the class, with everything else on it, as ioredis's does. */
 const clientEntry = `
@@ -36,13 +39,23 @@ const ownUrl = `(typeof __filename === 'string' ? process.getBuiltinModule('node
 
 const entry = join(process.cwd(), compiled, 'client-entry.js');
 
+/** What is used of prom-client, without its figures of the process, which want packages of their own. */
+const promParts = ['Registry', 'Counter', 'Gauge'];
+const promEntry = join(process.cwd(), compiled, 'prom-client.js');
+const promFiles = fileURLToPath(import.meta.resolve('prom-client')).replace(/index\.js$/, 'lib/');
+const promCode = promParts
+  .map((name) => `export { default as ${name} } from ${JSON.stringify(`${promFiles}${name.toLowerCase()}.js`)};\n`)
+  .join('');
+
 const plugin = {
   name: 'lingcache',
   resolveId: (id) => {
     if (id === entry) return id;
+    if (id === 'prom-client') return promEntry;
+    if (id === 'util') return { id: 'node:util', external: true };
     return bundledPackages.includes(id) ? fileURLToPath(import.meta.resolve(id)) : undefined;
   },
-  load: (id) => (id === entry ? clientEntry : undefined),
+  load: (id) => (id === entry ? clientEntry : id === promEntry ? promCode : undefined),
   resolveImportMeta: (property) => (property === 'url' ? ownUrl : undefined),
   renderChunk: async (code) => {
     const builtins = code.replaceAll(/\brequire\('node:/g, "process.getBuiltinModule('node:");
@@ -58,7 +71,9 @@ const plugin = {
  */
 function chunkOf(id) {
   const path = relative(join(process.cwd(), compiled), id).replaceAll('\\', '/');
-  if (id === entry || /^(?:server\/tools|lib\/otel)\//.test(path) || path === 'server/index.js') return undefined;
+  const alone = /^(?:server\/(?:tools|learn)|server\/operator\/(?:metrics|backup|dashboard|config-check)|lib\/otel)\//;
+  if (id === entry || alone.test(path) || path === 'server/index.js') return undefined;
+  if (id === promEntry || id.startsWith('\0') || id.startsWith(promFiles)) return 'prometheus';
   return path.startsWith('server/') ? 'nodes' : 'client';
 }
 
@@ -72,7 +87,7 @@ async function bundle() {
     },
     external: /^(?:node:|@opentelemetry\/)/,
     treeshake: false,
-    plugins: [plugin],
+    plugins: [plugin, commonjs({ include: `${promFiles}**` })],
   });
   await built.write({
     dir: dist,
@@ -82,7 +97,8 @@ async function bundle() {
     interop: 'auto',
     generatedCode: { constBindings: true },
     entryFileNames: '[name].cjs',
-    chunkFileNames: '[name].cjs',
+    chunkFileNames: ({ name, isDynamicEntry }) =>
+      shared.includes(name) && !isDynamicEntry ? '[name].cjs' : 'cli-[name].cjs',
     manualChunks: chunkOf,
     hoistTransitiveImports: false,
   });
@@ -260,16 +276,19 @@ function writeLua() {
   copyFileSync(join(folderOf(luaPackage), 'dist/liblua5.1.wasm'), join(dist, 'lua51.wasm'));
 }
 
+function licenseOf(name) {
+  const folder = folderOf(name);
+  const file = readdirSync(folder).find((entry) => /^licen[sc]e/i.test(entry));
+  return `## ${name}\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`;
+}
+
 function writeLicenses() {
-  const parts = [...bundledPackages, luaPackage].map((name) => {
-    const folder = folderOf(name);
-    const file = readdirSync(folder).find((entry) => /^licen[sc]e/i.test(entry));
-    return `## ${name}\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`;
-  });
-  writeFileSync(
-    `${dist}/LICENSES.md`,
-    `# Packages that are part of these files\n\n${parts.join('\n')}\n## Lua 5.1, as compiled in ${luaPackage}\n\n${luaLicense}\n`,
-  );
+  const title = '# Packages that are part of these files';
+  const parts = [...bundledPackages, luaPackage].map(licenseOf);
+  const lua = `## Lua 5.1, as compiled in ${luaPackage}\n\n${luaLicense}`;
+  writeFileSync(`${dist}/LICENSES.md`, `${title}\n\n${parts.join('\n')}\n${lua}\n`);
+  const ofCommandLine = cliPackages.map(licenseOf);
+  writeFileSync(`${dist}/cli-LICENSES.md`, `${title}, of those that begin with cli-\n\n${ofCommandLine.join('\n')}`);
 }
 
 rmSync(dist, { recursive: true, force: true });

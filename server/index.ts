@@ -203,7 +203,9 @@ async function untilReady(nodes: readonly BundledNode[], replicas: number, world
   const ready = (): boolean =>
     nodes.every(({ server, state }) => {
       const known = [...state!.nodes.values()].filter((node) => node.role === 'replica' && node.offset > 0);
-      const linked = [...state!.nodes.keys()].every((id) => id === state!.myself || server.member.peer(id)?.connected);
+      const linked = [...state!.nodes.keys()].every(
+        (id) => id === state!.myself || server.member.links.view(id)?.connected,
+      );
       return known.length === replicas && linked && (server.synced || !server.isReplica);
     });
   while (!ready()) {

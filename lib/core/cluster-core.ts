@@ -179,6 +179,8 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> {
     if (info === undefined) await this.#topology.fetchFirst();
     if (superseded()) return;
     this.lifecycle.become('connect');
+    // What is held will need its nodes as soon as the cluster has said that it is well.
+    this.lifecycle.forEachHeld((request) => this.router.prepare(request));
     if (this.#options.enableReadyCheck ?? true) await this.#topology.checkState(info);
   }
 

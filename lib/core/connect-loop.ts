@@ -4,6 +4,7 @@
 import { ClusterAllFailedError, lookupFailureIn, OptionError, RedisError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
 import type { Lifecycle } from './lifecycle.ts';
+import { ReadyWaiters } from './ready-waiters.ts';
 
 interface ConnectHooks {
   /** Milliseconds before attempt `times`; not a number: give up. */
@@ -26,7 +27,7 @@ export class ConnectLoop {
   #attempts = 0;
   #epoch = 0;
   #retry: { cancel(): void } | undefined;
-  #waiters: { resolve: () => void; reject: (error: Error) => void }[] = [];
+  readonly #waiters = new ReadyWaiters();
 
   constructor(lifecycle: Lifecycle, world: World, hooks: ConnectHooks) {
     this.#lifecycle = lifecycle;
@@ -46,14 +47,14 @@ export class ConnectLoop {
       return Promise.reject(new RedisError('Redis is already connecting/connected', { code: 'ERR_CONNECTED' }));
     }
     this.#retry?.cancel();
-    const ready = new Promise<void>((resolve, reject) => this.#waiters.push({ resolve, reject }));
+    const ready = this.#waiters.next();
     this.#begin();
     return ready;
   }
 
   /** Ready, or the attempt under way has failed. */
   nextOutcome(): Promise<void> {
-    return new Promise((resolve) => this.#waiters.push({ resolve, reject: () => resolve() }));
+    return this.#waiters.next().catch(() => undefined);
   }
 
   /** Breaks off what is under way. */
@@ -61,7 +62,7 @@ export class ConnectLoop {
     this.#epoch++;
     this.#retry?.cancel();
     const aborted = new RedisError('Connection is aborted', { code: 'ERR_CLOSED', cause });
-    for (const waiter of this.#waiters.splice(0)) waiter.reject(aborted);
+    this.#waiters.take()(aborted);
   }
 
   /** After `close`: another attempt after a while, or none. `told`: what the retry strategy hears of it. */
@@ -101,7 +102,7 @@ export class ConnectLoop {
           this.reasons = [];
           this.#lifecycle.become('ready');
           this.#hooks.succeeded();
-          for (const waiter of this.#waiters.splice(0)) waiter.resolve();
+          this.#waiters.take()();
         },
         (error: Error) => {
           if (epoch === this.#epoch) this.#failed(error);
@@ -124,7 +125,7 @@ export class ConnectLoop {
         : new ClusterAllFailedError('None of startup nodes is available', reasons);
     // A name that means nothing is told in the words of the look-up, as ioredis does.
     const told = lookupFailureIn(reasons) ?? unavailable;
-    for (const waiter of this.#waiters.splice(0)) waiter.reject(told);
+    this.#waiters.take()(told);
     this.#lifecycle.become('close');
     this.tryAgain(unavailable, told);
   }

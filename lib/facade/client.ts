@@ -11,6 +11,7 @@ import { type CancelHost, Cancellable } from './abortable.ts';
 import { type CommandBuilder, type CommandSpec, specOf } from './commands/command-builder.ts';
 import { addScript, type CommandAdder, installCommands, scriptOf } from './commands/install.ts';
 import { promiseOf, takeCallback } from './commands/promise.ts';
+import { CallCommand } from './compat/call-command.ts';
 import type { Command } from './compat/command.ts';
 import { type CommandWords, PipelineBuilder } from './pipeline.ts';
 import '../core/debug-log.ts';
@@ -130,12 +131,14 @@ export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extend
 
   execute(spec: CommandSpec, words: unknown[], encoding: Encoding): unknown {
     const callback = takeCallback(words);
-    return this.#start(this.#builder.make(spec, words, encoding), callback);
+    const call = this.#builder.make(spec, words, encoding);
+    return this.sendCommand === ownSendCommand ? this.#start(call, callback) : this.#hand(spec.name, call, callback);
   }
 
   executeScript(script: Script, args: unknown[], encoding: Encoding): unknown {
     const callback = takeCallback(args);
-    return this.#start(this.#builder.makeScript(script, args, encoding), callback);
+    const call = this.#builder.makeScript(script, args, encoding);
+    return this.sendCommand === ownSendCommand ? this.#start(call, callback) : this.#hand('evalsha', call, callback);
   }
 
   /** `await using client = new Cluster(...)`: quits at the end of the block. */
@@ -146,6 +149,13 @@ export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extend
   /** `using`: disconnects at the end of the block. */
   [Symbol.dispose](): void {
     this.disconnect();
+  }
+
+  /** Where sendCommand is not ours any more (a tracer's, a test's, a subclass's), each command goes through it, as in ioredis. */
+  #hand(name: string, call: Call, callback: Callback<unknown> | undefined): Promise<unknown> {
+    const command = new CallCommand(name, call, this.#backend.friendlyErrors);
+    if (callback !== undefined) nodeify(command.promise, callback);
+    return this.sendCommand(command);
   }
 
   #start(call: Call, callback: Callback<unknown> | undefined): Promise<unknown> {
@@ -221,3 +231,5 @@ export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extend
 
 installCommands(Client.prototype);
 installScanStreams(Client.prototype);
+
+const ownSendCommand = Client.prototype.sendCommand;

@@ -201,6 +201,12 @@ export class Router implements Dispatcher {
     } else if (this.#order.size > 0) this.#order.went(request, sender.address);
   }
 
+  /** Has the connection opened that `request` will go by; one that no slot or replica choice decides is not guessed. */
+  prepare(request: RoutableRequest): void {
+    if (this.#closed !== undefined || request.settled || request.slot < 0) return;
+    this.#selector.masterOf(request.slot)?.open();
+  }
+
   #waitsForEarlier(request: RoutableRequest): boolean {
     return this.#closed === undefined && this.#earlier.holds(request, this.#selector.selectShared(request));
   }

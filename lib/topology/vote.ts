@@ -34,6 +34,25 @@ export interface View {
  * the node: its CLUSTER SLOTS names nodes as clients shall reach them.
  */
 export function combine(primary: View, secondaries: readonly View[]): SlotMap {
+  const ranges = secondaries.length === 0 ? disjoint(primary) : undefined;
+  const failed = new Set([primary, ...secondaries].flatMap((view) => view.failed ?? []));
+  const facts = { failed, signs: primary.signs ?? '', unread: marks(primary.unread) };
+  return SlotMap.of(ranges ?? elect(primary, secondaries), facts);
+}
+
+/** The ranges of a view by slot, without a look at each slot; undefined where some overlap, and epochs must decide. */
+function disjoint(view: View): OwnedRange[] | undefined {
+  const ranges: OwnedRange[] = [];
+  for (const { master, replicas, epoch, ranges: owned } of view.shards) {
+    if (ranges.length + owned.length > slotCount) return undefined;
+    for (const [start, end] of owned) ranges.push({ start, end, master, replicas, epoch });
+  }
+  ranges.sort((one, other) => one.start - other.start);
+  return ranges.every(({ start }, at) => at === 0 || ranges[at - 1]!.end < start) ? ranges : undefined;
+}
+
+/** Slot by slot, the claim with the highest epoch, the first of equals. */
+function elect(primary: View, secondaries: readonly View[]): OwnedRange[] {
   const shards: ViewShard[] = [];
   const owner = new Int32Array(slotCount).fill(-1);
   const known = new Map(primary.shards.map((shard) => [shard.id, shard]));
@@ -53,8 +72,7 @@ export function combine(primary: View, secondaries: readonly View[]): SlotMap {
       }
     }
   }
-  const failed = new Set([primary, ...secondaries].flatMap((view) => view.failed ?? []));
-  return SlotMap.of(rangesOf(owner, shards), { failed, signs: primary.signs ?? '', unread: marks(primary.unread) });
+  return rangesOf(owner, shards);
 }
 
 /**
@@ -64,6 +82,7 @@ export function combine(primary: View, secondaries: readonly View[]): SlotMap {
  * could not be read keeps the one it had.
  */
 export function merge(held: SlotMap, seen: SlotMap): SlotMap {
+  if (held.shards.length === 0) return seen;
   const masters = new Map(seen.shards.map((shard) => [shard.master, shard.epoch]));
   const shards = [...seen.shards, ...held.shards];
   const owner = new Int32Array(slotCount);

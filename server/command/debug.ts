@@ -25,9 +25,9 @@ function looseNumber(text: string): number {
 /** A process of its own stops as redis-server does; a node inside a program keeps its own clients waiting instead. */
 function sleep(engine: Engine, client: Client, text: string): Outcome {
   const ms = Math.min(Math.max(0, (parseDouble(text) ?? (Number.parseFloat(text) || 0)) * 1000), longestTimer);
-  const { blockFor, freezeFor } = engine.hooks;
-  if (blockFor !== undefined) {
-    blockFor(ms);
+  const { node } = engine;
+  if (node?.blockFor !== undefined) {
+    node.blockFor(ms);
     return OK;
   }
   if (client.denyBlocking) return OK;
@@ -37,7 +37,7 @@ function sleep(engine: Engine, client: Client, text: string): Outcome {
       engine.latency.note('command', ms);
       settle(OK);
     };
-    if (freezeFor !== undefined) return freezeFor(ms, done);
+    if (node !== undefined) return node.freezeFor(ms, done);
     const timer = engine.world.after(ms, done);
     return () => timer.cancel();
   });
@@ -156,14 +156,14 @@ function packedThreshold(engine: Engine, text: string): Reply {
 }
 
 function rewriteAll(engine: Engine): Reply {
-  const { onConfigRewrite } = engine.hooks;
-  return onConfigRewrite === undefined ? noConfigFile : (onConfigRewrite(true) ?? OK);
+  const { node } = engine;
+  return node?.configFile === undefined ? noConfigFile : (node.rewriteConfig(true) ?? OK);
 }
 
 /** A process of its own ends with a report; a node inside a program does not take the program with it. */
 function crash(engine: Engine, signal: 'SIGSEGV' | 'SIGABRT'): Outcome {
-  if (engine.hooks.crash === undefined) return notAProcess;
-  engine.hooks.crash(signal);
+  if (engine.node?.crash === undefined) return notAProcess;
+  engine.node.crash(signal);
   return OK;
 }
 

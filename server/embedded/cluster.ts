@@ -136,7 +136,7 @@ export class BundledCluster implements AsyncDisposable {
     // A replica that has not heard yet where a slot of its master went would claim it, and the others would refuse their
     // votes. It is asked once only: it must know. A cluster that is in trouble is not waited for.
     if (mode === 'agreed') await this.settled(agreementMs).catch(() => undefined);
-    const outcome = newPrimary.server.member.failover(mode);
+    const outcome = newPrimary.server.member.failover.start(mode);
     if (outcome instanceof ReplyError) throw new Error(outcome.message);
     newPrimary.server.member.apply(outcome);
     await this.#until(`the failover to ${newPrimary.host}:${newPrimary.port}`, failoverMs, () =>

@@ -167,6 +167,11 @@ export class Registry<C extends Context> {
   }
 }
 
+/** Whether a call has too many words for its command, or too few. */
+export function wrongArity({ arity }: CommandRow, argv: readonly string[]): boolean {
+  return arity > 0 ? argv.length !== arity : argv.length < -arity;
+}
+
 export function arityRefusal(name: string): ReplyError {
   return new ReplyError(`ERR wrong number of arguments for '${name}' command`);
 }

@@ -1,11 +1,10 @@
-// The words about the cluster: CLUSTER with its subcommands. Each reads its arguments, asks one cluster rule
-// and answers; what the rule wants done is the desk's business. Knows no sockets and no messages.
+// The commands about the cluster: CLUSTER with its subcommands, READONLY and its kin. Each reads its arguments, applies
+// one cluster rule and replies; the step that the rule gives is applied by the member. Knows no sockets and no messages.
 
 import { printShards, printSlots } from '../../lib/wire/cluster-text.ts';
 import { OK, type Reply, ReplyError, Status, Verbatim } from '../../lib/wire/reply.ts';
 import { slotCount, slotOfBinary } from '../../lib/wire/slot.ts';
 import { bumpEpoch, setConfigEpoch } from '../cluster/epochs.ts';
-import type { EndpointType } from '../cluster/guard.ts';
 import { forget, meet, replicate, reset } from '../cluster/members.ts';
 import {
   addSlots,
@@ -20,48 +19,23 @@ import {
   setSlotStable,
 } from '../cluster/ownership.ts';
 import { bitmapOf, slotsIn } from '../cluster/slots.ts';
-import { type ClusterState, me, myMaster, type Outcome, refuse, replicasOf, type Step } from '../cluster/state.ts';
-import { type BusStats, infoText, nodeLine, nodesText, type PeerView, shards, slotRanges } from '../cluster/text.ts';
+import { type ClusterState, me, myMaster, type Outcome, refuse, replicasOf } from '../cluster/state.ts';
+import { infoText, nodeLine, nodesText, shards, slotRanges } from '../cluster/text.ts';
 import type { Client } from '../engine/client.ts';
 import type { CommandGroup, Handler } from '../engine/registry.ts';
+import type { ClusterMember } from './membership.ts';
+import type { OpenLink } from './peer-table.ts';
 
-interface LinkFacts {
-  readonly direction: 'to' | 'from';
-  readonly openedAt: number;
-  readonly waiting: number;
-}
+type ClusterCommand = (member: ClusterMember, client: Client, argv: readonly string[]) => Reply;
 
-/** What the words need of the node they are spoken to. */
-export interface ClusterContext {
-  readonly state: ClusterState;
-  /** The state as clients are told it; differs from `state` only where a test made this node lie. */
-  readonly shown: ClusterState;
-  readonly up: boolean;
-  readonly endpointType: EndpointType;
-  /** The nodes talk TLS: the ports they tell each other are those with TLS. */
-  readonly secure: boolean;
-  readonly allowReplicaMigration: boolean;
-  readonly stats: BusStats;
-  apply(step: Step): void;
-  peer(id: string): PeerView | undefined;
-  /** The open links to a peer and from it; times in ms, sizes in bytes. */
-  links(id: string): readonly LinkFacts[];
-  /** How many masters report a node as failing. */
-  reporters(id: string): number;
-  failover(mode: 'agreed' | 'force' | 'takeover'): Outcome;
-  randomId(): string;
-}
-
-type Word = (context: ClusterContext, ctx: Client, argv: readonly string[]) => Reply;
-
-/** CLUSTER with its subcommands over `desk`, and the session's flags; undefined: cluster mode is off. */
-export function clusterWords(context: ClusterContext | undefined): CommandGroup<Client> {
+/** CLUSTER with its subcommands of this node, and the session's flags; undefined: cluster mode is off. */
+export function clusterCommands(member: ClusterMember | undefined): CommandGroup<Client> {
   const group: Record<string, Handler<Client>> = {};
   for (const [name, flag] of Object.entries(sessionFlags)) {
-    group[name] = context === undefined ? () => disabled : flag;
+    group[name] = member === undefined ? () => disabled : flag;
   }
-  for (const [name, word] of Object.entries(words)) {
-    group[`cluster|${name}`] = context === undefined ? () => disabled : (ctx, argv) => word(context, ctx, argv);
+  for (const [name, command] of Object.entries(commands)) {
+    group[`cluster|${name}`] = member === undefined ? () => disabled : (client, argv) => command(member, client, argv);
   }
   return group;
 }
@@ -85,9 +59,9 @@ const sessionFlags: CommandGroup<Client> = {
 const notInteger = refuse('value is not an integer or out of range');
 const syntaxError = refuse('syntax error');
 
-function settle(context: ClusterContext, outcome: Outcome): Reply {
+function settle(member: ClusterMember, outcome: Outcome): Reply {
   if (outcome instanceof ReplyError) return outcome;
-  context.apply(outcome);
+  member.apply(outcome);
   return OK;
 }
 
@@ -130,73 +104,76 @@ function rangeList(argv: readonly string[]): Ranges | ReplyError {
 function changeSlots(
   read: (argv: readonly string[]) => Ranges | ReplyError,
   rule: (state: ClusterState, ranges: Ranges) => Outcome,
-): Word {
-  return (context, _ctx, argv) => {
+): ClusterCommand {
+  return (member, _client, argv) => {
     const ranges = read(argv);
-    return ranges instanceof ReplyError ? ranges : settle(context, rule(context.state, ranges));
+    return ranges instanceof ReplyError ? ranges : settle(member, rule(member.state, ranges));
   };
 }
 
-const setSlot: Word = (context, ctx, argv) => {
-  if (me(context.state).role === 'replica') return refuse(onlyMasters);
+const setSlot: ClusterCommand = (member, client, argv) => {
+  if (me(member.state).role === 'replica') return refuse(onlyMasters);
   const slot = parseSlot(argv[2]!);
   if (slot === undefined) return refuse(badSlot);
   const action = argv[3]!.toLowerCase();
   const id = argv[4] ?? '';
-  if (action === 'stable' && argv.length === 4) return settle(context, setSlotStable(context.state, slot));
+  if (action === 'stable' && argv.length === 4) return settle(member, setSlotStable(member.state, slot));
   if (argv.length === 5) {
-    if (action === 'migrating') return settle(context, setSlotMigrating(context.state, slot, id));
-    if (action === 'importing') return settle(context, setSlotImporting(context.state, slot, id));
+    if (action === 'migrating') return settle(member, setSlotMigrating(member.state, slot, id));
+    if (action === 'importing') return settle(member, setSlotImporting(member.state, slot, id));
     const facts = {
-      keysHere: ctx.store.countInSlot(slot),
-      allowReplicaMigration: context.allowReplicaMigration,
+      keysHere: client.store.countInSlot(slot),
+      allowReplicaMigration: member.settings.allowReplicaMigration,
     };
-    if (action === 'node') return settle(context, setSlotNode(context.state, slot, id, facts));
+    if (action === 'node') return settle(member, setSlotNode(member.state, slot, id, facts));
   }
   return refuse('Invalid CLUSTER SETSLOT action or number of arguments. Try CLUSTER HELP');
 };
 
-const countKeysInSlot: Word = (_desk, ctx, argv) => {
+const countKeysInSlot: ClusterCommand = (_member, client, argv) => {
   const slot = parseInteger(argv[2]!);
   if (slot === undefined) return notInteger;
-  return slot < 0 || slot >= slotCount ? refuse('Invalid slot') : ctx.store.countInSlot(slot);
+  return slot < 0 || slot >= slotCount ? refuse('Invalid slot') : client.store.countInSlot(slot);
 };
 
-const getKeysInSlot: Word = (_desk, ctx, argv) => {
+const getKeysInSlot: ClusterCommand = (_member, client, argv) => {
   const slot = parseInteger(argv[2]!);
   const count = parseInteger(argv[3]!);
   if (slot === undefined || count === undefined) return notInteger;
   if (slot < 0 || slot >= slotCount || count < 0) return refuse('Invalid slot or number of keys');
-  return ctx.store.keysInSlot(slot, count);
+  return client.store.keysInSlot(slot, count);
 };
 
-const replicas: Word = (context, { plain }, argv) => {
-  const node = context.state.nodes.get(argv[2]!);
+const replicas: ClusterCommand = (member, { plain }, argv) => {
+  const node = member.state.nodes.get(argv[2]!);
   if (node === undefined) return refuse(`Unknown node ${argv[2]}`);
   if (node.role === 'replica') return refuse('The specified node is not a master');
-  return replicasOf(context.state, node.id).map((replica) =>
-    nodeLine(context.state, replica, (id) => context.peer(id), plain),
+  return replicasOf(member.state, node.id).map((replica) =>
+    nodeLine(member.state, replica, (id) => member.links.view(id), plain),
   );
 };
 
-const failover: Word = (context, _ctx, argv) => {
+const failover: ClusterCommand = (member, _client, argv) => {
   const word = argv[2]?.toLowerCase();
   if (argv.length > 3) return tooManyWords(argv);
   if (word !== undefined && word !== 'force' && word !== 'takeover') return syntaxError;
-  return settle(context, context.failover(word ?? 'agreed'));
+  return settle(member, member.failover.start(word ?? 'agreed'));
 };
 
-const resetWord: Word = (context, ctx, argv) => {
+const resetCommand: ClusterCommand = (member, client, argv) => {
   const word = argv[2]?.toLowerCase();
   if (argv.length > 3) return tooManyWords(argv);
   if (word !== undefined && word !== 'hard' && word !== 'soft') return syntaxError;
-  return settle(context, reset(context.state, ctx.store.size, word === 'hard' ? context.randomId() : undefined));
+  return settle(
+    member,
+    reset(member.state, client.store.size, word === 'hard' ? member.cluster.randomId() : undefined),
+  );
 };
 
 /** CLUSTER SLOT-STATS: keys in each slot of this node's shard. What costs time to measure is not measured. */
-const slotStats: Word = (context, ctx, argv) => {
-  const bitmap = bitmapOf(context.state, myMaster(context.state).id);
-  const stat = (slot: number): Reply => [slot, new Map<Reply, Reply>([['key-count', ctx.store.countInSlot(slot)]])];
+const slotStats: ClusterCommand = (member, client, argv) => {
+  const bitmap = bitmapOf(member.state, myMaster(member.state).id);
+  const stat = (slot: number): Reply => [slot, new Map<Reply, Reply>([['key-count', client.store.countInSlot(slot)]])];
   const mine = [...slotsIn(bitmap)];
   if (argv[2]!.toLowerCase() === 'slotsrange' && argv.length === 5) {
     const [start, end] = [parseSlot(argv[3]!), parseSlot(argv[4]!)];
@@ -209,7 +186,7 @@ const slotStats: Word = (context, ctx, argv) => {
   const order = statOrder(argv.slice(4));
   if (order instanceof ReplyError) return order;
   const sign = order.ascending ? 1 : -1;
-  const sorted = mine.sort((a, b) => sign * (ctx.store.countInSlot(a) - ctx.store.countInSlot(b)) || a - b);
+  const sorted = mine.sort((a, b) => sign * (client.store.countInSlot(a) - client.store.countInSlot(b)) || a - b);
   return sorted.slice(0, order.limit).map(stat);
 };
 
@@ -230,9 +207,10 @@ function statOrder(words: readonly string[]): { limit: number; ascending: boolea
   return order;
 }
 
-const links: Word = (context) => [...context.state.nodes.keys()].flatMap((id) => context.links(id).map(linkReply(id)));
+const links: ClusterCommand = (member) =>
+  [...member.state.nodes.keys()].flatMap((id) => member.links.links(id).map(linkReply(id)));
 
-function linkReply(id: string): (link: LinkFacts) => Reply {
+function linkReply(id: string): (link: OpenLink) => Reply {
   return ({ direction, openedAt, waiting }) =>
     new Map<Reply, Reply>([
       ['direction', direction],
@@ -280,43 +258,46 @@ function helpReply(): Reply {
   return [head, ...help.flatMap(([form, text]) => [form, `    ${text}`])].map((line) => new Status(line));
 }
 
-const words: Readonly<Record<string, Word>> = {
+const commands: Readonly<Record<string, ClusterCommand>> = {
   addslots: changeSlots(slotList, addSlots),
   addslotsrange: changeSlots(rangeList, addSlots),
   delslots: changeSlots(slotList, delSlots),
   delslotsrange: changeSlots(rangeList, delSlots),
-  flushslots: (context, ctx) => settle(context, flushSlots(context.state, ctx.store.size)),
+  flushslots: (member, client) => settle(member, flushSlots(member.state, client.store.size)),
   setslot: setSlot,
-  bumpepoch: (context) => {
-    const { step, bumped } = bumpEpoch(context.state);
-    context.apply(step);
+  bumpepoch: (member) => {
+    const { step, bumped } = bumpEpoch(member.state);
+    member.apply(step);
     return new Status(`${bumped ? 'BUMPED' : 'STILL'} ${me(step.state).configEpoch}`);
   },
-  'set-config-epoch': (context, _ctx, argv) => {
+  'set-config-epoch': (member, _client, argv) => {
     const epoch = parseInteger(argv[2]!);
-    return epoch === undefined ? notInteger : settle(context, setConfigEpoch(context.state, epoch));
+    return epoch === undefined ? notInteger : settle(member, setConfigEpoch(member.state, epoch));
   },
-  saveconfig: (context) => settle(context, { state: context.state, effects: [{ kind: 'save' }] }),
-  meet: (context, _ctx, argv) => settle(context, meet(context.state, argv[2]!, argv[3]!, argv[4])),
-  forget: (context, ctx, argv) => settle(context, forget(context.state, argv[2]!, ctx.world.now())),
-  replicate: (context, ctx, argv) => settle(context, replicate(context.state, argv[2]!, ctx.store.size)),
-  reset: resetWord,
+  saveconfig: (member) => settle(member, { state: member.state, effects: [{ kind: 'save' }] }),
+  meet: (member, _client, argv) => settle(member, meet(member.state, argv[2]!, argv[3]!, argv[4])),
+  forget: (member, client, argv) => settle(member, forget(member.state, argv[2]!, client.world.now())),
+  replicate: (member, client, argv) => settle(member, replicate(member.state, argv[2]!, client.store.size)),
+  reset: resetCommand,
   failover,
   countkeysinslot: countKeysInSlot,
   getkeysinslot: getKeysInSlot,
-  keyslot: (_desk, _ctx, argv) => slotOfBinary(argv[2]!),
-  myid: (context) => context.state.myself,
-  myshardid: (context) => me(context.state).shard,
+  keyslot: (_member, _client, argv) => slotOfBinary(argv[2]!),
+  myid: (member) => member.state.myself,
+  myshardid: (member) => me(member.state).shard,
   'slot-stats': slotStats,
-  nodes: (context, { plain }) => new Verbatim(nodesText(context.shown, (id) => context.peer(id), plain)),
-  slots: (context, { plain }) => printSlots(slotRanges(context.shown, context.endpointType, plain)),
-  shards: (context) => printShards(shards(context.shown, context.endpointType, context.secure)),
-  info: (context) => new Verbatim(infoText(context.state, context.up, context.stats)),
+  nodes: (member, { plain }) => new Verbatim(nodesText(member.advertisedState, (id) => member.links.view(id), plain)),
+  slots: (member, { plain }) => printSlots(slotRanges(member.advertisedState, member.settings.endpointType, plain)),
+  shards: (member) =>
+    printShards(shards(member.advertisedState, member.settings.endpointType, member.settings.secure ?? false)),
+  info: (member) => new Verbatim(infoText(member.state, member.up, member.links.stats)),
   links,
   replicas,
   slaves: replicas,
-  'count-failure-reports': (context, _ctx, argv) => {
-    return context.state.nodes.has(argv[2]!) ? context.reporters(argv[2]!) : refuse(`Unknown node ${argv[2]}`);
+  'count-failure-reports': (member, _client, argv) => {
+    return member.state.nodes.has(argv[2]!)
+      ? member.failures.reporters(argv[2]!).size
+      : refuse(`Unknown node ${argv[2]}`);
   },
   help: helpReply,
 };

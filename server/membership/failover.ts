@@ -3,36 +3,15 @@
 // Invariant: at most one election at a time; the epoch is raised before votes are asked for, and a vote is on record
 // before it is sent.
 
-import { progress, type Timer, type World } from '../../lib/base/world.ts';
+import { progress, type Timer } from '../../lib/base/world.ts';
 import type { Delivery } from '../bus/bus.ts';
 import { isElected, rank, vote, voteCounts } from '../cluster/election.ts';
 import { bumpEpoch } from '../cluster/epochs.ts';
-import type { Body } from '../cluster/message.ts';
 import { takeOver } from '../cluster/ownership.ts';
 import { slotsOwned } from '../cluster/slots.ts';
-import { type ClusterState, me, type Outcome, refuse, replicasOf, type Step, unchanged } from '../cluster/state.ts';
-
-export interface FailoverHost {
-  readonly world: World;
-  readonly state: ClusterState;
-  readonly nodeTimeout: number;
-  /** Bytes of the replication stream applied here. */
-  readonly offset: number;
-  /** Whether the link to my master is up. */
-  readonly masterLinked: boolean;
-  /** The most ms without word of the master after which its replica may still take its place; 0: no limit. */
-  readonly dataAgeLimit: number;
-  apply(step: Step): void;
-  send(id: string, body: Body): void;
-  broadcast(body: Body, force: boolean): void;
-  /** Tells these peers what I am, and how far my copy goes. */
-  announceTo(ids: readonly string[]): void;
-  ping(id: string): void;
-  /** Holds back the writes of clients until told otherwise. */
-  pauseWrites(paused: boolean): void;
-  /** Answers on the inbound link with a ping that carries my offset and that I am paused. */
-  answerPaused(delivery: Delivery): void;
-}
+import { me, type Outcome, refuse, replicasOf, unchanged } from '../cluster/state.ts';
+import type { LocalCluster } from './local-cluster.ts';
+import type { PeerLinks } from './peer-links.ts';
 
 export type FailoverMode = 'agreed' | 'force' | 'takeover';
 
@@ -69,7 +48,8 @@ interface Handover {
 }
 
 export class Failover {
-  readonly #host: FailoverHost;
+  readonly #cluster: LocalCluster;
+  readonly #links: PeerLinks;
   #campaign: Campaign | undefined;
   #election: Election | undefined;
   #manualFailover: Handover | undefined;
@@ -81,13 +61,9 @@ export class Failover {
   held = false;
   readonly #votedAt = new Map<string, number>();
 
-  constructor(host: FailoverHost) {
-    this.#host = host;
-  }
-
-  /** A master that lets its replica catch up. */
-  get paused(): boolean {
-    return this.#manualFailover !== undefined;
+  constructor(cluster: LocalCluster, links: PeerLinks) {
+    this.#cluster = cluster;
+    this.#links = links;
   }
 
   close(): void {
@@ -98,12 +74,12 @@ export class Failover {
 
   /** CLUSTER FAILOVER: begins; whether it succeeds shows later. */
   start(mode: FailoverMode): Outcome {
-    const { state, world } = this.#host;
+    const { state, world } = this.#cluster;
     const mine = me(state);
     if (mine.role === 'master') return refuse('You should send CLUSTER FAILOVER to a replica');
     const master = mine.master === null ? undefined : state.nodes.get(mine.master);
     if (master === undefined) return refuse("I'm a replica but my master is unknown to me");
-    if ((master.failed || !this.#host.masterLinked) && mode === 'agreed') {
+    if ((master.failed || !this.#cluster.data.masterLinked) && mode === 'agreed') {
       return refuse('Master is down or failed, please use CLUSTER FAILOVER FORCE');
     }
     this.#election = undefined;
@@ -113,14 +89,14 @@ export class Failover {
     }
     const masterOffset = mode === 'force' ? 0 : undefined;
     this.#campaign = { ends: world.now() + manualMs, masterOffset, elected: false };
-    if (mode === 'agreed') this.#host.send(master.id, { kind: 'mfstart' });
+    if (mode === 'agreed') this.#links.send(master.id, { kind: 'mfstart' });
     this.#pollCampaign();
     return unchanged(state);
   }
 
   onMessage(delivery: Delivery): void {
     const { header, body } = delivery.message;
-    const mine = me(this.#host.state);
+    const mine = me(this.#cluster.state);
     if (this.#campaign !== undefined && header.sender === mine.master && header.paused) {
       this.#campaign.masterOffset ??= header.offset;
     }
@@ -131,22 +107,22 @@ export class Failover {
 
   /** Takes down that I have a copy of my master now; to be called at every news of replication. */
   noticeMaster(): void {
-    const { master } = me(this.#host.state);
-    const { offset, masterLinked, world } = this.#host;
+    const { master } = me(this.#cluster.state);
+    const { offset, masterLinked } = this.#cluster.data;
     // A link that came and went since the last look has left its traces in the offset.
     const fed = this.#looked.master === master && this.#looked.offset !== offset;
     this.#looked = { master, offset };
-    if (master !== null && (masterLinked || fed)) this.#copy = { of: master, at: world.now() };
+    if (master !== null && (masterLinked || fed)) this.#copy = { of: master, at: this.#cluster.world.now() };
   }
 
   /** Called at every tick of the bus, and whenever the role changed. */
   tick(): void {
-    const now = this.#host.world.now();
-    const { role } = me(this.#host.state);
+    const now = this.#cluster.world.now();
+    const { role } = me(this.#cluster.state);
     this.noticeMaster();
     if (this.#manualFailover !== undefined) this.#handOver(this.#manualFailover, now, role);
     if (this.#campaign !== undefined && now >= this.#campaign.ends) {
-      progress(this.#host.world, 'Manual failover timed out.');
+      progress(this.#cluster.world, 'Manual failover timed out.');
       this.#endCampaign();
     }
     if (role === 'master') {
@@ -157,17 +133,16 @@ export class Failover {
 
   #handOver(handover: Handover, now: number, role: 'master' | 'replica'): void {
     if (role === 'master' && now < handover.ends) {
-      this.#host.ping(handover.to);
+      this.#links.ping(handover.to);
       return;
     }
-    this.#manualFailover = undefined;
-    this.#host.pauseWrites(false);
+    this.#setManualFailover(undefined);
   }
 
   /** What the master's pings bring is acted on between two ticks too: its clients are waiting. */
   #pollCampaign(): void {
     this.#poll?.cancel();
-    this.#poll = this.#host.world.after(pollMs, () => {
+    this.#poll = this.#cluster.world.after(pollMs, () => {
       if (this.#campaign === undefined || this.#campaign.elected) return;
       if (!this.held) this.tick();
       this.#pollCampaign();
@@ -181,7 +156,7 @@ export class Failover {
 
   #run(now: number): void {
     this.#startCampaignElection(now);
-    if (this.#election !== undefined && this.#election.master !== me(this.#host.state).master)
+    if (this.#election !== undefined && this.#election.master !== me(this.#cluster.state).master)
       this.#election = undefined;
     const agreed = this.#campaign?.elected === true;
     // Until the master answers, a campaign stands in nobody's way: the master may have failed meanwhile.
@@ -195,28 +170,29 @@ export class Failover {
   /** The stream of the master that agreed has been applied to its end. */
   #startCampaignElection(now: number): void {
     const campaign = this.#campaign;
-    const { master } = me(this.#host.state);
+    const { master } = me(this.#cluster.state);
     if (campaign === undefined || campaign.elected || master === null) return;
-    if (campaign.masterOffset === undefined || this.#host.offset < campaign.masterOffset) return;
+    if (campaign.masterOffset === undefined || this.#cluster.data.offset < campaign.masterOffset) return;
     campaign.elected = true;
-    progress(this.#host.world, 'All master replication stream processed, manual failover can start.');
+    progress(this.#cluster.world, 'All master replication stream processed, manual failover can start.');
     this.#election = { master, startsAt: now, rank: 0, force: true, epoch: 0, votes: new Set() };
   }
 
   /** Whether there is a place to take: the master failed and did not come back, or agreed to go. */
   #isOpen({ master, force }: Election): boolean {
-    const { state } = this.#host;
+    const { state } = this.#cluster;
     const mine = me(state);
     return mine.role === 'replica' && mine.master === master && (force || state.nodes.get(master)?.failed === true);
   }
 
   /** How long votes count. */
   get #votingMs(): number {
-    return Math.max(2 * this.#host.nodeTimeout, leastVotingMs);
+    return Math.max(2 * this.#cluster.settings.nodeTimeout, leastVotingMs);
   }
 
   #masterFailed(now: number): boolean {
-    const { state, dataAgeLimit } = this.#host;
+    const { state, settings } = this.#cluster;
+    const dataAgeLimit = settings.dataAgeLimit ?? 0;
     const mine = me(state);
     const master = mine.master === null ? undefined : state.nodes.get(mine.master);
     if (master?.failed !== true || mine.noFailover || slotsOwned(state, master.id) === 0) return false;
@@ -226,7 +202,8 @@ export class Failover {
 
   /** Sets the time of the next attempt, the best replica's first; an attempt that failed is left to rest. */
   #schedule(now: number): void {
-    const { state, world, offset } = this.#host;
+    const { state, world } = this.#cluster;
+    const { offset } = this.#cluster.data;
     const last = this.#election;
     if (last !== undefined && now - last.startsAt <= 2 * this.#votingMs) return;
     const { master } = me(state);
@@ -238,61 +215,68 @@ export class Failover {
     this.#election = { master, startsAt: now + delay, rank: place, force: false, epoch: 0, votes: new Set() };
     progress(world, `Start of election delayed for ${delay} milliseconds (rank #${place}, offset ${offset}).`);
     const siblings = replicasOf(state, master);
-    this.#host.announceTo(siblings.flatMap(({ id }) => (id === state.myself ? [] : [id])));
+    this.#links.announceTo(siblings.flatMap(({ id }) => (id === state.myself ? [] : [id])));
   }
 
   /** A sister turned out to have more of the stream. */
   #stepBack(election: Election): void {
-    const place = rank(this.#host.state, this.#host.offset);
+    const place = rank(this.#cluster.state, this.#cluster.data.offset);
     if (place <= election.rank) return;
     const delay = (place - election.rank) * rankDelayMs;
     election.startsAt += delay;
     election.rank = place;
-    progress(this.#host.world, `Replica rank updated to #${place}, added ${delay} milliseconds of delay.`);
+    progress(this.#cluster.world, `Replica rank updated to #${place}, added ${delay} milliseconds of delay.`);
   }
 
   #hold(election: Election): void {
-    const { state } = this.#host;
+    const { state } = this.#cluster;
     election.epoch = state.currentEpoch + 1;
-    progress(this.#host.world, `Starting a failover election for epoch ${election.epoch}.`);
-    this.#host.apply({ state: { ...state, currentEpoch: election.epoch }, effects: [{ kind: 'save' }] });
-    this.#host.broadcast({ kind: 'auth-req' }, election.force);
+    progress(this.#cluster.world, `Starting a failover election for epoch ${election.epoch}.`);
+    this.#cluster.apply({ state: { ...state, currentEpoch: election.epoch }, effects: [{ kind: 'save' }] });
+    this.#links.broadcast({ kind: 'auth-req' }, election.force);
   }
 
   #countVote(voter: string, voterEpoch: number): void {
     const election = this.#election;
     if (election === undefined || election.epoch === 0 || !this.#isOpen(election)) return;
-    if (this.#host.world.now() - election.startsAt > this.#votingMs) return;
-    if (!voteCounts(this.#host.state, voter, voterEpoch, election.epoch)) return;
+    if (this.#cluster.world.now() - election.startsAt > this.#votingMs) return;
+    if (!voteCounts(this.#cluster.state, voter, voterEpoch, election.epoch)) return;
     election.votes.add(voter);
-    if (!isElected(this.#host.state, election.votes.size)) return;
+    if (!isElected(this.#cluster.state, election.votes.size)) return;
     this.#election = undefined;
     this.#campaign = undefined;
-    progress(this.#host.world, "Failover election won: I'm the new master.");
-    this.#host.apply(takeOver(this.#host.state, election.epoch));
+    progress(this.#cluster.world, "Failover election won: I'm the new master.");
+    this.#cluster.apply(takeOver(this.#cluster.state, election.epoch));
   }
 
   #vote(delivery: Delivery): void {
     const { header } = delivery.message;
-    const { state, world, nodeTimeout } = this.#host;
+    const { state, world, settings } = this.#cluster;
     // By this node's own record: what a candidate says of its master cannot buy it a second vote.
     const master = state.nodes.get(header.sender)?.master ?? '';
-    const votedLately = world.now() - (this.#votedAt.get(master) ?? Number.NEGATIVE_INFINITY) < 2 * nodeTimeout;
+    const votedLately =
+      world.now() - (this.#votedAt.get(master) ?? Number.NEGATIVE_INFINITY) < 2 * settings.nodeTimeout;
     // A manual failover was agreed on by the master: it may follow another one at once.
     const next = vote(state, { candidate: header.sender, ...header }, votedLately && !header.force);
     if (next === undefined) return;
     this.#votedAt.set(master, world.now());
-    this.#host.apply({ state: next, effects: [{ kind: 'save' }] });
+    this.#cluster.apply({ state: next, effects: [{ kind: 'save' }] });
     progress(world, `Failover auth granted to ${header.sender} for epoch ${next.currentEpoch}`);
-    this.#host.send(header.sender, { kind: 'auth-ack' });
+    this.#links.send(header.sender, { kind: 'auth-ack' });
   }
 
   #stepDown(delivery: Delivery): void {
-    const { state, world } = this.#host;
+    const { state, world } = this.#cluster;
     const sender = state.nodes.get(delivery.message.header.sender);
     if (me(state).role !== 'master' || sender?.role !== 'replica' || sender.master !== state.myself) return;
-    this.#manualFailover = { to: sender.id, ends: world.now() + manualMs };
-    this.#host.pauseWrites(true);
-    this.#host.answerPaused(delivery);
+    this.#setManualFailover({ to: sender.id, ends: world.now() + manualMs });
+    // On its own link: a ping with the offset at which the writes stopped.
+    this.#cluster.answer(delivery, { kind: 'ping', gossip: [] });
+  }
+
+  #setManualFailover(handover: Handover | undefined): void {
+    this.#manualFailover = handover;
+    this.#cluster.paused = handover !== undefined;
+    this.#cluster.data.pauseWrites(this.#cluster.paused);
   }
 }

@@ -6,7 +6,8 @@ import type { EndpointType } from '../cluster/guard.ts';
 import { me, withNode } from '../cluster/state.ts';
 import type { Config } from '../config/config.ts';
 import type { TlsConfig } from '../config/tls.ts';
-import type { ClusterMember, ClusterSettings } from './membership.ts';
+import type { ClusterSettings } from './local-cluster.ts';
+import type { ClusterMember } from './membership.ts';
 
 export function settingsOf(config: Config): ClusterSettings {
   return {

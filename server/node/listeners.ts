@@ -7,7 +7,8 @@ import { chmodSync, lstatSync, rmSync } from 'node:fs';
 import { type BusPort, bindTcpBus, type TcpBusSettings } from '../bus/tcp-bus.ts';
 import type { Config } from '../config/config.ts';
 import type { TlsConfig } from '../config/tls.ts';
-import type { Engine, RefusedParameter } from '../engine/engine.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { RefusedParameter } from '../engine/ports.ts';
 import { Listener } from '../session/listener.ts';
 import type { Session } from '../session/session.ts';
 

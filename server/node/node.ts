@@ -13,9 +13,10 @@ import { createEngine } from '../command/all.ts';
 import type { Config } from '../config/config.ts';
 import { TlsConfig } from '../config/tls.ts';
 import { debugWords } from '../debug/debug.ts';
-import type { Engine, ShutdownHow } from '../engine/engine.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { ShutdownHow } from '../engine/ports.ts';
 import type { Store } from '../keyspace/store.ts';
-import { clusterWords } from '../membership/commands.ts';
+import { clusterCommands } from '../membership/commands.ts';
 import { clusterDebugWords } from '../membership/debug-commands.ts';
 import { ClusterMember } from '../membership/membership.ts';
 import { ClusterFile } from '../membership/nodes-file.ts';
@@ -25,14 +26,16 @@ import { KeyLocks } from '../migrate/key-locks.ts';
 import { LinkCache } from '../migrate/link-cache.ts';
 import { wrapWithKeyLocks } from '../migrate/lock-gate.ts';
 import { PersistenceManager } from '../persistence/persistence.ts';
+import { replicationCommands } from '../replication/commands.ts';
 import { NodeReplication } from '../replication/replication.ts';
 import { addScriptCommands } from '../script/commands.ts';
 import { Libraries } from '../script/libraries.ts';
 import { Scripts } from '../script/script.ts';
 import { loadAclFile } from './acl-file.ts';
+import { type ConfigFile, NodeControl } from './control.ts';
 import { Listeners } from './listeners.ts';
+import { MemberData } from './member-data.ts';
 import { Shutdown } from './shutdown.ts';
-import { type ConfigFile, engineHooks, memberHost, type NodeParts, shutdownHost } from './wiring.ts';
 
 export interface ServerNodeOptions {
   readonly world: World;
@@ -78,18 +81,11 @@ export class ServerNode {
   constructor(options: ServerNodeOptions) {
     this.options = options;
     const { world } = options;
-    const parts = this.#parts();
     this.engine = createEngine({
       world,
       clusterEnabled: options.cluster,
       config: options.config,
-      hooks: {
-        ...engineHooks(parts, options.cluster, options.configFile),
-        ...(options.blockFor && { blockFor: options.blockFor }),
-        ...(options.crash && { crash: options.crash }),
-      },
     });
-    const node = this;
     this.engine.loading = true;
     this.#scripts = new Scripts(this.engine);
     this.#libraries = new Libraries(this.engine, this.#scripts);
@@ -104,22 +100,30 @@ export class ServerNode {
     if (this.engine.config.get('dir') !== '') {
       this.#persistence = new PersistenceManager(this.engine, (reason) => this.#stopAtOnce(reason));
     }
-    this.#shutdown = new Shutdown(shutdownHost(parts));
     this.#links = new LinkCache(world, () => (this.engine.config.flag('tls-cluster') ? tls.forDialling() : undefined));
-    this.#replication = new NodeReplication(this.engine, {
-      get port() {
-        return node.port;
-      },
-      get tlsPort() {
-        return node.engine.config.number('tls-port');
-      },
-      tls: () => (this.engine.config.flag('tls-replication') ? tls.forDialling() : undefined),
-      get quiet() {
-        return node.engine.pauses.has('failover');
-      },
-      // Clients are not sent to a replica at offset 0, so the first step away from it is worth telling.
-      onFirstByte: () => this.#announceOffset(),
-      onReplaced: () => this.#persistence?.replaced(),
+    this.#replication = new NodeReplication(this.engine, this.#listeners, tls);
+    this.engine.add(replicationCommands(this.#replication));
+    // Clients are not sent to a replica at offset 0, so the first step away from it is announced at once.
+    this.#replication.onFirstByte(() => this.#announceOffset());
+    this.#shutdown = new Shutdown({
+      world,
+      config: this.engine.config,
+      pauses: this.engine.pauses,
+      replication: this.#replication,
+      persistence: this.#persistence,
+      stop: () => void this.close(),
+    });
+    this.engine.replication = this.#replication;
+    this.engine.persistence = this.#persistence;
+    this.engine.node = new NodeControl({
+      engine: this.engine,
+      shutdown: this.#shutdown,
+      listeners: this.#listeners,
+      configFile: options.configFile,
+      links: this.#links,
+      crash: options.crash,
+      blockFor: options.blockFor,
+      freezeFor: (ms, done) => this.#freezeFor(ms, done),
     });
   }
 
@@ -194,7 +198,7 @@ export class ServerNode {
   start(state: ClusterState | undefined, up = false): void {
     if (state !== undefined) this.#join(state, up);
     this.#replication.start();
-    this.engine.add(clusterWords(this.#member));
+    this.engine.add(clusterCommands(this.#member));
     this.engine.add(moveWords(this.engine, this.#locks, this.#links));
     this.engine.debug.add(debugWords(this.engine, this.#persistence, this.#replication));
     this.engine.debug.add(clusterDebugWords(this.#member));
@@ -251,50 +255,24 @@ export class ServerNode {
     for (const run of this.#onClosed) run();
   }
 
-  #parts(): NodeParts {
-    const node = this;
-    return {
-      get engine() {
-        return node.engine;
-      },
-      get store() {
-        return node.store;
-      },
-      get replication() {
-        return node.#replication;
-      },
-      get listeners() {
-        return node.#listeners;
-      },
-      get shutdown() {
-        return node.#shutdown;
-      },
-      get links() {
-        return node.#links;
-      },
-      get member() {
-        return node.#member;
-      },
-      get persistence() {
-        return node.#persistence;
-      },
-      saveState: () => this.#saveState(),
-      freezeFor: (ms, done) => this.#freezeFor(ms, done),
-      close: () => void this.close(),
-    };
-  }
-
   #join(state: ClusterState, up: boolean): void {
     const { engine, options } = this;
-    this.#member = new ClusterMember(memberHost(this.#parts()), state, settingsOf(engine.config), up);
-    this.#saveState();
+    const data = new MemberData({
+      engine,
+      replication: this.#replication,
+      persistence: this.#persistence,
+      save: (kept) => this.#saveState(kept),
+    });
+    this.#member = new ClusterMember(options.world, data, state, settingsOf(engine.config), up);
+    engine.cluster = this.#member;
+    this.#saveState(this.#member.state);
     watchAnnounced(engine.config, this.#member, () => this.ports);
     this.#bus = this.#member.start(this.#listeners.bus?.open ?? openLoopbackBus, options.host);
   }
 
-  #saveState(): void {
+  #saveState(state: ClusterState): void {
     try {
-      this.#clusterFile?.save(this.member.state);
+      this.#clusterFile?.save(state);
     } catch (error) {
       this.#stopAtOnce(`the cluster configuration cannot be saved: ${(error as Error).message}`);
     }

@@ -1,12 +1,11 @@
-// What a node does when slots leave it: drops the keys it lost, sends away who waits for keys or listens there.
+// What a node does when slots leave it: drops the keys it lost, redirects clients that are blocked on keys or subscribed there.
 
 import { slotOfBinary } from '../../lib/wire/slot.ts';
-import { guard } from '../cluster/guard.ts';
-import { myMaster } from '../cluster/state.ts';
-import { keysOf } from '../engine/dispatch.ts';
+import { type GuardView, guard } from '../cluster/guard.ts';
+import { type ClusterState, myMaster } from '../cluster/state.ts';
+import { keysOf } from '../engine/call-traits.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Store } from '../keyspace/store.ts';
-import type { ClusterMember } from '../membership/membership.ts';
 
 export function dropKeys(engine: Engine, store: Store, slots: readonly number[]): void {
   for (const slot of slots) {
@@ -25,8 +24,8 @@ export function dropShardChannels(engine: Engine, left: (slot: number) => boolea
   engine.pubsub.dropShardChannels((channel) => left(slotOfBinary(channel)));
 }
 
-/** Answers parked clients and drops shard subscriptions whose slots are served elsewhere now. */
-export function redirectBlockedClients(engine: Engine, member: ClusterMember): void {
+/** Redirects blocked clients and drops shard subscriptions whose slots are served elsewhere now. */
+export function redirectBlockedClients(engine: Engine, state: ClusterState, view: GuardView): void {
   if (engine.blocked.count === 0 && engine.pubsub.shardChannels.size === 0) return;
   engine.blocked.refuse((client, argv) => {
     const command = engine.registry.find(argv);
@@ -39,8 +38,8 @@ export function redirectBlockedClients(engine: Engine, member: ClusterMember): v
       readonly: client.readonly,
       plain: client.plain,
     };
-    return guard(member.guardView, { keys: keysOf(command.row, argv), ...flags });
+    return guard(view, { keys: keysOf(command.row, argv), ...flags });
   });
-  const mine = myMaster(member.state).id;
-  engine.pubsub.dropShardChannels((channel) => member.state.owners.get(slotOfBinary(channel)) !== mine);
+  const mine = myMaster(state).id;
+  engine.pubsub.dropShardChannels((channel) => state.owners.get(slotOfBinary(channel)) !== mine);
 }

@@ -4,6 +4,7 @@
 // Does not know: anything inside a node; it speaks RESP to all of them.
 // Invariant: close() ends what it started and leaves a slot on its way open, so that another operator can go on.
 
+import type { ConnectionOptions } from 'node:tls';
 import { RealWorld, type World } from '../../lib/base/world.ts';
 import { ClusterLink, type NodeAddress } from './link/cluster-link.ts';
 import { ClusterMonitor } from './monitor/monitor.ts';
@@ -20,11 +21,19 @@ export interface OperatorOptions {
   readonly journal?: string;
   /** How slots are moved. */
   readonly moves?: MoveEngineOptions;
+  /** Connect with TLS, as `node:tls` takes it (`ca`, `cert`, `key`, `rejectUnauthorized`). Default: without. */
+  readonly tls?: ConnectionOptions;
+  /** Where nodes are reached that call themselves otherwise: `{ '10.0.0.1:6379': { host, port } }`. */
+  readonly natMap?: Readonly<Record<string, NodeAddress>>;
   /** Milliseconds that a node may take to answer. Default 5000. */
   readonly timeoutMs?: number;
   /** Clock, chance and log. Default the real ones. */
   readonly world?: World;
 }
+
+const optionNames: ReadonlySet<string> = new Set(
+  'seeds username password tls natMap journal moves timeoutMs world'.split(' '),
+);
 
 /**
  * @example
@@ -42,9 +51,11 @@ export class ClusterOperator implements AsyncDisposable {
 
   /** `shared`: a link to the nodes that somebody else closes. */
   constructor(options: OperatorOptions, shared?: ClusterLink) {
-    const { world = new RealWorld(), seeds, username, password, timeoutMs } = options;
+    const unknown = Object.keys(options).find((name) => !optionNames.has(name));
+    if (unknown !== undefined) throw new TypeError(`${unknown}: unknown option of an operator`);
+    const { world = new RealWorld(), seeds, username, password, tls, natMap, timeoutMs } = options;
     this.#shared = shared !== undefined;
-    this.#link = shared ?? new ClusterLink({ seeds, world, username, password, timeoutMs });
+    this.#link = shared ?? new ClusterLink({ seeds, world, username, password, tls, natMap, timeoutMs });
     const journal = options.journal === undefined ? undefined : new FileJournal(options.journal);
     this.mover = new MoveEngine(this.#link, options.moves, journal);
     this.monitor = new ClusterMonitor(this.#link);

@@ -2,7 +2,7 @@
 // Knows the log and effects, no clients. Invariant: no reply leaves before the writes it follows from are in the log,
 // with `always` on the disk.
 
-import type { Effect } from '../engine/engine.ts';
+import type { Effect } from '../engine/ports.ts';
 import type { AppendLog } from './aof/log.ts';
 
 export class LogWrites {
@@ -36,7 +36,7 @@ export class LogWrites {
     else queueMicrotask(() => this.flush());
   }
 
-  /** As EngineHooks.mayReply. */
+  /** As PersistencePort.canFlushReplies. */
   mayReply(again: () => void): boolean {
     if (!this.#unwritten) return true;
     if (this.log?.policy === 'always') {

@@ -118,7 +118,7 @@ export class Snapshots {
 
   #facts(): SnapshotFacts {
     const functions = this.#engine.functions?.sources ?? [];
-    return { version: serverVersion, functions, more: this.#engine.hooks.replicationFacts?.() ?? [] };
+    return { version: serverVersion, functions, more: this.#engine.replication?.facts() ?? [] };
   }
 
   #check(): void {

@@ -8,8 +8,9 @@ import { existsSync } from 'node:fs';
 import { progress, type Timer, type World } from '../../lib/base/world.ts';
 import { OK, type Reply, ReplyError, Status } from '../../lib/wire/reply.ts';
 import type { Client } from '../engine/client.ts';
-import type { Effect, Engine } from '../engine/engine.ts';
+import type { Engine } from '../engine/engine.ts';
 import { loadPause } from '../engine/load-pace.ts';
+import type { Effect, PersistencePort } from '../engine/ports.ts';
 import type { CommandGroup } from '../engine/registry.ts';
 import { databaseApplier } from '../engine/replay.ts';
 import { savePace } from '../engine/save-pace.ts';
@@ -45,7 +46,7 @@ const freeFailures = 3;
 const maxPauseMinutes = 60;
 const retryMs = 1000;
 
-export class PersistenceManager {
+export class PersistenceManager implements PersistencePort {
   readonly #engine: Engine;
   readonly #onFatal: (reason: string) => void;
   readonly #snapshots: Snapshots;
@@ -93,12 +94,10 @@ export class PersistenceManager {
     if (!this.loading) this.#writes.append(effects);
   }
 
-  /** As EngineHooks.mayReply. */
   canFlushReplies(again: () => void): boolean {
     return this.#writes.mayReply(again);
   }
 
-  /** As EngineHooks.beforeReplies. */
   flush(): void {
     this.#writes.flush();
   }
@@ -161,7 +160,7 @@ export class PersistenceManager {
   }
 
   /** The lines of INFO persistence. `copying`: a snapshot is on its way to replicas, which counts as one. */
-  info(copying = false): string[] {
+  info(copying: boolean): string[] {
     const facts = this.#facts();
     const running = facts.snapshots.running || copying;
     return persistenceLines(this.#engine, { ...facts, snapshots: { ...facts.snapshots, running } });
@@ -218,7 +217,7 @@ export class PersistenceManager {
 
   /** DEBUG AOF-FLUSH-SLEEP: the node stands still for so many ms before each write; 0: no longer. */
   sleepBeforeFlush(ms: number): void {
-    const { blockFor } = this.#engine.hooks;
+    const blockFor = this.#engine.node?.blockFor;
     this.#writes.beforeFlush = ms > 0 && blockFor !== undefined ? () => blockFor(ms) : undefined;
   }
 
@@ -259,7 +258,7 @@ export class PersistenceManager {
   }
 
   async #loadSnapshot(): Promise<void> {
-    const { databases, world, hooks } = this.#engine;
+    const { databases, world, replication } = this.#engine;
     const started = world.now();
     // A replica keeps them until its master says that they are gone.
     const dropExpired = databases.mode === 'primary' && this.#engine.config.get('replicaof') === '';
@@ -277,7 +276,7 @@ export class PersistenceManager {
     for (const key of emptyKeys) progress(world, `rdb load: skipping empty key: ${key}`);
     progress(world, `Done loading RDB, keys loaded: ${keys}, keys expired: ${expired}, empty keys skipped: ${empty}.`);
     progress(world, `DB loaded from disk: ${secondsSince(world, started)} seconds`);
-    hooks.onSnapshotLoaded?.(aux, expiredKeys);
+    replication?.restore(aux, expiredKeys);
   }
 
   async #loadLog(): Promise<void> {

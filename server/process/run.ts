@@ -19,7 +19,7 @@ import { Config } from '../config/config.ts';
 import { type Environment, readEnvironment } from '../config/environment.ts';
 import { gatherSettings } from '../config/load.ts';
 import { rewriteConf } from '../config/rewrite.ts';
-import type { ShutdownHow } from '../engine/engine.ts';
+import type { ShutdownHow } from '../engine/ports.ts';
 import { serverVersion } from '../engine/version.ts';
 import { boundHosts } from '../node/listeners.ts';
 import { openNode, type ServerNode } from '../node/node.ts';

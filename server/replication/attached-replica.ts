@@ -24,8 +24,8 @@ export interface ReplicaFacts {
   readonly functionsOnly: boolean;
 }
 
-/** Where it stands: waits for a copy to be begun, then made, gets it, has yet to say that it has it, lives from the stream. */
-export type ReplicaStage = 'waiting' | 'preparing' | 'copying' | 'unproven' | 'online';
+/** Where it stands: waits for a copy to be begun, then made, gets it, has yet to acknowledge it, follows the stream. */
+export type ReplicaStage = 'waiting' | 'preparing' | 'copying' | 'awaiting-ack' | 'online';
 
 /** Bytes that may wait for a replica; 0: any number. */
 export interface WaitLimit {
@@ -34,12 +34,13 @@ export interface WaitLimit {
   readonly softSeconds: number;
 }
 
-export interface AttachedHost {
+/** The master it is attached to. */
+export interface ReplicaOwner {
   readonly world: World;
   readonly limit: WaitLimit;
   /** The bytes of the stream from an offset on; undefined when they are no longer kept. */
   streamFrom(next: number): Buffer | undefined;
-  onAck(replica: AttachedReplica): void;
+  onAck(): void;
   onClosed(replica: AttachedReplica): void;
 }
 
@@ -52,7 +53,7 @@ export class AttachedReplica {
   acked = 0;
   /** When it was last heard, or last took in what was sent. */
   heardAt: number;
-  readonly #host: AttachedHost;
+  readonly #owner: ReplicaOwner;
   readonly #socket: Socket;
   readonly #decoder = new RequestDecoder(inputLimits);
   /** Where its stream begins, once its copy is begun and until it takes the stream; the bytes lie in the backlog. */
@@ -63,14 +64,14 @@ export class AttachedReplica {
   #closed = false;
   readonly #whenClosed: (() => void)[] = [];
 
-  constructor(facts: ReplicaFacts, socket: Socket, host: AttachedHost) {
+  constructor(facts: ReplicaFacts, socket: Socket, owner: ReplicaOwner) {
     this.facts = facts;
     this.#socket = socket;
-    this.#host = host;
-    this.heardAt = host.world.now();
+    this.#owner = owner;
+    this.heardAt = owner.world.now();
     socket.on('close', () => this.#onClosed());
     socket.on('drain', () => {
-      this.heardAt = host.world.now();
+      this.heardAt = owner.world.now();
     });
   }
 
@@ -90,7 +91,7 @@ export class AttachedReplica {
 
   /** Takes what the replica says. */
   hear(bytes: Buffer): void {
-    this.heardAt = this.#host.world.now();
+    this.heardAt = this.#owner.world.now();
     try {
       this.#decoder.feed(bytes);
       for (let words = this.#decoder.read(); words !== undefined; words = this.#decoder.read()) this.#onWords(words);
@@ -153,14 +154,14 @@ export class AttachedReplica {
     this.#next = undefined;
     this.#keptBytes = 0;
     if (next === undefined) return;
-    const bytes = this.#host.streamFrom(next);
+    const bytes = this.#owner.streamFrom(next);
     if (bytes === undefined) this.close();
     else if (bytes.length > 0) this.#socket.write(bytes);
   }
 
   /** Lets it go when too much waits for it. */
   checkLimit(): void {
-    const { limit, world } = this.#host;
+    const { limit, world } = this.#owner;
     const { waiting } = this;
     if (limit.hard > 0 && waiting > limit.hard) {
       this.close();
@@ -196,7 +197,7 @@ export class AttachedReplica {
     this.#closed = true;
     this.#next = undefined;
     this.#keptBytes = 0;
-    this.#host.onClosed(this);
+    this.#owner.onClosed(this);
     for (const run of this.#whenClosed.splice(0)) run();
   }
 
@@ -205,7 +206,7 @@ export class AttachedReplica {
     const offset = Number(words[2]);
     if (!Number.isSafeInteger(offset) || offset < 0) return;
     this.acked = Math.max(this.acked, offset);
-    if (this.stage === 'unproven') this.goOnline();
-    this.#host.onAck(this);
+    if (this.stage === 'awaiting-ack') this.goOnline();
+    this.#owner.onAck();
   }
 }

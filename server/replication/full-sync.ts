@@ -10,24 +10,30 @@ import { writeRdb } from '../persistence/rdb/file-writer.ts';
 import type { AttachedReplica } from './attached-replica.ts';
 
 /** All data as it is at `offset` of the stream `id`. */
-interface Copy {
+export interface Copy {
   readonly id: string;
   readonly offset: number;
   readonly content: RdbContent;
 }
 
-export interface FullSyncHost {
-  readonly world: World;
+/** When copies are made, and how. */
+export interface FullSyncSettings {
   /** Copies may be sent before their length is known. */
   readonly diskless: boolean;
   /** Milliseconds to wait for more replicas that want such a copy. */
-  readonly delayMs: number;
+  readonly disklessDelayMs: number;
   /** Waits no longer once there are so many; 0: any number. */
-  readonly enough: number;
+  readonly disklessEnough: number;
+}
+
+/** The master whose data is copied. */
+export interface CopySource {
+  readonly world: World;
+  readonly settings: FullSyncSettings;
   /** The data now; what is written to the stream afterwards is fed to the replicas that are no longer `waiting`. */
   capture(functionsOnly: boolean): Copy;
-  /** How quickly a copy is written; default: as quickly as it is taken. */
-  pace?(signal: AbortSignal): SavePace;
+  /** How quickly a copy is written; undefined: as quickly as it is taken. */
+  pace(signal: AbortSignal): SavePace | undefined;
   /** Resolves when the node is not held. */
   thawed(): Promise<void>;
 }
@@ -35,7 +41,7 @@ export interface FullSyncHost {
 const markLength = 40;
 
 export class FullSync {
-  readonly #host: FullSyncHost;
+  readonly #source: CopySource;
   #waiting: AttachedReplica[] = [];
   #timer: Timer | undefined;
   #scheduled = false;
@@ -43,8 +49,8 @@ export class FullSync {
   /** Copies begun. */
   begun = 0;
 
-  constructor(host: FullSyncHost) {
-    this.#host = host;
+  constructor(source: CopySource) {
+    this.#source = source;
   }
 
   /** A copy is being written. */
@@ -65,7 +71,8 @@ export class FullSync {
 
   #schedule(): void {
     if (this.#busy || this.#scheduled || this.#waiting.length === 0) return;
-    const { world, delayMs, enough } = this.#host;
+    const { world, settings } = this.#source;
+    const { disklessDelayMs: delayMs, disklessEnough: enough } = settings;
     const patient = delayMs > 0 && this.#waiting.every((replica) => this.#withMark(replica));
     if (patient && (enough === 0 || this.#waiting.length < enough)) {
       if (this.#timer === undefined) progress(world, 'Delay next BGSAVE for diskless SYNC');
@@ -85,7 +92,7 @@ export class FullSync {
   }
 
   #withMark(replica: AttachedReplica): boolean {
-    return this.#host.diskless && replica.facts.eof;
+    return this.#source.settings.diskless && replica.facts.eof;
   }
 
   #start(): void {
@@ -104,7 +111,7 @@ export class FullSync {
     void this.#serve(group, this.#withMark(first))
       .catch((error: unknown) => {
         // A value that cannot be written, say: these replicas will ask again, and the log tells why.
-        this.#host.world.log(`a copy for replicas failed: ${error instanceof Error ? error.stack : String(error)}`);
+        this.#source.world.log(`a copy for replicas failed: ${error instanceof Error ? error.stack : String(error)}`);
         for (const replica of group) replica.close();
       })
       .finally(() => {
@@ -114,8 +121,8 @@ export class FullSync {
   }
 
   async #serve(group: readonly AttachedReplica[], withMark: boolean): Promise<void> {
-    await this.#host.thawed();
-    const copy = this.#host.capture(group[0]!.facts.functionsOnly);
+    await this.#source.thawed();
+    const copy = this.#source.capture(group[0]!.facts.functionsOnly);
     try {
       await this.#give(copy, group, withMark);
     } finally {
@@ -128,14 +135,14 @@ export class FullSync {
       replica.prepare(offset);
       if (replica.facts.psync) replica.send(`+FULLRESYNC ${id} ${offset}\r\n`);
     }
-    const { world } = this.#host;
+    const { world } = this.#source;
     progress(world, `Starting BGSAVE for SYNC with target: ${withMark ? 'replicas sockets' : 'disk'}`);
     progress(world, `Background RDB transfer started by pid ${process.pid}`);
     const mark = withMark ? this.#newMark() : '';
     const length = withMark ? 0 : await this.#measure(content, group);
     for (const replica of group) {
       replica.stage = 'copying';
-      replica.heardAt = this.#host.world.now();
+      replica.heardAt = this.#source.world.now();
       replica.send(withMark ? `$EOF:${mark}\r\n` : `$${length}\r\n`);
     }
     await this.#write(content, group);
@@ -150,7 +157,7 @@ export class FullSync {
       progress(world, `Streamed replica with replica ${replica.facts.host}:${replica.facts.port} succeeded`);
       if (withMark) replica.send(mark);
       // The end of a marked copy is known by its last bytes, so nothing may follow until the replica says that it has it.
-      if (withMark) replica.stage = 'unproven';
+      if (withMark) replica.stage = 'awaiting-ack';
       else replica.goOnline();
     }
   }
@@ -167,11 +174,11 @@ export class FullSync {
 
   async #write(content: RdbContent, group: readonly AttachedReplica[]): Promise<void> {
     const abort = new AbortController();
-    const pace = this.#host.pace?.(abort.signal);
+    const pace = this.#source.pace(abort.signal);
     const over = (): boolean => group.every(({ closed }) => closed);
     for (const replica of group) replica.whenClosed(() => over() && abort.abort());
     for (const chunk of writeRdb(content, pace?.chunkBytes === undefined ? {} : { chunkBytes: pace.chunkBytes })) {
-      await this.#host.thawed();
+      await this.#source.thawed();
       for (const replica of group) replica.send(chunk);
       await Promise.all(group.map((replica) => replica.writable()));
       await turn();
@@ -182,7 +189,7 @@ export class FullSync {
 
   #newMark(): string {
     let mark = '';
-    while (mark.length < markLength) mark += Math.floor(this.#host.world.random() * 16).toString(16);
+    while (mark.length < markLength) mark += Math.floor(this.#source.world.random() * 16).toString(16);
     return mark;
   }
 }

@@ -9,7 +9,8 @@ import { note } from '../../lib/base/world.ts';
 import { type Reply, ReplyError } from '../../lib/wire/reply.ts';
 import { aclCheck } from '../engine/acl-check.ts';
 import type { Client } from '../engine/client.ts';
-import { allTargets, type Engine } from '../engine/engine.ts';
+import { allTargets } from '../engine/effects.ts';
+import type { Engine } from '../engine/engine.ts';
 import { AsyncReply, CountedError, type Outcome } from '../engine/registry.ts';
 import { DebugSession, scriptSource, valueText } from './debugger.ts';
 import { Interpreter, ScriptEnded } from './interpreter.ts';
@@ -264,7 +265,7 @@ export class Scripts implements ScriptHost {
   }
 
   setTargets(targets: number): void {
-    this.#engine.effectTargets = targets;
+    this.#engine.effects.targets = targets;
   }
 
   call(argv: readonly string[]): Reply | undefined {
@@ -369,7 +370,7 @@ export class Scripts implements ScriptHost {
   #end(): void {
     const engine = this.#engine;
     this.#running = undefined;
-    engine.effectTargets = allTargets;
+    engine.effects.targets = allTargets;
     engine.busy = undefined;
     engine.databases.unfreeze();
   }

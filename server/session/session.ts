@@ -168,7 +168,7 @@ export class Session implements ReplySink {
     } finally {
       this.#running = false;
     }
-    if (this.#engine.hooks.canFlushReplies?.(this.#flushHeld) !== false) this.#flush();
+    if (this.#engine.persistence?.canFlushReplies(this.#flushHeld) !== false) this.#flush();
     this.#noteMemory();
   }
 
@@ -205,7 +205,7 @@ export class Session implements ReplySink {
 
   #flush(): void {
     if (this.#writer.size === 0) return;
-    this.#engine.hooks.beforeFlush?.();
+    this.#engine.persistence?.flush();
     if (this.#closing) return;
     const pieces = this.#writer.take();
     const socket = this.#socket;

@@ -1,52 +1,41 @@
 #!/usr/bin/env node
-// The `lingcache` command: finds the tool that was asked for and runs it.
-// Owns: the list of tools and the help text; a tool is loaded only when it is run.
-// Does not know: what a tool does, nor the options that it takes.
-// Invariant: the process exits with the code of the tool that ran, or with 2 when none was named.
+// The `lingcache` command: finds the word that was asked for and runs it.
+// Owns: nothing; the words stand in table.ts.
+// Does not know: what a word does, nor the options that it takes.
+// Invariant: the process exits with the code of the word that ran, or with 2 when none was named.
 
 import { existsSync, readFileSync } from 'node:fs';
-
-const help = `Usage: lingcache <command> [options]
-
-Commands:
-  up      Start a cluster in this process and keep it until Ctrl-C.
-            --masters <n>    masters, default 3
-            --replicas <n>   replicas of each master, default 1
-            --port <n>       port of the first node, default 7000
-            --host <name>    address to listen on, default 127.0.0.1
-            --password <pw>  clients must AUTH with it
-            --processes      every node is a process of its own: kill -9 one and see
-            --dir <folder>   where processes keep their data and go on from; default: a temporary folder
-  server  One node as a process: [redis.conf] [--port 7000 --cluster-enabled yes ...]; --help tells more.
-  demo    A tour of the client on a cluster of its own; --help tells more.
-
-  --help, --version
-`;
-
-type Tool = (args: string[]) => Promise<number>;
-
-const tools: Readonly<Record<string, () => Promise<Tool>>> = {
-  server: async () => (await import('./server.ts')).runServer,
-  up: async () => (await import('./up.ts')).runUp,
-  demo: async () => (await import('./demo.ts')).runDemo,
-};
+import { overview } from './cli/help.ts';
+import { nearest } from './cli/near.ts';
+import { runWord } from './cli/run.ts';
+import { allWords, wordTable } from './table.ts';
 
 async function main(args: string[]): Promise<number> {
   const [name, ...rest] = args;
-  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
-    (name === undefined ? process.stderr : process.stdout).write(help);
+  if (name === undefined || name === '--help' || name === '-h') {
+    (name === undefined ? process.stderr : process.stdout).write(listOfWords());
     return name === undefined ? 2 : 0;
   }
   if (name === '--version' || name === '-v') {
     process.stdout.write(`${version()}\n`);
     return 0;
   }
-  if (!Object.hasOwn(tools, name)) {
-    process.stderr.write(`lingcache: unknown command '${name}'; try lingcache --help\n`);
+  if (name === 'help') return main(rest.length === 0 ? ['--help'] : [rest[0]!, '--help']);
+  const row = allWords().get(name);
+  if (row === undefined) {
+    const near = nearest(name, allWords().keys());
+    const meant = near === undefined ? 'try lingcache --help' : `did you mean ${near}?`;
+    process.stderr.write(`lingcache: unknown command '${name}'; ${meant}\n`);
     return 2;
   }
-  const tool = await tools[name]!();
-  return tool(rest);
+  return runWord(await row.load(), row.summary, rest, process);
+}
+
+function listOfWords(): string {
+  const groups = Object.entries(wordTable).map(([title, words]) => {
+    return [title, Object.entries(words).map(([name, { summary }]) => [name, summary] as const)] as const;
+  });
+  return overview(groups);
 }
 
 /** package.json lies one folder above this file in the package, and three above it as compiled one by one. */
@@ -57,6 +46,9 @@ function version(): string {
   }
   throw new Error('package.json is missing');
 }
+
+// Whoever reads may go away (`| head`): that is the end, and no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
 main(process.argv.slice(2)).then(
   (code) => {

@@ -3,7 +3,7 @@
 import { Redis } from '../../lib/index.ts';
 import { type NodeLine, parseNodes } from '../../lib/wire/cluster-nodes.ts';
 import { ProcessCluster } from '../embedded/process-cluster.ts';
-import { upReport } from './up-report.ts';
+import { type UpNode, upReport } from './up-report.ts';
 
 const readyMs = 20_000;
 const pollMs = 50;
@@ -19,6 +19,7 @@ export interface UpProcessesOptions {
 }
 
 export interface UpProcesses {
+  readonly nodes: readonly UpNode[];
   readonly report: string;
   close(): Promise<void>;
 }
@@ -47,6 +48,7 @@ export async function upProcesses(options: UpProcessesOptions): Promise<UpProces
     });
     const kept = dir === '' ? `${cluster.dir}, which goes with the cluster` : cluster.dir;
     return {
+      nodes,
       report: upReport(nodes, password !== '', `the data is in ${kept}.`),
       close: () => cluster.close(),
     };

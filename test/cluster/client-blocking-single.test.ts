@@ -49,7 +49,7 @@ describe('client: calls that block on a single Redis', () => {
   }
 
   it('commandTimeout ends it on the server, and the connection stays', async () => {
-    const client = single({ commandTimeout: 100 });
+    const client = single({ commandTimeout: 500 });
     await keepsElements(client, (key) => assert.rejects(client.blpop(key, 0), /Command timed out/));
   });
 

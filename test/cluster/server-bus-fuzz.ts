@@ -73,7 +73,7 @@ function framed(packet: Buffer, chance: (bound: number) => number): Buffer {
 
 function heardBy(cluster: BundledCluster): number {
   let sum = 0;
-  for (const { server } of cluster.nodes) for (const count of server.member.stats.received.values()) sum += count;
+  for (const { server } of cluster.nodes) for (const count of server.member.links.stats.received.values()) sum += count;
   return sum;
 }
 

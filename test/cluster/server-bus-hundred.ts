@@ -61,10 +61,10 @@ function census(nodes: readonly BundledNode[]): Census {
     const { member } = server;
     const known = [...state!.nodes.values()];
     if (member.up) sums.ok++;
-    if (known.length === count && known.every((node) => node.id === id || member.peer(node.id)?.connected))
+    if (known.length === count && known.every((node) => node.id === id || member.links.view(node.id)?.connected))
       sums.linked++;
     sums.suspects += known.filter((node) => node.suspect || node.failed).length;
-    for (const sent of member.stats.sent.values()) sums.messages += sent;
+    for (const sent of member.links.stats.sent.values()) sums.messages += sent;
     agreed &&= state!.owners.size === slotCount && state!.owners.firstDifference(first) === -1;
   }
   return {

@@ -188,7 +188,7 @@ class Replica {
     let link: MasterLink | undefined;
     const reason = await new Promise<string>((resolve, reject) => {
       const late = setTimeout(() => reject(new Error(`the link hangs at ${link?.stage}`)), patienceMs);
-      const host = {
+      const target = {
         world,
         history,
         databases: engine.databases.stores.length,
@@ -209,13 +209,15 @@ class Replica {
           history.append(bytes);
         },
         onRenamed: () => undefined,
-        onStage: () => undefined,
-        onClosed: (why: string) => {
-          clearTimeout(late);
-          resolve(why);
-        },
+        mayApply: () => true,
+        failingOver: false,
+        onFailoverAnswer: () => undefined,
       };
-      link = new MasterLink({ host: '127.0.0.1', port }, host);
+      const onClosed = (why: string): void => {
+        clearTimeout(late);
+        resolve(why);
+      };
+      link = new MasterLink({ host: '127.0.0.1', port }, target, { onStage: () => undefined, onClosed });
     });
     const start = copied ? history.offset - told : 0;
     if (history.offset !== start + told) throw new Error(`at ${history.offset} after ${told} bytes`);

@@ -41,8 +41,7 @@ export class SimulatedNode {
 
   #newMember(state: ClusterState, up: boolean): ClusterMember {
     const node = this;
-    const host = {
-      world: this.#net.time.world(),
+    const data = {
       keysInSlot: () => 0,
       has: () => false,
       get offset() {
@@ -59,13 +58,15 @@ export class SimulatedNode {
       pauseWrites: () => undefined,
       onPublish: () => undefined,
       onRoutesChanged: () => undefined,
-      save: () => {
-        node.saved = node.member.state;
+      onSlotsLeft: () => undefined,
+      save: (kept: ClusterState) => {
+        node.saved = kept;
       },
     };
     const { nodeTimeout } = this;
     return new ClusterMember(
-      host,
+      this.#net.time.world(),
+      data,
       state,
       {
         nodeTimeout,

@@ -185,7 +185,7 @@ class Simulation {
   }
 
   #fail(node: SimulatedNode, mode: 'agreed' | 'force'): void {
-    if (node.alive && !node.frozen && !node.isMaster) apply(node, node.member.failover(mode));
+    if (node.alive && !node.frozen && !node.isMaster) apply(node, node.member.failover.start(mode));
   }
 
   // ---- moves

@@ -59,6 +59,7 @@ export interface RealClusterOptions {
 export interface RealNode {
   readonly host: string;
   readonly port: number;
+  readonly busPort: number;
   readonly address: string;
   readonly id: string;
   readonly pid: number;

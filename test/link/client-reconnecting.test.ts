@@ -283,10 +283,9 @@ describe('connection: keeper', () => {
       knownAs(7, 'idle=60 flags=N qbuf=0');
       await fallSilent();
       await watch.until(() => watch.lost.length === 1);
-      assert.deepEqual(
-        node.seen.filter(({ argv }) => argv[1] === 'kill').map(({ argv }) => argv),
-        [['client', 'kill', 'id', '7']],
-      );
+      // An answer that comes after the limit is asked for again: there may be several.
+      const kills = node.seen.filter(({ argv }) => argv[1] === 'kill').map(({ argv }) => argv.join(' '));
+      assert.deepEqual([...new Set(kills)], ['client kill id 7']);
       assert.equal(watch.lost[0]!.written, false);
     });
 

@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict';
 import { ReplyError } from '../../lib/wire/reply.ts';
 import { type Standalone, startStandalone } from '../../server/embedded/standalone.ts';
-import type { Effect } from '../../server/engine/engine.ts';
+import type { Effect } from '../../server/engine/ports.ts';
 import { encode, RespClient } from '../kit/resp-client.ts';
+import { replicationPort } from '../unit/server/engine/ports-kit.ts';
 
 describe('a session of the bundled server', () => {
   let server: Standalone;
@@ -24,7 +25,9 @@ describe('a session of the bundled server', () => {
 
   beforeEach(async () => {
     effects = [];
-    server = await startStandalone({ engine: { hooks: { onEffects: (unit) => effects.push(unit) } } });
+    server = await startStandalone({
+      engine: { ports: { replication: replicationPort({ onEffects: (unit) => effects.push(unit) }) } },
+    });
   });
 
   afterEach(async () => {

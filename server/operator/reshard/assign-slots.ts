@@ -1,10 +1,12 @@
 // The last step of a move: the slot becomes the target's, and every reachable master is told at once. Slots that are
 // ready for the same target at the same time are decided together: one look at the epochs, one write to each node.
-// Invariant: no slot is claimed under an epoch that its old owner may have overtaken.
+// Invariant: no slot is claimed under an epoch that its old owner may have overtaken, nor while the old owner has a key
+// of it in any database.
 
 import type { NodeLine } from '../../../lib/wire/cluster-nodes.ts';
 import { ReplyError } from '../../../lib/wire/reply.ts';
 import { type ClusterLink, isMaster, isReachable, type MovingNode, RefusedError } from '../link/cluster-link.ts';
+import { notGivable } from './empty-slots.ts';
 import { type SlotRoute, setSlot } from './slot-commands.ts';
 
 const onlyMasters = 'ERR Please use SETSLOT only with masters';
@@ -16,6 +18,7 @@ const mastersMs = 1000;
 
 interface Waiting {
   readonly route: SlotRoute;
+  readonly claimed: boolean;
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
 }
@@ -35,12 +38,15 @@ export class SlotAssigner {
     this.#link = link;
   }
 
-  /** Gives the slot to `route.to`, which has all its keys. Rejects when either end cannot be told. */
-  decide(route: SlotRoute): Promise<void> {
+  /**
+   * Gives the slot to `route.to`, once `route.from` is seen to have no key of it. Rejects when it has some, and when
+   * either end cannot be told. `claimed`: the new owner was told before; only the others may not know.
+   */
+  decide(route: SlotRoute, claimed = false): Promise<void> {
     return new Promise((resolve, reject) => {
       const name = addressOf(route.to);
       const waiting = this.#waiting.get(name);
-      const entry = { route, resolve, reject };
+      const entry = { route, claimed, resolve, reject };
       if (waiting !== undefined) {
         waiting.push(entry);
         return;
@@ -57,7 +63,7 @@ export class SlotAssigner {
     if (waiting.length === 0) this.#waiting.delete(name);
     else void this.#link.alone(() => this.#next(name));
     try {
-      const failures = await this.#decideAll(batch.map(({ route }) => route));
+      const failures = await this.#decideAll(batch);
       for (const [at, { resolve, reject }] of batch.entries()) {
         const failure = failures[at];
         failure === undefined ? resolve() : reject(failure);
@@ -67,29 +73,51 @@ export class SlotAssigner {
     }
   }
 
-  /** For each way why it failed; undefined: it did not. */
-  async #decideAll(ways: readonly SlotRoute[]): Promise<(Error | undefined)[]> {
-    const { to } = ways[0]!;
-    const sources = new Map(ways.map(({ from }) => [addressOf(from), from]));
+  /** For each one why it failed; undefined: it did not. */
+  async #decideAll(waiting: readonly Waiting[]): Promise<(Error | undefined)[]> {
+    const { to } = waiting[0]!.route;
+    const sources = new Map(waiting.map(({ route: { from } }) => [addressOf(from), from]));
     const [masters] = await Promise.all([this.#mastersAs(to), untilKnows(this.#link, to, [...sources.values()])]);
-    const failures = await this.#tell(to, ways, to.id);
-    const won = ways.filter((_way, at) => failures[at] === undefined);
-    if (won.length === 0) return failures;
+    const failures = await this.#failuresOf(waiting, (source, routes) => notGivable(this.#link, source, routes));
+    const open = waiting.map(({ route }) => route).filter((_route, at) => failures[at] === undefined);
+    if (open.length === 0) return failures;
+    const claims = await this.#tell(to, open, to.id);
+    const won = open.filter((_route, at) => claims[at] === undefined);
+    const told = new Map(open.map((route, at) => [route, claims[at]]));
     const others = masters.filter((node) => node.id !== to.id && !sources.has(addressOf(node)));
     await Promise.all([
       ...[...sources].map(async ([address, source]) => {
-        const told = await this.#tell(source, won, to.id);
-        for (const [at, route] of won.entries()) {
-          if (addressOf(route.from) === address) failures[ways.indexOf(route)] ??= told[at];
-        }
+        const routes = won.filter(({ from }) => addressOf(from) === address);
+        const answers = await this.#tell(source, routes, to.id);
+        for (const [at, route] of routes.entries()) told.set(route, answers[at]);
       }),
       // They would hear of it by gossip as well: whoever is out of reach learns it then.
       ...others.map((node) => this.#tell(node, won, to.id)),
     ]);
-    return failures;
+    return waiting.map(({ route }, at) => failures[at] ?? told.get(route));
+  }
+
+  /** What `look` finds at each source, for those that are not claimed yet. */
+  async #failuresOf(
+    waiting: readonly Waiting[],
+    look: (source: MovingNode, routes: readonly SlotRoute[]) => Promise<(Error | undefined)[]>,
+  ): Promise<(Error | undefined)[]> {
+    const found = new Map<Waiting, Error | undefined>();
+    const sources = new Map(waiting.map(({ route: { from } }) => [addressOf(from), from]));
+    await Promise.all(
+      [...sources].map(async ([address, source]) => {
+        const mine = waiting.filter(({ route, claimed }) => !claimed && addressOf(route.from) === address);
+        if (mine.length === 0) return;
+        const routes = mine.map(({ route }) => route);
+        const answers = await look(source, routes).catch((error: Error) => routes.map(() => error));
+        for (const [at, entry] of mine.entries()) found.set(entry, answers[at]);
+      }),
+    );
+    return waiting.map((entry) => found.get(entry));
   }
 
   async #tell(node: MovingNode, ways: readonly SlotRoute[], owner: string): Promise<(Error | undefined)[]> {
+    if (ways.length === 0) return [];
     const commands = ways.map(({ slot }) => setSlot(slot, 'NODE', owner));
     try {
       const replies = await this.#link.exchange(node, commands);

@@ -4,10 +4,14 @@
 // Does not know: how one slot moves (slot-task.ts), nor why it should (rebalance/).
 // Invariant: a slot has at most one task that has not ended, and no slot is opened before its record is safe.
 
+import type { NodeLine } from '../../../lib/wire/cluster-nodes.ts';
 import { slotCount } from '../../../lib/wire/slot.ts';
 import { type ClusterLink, isMaster, isReachable, ownerIn } from '../link/cluster-link.ts';
+import { presenceOf } from '../link/presence.ts';
 import { SlotAssigner } from './assign-slots.ts';
-import { closedSlots } from './closed-slots.ts';
+import { type AtomicWish, canMoveAtomically, moveAtomically } from './atomic.ts';
+import { type ClosedTest, closedSlots } from './closed-slots.ts';
+import { countSlots, tooFewDatabases } from './empty-slots.ts';
 import { type Journal, MemoryJournal } from './journal.ts';
 import { MoveQueue } from './queue.ts';
 import { endPhases, type MoveEnd, type MoveRecord, type MoveStatus, newRecord, statusOf } from './record.ts';
@@ -31,6 +35,11 @@ export interface MoveEngineOptions {
   readonly retries?: number;
   /** Milliseconds before it is, doubled each time up to 2000. Default 100. */
   readonly retryMs?: number;
+  /**
+   * `auto`: slots go by the servers' own migration (CLUSTER MIGRATESLOTS of Valkey 9) where both ends have it and no
+   * rate and no time limit is set; `never`: key by key everywhere. Default `auto`.
+   */
+  readonly atomic?: 'auto' | 'never';
   /** Called with every change of a move. */
   readonly onChange?: (status: MoveStatus) => void;
 }
@@ -46,8 +55,12 @@ export interface MoveOrder {
 const defaultPriority = 5;
 const saveEveryMs = 500;
 const maxHistory = slotCount;
+/** Slots of one job of the servers' own: what is not handed over is done again when it fails. */
+const atomicSlots = 2048;
 
 interface Entry {
+  /** Its task runs, or ran. */
+  started: boolean;
   readonly task: SlotTask;
   readonly done: Promise<MoveStatus>;
   readonly settle: (status: MoveStatus) => void;
@@ -64,6 +77,8 @@ export class MoveEngine implements AsyncDisposable {
   /** By slot, in order of arrival; the last move of each slot, over or not. */
   readonly #entries = new Map<number, Entry>();
   readonly #queue = new MoveQueue<Entry>();
+  readonly #presence: ReturnType<typeof presenceOf>;
+  readonly #atomic: boolean;
   readonly #running = new Set<Promise<void>>();
   #paused = false;
   #closed = false;
@@ -75,6 +90,11 @@ export class MoveEngine implements AsyncDisposable {
     this.#journal = journal;
     this.#concurrency = within('concurrency', options.concurrency ?? 16, 1, 1000);
     this.#onChange = options.onChange;
+    this.#presence = presenceOf(link);
+    const { atomic = 'auto' } = options;
+    if (atomic !== 'auto' && atomic !== 'never') throw new RangeError(`atomic: '${atomic}' is not auto or never`);
+    const limits = [options.keysPerSecond, options.bytesPerSecond, options.slotMs];
+    this.#atomic = atomic === 'auto' && limits.every((limit) => (limit ?? 0) === 0);
     const settings: TaskSettings = {
       batch: within('batch', options.batch ?? 64, 1, 10_000),
       exchangeMs: within('exchangeMs', options.exchangeMs ?? 5000, 1),
@@ -128,12 +148,79 @@ export class MoveEngine implements AsyncDisposable {
       const now = this.#link.world.now();
       return owner === order.target ? { ...record, phase: 'done', startedAt: now, endedAt: now } : record;
     });
-    const entries = records.map((record) =>
-      this.#add(record, isClosed(record.slot, record.source.id, record.target.id)),
+    await this.#enter(view);
+    try {
+      await this.#checkDatabases(records);
+      const atomic = await this.#atomicGroups(records.filter((record) => canBeAtomic(record, isClosed)));
+      const grouped = new Set(atomic.flat().map(({ slot }) => slot));
+      const entries = records.map((record) =>
+        this.#add(record, isClosed(record.slot, record.source.id, record.target.id), !grouped.has(record.slot)),
+      );
+      await this.#save();
+      for (const group of atomic) this.#track(this.#runAtomic(group.map(({ slot }) => this.#entry(slot))));
+      this.#fill();
+      return await Promise.all(entries.map(({ done }) => done));
+    } finally {
+      await this.#presence.leave();
+    }
+  }
+
+  /** Rejects with an OperatorBusyError when another operator is changing the cluster. */
+  async #enter(view: readonly NodeLine[]): Promise<void> {
+    await this.#presence.enter(view.filter((node) => isMaster(node) && isReachable(node)));
+  }
+
+  /** Rejects when a target has not the databases of its source: before anything is changed. */
+  async #checkDatabases(records: readonly MoveRecord[]): Promise<void> {
+    const checks = [...pairsOf(records)].map(([, [{ source, target }]]) => tooFewDatabases(this.#link, source, target));
+    const reason = (await Promise.all(checks)).find((one) => one !== undefined);
+    if (reason !== undefined) throw new Error(reason);
+  }
+
+  /** Groups that the servers can move by themselves. */
+  async #atomicGroups(records: readonly MoveRecord[]): Promise<MoveRecord[][]> {
+    if (!this.#atomic || this.#paused) return [];
+    const groups = await Promise.all(
+      [...pairsOf(records)].map(async ([, group]) =>
+        (await canMoveAtomically(this.#link, [group[0].source, group[0].target])) ? group : [],
+      ),
     );
-    await this.#save();
-    this.#fill();
-    return Promise.all(entries.map(({ done }) => done));
+    return groups.filter((group) => group.length > 0);
+  }
+
+  /** One source gives to one target, some slots at a time; what does not arrive goes key by key. */
+  async #runAtomic(entries: readonly Entry[]): Promise<void> {
+    const { source, target } = entries[0]!.task.record;
+    let refused = false;
+    for (let at = 0; at < entries.length; at += atomicSlots) {
+      const group = entries.slice(at, at + atomicSlots).filter(({ task }) => task.isNew && !task.paused);
+      const slots = group.map(({ task }) => task.record.slot);
+      if (this.#closed) return;
+      if (!refused && slots.length > 0) {
+        const wish = (): AtomicWish => this.#wishFor(group);
+        const counts = await countSlots(this.#link, source, slots).catch(() => undefined);
+        await Promise.all(group.map(({ task }, index) => task.handedOver(counts?.[index] ?? 0)));
+        const outcome = await moveAtomically(this.#link, { slots, from: source, to: target }, wish).catch(
+          (error: Error) => ({ end: 'refused' as const, reason: error.message }),
+        );
+        if (outcome.end === 'left') return;
+        if (outcome.end === 'moved') {
+          await Promise.all(group.map(({ task }) => task.arrived()));
+          for (const { task, settle } of group) settle(this.#statusOf(task));
+          continue;
+        }
+        refused = true;
+        this.#link.world.log(`slots go key by key: ${outcome.reason}`);
+      }
+      for (const entry of entries.slice(at, at + atomicSlots)) {
+        if (!entry.task.ended) this.#queue.add(entry, entry.task.record.priority);
+      }
+    }
+  }
+
+  #wishFor(group: readonly Entry[]): AtomicWish {
+    if (this.#closed) return 'leave';
+    return group.some(({ task }) => task.isCalledOff || task.paused) ? 'call off' : 'go on';
   }
 
   /**
@@ -141,17 +228,21 @@ export class MoveEngine implements AsyncDisposable {
    * moves that go on; other methods do it by themselves. Rejects when the journal cannot be read.
    */
   async recover(): Promise<MoveStatus[]> {
-    this.#recovered ??= this.#load();
+    this.#recovered ??= this.#load().catch((error: Error) => {
+      this.#recovered = undefined;
+      throw error;
+    });
     await this.#recovered;
     return this.moves().filter(({ phase }) => !endPhases.has(phase));
   }
 
   async #load(): Promise<void> {
-    for (const record of await this.#journal.load()) {
-      if (this.#entries.has(record.slot)) continue;
-      this.#add(record);
-    }
+    const records = await this.#journal.load();
+    const open = records.filter(({ phase }) => !endPhases.has(phase));
+    if (open.length > 0) await this.#enter(await this.#link.view());
+    const entries = records.filter(({ slot }) => !this.#entries.has(slot)).map((record) => this.#add(record));
     this.#fill();
+    if (open.length > 0) void Promise.allSettled(entries.map(({ done }) => done)).then(() => this.#presence.leave());
   }
 
   /** Every move asked for: those under way, and the last one of each slot. */
@@ -207,7 +298,7 @@ export class MoveEngine implements AsyncDisposable {
     const { task, done } = this.#entry(slot);
     task.cancel(reason);
     // Called off before it began: that takes no room.
-    if (task.isNew) this.#start(this.#entry(slot));
+    if (task.isNew && !this.#entry(slot).started) this.#start(this.#entry(slot));
     return done;
   }
 
@@ -243,19 +334,19 @@ export class MoveEngine implements AsyncDisposable {
     return statusOf(task.record, this.#link.world.now(), task.paused);
   }
 
-  #add(record: MoveRecord, seenClosed = false): Entry {
+  #add(record: MoveRecord, seenClosed = false, queued = true): Entry {
     if (this.#closed) throw new StoppedError('the mover was closed');
     const task = new SlotTask(this.#host, record, seenClosed);
     if (this.#paused) task.pause();
     const { promise, resolve, reject } = withResolvers<MoveStatus>();
     // Nobody may be waiting for it: its outcome is in moves().
     promise.catch(() => undefined);
-    const entry: Entry = { task, done: promise, settle: resolve, fail: reject };
+    const entry: Entry = { started: false, task, done: promise, settle: resolve, fail: reject };
     this.#entries.delete(record.slot);
     this.#entries.set(record.slot, entry);
     this.#forgetOld();
     if (task.ended) resolve(this.#statusOf(task));
-    else this.#queue.add(entry, record.priority);
+    else if (queued) this.#queue.add(entry, record.priority);
     return entry;
   }
 
@@ -271,13 +362,18 @@ export class MoveEngine implements AsyncDisposable {
     while (!this.#closed && !this.#paused && this.#running.size < this.#concurrency) {
       const entry = this.#queue.take();
       if (entry === undefined) return;
-      if (entry.task.isNew) this.#start(entry);
+      if (!entry.started) this.#start(entry);
     }
   }
 
   #start(entry: Entry): void {
     if (this.#closed) return;
-    const run = this.#run(entry).finally(() => {
+    entry.started = true;
+    this.#track(this.#run(entry));
+  }
+
+  #track(work: Promise<void>): void {
+    const run = work.finally(() => {
       this.#running.delete(run);
       this.#fill();
       if (this.#running.size === 0 && !this.#closed) this.#saveSoon();
@@ -311,7 +407,26 @@ export class MoveEngine implements AsyncDisposable {
   }
 }
 
-function endOf(view: Awaited<ReturnType<ClusterLink['view']>>, id: string): MoveEnd {
+type Pair = [MoveRecord, ...MoveRecord[]];
+
+/** Moves that are still to be made, by source and target. */
+function pairsOf(records: readonly MoveRecord[]): Map<string, Pair> {
+  const pairs = new Map<string, Pair>();
+  for (const record of records) {
+    if (endPhases.has(record.phase)) continue;
+    const name = `${record.source.id} ${record.target.id}`;
+    const pair = pairs.get(name);
+    if (pair === undefined) pairs.set(name, [record]);
+    else pair.push(record);
+  }
+  return pairs;
+}
+
+function canBeAtomic({ phase, slot, source, target }: MoveRecord, isClosed: ClosedTest): boolean {
+  return !endPhases.has(phase) && isClosed(slot, source.id, target.id);
+}
+
+function endOf(view: readonly NodeLine[], id: string): MoveEnd {
   const node = view.find((line) => line.id === id);
   if (node === undefined) throw new Error(`no node ${id} is known`);
   if (!isMaster(node) || !isReachable(node)) throw new Error(`${node.host}:${node.port} is no running master`);

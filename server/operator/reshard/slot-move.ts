@@ -54,9 +54,9 @@ export class SlotMove {
   /** Hands over up to `limit` keys; how many there were. */
   async moveKeys(limit: number = this.#batch): Promise<number> {
     const { slot, source } = this.route;
-    const keys = await keysIn(this.#link, source, slot, limit);
-    if (keys.length > 0) await handOver(this.#link, this.#route, keys, 1, this.#timeoutMs);
-    return keys.length;
+    const batch = await keysIn(this.#link, source, slot, limit);
+    if (batch.keys.length > 0) await handOver(this.#link, this.#route, batch, 1, this.#timeoutMs);
+    return batch.keys.length;
   }
 
   /** Hands over what is left and gives the slot to the target. Resolves to the number of keys moved by this call. */
@@ -82,8 +82,8 @@ export class SlotMove {
 
   async #drain(route: SlotRoute): Promise<number> {
     let moved = 0;
-    let keys: readonly string[] = await keysIn(this.#link, route.from, route.slot, this.#batch);
-    while (keys.length > 0) {
+    let keys = await keysIn(this.#link, route.from, route.slot, this.#batch);
+    while (keys.keys.length > 0) {
       const batch = await handOver(this.#link, route, keys, this.#batch, this.#timeoutMs);
       moved += batch.keys;
       keys = batch.next;

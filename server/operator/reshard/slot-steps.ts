@@ -1,6 +1,6 @@
 // The steps of a slot's way from one node to another, as every real cluster walks it: open, hand keys over, decide
 // (assign-slots.ts); and back: turn, hand back, decide for the old owner. Each may be repeated, so a move may be taken
-// up anywhere.
+// up anywhere. A slot is moved with its keys of all databases (Valkey 9 has several in a cluster).
 // Speaks RESP to the nodes and knows nothing else of them.
 // Invariant: at every moment each key is at one node that clients are led to, by ASK at worst.
 
@@ -8,17 +8,25 @@ import type { Words } from '../../../lib/connection/exchange.ts';
 import { ReplyError } from '../../../lib/wire/reply.ts';
 import { type ClusterLink, type MovingNode, RefusedError } from '../link/cluster-link.ts';
 import { untilKnows } from './assign-slots.ts';
-import { keysWords, type SlotRoute, setSlot } from './slot-commands.ts';
+import { countWords, keysWords, type SlotRoute, setSlot } from './slot-commands.ts';
+
+/** Keys of a slot in one of its databases. */
+export interface KeyBatch {
+  readonly database: number;
+  readonly keys: readonly string[];
+}
 
 export interface Batch {
   readonly keys: number;
   readonly bytes: number;
-  /** Keys to hand over next; none: the slot is empty. */
-  readonly next: readonly string[];
+  /** Keys to hand over next; none: the slot is empty in every database. */
+  readonly next: KeyBatch;
 }
 
 /** Handing keys over waits for another node: what has to be said meanwhile must not queue behind it. */
 const lanes = 16;
+
+const none: KeyBatch = { database: 0, keys: [] };
 
 /**
  * From now on `from` answers ASK for keys that it does not have. Resolves to the keys that it has, and how many.
@@ -30,38 +38,64 @@ export async function openSlot(
   route: SlotRoute,
   limit: number,
   stale = false,
-): Promise<{ total: number; next: string[] }> {
+): Promise<{ total: number; next: KeyBatch }> {
   const importing = setSlot(route.slot, 'IMPORTING', route.from.id);
   if (stale) await transaction(link, route.to, [setSlot(route.slot, 'NODE', route.from.id), importing]);
   else await link.ask(route.to, importing);
-  const commands = [
-    setSlot(route.slot, 'MIGRATING', route.to.id),
-    ['CLUSTER', 'COUNTKEYSINSLOT', String(route.slot)],
-    keysWords(route.slot, limit),
-  ];
-  const [opened, total, next] = await link.exchange(route.from, commands);
-  if (opened instanceof ReplyError) throw new RefusedError(route.from, commands[0]!, opened.message);
-  return { total: Number(total), next: next as string[] };
+  const opening = setSlot(route.slot, 'MIGRATING', route.to.id);
+  const [opened, ...looks] = await link.exchange(route.from, [opening, ...lookWords(route.slot, limit)]);
+  if (opened instanceof ReplyError) throw new RefusedError(route.from, opening, opened.message);
+  return lookFurther(link, route.from, route.slot, limit, looks);
 }
 
-export async function keysIn(link: ClusterLink, node: MovingNode, slot: number, limit: number): Promise<string[]> {
-  return (await link.ask(node, keysWords(slot, limit))) as string[];
+/** The first database of the slot that has keys, with up to `limit` of them. */
+export async function keysIn(link: ClusterLink, node: MovingNode, slot: number, limit: number): Promise<KeyBatch> {
+  const looks = await link.exchange(node, lookWords(slot, limit));
+  return (await lookFurther(link, node, slot, limit, looks)).next;
 }
 
-/** Hands `keys` over in one exchange and finds the next ones. */
+function lookWords(slot: number, limit: number): Words[] {
+  return [countWords(slot), keysWords(slot, limit)];
+}
+
+/** `first`: what database 0 answered; the others are asked as well. */
+async function lookFurther(
+  link: ClusterLink,
+  node: MovingNode,
+  slot: number,
+  limit: number,
+  first: readonly unknown[],
+): Promise<{ total: number; next: KeyBatch }> {
+  const databases = await link.databasesOf(node);
+  const others = Array.from({ length: databases - 1 }, (_, at) =>
+    link.exchange(node, lookWords(slot, limit), link.timeoutMs, 0, at + 1),
+  );
+  let total = 0;
+  let next = none;
+  for (const [database, [count, keys]] of [first, ...(await Promise.all(others))].entries()) {
+    for (const reply of [count, keys]) {
+      if (reply instanceof ReplyError) throw new RefusedError(node, keysWords(slot, limit), reply.message);
+    }
+    total += Number(count);
+    if (next.keys.length === 0 && (keys as string[]).length > 0) next = { database, keys: keys as string[] };
+  }
+  return { total, next };
+}
+
+/** Hands `batch` over in one exchange and finds the next keys. */
 export async function handOver(
   link: ClusterLink,
   route: SlotRoute,
-  keys: readonly string[],
+  batch: KeyBatch,
   limit: number,
   exchangeMs: number,
 ): Promise<Batch> {
   // Without REPLACE at first: a copy that a broken exchange left behind is overwritten only when it is known to be one.
-  let replies = await exchangeKeys(link, route, keys, limit, exchangeMs, []);
+  let replies = await exchangeKeys(link, route, batch, limit, exchangeMs, []);
   let moved = replies.at(-2);
   if (moved instanceof ReplyError && moved.message.includes('BUSYKEY')) {
     // While the slot is open only the node that clients ask first can have the newer value of a key that both have.
-    replies = await exchangeKeys(link, route, keys, limit, exchangeMs, ['REPLACE']);
+    replies = await exchangeKeys(link, route, batch, limit, exchangeMs, ['REPLACE']);
     moved = replies.at(-2);
   }
   if (moved instanceof ReplyError) throw new RefusedError(route.from, ['MIGRATE'], moved.message);
@@ -69,25 +103,28 @@ export async function handOver(
   if (next instanceof ReplyError) throw new RefusedError(route.from, keysWords(route.slot, limit), next.message);
   let bytes = 0;
   for (const size of replies.slice(0, -2)) if (typeof size === 'number') bytes += size;
-  return { keys: keys.length, bytes, next: next as string[] };
+  const here = next as string[];
+  if (here.length > 0) return { keys: batch.keys.length, bytes, next: { database: batch.database, keys: here } };
+  const more = (await link.databasesOf(route.from)) > 1;
+  return { keys: batch.keys.length, bytes, next: more ? await keysIn(link, route.from, route.slot, limit) : none };
 }
 
 function exchangeKeys(
   link: ClusterLink,
   { slot, from, to }: SlotRoute,
-  keys: readonly string[],
+  { database, keys }: KeyBatch,
   limit: number,
   exchangeMs: number,
   options: Words,
 ): Promise<unknown[]> {
-  const head = ['MIGRATE', to.host, String(to.port), '', '0', String(exchangeMs), ...options, ...link.migrateAuth];
+  const head = ['MIGRATE', to.host, String(to.port), '', String(database), String(exchangeMs)];
   const commands = [
     ...keys.map((key) => ['MEMORY', 'USAGE', key, 'SAMPLES', '1']),
-    [...head, 'KEYS', ...keys],
+    [...head, ...options, ...link.migrateAuth, 'KEYS', ...keys],
     keysWords(slot, limit),
   ];
   // The node answers within its own time limit; ours only ends what a dead node leaves open.
-  return link.exchange(from, commands, exchangeMs * 2 + 1000, 1 + (slot % lanes));
+  return link.exchange(from, commands, exchangeMs * 2 + 1000, 1 + (slot % lanes), database);
 }
 
 /**

@@ -8,7 +8,7 @@ import type { SlotAssigner } from './assign-slots.ts';
 import { type NextStep, nextStep, slotView } from './next-step.ts';
 import { endPhases, type MoveEnd, type MovePhase, type MoveRecord } from './record.ts';
 import type { SlotRoute } from './slot-commands.ts';
-import { handOver, keysIn, openSlot, reverse } from './slot-steps.ts';
+import { handOver, type KeyBatch, keysIn, openSlot, reverse } from './slot-steps.ts';
 import type { Throttle } from './throttle.ts';
 
 export interface TaskSettings {
@@ -84,6 +84,19 @@ export class SlotTask {
     this.#paused = true;
   }
 
+  /** The servers move the slot by themselves, with `keys` keys. */
+  async handedOver(keys: number): Promise<void> {
+    this.#started = true;
+    const startedAt = this.#record.startedAt ?? this.#host.link.world.now();
+    await this.#set({ phase: 'moving', startedAt, keysTotal: keys });
+  }
+
+  /** They did. */
+  async arrived(): Promise<void> {
+    await this.#set({ keysMoved: this.#record.keysTotal });
+    await this.#end('done', null);
+  }
+
   resume(): void {
     this.#paused = false;
     this.#wake?.();
@@ -139,7 +152,7 @@ export class SlotTask {
         return;
       }
     }
-    const { source, target, step, stale } = await this.#stand();
+    const { source, target, step, stale, peer } = await this.#stand();
     const route: SlotRoute = { slot, from: source, to: target };
     const wayBack: SlotRoute = { slot, from: target, to: source };
     switch (step) {
@@ -147,16 +160,20 @@ export class SlotTask {
         await this.#forward(route, stale);
         break;
       case 'decide':
-        await this.#decide(route);
+        await this.#decide(route, true);
         break;
       case 'turn':
         await this.#back(route, wayBack);
         break;
       case 'close':
-        await this.#close(wayBack);
+        await this.#close(wayBack, true);
         break;
       case 'finished':
-        await this.#end(this.#record.direction === 'forward' ? 'done' : 'cancelled', this.#record.error);
+        if (this.#record.direction === 'forward') await this.#end('done', null);
+        else await this.#end('cancelled', this.#record.error);
+        break;
+      case 'foreign':
+        await this.#end('failed', `slot ${slot} is open towards ${peer}: somebody else moves it, or left it so`);
         break;
       case 'lost':
         await this.#end('failed', `slot ${slot} belongs to neither end of its move any more`);
@@ -171,9 +188,9 @@ export class SlotTask {
     if (await this.#drain(route, next)) await this.#decide(route);
   }
 
-  async #decide(route: SlotRoute): Promise<void> {
+  async #decide(route: SlotRoute, claimed = false): Promise<void> {
     await this.#phase('deciding');
-    await this.#host.decisions.decide(route);
+    await this.#host.decisions.decide(route, claimed);
     await this.#end('done', null);
   }
 
@@ -186,19 +203,19 @@ export class SlotTask {
     await this.#close(wayBack);
   }
 
-  async #close(wayBack: SlotRoute): Promise<void> {
+  async #close(wayBack: SlotRoute, claimed = false): Promise<void> {
     await this.#phase('closing');
     await this.#drain(wayBack, await keysIn(this.#host.link, wayBack.from, wayBack.slot, this.#host.settings.batch));
-    await this.#host.decisions.decide(wayBack);
+    await this.#host.decisions.decide(wayBack, claimed);
     await this.#end('cancelled', this.#record.error);
   }
 
   /** Hands keys over until there are none; false when the move was called off on the way forward. */
-  async #drain(route: SlotRoute, first: readonly string[]): Promise<boolean> {
+  async #drain(route: SlotRoute, first: KeyBatch): Promise<boolean> {
     const { link, throttle, settings } = this.#host;
     const forward = this.#record.direction === 'forward';
     let keys = first;
-    while (keys.length > 0) {
+    while (keys.keys.length > 0) {
       await this.#gate(throttle.waitMs);
       if (forward && (await this.#isCalledOffNow())) return false;
       const batch = await handOver(link, route, keys, settings.batch, settings.exchangeMs);
@@ -207,7 +224,7 @@ export class SlotTask {
       const keysMoved = Math.max(0, this.#record.keysMoved + (forward ? batch.keys : -batch.keys));
       const bytesMoved = Math.max(0, this.#record.bytesMoved + (forward ? batch.bytes : -batch.bytes));
       // Clients go on writing: there may be more keys than were counted when the slot was opened.
-      const keysTotal = Math.max(this.#record.keysTotal, keysMoved + (forward ? batch.next.length : 0));
+      const keysTotal = Math.max(this.#record.keysTotal, keysMoved + (forward ? batch.next.keys.length : 0));
       await this.#set({ keysMoved, bytesMoved, keysTotal });
     }
     await this.#gate(0);
@@ -247,7 +264,14 @@ export class SlotTask {
   }
 
   /** Both ends as they are now, and what to do next. */
-  async #stand(): Promise<{ source: MoveEnd; target: MoveEnd; step: NextStep; stale: boolean }> {
+  async #stand(): Promise<{
+    source: MoveEnd;
+    target: MoveEnd;
+    step: NextStep;
+    stale: boolean;
+    /** With `foreign`: whom it is open towards. */
+    peer?: string | undefined;
+  }> {
     const { link } = this.#host;
     const view = await link.view();
     const target = present(view, this.#record.target, 'target');
@@ -263,8 +287,11 @@ export class SlotTask {
     const source = present(view, this.#record.source, 'source');
     if (source !== this.#record.source || target !== this.#record.target) await this.#set({ source, target });
     const [atSource, atTarget] = await Promise.all([link.viewOf(source), link.viewOf(target)]);
-    const [one, other] = [atSource, atTarget].map((lines) => slotView(lines, slot, source.id, target.id));
-    return { source, target, step: nextStep(direction, one!, other!), stale: other!.owner !== 'source' };
+    const [one, other] = [atSource, atTarget].map((lines) => slotView(lines, slot, source, target));
+    const peer = one!.foreign ?? other!.foreign;
+    // The source itself, not whoever it took over from.
+    const stale = ownerIn(atTarget!, slot) !== source.id;
+    return { source, target, step: nextStep(direction, one!, other!), stale, peer };
   }
 
   #phase(phase: MovePhase): Promise<void> {

@@ -184,6 +184,7 @@ export class RdbReader {
     yield* measureValue(cursor, type);
     const reader = this.#take(cursor);
     const key = readString(reader);
+    if (this.#sink.onRawKey !== undefined) return this.#onRawKey(key, type, reader.bytes.subarray(body));
     // A value is decoded with its type byte before it, where the file has the key in between.
     const whole = Buffer.allocUnsafe(cursor.at - body + 1);
     whole[0] = type;
@@ -195,6 +196,12 @@ export class RdbReader {
     if (bytes.left > 0) throw new Error('bytes after a value');
     if (value === undefined) return this.#tell(() => this.#sink.onEmptyKey?.(key));
     this.#tell(() => this.#sink.onKey({ key, value, expireAt }));
+  }
+
+  #onRawKey(key: string, type: number, body: Buffer): void {
+    const [expireAt, version] = [this.#expireAt, this.#version];
+    this.#expireAt = none;
+    this.#tell(() => this.#sink.onRawKey?.({ key, type, body, expireAt, version }));
   }
 
   /** Everything that was measured, without its opcode; views into it last until the next feed. */

@@ -174,6 +174,87 @@ const rows: Readonly<Record<string, AloneRow['run']>> = {
       await client.eval(letGo, 2, 'lock:a', 'lock:b', 'me'),
     ];
   },
+  'a tracer: sendCommand wrapped on the object': async ({ make }) => {
+    const client = make({ keyPrefix: 't:', scripts: { addJob } });
+    await client.ping();
+    const seen = wrap(client, (command, send) => send(command));
+    const called: unknown[] = [];
+    await new Promise((resolve) =>
+      client.set('a', 1, 'EX', 100, (...outcome: unknown[]) => {
+        called.push(outcome);
+        resolve(undefined);
+      }),
+    );
+    return [
+      called,
+      await client.get('a'),
+      await client.getBuffer('a'),
+      await client.call('strlen', 'a'),
+      await client.hgetall('nothing'),
+      await client.addJob('id', 'jobs', 'waiting', '', '{}'),
+      await client.lpush('a', 'x').catch((error: Error) => error.message),
+      await client.set('a').catch((error: Error) => error.message),
+      seen,
+    ];
+  },
+  'a tracer: sendCommand wrapped on the class': async ({ make }) => {
+    const prototype = Object.getPrototypeOf(make());
+    const own = Object.getOwnPropertyDescriptor(prototype, 'sendCommand');
+    const seen = wrap(prototype, (command, send) => send(command));
+    try {
+      const client = make();
+      await client.ping(); // what waits for a connection is seen twice in ioredis
+      return [
+        await client.set('a', 1),
+        await client.incr('a'),
+        seen.filter(([name]) => name === 'set' || name === 'incr'),
+      ];
+    } finally {
+      if (own === undefined) delete prototype.sendCommand;
+      else Object.defineProperty(prototype, 'sendCommand', own);
+    }
+  },
+  'a test: commands answered, refused, changed and delayed in sendCommand': async ({ make, ask }) => {
+    const client = make();
+    await client.ping();
+    const unwrapped = client.sendCommand;
+    const seen = wrap(client, (command, send) => {
+      const { name, args } = command;
+      if (args[0] === 'answered') command.resolve(Buffer.from('by hand'));
+      else if (args[0] === 'refused') command.reject(new Error('no'));
+      else if (name === 'set') {
+        args[1] = `${args[1]}, changed`;
+        return send(command);
+      } else if (args[0] === 'later') setTimeout(() => void send(command), 5);
+      else return send(command);
+      return command.promise;
+    });
+    const outcomes = [
+      await client.get('answered'),
+      await client.getBuffer('answered'),
+      await client.get('refused').catch((error: Error) => error.message),
+      await client.set('k', 'v'),
+      await client.get('k'),
+      await client.incr('later'),
+      await ask('get', 'k'),
+      [...seen],
+    ];
+    client.sendCommand = unwrapped;
+    return [outcomes, await client.get('answered'), seen.length];
+  },
 };
+
+type Send = (command: Face) => Promise<unknown>;
+
+/** Puts `around` into the place of `target.sendCommand`; what went through it, its name and its arguments. */
+function wrap(target: Face, around: (command: Face, send: Send) => Promise<unknown>): [string, unknown[]][] {
+  const own = target.sendCommand;
+  const seen: [string, unknown[]][] = [];
+  target.sendCommand = function (this: Face, command: Face, ...rest: unknown[]) {
+    seen.push([command.name, [...command.args]]);
+    return around(command, (given) => own.call(this, given, ...rest));
+  };
+  return seen;
+}
 
 export const appRows: readonly AloneRow[] = Object.entries(rows).map(([name, run]) => ({ name, run }));

@@ -70,7 +70,7 @@ describe('elections', () => {
     d.offset = 900;
     e.offset = 100;
     a.bus.hold(true);
-    apply(d.member, () => d.member.failover('agreed'));
+    apply(d.member, () => d.member.failover.start('agreed'));
     const start = cluster.world.now();
     const failed = (): boolean => d.member.state.nodes.get(a.member.state.myself)!.failed;
     for (let waited = 0; !failed() && waited < 4900; waited += 10) await cluster.pass(10);

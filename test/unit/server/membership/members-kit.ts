@@ -24,9 +24,7 @@ export class PlayedCluster {
   add(id: string, port: number = nextPort++): Played {
     const calls: string[] = [];
     const keys = new Map<number, number>();
-    const world = this.world;
-    const host = {
-      world,
+    const data = {
       keysInSlot: (slot: number) => keys.get(slot) ?? 0,
       has: () => false,
       get offset() {
@@ -42,10 +40,11 @@ export class PlayedCluster {
       },
       onPublish: (kind: string, channel: string, message: string) => calls.push(`${kind} ${channel} ${message}`),
       onRoutesChanged: () => undefined,
+      onSlotsLeft: () => undefined,
       save: () => undefined,
     };
     const state = newState(id.repeat(40), { host: '', port, cport: port + 10_000 });
-    const member = new ClusterMember(host, state, {
+    const member = new ClusterMember(this.world, data, state, {
       nodeTimeout: 2000,
       requireFullCoverage: true,
       allowReadsWhenDown: false,

@@ -120,7 +120,7 @@ describe('members on the loopback bus', () => {
     const nodes = await shards(cluster);
     const [a, , , d] = nodes as [Played, Played, Played, Played];
     a.offset = 500;
-    apply(d.member, () => d.member.failover('agreed'));
+    apply(d.member, () => d.member.failover.start('agreed'));
     await cluster.pass(100);
     assert.equal(a.paused, true, 'writes wait while the replica catches up');
     assert.equal(me(d.member.state).role, 'replica');
@@ -135,9 +135,9 @@ describe('members on the loopback bus', () => {
 
   it('FAILOVER is refused on a master, TAKEOVER asks nobody', async () => {
     const nodes = await shards(cluster);
-    assert.throws(() => apply(nodes[0]!.member, () => nodes[0]!.member.failover('force')), /to a replica/);
+    assert.throws(() => apply(nodes[0]!.member, () => nodes[0]!.member.failover.start('force')), /to a replica/);
     for (const other of nodes.slice(1, 3)) other.bus.hold(true);
-    apply(nodes[3]!.member, () => nodes[3]!.member.failover('takeover'));
+    apply(nodes[3]!.member, () => nodes[3]!.member.failover.start('takeover'));
     assert.equal(me(nodes[3]!.member.state).role, 'master');
     for (const other of nodes.slice(1, 3)) other.bus.hold(false);
     await cluster.pass(300);

@@ -66,14 +66,12 @@ describe('a master and its replicas over time', () => {
       limit: { hard: 0, soft: 0, softSeconds: 0 },
     };
     host = { relaying: false, quiet: false, greets: false, captures: 0 };
-    primary = new Primary({
-      world,
-      history,
-      settings,
+    primary = new Primary(world, history, settings, {
       capture: () => {
         host.captures++;
         return { aux: [], functions: [], databases: [] };
       },
+      pace: () => undefined,
       get relaying() {
         return host.relaying;
       },

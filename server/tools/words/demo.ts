@@ -1,12 +1,14 @@
 // `lingcache demo`: the guided tour. Starts a cluster, writes and reads 10,000 keys in cross-slot pipelines, moves
 // slots while a reader goes on, measures what a redirect costs, checks every value and leaves nothing behind.
 
-import { parseArgs } from 'node:util';
-import { Cluster, slotOf } from '../../lib/index.ts';
-import { startCluster } from '../index.ts';
-import { startRealCluster } from './real-cluster.ts';
-import { latenciesOf, milliseconds, perSecond, table } from './report.ts';
-import { agreeOnEpoch, closeSlot, keepSlot, type MovableNode, movable, moveSlot, openSlot } from './slot-mover.ts';
+import { RealWorld } from '../../../lib/base/world.ts';
+import { Cluster, slotOf } from '../../../lib/index.ts';
+import { startCluster } from '../../index.ts';
+import { ClusterLink, type MovingNode } from '../../operator/link/cluster-link.ts';
+import { SlotMove } from '../../operator/reshard/slot-move.ts';
+import { defineWord, type Word } from '../cli/word.ts';
+import { startRealCluster } from '../real-cluster.ts';
+import { latenciesOf, milliseconds, perSecond, table } from '../report.ts';
 
 const keyCount = 10_000;
 const batchSize = 1_000;
@@ -31,33 +33,43 @@ class Ledger {
   }
 }
 
-const usage = `usage: lingcache demo [--real]
+export const demo: Word = defineWord({
+  name: 'demo',
+  arguments: [],
+  options: {
+    real: { kind: 'flag', help: 'on redis-server nodes started for it, instead of bundled ones' },
+  },
+  run: ({ options, out }) =>
+    runDemo(
+      options.real,
+      (text = '') => out.line(text),
+      (value) => out.answer(value),
+    ),
+});
 
-  --real   run the tour on redis-server nodes started for it, instead of bundled ones
-`;
+let say: (text?: string) => void = () => undefined;
 
 /** Resolves with the exit code: 0 when every value was right. */
-export async function runDemo(args: readonly string[]): Promise<number> {
-  const { values } = parseArgs({ args: [...args], options: { real: { type: 'boolean' }, help: { type: 'boolean' } } });
-  if (values.help) {
-    process.stdout.write(usage);
-    return 0;
-  }
+async function runDemo(real: boolean, write: typeof say, answer: (value: unknown) => void): Promise<number> {
+  say = write;
   const started = performance.now();
-  const stage = await raise(values.real ?? false);
+  const stage = await raise(real);
   say(`lingcache demo on ${stage.title}, ready in ${milliseconds(performance.now() - started)}`);
   const cluster = new Cluster([...stage.seeds]);
+  const link = new ClusterLink({ seeds: stage.seeds, world: new RealWorld() });
   const ledger = new Ledger();
   try {
     await cluster.ping();
     showTopology(cluster);
     await writeAndRead(cluster, ledger);
-    await moveUnderLoad(cluster, ledger);
-    await measureRedirects(cluster);
+    await moveUnderLoad(cluster, link, ledger);
+    await measureRedirects(cluster, link);
   } finally {
+    link.close();
     await cluster.quit().catch(() => cluster.disconnect());
     await stage.close();
   }
+  answer({ checked: ledger.checked, wrong: ledger.wrong.length });
   return conclude(ledger, performance.now() - started);
 }
 
@@ -76,10 +88,6 @@ async function raise(real: boolean): Promise<Stage> {
     seeds: bundled.seeds,
     close: () => bundled.close(),
   };
-}
-
-function say(text = ''): void {
-  process.stdout.write(`${text}\n`);
 }
 
 function showTopology(cluster: Cluster): void {
@@ -136,7 +144,7 @@ async function inBatches(
   }
 }
 
-async function moveUnderLoad(cluster: Cluster, ledger: Ledger): Promise<void> {
+async function moveUnderLoad(cluster: Cluster, link: ClusterLink, ledger: Ledger): Promise<void> {
   const [source, target] = await ownersOf(cluster);
   const slots = cluster.slots
     .flatMap(([master], slot) => (master === `${source.host}:${source.port}` ? [slot] : []))
@@ -153,7 +161,7 @@ async function moveUnderLoad(cluster: Cluster, ledger: Ledger): Promise<void> {
   const started = performance.now();
   const readers = Array.from({ length: 8 }, (_, lane) => reader(lane));
   let keys = 0;
-  for (const slot of slots) keys += await moveSlot(slot, source, target);
+  for (const slot of slots) keys += await moveSlot(slot, source, target, link);
   const took = performance.now() - started;
   reading = false;
   await Promise.all(readers);
@@ -171,29 +179,41 @@ function sum(counts: Readonly<Record<string, number | undefined>>): number {
   return Object.values(counts).reduce<number>((total, count) => total + (count ?? 0), 0);
 }
 
-async function ownersOf(cluster: Cluster): Promise<[MovableNode, MovableNode]> {
-  const [first, second] = cluster.nodes('master');
-  return [await movable(first!), await movable(second!)];
+async function moveSlot(slot: number, source: MovingNode, target: MovingNode, link: ClusterLink): Promise<number> {
+  const move = new SlotMove({ slot, source, target }, link, { batch: 10 });
+  await move.begin();
+  return move.commit();
+}
+
+async function ownersOf(cluster: Cluster): Promise<[MovingNode, MovingNode]> {
+  const ends = cluster
+    .nodes('master')
+    .slice(0, 2)
+    .map(async (client): Promise<MovingNode> => {
+      const { host = '127.0.0.1', port = 6379 } = client.options;
+      return { id: String(await client.call('CLUSTER', 'MYID')), host, port };
+    });
+  const [first, second] = await Promise.all(ends);
+  return [first!, second!];
 }
 
 // One call in flight at a time, on slots without keys that are handed to and fro. A slot's move leaves caches and
 // pages cold, so a MOVED is compared with a direct call made after the same pause, not with one of a tight loop.
-async function measureRedirects(cluster: Cluster): Promise<void> {
+async function measureRedirects(cluster: Cluster, link: ClusterLink): Promise<void> {
   let [source, target] = await ownersOf(cluster);
   const owner = `${source.host}:${source.port}`;
   const [key, bystander] = keysWhere(cluster, owner, 2) as [string, string];
   const slot = slotOf(key);
   const samples: Samples = { direct: [], asked: [], paused: [], moved: [] };
   for (let at = 0; at < calls; at++) samples.direct.push(await timed(() => cluster.get(key)));
-  await openSlot(slot, source, target);
+  const half = new SlotMove({ slot, source, target }, link);
+  await half.begin();
   for (let at = 0; at < calls; at++) samples.asked.push(await timed(() => cluster.get(key)));
-  await keepSlot(slot, source, target);
+  await half.rollback();
+  await cluster.get(key);
   for (let round = 0; round < calls / 2; round++) {
-    await openSlot(slot, source, target);
-    await closeSlot(slot, source, target);
-    await agreeOnEpoch(source, target);
+    await moveSlot(slot, source, target, link);
     samples.paused.push(await timed(() => cluster.get(bystander)));
-    await agreeOnEpoch(source, target);
     const before = cluster.stats().redirects.moved;
     const took = await timed(() => cluster.get(key));
     // A refresh may have told the client first: such a call was direct.

@@ -1,7 +1,8 @@
 // `lingcache server`: one node as a process of its own, with redis-server's configuration file and options.
 
-import { serverVersion } from '../index.ts';
-import { runNode } from '../process/run.ts';
+import { serverVersion } from '../../index.ts';
+import { runNode } from '../../process/run.ts';
+import type { Word } from '../cli/word.ts';
 
 const help = `Usage: lingcache server [/path/to/redis.conf | -] [--name value ...]
        lingcache server - (reads the configuration from stdin)
@@ -13,7 +14,15 @@ REDIS_RDB_FILENAME, REDIS_RDB_ENABLED, REDIS_AOF_FILENAME, REDIS_AOF_ENABLED, RE
 REDIS_SLOWLOG_THRESHOLD, REDIS_CLUSTER_ENABLED, REDIS_CLUSTER_PORT (the bus), REDIS_CLUSTER_NODE_ID; also from .env.
 `;
 
-export async function runServer(args: string[]): Promise<number> {
+export const server: Word = {
+  name: 'server',
+  arguments: [],
+  options: {},
+  raw: runServer,
+  run: () => runServer([]),
+};
+
+async function runServer(args: readonly string[]): Promise<number> {
   if (args[0] === '--help' || args[0] === '-h') {
     process.stdout.write(help);
     return 0;
@@ -22,5 +31,5 @@ export async function runServer(args: string[]): Promise<number> {
     process.stdout.write(`Redis server v=${serverVersion} (lingcache)\n`);
     return 0;
   }
-  return runNode(args, process.env);
+  return runNode([...args], process.env);
 }

@@ -1,0 +1,82 @@
+// The help texts, made of what the words declare: nothing is said twice. Pure.
+
+import { connectionOptions } from './connection.ts';
+import type { OptionSpec, OptionTable, Word } from './word.ts';
+
+const changeOptions: OptionTable = {
+  yes: { kind: 'flag', short: 'y', help: 'do it without asking' },
+  plan: { kind: 'flag', help: 'show what would be done, and do nothing' },
+};
+const commonOptions: OptionTable = {
+  json: { kind: 'flag', help: 'answer with JSON' },
+};
+
+/** All options of a word: its own, and those that it shares. */
+export function optionsOf(word: Word): OptionTable {
+  return {
+    ...word.options,
+    ...(word.changes === true ? changeOptions : {}),
+    ...commonOptions,
+    ...(word.connects === true ? connectionOptions : {}),
+  };
+}
+
+export function usageLine(word: Word): string {
+  const places = word.arguments.map(({ name, optional, rest }) => {
+    const text = rest === true ? `${name} ...` : name;
+    return optional === true ? `[${text}]` : text;
+  });
+  return ['Usage: lingcache', word.name, ...places, '[options]'].join(' ');
+}
+
+export function helpOf(word: Word, summary: string): string {
+  const parts = [`${usageLine(word)}\n`, `${summary[0]!.toUpperCase()}${summary.slice(1)}.\n`];
+  if (word.details !== undefined) parts.push(`${word.details}\n`);
+  const described = word.arguments.filter((one) => one.help !== undefined);
+  if (described.length > 0)
+    parts.push(
+      columns(
+        'Arguments',
+        described.map(({ name, help }) => [name, help!]),
+      ),
+    );
+  const own = { ...word.options, ...(word.changes === true ? changeOptions : {}), ...commonOptions };
+  parts.push(columns('Options', [...rowsOf(own), ['-h, --help', 'this text']]));
+  if (word.connects === true) parts.push(columns('Connection', rowsOf(connectionOptions)));
+  if (word.examples !== undefined) parts.push(`Examples:\n${word.examples.map((line) => `  ${line}\n`).join('')}`);
+  return parts.join('\n');
+}
+
+function rowsOf(options: OptionTable): [string, string][] {
+  return Object.entries(options).map(([name, spec]) => [optionText(name, spec), spec.help]);
+}
+
+function optionText(name: string, spec: OptionSpec): string {
+  if (spec.kind === 'flag') return `${spec.short === undefined ? '' : `-${spec.short}, `}--${name}`;
+  return `--${name} ${spec.kind === 'choice' ? spec.choices.join('|') : spec.value}`;
+}
+
+const widest = 30;
+
+function columns(title: string, rows: readonly (readonly [string, string])[]): string {
+  const width = Math.min(widest, Math.max(...rows.map(([left]) => left.length)));
+  const lines = rows.map(([left, right]) => {
+    return left.length > width ? `  ${left}\n  ${' '.repeat(width)}  ${right}` : `  ${left.padEnd(width)}  ${right}`;
+  });
+  return `${title}:\n${lines.join('\n')}\n`;
+}
+
+/** The words under their headings. */
+export function overview(groups: readonly (readonly [string, readonly (readonly [string, string])[]])[]): string {
+  const width = Math.max(...groups.flatMap(([, words]) => words.map(([name]) => name.length)));
+  const texts = groups.map(([title, words]) => {
+    return `${title}:\n${words.map(([name, summary]) => `  ${name.padEnd(width)}  ${summary}\n`).join('')}`;
+  });
+  return `Usage: lingcache <command> [arguments] [options]
+
+${texts.join('\n')}
+ADDRESS is host:port of any node of a cluster, of redis-server, Valkey or bundled nodes.
+lingcache <command> --help tells the options of a command; --version the version.
+Exit codes: 0 done or healthy, 1 findings or failed, 2 wrong usage or no node can be reached, 130 interrupted.
+`;
+}

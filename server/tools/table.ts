@@ -1,0 +1,50 @@
+// Every word of the command line: its line in the overview, and where its code is. Loaded only when it is run.
+
+import type { Word } from './cli/word.ts';
+
+export interface TableRow {
+  readonly summary: string;
+  readonly load: () => Promise<Word>;
+}
+
+/** Headings and their words, in the order of the overview. */
+export const wordTable: Readonly<Record<string, Readonly<Record<string, TableRow>>>> = {
+  'Clusters of this machine': {
+    up: { summary: 'start a cluster and keep it until Ctrl-C', load: async () => (await import('./words/up.ts')).up },
+    down: { summary: 'stop what up --daemon started', load: async () => (await import('./words/down.ts')).down },
+    server: { summary: 'one node as a process', load: async () => (await import('./words/server.ts')).server },
+    demo: { summary: 'a tour of the client', load: async () => (await import('./words/demo.ts')).demo },
+    learn: {
+      summary: 'experiments that show how a cluster works',
+      load: async () => (await import('./words/learn.ts')).learn,
+    },
+  },
+  'Copies of a cluster': {
+    backup: {
+      summary: 'the data of all masters into files',
+      load: async () => (await import('./words/backup.ts')).backup,
+    },
+    restore: { summary: 'a backup into a cluster', load: async () => (await import('./words/restore.ts')).restore },
+  },
+  'Seeing a cluster': {
+    map: { summary: 'the 16,384 slots as a picture', load: async () => (await import('./words/map.ts')).map },
+    stat: { summary: 'figures of every node', load: async () => (await import('./words/stat.ts')).stat },
+    top: { summary: 'nodes and commands by rate, live', load: async () => (await import('./words/top.ts')).top },
+    hot: { summary: 'the busiest slots and keys', load: async () => (await import('./words/hot.ts')).hot },
+    big: { summary: 'the biggest keys by type', load: async () => (await import('./words/big.ts')).big },
+    latency: {
+      summary: 'how long nodes take to answer',
+      load: async () => (await import('./words/latency.ts')).latency,
+    },
+    watch: {
+      summary: 'what happens: failovers, moves, failures',
+      load: async () => (await import('./words/watch.ts')).watch,
+    },
+    metrics: { summary: 'an endpoint for Prometheus', load: async () => (await import('./words/metrics.ts')).metrics },
+  },
+};
+
+/** All words by name. */
+export function allWords(): Map<string, TableRow> {
+  return new Map(Object.values(wordTable).flatMap((words) => Object.entries(words)));
+}
