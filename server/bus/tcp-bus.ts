@@ -27,6 +27,8 @@ export interface TcpBusSettings {
   readonly sendLimit: number;
   /** Undefined, the default: without TLS. */
   readonly tls?: LinkTls | undefined;
+  /** The address that links come from; '', the default: the one that the bus listens on. */
+  readonly source?: string;
   /** Whether `id` is a node of the cluster, not in handshake. */
   knows(id: string): boolean;
 }
@@ -134,7 +136,7 @@ class TcpBus implements Bus, BusPort {
   };
 
   connect(address: BusAddress, events: LinkEvents): BusLink {
-    const link = dialLink(address, this.#host, this.#links);
+    const link = dialLink(address, this.#settings.source || this.#host, this.#links);
     const outbound = new Outbound(this, link, events);
     this.#outbound.add(outbound);
     link.start({

@@ -1,6 +1,6 @@
 // Commands about the server as a whole: INFO, CONFIG, TIME, WAIT, SLOWLOG, LATENCY, MEMORY, ROLE, MONITOR, SHUTDOWN.
 
-import { OK, type Reply, ReplyError, Verbatim } from '../../lib/wire/reply.ts';
+import { OK, type Reply, ReplyError, refusals, Verbatim } from '../../lib/wire/reply.ts';
 import { refusal } from '../config/config.ts';
 import type { Client } from '../engine/client.ts';
 import type { Engine } from '../engine/engine.ts';
@@ -10,11 +10,18 @@ import { AsyncReply, type CommandGroup, type Outcome } from '../engine/registry.
 import { fail, readAtLeast, readLong, sameWord, syntaxError } from '../keyspace/arguments.ts';
 import { info } from './info.ts';
 
+/** What may not change while data is read in. */
+const fixedWhileLoading = new Set(['appendonly', 'repl-diskless-load', 'dir']);
+const loadingRefusal = new ReplyError(refusals.loading);
+
 function setConfig(engine: Engine, client: Client, argv: readonly string[]): Outcome {
   if (argv.length % 2 !== 0) syntaxError();
   const pairs: [string, string][] = [];
   for (let at = 2; at < argv.length; at += 2) pairs.push([argv[at]!, argv[at + 1]!]);
   const names = pairs.map(([name]) => name.toLowerCase());
+  if ((engine.loading || engine.copying || engine.copyingBeside) && names.some((name) => fixedWhileLoading.has(name))) {
+    return loadingRefusal;
+  }
   const before = names.map((name): [string, string] => [name, engine.config.get(name)]);
   const unguarded = isEnabled(engine.config, client, 'enable-protected-configs');
   const refused = engine.config.set(pairs, { quietly: true, unguarded });
@@ -27,7 +34,7 @@ function setConfig(engine: Engine, client: Client, argv: readonly string[]): Out
     const why = engine.node?.moveTo(before[names.indexOf('dir')]![1]);
     if (why !== undefined) return undo({ name: 'dir', why });
   }
-  const unlogged = names.includes('appendonly') ? engine.persistence?.followParameter() : undefined;
+  const unlogged = names.includes('appendonly') ? engine.persistence?.followParameter(client.denyBlocking) : undefined;
   if (unlogged !== undefined) return undo({ name: 'appendonly', why: unlogged });
   const listens = before.filter(([name, value]) => isListenParameter(name) && engine.config.get(name) !== value);
   if (listens.length === 0) {
@@ -107,6 +114,8 @@ function resetStats(engine: Engine): Reply {
     queryLimitClosings: 0,
     input: 0,
     output: 0,
+    reads: 0,
+    writes: 0,
   });
   engine.errorCodes.clear();
   engine.memory.resetStats();
@@ -116,6 +125,8 @@ function resetStats(engine: Engine): Reply {
   engine.databases.misses = 0;
   engine.databases.expired = 0;
   engine.databases.lazyFreed = 0;
+  engine.persistence?.resetCounts();
+  engine.replication?.resetCounts();
   return OK;
 }
 

@@ -89,7 +89,8 @@ function put(config: Config, directive: Directive, warnings: string[]): void {
     warnings.push(`'${name}' (${directive.source}, line ${directive.line}) has no meaning any more`);
     return;
   }
-  if (values.length === 0 || (values.length > 1 && !manyWords.has(name))) {
+  const empty = values.length === 0 && !name.startsWith('shutdown-on-');
+  if (empty || (values.length > 1 && !manyWords.has(name))) {
     throw new ConfError(directive, 'wrong number of arguments');
   }
   try {

@@ -69,6 +69,9 @@ export interface Stats {
   /** Bytes. */
   input: number;
   output: number;
+  /** Times that bytes were read from a socket, and written. */
+  reads: number;
+  writes: number;
 }
 
 /** What they read, their scripts read: with those that read nothing, no key is remembered. */
@@ -121,6 +124,8 @@ export class Engine implements Ports {
   loading = false;
   /** Also written by the node: the first copy of its master's data is on its way, there is nothing to serve yet. */
   copying = false;
+  /** A copy is taken in beside the data that is shown meanwhile (`repl-diskless-load swapdb`). */
+  copyingBeside = false;
   primaryDown = false;
   readOnly = false;
   /** A script runs that has taken too long: what everyone else is answered, and nothing leaves until it has ended. */
@@ -141,6 +146,8 @@ export class Engine implements Ports {
     queryLimitClosings: 0,
     input: 0,
     output: 0,
+    reads: 0,
+    writes: 0,
   };
   /** Error replies by their code, for INFO errorstats. */
   readonly errorCodes: Map<string, number> = new Map();

@@ -27,6 +27,7 @@ export type GateState = Pick<
   | 'primaryDown'
   | 'loading'
   | 'copying'
+  | 'copyingBeside'
   | 'busy'
   | 'pauses'
 >;
@@ -164,9 +165,10 @@ function primaryDown(state: GateState, client: Client, row: CommandRow): Refusal
 
 /** The data is being read from the disk, or the first copy of it from the primary. */
 function loading(state: GateState, client: Client, row: CommandRow): Refusal {
-  if (!state.loading && !state.copying) return undefined;
+  if (!state.loading && !state.copying && !state.copyingBeside) return undefined;
   const flags = permissionFlags(row, client.transaction);
   if (state.loading && (flags & Flag.loading) === 0) return loadingRefusal;
+  if (state.copyingBeside && (flags & Flag.noAsyncLoading) !== 0) return loadingRefusal;
   return state.copying && (flags & (Flag.loading | Flag.stale)) === 0 ? loadingRefusal : undefined;
 }
 

@@ -20,6 +20,12 @@ export interface ClusterPort {
   publish(kind: 'publish' | 'publishshard', channel: string, message: string): void;
 }
 
+/** A key that had run out when its file was loaded. */
+export interface ExpiredKey {
+  readonly db: number;
+  readonly key: string;
+}
+
 export interface ReplicationPort {
   /** What one command or transaction did; several effects are one unit, to be wrapped in MULTI and EXEC. */
   onEffects(effects: readonly Effect[]): void;
@@ -41,7 +47,9 @@ export interface ReplicationPort {
   /** What a snapshot records of the stream that the data is the result of. */
   facts(): readonly (readonly [name: string, value: string])[];
   /** What a loaded snapshot recorded, `expired` keys left out. */
-  restore(facts: ReadonlyMap<string, string>, expired: number): void;
+  restore(facts: ReadonlyMap<string, string>, expired: readonly ExpiredKey[]): void;
+  /** CONFIG RESETSTAT. */
+  resetCounts(): void;
   /** Bytes. */
   memory(): { readonly backlog: number; readonly replicaBuffers: number };
 }
@@ -65,8 +73,10 @@ export interface PersistencePort {
   replaced(): void;
   /** The lines of INFO persistence. */
   info(copying: boolean): readonly string[];
-  /** `appendonly` was set: why it cannot be followed, or undefined. */
-  followParameter(): string | undefined;
+  /** `appendonly` was set: why it cannot be followed, or undefined. A log that is turned on in a transaction is written after it. */
+  followParameter(inTransaction?: boolean): string | undefined;
+  /** CONFIG RESETSTAT. */
+  resetCounts(): void;
   /** Bytes that wait to be logged. */
   readonly logBuffer: number;
   /** Snapshots and rewrites begun in the background: where redis-server forks. */
@@ -104,6 +114,8 @@ export interface NodePort {
   readonly configFile: string | undefined;
   /** CONFIG REWRITE, with `all` of parameters that are at their defaults too: the refusal, or undefined. */
   rewriteConfig(all?: boolean): ReplyError | undefined;
+  /** Connections that MIGRATE keeps. */
+  readonly migrateLinks: number;
   /** The ACL file; undefined when there is none. `load()` gives the refusal, `save()` whether it is written. */
   aclFile(): { load(): string | undefined; save(): boolean } | undefined;
   /** DEBUG SEGFAULT and its like: ends the process with a report. Undefined: the node runs inside a program. */

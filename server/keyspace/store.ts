@@ -107,6 +107,11 @@ export class Store {
     return this.#expiry.size;
   }
 
+  /** Keys with a deadline that this node gave them while it followed another one. */
+  get ownDeadlines(): number {
+    return this.#ownDeadlines.size;
+  }
+
   get averageTtl(): number {
     return this.#expiry.averageTtl(this.now());
   }

@@ -59,6 +59,9 @@ export function busSettings(
     get nodeTimeout() {
       return config.number('cluster-node-timeout');
     },
+    get source() {
+      return config.get('bind-source-addr');
+    },
     get sendLimit() {
       return config.number('cluster-link-sendbuf-limit');
     },

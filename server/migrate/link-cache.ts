@@ -50,6 +50,10 @@ export class LinkCache {
     return { kept, reused: false };
   }
 
+  get size(): number {
+    return this.#links.size;
+  }
+
   drop(host: string, port: number): void {
     this.#links.delete(`${host}:${port}`);
   }

@@ -84,6 +84,8 @@ function readOptions(argv: readonly string[]): RestoreOptions | ReplyError {
     if (word === 'REPLACE') options.replace = true;
     else if (word === 'ABSTTL') options.absolute = true;
     else if ((word === 'IDLETIME' || word === 'FREQ') && at + 1 < argv.length) {
+      // One of the two is all that a server can use.
+      if ((word === 'FREQ' ? options.idleSeconds : options.uses) !== undefined) return syntaxError;
       const number = parseLong(argv[++at]!);
       if (number === undefined) return notInteger;
       if (word === 'IDLETIME') {

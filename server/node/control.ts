@@ -5,6 +5,7 @@
 import type { ReplyError } from '../../lib/wire/reply.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { NodePort, RefusedParameter, ShutdownHow } from '../engine/ports.ts';
+import type { LinkCache } from '../migrate/link-cache.ts';
 import { aclFileOf, usersToKeep } from './acl-file.ts';
 import { moveTo } from './dir.ts';
 import type { Listeners } from './listeners.ts';
@@ -21,28 +22,31 @@ export interface NodeControlOptions {
   readonly shutdown: Shutdown;
   readonly listeners: Listeners;
   readonly configFile: ConfigFile | undefined;
+  readonly links: LinkCache;
   /** As NodePort. */
+  readonly crash: NodePort['crash'];
   readonly blockFor: ((ms: number) => void) | undefined;
-  readonly crash: ((signal: 'SIGSEGV' | 'SIGABRT') => void) | undefined;
   readonly freezeFor: NodePort['freezeFor'];
 }
 
 export class NodeControl implements NodePort {
+  readonly crash: NodePort['crash'];
   readonly blockFor: ((ms: number) => void) | undefined;
-  readonly crash: ((signal: 'SIGSEGV' | 'SIGABRT') => void) | undefined;
   readonly freezeFor: NodePort['freezeFor'];
   readonly #engine: Engine;
   readonly #shutdown: Shutdown;
   readonly #listeners: Listeners;
   readonly #configFile: ConfigFile | undefined;
+  readonly #links: LinkCache;
 
   constructor(options: NodeControlOptions) {
     this.#engine = options.engine;
     this.#shutdown = options.shutdown;
     this.#listeners = options.listeners;
     this.#configFile = options.configFile;
-    this.blockFor = options.blockFor;
+    this.#links = options.links;
     this.crash = options.crash;
+    this.blockFor = options.blockFor;
     this.freezeFor = options.freezeFor;
   }
 
@@ -72,6 +76,10 @@ export class NodeControl implements NodePort {
 
   rewriteConfig(all = false): ReplyError | undefined {
     return this.#configFile?.rewrite(usersToKeep(this.#engine), all);
+  }
+
+  get migrateLinks(): number {
+    return this.#links.size;
   }
 
   aclFile(): { load(): string | undefined; save(): boolean } | undefined {

@@ -135,6 +135,7 @@ export class ServerNode {
       shutdown: this.#shutdown,
       listeners: this.#listeners,
       configFile: options.configFile,
+      links: this.#links,
       blockFor: options.blockFor,
       crash: options.crash,
       freezeFor: options.decorators?.freezeFor,

@@ -28,8 +28,8 @@ export interface SavingFacts {
 
 export function persistenceLines(engine: Engine, { snapshots, loaded, rewrites, log }: SavingFacts): string[] {
   return [
-    `loading:${bit(engine.loading)}`,
-    'async_loading:0',
+    `loading:${bit(engine.loading || engine.copying)}`,
+    `async_loading:${bit(engine.copyingBeside)}`,
     'current_cow_peak:0',
     'current_cow_size:0',
     'current_cow_size_age:0',

@@ -179,6 +179,14 @@ export class PersistenceManager implements PersistencePort {
     return this.#snapshots.begun + this.#rewrites.count;
   }
 
+  /** CONFIG RESETSTAT. */
+  resetCounts(): void {
+    this.#snapshots.begun = 0;
+    this.#snapshots.count = 0;
+    this.#rewrites.count = 0;
+    this.#rewrites.failures = 0;
+  }
+
   /** Bytes that wait to be logged. */
   get logBuffer(): number {
     return this.#log?.waiting ?? 0;
@@ -252,18 +260,23 @@ export class PersistenceManager implements PersistencePort {
   async #loadSnapshot(): Promise<void> {
     const { databases, world, replication } = this.#engine;
     const started = world.now();
-    const dropExpired = databases.mode === 'primary';
-    const { keys, expired, empty, emptyKeys, aux, functions } = await loadSnapshot(this.#snapshots.path, databases, {
-      dropExpired,
-      pause: (keys) => loadPause(this.#engine, keys),
-    });
+    // A replica keeps them until its master says that they are gone.
+    const dropExpired = databases.mode === 'primary' && this.#engine.config.get('replicaof') === '';
+    const { keys, expired, expiredKeys, empty, emptyKeys, aux, functions } = await loadSnapshot(
+      this.#snapshots.path,
+      databases,
+      {
+        dropExpired,
+        pause: (keys) => loadPause(this.#engine, keys),
+      },
+    );
     this.#engine.functions?.replaceAll(functions);
     this.#loaded = { keys, expired };
     progress(world, `Loading RDB produced by version ${aux.get('redis-ver') ?? aux.get('valkey-ver') ?? 'unknown'}`);
     for (const key of emptyKeys) progress(world, `rdb load: skipping empty key: ${key}`);
     progress(world, `Done loading RDB, keys loaded: ${keys}, keys expired: ${expired}, empty keys skipped: ${empty}.`);
     progress(world, `DB loaded from disk: ${secondsSince(world, started)} seconds`);
-    replication?.restore(aux, expired);
+    replication?.restore(aux, expiredKeys);
   }
 
   async #loadLog(): Promise<void> {
@@ -321,7 +334,7 @@ export class PersistenceManager implements PersistencePort {
    * Turns the log on or off, as `appendonly` says now. Gives why it could not be turned on, in the words of
    * CONFIG SET; undefined: it is as the parameter says.
    */
-  followParameter(): string | undefined {
+  followParameter(inTransaction = false): string | undefined {
     const wanted = this.#engine.config.flag('appendonly');
     if (wanted === (this.#log !== undefined) || this.loading) return undefined;
     if (!wanted) {
@@ -336,7 +349,7 @@ export class PersistenceManager implements PersistencePort {
       return notTurnedOn;
     }
     this.#outdated = true;
-    this.#renewLog();
+    this.#renewLog(inTransaction);
     return undefined;
   }
 
@@ -374,7 +387,7 @@ export class PersistenceManager implements PersistencePort {
   }
 
   /** The log on the disk is of other data, or of none: writes go beside it until it was rewritten. */
-  #renewLog(): void {
+  #renewLog(inTransaction = false): void {
     const log = this.#log;
     if (log === undefined) return;
     if (this.#rewriting !== undefined) {
@@ -389,12 +402,12 @@ export class PersistenceManager implements PersistencePort {
       this.#progress('the log could not be begun anew', error);
       log.breakOff(error as Error);
     }
-    if (this.#snapshots.running) {
+    if (this.#snapshots.running || inTransaction) {
       this.#rewriteScheduled = true;
-      progress(
-        this.#engine.world,
-        'AOF was enabled but there is already another background operation. An AOF background was scheduled to start when possible.',
-      );
+      const why = inTransaction
+        ? 'AOF was enabled during a transaction.'
+        : 'AOF was enabled but there is already another background operation.';
+      progress(this.#engine.world, `${why} An AOF background was scheduled to start when possible.`);
     } else this.#rewrite();
   }
 

@@ -25,6 +25,7 @@ import { boundHosts } from '../node/listeners.ts';
 import { openNode, type ServerNode } from '../node/node.ts';
 import { writeWhole } from '../persistence/disk/atomic-file.ts';
 import { ProcessWorld } from './log-world.ts';
+import { keepOomScore } from './oom-score.ts';
 
 /** Where a process differs from a node inside another one. */
 const processDefaults = { dir: '.', save: '3600 1 300 100 60 10000' };
@@ -188,6 +189,7 @@ async function run({ config, warnings, nodeId, file }: Plan, world: ProcessWorld
     onFatal,
   });
   world.role = () => (node.isReplica ? 'S' : 'M');
+  const forgetScore = keepOomScore(config, world, () => node.isReplica);
   const pidFile = writePid(config, world);
   try {
     enter(node, nodeId, world);
@@ -199,6 +201,7 @@ async function run({ config, warnings, nodeId, file }: Plan, world: ProcessWorld
     await node.close();
     throw error;
   } finally {
+    forgetScore();
     if (pidFile !== undefined) rmSync(pidFile, { force: true });
   }
   note(world, 'lingcache is now ready to exit, bye bye...');

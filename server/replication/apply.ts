@@ -16,13 +16,24 @@ import type { Words } from './stream.ts';
 const refusalsLogged = 10;
 
 /** A copy of all data, made beside the data there is: readers see the old data, and a copy cut short changes nothing. */
-export function startLoading(engine: Engine, onFinish: (facts: ReadonlyMap<string, string>) => void): Loading {
+export function startLoading(
+  engine: Engine,
+  ofThisHistory: boolean,
+  onFinish: (facts: ReadonlyMap<string, string>) => void,
+): Loading {
   const { databases } = engine;
   const { world, stores } = databases;
   const beside = new Databases(world, { count: stores.length, indexSlots: engine.clusterEnabled });
   const { sink, summary } = loadSink(beside, { dropExpired: false });
-  // Who has nothing to show is not ready; who has an old copy may show it.
-  engine.copying = stores.every(({ size }) => size === 0);
+  // Who has nothing to show is not ready; who has an old copy may show it. Where databases are to be swapped, only one
+  // of the history that the new copy is of.
+  const swaps = engine.config.get('repl-diskless-load') === 'swapdb';
+  engine.copying = stores.every(({ size }) => size === 0) || (swaps && !ofThisHistory);
+  engine.copyingBeside = swaps && !engine.copying;
+  const end = (): void => {
+    engine.copying = false;
+    engine.copyingBeside = false;
+  };
   let paced = 0;
   return {
     sink,
@@ -32,16 +43,14 @@ export function startLoading(engine: Engine, onFinish: (facts: ReadonlyMap<strin
       return loadDelayMs(engine, keys);
     },
     finish: () => {
-      engine.copying = false;
+      end();
       for (const store of stores) store.swapWith(beside.stores[store.index]!);
       takeFunctions(engine, summary.functions);
       databases.onEmptied?.();
       onFinish(summary.aux);
       engine.finish();
     },
-    abort: () => {
-      engine.copying = false;
-    },
+    abort: end,
   };
 }
 

@@ -38,6 +38,8 @@ export interface WaitLimit {
 export interface ReplicaOwner {
   readonly world: World;
   readonly limit: WaitLimit;
+  /** The bytes of the stream from an offset on; undefined when they are no longer kept. */
+  streamFrom(next: number): Buffer | undefined;
   onAck(): void;
   onClosed(replica: AttachedReplica): void;
 }
@@ -54,8 +56,10 @@ export class AttachedReplica {
   readonly #owner: ReplicaOwner;
   readonly #socket: Socket;
   readonly #decoder = new RequestDecoder(inputLimits);
-  #kept: Buffer[] = [];
+  /** Where its stream begins, once its copy is begun and until it takes the stream; the bytes lie in the backlog. */
+  #next: number | undefined;
   #keptBytes = 0;
+  #checking = false;
   #softSince: number | undefined;
   #closed = false;
   readonly #whenClosed: (() => void)[] = [];
@@ -73,6 +77,11 @@ export class AttachedReplica {
 
   get closed(): boolean {
     return this.#closed;
+  }
+
+  /** Of those that wait, the bytes that its socket holds: the others lie in the backlog. */
+  get unsent(): number {
+    return this.#socket.writableLength;
   }
 
   /** Bytes that have not left. */
@@ -97,11 +106,25 @@ export class AttachedReplica {
     // A copy that was not begun will hold it.
     if (this.#closed || this.facts.copyOnly || this.stage === 'waiting') return;
     if (this.stage === 'online') this.#socket.write(bytes);
-    else {
-      this.#kept.push(bytes);
-      this.#keptBytes += bytes.length;
-    }
-    this.checkLimit();
+    else this.#keptBytes += bytes.length;
+    // What the socket takes at once is not waiting.
+    if (this.#checking) return;
+    this.#checking = true;
+    setImmediate(() => {
+      this.#checking = false;
+      if (!this.#closed) this.checkLimit();
+    });
+  }
+
+  /** Its copy is made of the data at `offset`: the stream from there on waits for it. */
+  prepare(offset: number): void {
+    this.stage = 'preparing';
+    if (!this.facts.copyOnly) this.#next = offset + 1;
+  }
+
+  /** The first byte of the stream that waits for it in the backlog; undefined: none does. */
+  get needs(): number | undefined {
+    return this.#closed ? undefined : this.#next;
   }
 
   /** Bytes that are not of the stream: the copy, or a sign of life. False: wait for writable(). */
@@ -127,10 +150,13 @@ export class AttachedReplica {
   goOnline(): void {
     if (this.#closed) return;
     this.stage = 'online';
-    const kept = this.#kept;
-    this.#kept = [];
+    const next = this.#next;
+    this.#next = undefined;
     this.#keptBytes = 0;
-    for (const bytes of kept) this.#socket.write(bytes);
+    if (next === undefined) return;
+    const bytes = this.#owner.streamFrom(next);
+    if (bytes === undefined) this.close();
+    else if (bytes.length > 0) this.#socket.write(bytes);
   }
 
   /** Lets it go when too much waits for it. */
@@ -163,7 +189,7 @@ export class AttachedReplica {
   #onClosed(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#kept = [];
+    this.#next = undefined;
     this.#keptBytes = 0;
     this.#owner.onClosed(this);
     for (const run of this.#whenClosed.splice(0)) run();

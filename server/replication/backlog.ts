@@ -1,6 +1,8 @@
-// The last bytes of a stream, so that a replica that lost its link can go on where it stopped: a ring of fixed size.
+// The last bytes of a stream, so that a replica that lost its link can go on where it stopped: a ring. What replicas
+// wait for that get a copy of the data is in it too, once for all of them; the ring grows where that is more than its
+// usual size, and is made small again afterwards.
 // Offsets count the bytes of the stream from 1, as PSYNC does.
-// Invariant: it holds exactly the bytes first..end, never more than its capacity.
+// Invariant: it holds exactly the bytes first..end, among them all from the one on that somebody waits for.
 
 /** As redis-server, which keeps no less. */
 const leastCapacity = 16 * 1024;
@@ -34,7 +36,10 @@ export class Backlog {
     return this.end - this.#held + 1;
   }
 
-  append(bytes: Uint8Array): void {
+  /** `needed`: the offset from which on no byte may go, undefined when nobody waits for any. */
+  append(bytes: Uint8Array, needed?: number): void {
+    const length = needed === undefined ? 0 : this.end + bytes.length - needed + 1;
+    if (length > this.#ring.length) this.#remake(Math.max(length, 2 * this.#ring.length));
     const ring = this.#ring;
     this.end += bytes.length;
     const kept = bytes.length > ring.length ? bytes.subarray(bytes.length - ring.length) : bytes;
@@ -62,10 +67,15 @@ export class Backlog {
     return copy;
   }
 
-  /** Takes another capacity, and keeps the newest bytes that fit. */
-  resize(capacity: number): void {
+  /** Takes another capacity, and keeps the newest bytes that fit; all from `needed` on fit. */
+  resize(capacity: number, needed?: number): void {
     const wanted = Math.max(leastCapacity, capacity);
-    if (wanted === this.#ring.length) return;
+    // It has grown, and still has to be of that size.
+    if (needed !== undefined && this.end - needed + 1 > wanted) return;
+    if (wanted !== this.#ring.length) this.#remake(wanted);
+  }
+
+  #remake(wanted: number): void {
     const kept = this.from(Math.max(this.first, this.end - wanted + 1));
     this.#ring = Buffer.allocUnsafeSlow(wanted);
     this.#at = 0;

@@ -130,7 +130,7 @@ export class FullSync {
 
   async #give({ id, offset, content }: Copy, group: readonly AttachedReplica[], withMark: boolean): Promise<void> {
     for (const replica of group) {
-      replica.stage = 'preparing';
+      replica.prepare(offset);
       if (replica.facts.psync) replica.send(`+FULLRESYNC ${id} ${offset}\r\n`);
     }
     const { world } = this.#source;

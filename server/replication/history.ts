@@ -17,6 +17,9 @@ export class History {
   #offset = 0;
   #backlog: Backlog | undefined;
 
+  /** The offset from which on somebody waits for the stream; undefined: nobody does. */
+  needed: (() => number | undefined) | undefined;
+
   /** `capacity`: bytes of backlog wanted, asked whenever one is made. */
   constructor(world: World, capacity: () => number) {
     this.#world = world;
@@ -62,7 +65,7 @@ export class History {
 
   append(bytes: Uint8Array): void {
     this.#offset += bytes.length;
-    this.#backlog?.append(bytes);
+    this.#backlog?.append(bytes, this.needed?.());
   }
 
   /** Whether a replica that has everything of `id` before the byte `next` can go on from there. */
@@ -117,7 +120,7 @@ export class History {
 
   /** The capacity wanted has changed. */
   resize(): void {
-    this.#backlog?.resize(this.#capacity());
+    this.#backlog?.resize(this.#capacity(), this.needed?.());
   }
 
   #keep(): void {

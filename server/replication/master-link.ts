@@ -32,6 +32,8 @@ export interface Introduction {
   readonly port: number;
   /** '': the master is to see where the link comes from. */
   readonly host: string;
+  /** The address that the link is to come from; '', the default: any. */
+  readonly from?: string;
 }
 
 /** What a link works on: the data of this node, and what it says of itself. */
@@ -44,7 +46,8 @@ export interface StreamTarget extends StreamConsumer {
   introduction(): Introduction;
   /** What node:tls needs to dial; undefined: the link is without TLS. */
   tls(): ConnectionOptions | undefined;
-  load(): Loading;
+  /** `id`: the history that the copy is of. */
+  load(id: string): Loading;
   /** The history goes on under another name, or was replaced: the replicas of this node are let go. */
   onRenamed(): void;
   /** The node on the other side is to take over from this one. */
@@ -95,7 +98,13 @@ export class MasterLink {
     this.#log(`Connecting to MASTER ${address.host}:${address.port}`);
     this.#log('MASTER <-> REPLICA sync started');
     const tls = target.tls();
-    const place = { host: address.host, port: address.port, noDelay: true };
+    const { from = '' } = target.introduction();
+    const place = {
+      host: address.host,
+      port: address.port,
+      noDelay: true,
+      ...(from !== '' && { localAddress: from }),
+    };
     this.#socket = tls === undefined ? connect(place) : connectTls({ ...place, ...tls });
     target.world.onSocket?.(this.#socket);
     this.#socket.on(tls === undefined ? 'connect' : 'secureConnect', () => this.#onConnect());
@@ -151,9 +160,16 @@ export class MasterLink {
 
   close(): void {
     this.#closed = true;
+    if (this.#copy?.reader !== undefined) this.#logCut(this.#copy.reader.taken);
     this.#copy?.loading?.abort();
     this.#copy = undefined;
     this.#socket.destroy();
+  }
+
+  #logCut(taken: number): void {
+    this.#log(
+      `Internal error in RDB reading offset ${taken}: Unexpected EOF reading RDB file. Failure loading rdb format from socket, assuming connection error, resuming operation.`,
+    );
   }
 
   #log(line: string): void {
@@ -295,7 +311,7 @@ export class MasterLink {
   #onLine(line: string): void {
     const copy = this.#copy;
     if (copy !== undefined) {
-      copy.loading = this.#target.load();
+      copy.loading = this.#target.load(copy.id);
       copy.reader = new CopyReader(line, copy.loading.sink, this.#target.databases);
       const { length } = copy.reader;
       const what = length < 0 ? 'streamed RDB from master with EOF' : `${length} bytes from master`;

@@ -60,8 +60,8 @@ export class MasterStream implements StreamTarget {
     return this.#engine.config.flag('tls-replication') ? this.#tls.forDialling() : undefined;
   }
 
-  load(): Loading {
-    return startLoading(this.#engine, (facts) => {
+  load(id: string): Loading {
+    return startLoading(this.#engine, id === this.history.id, (facts) => {
       this.applier.select(Number(facts.get('repl-stream-db')));
       this.#engine.persistence?.replaced();
     });

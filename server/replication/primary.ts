@@ -77,6 +77,7 @@ export class Primary implements CopySource, ReplicaOwner {
     this.#pingedAt = world.now();
     this.#aloneSince = world.now();
     this.#waiters = new Waiters(world, (offset) => this.acked(offset));
+    history.needed = () => this.#needed();
     this.#fullSync = new FullSync(this);
   }
 
@@ -104,6 +105,12 @@ export class Primary implements CopySource, ReplicaOwner {
   onClosed(replica: AttachedReplica): void {
     if (this.#replicas.delete(replica)) progress(this.world, `Connection with replica ${nameOf(replica.facts)} lost.`);
     this.#aloneSince = this.world.now();
+    this.#history.resize();
+  }
+
+  streamFrom(next: number): Buffer | undefined {
+    const { backlog } = this.#history;
+    return backlog?.reaches(next) === true ? backlog.from(next) : undefined;
   }
 
   // ---- the stream
@@ -111,6 +118,12 @@ export class Primary implements CopySource, ReplicaOwner {
   /** Bytes of the stream so far; 0 until the first replica attaches. */
   get offset(): number {
     return this.#history.offset + this.#pending.length;
+  }
+
+  /** CONFIG RESETSTAT. */
+  resetCounts(): void {
+    Object.assign(this.counts, { full: 0, partial: 0, refused: 0 });
+    this.#fullSync.begun = 0;
   }
 
   /** Copies for replicas that were begun. */
@@ -240,6 +253,13 @@ export class Primary implements CopySource, ReplicaOwner {
     this.stepDown();
   }
 
+  /** The first byte that a replica waits for while it gets its copy. */
+  #needed(): number | undefined {
+    let least: number | undefined;
+    for (const { needs } of this.#replicas) if (needs !== undefined && (least ?? needs) >= needs) least = needs;
+    return least;
+  }
+
   /** Makes what was fed part of the history, and sends it. */
   flush(): void {
     if (this.#pending === '') return;
@@ -266,6 +286,7 @@ export class Primary implements CopySource, ReplicaOwner {
   #tick(): void {
     this.#timer ??= this.world.after(everyMs, () => {
       this.#timer = undefined;
+      this.#history.resize();
       this.#review();
       if (this.#replicas.size > 0 || this.#history.kept) this.#tick();
     });

@@ -7,7 +7,7 @@ import { progress } from '../../lib/base/world.ts';
 import type { Reply } from '../../lib/wire/reply.ts';
 import type { TlsConfig } from '../config/tls.ts';
 import type { Engine } from '../engine/engine.ts';
-import type { Effect, ReplicationPort } from '../engine/ports.ts';
+import type { Effect, ExpiredKey, ReplicationPort } from '../engine/ports.ts';
 import { type SavePace, savePace } from '../engine/save-pace.ts';
 import type { RdbContent } from '../persistence/rdb/file.ts';
 import { captureAll } from './apply.ts';
@@ -37,6 +37,8 @@ export class NodeReplication implements ReplicationPort, StreamSource, RoleSwitc
   readonly failover: SingleFailover;
   readonly #engine: Engine;
   readonly #stream: MasterStream;
+  /** Left out when the data was loaded, until it is known whether a master decides. */
+  #expiredAtLoad: readonly ExpiredKey[] = [];
   /** Where the stream stood when the replicas were asked how far they are. */
   #asked: number | undefined;
 
@@ -159,6 +161,8 @@ export class NodeReplication implements ReplicationPort, StreamSource, RoleSwitc
     if (this.following || !this.history.kept) return;
     this.history.branch();
     this.primary.resume();
+    this.primary.feed(this.#expiredAtLoad.map(({ db, key }) => ({ db, argv: ['DEL', key] })));
+    this.#expiredAtLoad = [];
   }
 
   /** What a snapshot or a copy says of the stream that the data is the result of. */
@@ -172,12 +176,13 @@ export class NodeReplication implements ReplicationPort, StreamSource, RoleSwitc
   }
 
   /** The data is that of a snapshot, but for `expired` keys, whose deletion no replica has seen. Before start(). */
-  restore(facts: ReadonlyMap<string, string>, expired: number): void {
+  restore(facts: ReadonlyMap<string, string>, expired: readonly ExpiredKey[]): void {
     const id = facts.get('repl-id') ?? '';
     const offset = Number(facts.get('repl-offset'));
-    if (!/^[!-~]{40}$/.test(id) || !Number.isSafeInteger(offset) || offset < 0 || expired > 0) return;
+    if (!/^[!-~]{40}$/.test(id) || !Number.isSafeInteger(offset) || offset < 0) return;
     this.history.adopt(id, offset);
     this.#stream.applier.select(Number(facts.get('repl-stream-db')));
+    this.#expiredAtLoad = expired;
   }
 
   /** PUBLISH outside a cluster reaches subscribers of the replicas too. */
@@ -188,6 +193,9 @@ export class NodeReplication implements ReplicationPort, StreamSource, RoleSwitc
   /** Becomes, or stays, a replica of the node at `address`. What it holds is kept when the histories have it in common. */
   follow(address: StreamAddress): void {
     this.#engine.releaseBlocked();
+    // Its master may still have what was left out.
+    if (this.#expiredAtLoad.length > 0) this.history.drop();
+    this.#expiredAtLoad = [];
     this.primary.stepDown();
     this.replica.follow(address);
     this.#engine.databases.mode = 'replica';
@@ -213,7 +221,8 @@ export class NodeReplication implements ReplicationPort, StreamSource, RoleSwitc
 
   /** Bytes of the backlog, and of what waits to leave for replicas. */
   memory(): { backlog: number; replicaBuffers: number } {
-    const replicaBuffers = this.primary.replicas.reduce((sum, { waiting }) => sum + waiting, 0);
+    // The bytes are the same for all of them, and are there once.
+    const replicaBuffers = Math.max(0, ...this.primary.replicas.map(({ unsent }) => unsent));
     return { backlog: this.history.backlog?.capacity ?? 0, replicaBuffers };
   }
 
@@ -245,6 +254,11 @@ export class NodeReplication implements ReplicationPort, StreamSource, RoleSwitc
 
   info(): string[] {
     return replicationLines(this.#view());
+  }
+
+  /** CONFIG RESETSTAT. */
+  resetCounts(): void {
+    this.primary.resetCounts();
   }
 
   /** sync_full and its like, for INFO stats. */

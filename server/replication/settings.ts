@@ -11,6 +11,7 @@ export function introduction(config: Config, port: number): Introduction {
     password: config.get('masterauth'),
     port: config.number('replica-announce-port') || port,
     host: config.get('replica-announce-ip'),
+    from: config.get('bind-source-addr'),
   };
 }
 

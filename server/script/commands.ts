@@ -19,6 +19,7 @@ const badKeyCount = new ReplyError('ERR Bad number of keys provided');
 const tooManyKeys = new ReplyError("ERR Number of keys can't be greater than number of args");
 const negativeKeys = new ReplyError("ERR Number of keys can't be negative");
 const noScript = new ReplyError('NOSCRIPT No matching script. Please use EVAL.');
+const evalOnly = new ReplyError('ERR Please use EVAL instead of EVALSHA for debugging');
 const noFork = new ReplyError('ERR this server does not fork for sessions of the debugger: use SCRIPT DEBUG SYNC');
 const policies: readonly RestorePolicy[] = ['flush', 'append', 'replace'];
 
@@ -53,6 +54,7 @@ function evalCommands(engine: Engine, scripts: Scripts): CommandGroup<Client> {
       if (bySum && argv[1]!.length !== 40) return noScript;
       const read = readArguments(argv, notInteger);
       if (read instanceof ReplyError) return read;
+      if (bySum && scripts.isDebugging(client)) return evalOnly;
       const sum = bySum ? argv[1]!.toLowerCase() : scripts.load(argv[1]!);
       if (sum instanceof ReplyError) return sum;
       // A session shows the text that it was given.

@@ -220,6 +220,10 @@ export class Scripts implements ScriptHost {
     else this.#debugging.delete(client);
   }
 
+  isDebugging(client: Client): boolean {
+    return this.#debugging.has(client);
+  }
+
   /** The session that a client's EVAL begins; undefined: it runs as it is. */
   sessionFor(client: Client, text: string): DebugSession | undefined {
     if (!this.#debugging.has(client) || client.denyBlocking || this.#running !== undefined) return undefined;

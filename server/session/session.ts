@@ -132,6 +132,7 @@ export class Session implements ReplySink {
 
   #onData(bytes: Buffer): void {
     this.#engine.stats.input += bytes.length;
+    this.#engine.stats.reads++;
     if (this.#takeover !== undefined) {
       this.#takeover(bytes);
       return;
@@ -218,6 +219,7 @@ export class Session implements ReplySink {
       this.#engine.stats.output += piece.length;
       socket.write(piece, 'latin1');
     }
+    this.#engine.stats.writes++;
     if (pieces.length > 1) socket.uncork();
     const waiting = socket.writableLength;
     if (waiting > outputHighWater) {

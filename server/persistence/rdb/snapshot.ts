@@ -98,6 +98,8 @@ export interface LoadSummary {
   /** Keys now held, and keys left out because their deadline had passed. */
   keys: number;
   expired: number;
+  /** Those that were left out, in the order of the file. */
+  readonly expiredKeys: { readonly db: number; readonly key: string }[];
   /** Keys left out because their value has no elements. */
   empty: number;
   /** The first of those. */
@@ -112,7 +114,15 @@ const emptyKeysNamed = 10;
 /** A sink that fills empty databases, and what it has done so far. */
 export function loadSink(databases: Databases, options: LoadOptions = {}): { sink: RdbSink; summary: LoadSummary } {
   const { dropExpired = true, merge = false } = options;
-  const summary: LoadSummary = { keys: 0, expired: 0, empty: 0, emptyKeys: [], functions: [], aux: new Map() };
+  const summary: LoadSummary = {
+    keys: 0,
+    expired: 0,
+    expiredKeys: [],
+    empty: 0,
+    emptyKeys: [],
+    functions: [],
+    aux: new Map(),
+  };
   const now = databases.stores[0]!.now();
   let store = databases.stores[0]!;
   const sink: RdbSink = {
@@ -124,6 +134,7 @@ export function loadSink(databases: Databases, options: LoadOptions = {}): { sin
     onKey: ({ key, value, expireAt }) => {
       if (dropExpired && expireAt !== never && expireAt < now) {
         summary.expired++;
+        summary.expiredKeys.push({ db: store.index, key });
         return;
       }
       withDeadlinesIgnored(databases, () => {

@@ -125,7 +125,10 @@ export function readStream(reader: ByteReader, form: 1 | 2 | 3): PortableStream 
     lastId,
   );
   const groups: PortableGroup[] = [];
-  for (let left = readCount(reader, 4); left > 0; left--) groups.push(readGroup(reader, form));
+  for (let left = readCount(reader, 4); left > 0; left--) {
+    const group = readGroup(reader, form);
+    groups.push(counted ? group : { ...group, entriesRead: guessRead(group.lastId, entries, lastId) });
+  }
   if (new Set(groups.map((group) => group.name)).size !== groups.length) throw new Error('stream: a group twice');
   return { type: 'stream', entries, lastId, maxDeletedId, entriesAdded, groups };
 }
@@ -136,6 +139,19 @@ function soundItems(bytes: Buffer): string[] {
   } catch (error) {
     throw new Error(`Stream listpack integrity check failed. (${(error as Error).message})`);
   }
+}
+
+/**
+ * How many entries a group has read of a stream that knows of no others than those it holds; -1: it cannot be said.
+ * Servers before 7.0 did not count.
+ */
+function guessRead(id: PortableId, entries: readonly StreamEntry[], lastId: PortableId): bigint {
+  const first = entries[0]?.id;
+  const behind = compareIds(id, lastId);
+  if (behind > 0) return first === undefined ? 0n : -1n;
+  if (first === undefined || compareIds(id, first) < 0) return 0n;
+  if (behind === 0) return BigInt(entries.length);
+  return compareIds(id, first) === 0 ? 1n : -1n;
 }
 
 function checkOrder(ids: readonly PortableId[], lastId: PortableId): void {

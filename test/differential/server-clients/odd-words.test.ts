@@ -58,6 +58,15 @@ describe('words that watchers of a server use, ours against redis-server', funct
     }
   });
 
+  it('RESTORE takes an idle time or a number of uses, not both', async () => {
+    const abc = Buffer.from('\x00\x03abc\x0a\x00\xd9\xac\x30\x3d\x41\x72\xa2\xe2', 'latin1');
+    await alike('restore', 'r', '0', abc, 'idletime', '5');
+    await alike('object', 'idletime', 'r');
+    await alike('restore', 'r', '0', abc, 'replace', 'idletime', '1', 'freq', '2');
+    await alike('restore', 'r', '0', abc, 'replace', 'freq', '2', 'idletime', '1');
+    await alike('get', 'r');
+  });
+
   it('DEBUG OBJECT shows a key that ran out and was not met since', async () => {
     await both('debug', 'set-active-expire', '0');
     await both('set', 'gone', 'v', 'px', '1');

@@ -102,6 +102,10 @@ describe('the script debugger, ours against redis-server', function () {
   it('is not for sessions of a fork', async () => {
     const client = await RespClient.connect(pair.ours!.port);
     assert.match(String(await client.call('script', 'debug', 'yes')), /SCRIPT DEBUG SYNC/);
+    await client.call('script', 'debug', 'sync');
+    assert.match(String(await client.call('evalsha', '0'.repeat(40), '0')), /use EVAL instead of EVALSHA/);
+    await client.call('script', 'debug', 'no');
+    assert.equal(await client.call('eval', 'return 7', '0'), 7);
     assert.match(String(await client.call('script', 'debug', 'maybe')), /Use SCRIPT DEBUG YES\/SYNC\/NO/);
     client.close();
   });

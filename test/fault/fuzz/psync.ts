@@ -196,7 +196,7 @@ class Replica {
         tls: () => undefined,
         introduction: () => ({ user: '', password: '', port: 1, host: '' }),
         load: () =>
-          startLoading(engine, (facts) => {
+          startLoading(engine, false, (facts) => {
             copied = true;
             this.#applier.select(Number(facts.get('repl-stream-db')));
           }),

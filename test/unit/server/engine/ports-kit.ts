@@ -20,6 +20,7 @@ export function replicationPort(parts: Partial<ReplicationPort>): ReplicationPor
     facts: () => [],
     restore: () => undefined,
     memory: () => ({ backlog: 0, replicaBuffers: 0 }),
+    resetCounts: () => undefined,
     ...parts,
   };
 }
@@ -37,6 +38,7 @@ export function persistencePort(parts: Partial<PersistencePort>): PersistencePor
     followParameter: () => undefined,
     logBuffer: 0,
     begun: 0,
+    resetCounts: () => undefined,
     ...parts,
   };
 }

@@ -44,6 +44,34 @@ describe('Backlog', () => {
     );
   });
 
+  it('keeps every byte that somebody waits for, and is small again afterwards', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 0, max: least }), { minLength: 1, maxLength: 30 }),
+        fc.nat(5),
+        (adds, wait) => {
+          const backlog = new Backlog(least, 0);
+          let model = Buffer.alloc(0);
+          let needed: number | undefined;
+          for (const [at, add] of adds.entries()) {
+            if (at === wait) needed = backlog.end + 1;
+            const bytes = Buffer.from(Array.from({ length: add }, (_, index) => (index * 11 + at) & 255));
+            backlog.append(bytes, needed);
+            backlog.resize(least, needed);
+            model = Buffer.concat([model, bytes]);
+            if (needed === undefined) continue;
+            assert.ok(backlog.reaches(needed));
+            assert.deepEqual(backlog.from(needed), model.subarray(needed - 1));
+          }
+          backlog.resize(least);
+          assert.equal(backlog.capacity, least);
+          assert.deepEqual(backlog.from(backlog.first), model.subarray(Math.max(0, model.length - least)));
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+
   it('is never smaller than 16 KiB', () => {
     const backlog = new Backlog(1, 0);
     backlog.append(Buffer.alloc(least));
