@@ -18,6 +18,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import commonjs from '@rollup/plugin-commonjs';
 import { rollup } from 'rollup';
 import { minify } from 'terser';
+import { writePage } from './bundle-page.js';
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 const compiled = 'build-dist';
@@ -65,6 +66,8 @@ const plugin = {
   },
 };
 
+const entryModules = ['server/index.js', 'server/operator/index.js'];
+
 /**
  * The client with all it is made of, since a look into another file at each command would be felt; the server, which is
  * made of the same parts; the programs of the command line.
@@ -73,7 +76,7 @@ function chunkOf(id) {
   const path = relative(join(process.cwd(), compiled), id).replaceAll('\\', '/');
   const alone =
     /^(?:server\/(?:tools|learn|testing)|server\/operator\/(?:metrics|backup|dashboard|config-check)|lib\/otel)\//;
-  if (id === entry || alone.test(path) || path === 'server/index.js') return undefined;
+  if (id === entry || alone.test(path) || entryModules.includes(path)) return undefined;
   if (id === promEntry || id.startsWith('\0') || id.startsWith(promFiles)) return 'prometheus';
   return path.startsWith('server/') ? 'nodes' : 'client';
 }
@@ -86,6 +89,7 @@ async function bundle() {
       main: `${compiled}/server/tools/main.js`,
       testing: `${compiled}/server/testing/testing.js`,
       otel: `${compiled}/lib/otel/otel.js`,
+      operator: `${compiled}/server/operator/index.js`,
     },
     external: /^(?:node:|@opentelemetry\/)/,
     treeshake: false,
@@ -115,7 +119,7 @@ async function bundle() {
 const registry = `globalThis[Symbol.for(${JSON.stringify(`lingcache ${version}`)})]`;
 
 /** Chunks that ES entries read, in the order in which they need each other. */
-const shared = ['client', 'nodes', 'server'];
+const shared = ['client', 'nodes', 'server', 'operator'];
 
 /** Takes the code of a chunk out of its CommonJS module, which is left with naming it. */
 function makeScript(name) {
@@ -186,6 +190,7 @@ async function writeTypes() {
     'lib/index.d.ts',
     'server/index.d.ts',
     'server/testing/testing.d.ts',
+    'server/operator/index.d.ts',
     'lib/otel/otel.d.ts',
   ]);
   for (const file of files) {
@@ -306,6 +311,8 @@ await writeTypes();
 await writeClientEntries();
 await writeEntries('server', 'server/index');
 await writeEntries('testing', 'server/testing/testing');
+await writeEntries('operator', 'server/operator/index');
 await writeEntries('otel', 'lib/otel/otel');
 writeLua();
+await writePage(join(dist, 'cli-dashboard.html'));
 writeLicenses();

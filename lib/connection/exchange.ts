@@ -8,7 +8,7 @@ import { Decoder, pending } from '../wire/decoder.ts';
 
 export type Words = readonly string[];
 
-/** What can go wrong with the socket, as MIGRATE tells it apart; a refused connection shows when it is written to. */
+/** What can go wrong with the socket, as MIGRATE distinguishes it; a refused connection shows when it is written to. */
 export class PeerLinkError extends Error {
   readonly phase: 'connecting' | 'writing' | 'reading';
   readonly timedOut: boolean;

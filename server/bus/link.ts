@@ -1,4 +1,4 @@
-// One socket of the bus, dialled or accepted, and the door they come in by. The only file of the bus with node:net.
+// One socket of the bus, dialled or accepted, and the listener they come in by. The only file of the bus with node:net.
 // Knows packets as bytes, nothing of what they say. Invariant: every wait has a deadline and every buffer a limit;
 // what goes wrong on a link closes that link, says why once, and touches nothing else.
 
@@ -175,7 +175,7 @@ export class SocketLink {
   }
 }
 
-/** An IPv4 address that came in through an IPv6 socket is told as what it is. */
+/** An IPv4 address that came in through an IPv6 socket is shown as IPv4. */
 function plainHost(address: string | undefined): string {
   return (address ?? '').replace(/^::ffff:(?=\d+\.)/, '');
 }
@@ -197,18 +197,18 @@ function isAnyHost(host: string): boolean {
   return host === '0.0.0.0' || host === '::';
 }
 
-export interface Door {
+export interface BusListener {
   readonly port: number;
   /** Resolves when the port is free again; links that came in are their owner's to close. */
   close(): Promise<void>;
 }
 
 /** Listens at `address`; a cport of 0 is any free port. Rejects when it is taken. */
-export function openDoor(
+export function openBusListener(
   address: BusAddress & { readonly ipv6Only?: boolean },
   settings: LinkSettings,
   onLink: (link: SocketLink) => void,
-): Promise<Door> {
+): Promise<BusListener> {
   return new Promise((resolve, reject) => {
     const accept = (socket: Socket): void => {
       settings.world.onSocket?.(socket);

@@ -1,6 +1,6 @@
 // The bus over TCP, in the bytes of redis-server 7.0: carries messages between nodes in any processes.
 // Owns the links of one node, in and out, and their clock; knows nothing of what messages mean beyond ping and pong.
-// Invariant: at most one inbound link per known peer, the newest; the end of an outbound link is told by the clock
+// Invariant: at most one inbound link per known peer, the newest; the end of an outbound link is noticed by the clock
 // alone, so that a peer that refuses is dialled again ten times a second at most.
 
 import type { Timer, World } from '../../lib/base/world.ts';
@@ -9,7 +9,14 @@ import type { Bus, BusAddress, BusLink, Delivery, LinkEvents, OpenBus } from './
 import { decodePacket, encodePacket } from './codec.ts';
 import { knowsExtensions, messageFrom, packetFor, type SenderFacts } from './codec-message.ts';
 import { BadPacket } from './codec-packet.ts';
-import { type Door, dialLink, type LinkSettings, type LinkTls, openDoor, type SocketLink } from './link.ts';
+import {
+  type BusListener,
+  dialLink,
+  type LinkSettings,
+  type LinkTls,
+  openBusListener,
+  type SocketLink,
+} from './link.ts';
 
 export interface TcpBusSettings {
   readonly world: World;
@@ -84,7 +91,7 @@ class TcpBus implements Bus, BusPort {
   readonly #inbound = new Set<Inbound>();
   readonly #byPeer = new Map<string, Inbound>();
   readonly #outbound = new Set<Outbound>();
-  readonly #doors: Door[] = [];
+  readonly #listeners: BusListener[] = [];
   #onInbound: ((delivery: Delivery) => void) | undefined;
   #timer: Timer | undefined;
   #tickedAt: number;
@@ -108,14 +115,16 @@ class TcpBus implements Bus, BusPort {
 
   /** `apart`: one of several addresses, each for its own kind of IP. */
   async bind(host: string, cport: number, apart = false): Promise<void> {
-    this.#doors.push(await openDoor({ host, cport, ipv6Only: apart }, this.#links, (link) => this.#accept(link)));
+    this.#listeners.push(
+      await openBusListener({ host, cport, ipv6Only: apart }, this.#links, (link) => this.#accept(link)),
+    );
   }
 
   get cport(): number {
-    return this.#doors[0]?.port ?? 0;
+    return this.#listeners[0]?.port ?? 0;
   }
 
-  /** What arrived before waits in its socket. The address may name another port: the one that peers are told. */
+  /** What arrived before waits in its socket. The address may name another port: the one that is announced to peers. */
   readonly open: OpenBus = (_address, onInbound) => {
     if (this.#onInbound !== undefined || this.#closed !== undefined) throw new Error('this bus port was opened before');
     this.#onInbound = onInbound;
@@ -150,7 +159,7 @@ class TcpBus implements Bus, BusPort {
     this.#outbound.clear();
     this.#inbound.clear();
     this.#byPeer.clear();
-    await Promise.all(this.#doors.map((door) => door.close()));
+    await Promise.all(this.#listeners.map((listener) => listener.close()));
   }
 
   /** Puts a message on a link. */
@@ -252,7 +261,7 @@ class TcpBus implements Bus, BusPort {
     this.#complain(`closed the link to ${text}`);
   }
 
-  /** One line a second at most, whatever strangers send. */
+  /** One line a second at most, whatever unknown nodes send. */
   #complain(text: string): void {
     const now = this.#settings.world.now();
     if (this.#closed !== undefined || now - this.#complainedAt < complainEveryMs) return;

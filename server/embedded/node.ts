@@ -112,7 +112,7 @@ export class BundledNode {
   }
 
   /**
-   * Makes this node, and only it, tell its clients that `slot` belongs to `ownerId`: a node with a stale or lying
+   * Makes this node, and only it, answer its clients that `slot` belongs to `ownerId`: a node with a stale or lying
    * view. Null ends the lie; the other nodes never hear of it. Throws for an unknown id, a bad slot, or outside
    * cluster mode.
    */

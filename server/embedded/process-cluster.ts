@@ -288,10 +288,10 @@ export class ProcessCluster implements AsyncDisposable {
   async #agreed(): Promise<boolean> {
     const running = this.nodes.filter((node) => node.running && !node.paused);
     const views = await Promise.all(running.map((node) => this.#viewOf(node)));
-    return views.every(({ ok, told }) => ok && told === views[0]!.told);
+    return views.every(({ ok, view }) => ok && view === views[0]!.view);
   }
 
-  async #viewOf(node: ProcessNode): Promise<{ readonly ok: boolean; readonly told: string }> {
+  async #viewOf(node: ProcessNode): Promise<{ readonly ok: boolean; readonly view: string }> {
     const links = this.#links();
     const [state, replication, slots] = await Promise.all([
       links.ask(node, ['CLUSTER', 'INFO']),
@@ -306,7 +306,7 @@ export class ProcessCluster implements AsyncDisposable {
       ({ id, master }) => master === null || !serving.has(master) || !this.#runs(id) || served.includes(id),
     );
     const up = /cluster_state:ok/.test(String(state)) && !/master_link_status:down/.test(String(replication));
-    return { ok: up && known, told: lines.map(factsOf).sort().join('\n') };
+    return { ok: up && known, view: lines.map(factsOf).sort().join('\n') };
   }
 
   #runs(id: string): boolean {

@@ -46,7 +46,7 @@ export class Listeners {
   #hosts: readonly string[];
   #opened: Opened[] = [];
   #unix: Listener | undefined;
-  /** Closed doors whose clients are still here. */
+  /** Closed listeners whose clients are still connected. */
   readonly #left = new Set<Listener>();
   #bus: BusPort | undefined;
   #rebinding: Promise<void> = Promise.resolve();
@@ -98,8 +98,8 @@ export class Listeners {
   }
 
   /**
-   * Makes the doors what the parameters say by now. Resolves to the parameter that cannot be obeyed and why, with the
-   * doors as they were, or to undefined.
+   * Listens where the parameters say by now. Resolves to the parameter that cannot be obeyed and why, with the
+   * listeners as they were, or to undefined.
    */
   rebind(names: readonly string[]): Promise<RefusedParameter | undefined> {
     const mine = this.#rebinding.then(() => this.#rebind(names));

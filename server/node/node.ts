@@ -68,6 +68,8 @@ export interface ServerNodeOptions {
   readonly onListening?: (port: number) => void;
   /** A process of its own: DEBUG SLEEP stops it for `ms`. */
   readonly blockFor?: (ms: number) => void;
+  /** A process of its own: DEBUG SEGFAULT ends it. */
+  readonly crash?: (signal: 'SIGSEGV' | 'SIGABRT') => void;
   readonly decorators?: NodeDecorators;
   /** Called when a promise to keep something on the disk was broken; the node is closing then. */
   readonly onFatal?: (reason: string) => void;
@@ -134,6 +136,7 @@ export class ServerNode {
       listeners: this.#listeners,
       configFile: options.configFile,
       blockFor: options.blockFor,
+      crash: options.crash,
       freezeFor: options.decorators?.freezeFor,
     });
   }
@@ -222,7 +225,7 @@ export class ServerNode {
     this.engine.loading = false;
   }
 
-  /** Stops in order, as SHUTDOWN does; `done` hears why not, or undefined. */
+  /** Stops in order, as SHUTDOWN does; `done` gets the refusal, or undefined. */
   stop(how: ShutdownHow, done: (refusal: ReplyError | undefined) => void): void {
     this.#shutdown.begin(how, done);
   }

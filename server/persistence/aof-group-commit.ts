@@ -9,12 +9,14 @@ import type { AppendLog } from './aof/log.ts';
 export class LogWrites {
   /** Undefined: no log is kept. */
   log: AppendLog | undefined;
+  /** DEBUG AOF-FLUSH-SLEEP. */
+  beforeFlush: (() => void) | undefined;
   readonly #onLost: (error: unknown) => void;
   /** Writes were appended that are not in the file yet. */
   #unwritten = false;
   readonly #held = new Set<() => void>();
 
-  /** `onLost` hears of writes that could not be logged. */
+  /** `onLost` is called for writes that could not be logged. */
   constructor(onLost: (error: unknown) => void) {
     this.#onLost = onLost;
   }
@@ -36,7 +38,7 @@ export class LogWrites {
   }
 
   /** As PersistencePort.canFlushReplies. */
-  mayReply(again: () => void): boolean {
+  canFlushReplies(again: () => void): boolean {
     if (!this.#unwritten) return true;
     if (this.log?.policy === 'always') {
       this.#held.add(again);
@@ -50,6 +52,7 @@ export class LogWrites {
   flush(): void {
     if (!this.#unwritten) return;
     this.#unwritten = false;
+    this.beforeFlush?.();
     try {
       this.log?.flush();
     } catch (error) {

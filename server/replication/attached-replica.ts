@@ -12,7 +12,7 @@ export interface ReplicaFacts {
   /** Where clients reach it. */
   readonly host: string;
   readonly port: number;
-  /** It can tell the end of a copy whose length is not known beforehand. */
+  /** `capa eof`: it recognizes the end of a copy whose length is not known beforehand. */
   readonly eof: boolean;
   /** It knows offsets and acknowledges them. */
   readonly psync: boolean;

@@ -1,5 +1,5 @@
 // Copies of all data for replicas that cannot go on from where they are: one copy for all that wait, sent piece by piece
-// as they take it. Without `eof` in common its length must be told first: then it is written twice, once to be measured,
+// as they take it. Without `capa eof` its length must be sent first: then it is written twice, once to be measured,
 // for that takes neither memory nor a disk.
 // Invariant: a copy shows the data at one offset, and its replicas are fed every byte of the stream after that one.
 
@@ -45,6 +45,8 @@ export class FullSync {
   #timer: Timer | undefined;
   #scheduled = false;
   #busy = false;
+  /** Copies begun. */
+  begun = 0;
 
   constructor(source: CopySource) {
     this.#source = source;
@@ -104,9 +106,10 @@ export class FullSync {
     const group = open.filter(alike);
     this.#waiting = open.filter((replica) => !alike(replica));
     this.#busy = true;
+    this.begun++;
     void this.#serve(group, this.#withMark(first))
       .catch((error: unknown) => {
-        // A value that cannot be written, say: these replicas will ask again, and the log tells why.
+        // A value that cannot be written, say: these replicas will ask again, and the log says why.
         this.#source.world.log(`a copy for replicas failed: ${error instanceof Error ? error.stack : String(error)}`);
         for (const replica of group) replica.close();
       })

@@ -113,6 +113,11 @@ export class Primary implements CopySource, ReplicaOwner {
     return this.#history.offset + this.#pending.length;
   }
 
+  /** Copies for replicas that were begun. */
+  get copiesBegun(): number {
+    return this.#fullSync.begun;
+  }
+
   /** A copy for replicas is being written. */
   get copying(): boolean {
     return this.#fullSync.busy;

@@ -17,6 +17,7 @@ const mainFiles: Readonly<Record<string, string>> = {
   'server/keyspace': 'store.ts',
   'server/cluster': 'state.ts',
   'server/operator/link': 'cluster-link.ts',
+  'server/operator/shape': 'members.ts',
   'server/persistence/rdb': 'snapshot.ts',
   'server/persistence/aof': 'log.ts',
   'server/persistence/disk': 'atomic-file.ts',

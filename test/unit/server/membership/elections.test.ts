@@ -56,7 +56,7 @@ describe('elections', () => {
     a.member.close();
     for (let waited = 0; me(d.member.state).role !== 'master' && waited < 12_000; waited += 10) await cluster.pass(10);
     assert.equal(me(d.member.state).role, 'master');
-    // It hears of the new master late, when its own election is due.
+    // It learns of the new master late, when its own election is due.
     e.freezer.freeze();
     await cluster.pass(1500);
     e.freezer.thaw();
