@@ -13,7 +13,7 @@ export function turn(): Promise<void> {
 }
 
 /** A world whose time somebody else moves, who may have stopped it. */
-export interface SteppedWorld extends World {
+interface SteppedWorld extends World {
   /** Lets `ms` pass if nobody else does. */
   step(ms: number): void;
 }

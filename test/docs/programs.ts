@@ -39,12 +39,26 @@ const clients: Readonly<Record<string, string>> = {
   redis: 'const redis = new Redis(SINGLE);\nafterwards.push(() => redis.disconnect());',
 };
 
+/** Pages about other entries have first lines of their own. */
+const testing = {
+  imports: `import { Cluster } from 'lingcache';
+import { addNode, anyMaster, anyReplica, expiring, failover, freeze, heal, kill, lastNode, ManualWorld, move, ownerOf,
+  partition, scenario, startCluster, step, stream, wait } from 'lingcache/testing';
+`,
+  clients: {
+    cluster:
+      "const cluster = await startCluster({ config: { 'cluster-node-timeout': '1000' } });\nafterwards.push(() => cluster.close());",
+    client: 'const client = new Cluster(cluster.seeds);\nafterwards.push(() => client.disconnect());',
+  } as Readonly<Record<string, string>>,
+};
+
 function sourceOf(block: Block, { cluster, single }: Ports): string {
   const code = block.code
     .replaceAll(/(?<![\w.])700[0-5](?!\w)/g, (port) => String(cluster[Number(port) - 7000]))
     .replaceAll(/(?<![\w.])6379(?!\w)/g, String(single));
   if (/^import /m.test(code) || /\brequire\(/.test(code)) return `${code}\nexport {};\n`;
-  const used = Object.entries(clients).filter(([name]) => {
+  const first = block.page === 'docs/testing.md' ? testing : { imports, clients };
+  const used = Object.entries(first.clients).filter(([name]) => {
     const declared = new RegExp(`\\b(?:const|let|using) (?:\\{[^}]*)?${name}\\b`).test(code);
     return new RegExp(`(?<![\\w.'])${name}\\b(?!:)`).test(code) && !declared;
   });
@@ -59,7 +73,7 @@ function sourceOf(block: Block, { cluster, single }: Ports): string {
     )
     .replaceAll('SINGLE', `{ host: '127.0.0.1', port: ${single} }`);
   const after = 'const afterwards: (() => unknown)[] = [];';
-  return `${imports}${after}\n${needed}\ntry {\n${code}\n} finally { for (const end of afterwards.reverse()) await end(); }\nexport {};\n`;
+  return `${first.imports}${after}\n${needed}\ntry {\n${code}\n} finally { for (const end of afterwards.reverse()) await end(); }\nexport {};\n`;
 }
 
 const config = {
