@@ -15,13 +15,17 @@
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, posix, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import commonjs from '@rollup/plugin-commonjs';
 import { rollup } from 'rollup';
 import { minify } from 'terser';
+import { writePage } from './bundle-page.js';
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 const compiled = 'build-dist';
 const dist = 'dist';
 const bundledPackages = ['lru-cache', 'p-retry', 'is-network-error'];
+/** Of the command line alone. */
+const cliPackages = ['prom-client'];
 
 /** What the CommonJS entry of the client exports: the class, with everything else on it, as ioredis's does. */
 const clientEntry = `
@@ -36,13 +40,23 @@ const ownUrl = `(typeof __filename === 'string' ? process.getBuiltinModule('node
 
 const entry = join(process.cwd(), compiled, 'client-entry.js');
 
+/** What is used of prom-client, without its figures of the process, which want packages of their own. */
+const promParts = ['Registry', 'Counter', 'Gauge'];
+const promEntry = join(process.cwd(), compiled, 'prom-client.js');
+const promFiles = fileURLToPath(import.meta.resolve('prom-client')).replace(/index\.js$/, 'lib/');
+const promCode = promParts
+  .map((name) => `export { default as ${name} } from ${JSON.stringify(`${promFiles}${name.toLowerCase()}.js`)};\n`)
+  .join('');
+
 const plugin = {
   name: 'lingcache',
   resolveId: (id) => {
     if (id === entry) return id;
+    if (id === 'prom-client') return promEntry;
+    if (id === 'util') return { id: 'node:util', external: true };
     return bundledPackages.includes(id) ? fileURLToPath(import.meta.resolve(id)) : undefined;
   },
-  load: (id) => (id === entry ? clientEntry : undefined),
+  load: (id) => (id === entry ? clientEntry : id === promEntry ? promCode : undefined),
   resolveImportMeta: (property) => (property === 'url' ? ownUrl : undefined),
   renderChunk: async (code) => {
     const builtins = code.replaceAll(/\brequire\('node:/g, "process.getBuiltinModule('node:");
@@ -60,7 +74,10 @@ const entryModules = ['server/index.js', 'server/operator/index.js'];
  */
 function chunkOf(id) {
   const path = relative(join(process.cwd(), compiled), id).replaceAll('\\', '/');
-  if (id === entry || /^(?:server\/tools|lib\/otel)\//.test(path) || entryModules.includes(path)) return undefined;
+  const alone =
+    /^(?:server\/(?:tools|learn|testing)|server\/operator\/(?:metrics|backup|dashboard|config-check)|lib\/otel)\//;
+  if (id === entry || alone.test(path) || entryModules.includes(path)) return undefined;
+  if (id === promEntry || id.startsWith('\0') || id.startsWith(promFiles)) return 'prometheus';
   return path.startsWith('server/') ? 'nodes' : 'client';
 }
 
@@ -70,12 +87,13 @@ async function bundle() {
       lingcache: entry,
       server: `${compiled}/server/index.js`,
       main: `${compiled}/server/tools/main.js`,
+      testing: `${compiled}/server/testing/testing.js`,
       otel: `${compiled}/lib/otel/otel.js`,
       operator: `${compiled}/server/operator/index.js`,
     },
     external: /^(?:node:|@opentelemetry\/)/,
     treeshake: false,
-    plugins: [plugin],
+    plugins: [plugin, commonjs({ include: `${promFiles}**` })],
   });
   await built.write({
     dir: dist,
@@ -171,6 +189,7 @@ async function writeTypes() {
   const files = reachable(from, [
     'lib/index.d.ts',
     'server/index.d.ts',
+    'server/testing/testing.d.ts',
     'server/operator/index.d.ts',
     'lib/otel/otel.d.ts',
   ]);
@@ -269,16 +288,19 @@ function writeLua() {
   copyFileSync(join(folderOf(luaPackage), 'dist/liblua5.1.wasm'), join(dist, 'lua51.wasm'));
 }
 
+function licenseOf(name) {
+  const folder = folderOf(name);
+  const file = readdirSync(folder).find((entry) => /^licen[sc]e/i.test(entry));
+  return `## ${name}\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`;
+}
+
 function writeLicenses() {
-  const parts = [...bundledPackages, luaPackage].map((name) => {
-    const folder = folderOf(name);
-    const file = readdirSync(folder).find((entry) => /^licen[sc]e/i.test(entry));
-    return `## ${name}\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`;
-  });
-  writeFileSync(
-    `${dist}/LICENSES.md`,
-    `# Packages that are part of these files\n\n${parts.join('\n')}\n## Lua 5.1, as compiled in ${luaPackage}\n\n${luaLicense}\n`,
-  );
+  const title = '# Packages that are part of these files';
+  const parts = [...bundledPackages, luaPackage].map(licenseOf);
+  const lua = `## Lua 5.1, as compiled in ${luaPackage}\n\n${luaLicense}`;
+  writeFileSync(`${dist}/LICENSES.md`, `${title}\n\n${parts.join('\n')}\n${lua}\n`);
+  const ofCommandLine = cliPackages.map(licenseOf);
+  writeFileSync(`${dist}/cli-LICENSES.md`, `${title}, of those that begin with cli-\n\n${ofCommandLine.join('\n')}`);
 }
 
 rmSync(dist, { recursive: true, force: true });
@@ -288,7 +310,9 @@ shared.forEach(makeScript);
 await writeTypes();
 await writeClientEntries();
 await writeEntries('server', 'server/index');
+await writeEntries('testing', 'server/testing/testing');
 await writeEntries('operator', 'server/operator/index');
 await writeEntries('otel', 'lib/otel/otel');
 writeLua();
+await writePage(join(dist, 'cli-dashboard.html'));
 writeLicenses();

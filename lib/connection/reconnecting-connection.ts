@@ -5,18 +5,19 @@
 //
 // Invariant: every call given to send() either went to a connection, is in the queue, or was refused by `false`.
 
-import { Backlog } from '../base/backlog.ts';
+import type { Backlog } from '../base/backlog.ts';
 import { AbortError, errorOfNode, RedisError } from '../base/errors.ts';
-import { Fifo } from '../base/fifo.ts';
 import type { Timer, World } from '../base/world.ts';
 import type { Push } from '../wire/reply.ts';
 import { type Call, type CommandSender, directSink } from './call.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
-import type { Authenticated, CredentialSource } from './credentials.ts';
+import type { CredentialSource } from './credentials.ts';
 import type { Socket } from './dial.ts';
-import { authenticate, shakeHands } from './handshake.ts';
+import { shakeHands } from './handshake.ts';
+import { keepAuthenticated } from './keep-authenticated.ts';
 import { type Reaching, type ReachOptions, reach, type Terms } from './reach.ts';
 import { RetiredConnections } from './retired.ts';
+import { WaitingCalls, type WaitLimits } from './waiting-calls.ts';
 import { type SilenceLimits, Watch } from './watch.ts';
 
 /** What a dial, a handshake and a connection go by, and the address they belong to. */
@@ -24,19 +25,13 @@ export interface LatestOptions extends ReachOptions, ConnectionOptions {
   readonly address: string;
 }
 
-export interface ReconnectingOptions extends ReachOptions, ConnectionOptions {
+export interface ReconnectingOptions extends ReachOptions, ConnectionOptions, WaitLimits {
   /** Asked before each dial: what it gives is used from then on. Default: options stay as they are. */
   readonly latest?: (() => LatestOptions) | undefined;
   /** Milliseconds before dial number `times` (from 1) after a loss, or null to stay down. */
   readonly retryDelay: (times: number) => number | null;
   /** True: calls wait while the address is down (single node). False: send() refuses and the router looks elsewhere. */
   readonly holdWhileDown: boolean;
-  /** Most calls that wait for a connection or a slow socket; default no limit. */
-  readonly maxQueueLength?: number | undefined;
-  /** Most bytes that wait for a connection or a slow socket; default no limit. */
-  readonly maxQueueBytes?: number | undefined;
-  /** The client's, where what waits here counts as well. */
-  readonly backlog?: Backlog | undefined;
   /** Milliseconds without a byte, while calls wait, after which the socket is dropped; default never. */
   readonly socketTimeout?: number | undefined;
   /** A connection lost within so many ms counts as a dial that failed: the next waits longer. Default 0. */
@@ -50,16 +45,16 @@ export interface ReconnectingOptions extends ReachOptions, ConnectionOptions {
 export type ReconnectingState = 'idle' | 'dialing' | 'up' | 'resting' | 'ended';
 
 export interface ReconnectingEvents {
-  onState(keeper: ReconnectingConnection, state: ReconnectingState, reason?: Error): void;
+  onState(connection: ReconnectingConnection, state: ReconnectingState, reason?: Error): void;
   /** A socket is open; the handshake begins. */
-  onOpen?(keeper: ReconnectingConnection): void;
+  onOpen?(connection: ReconnectingConnection): void;
   /** Through its handshake; what is sent from within comes before everything that has waited. */
-  onReady?(keeper: ReconnectingConnection): void;
+  onReady?(connection: ReconnectingConnection): void;
   /** The socket was behind and takes writes again. */
-  onDrain?(keeper: ReconnectingConnection): void;
+  onDrain?(connection: ReconnectingConnection): void;
   /** Calls wait, no bytes come, and new ones are held back (`silent` true), or no longer. */
-  onSilence?(keeper: ReconnectingConnection, silent: boolean): void;
-  onPush?(keeper: ReconnectingConnection, push: Push): void;
+  onSilence?(connection: ReconnectingConnection, silent: boolean): void;
+  onPush?(connection: ReconnectingConnection, push: Push): void;
   /** As ConnectionEvents.onStray. */
   onStray?(reply: Buffer): boolean;
 }
@@ -74,11 +69,7 @@ export class ReconnectingConnection implements CommandSender {
   #options: ReconnectingOptions;
   readonly #world: World;
   readonly #events: ReconnectingEvents;
-  readonly #queue = new Fifo<Call>();
-  /** What waits here: in the queue, and in the memory of a socket that is behind. */
-  readonly #backlog: Backlog;
-  readonly #queued: Backlog;
-  readonly #behind: Backlog;
+  readonly #waiting: WaitingCalls;
   #state: ReconnectingState = 'idle';
   #connection: Connection | undefined;
   /** Looks after `#connection`. */
@@ -113,9 +104,7 @@ export class ReconnectingConnection implements CommandSender {
     this.#options = options;
     this.#world = world;
     this.#events = events;
-    this.#backlog = new Backlog(options, options.backlog);
-    this.#queued = new Backlog({}, this.#backlog);
-    this.#behind = new Backlog({}, this.#backlog, () => this.#noteBehind());
+    this.#waiting = new WaitingCalls(options, () => this.#connection);
     this.#readOnly = options.readOnly ?? false;
   }
 
@@ -125,12 +114,12 @@ export class ReconnectingConnection implements CommandSender {
 
   /** Calls sent and unanswered, and calls waiting for the connection. */
   get load(): number {
-    return (this.#connection?.inFlight ?? 0) + this.#queue.size;
+    return (this.#connection?.inFlight ?? 0) + this.#waiting.size;
   }
 
   /** What waits here, beneath the client's. */
   get backlog(): Backlog {
-    return this.#backlog;
+    return this.#waiting.backlog;
   }
 
   /** The socket that is open now, through its handshake or not. */
@@ -198,7 +187,7 @@ export class ReconnectingConnection implements CommandSender {
     const connection = this.#connection;
     if (connection !== undefined) {
       if (this.#watch!.holds) return false;
-      if (!connection.writable && this.#refuses([call])) return true;
+      if (!connection.writable && this.#waiting.refuses([call], this.address)) return true;
       if (connection.write(call)) return true;
     }
     return !this.#slow && this.#hold(call, false);
@@ -207,7 +196,7 @@ export class ReconnectingConnection implements CommandSender {
   /** As send(), with ASKING before it in the same write. */
   sendAsking(call: Call): boolean {
     if (this.silent) return false;
-    if (this.#connection?.writable === false && this.#refuses([call])) return true;
+    if (this.#connection?.writable === false && this.#waiting.refuses([call], this.address)) return true;
     if (this.#connection?.writeAsking(call)) return true;
     return this.#hold(call, true);
   }
@@ -215,7 +204,7 @@ export class ReconnectingConnection implements CommandSender {
   /** Several calls next to each other on one connection, nothing between them; all or none are refused. */
   sendAll(calls: readonly Call[], asking: boolean): boolean {
     if (this.silent || ((this.#connection?.ending ?? true) && !this.#mayHold())) return false;
-    if (this.#connection?.writable !== true && this.#refuses(calls)) return true;
+    if (this.#connection?.writable !== true && this.#waiting.refuses(calls, this.address)) return true;
     for (let at = 0; at < calls.length; at++) {
       const call = calls[at]!;
       const behindAsking = asking && at === 0;
@@ -242,7 +231,7 @@ export class ReconnectingConnection implements CommandSender {
     if (watch === undefined || this.#state !== 'up' || this.#leaving) return;
     this.#connection = undefined;
     this.#leaveSource();
-    this.#behind.clear();
+    this.#waiting.forgetBehind();
     this.#watch = undefined;
     this.#retire(watch);
     this.#dial();
@@ -273,7 +262,7 @@ export class ReconnectingConnection implements CommandSender {
   forEachCall(visit: (call: Call) => void): void {
     this.#connection?.forEachCall(visit);
     this.#retired.forEachCall(visit);
-    this.#queue.forEach(visit);
+    this.#waiting.forEach(visit);
   }
 
   /**
@@ -376,38 +365,13 @@ export class ReconnectingConnection implements CommandSender {
 
   #hold(call: Call, asking: boolean): boolean {
     if (!this.#mayHold()) return false;
-    if (!this.#refuses([call])) this.#enqueue(call, asking);
+    if (!this.#waiting.refuses([call], this.address)) this.#enqueue(call, asking);
     return true;
   }
 
   #enqueue(call: Call, asking: boolean): void {
-    call.asking = asking;
-    this.#queue.push(call);
-    if (call.sink !== directSink) this.#queued.add(1, call.bytes);
+    this.#waiting.push(call, asking);
     if (this.#state === 'idle') this.#dial();
-  }
-
-  // Calls that would have to wait, all or none. What the client itself has to ask is always let in.
-  #refuses(calls: readonly Call[]): boolean {
-    this.#noteBehind();
-    if (calls[0]!.sink === directSink) return false;
-    let bytes = 0;
-    for (const call of calls) bytes += call.bytes;
-    const full = this.#backlog.refusal(calls.length, bytes, this.address);
-    if (full !== undefined) for (const call of calls) call.fail(full);
-    return full !== undefined;
-  }
-
-  // What the socket has not taken yet; nothing while it takes what it is given.
-  #noteBehind(): void {
-    const connection = this.#connection;
-    if (connection === undefined || connection.writable) this.#behind.clear();
-    else this.#behind.set(connection.pendingCalls, connection.pendingBytes);
-  }
-
-  #takeQueue(): Call[] {
-    this.#queued.clear();
-    return this.#queue.drain();
   }
 
   #dial(): void {
@@ -440,17 +404,17 @@ export class ReconnectingConnection implements CommandSender {
       socket.destroy();
       return;
     }
-    let shaken = false;
+    let handshakeDone = false;
     const connection: Connection = new Connection(socket, this.address, this.#options, this.#world, {
       onClose: (reason) => {
         if (this.#retired.closed(connection)) return;
         if (this.#connection === connection || this.#handshaking === connection) this.#departed();
-        if (shaken) this.#lost(reason);
+        if (handshakeDone) this.#lost(reason);
       },
       onPush: (push) => this.#events.onPush?.(this, push),
-      onBehind: () => this.#noteBehind(),
+      onBehind: () => this.#waiting.noteBehind(),
       onDrain: () => {
-        this.#noteBehind();
+        this.#waiting.noteBehind();
         this.#events.onDrain?.(this);
       },
       onHeard: () => this.#watchOf(connection)?.heard(),
@@ -467,7 +431,7 @@ export class ReconnectingConnection implements CommandSender {
       (protocol) => {
         deadline?.cancel();
         this.#handshaking = undefined;
-        shaken = true;
+        handshakeDone = true;
         if (this.#state !== 'dialing')
           connection.destroy(new AbortError('Connection is closed.', { node: this.address }));
         else if (connection.closed)
@@ -500,9 +464,13 @@ export class ReconnectingConnection implements CommandSender {
     this.#slow = false;
     this.lastError = undefined;
     this.#watchSocket(connection);
-    this.#stayAuthenticated(connection, terms);
+    const { credentials, options } = terms;
+    if (options.credentials !== undefined && credentials !== undefined) {
+      const mayAuthenticate = options.mayAuthenticate ?? (() => true);
+      this.#leaveSource = keepAuthenticated(connection, options.credentials, credentials, mayAuthenticate);
+    }
     this.#events.onReady?.(this);
-    const waited = this.#takeQueue().filter((call) => !call.settled);
+    const waited = this.#waiting.take().filter((call) => !call.settled);
     // All of them, or none: a transaction's ASK is about its first call, and what is behind one keeps its place.
     const late = this.#upAt - this.#dialedAt > askLasts && waited.some((call) => call.asking);
     for (const call of waited) {
@@ -512,24 +480,6 @@ export class ReconnectingConnection implements CommandSender {
     }
     // Announced only now: what listeners send comes behind what has waited here.
     if (this.#connection === connection) this.#become('up');
-  }
-
-  #stayAuthenticated(connection: Connection, { credentials, options }: Terms<ReconnectingOptions>): void {
-    const { credentials: source, mayAuthenticate } = options;
-    if (source === undefined || credentials === undefined) return;
-    let asked = false;
-    const authenticated: Authenticated = {
-      authenticate: (latest) => {
-        // One at a time: a call that blocks holds up what is behind it.
-        if (asked || mayAuthenticate?.() === false) return undefined;
-        asked = true;
-        return authenticate(connection, latest).finally(() => {
-          asked = false;
-        });
-      },
-    };
-    this.#leaveSource = () => source.leave(authenticated);
-    source.join(authenticated, credentials);
   }
 
   #lateAsk(): Error {
@@ -555,7 +505,7 @@ export class ReconnectingConnection implements CommandSender {
     this.#connection = undefined;
     this.#leaveSource();
     this.#watch = undefined;
-    this.#behind.clear();
+    this.#waiting.forgetBehind();
     this.#lingering?.cancel();
     this.#lingering = undefined;
     for (const departure of this.#departures.splice(0)) departure();
@@ -579,7 +529,7 @@ export class ReconnectingConnection implements CommandSender {
   }
 
   #loseQueue(reason: Error): void {
-    for (const call of this.#takeQueue()) call.sink.onLost(call, reason);
+    for (const call of this.#waiting.take()) call.sink.onLost(call, reason);
   }
 
   #become(state: ReconnectingState, reason?: Error): void {

@@ -4,6 +4,7 @@
 import { ClusterAllFailedError, lookupFailureIn, OptionError, RedisError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
 import type { Lifecycle } from './lifecycle.ts';
+import { ReadyWaiters } from './ready-waiters.ts';
 
 interface ConnectHooks {
   /** Milliseconds before attempt `times`; not a number: give up. */
@@ -12,7 +13,7 @@ interface ConnectHooks {
   prepare(): void;
   /** One attempt; after each step it asks whether another has taken its place. */
   attempt(superseded: () => boolean): Promise<void>;
-  /** An attempt has succeeded: `ready` already, and nobody told yet. */
+  /** An attempt has succeeded: `ready` already, no waiter resolved yet. */
   succeeded(): void;
   gaveUp(reason: Error): void;
 }
@@ -26,7 +27,7 @@ export class ConnectLoop {
   #attempts = 0;
   #epoch = 0;
   #retry: { cancel(): void } | undefined;
-  #waiters: { resolve: () => void; reject: (error: Error) => void }[] = [];
+  readonly #waiters = new ReadyWaiters();
 
   constructor(lifecycle: Lifecycle, world: World, hooks: ConnectHooks) {
     this.#lifecycle = lifecycle;
@@ -46,14 +47,14 @@ export class ConnectLoop {
       return Promise.reject(new RedisError('Redis is already connecting/connected', { code: 'ERR_CONNECTED' }));
     }
     this.#retry?.cancel();
-    const ready = new Promise<void>((resolve, reject) => this.#waiters.push({ resolve, reject }));
+    const ready = this.#waiters.next();
     this.#begin();
     return ready;
   }
 
   /** Ready, or the attempt under way has failed. */
   nextOutcome(): Promise<void> {
-    return new Promise((resolve) => this.#waiters.push({ resolve, reject: () => resolve() }));
+    return this.#waiters.next().catch(() => undefined);
   }
 
   /** Breaks off what is under way. */
@@ -61,12 +62,12 @@ export class ConnectLoop {
     this.#epoch++;
     this.#retry?.cancel();
     const aborted = new RedisError('Connection is aborted', { code: 'ERR_CLOSED', cause });
-    for (const waiter of this.#waiters.splice(0)) waiter.reject(aborted);
+    this.#waiters.take()(aborted);
   }
 
-  /** After `close`: another attempt after a while, or none. `told`: what the retry strategy hears of it. */
-  tryAgain(reason: Error, told: Error = reason): void {
-    const delay = this.#askDelay(told);
+  /** After `close`: another attempt after a while, or none. `shown`: the reason that the retry strategy is called with. */
+  tryAgain(reason: Error, shown: Error = reason): void {
+    const delay = this.#askDelay(shown);
     if (typeof delay !== 'number') {
       this.#epoch++;
       this.#hooks.gaveUp(reason);
@@ -77,9 +78,9 @@ export class ConnectLoop {
   }
 
   // What the user's strategy throws is for the process to see; the client is closed in good order.
-  #askDelay(told: Error): unknown {
+  #askDelay(shown: Error): unknown {
     try {
-      return this.#hooks.delay(++this.#attempts, told);
+      return this.#hooks.delay(++this.#attempts, shown);
     } catch (thrown) {
       process.nextTick(() => {
         throw thrown;
@@ -101,7 +102,7 @@ export class ConnectLoop {
           this.reasons = [];
           this.#lifecycle.become('ready');
           this.#hooks.succeeded();
-          for (const waiter of this.#waiters.splice(0)) waiter.resolve();
+          this.#waiters.take()();
         },
         (error: Error) => {
           if (epoch === this.#epoch) this.#failed(error);
@@ -122,10 +123,10 @@ export class ConnectLoop {
       error instanceof OptionError || noDatabase
         ? error
         : new ClusterAllFailedError('None of startup nodes is available', reasons);
-    // A name that means nothing is told in the words of the look-up, as ioredis does.
-    const told = lookupFailureIn(reasons) ?? unavailable;
-    for (const waiter of this.#waiters.splice(0)) waiter.reject(told);
+    // For a name that cannot be resolved the error is the look-up's own, as with ioredis.
+    const shown = lookupFailureIn(reasons) ?? unavailable;
+    this.#waiters.take()(shown);
     this.#lifecycle.become('close');
-    this.tryAgain(unavailable, told);
+    this.tryAgain(unavailable, shown);
   }
 }

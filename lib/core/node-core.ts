@@ -18,7 +18,7 @@ import { limitBlocking } from './blocking-timeout.ts';
 import type { NodeBackend } from './client-backend.ts';
 import { defaultQuitTimeout, outlasts, quitTimeoutError } from './drain.ts';
 import type { Status } from './lifecycle.ts';
-import { closedText, gaveUpOf } from './redis-core.ts';
+import { closedText, gaveUpOf } from './redis-errors.ts';
 import { refusalOnShared } from './refusals.ts';
 import { limitsBlocking, secondOf, Unblocker } from './unblock.ts';
 

@@ -1,49 +1,47 @@
-// The connection of a Redis of one's own: kept alive by retryStrategy, told what its predecessor knew, with the commands
-// that wait for it. The public face (redis.ts) adds names; this file knows when to connect, to send and to give up.
+// The life of a client of one server: when it connects, sends, waits, quits and gives up. The public class (facade/redis)
+// adds names.
+// Owns: the connection of now, and the state that outlives it (database, subscriptions, calls that wait).
+// Does not know: bytes, and what commands mean beyond what they do to a connection.
+// Invariant: after `end` nothing waits, no socket is open and no timer runs.
 
 import type { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { Backlog } from '../base/backlog.ts';
 import { emitSafely } from '../base/emit.ts';
 import { AbortError, MaxRetriesPerRequestError, RedisError } from '../base/errors.ts';
-import { hintOf, withHint } from '../base/hint.ts';
 import type { Timer, World } from '../base/world.ts';
 import { isInGroup } from '../command/groups.ts';
 import { Call, CallFlag, ownCall, type RoutableRequest } from '../connection/call.ts';
-import type { CredentialSource } from '../connection/credentials.ts';
-import {
-  type LatestOptions,
-  ReconnectingConnection,
-  type ReconnectingState,
-} from '../connection/reconnecting-connection.ts';
-import { connectionOptionsOf, credentialSourceOf, maxResendsOf, resendsWritten, warn } from '../options/derive.ts';
+import { ReconnectingConnection, type ReconnectingState } from '../connection/reconnecting-connection.ts';
+import { credentialSourceOf, maxResendsOf, resendsWritten, warn } from '../options/derive.ts';
 import type { RedisOptions } from '../options/options.ts';
-import { labelsOf, Subscriptions } from '../pubsub/subscriptions.ts';
+import { Subscriptions } from '../pubsub/subscriptions.ts';
 import { CommandTimeout } from '../router/command-timeout.ts';
 import { failAsTimedOut } from '../router/deadlines.ts';
-import { SingleRouter, type SingleRouterOptions } from '../router/single.ts';
+import { SingleRouter } from '../router/single.ts';
 import { lossOf } from '../router/verdict.ts';
 import type { NodeAddress } from '../topology/seeds.ts';
-import { ReplyError } from '../wire/reply.ts';
+import type { ReplyError } from '../wire/reply.ts';
 import { limitBlocking } from './blocking-timeout.ts';
 import type { NodeBackend } from './client-backend.ts';
 import { ConnectTracer } from './diagnostics.ts';
 import { defaultQuitTimeout, quitTimeoutError } from './drain.ts';
 import { Fieldsets } from './fieldsets.ts';
 import { Lifecycle, type Status } from './lifecycle.ts';
-import { parseMonitorLine } from './monitor-line.ts';
 import { waitUntilLoaded } from './ready-check.ts';
+import { ReadyWaiters } from './ready-waiters.ts';
+import { RedisDialer } from './redis-dialer.ts';
+import { closedText, endOf, gaveUpOf, isCrowded, refusalAt, refusalIn } from './redis-errors.ts';
+import { emitMonitorLine, heldSubscriptions, reselect, startMonitoring } from './redis-setup.ts';
 import { SessionState } from './session-state.ts';
 import { limitsBlocking, secondOf, Unblocker } from './unblock.ts';
-
-export const closedText = 'Connection is closed.';
 
 export class RedisCore implements NodeBackend {
   readonly dispatcher: SingleRouter;
   readonly oneNode = true;
   subscriptions: Subscriptions;
   /** Another one after the client has ended and connects again. */
-  keeper: ReconnectingConnection;
+  connection: ReconnectingConnection;
   readonly #client: EventEmitter;
   readonly #options: RedisOptions;
   readonly #world: World;
@@ -55,26 +53,20 @@ export class RedisCore implements NodeBackend {
   readonly #databases = new WeakMap<RoutableRequest, number>();
   readonly #timeout: CommandTimeout;
   readonly #fieldsets: Fieldsets | undefined;
-  readonly #credentials: CredentialSource | undefined;
+  readonly #dialer: RedisDialer;
   readonly #connects = new ConnectTracer();
   readonly #unblocker: Unblocker;
-  /** To connect, since the client was ready last. */
-  #attempts = 0;
   /** The connection of now, or the one just lost, has been through its handshake. */
   #wasUp = false;
   #connections = 0;
-  /** Milliseconds until the next attempt to connect, as the strategy has it. */
-  #delay = 0;
   /** The client was closed because quit() has waited too long. */
   #quitLate: Error | undefined;
-  #waiters: { resolve: () => void; reject: (error: Error) => void }[] = [];
+  readonly #waiters = new ReadyWaiters();
   /** connect() was called in this tick. */
   #fresh = false;
   /** QUIT is on its way: the server will close the connection, and no other follows. */
   #quitting = false;
-  /** Where a replica sent this client; undefined: to where its options say. */
-  #primary: NodeAddress | undefined;
-  /** Of a lazy client that was told to reconnect. */
+  /** Of a lazy client whose disconnect(true) was called. */
   #waking: Timer | undefined;
 
   constructor(client: EventEmitter, options: RedisOptions, world: World) {
@@ -82,14 +74,15 @@ export class RedisCore implements NodeBackend {
     this.#options = options;
     this.#world = world;
     this.#backlog = new Backlog(options);
-    this.#credentials = credentialSourceOf(options, world, (error) => this.#lifecycle.reportError(error));
-    this.keeper = this.#makeKeeper();
+    const credentials = credentialSourceOf(options, world, (error) => this.#lifecycle.reportError(error));
+    this.#dialer = new RedisDialer(options, credentials);
+    this.connection = this.#makeConnection();
     this.#unblocker = new Unblocker(
-      () => this.keeper,
-      secondOf(() => this.keeper, options, world),
+      () => this.connection,
+      secondOf(() => this.connection, options, world),
       world,
     );
-    this.dispatcher = new SingleRouter(this.keeper, world, {
+    this.dispatcher = new SingleRouter(this.connection, world, {
       get resendWritten() {
         return resendsWritten(options);
       },
@@ -117,7 +110,7 @@ export class RedisCore implements NodeBackend {
     this.subscriptions = new Subscriptions(client);
     this.#state = new SessionState(
       options.db ?? 0,
-      () => (this.keeper.state === 'up' ? this.#connections : 0),
+      () => (this.connection.state === 'up' ? this.#connections : 0),
       (db) => emitSafely(client, 'select', db),
     );
     this.#timeout = new CommandTimeout(options, world, (visit) => this.#visitAll(visit), {
@@ -132,7 +125,7 @@ export class RedisCore implements NodeBackend {
   }
 
   get socket(): Socket | undefined {
-    return this.keeper.socket;
+    return this.connection.socket;
   }
 
   get status(): Status {
@@ -148,7 +141,7 @@ export class RedisCore implements NodeBackend {
   }
 
   get subscribed(): boolean {
-    return this.keeper.protocol === 2 && this.subscriptions.size > 0;
+    return this.connection.protocol === 2 && this.subscriptions.size > 0;
   }
 
   submit(request: RoutableRequest): void {
@@ -161,7 +154,7 @@ export class RedisCore implements NodeBackend {
   }
 
   addressOf(_call: Call): string {
-    return this.keeper.address;
+    return this.connection.address;
   }
 
   watch(call: Call, exec: Call): void {
@@ -188,11 +181,11 @@ export class RedisCore implements NodeBackend {
       const ready = this.status === 'ready';
       limitBlocking(call, this.#options, this.#world, ready, (late) => this.release(late));
     }
-    this.#fieldsets?.attach(call, () => [this.keeper]);
+    this.#fieldsets?.attach(call, () => [this.connection]);
     return true;
   }
 
-  // Why the connection takes no such call just now: it is a monitor, or a RESP2 one that hears messages only.
+  // Why the connection takes no such call just now: it is a monitor, or a RESP2 one that receives messages only.
   #refusalOfMode(call: Call): RedisError | undefined {
     if (this.#options.monitor) {
       return new RedisError("Connection is in monitoring mode, can't process commands.", { code: 'ERR_MONITOR_MODE' });
@@ -232,27 +225,27 @@ export class RedisCore implements NodeBackend {
     if (status === 'connecting' || status === 'connect' || status === 'ready') {
       return Promise.reject(new RedisError('Redis is already connecting/connected', { code: 'ERR_CONNECTED' }));
     }
-    const ready = new Promise<void>((resolve, reject) => this.#waiters.push({ resolve, reject }));
-    if (this.keeper.state === 'ended') {
-      this.keeper = this.#makeKeeper();
-      this.dispatcher.sender = this.keeper;
+    const ready = this.#waiters.next();
+    if (this.connection.state === 'ended') {
+      this.connection = this.#makeConnection();
+      this.dispatcher.sender = this.connection;
     }
     this.#waking?.cancel();
     this.#fresh = true;
     process.nextTick(() => {
       this.#fresh = false;
     });
-    this.keeper.open();
+    this.connection.open();
     return ready;
   }
 
   disconnect(reconnect: boolean): void {
-    const { keeper, status } = this;
+    const { connection, status } = this;
     if (status === 'end') return;
     this.#waking?.cancel();
     if (this.#fresh) {
       // Between the event that says connecting and the one that says end, what waits is rejected.
-      if (!reconnect) process.nextTick(queueMicrotask, () => this.#abandon(keeper));
+      if (!reconnect) process.nextTick(queueMicrotask, () => this.#abandon(connection));
       return;
     }
     if (reconnect && status === 'wait') {
@@ -260,18 +253,18 @@ export class RedisCore implements NodeBackend {
       return;
     }
     // The status stays what it is until the connection is closed, and what comes meanwhile waits for what is next.
-    if (keeper.state === 'up' || status === 'connect') this.#lifecycle.pause();
-    void keeper.leave(this.#reasonToClose(), reconnect);
+    if (connection.state === 'up' || status === 'connect') this.#lifecycle.pause();
+    void connection.leave(this.#reasonToClose(), reconnect);
   }
 
-  // Left in the tick in which it was told to connect: there never was a connection to close.
-  #abandon(keeper: ReconnectingConnection): void {
-    if (keeper !== this.keeper || keeper.state === 'ended') return;
+  // Left in the tick in which connect() was called: there never was a connection to close.
+  #abandon(connection: ReconnectingConnection): void {
+    if (connection !== this.connection || connection.state === 'ended') return;
     const reason = this.#reasonToClose();
     this.#refuseWaiters(reason);
     this.#lifecycle.failHeldNow(() => this.#reasonToClose());
     this.#lifecycle.become('end');
-    keeper.close(reason);
+    connection.close(reason);
   }
 
   // As ioredis has it: a client that never connected closes, and connects after the first pause of its strategy.
@@ -279,7 +272,7 @@ export class RedisCore implements NodeBackend {
     this.#lifecycle.become('close');
     const delay = this.#retryDelay();
     if (delay === null) {
-      this.keeper.close(this.#reasonToClose());
+      this.connection.close(this.#reasonToClose());
       return;
     }
     this.#lifecycle.become('reconnecting', delay);
@@ -287,7 +280,7 @@ export class RedisCore implements NodeBackend {
   }
 
   #reasonToClose(): AbortError {
-    return new AbortError(closedText, { code: 'ERR_CLOSED', node: this.keeper.address });
+    return new AbortError(closedText, { code: 'ERR_CLOSED', node: this.connection.address });
   }
 
   async quit(): Promise<'OK'> {
@@ -331,96 +324,60 @@ export class RedisCore implements NodeBackend {
   // The server closes now. One that does not is left.
   #onQuit(): void {
     this.#lifecycle.pause();
-    void this.keeper.leave(this.#reasonToClose());
+    void this.connection.leave(this.#reasonToClose());
   }
 
-  // quit() has waited long enough: what has no answer is told so.
+  // quit() has waited long enough: what has no answer is rejected.
   #closeLate(limit: number): void {
     if (this.status === 'end') return;
-    const { keeper } = this;
+    const { connection } = this;
     const { held } = this.#lifecycle;
-    const awaited = keeper.load > 0 ? `${keeper.address} (${keeper.load} unanswered)` : `a connection (${held} held)`;
-    this.#quitLate = quitTimeoutError(limit, awaited, keeper.address);
-    keeper.close(this.#quitLate);
+    const awaited =
+      connection.load > 0 ? `${connection.address} (${connection.load} unanswered)` : `a connection (${held} held)`;
+    this.#quitLate = quitTimeoutError(limit, awaited, connection.address);
+    connection.close(this.#quitLate);
   }
 
   depart(): void {
-    if (!this.#fresh) this.keeper.close(this.#reasonToClose());
+    if (!this.#fresh) this.connection.close(this.#reasonToClose());
   }
 
-  #makeKeeper(): ReconnectingConnection {
+  #makeConnection(): ReconnectingConnection {
     const options = {
-      ...this.#dialOptions(),
-      latest: () => this.#dialOptions(),
+      ...this.#dialer.dialOptions(),
+      latest: () => this.#dialer.dialOptions(),
       retryDelay: () => this.#retryDelay(),
       holdWhileDown: false,
       backlog: this.#backlog,
-      // Among the lines of a monitor no answer is told from them.
+      // Among the lines of a monitor no reply can be recognized.
       mayAuthenticate: () => !this.#state.inTransaction && !this.#options.monitor,
     };
     return new ReconnectingConnection(options.address, options, this.#world, {
-      onState: (keeper, state, reason) => {
-        this.#connects.onState(keeper, state, reason);
-        if (keeper === this.keeper) this.#onState(state, reason);
+      onState: (connection, state, reason) => {
+        this.#connects.onState(connection, state, reason);
+        if (connection === this.connection) this.#onState(state, reason);
       },
-      onOpen: (keeper) => {
-        if (keeper !== this.keeper) return;
+      onOpen: (connection) => {
+        if (connection !== this.connection) return;
         this.#state.connected(this.#options.db ?? 0);
         this.#lifecycle.become('connect');
       },
       onPush: (_keeper, push) => this.subscriptions.receive(push),
-      onStray: (reply) => this.#onMonitorLine(reply),
+      onStray: (line) => this.#options.monitor === true && emitMonitorLine(this.#client, line),
     });
   }
 
-  // Read before each attempt: users rotate passwords, and move their servers, by assigning options.
-  #dialOptions(): LatestOptions {
-    const { path, host, port, readOnly, followRedirects } = this.#options;
-    const primary = this.#primary;
-    const place = { host: primary?.host ?? host ?? 'localhost', port: primary?.port ?? port ?? 6379 };
-    const address = primary?.key ?? path ?? `${place.host}:${place.port}`;
-    // One node: its bounds are the client's.
-    const bounds = { maxQueueLength: undefined, maxQueueBytes: undefined };
-    return {
-      ...connectionOptionsOf(this.#options, undefined),
-      ...bounds,
-      ...place,
-      address,
-      ...(primary === undefined ? {} : { path: undefined }),
-      readOnly,
-      followsRedirects: followRedirects,
-      credentials: this.#credentials,
-    };
-  }
-
-  // Counted until ready, as ioredis does: a server that lets us in and cuts us off is none that can be used.
+  // After QUIT the server closes the connection, and no other follows.
   #retryDelay(): number | null {
-    if (this.#quitting) return null;
-    const delay = this.#askStrategy(++this.#attempts);
-    if (typeof delay !== 'number') return null;
-    this.#delay = delay;
-    return delay;
-  }
-
-  #askStrategy(times: number): unknown {
-    const strategy = this.#options.retryStrategy;
-    try {
-      return typeof strategy === 'function' ? strategy(times) : null;
-    } catch (thrown) {
-      // The user's mistake, which the process shall see; the connection is given up in good order.
-      process.nextTick(() => {
-        throw thrown;
-      });
-      return null;
-    }
+    return this.#quitting ? null : this.#dialer.retryDelay();
   }
 
   // Refused calls of the connection before may still come in, with the same address.
   #moveTo(primary: NodeAddress): boolean {
     if (this.#options.enableOfflineQueue === false || this.#quitting) return false;
-    if (this.keeper.state !== 'up' || this.keeper.address === primary.key) return true;
-    this.#primary = primary;
-    this.keeper.renew();
+    if (this.connection.state !== 'up' || this.connection.address === primary.key) return true;
+    this.#dialer.primary = primary;
+    this.connection.renew();
     return true;
   }
 
@@ -478,172 +435,92 @@ export class RedisCore implements NodeBackend {
   }
 
   // Loaded first, then subscribed, then everybody else's turn. A connection that is lost meanwhile starts anew.
-  async #getReady(connection: number): Promise<void> {
-    const send = (call: Call): boolean => this.keeper.send(call);
+  async #getReady(generation: number): Promise<void> {
+    const send = (call: Call): boolean => this.connection.send(call);
     // Not within the connection's own event, which it has not finished handling.
     await undefined;
     let refused: ReplyError | undefined;
     if (this.#options.enableReadyCheck ?? true) {
       const { maxLoadingRetryTime = 10_000, connectTimeout = 10_000 } = this.#options;
-      const late = (reason?: Error): void => this.#dropUnready(connection, reason);
+      const late = (reason?: Error): void => this.#dropUnready(generation, reason);
       refused = await waitUntilLoaded(send, this.#world, maxLoadingRetryTime, connectTimeout, late, warn);
     }
-    if (connection !== this.#connections || this.keeper.state !== 'up' || this.#lifecycle.paused) return;
+    if (generation !== this.#connections || this.connection.state !== 'up' || this.#lifecycle.paused) return;
     if (refused !== undefined) {
       this.#refuse(refused);
       return;
     }
-    this.#attempts = 0;
-    this.#reselect(send);
-    this.#fieldsets?.prepare(this.keeper).catch((error: Error) => this.#lifecycle.reportError(error));
-    const held = this.#heldSubscriptions();
+    this.#dialer.attempts = 0;
+    reselect(send, this.#state, this.#lifecycle);
+    this.#fieldsets?.prepare(this.connection).catch((error: Error) => this.#lifecycle.reportError(error));
+    const held = heldSubscriptions(this.#lifecycle);
     if (this.#options.autoResubscribe ?? true) this.subscriptions.restore(send, (label) => held.has(label));
     else this.subscriptions = new Subscriptions(this.#client);
     this.#lifecycle.become('ready');
-    const waiters = this.#waiters.splice(0);
+    const settle = this.#waiters.take();
     // Behind the event.
-    process.nextTick(() => {
-      for (const { resolve } of waiters) resolve();
-    });
-    if (this.#options.monitor) this.#startMonitoring(send);
+    process.nextTick(() => settle());
+    if (this.#options.monitor) this.#monitor(send, generation);
   }
 
-  // What is subscribed by calls that wait for the connection, they tell the server themselves.
-  #heldSubscriptions(): ReadonlySet<string> {
-    const labels = new Set<string>();
-    this.#lifecycle.forEachHeld((request) => {
-      if (!(request instanceof Call) || request.settled || (request.flags & CallFlag.subscribing) === 0) return;
-      for (const label of labelsOf(request)) labels.add(label);
-    });
-    return labels;
+  #monitor(send: (call: Call) => boolean, generation: number): void {
+    const { connectTimeout = 10_000 } = this.#options;
+    startMonitoring(send, this.#lifecycle, this.#world, connectTimeout, () => this.#dropUnready(generation));
   }
 
   // It let us in and says nothing: no better than one that lets nobody in.
-  #dropUnready(connection: number, reason?: Error): void {
-    if (connection !== this.#connections) return;
-    const { address } = this.keeper;
-    this.keeper.drop(reason ?? new RedisError('connect ETIMEDOUT', { code: 'ETIMEDOUT', node: address }));
+  #dropUnready(generation: number, reason?: Error): void {
+    if (generation !== this.#connections) return;
+    const { address } = this.connection;
+    this.connection.drop(reason ?? new RedisError('connect ETIMEDOUT', { code: 'ETIMEDOUT', node: address }));
   }
 
-  // The server is there and will have none of this client: what waits hears so, and another try follows.
+  // The server is there and refuses this client: what waits is rejected, and another attempt follows.
   #refuse(refusal: ReplyError): void {
-    this.#lifecycle.failHeldNow(() => refusalAt(this.keeper.address, refusal));
+    this.#lifecycle.failHeldNow(() => refusalAt(this.connection.address, refusal));
     this.#lifecycle.reportError(refusal);
     this.disconnect(true);
   }
 
-  // The handshake has selected the database of the options; commands may have changed it on the connection before.
-  #reselect(send: (call: Call) => boolean): void {
-    const { db, current } = this.#state;
-    if (db === current) return;
-    const { call, answer: selected } = ownCall(['select', String(db)]);
-    if (!send(call)) return;
-    selected.catch((error: Error) => this.#lifecycle.reportError(error));
-    this.#state.announce(db);
-  }
-
-  #startMonitoring(send: (call: Call) => boolean): void {
-    const { call, answer: begun } = ownCall(['monitor']);
-    if (!send(call)) return;
-    const connection = this.#connections;
-    const { connectTimeout = 10_000 } = this.#options;
-    const late =
-      connectTimeout > 0 ? this.#world.deadline(connectTimeout, () => this.#dropUnready(connection)) : undefined;
-    begun
-      .then(
-        () => this.#lifecycle.become('monitoring'),
-        (error: Error) => this.#lifecycle.reportError(error),
-      )
-      .finally(() => late?.cancel());
-  }
-
-  #onMonitorLine(line: Buffer): boolean {
-    const seen = this.#options.monitor ? parseMonitorLine(line.toString()) : undefined;
-    if (seen === undefined) return false;
-    emitSafely(this.#client, 'monitor', seen.time, seen.args, seen.source, seen.database);
-    return true;
-  }
-
   #onResting(reason: Error): void {
-    const { keeper } = this;
+    const { connection } = this;
     // Where nobody lets us in any more, the address of the options is asked again: it knows, or is, the primary.
-    if (!this.#wasUp) this.#primary = undefined;
+    if (!this.#wasUp) this.#dialer.primary = undefined;
     this.#report(reason);
     // A listener has ended the client.
-    if (keeper !== this.keeper || keeper.state !== 'resting') return;
+    if (connection !== this.connection || connection.state !== 'resting') return;
     const refused = refusalIn(reason);
     // Commands do not wait for a server that will have none of this client.
     if (refused !== undefined && !this.#wasUp && !isCrowded(refused))
-      this.#lifecycle.failHeldNow(() => refusalAt(keeper.address, refused));
+      this.#lifecycle.failHeldNow(() => refusalAt(connection.address, refused));
     this.#lifecycle.become('close');
-    this.#lifecycle.become('reconnecting', this.#delay);
+    this.#lifecycle.become('reconnecting', this.#dialer.delay);
     const { maxRetriesPerRequest: limit = 20 } = this.#options;
-    if (limit !== null && limit >= 0 && this.#attempts % (limit + 1) === 0) {
-      const detail = { node: this.keeper.address, cause: reason };
+    if (limit !== null && limit >= 0 && this.#dialer.attempts % (limit + 1) === 0) {
+      const detail = { node: this.connection.address, cause: reason };
       this.#lifecycle.failHeld(() => new MaxRetriesPerRequestError(limit, detail));
     }
     this.#wasUp = false;
   }
 
-  /** The error event is for failures: not for a connection that was closedText, by whichever side and for whatever reply. */
+  /** The error event is for failures: not for a connection that was closed, by whichever side and for whatever reply. */
   #report(reason: Error): void {
     if (reason.message === closedText || reason === this.#quitLate || (this.#wasUp && refusalIn(reason) !== undefined))
       return;
     // A refusal of the handshake is the server's own, as with ioredis.
     const refused = refusalIn(reason);
-    this.#lifecycle.reportError(refused === undefined ? reason : refusalAt(this.keeper.address, refused));
+    this.#lifecycle.reportError(refused === undefined ? reason : refusalAt(this.connection.address, refused));
   }
 
   #refuseWaiters(cause: Error): void {
-    const error = new RedisError(closedText, { code: 'ERR_CLOSED', node: this.keeper.address, cause });
-    const waiters = this.#waiters.splice(0);
-    process.nextTick(() => {
-      for (const { reject } of waiters) reject(error);
-    });
+    const error = new RedisError(closedText, { code: 'ERR_CLOSED', node: this.connection.address, cause });
+    const settle = this.#waiters.take();
+    process.nextTick(() => settle(error));
   }
 
   #visitAll(visit: (request: RoutableRequest) => void): void {
     this.#lifecycle.forEachHeld(visit);
     this.dispatcher.forEachParked(visit);
-    this.keeper.forEachCall(visit as (call: Call) => void);
+    this.connection.forEachCall(visit as (call: Call) => void);
   }
-}
-
-/** The server's own word in the reason of a loss: of the handshake, or one that reconnectOnError took for a reason. */
-function refusalIn({ cause }: Error): ReplyError | undefined {
-  return cause instanceof ReplyError ? cause : undefined;
-}
-
-/** The same refusal for a call that waited for the connection: an error of its own, which says who refused. */
-function refusalAt(node: string, refusal: ReplyError): ReplyError {
-  const error = Object.assign(new ReplyError(refusal.message), { node });
-  const hint = hintOf(refusal);
-  return hint === undefined ? error : withHint(error, hint);
-}
-
-/** No room for any client just now (`maxclients`): as passing as a server that is down, and waited for like one. */
-function isCrowded({ message }: ReplyError): boolean {
-  return /^ERR max number of clients/i.test(message);
-}
-
-/** Where the user's own limit is maxRetriesPerRequest, its error; else one that says what happened. */
-export function gaveUpOf({ maxResends, maxRetriesPerRequest }: RedisOptions): SingleRouterOptions['gaveUp'] {
-  return (request, reason) => {
-    const { slot, attempts, writes, losses } = request;
-    const detail = { slot, attempts, writes, cause: reason, node: (reason as { node?: string }).node };
-    if (maxResends === undefined && typeof maxRetriesPerRequest === 'number') {
-      return new MaxRetriesPerRequestError(maxRetriesPerRequest, detail);
-    }
-    const text = `The connection was lost ${losses} times while the command waited for its answer (maxResends).`;
-    return new AbortError(text, { ...detail, code: 'ERR_MAX_RESENDS' });
-  };
-}
-
-/** What a call is told that was still held when the client ended. */
-function endOf(request: RoutableRequest, reason: Error): Error {
-  const refused = refusalIn(reason);
-  if (refused !== undefined) return refusalAt((reason as { node?: string }).node ?? '', refused);
-  const { code } = reason as { code?: unknown };
-  if (code === 'ERR_QUIT_TIMEOUT' || code === 'ERR_CREDENTIALS') return lossOf(request, reason);
-  return new AbortError(closedText, { code: 'ERR_CLOSED', cause: reason });
 }

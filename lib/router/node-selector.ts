@@ -62,7 +62,12 @@ export class NodeSelector {
     if (this.#options.reads !== undefined && (request.flags & CallFlag.readOnly) !== 0 && request.redirects === 0) {
       return this.#reader(request, this.#options.reads);
     }
-    const number = this.#map.table[request.slot]!;
+    return this.masterOf(request.slot);
+  }
+
+  /** Undefined for a slot that nobody is known to own. */
+  masterOf(slot: number): ReconnectingConnection | undefined {
+    const number = this.#map.table[slot]!;
     return number === 0 ? undefined : (this.#masters[number - 1] ?? this.#lookUp(number - 1));
   }
 

@@ -7,7 +7,7 @@ import { slotCount } from '../wire/slot.ts';
 import { type OwnedRange, type Shard, SlotMap } from './slot-map.ts';
 
 export interface ViewShard {
-  /** The master's node id; `''` when the server tells none. */
+  /** The master's node id; `''` when the server gives none. */
   readonly id: string;
   /** `host:port` keys. */
   readonly master: string;
@@ -34,6 +34,25 @@ export interface View {
  * the node: its CLUSTER SLOTS names nodes as clients shall reach them.
  */
 export function combine(primary: View, secondaries: readonly View[]): SlotMap {
+  const ranges = secondaries.length === 0 ? disjoint(primary) : undefined;
+  const failed = new Set([primary, ...secondaries].flatMap((view) => view.failed ?? []));
+  const facts = { failed, signs: primary.signs ?? '', unread: marks(primary.unread) };
+  return SlotMap.of(ranges ?? elect(primary, secondaries), facts);
+}
+
+/** The ranges of a view by slot, without a look at each slot; undefined where some overlap, and epochs must decide. */
+function disjoint(view: View): OwnedRange[] | undefined {
+  const ranges: OwnedRange[] = [];
+  for (const { master, replicas, epoch, ranges: owned } of view.shards) {
+    if (ranges.length + owned.length > slotCount) return undefined;
+    for (const [start, end] of owned) ranges.push({ start, end, master, replicas, epoch });
+  }
+  ranges.sort((one, other) => one.start - other.start);
+  return ranges.every(({ start }, at) => at === 0 || ranges[at - 1]!.end < start) ? ranges : undefined;
+}
+
+/** Slot by slot, the claim with the highest epoch, the first of equals. */
+function elect(primary: View, secondaries: readonly View[]): OwnedRange[] {
   const shards: ViewShard[] = [];
   const owner = new Int32Array(slotCount).fill(-1);
   const known = new Map(primary.shards.map((shard) => [shard.id, shard]));
@@ -53,17 +72,17 @@ export function combine(primary: View, secondaries: readonly View[]): SlotMap {
       }
     }
   }
-  const failed = new Set([primary, ...secondaries].flatMap((view) => view.failed ?? []));
-  return SlotMap.of(rangesOf(owner, shards), { failed, signs: primary.signs ?? '', unread: marks(primary.unread) });
+  return rangesOf(owner, shards);
 }
 
 /**
- * The map to use after a survey: `seen` everywhere, but for slots whose owner we hold at a higher epoch while `seen`
+ * The map to use after a fetch: `seen` everywhere, but for slots whose owner we hold at a higher epoch while `seen`
  * still counts that owner among the masters. An owner we know from a view is given up as soon as `seen` knows that
  * owner's epoch as well: a node may lose a slot and have a higher epoch than the one that took it. A slot whose owner
  * could not be read keeps the one it had.
  */
 export function merge(held: SlotMap, seen: SlotMap): SlotMap {
+  if (held.shards.length === 0) return seen;
   const masters = new Map(seen.shards.map((shard) => [shard.master, shard.epoch]));
   const shards = [...seen.shards, ...held.shards];
   const owner = new Int32Array(slotCount);

@@ -8,7 +8,7 @@ import { hasSpaces, type Selector, untilZero } from '../acl/selector.ts';
 import { aclCheck } from '../engine/acl-check.ts';
 import type { Client } from '../engine/client.ts';
 import type { Engine } from '../engine/engine.ts';
-import { arityRefusal, type CommandGroup } from '../engine/registry.ts';
+import { arityRefusal, type CommandGroup, wrongArity } from '../engine/registry.ts';
 import { fail, readLong, sameWord } from '../keyspace/arguments.ts';
 
 const maxPasswordBits = 4096;
@@ -76,7 +76,7 @@ function dryRun(engine: Engine, argv: readonly string[]): Reply {
     return container === undefined ? fail(`Command '${untilZero(call[0]!)}' not found`) : arityRefusal(container);
   }
   const { row } = found;
-  if (row.arity > 0 ? call.length !== row.arity : call.length < -row.arity) return arityRefusal(row.name);
+  if (wrongArity(row, call)) return arityRefusal(row.name);
   const denial = aclCheck(user, row, call);
   return denial === undefined ? OK : dryRunText(denial, row.name, call);
 }
@@ -118,14 +118,14 @@ function generatePassword(argv: readonly string[]): Reply {
 }
 
 function load(engine: Engine, client: Client): Reply {
-  const file = engine.hooks.aclFile?.();
+  const file = engine.node?.aclFile();
   if (file === undefined) return noAclFile;
   const why = engine.access.change(client, () => file.load());
   return why === undefined ? OK : new ReplyError(`ERR ${why}`);
 }
 
 function save(engine: Engine): Reply {
-  const file = engine.hooks.aclFile?.();
+  const file = engine.node?.aclFile();
   if (file === undefined) return noAclFile;
   return file.save() ? OK : notSaved;
 }

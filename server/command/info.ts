@@ -33,7 +33,7 @@ function serverLines(engine: Engine): Lines {
     `configured_hz:${engine.config.get('hz')}`,
     `lru_clock:${Math.floor(engine.world.wallClock() / 1000) & 0xffffff}`,
     `executable:${process.execPath}`,
-    `config_file:${engine.hooks.configFile?.() ?? ''}`,
+    `config_file:${engine.node?.configFile ?? ''}`,
     'io_threads_active:0',
     'server_name:lingcache',
     ...shutdownLines(engine),
@@ -41,7 +41,7 @@ function serverLines(engine: Engine): Lines {
 }
 
 function shutdownLines(engine: Engine): Lines {
-  const ms = engine.hooks.shutdownMs?.();
+  const ms = engine.node?.shutdownMs;
   return ms === undefined ? [] : [`shutdown_in_milliseconds:${ms}`];
 }
 
@@ -65,7 +65,7 @@ function clientLines(engine: Engine): Lines {
 }
 
 function persistenceLines(engine: Engine): Lines {
-  const lines = engine.hooks.persistenceInfo?.();
+  const lines = engine.persistence?.info(engine.replication?.copying ?? false);
   if (lines !== undefined) return lines;
   return [
     `loading:${engine.loading ? 1 : 0}`,
@@ -96,7 +96,7 @@ function statsLines(engine: Engine): Lines {
     'instantaneous_input_repl_kbps:0.00',
     'instantaneous_output_repl_kbps:0.00',
     `rejected_connections:${stats.rejectedConnections}`,
-    ...(engine.hooks.replicationStats?.() ?? ['sync_full:0', 'sync_partial_ok:0', 'sync_partial_err:0']),
+    ...(engine.replication?.counts() ?? ['sync_full:0', 'sync_partial_ok:0', 'sync_partial_err:0']),
     `expired_keys:${databases.expired}`,
     'expired_stale_perc:0.00',
     'expired_time_cap_reached_count:0',
@@ -111,7 +111,7 @@ function statsLines(engine: Engine): Lines {
     `pubsub_patterns:${pubsub.patterns.size}`,
     `pubsubshard_channels:${pubsub.shardChannels.size}`,
     'latest_fork_usec:0',
-    'total_forks:0',
+    `total_forks:${(engine.persistence?.begun ?? 0) + (engine.replication?.copiesBegun ?? 0)}`,
     'migrate_cached_sockets:0',
     'slave_expires_tracked_keys:0',
     'active_defrag_hits:0',
@@ -148,7 +148,7 @@ function denialLines(engine: Engine): Lines {
 }
 
 function replicationLines(engine: Engine): Lines {
-  const lines = engine.hooks.replicationInfo?.();
+  const lines = engine.replication?.info();
   if (lines !== undefined) return lines;
   return [
     'role:master',
@@ -245,11 +245,6 @@ export function info(engine: Engine, _client: Client, asked: readonly string[]):
         .map((line) => `${line}\r\n`)
         .join('')}`,
     );
-  }
-  for (const [name, lines] of engine.hooks.infoSections?.() ?? []) {
-    if (everything || defaults || names.has(name.toLowerCase())) {
-      parts.push(`# ${name}\r\n${lines.map((line) => `${line}\r\n`).join('')}`);
-    }
   }
   return parts.join('\r\n');
 }

@@ -168,14 +168,14 @@ function readFlushMode(argv: readonly string[]): void {
 
 function flush(engine: Engine, client: Client, argv: readonly string[], stores: readonly Store[]): Reply {
   readFlushMode(argv);
-  const { databases, hooks } = engine;
+  const { databases, persistence } = engine;
   const keys = stores.reduce((sum, { size }) => sum + size, 0);
   const lazily =
     sameWord(argv[1], 'async') || (argv[1] === undefined && engine.config.flag('lazyfree-lazy-user-flush'));
   if (lazily) databases.lazyFreed += keys;
   databases.clear(stores);
   databases.dirty += keys;
-  if (stores.length === databases.stores.length && sameWord(argv[0], 'flushall')) hooks.onFlushAll?.();
+  if (stores.length === databases.stores.length && sameWord(argv[0], 'flushall')) persistence?.flushed();
   // An empty database is flushed on the replicas too: theirs may not be.
   if (keys === 0) engine.effect(client.store, argv);
   return OK;
@@ -193,7 +193,7 @@ function swap(engine: Engine, argv: readonly string[]): Reply {
 /** Keys that a walk finds to have run out are deleted one by one, unless the walk is part of a transaction. */
 function apart(engine: Engine, client: Client, walk: () => Reply): Reply {
   const reply = walk();
-  if (!client.denyBlocking) engine.finishApart();
+  if (!client.denyBlocking) engine.effects.flushApart();
   return reply;
 }
 

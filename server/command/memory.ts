@@ -29,8 +29,8 @@ export interface MemoryFacts {
 
 export function memoryFacts(engine: Engine): MemoryFacts {
   const { heapUsed, heapTotal, external, rss } = process.memoryUsage();
-  const { backlog, replicaBuffers } = engine.hooks.replicationMemory?.() ?? { backlog: 0, replicaBuffers: 0 };
-  const { aofBuffer } = engine.hooks.persistenceMemory?.() ?? { aofBuffer: 0 };
+  const { backlog, replicaBuffers } = engine.replication?.memory() ?? { backlog: 0, replicaBuffers: 0 };
+  const aofBuffer = engine.persistence?.logBuffer ?? 0;
   const clients = engine.bufferBytes.now;
   const { stores } = engine.databases;
   const keys = stores.reduce((sum, { size }) => sum + size, 0);

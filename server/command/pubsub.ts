@@ -47,6 +47,18 @@ function counts(table: ReadonlyMap<string, ReadonlySet<unknown>>, channels: read
   return channels.flatMap((channel) => [channel, table.get(channel)?.size ?? 0]);
 }
 
+/** To the other nodes of the cluster, or to the replicas of a server without one. */
+function publishToOthers(
+  engine: Engine,
+  client: Client,
+  kind: 'publish' | 'publishshard',
+  argv: readonly string[],
+): void {
+  const [, channel, message] = argv as [string, string, string];
+  if (engine.cluster !== undefined) engine.cluster.publish(kind, channel, message);
+  else engine.replication?.publish(channel, message, kind === 'publishshard', client.store.index);
+}
+
 export function pubsubCommands(engine: Engine): CommandGroup<Client> {
   const hub = engine.pubsub;
   const total = (client: Client): number => client.subscriptions;
@@ -81,12 +93,12 @@ export function pubsubCommands(engine: Engine): CommandGroup<Client> {
     punsubscribe: unsubscribe(patterns),
     ssubscribe: subscribe(shards),
     sunsubscribe: unsubscribe(shards),
-    publish: (_client, argv) => {
-      engine.hooks.onPublish?.(argv[1]!, argv[2]!, false);
+    publish: (client, argv) => {
+      publishToOthers(engine, client, 'publish', argv);
       return hub.publish(argv[1]!, argv[2]!);
     },
-    spublish: (_client, argv) => {
-      engine.hooks.onPublish?.(argv[1]!, argv[2]!, true);
+    spublish: (client, argv) => {
+      publishToOthers(engine, client, 'publishshard', argv);
       return hub.publishShard(argv[1]!, argv[2]!);
     },
     'pubsub|channels': (_client, argv) => names(hub.channels, argv[2]),

@@ -3,8 +3,9 @@
 import { OK, type Reply, ReplyError, Verbatim } from '../../lib/wire/reply.ts';
 import { refusal } from '../config/config.ts';
 import type { Client } from '../engine/client.ts';
-import type { Engine, RefusedParameter } from '../engine/engine.ts';
+import type { Engine } from '../engine/engine.ts';
 import { isEnabled } from '../engine/guarded.ts';
+import type { RefusedParameter } from '../engine/ports.ts';
 import { AsyncReply, type CommandGroup, type Outcome } from '../engine/registry.ts';
 import { fail, readAtLeast, readLong, sameWord, syntaxError } from '../keyspace/arguments.ts';
 import { info } from './info.ts';
@@ -23,27 +24,27 @@ function setConfig(engine: Engine, client: Client, argv: readonly string[]): Out
     return new ReplyError(`ERR ${refusal(name, why)}`);
   };
   if (names.includes('dir')) {
-    const why = engine.hooks.onDirSet?.(before[names.indexOf('dir')]![1]);
+    const why = engine.node?.moveTo(before[names.indexOf('dir')]![1]);
     if (why !== undefined) return undo({ name: 'dir', why });
   }
-  const unlogged = names.includes('appendonly') ? engine.hooks.onLogSet?.() : undefined;
+  const unlogged = names.includes('appendonly') ? engine.persistence?.followParameter() : undefined;
   if (unlogged !== undefined) return undo({ name: 'appendonly', why: unlogged });
-  const doors = before.filter(([name, value]) => isDoor(name) && engine.config.get(name) !== value);
-  if (doors.length === 0) {
-    engine.config.tell(names);
+  const listens = before.filter(([name, value]) => isListenParameter(name) && engine.config.get(name) !== value);
+  if (listens.length === 0) {
+    engine.config.notify(names);
     return OK;
   }
-  const { onAddressesSet } = engine.hooks;
-  const first = doors[0]![0];
-  if (onAddressesSet === undefined) return undo({ name: first, why: "can't set immutable config" });
+  const { node } = engine;
+  const first = listens[0]![0];
+  if (node === undefined) return undo({ name: first, why: "can't set immutable config" });
   if (client.denyBlocking) return undo({ name: first, why: 'not possible inside a transaction or a script' });
   return new AsyncReply((settle) => {
     const done = (why: RefusedParameter | undefined): void => {
-      if (why === undefined) engine.config.tell(names);
+      if (why === undefined) engine.config.notify(names);
       settle(why === undefined ? OK : undo(why));
     };
-    onAddressesSet(
-      doors.map(([name]) => name),
+    node.rebind(
+      listens.map(([name]) => name),
       done,
     );
     return () => undefined;
@@ -55,7 +56,7 @@ function restore(engine: Engine, before: readonly (readonly [string, string])[])
 }
 
 /** Whether it says where or how the server listens. */
-function isDoor(name: string): boolean {
+function isListenParameter(name: string): boolean {
   return name === 'bind' || name === 'port' || (name.startsWith('tls-') && name !== 'tls-replication');
 }
 
@@ -76,10 +77,10 @@ function wait(engine: Engine, client: Client, argv: readonly string[]): Outcome 
     return new ReplyError(
       'ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a replica is configured to be writable (which is not the default) writes to replicas are just local and are not propagated.',
     );
-  const hook = engine.hooks.waitReplicas;
+  const { replication } = engine;
   // No replicas can ever acknowledge here: the honest answer is at hand, whatever the time-out.
-  if (hook === undefined) return 0;
-  return new AsyncReply((settle) => hook(client.denyBlocking ? 0 : count, timeoutMs, settle), 0);
+  if (replication === undefined) return 0;
+  return new AsyncReply((settle) => replication.wait(client.denyBlocking ? 0 : count, timeoutMs, settle), 0);
 }
 
 function time(engine: Engine): Reply {
@@ -124,14 +125,15 @@ function shutdown(engine: Engine, argv: readonly string[]): Outcome {
   if (words.has('abort') && words.size > 1) syntaxError();
   if (words.has('save') && words.has('nosave')) syntaxError();
   if (engine.busy !== undefined && !words.has('nosave') && !words.has('abort')) return engine.busy;
-  const hook = engine.hooks.onShutdown;
-  if (hook === undefined) return new ReplyError('ERR this server is shut down by the process it runs in');
-  const aborts = words.has('abort');
+  const { node } = engine;
+  if (node === undefined) return new ReplyError('ERR this server is shut down by the process it runs in');
+  if (words.has('abort')) return node.abortShutdown() ?? OK;
   const save = words.has('save') ? 'yes' : words.has('nosave') ? 'no' : 'default';
-  const how = aborts ? 'abort' : ({ save, now: words.has('now'), force: words.has('force') } as const);
   return new AsyncReply((settle) => {
-    // A node that stops says nothing any more.
-    hook(how, (refusal) => (refusal === undefined && !aborts ? undefined : settle(refusal ?? OK)));
+    // A node that stops sends no reply.
+    node.shutdown({ save, now: words.has('now'), force: words.has('force') }, (refusal) => {
+      if (refusal !== undefined) settle(refusal);
+    });
     return () => undefined;
   });
 }
@@ -151,15 +153,15 @@ export function serverCommands(engine: Engine): CommandGroup<Client> {
     'config|set': (client, argv) => setConfig(engine, client, argv),
     'config|resetstat': () => resetStats(engine),
     'config|rewrite': () => {
-      const { onConfigRewrite } = engine.hooks;
-      return onConfigRewrite === undefined ? noConfigFile : (onConfigRewrite() ?? OK);
+      const { node } = engine;
+      return node?.configFile === undefined ? noConfigFile : (node.rewriteConfig() ?? OK);
     },
     replicaof: (_client, argv) => replicaOf(engine, argv),
     slaveof: (_client, argv) => replicaOf(engine, argv),
     time: () => time(engine),
     wait: (client, argv) => wait(engine, client, argv),
     lastsave: () => Math.floor(engine.started / 1000),
-    role: () => engine.hooks.role?.() ?? ['master', 0, []],
+    role: () => engine.replication?.role() ?? ['master', 0, []],
     monitor: (client) => {
       if (client.denyBlocking) return new ReplyError("ERR MONITOR isn't allowed for DENY BLOCKING client");
       client.monitor = true;

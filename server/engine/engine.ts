@@ -1,13 +1,12 @@
 // What the commands of one server share, and the one place that runs a command.
 // Owns: databases, parameters, clients, channels, blocked clients, counters.
-// Does not know: sockets, the cluster, replication and the disk; it notifies and asks them through hooks.
+// Does not know: sockets, the cluster, replication and the disk, but for the ports that a node fills in (ports.ts).
 // Invariant: the effects of a command leave together, after it ran and before the next one starts.
 
 import type { World } from '../../lib/base/world.ts';
 import { Flag } from '../../lib/command/flags.ts';
 import { keyIndexesOf } from '../../lib/command/keys.ts';
 import { type Reply, ReplyError } from '../../lib/wire/reply.ts';
-import type { GuardRequest } from '../cluster/guard.ts';
 import { randomId } from '../cluster/ids.ts';
 import { Config } from '../config/config.ts';
 import { Eviction, type EvictionHost } from '../eviction/eviction.ts';
@@ -22,12 +21,14 @@ import { Client, type ReplySink } from './client.ts';
 import { describeClient } from './client-info.ts';
 import { ClientMemory } from './client-memory.ts';
 import { DebugWords } from './debug-words.ts';
+import { Effects } from './effects.ts';
 import { BrowserGuard } from './guarded.ts';
 import { keepKeyspaceSettings } from './keyspace-settings.ts';
 import { LatencyHistogram, LatencyMonitor } from './latency.ts';
 import { BufferBytes } from './memory.ts';
 import { feedMonitors } from './monitor.ts';
 import { Pauses } from './pauses.ts';
+import type { ClusterPort, NodePort, PersistencePort, Ports, ReplicationPort } from './ports.ts';
 import { PubSubHub } from './pubsub-hub.ts';
 import { Rates } from './rates.ts';
 import {
@@ -41,29 +42,6 @@ import {
 } from './registry.ts';
 import { SlowLog } from './slow-log.ts';
 
-/** One write to replicate: the words, and the database they apply to. */
-export interface Effect {
-  readonly db: number;
-  readonly argv: readonly string[];
-  /** Where it goes: 1 the log, 2 the replicas. Undefined: everywhere. */
-  readonly targets?: number;
-}
-
-/** `Effect.targets` of what goes everywhere. */
-export const allTargets: number = 3;
-
-/** The words of SHUTDOWN: a snapshot always, never, or when there are save points; without waiting; come what may. */
-export interface ShutdownHow {
-  readonly save: 'yes' | 'no' | 'default';
-  readonly now: boolean;
-  readonly force: boolean;
-}
-
-export interface RefusedParameter {
-  readonly name: string;
-  readonly why: string;
-}
-
 /** The function libraries of a server, as whoever keeps and copies its data sees them: sources, and nothing more. */
 export interface FunctionStore {
   readonly sources: readonly string[];
@@ -71,68 +49,6 @@ export interface FunctionStore {
   add(source: string, replace?: boolean): void;
   /** Those take the place of what there is. Throws an Error, with everything as it was, when one cannot be loaded. */
   replaceAll(sources: readonly string[]): void;
-}
-
-/** What a server is part of. Every hook may be left out; a standalone server has none. */
-export interface EngineHooks {
-  /** Cluster routing: undefined to serve, or the error to answer. */
-  guard?: (request: GuardRequest) => ReplyError | undefined;
-  /** The effects of one command or transaction; several are one unit, to be wrapped in MULTI and EXEC. */
-  onEffects?: (effects: readonly Effect[]) => void;
-  /**
-   * Whether replies may leave now. False: they wait, so that what they promise is kept for many clients in one go, and
-   * `again` is called when they may.
-   */
-  canFlushReplies?: (again: () => void) => boolean;
-  /** Replies leave, whether they should wait or not: what they promise must hold from then on. */
-  beforeFlush?: () => void;
-  /** PUBLISH and SPUBLISH to the other nodes. */
-  onPublish?: (channel: string, message: string, shard: boolean) => void;
-  /** Replicas that have acknowledged everything written so far; `done` is called once with their number. */
-  waitReplicas?: (count: number, timeoutMs: number, done: (acknowledged: number) => void) => () => void;
-  /** False: too few replicas were heard lately for a write to be taken. */
-  enoughReplicas?: () => boolean;
-  /** ROLE's reply, the lines of INFO replication, and those of INFO stats that are about it. */
-  role?: () => Reply;
-  replicationInfo?: () => readonly string[];
-  replicationStats?: () => readonly string[];
-  /** What a snapshot is to say of the stream that the data is the result of; and what a loaded one said, `expired` keys left out. */
-  replicationFacts?: () => readonly (readonly [name: string, value: string])[];
-  onSnapshotLoaded?: (facts: ReadonlyMap<string, string>, expired: number) => void;
-  /** Extra INFO sections: name -> lines. */
-  infoSections?: () => ReadonlyMap<string, readonly string[]>;
-  /** Why writes are refused: what they change could not be kept. */
-  diskRefusal?: () => ReplyError | undefined;
-  /** The lines of INFO persistence. */
-  persistenceInfo?: () => readonly string[] | undefined;
-  /** SHUTDOWN; `'abort'`: the one under way is called off. `done` gets the refusal, or undefined when the node stops. */
-  onShutdown?: (how: ShutdownHow | 'abort', done: (refusal: ReplyError | undefined) => void) => void;
-  /**
-   * CONFIG SET of where and how the server listens: `done` hears the parameter that cannot be obeyed and why, the doors
-   * being as they were, or undefined.
-   */
-  onAddressesSet?: (names: readonly string[], done: (refused: RefusedParameter | undefined) => void) => void;
-  /** CONFIG SET dir, which was `before` until now: why it cannot be, or undefined. */
-  onDirSet?: (before: string) => string | undefined;
-  /** Milliseconds until a shutdown under way no longer waits for replicas; undefined: none is. */
-  shutdownMs?: () => number | undefined;
-  /** FLUSHALL has deleted everything. */
-  onFlushAll?: () => void;
-  /** `appendonly` was set: why it cannot be followed, or undefined. */
-  onLogSet?: () => string | undefined;
-  /** The ACL file; undefined when there is none. `load()` gives the refusal, `save()` whether it is written. */
-  aclFile?: () => { load(): string | undefined; save(): boolean } | undefined;
-  /** CONFIG REWRITE: the refusal, or undefined. */
-  onConfigRewrite?: () => ReplyError | undefined;
-  /** DEBUG SLEEP of a process of its own: returns after `ms`. */
-  blockFor?: (ms: number) => void;
-  /** DEBUG SLEEP of a node inside a program: answers nobody for `ms`, then calls `done`. Gives what ends it early. */
-  freezeFor?: (ms: number, done: () => void) => () => void;
-  /** Bytes of buffers that are about replicas and the log. */
-  persistenceMemory?: () => { readonly aofBuffer: number };
-  replicationMemory?: () => { readonly backlog: number; readonly replicaBuffers: number };
-  /** The path for INFO server; `''` or no hook: none. */
-  configFile?: () => string;
 }
 
 /** Counters of INFO stats. */
@@ -170,14 +86,20 @@ export interface EngineOptions {
   readonly clusterEnabled?: boolean;
   /** Parameters over their defaults, by their CONFIG names. */
   readonly config?: Readonly<Record<string, string>> | Config;
-  readonly hooks?: EngineHooks;
+  /** What it is part of, where that is known already. Default: nothing. */
+  readonly ports?: Partial<Ports>;
 }
 
-export class Engine {
+export class Engine implements Ports {
   readonly world: World;
   readonly databases: Databases;
   readonly config: Config;
-  readonly hooks: EngineHooks;
+  /** Written by the node: what this server is part of. */
+  cluster: ClusterPort | undefined;
+  replication: ReplicationPort | undefined;
+  persistence: PersistencePort | undefined;
+  node: NodePort | undefined;
+  readonly effects: Effects = new Effects(this);
   readonly registry: Registry<Client> = new Registry<Client>();
   readonly clients: Map<number, Client> = new Map();
   readonly monitors: Set<Client> = new Set();
@@ -204,8 +126,6 @@ export class Engine {
   readOnly = false;
   /** A script runs that has taken too long: what everyone else is answered, and nothing leaves until it has ended. */
   busy: ReplyError | undefined = undefined;
-  /** Where the effects of what runs now go; scripts choose. */
-  effectTargets: number = allTargets;
   /** Scripts may call every command: for tests. */
   scriptsMayCallAll = false;
   /** Undefined: a server without scripts. */
@@ -227,7 +147,6 @@ export class Engine {
   readonly errorCodes: Map<string, number> = new Map();
   readonly runId: string;
   #nextId = 1;
-  #effects: Effect[] = [];
   #events = '';
   #tracksLatency = true;
   /** Calls that take less are of no interest to anybody. */
@@ -238,7 +157,10 @@ export class Engine {
     this.clusterEnabled = options.clusterEnabled ?? false;
     const mode = { 'cluster-enabled': this.clusterEnabled ? 'yes' : 'no' };
     this.config = options.config instanceof Config ? options.config : new Config({ ...mode, ...options.config });
-    this.hooks = options.hooks ?? {};
+    this.cluster = options.ports?.cluster;
+    this.replication = options.ports?.replication;
+    this.persistence = options.ports?.persistence;
+    this.node = options.ports?.node;
     this.databases = new Databases(this.world, {
       count: this.clusterEnabled ? 1 : this.config.number('databases'),
       indexSlots: this.clusterEnabled,
@@ -266,7 +188,7 @@ export class Engine {
       this.countError(refusal);
     };
     this.databases.onReady = (store, key) => this.blocked.ready(store, key);
-    this.databases.onExpired = (store, key) => this.#collect(store.index, ['DEL', key]);
+    this.databases.onExpired = (store, key) => this.effects.collect(store.index, ['DEL', key]);
     this.access = new Access(this);
     this.browserGuard = new BrowserGuard(this.world);
     this.config.onChange((name) => {
@@ -303,6 +225,7 @@ export class Engine {
   disconnect(client: Client): void {
     client.closed = true;
     client.parking?.cancel();
+    client.captor?.gone();
     client.discard();
     this.pubsub.drop(client);
     this.monitors.delete(client);
@@ -369,7 +292,7 @@ export class Engine {
   /** After each top-level command: sends the effects on and serves waiters. */
   finish(): void {
     if (this.busy !== undefined) return;
-    if (this.#effects.length > 0) this.#flush();
+    this.effects.flush();
     if (!this.blocked.pending) return;
     this.blocked.serve((client, argv, retry) => {
       const dirty = this.databases.dirty;
@@ -383,7 +306,7 @@ export class Engine {
       }
       this.tracking.enter(outer);
       this.#collectChanges(client, argv, dirty);
-      this.#flush();
+      this.effects.flush();
       if (reply !== undefined) this.#noteWaited(client, argv);
       return reply;
     });
@@ -401,16 +324,9 @@ export class Engine {
     }
   }
 
-  /** Sends on what was collected, each effect on its own: keys that ran out on the way are no transaction. */
-  finishApart(): void {
-    const effects = this.#effects;
-    this.#effects = [];
-    for (const effect of effects) this.hooks.onEffects?.([effect]);
-  }
-
-  /** Replicates words that no client sent: what a settled `Later` or the node itself did to the keys. */
+  /** Replicates words that no client sent: what a settled `AsyncReply` or the node itself did to the keys. */
   effect(store: Store, ...effects: (readonly string[])[]): void {
-    for (const argv of effects) this.#collect(store.index, argv);
+    for (const argv of effects) this.effects.collect(store.index, argv);
   }
 
   /** A call that waited for keys is as long as its waiting. */
@@ -474,7 +390,7 @@ export class Engine {
 
   #refusal(error: unknown): ReplyError {
     if (error instanceof ReplyError) return error;
-    // A bug of ours must not take the server down; the client hears of it and the log keeps where it was.
+    // A bug of ours must not take the server down; the client gets an error and the log has the stack.
     this.world.log(`internal error: ${error instanceof Error ? error.stack : String(error)}`);
     return new ReplyError('ERR internal error');
   }
@@ -484,23 +400,10 @@ export class Engine {
     if (override !== undefined) {
       client.override = undefined;
       if (this.databases.dirty !== dirtyBefore)
-        for (const effect of override) this.#collect(client.store.index, effect);
+        for (const effect of override) this.effects.collect(client.store.index, effect);
     } else if (this.databases.dirty !== dirtyBefore) {
-      this.#collect(client.store.index, argv);
+      this.effects.collect(client.store.index, argv);
     }
-  }
-
-  #collect(db: number, argv: readonly string[]): void {
-    if (this.hooks.onEffects === undefined || this.effectTargets === 0) return;
-    if (this.effectTargets === allTargets) this.#effects.push({ db, argv });
-    else this.#effects.push({ db, argv, targets: this.effectTargets });
-  }
-
-  #flush(): void {
-    const effects = this.#effects;
-    if (effects.length === 0) return;
-    this.#effects = [];
-    this.hooks.onEffects?.(effects);
   }
 
   #park(client: Client, argv: readonly string[], blocked: Blocked): undefined {

@@ -1,6 +1,6 @@
 // The contract between a session and the commands: what a command may see (Context), what it answers (Outcome)
 // and how it is found. A command knows the keyspace and its session's view, never sockets or slots.
-// Invariant: a command runs to completion synchronously; waiting is a value (`Blocked`, `Later`), not a pause.
+// Invariant: a command runs to completion synchronously; waiting is a value (`Blocked`, `AsyncReply`), not a pause.
 
 import type { World } from '../../lib/base/world.ts';
 import { type CommandRow, commandOf } from '../../lib/command/table.ts';
@@ -165,6 +165,11 @@ export class Registry<C extends Context> {
     if (command !== undefined) return command;
     return new ReplyError(`ERR unknown subcommand '${printable(sub, 128)}'. Try ${argv[0]!.toUpperCase()} HELP.`);
   }
+}
+
+/** Whether a call has too many words for its command, or too few. */
+export function wrongArity({ arity }: CommandRow, argv: readonly string[]): boolean {
+  return arity > 0 ? argv.length !== arity : argv.length < -arity;
 }
 
 export function arityRefusal(name: string): ReplyError {

@@ -7,7 +7,7 @@ import { superuser } from '../acl/user.ts';
 import { Client, type ReplySink } from './client.ts';
 import { apply } from './dispatch.ts';
 import type { Engine } from './engine.ts';
-import { arityRefusal, type Command } from './registry.ts';
+import { arityRefusal, type Command, wrongArity } from './registry.ts';
 
 /** Where the replies to what is replayed go. */
 export const nobody: ReplySink = {
@@ -39,8 +39,7 @@ export function databaseApplier(engine: Engine): (db: number, argv: readonly str
 export function wellFormed(engine: Engine, words: readonly string[]): Command<Client> | ReplyError {
   const command = engine.registry.findTrusted(words);
   if (command instanceof ReplyError) return command;
-  const { arity, name } = command.row;
-  return (arity > 0 ? words.length === arity : words.length >= -arity) ? command : arityRefusal(name);
+  return wrongArity(command.row, words) ? arityRefusal(command.row.name) : command;
 }
 
 /** A client whose words are facts already: no checks, no waiting. */

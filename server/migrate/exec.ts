@@ -3,8 +3,8 @@
 // Invariant: between the first and the last command no other client sees or changes a key of the transaction.
 
 import type { Reply } from '../../lib/wire/reply.ts';
+import { keysOf } from '../engine/call-traits.ts';
 import type { Client } from '../engine/client.ts';
-import { keysOf } from '../engine/dispatch.ts';
 import type { Engine } from '../engine/engine.ts';
 import { AsyncReply, type Handler } from '../engine/registry.ts';
 import type { KeyLocks } from './key-locks.ts';

@@ -2,8 +2,9 @@
 // again, because the keys may be elsewhere by then. Works by wrapping handlers: the commands know nothing of it.
 // Invariant: while nothing is locked a command pays one comparison.
 
+import { keysOf } from '../engine/call-traits.ts';
 import type { Client } from '../engine/client.ts';
-import { execute, keysOf } from '../engine/dispatch.ts';
+import { execute } from '../engine/dispatch.ts';
 import type { Engine } from '../engine/engine.ts';
 import { AsyncReply, type Command, type Handler } from '../engine/registry.ts';
 import type { KeyLocks } from './key-locks.ts';

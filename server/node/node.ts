@@ -6,14 +6,17 @@
 
 import type { World } from '../../lib/base/world.ts';
 import type { ReplyError } from '../../lib/wire/reply.ts';
-import type { Bus } from '../bus/bus.ts';
+import type { OpenBus } from '../bus/bus.ts';
 import { openLoopbackBus } from '../bus/loopback.ts';
 import { type ClusterState, me } from '../cluster/state.ts';
 import { createEngine } from '../command/all.ts';
 import type { Config } from '../config/config.ts';
 import { TlsConfig } from '../config/tls.ts';
 import { debugWords } from '../debug/debug.ts';
-import type { Engine, ShutdownHow } from '../engine/engine.ts';
+import type { Execute } from '../engine/dispatch.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { NodePort, ShutdownHow } from '../engine/ports.ts';
+import { PacketFilter } from '../faults/packet-filter.ts';
 import type { Store } from '../keyspace/store.ts';
 import { clusterCommands } from '../membership/commands.ts';
 import { clusterDebugWords } from '../membership/debug-commands.ts';
@@ -25,15 +28,27 @@ import { KeyLocks } from '../migrate/key-locks.ts';
 import { LinkCache } from '../migrate/link-cache.ts';
 import { wrapWithKeyLocks } from '../migrate/lock-gate.ts';
 import { PersistenceManager } from '../persistence/persistence.ts';
+import { replicationCommands } from '../replication/commands.ts';
 import { NodeReplication } from '../replication/replication.ts';
 import { addScriptCommands } from '../script/commands.ts';
 import { Libraries } from '../script/libraries.ts';
 import { Scripts } from '../script/script.ts';
 import { loadAclFile } from './acl-file.ts';
+import { type ConfigFile, NodeControl } from './control.ts';
 import { Listeners } from './listeners.ts';
 import { MemberData } from './member-data.ts';
 import { Shutdown } from './shutdown.ts';
-import { type ConfigFile, engineHooks, type NodeParts, shutdownHost } from './wiring.ts';
+
+/** What may stand around the parts of a node; each is left out by default. */
+interface NodeDecorators {
+  readonly bus?: (open: OpenBus) => OpenBus;
+  /** Runs the requests of clients. */
+  readonly execute?: Execute;
+  /** As NodeData. */
+  readonly advertise?: (state: ClusterState) => ClusterState;
+  /** As NodePort. */
+  readonly freezeFor?: NodePort['freezeFor'];
+}
 
 export interface ServerNodeOptions {
   readonly world: World;
@@ -53,6 +68,9 @@ export interface ServerNodeOptions {
   readonly onListening?: (port: number) => void;
   /** A process of its own: DEBUG SLEEP stops it for `ms`. */
   readonly blockFor?: (ms: number) => void;
+  /** A process of its own: DEBUG SEGFAULT ends it. */
+  readonly crash?: (signal: 'SIGSEGV' | 'SIGABRT') => void;
+  readonly decorators?: NodeDecorators;
   /** Called when a promise to keep something on the disk was broken; the node is closing then. */
   readonly onFatal?: (reason: string) => void;
 }
@@ -66,7 +84,7 @@ export class ServerNode {
   readonly #listeners: Listeners;
   #member: ClusterMember | undefined;
   #clusterFile: ClusterFile | undefined;
-  #bus: Bus | undefined;
+  readonly packetFilter: PacketFilter = new PacketFilter();
   readonly #persistence: PersistenceManager | undefined;
   readonly #shutdown: Shutdown;
   readonly #scripts: Scripts;
@@ -77,17 +95,11 @@ export class ServerNode {
   constructor(options: ServerNodeOptions) {
     this.options = options;
     const { world } = options;
-    const parts = this.#parts();
     this.engine = createEngine({
       world,
       clusterEnabled: options.cluster,
       config: options.config,
-      hooks: {
-        ...engineHooks(parts, options.cluster, options.configFile),
-        ...(options.blockFor && { blockFor: options.blockFor }),
-      },
     });
-    const node = this;
     this.engine.loading = true;
     this.#scripts = new Scripts(this.engine);
     this.#libraries = new Libraries(this.engine, this.#scripts);
@@ -98,26 +110,34 @@ export class ServerNode {
       hosts: options.hosts ?? [options.host],
       bus: options.bus === 'tcp' ? busSettings(world, this.engine.config, tls, () => this.#member) : undefined,
       tls,
+      execute: options.decorators?.execute,
     });
     if (this.engine.config.get('dir') !== '') {
       this.#persistence = new PersistenceManager(this.engine, (reason) => this.#stopAtOnce(reason));
     }
-    this.#shutdown = new Shutdown(shutdownHost(parts));
     this.#links = new LinkCache(world, () => (this.engine.config.flag('tls-cluster') ? tls.forDialling() : undefined));
-    this.#replication = new NodeReplication(this.engine, {
-      get port() {
-        return node.port;
-      },
-      get tlsPort() {
-        return node.engine.config.number('tls-port');
-      },
-      tls: () => (this.engine.config.flag('tls-replication') ? tls.forDialling() : undefined),
-      get quiet() {
-        return node.engine.pauses.has('failover');
-      },
-      // Clients are not sent to a replica at offset 0, so the first step away from it is worth telling.
-      onFirstByte: () => this.#announceOffset(),
-      onReplaced: () => this.#persistence?.replaced(),
+    this.#replication = new NodeReplication(this.engine, this.#listeners, tls);
+    this.engine.add(replicationCommands(this.#replication));
+    // Clients are not sent to a replica at offset 0, so the first step away from it is announced at once.
+    this.#replication.onFirstByte(() => this.#announceOffset());
+    this.#shutdown = new Shutdown({
+      world,
+      config: this.engine.config,
+      pauses: this.engine.pauses,
+      replication: this.#replication,
+      persistence: this.#persistence,
+      stop: () => void this.close(),
+    });
+    this.engine.replication = this.#replication;
+    this.engine.persistence = this.#persistence;
+    this.engine.node = new NodeControl({
+      engine: this.engine,
+      shutdown: this.#shutdown,
+      listeners: this.#listeners,
+      configFile: options.configFile,
+      blockFor: options.blockFor,
+      crash: options.crash,
+      freezeFor: options.decorators?.freezeFor,
     });
   }
 
@@ -147,6 +167,11 @@ export class ServerNode {
 
   get isReplica(): boolean {
     return this.#replication.following || (this.#member !== undefined && me(this.#member.state).role === 'replica');
+  }
+
+  /** Bytes of the replication stream, sent or applied; 0: nobody has attached yet. */
+  get offset(): number {
+    return this.#replication.offset;
   }
 
   /** Whether its copy of the master is whole and every node could send readers to it. */
@@ -195,32 +220,12 @@ export class ServerNode {
     this.engine.add(clusterCommands(this.#member));
     this.engine.add(moveWords(this.engine, this.#locks, this.#links));
     this.engine.debug.add(debugWords(this.engine, this.#persistence, this.#replication));
-    this.engine.debug.add(clusterDebugWords(this.#member));
+    this.engine.debug.add(clusterDebugWords(this.#member, this.packetFilter));
     wrapWithKeyLocks(this.engine, this.#locks);
     this.engine.loading = false;
   }
 
-  /** Behaves as a stopped process: takes requests and messages in, answers none. */
-  freeze(frozen: boolean): void {
-    this.#bus?.hold(frozen);
-    this.#replication.hold(frozen);
-    if (frozen) this.engine.pauses.pause('frozen', 'all');
-    else this.engine.pauses.resume('frozen');
-  }
-
-  #freezeFor(ms: number, done: () => void): () => void {
-    this.freeze(true);
-    const timer = this.options.world.after(ms, () => {
-      this.freeze(false);
-      done();
-    });
-    return () => {
-      timer.cancel();
-      this.freeze(false);
-    };
-  }
-
-  /** Stops in order, as SHUTDOWN does; `done` hears why not, or undefined. */
+  /** Stops in order, as SHUTDOWN does; `done` gets the refusal, or undefined. */
   stop(how: ShutdownHow, done: (refusal: ReplyError | undefined) => void): void {
     this.#shutdown.begin(how, done);
   }
@@ -249,32 +254,6 @@ export class ServerNode {
     for (const run of this.#onClosed) run();
   }
 
-  #parts(): NodeParts {
-    const node = this;
-    return {
-      get engine() {
-        return node.engine;
-      },
-      get replication() {
-        return node.#replication;
-      },
-      get listeners() {
-        return node.#listeners;
-      },
-      get shutdown() {
-        return node.#shutdown;
-      },
-      get member() {
-        return node.#member;
-      },
-      get persistence() {
-        return node.#persistence;
-      },
-      freezeFor: (ms, done) => this.#freezeFor(ms, done),
-      close: () => void this.close(),
-    };
-  }
-
   #join(state: ClusterState, up: boolean): void {
     const { engine, options } = this;
     const data = new MemberData({
@@ -282,11 +261,15 @@ export class ServerNode {
       replication: this.#replication,
       persistence: this.#persistence,
       save: (kept) => this.#saveState(kept),
+      advertise: options.decorators?.advertise,
     });
     this.#member = new ClusterMember(options.world, data, state, settingsOf(engine.config), up);
+    engine.cluster = this.#member;
     this.#saveState(this.#member.state);
     watchAnnounced(engine.config, this.#member, () => this.ports);
-    this.#bus = this.#member.start(this.#listeners.bus?.open ?? openLoopbackBus, options.host);
+    const { bus } = options.decorators ?? {};
+    const open = this.packetFilter.bus(this.#listeners.bus?.open ?? openLoopbackBus);
+    this.#member.start(bus === undefined ? open : bus(open), options.host);
   }
 
   #saveState(state: ClusterState): void {

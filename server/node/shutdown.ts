@@ -1,42 +1,40 @@
 // How one node stops when it is asked to: replicas get a chance to catch up, then a last snapshot, then the end.
-// Knows nothing of sockets and files: the node does what it decides.
+// Owns: the shutdown under way. Does not know sockets and files: it decides, the parts of the node do.
 // Invariant: nothing is stopped while a snapshot that was asked for could not be written, unless by force.
 
 import { note, type World } from '../../lib/base/world.ts';
 import { ReplyError } from '../../lib/wire/reply.ts';
-import type { ShutdownHow } from '../engine/engine.ts';
+import type { Config } from '../config/config.ts';
+import type { Pauses } from '../engine/pauses.ts';
+import type { ShutdownHow } from '../engine/ports.ts';
+import type { PersistenceManager } from '../persistence/persistence.ts';
+import type { NodeReplication } from '../replication/replication.ts';
 
-export interface ShutdownHost {
+export interface ShutdownParts {
   readonly world: World;
-  /** Milliseconds that replicas have to catch up. */
-  readonly waitMs: number;
-  /** Asks the replicas how far they are. */
-  askReplicas(): void;
-  /** Whether one of them has not acknowledged what was written then. */
-  readonly lagging: boolean;
-  /** Holds back writes of clients while replicas catch up. */
-  pauseWrites(paused: boolean): void;
-  /** Writes a snapshot: always, or only when there are save points. False: it failed. */
-  save(always: boolean): boolean;
-  /** The replicas at the end, each with the bytes that it is behind; default none. */
-  standing?(): readonly { name: string; behind: number; lagSeconds: number; state: string }[];
-  /** False: what the node holds is on no disk yet, and would be lost. Ends background work otherwise. */
-  mayStop?(force: boolean): boolean;
-  stop(): void;
+  readonly config: Pick<Config, 'number'>;
+  readonly pauses: Pauses;
+  readonly replication: Pick<NodeReplication, 'askReplicas' | 'forgetAsked' | 'lagging' | 'standing' | 'following'>;
+  /** Undefined: nothing is kept on the disk. */
+  readonly persistence: Pick<PersistenceManager, 'mayStop' | 'saveLast'> | undefined;
+  /** Stops the node. */
+  readonly stop: () => void;
 }
 
 export type ShutdownEnd = (refusal: ReplyError | undefined) => void;
 
 const pollMs = 10;
+/** Of shutdown-timeout; the rest is for the snapshot: who sends SIGTERM often sends SIGKILL when that time is over. */
+const waitShare = 0.8;
 const noShutdown = new ReplyError('ERR No shutdown in progress.');
 const failed = new ReplyError('ERR Errors trying to SHUTDOWN. Check logs.');
 
 export class Shutdown {
-  readonly #host: ShutdownHost;
+  readonly #parts: ShutdownParts;
   #waiting: { how: ShutdownHow; ends: number; done: ShutdownEnd[] } | undefined;
 
-  constructor(host: ShutdownHost) {
-    this.#host = host;
+  constructor(parts: ShutdownParts) {
+    this.#parts = parts;
   }
 
   /** `done` is called once: with undefined when the node stops now, else with why it does not. */
@@ -45,37 +43,38 @@ export class Shutdown {
       this.#waiting.done.push(done);
       return;
     }
-    const { world, waitMs } = this.#host;
+    const { world, config, replication, pauses } = this.#parts;
+    const waitMs = config.number('shutdown-timeout') * waitShare * 1000;
     note(world, 'User requested shutdown...');
     this.#waiting = { how, ends: world.now() + waitMs, done: [done] };
-    if (how.now || waitMs <= 0 || !this.#host.lagging) {
+    if (how.now || waitMs <= 0 || !replication.lagging) {
       this.#finish();
       return;
     }
-    this.#host.askReplicas();
+    replication.askReplicas();
     note(world, 'Waiting for replicas before shutting down.');
-    this.#host.pauseWrites(true);
+    pauses.pause('shutdown', 'writes');
     this.#poll();
   }
 
   /** Milliseconds until the replicas' time is over; undefined: nothing is to stop. */
   get remainingMs(): number | undefined {
-    return this.#waiting && Math.max(1, Math.ceil(this.#waiting.ends - this.#host.world.now()));
+    return this.#waiting && Math.max(1, Math.ceil(this.#waiting.ends - this.#parts.world.now()));
   }
 
   /** SHUTDOWN ABORT: the refusal when there is nothing to abort. */
   abort(): ReplyError | undefined {
     if (this.#waiting === undefined) return noShutdown;
-    note(this.#host.world, 'Shutdown manually aborted.');
+    note(this.#parts.world, 'Shutdown manually aborted.');
     this.#giveUp();
     return undefined;
   }
 
   #poll(): void {
-    const { world } = this.#host;
+    const { world } = this.#parts;
     world.after(pollMs, () => {
       if (this.#waiting === undefined) return;
-      if (this.#host.lagging && world.now() < this.#waiting.ends) this.#poll();
+      if (this.#parts.replication.lagging && world.now() < this.#waiting.ends) this.#poll();
       else this.#finish();
     });
   }
@@ -83,41 +82,43 @@ export class Shutdown {
   #finish(): void {
     const { how, done } = this.#waiting!;
     this.#report();
-    if (this.#host.mayStop?.(how.force) === false || !this.#save(how)) {
-      this.#host.world.log('Errors trying to shut down the server. Check the logs for more information.');
+    if (this.#parts.persistence?.mayStop(how.force) === false || !this.#save(how)) {
+      this.#parts.world.log('Errors trying to shut down the server. Check the logs for more information.');
       this.#giveUp();
       return;
     }
     this.#waiting = undefined;
     for (const each of done) each(undefined);
-    this.#host.stop();
+    this.#parts.stop();
   }
 
   #save({ save, force }: ShutdownHow): boolean {
-    if (save === 'no' || this.#host.save(save === 'yes')) return true;
-    this.#host.world.log(
+    if (save === 'no' || (this.#parts.persistence?.saveLast(save === 'yes') ?? true)) return true;
+    this.#parts.world.log(
       force ? 'Error trying to save the DB. Exit anyway.' : "Error trying to save the DB, can't exit.",
     );
     return force;
   }
 
   #report(): void {
-    const replicas = this.#host.standing?.() ?? [];
+    const { replication } = this.#parts;
+    const replicas = replication.following ? [] : replication.standing();
     if (replicas.length === 0) return;
     const lagging = replicas.filter(({ behind }) => behind > 0);
     for (const { name, behind, lagSeconds, state } of lagging) {
-      this.#host.world.log(
+      this.#parts.world.log(
         `Lagging replica ${name} reported offset ${behind} behind master, lag=${lagSeconds}, state=${state}.`,
       );
     }
     const synced = replicas.length - lagging.length;
-    note(this.#host.world, `${synced} of ${replicas.length} replicas are in sync when shutting down.`);
+    note(this.#parts.world, `${synced} of ${replicas.length} replicas are in sync when shutting down.`);
   }
 
   #giveUp(): void {
     const done = this.#waiting?.done ?? [];
     this.#waiting = undefined;
-    this.#host.pauseWrites(false);
+    this.#parts.pauses.resume('shutdown');
+    this.#parts.replication.forgetAsked();
     for (const each of done) each(failed);
   }
 }

@@ -3,7 +3,7 @@
 import { slotOfBinary } from '../../lib/wire/slot.ts';
 import { type GuardView, guard } from '../cluster/guard.ts';
 import { type ClusterState, myMaster } from '../cluster/state.ts';
-import { keysOf } from '../engine/dispatch.ts';
+import { keysOf } from '../engine/call-traits.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Store } from '../keyspace/store.ts';
 

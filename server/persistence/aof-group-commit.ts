@@ -2,18 +2,20 @@
 // Knows the log and effects, no clients. Invariant: no reply leaves before the writes it follows from are in the log,
 // with `always` on the disk.
 
-import type { Effect } from '../engine/engine.ts';
+import type { Effect } from '../engine/ports.ts';
 import type { AppendLog } from './aof/log.ts';
 
 export class LogWrites {
   /** Undefined: no log is kept. */
   log: AppendLog | undefined;
+  /** DEBUG AOF-FLUSH-SLEEP. */
+  beforeFlush: (() => void) | undefined;
   readonly #onLost: (error: unknown) => void;
   /** Writes were appended that are not in the file yet. */
   #unwritten = false;
   readonly #held = new Set<() => void>();
 
-  /** `onLost` hears of writes that could not be logged. */
+  /** `onLost` is called for writes that could not be logged. */
   constructor(onLost: (error: unknown) => void) {
     this.#onLost = onLost;
   }
@@ -34,8 +36,8 @@ export class LogWrites {
     else queueMicrotask(() => this.flush());
   }
 
-  /** As EngineHooks.mayReply. */
-  mayReply(again: () => void): boolean {
+  /** As PersistencePort.canFlushReplies. */
+  canFlushReplies(again: () => void): boolean {
     if (!this.#unwritten) return true;
     if (this.log?.policy === 'always') {
       this.#held.add(again);
@@ -49,6 +51,7 @@ export class LogWrites {
   flush(): void {
     if (!this.#unwritten) return;
     this.#unwritten = false;
+    this.beforeFlush?.();
     try {
       this.log?.flush();
     } catch (error) {

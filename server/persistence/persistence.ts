@@ -8,8 +8,9 @@ import { existsSync } from 'node:fs';
 import { progress, type Timer, type World } from '../../lib/base/world.ts';
 import { OK, type Reply, ReplyError, Status } from '../../lib/wire/reply.ts';
 import type { Client } from '../engine/client.ts';
-import type { Effect, Engine } from '../engine/engine.ts';
+import type { Engine } from '../engine/engine.ts';
 import { loadPause } from '../engine/load-pace.ts';
+import type { Effect, PersistencePort } from '../engine/ports.ts';
 import type { CommandGroup } from '../engine/registry.ts';
 import { databaseApplier } from '../engine/replay.ts';
 import { savePace } from '../engine/save-pace.ts';
@@ -45,7 +46,7 @@ const freeFailures = 3;
 const maxPauseMinutes = 60;
 const retryMs = 1000;
 
-export class PersistenceManager {
+export class PersistenceManager implements PersistencePort {
   readonly #engine: Engine;
   readonly #onFatal: (reason: string) => void;
   readonly #snapshots: Snapshots;
@@ -93,12 +94,10 @@ export class PersistenceManager {
     if (!this.loading) this.#writes.append(effects);
   }
 
-  /** As EngineHooks.mayReply. */
   canFlushReplies(again: () => void): boolean {
-    return this.#writes.mayReply(again);
+    return this.#writes.canFlushReplies(again);
   }
 
-  /** As EngineHooks.beforeReplies. */
   flush(): void {
     this.#writes.flush();
   }
@@ -161,7 +160,7 @@ export class PersistenceManager {
   }
 
   /** The lines of INFO persistence. `copying`: a snapshot is on its way to replicas, which counts as one. */
-  info(copying = false): string[] {
+  info(copying: boolean): string[] {
     const facts = this.#facts();
     const running = facts.snapshots.running || copying;
     return persistenceLines(this.#engine, { ...facts, snapshots: { ...facts.snapshots, running } });
@@ -173,6 +172,11 @@ export class PersistenceManager {
     this.#rewriting?.abort.abort(new Error('the node stops'));
     await Promise.allSettled([this.#snapshots.close(), this.#rewriting?.done]);
     await this.#closeLog();
+  }
+
+  /** Snapshots and rewrites begun in the background. */
+  get begun(): number {
+    return this.#snapshots.begun + this.#rewrites.count;
   }
 
   /** Bytes that wait to be logged. */
@@ -201,6 +205,12 @@ export class PersistenceManager {
     } finally {
       this.loading = false;
     }
+  }
+
+  /** DEBUG AOF-FLUSH-SLEEP: the node stands still for so many ms before each write; 0: no longer. */
+  sleepBeforeFlush(ms: number): void {
+    const blockFor = this.#engine.node?.blockFor;
+    this.#writes.beforeFlush = ms > 0 && blockFor !== undefined ? () => blockFor(ms) : undefined;
   }
 
   words(): CommandGroup<Client> {
@@ -240,19 +250,20 @@ export class PersistenceManager {
   }
 
   async #loadSnapshot(): Promise<void> {
-    const { databases, world, hooks } = this.#engine;
+    const { databases, world, replication } = this.#engine;
     const started = world.now();
     const dropExpired = databases.mode === 'primary';
-    const { keys, expired, aux, functions } = await loadSnapshot(this.#snapshots.path, databases, {
+    const { keys, expired, empty, emptyKeys, aux, functions } = await loadSnapshot(this.#snapshots.path, databases, {
       dropExpired,
       pause: (keys) => loadPause(this.#engine, keys),
     });
     this.#engine.functions?.replaceAll(functions);
     this.#loaded = { keys, expired };
     progress(world, `Loading RDB produced by version ${aux.get('redis-ver') ?? aux.get('valkey-ver') ?? 'unknown'}`);
-    progress(world, `Done loading RDB, keys loaded: ${keys}, keys expired: ${expired}.`);
+    for (const key of emptyKeys) progress(world, `rdb load: skipping empty key: ${key}`);
+    progress(world, `Done loading RDB, keys loaded: ${keys}, keys expired: ${expired}, empty keys skipped: ${empty}.`);
     progress(world, `DB loaded from disk: ${secondsSince(world, started)} seconds`);
-    hooks.onSnapshotLoaded?.(aux, expired);
+    replication?.restore(aux, expired);
   }
 
   async #loadLog(): Promise<void> {
@@ -300,6 +311,7 @@ export class PersistenceManager {
       policy: this.#policy,
       rdbBase: () => config.flag('aof-use-rdb-preamble'),
       keepReplaced: () => config.flag('aof-disable-auto-gc'),
+      stamped: () => config.flag('aof-timestamp-enabled'),
       turnedOn,
     };
     return new AppendLog(options, () => this.#capture());

@@ -12,7 +12,7 @@ export interface ReplicaFacts {
   /** Where clients reach it. */
   readonly host: string;
   readonly port: number;
-  /** It can tell the end of a copy whose length is not known beforehand. */
+  /** `capa eof`: it recognizes the end of a copy whose length is not known beforehand. */
   readonly eof: boolean;
   /** It knows offsets and acknowledges them. */
   readonly psync: boolean;
@@ -24,8 +24,8 @@ export interface ReplicaFacts {
   readonly functionsOnly: boolean;
 }
 
-/** Where it stands: waits for a copy to be begun, then made, gets it, has yet to say that it has it, lives from the stream. */
-export type ReplicaStage = 'waiting' | 'preparing' | 'copying' | 'unproven' | 'online';
+/** Where it stands: waits for a copy to be begun, then made, gets it, has yet to acknowledge it, follows the stream. */
+export type ReplicaStage = 'waiting' | 'preparing' | 'copying' | 'awaiting-ack' | 'online';
 
 /** Bytes that may wait for a replica; 0: any number. */
 export interface WaitLimit {
@@ -34,10 +34,11 @@ export interface WaitLimit {
   readonly softSeconds: number;
 }
 
-export interface AttachedHost {
+/** The master it is attached to. */
+export interface ReplicaOwner {
   readonly world: World;
   readonly limit: WaitLimit;
-  onAck(replica: AttachedReplica): void;
+  onAck(): void;
   onClosed(replica: AttachedReplica): void;
 }
 
@@ -50,7 +51,7 @@ export class AttachedReplica {
   acked = 0;
   /** When it was last heard, or last took in what was sent. */
   heardAt: number;
-  readonly #host: AttachedHost;
+  readonly #owner: ReplicaOwner;
   readonly #socket: Socket;
   readonly #decoder = new RequestDecoder(inputLimits);
   #kept: Buffer[] = [];
@@ -59,14 +60,14 @@ export class AttachedReplica {
   #closed = false;
   readonly #whenClosed: (() => void)[] = [];
 
-  constructor(facts: ReplicaFacts, socket: Socket, host: AttachedHost) {
+  constructor(facts: ReplicaFacts, socket: Socket, owner: ReplicaOwner) {
     this.facts = facts;
     this.#socket = socket;
-    this.#host = host;
-    this.heardAt = host.world.now();
+    this.#owner = owner;
+    this.heardAt = owner.world.now();
     socket.on('close', () => this.#onClosed());
     socket.on('drain', () => {
-      this.heardAt = host.world.now();
+      this.heardAt = owner.world.now();
     });
   }
 
@@ -81,7 +82,7 @@ export class AttachedReplica {
 
   /** Takes what the replica says. */
   hear(bytes: Buffer): void {
-    this.heardAt = this.#host.world.now();
+    this.heardAt = this.#owner.world.now();
     try {
       this.#decoder.feed(bytes);
       for (let words = this.#decoder.read(); words !== undefined; words = this.#decoder.read()) this.#onWords(words);
@@ -134,7 +135,7 @@ export class AttachedReplica {
 
   /** Lets it go when too much waits for it. */
   checkLimit(): void {
-    const { limit, world } = this.#host;
+    const { limit, world } = this.#owner;
     const { waiting } = this;
     if (limit.hard > 0 && waiting > limit.hard) {
       this.close();
@@ -154,12 +155,6 @@ export class AttachedReplica {
     else this.#whenClosed.push(run);
   }
 
-  /** Neither hears nor is told anything for as long as it is held. */
-  hold(held: boolean): void {
-    if (held) this.#socket.pause();
-    else this.#socket.resume();
-  }
-
   close(): void {
     this.#socket.destroy();
     this.#onClosed();
@@ -170,7 +165,7 @@ export class AttachedReplica {
     this.#closed = true;
     this.#kept = [];
     this.#keptBytes = 0;
-    this.#host.onClosed(this);
+    this.#owner.onClosed(this);
     for (const run of this.#whenClosed.splice(0)) run();
   }
 
@@ -179,7 +174,7 @@ export class AttachedReplica {
     const offset = Number(words[2]);
     if (!Number.isSafeInteger(offset) || offset < 0) return;
     this.acked = Math.max(this.acked, offset);
-    if (this.stage === 'unproven') this.goOnline();
-    this.#host.onAck(this);
+    if (this.stage === 'awaiting-ack') this.goOnline();
+    this.#owner.onAck();
   }
 }

@@ -1,34 +1,15 @@
 // The commands of replication: REPLCONF, PSYNC and SYNC of replicas, REPLICAOF of operators.
 // Knows sessions, whose sockets the stream takes over; the rest is the node's replication.
 
-import type { Socket } from 'node:net';
 import { OK, type Reply, ReplyError, Status } from '../../lib/wire/reply.ts';
 import type { Client } from '../engine/client.ts';
 import type { CommandGroup } from '../engine/registry.ts';
 import { fail, readLong, sameWord, syntaxError } from '../keyspace/arguments.ts';
 import { Session } from '../session/session.ts';
-import type { AttachedReplica, ReplicaFacts } from './attached-replica.ts';
-import { type FailoverRequest, isAt, type SingleFailover } from './single-failover.ts';
+import type { ReplicaFacts } from './attached-replica.ts';
+import type { NodeReplication } from './replication.ts';
+import { type FailoverRequest, isAt } from './single-failover.ts';
 import type { StreamAddress } from './stream.ts';
-
-export interface ReplicationWordsHost {
-  readonly clusterEnabled: boolean;
-  /** A replica whose link to its master is down has no stream to hand on. */
-  readonly canServe: boolean;
-  readonly address: StreamAddress | undefined;
-  readonly replicas: readonly AttachedReplica[];
-  /** Name of the stream that the data is the result of. */
-  readonly streamId: string;
-  readonly failover: SingleFailover;
-  attach(
-    facts: ReplicaFacts,
-    socket: Socket,
-    position: { id: string; next: number } | undefined,
-  ): (bytes: Buffer) => void;
-  acknowledge(): void;
-  follow(address: StreamAddress): void;
-  unfollow(): void;
-}
 
 type Said = { -readonly [name in keyof ReplicaFacts]?: ReplicaFacts[name] };
 
@@ -37,7 +18,7 @@ const notInCluster = new ReplyError('ERR REPLICAOF not allowed in cluster mode.'
 const alreadyConnected = new Status('OK Already connected to specified master');
 const longestHost = 255;
 
-export function replicationWords(host: ReplicationWordsHost): CommandGroup<Client> {
+export function replicationCommands(replication: NodeReplication): CommandGroup<Client> {
   const said = new WeakMap<Client, Said>();
   const factsOf = (client: Client): Said => {
     const known = said.get(client) ?? {};
@@ -45,29 +26,29 @@ export function replicationWords(host: ReplicationWordsHost): CommandGroup<Clien
     return known;
   };
   return {
-    replconf: (client, argv) => replconf(host, factsOf(client), argv),
+    replconf: (client, argv) => replconf(replication, factsOf(client), argv),
     psync: (client, argv) => {
       const next = readLong(argv[2]!);
       const position = argv[1] === '?' ? undefined : { id: argv[1]!, next };
-      if (sameWord(argv[3], 'failover')) takeOver(host, argv[1]!);
-      return serve(host, client, { ...factsOf(client), psync: true }, position);
+      if (sameWord(argv[3], 'failover')) takeOver(replication, argv[1]!);
+      return serve(replication, client, { ...factsOf(client), psync: true }, position);
     },
-    sync: (client) => serve(host, client, { ...factsOf(client), psync: false }, undefined),
-    replicaof: (_client, argv) => replicaOf(host, argv),
-    slaveof: (_client, argv) => replicaOf(host, argv),
-    failover: (_client, argv) => failover(host, argv),
+    sync: (client) => serve(replication, client, { ...factsOf(client), psync: false }, undefined),
+    replicaof: (_client, argv) => replicaOf(replication, argv),
+    slaveof: (_client, argv) => replicaOf(replication, argv),
+    failover: (_client, argv) => failover(replication, argv),
   };
 }
 
 function serve(
-  host: ReplicationWordsHost,
+  replication: NodeReplication,
   client: Client,
   said: Said,
   position: { id: string; next: number } | undefined,
 ): Reply | undefined {
   const { sink } = client;
   if (!(sink instanceof Session)) return new ReplyError('ERR this connection cannot carry a stream');
-  if (!host.canServe) return noMasterLink;
+  if (replication.following && !replication.linked) return noMasterLink;
   const facts: ReplicaFacts = {
     host: said.host ?? hostOf(sink.address),
     port: said.port ?? 0,
@@ -80,7 +61,7 @@ function serve(
   client.replicaLink = true;
   let hear: ((bytes: Buffer) => void) | undefined;
   const socket = sink.takeOver((bytes) => hear?.(bytes));
-  hear = host.attach(facts, socket, position);
+  hear = replication.primary.attach(facts, socket, position);
   return undefined;
 }
 
@@ -88,7 +69,7 @@ function hostOf(address: string): string {
   return address.slice(0, address.lastIndexOf(':')).replace(/^\[|\]$/g, '');
 }
 
-function replconf(host: ReplicationWordsHost, said: Said, argv: readonly string[]): Reply | undefined {
+function replconf(replication: NodeReplication, said: Said, argv: readonly string[]): Reply | undefined {
   if (argv.length % 2 === 0) syntaxError();
   for (let at = 1; at < argv.length; at += 2) {
     const value = argv[at + 1]!;
@@ -113,10 +94,10 @@ function replconf(host: ReplicationWordsHost, said: Said, argv: readonly string[
         said.functionsOnly = readFilter(value);
         break;
       case 'getack':
-        host.acknowledge();
+        replication.replica.acknowledge();
         return undefined;
       case 'ack':
-        // Only a replica's word counts, and a replica does not speak to a session.
+        // Replicas acknowledge on their own connections, which are no sessions any more.
         return undefined;
       default:
         fail(`Unrecognized REPLCONF option: ${argv[at]}`);
@@ -137,9 +118,9 @@ function readFilter(text: string): boolean {
   return words.length > 0;
 }
 
-function failover(host: ReplicationWordsHost, argv: readonly string[]): Reply {
-  if (host.clusterEnabled) fail('FAILOVER not allowed in cluster mode. Use CLUSTER FAILOVER command instead.');
-  const { failover: current } = host;
+function failover(replication: NodeReplication, argv: readonly string[]): Reply {
+  if (replication.clusterEnabled) fail('FAILOVER not allowed in cluster mode. Use CLUSTER FAILOVER command instead.');
+  const { failover: current, primary, replica } = replication;
   if (argv.length === 2 && sameWord(argv[1], 'abort')) {
     if (current.state === 'no-failover') fail('No failover in progress.');
     current.abort('Failover manually aborted');
@@ -148,15 +129,15 @@ function failover(host: ReplicationWordsHost, argv: readonly string[]): Reply {
   const request = readFailover(argv);
   const { target, timeoutMs, force } = request;
   if (current.state !== 'no-failover') fail('FAILOVER already in progress.');
-  if (host.address !== undefined) fail('FAILOVER is not valid when server is a replica.');
-  if (host.replicas.length === 0) fail('FAILOVER requires connected replicas.');
+  if (replica.address !== undefined) fail('FAILOVER is not valid when server is a replica.');
+  if (primary.replicas.length === 0) fail('FAILOVER requires connected replicas.');
   if (force && (timeoutMs === 0 || target === undefined)) {
     fail('FAILOVER with force option requires both a timeout and target HOST and IP.');
   }
   if (target !== undefined) {
-    const replica = host.replicas.find(({ facts }) => isAt(facts, target));
-    if (replica === undefined) return fail('FAILOVER target HOST and PORT is not a replica.');
-    if (replica.stage !== 'online') fail('FAILOVER target replica is not online.');
+    const chosen = primary.replicas.find(({ facts }) => isAt(facts, target));
+    if (chosen === undefined) return fail('FAILOVER target HOST and PORT is not a replica.');
+    if (chosen.stage !== 'online') fail('FAILOVER target replica is not online.');
   }
   current.start(request);
   return OK;
@@ -180,24 +161,25 @@ function readFailover(argv: readonly string[]): FailoverRequest {
 }
 
 /** PSYNC ... FAILOVER: the master has held back its writes and wants this replica in its place. */
-function takeOver(host: ReplicationWordsHost, id: string): void {
-  if (host.address === undefined) fail("PSYNC FAILOVER can't be sent to a master.");
-  if (id !== host.streamId) fail('PSYNC FAILOVER replid must match my replid.');
-  host.unfollow();
+function takeOver(replication: NodeReplication, id: string): void {
+  if (replication.replica.address === undefined) fail("PSYNC FAILOVER can't be sent to a master.");
+  if (id !== replication.history.id) fail('PSYNC FAILOVER replid must match my replid.');
+  replication.unfollowByCommand();
 }
 
-function replicaOf(host: ReplicationWordsHost, argv: readonly string[]): Reply {
-  if (host.clusterEnabled) return notInCluster;
+function replicaOf(replication: NodeReplication, argv: readonly string[]): Reply {
+  if (replication.clusterEnabled) return notInCluster;
   if (sameWord(argv[1], 'no') && sameWord(argv[2], 'one')) {
-    if (host.failover.state !== 'no-failover') fail('REPLICAOF not allowed while failing over.');
-    host.unfollow();
+    if (replication.failover.state !== 'no-failover') fail('REPLICAOF not allowed while failing over.');
+    replication.unfollowByCommand();
     return OK;
   }
-  if (host.failover.state !== 'no-failover') fail('REPLICAOF not allowed while failing over.');
+  if (replication.failover.state !== 'no-failover') fail('REPLICAOF not allowed while failing over.');
   const port = readLong(argv[2]!, 'Invalid master port');
   if (port < 0 || port > 65_535) fail('Invalid master port');
   const address = { host: argv[1]!, port };
-  if (host.address?.host === address.host && host.address.port === port) return alreadyConnected;
-  host.follow(address);
+  const current = replication.replica.address;
+  if (current?.host === address.host && current.port === port) return alreadyConnected;
+  replication.followByCommand(address);
   return OK;
 }

@@ -1,5 +1,5 @@
 // Copies of all data for replicas that cannot go on from where they are: one copy for all that wait, sent piece by piece
-// as they take it. Without `eof` in common its length must be told first: then it is written twice, once to be measured,
+// as they take it. Without `capa eof` its length must be sent first: then it is written twice, once to be measured,
 // for that takes neither memory nor a disk.
 // Invariant: a copy shows the data at one offset, and its replicas are fed every byte of the stream after that one.
 
@@ -10,39 +10,45 @@ import { writeRdb } from '../persistence/rdb/file-writer.ts';
 import type { AttachedReplica } from './attached-replica.ts';
 
 /** All data as it is at `offset` of the stream `id`. */
-interface Copy {
+export interface Copy {
   readonly id: string;
   readonly offset: number;
   readonly content: RdbContent;
 }
 
-export interface FullSyncHost {
-  readonly world: World;
+/** When copies are made, and how. */
+export interface FullSyncSettings {
   /** Copies may be sent before their length is known. */
   readonly diskless: boolean;
   /** Milliseconds to wait for more replicas that want such a copy. */
-  readonly delayMs: number;
+  readonly disklessDelayMs: number;
   /** Waits no longer once there are so many; 0: any number. */
-  readonly enough: number;
+  readonly disklessEnough: number;
+}
+
+/** The master whose data is copied. */
+export interface CopySource {
+  readonly world: World;
+  readonly settings: FullSyncSettings;
   /** The data now; what is written to the stream afterwards is fed to the replicas that are no longer `waiting`. */
   capture(functionsOnly: boolean): Copy;
-  /** How quickly a copy is written; default: as quickly as it is taken. */
-  pace?(signal: AbortSignal): SavePace;
-  /** Resolves when the node is not held. */
-  thawed(): Promise<void>;
+  /** How quickly a copy is written; undefined: as quickly as it is taken. */
+  pace(signal: AbortSignal): SavePace | undefined;
 }
 
 const markLength = 40;
 
 export class FullSync {
-  readonly #host: FullSyncHost;
+  readonly #source: CopySource;
   #waiting: AttachedReplica[] = [];
   #timer: Timer | undefined;
   #scheduled = false;
   #busy = false;
+  /** Copies begun. */
+  begun = 0;
 
-  constructor(host: FullSyncHost) {
-    this.#host = host;
+  constructor(source: CopySource) {
+    this.#source = source;
   }
 
   /** A copy is being written. */
@@ -63,7 +69,8 @@ export class FullSync {
 
   #schedule(): void {
     if (this.#busy || this.#scheduled || this.#waiting.length === 0) return;
-    const { world, delayMs, enough } = this.#host;
+    const { world, settings } = this.#source;
+    const { disklessDelayMs: delayMs, disklessEnough: enough } = settings;
     const patient = delayMs > 0 && this.#waiting.every((replica) => this.#withMark(replica));
     if (patient && (enough === 0 || this.#waiting.length < enough)) {
       if (this.#timer === undefined) progress(world, 'Delay next BGSAVE for diskless SYNC');
@@ -83,7 +90,7 @@ export class FullSync {
   }
 
   #withMark(replica: AttachedReplica): boolean {
-    return this.#host.diskless && replica.facts.eof;
+    return this.#source.settings.diskless && replica.facts.eof;
   }
 
   #start(): void {
@@ -98,10 +105,11 @@ export class FullSync {
     const group = open.filter(alike);
     this.#waiting = open.filter((replica) => !alike(replica));
     this.#busy = true;
+    this.begun++;
     void this.#serve(group, this.#withMark(first))
       .catch((error: unknown) => {
-        // A value that cannot be written, say: these replicas will ask again, and the log tells why.
-        this.#host.world.log(`a copy for replicas failed: ${error instanceof Error ? error.stack : String(error)}`);
+        // A value that cannot be written, say: these replicas will ask again, and the log says why.
+        this.#source.world.log(`a copy for replicas failed: ${error instanceof Error ? error.stack : String(error)}`);
         for (const replica of group) replica.close();
       })
       .finally(() => {
@@ -111,8 +119,7 @@ export class FullSync {
   }
 
   async #serve(group: readonly AttachedReplica[], withMark: boolean): Promise<void> {
-    await this.#host.thawed();
-    const copy = this.#host.capture(group[0]!.facts.functionsOnly);
+    const copy = this.#source.capture(group[0]!.facts.functionsOnly);
     try {
       await this.#give(copy, group, withMark);
     } finally {
@@ -125,14 +132,14 @@ export class FullSync {
       replica.stage = 'preparing';
       if (replica.facts.psync) replica.send(`+FULLRESYNC ${id} ${offset}\r\n`);
     }
-    const { world } = this.#host;
+    const { world } = this.#source;
     progress(world, `Starting BGSAVE for SYNC with target: ${withMark ? 'replicas sockets' : 'disk'}`);
     progress(world, `Background RDB transfer started by pid ${process.pid}`);
     const mark = withMark ? this.#newMark() : '';
     const length = withMark ? 0 : await this.#measure(content, group);
     for (const replica of group) {
       replica.stage = 'copying';
-      replica.heardAt = this.#host.world.now();
+      replica.heardAt = this.#source.world.now();
       replica.send(withMark ? `$EOF:${mark}\r\n` : `$${length}\r\n`);
     }
     await this.#write(content, group);
@@ -147,7 +154,7 @@ export class FullSync {
       progress(world, `Streamed replica with replica ${replica.facts.host}:${replica.facts.port} succeeded`);
       if (withMark) replica.send(mark);
       // The end of a marked copy is known by its last bytes, so nothing may follow until the replica says that it has it.
-      if (withMark) replica.stage = 'unproven';
+      if (withMark) replica.stage = 'awaiting-ack';
       else replica.goOnline();
     }
   }
@@ -164,11 +171,10 @@ export class FullSync {
 
   async #write(content: RdbContent, group: readonly AttachedReplica[]): Promise<void> {
     const abort = new AbortController();
-    const pace = this.#host.pace?.(abort.signal);
+    const pace = this.#source.pace(abort.signal);
     const over = (): boolean => group.every(({ closed }) => closed);
     for (const replica of group) replica.whenClosed(() => over() && abort.abort());
     for (const chunk of writeRdb(content, pace?.chunkBytes === undefined ? {} : { chunkBytes: pace.chunkBytes })) {
-      await this.#host.thawed();
       for (const replica of group) replica.send(chunk);
       await Promise.all(group.map((replica) => replica.writable()));
       await turn();
@@ -179,7 +185,7 @@ export class FullSync {
 
   #newMark(): string {
     let mark = '';
-    while (mark.length < markLength) mark += Math.floor(this.#host.world.random() * 16).toString(16);
+    while (mark.length < markLength) mark += Math.floor(this.#source.world.random() * 16).toString(16);
     return mark;
   }
 }

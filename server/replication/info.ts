@@ -21,7 +21,7 @@ export const stageWords: Readonly<Record<ReplicaStage, string>> = {
   waiting: 'wait_bgsave',
   preparing: 'wait_bgsave',
   copying: 'send_bulk',
-  unproven: 'online',
+  'awaiting-ack': 'online',
   online: 'online',
 };
 

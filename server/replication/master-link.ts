@@ -1,6 +1,6 @@
 // One connection of a replica to its master, from the first byte to the last: introduces itself, asks to go on from
-// where its history ends, takes a copy when it may not, then applies the stream and says how far it got.
-// Knows the order of the dialogue; loading and applying are its host's. Invariant: the history moves on only by what
+// where its history ends, takes a copy when it may not, then applies the stream and acknowledges it.
+// Knows the order of the dialogue; loading and applying are its target's. Invariant: the history moves on only by what
 // was applied; whatever goes wrong ends the link, for its owner to dial again.
 
 import { connect, type Socket } from 'node:net';
@@ -11,7 +11,7 @@ import type { RdbSink } from '../persistence/rdb/file.ts';
 import type { History } from './history.ts';
 import { CopyReader } from './rdb-transfer.ts';
 import type { StreamAddress, Words } from './stream.ts';
-import { StreamReader } from './stream-reader.ts';
+import { type StreamConsumer, StreamReader } from './stream-reader.ts';
 
 /** A copy of all data that is being made beside the data there is. */
 export interface Loading {
@@ -34,7 +34,8 @@ export interface Introduction {
   readonly host: string;
 }
 
-export interface LinkHost {
+/** What a link works on: the data of this node, and what it says of itself. */
+export interface StreamTarget extends StreamConsumer {
   readonly world: World;
   readonly history: History;
   readonly databases: number;
@@ -42,42 +43,42 @@ export interface LinkHost {
   readonly timeoutMs: number;
   introduction(): Introduction;
   /** What node:tls needs to dial; undefined: the link is without TLS. */
-  tls?(): ConnectionOptions | undefined;
+  tls(): ConnectionOptions | undefined;
   load(): Loading;
-  apply(unit: readonly Words[]): void;
-  /** False: writes are paused here, so the stream waits too; goOn() when that is over. */
-  mayApply?(): boolean;
-  /** Bytes of the stream that were applied; they belong into the history. */
-  onApplied(bytes: Buffer): void;
-  /** The history goes on under another name, or was replaced: what hangs on it must be let go. */
+  /** The history goes on under another name, or was replaced: the replicas of this node are let go. */
   onRenamed(): void;
-  onStage(): void;
   /** The node on the other side is to take over from this one. */
-  readonly failingOver?: boolean;
-  onFailoverAnswer?(takesOver: boolean): void;
+  readonly failingOver: boolean;
+  onFailoverAnswer(takesOver: boolean): void;
+}
+
+/** Who opened the link. */
+export interface LinkOwner {
+  onStage(stage: LinkStage): void;
   onClosed(reason: string): void;
 }
 
-/** As ROLE tells it. */
+/** As ROLE shows it. */
 export type LinkStage = 'connecting' | 'handshake' | 'sync' | 'connected';
 
 const maxLineLength = 64 * 1024;
-/** Why a link without a sign of life is given up, by how far it came. */
+/** Why a silent link is given up, by how far it came. */
 const silence: Readonly<Record<LinkStage, string>> = {
   connecting: 'Timeout connecting to the MASTER...',
   handshake: 'Timeout connecting to the MASTER...',
   sync: "Timeout receiving bulk data from MASTER... If the problem persists try to set the 'repl-timeout' parameter in redis.conf to a larger value.",
   connected: 'MASTER timeout: no data nor PING received...',
 };
-/** Errors to PING that only say that the master wants to be told who asks. */
+/** Errors to PING that only say that the master wants a password first. */
 const tolerated = /^-(?:NOAUTH|NOPERM|ERR operation not permitted)/;
 
 export class MasterLink {
   readonly address: StreamAddress;
   stage: LinkStage = 'connecting';
-  /** When the master was last heard. */
+  /** When the master last sent anything. */
   heardAt: number;
-  readonly #host: LinkHost;
+  readonly #target: StreamTarget;
+  readonly #owner: LinkOwner;
   readonly #socket: Socket;
   readonly #answers: ((line: string) => void)[] = [];
   readonly #stream: StreamReader;
@@ -85,21 +86,18 @@ export class MasterLink {
   #copy: { readonly id: string; readonly offset: number; reader?: CopyReader; loading?: Loading } | undefined;
   #closed = false;
 
-  constructor(address: StreamAddress, host: LinkHost) {
+  constructor(address: StreamAddress, target: StreamTarget, owner: LinkOwner) {
     this.address = address;
-    this.#host = host;
-    this.heardAt = host.world.now();
-    this.#stream = new StreamReader({
-      apply: (unit) => host.apply(unit),
-      onApplied: (bytes) => host.onApplied(bytes),
-      onAsked: () => this.acknowledge(),
-      mayApply: () => host.mayApply?.() !== false,
-    });
-    this.#tell(`Connecting to MASTER ${address.host}:${address.port}`);
-    this.#tell('MASTER <-> REPLICA sync started');
-    const tls = host.tls?.();
-    const target = { host: address.host, port: address.port, noDelay: true };
-    this.#socket = tls === undefined ? connect(target) : connectTls({ ...target, ...tls });
+    this.#target = target;
+    this.#owner = owner;
+    this.heardAt = target.world.now();
+    this.#stream = new StreamReader(target, () => this.acknowledge());
+    this.#log(`Connecting to MASTER ${address.host}:${address.port}`);
+    this.#log('MASTER <-> REPLICA sync started');
+    const tls = target.tls();
+    const place = { host: address.host, port: address.port, noDelay: true };
+    this.#socket = tls === undefined ? connect(place) : connectTls({ ...place, ...tls });
+    target.world.onSocket?.(this.#socket);
     this.#socket.on(tls === undefined ? 'connect' : 'secureConnect', () => this.#onConnect());
     this.#socket.on('data', (chunk) => this.#onData(chunk));
     this.#socket.on('error', (error) => this.#fail(error.message));
@@ -117,14 +115,14 @@ export class MasterLink {
     return { length, taken };
   }
 
-  /** Tells the master how far this node is. */
+  /** REPLCONF ACK: sends the master the offset of this node. */
   acknowledge(): void {
-    if (this.stage === 'connected') this.#send(['REPLCONF', 'ACK', String(this.#host.history.offset)]);
+    if (this.stage === 'connected') this.#send(['REPLCONF', 'ACK', String(this.#target.history.offset)]);
   }
 
-  /** Once a second: a sign of life, or the end of a link without one. */
+  /** Once a second: a keepalive, or the end of a link that was silent for too long. */
   tick(): void {
-    if (this.#host.world.now() - this.heardAt > this.#host.timeoutMs) this.#fail(silence[this.stage]);
+    if (this.#target.world.now() - this.heardAt > this.#target.timeoutMs) this.#fail(silence[this.stage]);
     else if (this.#copy?.reader !== undefined) this.#socket.write('\n');
     else this.acknowledge();
   }
@@ -137,12 +135,6 @@ export class MasterLink {
   /** Applies what was kept back by a pause. */
   goOn(): void {
     if (this.stage === 'connected') this.#guarded(() => this.#stream.goOn());
-  }
-
-  /** Hears nothing for as long as it is held. */
-  hold(held: boolean): void {
-    if (held) this.#socket.pause();
-    else this.#socket.resume();
   }
 
   /** Where the link comes from and goes to, as `host:port`; empty ends before it stands. */
@@ -164,8 +156,8 @@ export class MasterLink {
     this.#socket.destroy();
   }
 
-  #tell(line: string): void {
-    progress(this.#host.world, line);
+  #log(line: string): void {
+    progress(this.#target.world, line);
   }
 
   #send(words: Words): void {
@@ -175,30 +167,30 @@ export class MasterLink {
   #fail(reason: string): void {
     if (this.#closed) return;
     this.close();
-    this.#host.onClosed(reason);
+    this.#owner.onClosed(reason);
   }
 
   #setStage(stage: LinkStage): void {
     this.stage = stage;
-    this.#host.onStage();
+    this.#owner.onStage(stage);
   }
 
   // ---- the dialogue
 
   #onConnect(): void {
-    this.#tell('Non blocking connect for SYNC fired the event.');
+    this.#log('Non blocking connect for SYNC fired the event.');
     this.#setStage('handshake');
     this.#ask(['PING'], (line) => {
       if (line.startsWith('-') && !tolerated.test(line)) this.#fail(`the master answers PING with '${line}'`);
       else {
-        this.#tell('Master replied to PING, replication can continue...');
+        this.#log('Master replied to PING, replication can continue...');
         this.#introduce();
       }
     });
   }
 
   #introduce(): void {
-    const { user, password, port, host } = this.#host.introduction();
+    const { user, password, port, host } = this.#target.introduction();
     if (password !== '') {
       this.#ask(user === '' ? ['AUTH', password] : ['AUTH', user, password], (line) => {
         if (line.startsWith('-')) this.#fail(`Unable to AUTH to MASTER: ${line}`);
@@ -211,24 +203,24 @@ export class MasterLink {
   }
 
   #askForStream(): void {
-    const { history } = this.#host;
-    this.#tell(
+    const { history } = this.#target;
+    this.#log(
       history.kept
         ? `Trying a partial resynchronization (request ${history.id}:${history.offset + 1}).`
         : 'Partial resynchronization not possible (no cached master)',
     );
     const words = history.kept ? [history.id, String(history.offset + 1)] : ['?', '-1'];
-    const more = this.#host.failingOver === true ? ['FAILOVER'] : [];
+    const more = this.#target.failingOver ? ['FAILOVER'] : [];
     this.#ask(['PSYNC', ...words, ...more], (line) => this.#onStream(line));
   }
 
   #onStream(line: string): void {
-    this.#host.onFailoverAnswer?.(line.startsWith('+'));
+    this.#target.onFailoverAnswer(line.startsWith('+'));
     if (this.#closed) return;
     const full = /^\+FULLRESYNC ([!-~]{40}) (\d{1,16})$/.exec(line);
     if (full !== null) {
       this.#copy = { id: full[1]!, offset: Number(full[2]) };
-      this.#tell(`Full resync from master: ${full[1]}:${full[2]}`);
+      this.#log(`Full resync from master: ${full[1]}:${full[2]}`);
       this.#setStage('sync');
       return;
     }
@@ -238,8 +230,8 @@ export class MasterLink {
       return;
     }
     const [, id] = partial;
-    this.#tell('Successful partial resynchronization with master.');
-    if (id !== undefined && this.#host.history.follow(id)) this.#host.onRenamed();
+    this.#log('Successful partial resynchronization with master.');
+    if (id !== undefined && this.#target.history.follow(id)) this.#target.onRenamed();
     this.#setStage('connected');
   }
 
@@ -251,7 +243,7 @@ export class MasterLink {
   // ---- bytes
 
   #onData(chunk: Buffer): void {
-    this.heardAt = this.#host.world.now();
+    this.heardAt = this.#target.world.now();
     this.#guarded(() => {
       for (let rest = chunk; rest.length > 0 && !this.#closed; ) rest = this.#take(rest);
     });
@@ -283,7 +275,7 @@ export class MasterLink {
   #slowDown(ms: number): void {
     if (ms <= 0) return;
     this.#socket.pause();
-    this.#host.world.after(ms, () => {
+    this.#target.world.after(ms, () => {
       if (!this.#closed) this.#socket.resume();
     });
   }
@@ -295,7 +287,7 @@ export class MasterLink {
     if (end < 0) return chunk.subarray(chunk.length);
     const line = this.#line.endsWith('\r') ? this.#line.slice(0, -1) : this.#line;
     this.#line = '';
-    // Empty lines are signs of life.
+    // Empty lines are keepalives.
     if (line !== '') this.#onLine(line);
     return chunk.subarray(end + 1);
   }
@@ -303,12 +295,12 @@ export class MasterLink {
   #onLine(line: string): void {
     const copy = this.#copy;
     if (copy !== undefined) {
-      copy.loading = this.#host.load();
-      copy.reader = new CopyReader(line, copy.loading.sink, this.#host.databases);
+      copy.loading = this.#target.load();
+      copy.reader = new CopyReader(line, copy.loading.sink, this.#target.databases);
       const { length } = copy.reader;
       const what = length < 0 ? 'streamed RDB from master with EOF' : `${length} bytes from master`;
-      this.#tell(`MASTER <-> REPLICA sync: receiving ${what} to parser`);
-      this.#tell('MASTER <-> REPLICA sync: Loading DB in memory');
+      this.#log(`MASTER <-> REPLICA sync: receiving ${what} to parser`);
+      this.#log('MASTER <-> REPLICA sync: Loading DB in memory');
       return;
     }
     const onAnswer = this.#answers.shift();
@@ -320,9 +312,9 @@ export class MasterLink {
     const { id, offset, loading } = this.#copy!;
     this.#copy = undefined;
     loading!.finish();
-    this.#tell('MASTER <-> REPLICA sync: Finished with success');
-    this.#host.history.adopt(id, offset);
-    this.#host.onRenamed();
+    this.#log('MASTER <-> REPLICA sync: Finished with success');
+    this.#target.history.adopt(id, offset);
+    this.#target.onRenamed();
     this.#setStage('connected');
     this.acknowledge();
   }

@@ -9,17 +9,14 @@ import { progress, type Timer, type World } from '../../lib/base/world.ts';
 import type { SavePace } from '../engine/save-pace.ts';
 import { printCommand } from '../persistence/aof/commands.ts';
 import type { RdbContent } from '../persistence/rdb/file.ts';
-import { AttachedReplica, type ReplicaFacts, type WaitLimit } from './attached-replica.ts';
-import { FullSync } from './full-sync.ts';
+import { AttachedReplica, type ReplicaFacts, type ReplicaOwner, type WaitLimit } from './attached-replica.ts';
+import { type Copy, type CopySource, FullSync, type FullSyncSettings } from './full-sync.ts';
 import type { History } from './history.ts';
 import type { Words } from './stream.ts';
 import { Waiters } from './waiters.ts';
 
 /** What a master is set to do; read whenever it matters, so that changes take effect at once. */
-export interface PrimarySettings {
-  readonly diskless: boolean;
-  readonly disklessDelayMs: number;
-  readonly disklessEnough: number;
+export interface PrimarySettings extends FullSyncSettings {
   readonly pingEveryMs: number;
   readonly timeoutMs: number;
   /** How long the history is kept after the last replica has gone; 0: for ever. */
@@ -27,14 +24,12 @@ export interface PrimarySettings {
   readonly limit: WaitLimit;
 }
 
-export interface PrimaryHost {
-  readonly world: World;
-  readonly history: History;
-  readonly settings: PrimarySettings;
+/** The node whose data the stream is about. */
+export interface StreamSource {
   /** All data as it is now. */
   capture(functionsOnly: boolean): RdbContent;
-  /** As FullSyncHost.pace. */
-  readonly pace?: (signal: AbortSignal) => SavePace;
+  /** As CopySource.pace. */
+  pace(signal: AbortSignal): SavePace | undefined;
   /** The stream comes from this node's own master: nothing may be added to it. */
   readonly relaying: boolean;
   /** Writes wait for a failover: the stream must stand still. */
@@ -54,9 +49,12 @@ const everyMs = 1000;
 /** Stream bytes gathered at most before they leave; within a turn of the loop they wait for each other. */
 const gatherLimit = 64 * 1024;
 
-export class Primary {
+export class Primary implements CopySource, ReplicaOwner {
+  readonly world: World;
+  readonly settings: PrimarySettings;
   readonly counts: SyncCounts = { full: 0, partial: 0, refused: 0 };
-  readonly #host: PrimaryHost;
+  readonly #history: History;
+  readonly #source: StreamSource;
   readonly #replicas = new Set<AttachedReplica>();
   readonly #fullSync: FullSync;
   readonly #waiters: Waiters;
@@ -69,38 +67,54 @@ export class Primary {
   #pingedAt: number;
   #aloneSince: number;
   #timer: Timer | undefined;
-  #thaw: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
 
-  constructor(host: PrimaryHost) {
-    this.#host = host;
-    const { world } = host;
+  constructor(world: World, history: History, settings: PrimarySettings, source: StreamSource) {
+    this.world = world;
+    this.settings = settings;
+    this.#history = history;
+    this.#source = source;
     this.#pingedAt = world.now();
     this.#aloneSince = world.now();
     this.#waiters = new Waiters(world, (offset) => this.acked(offset));
-    this.#fullSync = new FullSync({
-      world,
-      get diskless() {
-        return host.settings.diskless;
-      },
-      get delayMs() {
-        return host.settings.disklessDelayMs;
-      },
-      get enough() {
-        return host.settings.disklessEnough;
-      },
-      capture: (functionsOnly) => {
-        this.flush();
-        this.#db = -1;
-        return { id: host.history.id, offset: host.history.offset, content: host.capture(functionsOnly) };
-      },
-      ...(host.pace && { pace: host.pace }),
-      thawed: () => this.#thaw?.promise ?? Promise.resolve(),
-    });
+    this.#fullSync = new FullSync(this);
   }
+
+  // ---- what its parts ask of it
+
+  capture(functionsOnly: boolean): Copy {
+    this.flush();
+    this.#db = -1;
+    const { id, offset } = this.#history;
+    return { id, offset, content: this.#source.capture(functionsOnly) };
+  }
+
+  pace(signal: AbortSignal): SavePace | undefined {
+    return this.#source.pace(signal);
+  }
+
+  get limit(): WaitLimit {
+    return this.settings.limit;
+  }
+
+  onAck(): void {
+    this.#waiters.review();
+  }
+
+  onClosed(replica: AttachedReplica): void {
+    if (this.#replicas.delete(replica)) progress(this.world, `Connection with replica ${nameOf(replica.facts)} lost.`);
+    this.#aloneSince = this.world.now();
+  }
+
+  // ---- the stream
 
   /** Bytes of the stream so far; 0 until the first replica attaches. */
   get offset(): number {
-    return this.#host.history.offset + this.#pending.length;
+    return this.#history.offset + this.#pending.length;
+  }
+
+  /** Copies for replicas that were begun. */
+  get copiesBegun(): number {
+    return this.#fullSync.begun;
   }
 
   /** A copy for replicas is being written. */
@@ -112,9 +126,9 @@ export class Primary {
     return [...this.#replicas];
   }
 
-  /** Replicas that live from the stream and were heard within `ms`. */
+  /** Replicas that follow the stream and acknowledged within `ms`. */
   heardWithin(ms: number): number {
-    const since = this.#host.world.now() - ms;
+    const since = this.world.now() - ms;
     let count = 0;
     for (const { stage, heardAt } of this.#replicas) if (stage === 'online' && heardAt >= since) count++;
     return count;
@@ -122,53 +136,50 @@ export class Primary {
 
   /**
    * Takes over the socket of a client that asked for the stream: `position` is what it has already, undefined for
-   * nothing. Gives what is to be told of the bytes it sends.
+   * nothing. Returns what takes the bytes it sends.
    */
   attach(facts: ReplicaFacts, socket: Socket, position?: { id: string; next: number }): (bytes: Buffer) => void {
     this.flush();
-    const host = this.#host;
-    const { history } = host;
-    const replica = new AttachedReplica(facts, socket, {
-      world: host.world,
-      get limit() {
-        return host.settings.limit;
-      },
-      onAck: () => this.#waiters.review(),
-      onClosed: () => this.#onClosed(replica),
-    });
+    const replica = new AttachedReplica(facts, socket, this);
     this.#replicas.add(replica);
-    const name = nameOf(facts);
-    progress(host.world, `Replica ${name} asks for synchronization`);
-    if (this.#thaw !== undefined) replica.hold(true);
-    if (position !== undefined && history.continues(position.id, position.next)) {
-      this.counts.partial++;
-      const bytes = history.offset - position.next + 1;
-      progress(
-        host.world,
-        `Partial resynchronization request from ${name} accepted. Sending ${bytes} bytes of backlog starting from offset ${position.next}.`,
-      );
-      replica.send(facts.psync2 ? `+CONTINUE ${history.id}\r\n` : '+CONTINUE\r\n');
-      replica.acked = position.next - 1;
-      replica.goOnline();
-      replica.feed(history.backlog!.from(position.next));
-    } else {
-      if (position !== undefined) {
-        this.counts.refused++;
-        progress(host.world, `Partial resynchronization not accepted: ${history.whyNot(position.id, position.next)}`);
-      }
-      progress(host.world, `Full resync requested by replica ${name}`);
-      this.counts.full++;
-      history.begin();
-      this.#fullSync.add(replica);
-    }
-    if (host.pingsFirst && this.offset === 0) this.feed([{ db: -1, argv: ['ping'] }]);
+    progress(this.world, `Replica ${nameOf(facts)} asks for synchronization`);
+    if (position !== undefined && this.#history.continues(position.id, position.next)) {
+      this.#continue(replica, position.next);
+    } else this.#startFullSync(replica, position);
+    if (this.#source.pingsFirst && this.offset === 0) this.feed([{ db: -1, argv: ['ping'] }]);
     this.#tick();
     return (bytes) => replica.hear(bytes);
   }
 
+  #continue(replica: AttachedReplica, next: number): void {
+    const history = this.#history;
+    this.counts.partial++;
+    const bytes = history.offset - next + 1;
+    progress(
+      this.world,
+      `Partial resynchronization request from ${nameOf(replica.facts)} accepted. Sending ${bytes} bytes of backlog starting from offset ${next}.`,
+    );
+    replica.send(replica.facts.psync2 ? `+CONTINUE ${history.id}\r\n` : '+CONTINUE\r\n');
+    replica.acked = next - 1;
+    replica.goOnline();
+    replica.feed(history.backlog!.from(next));
+  }
+
+  #startFullSync(replica: AttachedReplica, position: { id: string; next: number } | undefined): void {
+    if (position !== undefined) {
+      this.counts.refused++;
+      const why = this.#history.whyNot(position.id, position.next);
+      progress(this.world, `Partial resynchronization not accepted: ${why}`);
+    }
+    progress(this.world, `Full resync requested by replica ${nameOf(replica.facts)}`);
+    this.counts.full++;
+    this.#history.begin();
+    this.#fullSync.add(replica);
+  }
+
   /** Adds effects to the stream. They leave together at the end of this turn of the loop. */
   feed(effects: readonly { readonly db: number; readonly argv: Words }[], counted = true): void {
-    if (!this.#host.history.kept || this.#host.relaying) return;
+    if (!this.#history.kept || this.#source.relaying) return;
     for (const { db, argv } of effects) {
       if (db >= 0 && db !== this.#db) {
         this.#db = db;
@@ -190,7 +201,7 @@ export class Primary {
   resume(): void {
     this.#db = -1;
     this.#written = this.offset;
-    this.#aloneSince = this.#host.world.now();
+    this.#aloneSince = this.world.now();
     this.#tick();
   }
 
@@ -209,52 +220,35 @@ export class Primary {
       done(acked);
       return () => undefined;
     }
-    // While a failover waits for the stream to stand still, the replicas tell of themselves each second.
-    if (!this.#host.quiet) this.feed([{ db: -1, argv: ['REPLCONF', 'GETACK', '*'] }], false);
+    // While a failover waits for the stream to stand still, the replicas acknowledge each second anyway.
+    if (!this.#source.quiet) this.feed([{ db: -1, argv: ['REPLCONF', 'GETACK', '*'] }], false);
     return this.#waiters.add({ offset, count, ms, done });
   }
 
-  /** Sends every replica away, who will dial again, and answers who waited for them. */
+  /** Closes the links to all replicas, which will dial again, and answers clients that waited for them. */
   stepDown(): void {
     this.flush();
     this.#waiters.giveUp();
     for (const replica of [...this.#replicas]) replica.close();
   }
 
-  /** Sends and hears nothing for as long as it is held. */
-  hold(held: boolean): void {
-    if (held && this.#thaw === undefined) {
-      let resolve: () => void = () => undefined;
-      const promise = new Promise<void>((done) => {
-        resolve = done;
-      });
-      this.#thaw = { promise, resolve };
-    } else if (!held) {
-      this.#thaw?.resolve();
-      this.#thaw = undefined;
-    }
-    for (const replica of this.#replicas) replica.hold(held);
-    if (!held) this.flush();
-  }
-
   close(): void {
     this.#timer?.cancel();
     this.#fullSync.close();
-    this.hold(false);
     this.#waiters.forget();
     this.stepDown();
   }
 
   /** Makes what was fed part of the history, and sends it. */
   flush(): void {
-    if (this.#pending === '' || this.#thaw !== undefined) return;
+    if (this.#pending === '') return;
     const bytes = Buffer.from(this.#pending, 'latin1');
     this.#pending = '';
     this.#send(bytes);
   }
 
   #send(bytes: Buffer): void {
-    this.#host.history.append(bytes);
+    this.#history.append(bytes);
     for (const replica of this.#replicas) replica.feed(bytes);
   }
 
@@ -267,30 +261,24 @@ export class Primary {
     });
   }
 
-  #onClosed(replica: AttachedReplica): void {
-    if (this.#replicas.has(replica))
-      progress(this.#host.world, `Connection with replica ${nameOf(replica.facts)} lost.`);
-    this.#replicas.delete(replica);
-    this.#aloneSince = this.#host.world.now();
-  }
-
   /** Once a second, from the first replica on until the history is dropped. */
   #tick(): void {
-    this.#timer ??= this.#host.world.after(everyMs, () => {
+    this.#timer ??= this.world.after(everyMs, () => {
       this.#timer = undefined;
-      if (this.#thaw === undefined) this.#review();
-      if (this.#replicas.size > 0 || this.#host.history.kept) this.#tick();
+      this.#review();
+      if (this.#replicas.size > 0 || this.#history.kept) this.#tick();
     });
   }
 
   #review(): void {
-    const { world, settings, history, relaying, quiet } = this.#host;
+    const { world, settings } = this;
+    const { relaying, quiet } = this.#source;
     const now = world.now();
     for (const replica of [...this.#replicas]) {
       if (replica.stage === 'waiting' || replica.stage === 'preparing') replica.send('\n');
       else if (now - replica.heardAt > settings.timeoutMs && replica.facts.psync) {
         const kind = replica.stage === 'online' ? 'streaming sync' : 'full sync';
-        this.#host.world.log(`Disconnecting timedout replica (${kind}): ${nameOf(replica.facts)}`);
+        this.world.log(`Disconnecting timedout replica (${kind}): ${nameOf(replica.facts)}`);
         replica.close();
       } else replica.checkLimit();
     }
@@ -300,7 +288,9 @@ export class Primary {
       this.feed([{ db: -1, argv: ['ping'] }], false);
     }
     const { backlogTtlMs } = settings;
-    if (this.#replicas.size === 0 && backlogTtlMs > 0 && now - this.#aloneSince > backlogTtlMs) history.drop();
+    if (this.#replicas.size === 0 && backlogTtlMs > 0 && now - this.#aloneSince > backlogTtlMs) {
+      this.#history.drop();
+    }
   }
 }
 

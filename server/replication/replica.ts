@@ -2,13 +2,8 @@
 // Knows addresses and times; the dialogue is the link's. Invariant: at most one link at any time, and none once stopped.
 
 import type { Timer } from '../../lib/base/world.ts';
-import { type LinkHost, type LinkStage, MasterLink } from './master-link.ts';
+import { type LinkOwner, type LinkStage, MasterLink, type StreamTarget } from './master-link.ts';
 import type { StreamAddress } from './stream.ts';
-
-export interface ReplicaHost extends Omit<LinkHost, 'onStage' | 'onClosed'> {
-  /** The link came up or went down. */
-  onLinkChanged(up: boolean): void;
-}
 
 const firstRedialMs = 100;
 const lastRedialMs = 1000;
@@ -16,8 +11,9 @@ const everyMs = 1000;
 /** What passes by itself is not worth a line. */
 const noNews = /^connect ECONNREFUSED|^the master closed|by hand$|'-(?:NOMASTERLINK|LOADING|MASTERDOWN) /;
 
-export class Replica {
-  readonly #host: ReplicaHost;
+export class Replica implements LinkOwner {
+  readonly #target: StreamTarget;
+  readonly #onLinkChanged: (up: boolean) => void;
   #address: StreamAddress | undefined;
   #link: MasterLink | undefined;
   #redial: Timer | undefined;
@@ -25,12 +21,13 @@ export class Replica {
   #waitMs = firstRedialMs;
   #up = false;
   #downSince: number;
-  #held = false;
   #reason = '';
 
-  constructor(host: ReplicaHost) {
-    this.#host = host;
-    this.#downSince = host.world.now();
+  /** `onLinkChanged` is called when the link came up or went down. */
+  constructor(target: StreamTarget, onLinkChanged: (up: boolean) => void) {
+    this.#target = target;
+    this.#onLinkChanged = onLinkChanged;
+    this.#downSince = target.world.now();
   }
 
   /** Where the stream comes from: up to date, or as far as it was when the link was lost. */
@@ -65,16 +62,9 @@ export class Replica {
     this.#tick();
   }
 
-  /** Keeps back what arrives, as a stopped process would. */
-  hold(held: boolean): void {
-    this.#held = held;
-    this.#link?.hold(held);
-    if (!held && this.#address !== undefined && this.#link === undefined) this.#connect();
-  }
-
-  /** Tells the master at once how far this node is. */
+  /** Sends the master the offset of this node at once. */
   acknowledge(): void {
-    if (!this.#held) this.#link?.acknowledge();
+    this.#link?.acknowledge();
   }
 
   /** Ends replication; what was applied stays. */
@@ -93,52 +83,32 @@ export class Replica {
   #connect(): void {
     this.#redial?.cancel();
     this.#redial = undefined;
-    if (this.#address === undefined || this.#held) return;
-    const host = this.#host;
-    const link: MasterLink = new MasterLink(this.#address, {
-      world: host.world,
-      history: host.history,
-      databases: host.databases,
-      get timeoutMs() {
-        return host.timeoutMs;
-      },
-      introduction: () => host.introduction(),
-      tls: () => host.tls?.(),
-      load: () => host.load(),
-      apply: (unit) => host.apply(unit),
-      mayApply: () => host.mayApply?.() !== false,
-      onApplied: (bytes) => host.onApplied(bytes),
-      onRenamed: () => host.onRenamed(),
-      get failingOver() {
-        return host.failingOver === true;
-      },
-      onFailoverAnswer: (takesOver) => host.onFailoverAnswer?.(takesOver),
-      onStage: () => {
-        if (link.stage !== 'connected') return;
-        this.#waitMs = firstRedialMs;
-        this.#reason = '';
-        this.#setUp(true);
-      },
-      onClosed: (reason) => this.#onClosed(reason),
-    });
-    this.#link = link;
+    if (this.#address === undefined) return;
+    this.#link = new MasterLink(this.#address, this.#target, this);
   }
 
-  #onClosed(reason: string): void {
+  onStage(stage: LinkStage): void {
+    if (stage !== 'connected') return;
+    this.#waitMs = firstRedialMs;
+    this.#reason = '';
+    this.#setUp(true);
+  }
+
+  onClosed(reason: string): void {
     this.#link = undefined;
     if (reason !== this.#reason && !noNews.test(reason)) {
       const { host, port } = this.#address!;
-      this.#host.world.log(`replication from ${host}:${port}: ${reason}`);
+      this.#target.world.log(`replication from ${host}:${port}: ${reason}`);
     }
     this.#reason = reason;
     this.#setUp(false);
-    this.#redial = this.#host.world.after(this.#waitMs, () => this.#connect());
+    this.#redial = this.#target.world.after(this.#waitMs, () => this.#connect());
     this.#waitMs = Math.min(lastRedialMs, this.#waitMs * 2);
   }
 
   #tick(): void {
-    this.#ticks = this.#host.world.after(everyMs, () => {
-      if (!this.#held) this.#link?.tick();
+    this.#ticks = this.#target.world.after(everyMs, () => {
+      this.#link?.tick();
       if (this.#address !== undefined) this.#tick();
     });
   }
@@ -146,7 +116,7 @@ export class Replica {
   #setUp(up: boolean): void {
     if (this.#up === up) return;
     this.#up = up;
-    if (!up) this.#downSince = this.#host.world.now();
-    this.#host.onLinkChanged(up);
+    if (!up) this.#downSince = this.#target.world.now();
+    this.#onLinkChanged(up);
   }
 }

@@ -3,37 +3,22 @@
 // Does not know: cluster rules; whom to follow is decided by the membership or by REPLICAOF.
 // Invariant: expiry, read-only and the stream change together, in follow() and promote() alone.
 
-import type { ConnectionOptions } from 'node:tls';
 import { progress } from '../../lib/base/world.ts';
 import type { Reply } from '../../lib/wire/reply.ts';
-import type { Client } from '../engine/client.ts';
-import type { Effect, Engine } from '../engine/engine.ts';
-import type { CommandGroup } from '../engine/registry.ts';
-import { savePace } from '../engine/save-pace.ts';
-import { Applier, captureAll, startLoading } from './apply.ts';
-import { replicationWords } from './commands.ts';
+import type { TlsConfig } from '../config/tls.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { Effect, ReplicationPort } from '../engine/ports.ts';
+import { type SavePace, savePace } from '../engine/save-pace.ts';
+import type { RdbContent } from '../persistence/rdb/file.ts';
+import { captureAll } from './apply.ts';
 import { History } from './history.ts';
 import { type ReplicationView, replicationLines, roleReply, stageWords } from './info.ts';
-import { Primary } from './primary.ts';
+import { MasterStream } from './master-stream.ts';
+import { Primary, type StreamSource } from './primary.ts';
 import { Replica } from './replica.ts';
-import { introduction, primarySettings } from './settings.ts';
-import { SingleFailover } from './single-failover.ts';
+import { primarySettings } from './settings.ts';
+import { type RoleSwitch, SingleFailover } from './single-failover.ts';
 import type { StreamAddress } from './stream.ts';
-
-export interface ReplicationHost {
-  /** The client port, once it is open. */
-  readonly port: number;
-  /** The same with TLS; 0: there is none. */
-  readonly tlsPort: number;
-  /** For dialling a master; undefined: without TLS. */
-  tls(): ConnectionOptions | undefined;
-  /** Writes wait for a failover. */
-  readonly quiet: boolean;
-  /** The first byte of a stream was applied. */
-  onFirstByte(): void;
-  /** All data was replaced by a copy of the master's. */
-  onReplaced(): void;
-}
 
 /** How far a replica is, for the log. */
 export interface ReplicaStanding {
@@ -44,94 +29,79 @@ export interface ReplicaStanding {
   readonly state: string;
 }
 
-export class NodeReplication {
+export class NodeReplication implements ReplicationPort, StreamSource, RoleSwitch {
+  readonly history: History;
+  readonly primary: Primary;
+  readonly replica: Replica;
+  /** FAILOVER, outside of a cluster. */
+  readonly failover: SingleFailover;
   readonly #engine: Engine;
-  readonly #host: ReplicationHost;
-  readonly #history: History;
-  readonly #primary: Primary;
-  readonly #replica: Replica;
-  readonly #applier: Applier;
-  readonly #failover: SingleFailover;
+  readonly #stream: MasterStream;
   /** Where the stream stood when the replicas were asked how far they are. */
   #asked: number | undefined;
 
-  constructor(engine: Engine, host: ReplicationHost) {
+  /** `place`: where clients reach this node, once it listens. */
+  constructor(engine: Engine, place: { readonly port: number }, tls: TlsConfig) {
     this.#engine = engine;
-    this.#host = host;
     const { world, config } = engine;
-    this.#history = new History(world, () => config.number('repl-backlog-size'));
-    this.#applier = new Applier(engine);
-    const replication = this;
-    this.#primary = new Primary({
-      world,
-      history: this.#history,
-      settings: primarySettings(config),
-      capture: (functionsOnly) => this.#capture(functionsOnly),
-      pace: (signal) => savePace(engine, signal),
-      get relaying() {
-        return replication.following;
-      },
-      get quiet() {
-        return host.quiet;
-      },
-      pingsFirst: engine.clusterEnabled,
-    });
-    this.#replica = new Replica({
-      world,
-      history: this.#history,
-      databases: engine.databases.stores.length,
-      get timeoutMs() {
-        return config.number('repl-timeout') * 1000;
-      },
-      introduction: () => introduction(config, host.tls() === undefined ? host.port : host.tlsPort || host.port),
-      tls: () => host.tls(),
-      load: () => startLoading(engine, (facts) => this.#onLoaded(facts)),
-      apply: (unit) => this.#applier.apply(unit),
-      mayApply: () => engine.pauses.kind === undefined,
-      onApplied: (bytes) => this.#onApplied(bytes),
-      onRenamed: () => this.#primary.stepDown(),
-      onLinkChanged: (up) => this.#onLinkChanged(up),
-      get failingOver() {
-        return replication.#failover.state === 'failover-in-progress';
-      },
-      onFailoverAnswer: (takesOver) => this.#failover.onAnswer(takesOver),
-    });
-    this.#failover = new SingleFailover({
-      world,
-      get replicas() {
-        return replication.#primary.replicas;
-      },
-      get offset() {
-        return replication.offset;
-      },
-      pauseWrites: (paused) => {
-        if (paused) engine.pauses.pause('failover', 'writes');
-        else engine.pauses.resume('failover');
-      },
-      follow: (address) => this.#followByCommand(address),
-      unfollow: () => this.#unfollowByCommand(),
-    });
+    this.history = new History(world, () => config.number('repl-backlog-size'));
+    this.primary = new Primary(world, this.history, primarySettings(config), this);
+    this.failover = new SingleFailover(world, engine.pauses, this.primary, this);
+    this.#stream = new MasterStream(engine, this.primary, this.failover, { history: this.history, place, tls });
+    this.replica = new Replica(this.#stream, (up) => this.#onLinkChanged(up));
     config.onChange((name) => {
-      if (name === 'repl-backlog-size') this.#history.resize();
+      if (name === 'repl-backlog-size') this.history.resize();
       if (name.startsWith('replica-') || name.startsWith('slave-')) this.#review();
     });
-    engine.pauses.onChange(() => this.#replica.link?.goOn());
-    engine.add(this.#words());
+    engine.pauses.onChange(() => this.replica.link?.goOn());
   }
+
+  get clusterEnabled(): boolean {
+    return this.#engine.clusterEnabled;
+  }
+
+  /** `run` is called when the first byte of a stream was applied. */
+  onFirstByte(run: () => void): void {
+    this.#stream.onFirstByte = run;
+  }
+
+  // ---- what the stream is about
+
+  capture(functionsOnly: boolean): RdbContent {
+    return captureAll(this.#engine, functionsOnly, this.facts());
+  }
+
+  pace(signal: AbortSignal): SavePace {
+    return savePace(this.#engine, signal);
+  }
+
+  get relaying(): boolean {
+    return this.following;
+  }
+
+  get quiet(): boolean {
+    return this.#engine.pauses.has('failover');
+  }
+
+  get pingsFirst(): boolean {
+    return this.#engine.clusterEnabled;
+  }
+
+  // ---- where it stands
 
   /** Bytes of the stream, written or applied. */
   get offset(): number {
-    return this.#primary.offset;
+    return this.primary.offset;
   }
 
   /** It is a replica, whether its master can be reached or not. */
   get following(): boolean {
-    return this.#replica.address !== undefined;
+    return this.replica.address !== undefined;
   }
 
   /** Its copy of its master is whole and the link holds. */
   get linked(): boolean {
-    return this.#replica.linked;
+    return this.replica.linked;
   }
 
   /** Whether enough replicas were heard lately for a write to be taken. */
@@ -139,35 +109,40 @@ export class NodeReplication {
     const { config } = this.#engine;
     const least = config.number('min-replicas-to-write');
     const lag = config.number('min-replicas-max-lag');
-    return least === 0 || lag === 0 || this.following || this.#primary.heardWithin(lag * 1000) >= least;
+    return least === 0 || lag === 0 || this.following || this.primary.heardWithin(lag * 1000) >= least;
   }
 
-  /** Asks the replicas how far they are; `lagging` tells what they say. */
+  /** Asks the replicas for their offsets; `lagging` goes by their answers. */
   askReplicas(): void {
-    this.#asked = this.#primary.offset;
-    if (this.#primary.replicas.length > 0) this.#primary.wait(Number.MAX_SAFE_INTEGER, 1, () => undefined);
+    this.#asked = this.primary.offset;
+    if (this.primary.replicas.length > 0) this.primary.wait(Number.MAX_SAFE_INTEGER, 1, () => undefined);
   }
 
   /** A copy of all data is being written for replicas. */
   get copying(): boolean {
-    return this.#primary.copying;
+    return this.primary.copying;
   }
 
-  /** Nobody waits for what they say any more. */
+  /** Copies of all data for replicas that were begun. */
+  get copiesBegun(): number {
+    return this.primary.copiesBegun;
+  }
+
+  /** Nobody waits for their offsets any more. */
   forgetAsked(): void {
     this.#asked = undefined;
   }
 
-  /** Whether a replica that lives from the stream has not acknowledged what was written when they were asked. */
+  /** Whether a replica that follows the stream has not acknowledged what was written when they were asked. */
   get lagging(): boolean {
-    const mark = this.#asked ?? this.#primary.offset;
-    return !this.following && this.#primary.replicas.some(({ stage, acked }) => stage === 'online' && acked < mark);
+    const mark = this.#asked ?? this.primary.offset;
+    return !this.following && this.primary.replicas.some(({ stage, acked }) => stage === 'online' && acked < mark);
   }
 
   /** Every replica, and how far those are behind that have not acknowledged everything. */
   standing(): ReplicaStanding[] {
-    const { replicas } = this.#primary;
-    const offset = this.#asked ?? this.#primary.offset;
+    const { replicas } = this.primary;
+    const offset = this.#asked ?? this.primary.offset;
     const now = this.#engine.world.now();
     return replicas.map(({ facts, stage, acked, heardAt }) => ({
       name: `${facts.host}:${facts.port}`,
@@ -181,40 +156,40 @@ export class NodeReplication {
   start(): void {
     const [host, port] = this.#engine.config.get('replicaof').split(' ');
     if (host !== undefined && port !== undefined) this.follow({ host, port: Number(port) });
-    if (this.following || !this.#history.kept) return;
-    this.#history.branch();
-    this.#primary.resume();
+    if (this.following || !this.history.kept) return;
+    this.history.branch();
+    this.primary.resume();
   }
 
   /** What a snapshot or a copy says of the stream that the data is the result of. */
   facts(): (readonly [name: string, value: string])[] {
-    if (!this.#history.kept) return [];
+    if (!this.history.kept) return [];
     return [
-      ['repl-stream-db', String(this.following ? this.#applier.db : 0)],
-      ['repl-id', this.#history.id],
+      ['repl-stream-db', String(this.following ? this.#stream.applier.db : 0)],
+      ['repl-id', this.history.id],
       ['repl-offset', String(this.offset)],
     ];
   }
 
-  /** The data is that of a snapshot, but for `expired` keys, of which no replica was told. Before start(). */
+  /** The data is that of a snapshot, but for `expired` keys, whose deletion no replica has seen. Before start(). */
   restore(facts: ReadonlyMap<string, string>, expired: number): void {
     const id = facts.get('repl-id') ?? '';
     const offset = Number(facts.get('repl-offset'));
     if (!/^[!-~]{40}$/.test(id) || !Number.isSafeInteger(offset) || offset < 0 || expired > 0) return;
-    this.#history.adopt(id, offset);
-    this.#applier.select(Number(facts.get('repl-stream-db')));
+    this.history.adopt(id, offset);
+    this.#stream.applier.select(Number(facts.get('repl-stream-db')));
   }
 
   /** PUBLISH outside a cluster reaches subscribers of the replicas too. */
-  publish(channel: string, message: string, shard: boolean): void {
-    this.#primary.feed([{ db: -1, argv: [shard ? 'SPUBLISH' : 'PUBLISH', channel, message] }]);
+  publish(channel: string, message: string, shard: boolean, db: number): void {
+    this.primary.feed([{ db, argv: [shard ? 'SPUBLISH' : 'PUBLISH', channel, message] }]);
   }
 
   /** Becomes, or stays, a replica of the node at `address`. What it holds is kept when the histories have it in common. */
   follow(address: StreamAddress): void {
     this.#engine.releaseBlocked();
-    this.#primary.stepDown();
-    this.#replica.follow(address);
+    this.primary.stepDown();
+    this.replica.follow(address);
     this.#engine.databases.mode = 'replica';
     this.#review();
   }
@@ -222,47 +197,46 @@ export class NodeReplication {
   /** Becomes a master, with the data it has. */
   promote(): void {
     if (!this.following) return;
-    this.#replica.stop();
-    this.#history.branch();
-    this.#primary.stepDown();
-    this.#primary.resume();
+    this.replica.stop();
+    this.history.branch();
+    this.primary.stepDown();
+    this.primary.resume();
     this.#engine.databases.mode = 'primary';
     this.#review();
   }
 
   /** The data was changed past the stream: no replica may go on from it. */
   forget(): void {
-    this.#primary.stepDown();
-    this.#history.drop();
+    this.primary.stepDown();
+    this.history.drop();
   }
 
   /** Bytes of the backlog, and of what waits to leave for replicas. */
   memory(): { backlog: number; replicaBuffers: number } {
-    const replicaBuffers = this.#primary.replicas.reduce((sum, { waiting }) => sum + waiting, 0);
-    return { backlog: this.#history.backlog?.capacity ?? 0, replicaBuffers };
+    const replicaBuffers = this.primary.replicas.reduce((sum, { waiting }) => sum + waiting, 0);
+    return { backlog: this.history.backlog?.capacity ?? 0, replicaBuffers };
   }
 
   /** DEBUG REPLICATE: words that only the replicas run. */
   replicate(argv: readonly string[]): void {
-    this.#primary.feed([{ db: -1, argv }]);
+    this.primary.feed([{ db: -1, argv }]);
   }
 
   /** DEBUG CHANGE-REPL-ID: no replica goes on from where it is. */
   changeId(): void {
-    this.#history.renew();
+    this.history.renew();
   }
 
   /** What one command or transaction of a client did. */
   onEffects(effects: readonly Effect[]): void {
-    if (!this.#history.kept || this.following) return;
-    if (effects.length === 1) this.#primary.feed(effects);
+    if (!this.history.kept || this.following) return;
+    if (effects.length === 1) this.primary.feed(effects);
     // The database is said before the transaction begins.
-    else if (effects.length > 1) this.#primary.feed([mark('MULTI', effects[0]!.db), ...effects, mark('EXEC', -1)]);
+    else if (effects.length > 1) this.primary.feed([mark('MULTI', effects[0]!.db), ...effects, mark('EXEC', -1)]);
   }
 
-  /** As EngineHooks.waitReplicas. */
   wait(count: number, timeoutMs: number, done: (acknowledged: number) => void): () => void {
-    return this.#primary.wait(count, timeoutMs, done);
+    return this.primary.wait(count, timeoutMs, done);
   }
 
   role(): Reply {
@@ -275,91 +249,47 @@ export class NodeReplication {
 
   /** sync_full and its like, for INFO stats. */
   counts(): string[] {
-    const { full, partial, refused } = this.#primary.counts;
+    const { full, partial, refused } = this.primary.counts;
     return [`sync_full:${full}`, `sync_partial_ok:${partial}`, `sync_partial_err:${refused}`];
   }
 
-  /** Behaves as a stopped process: hears nothing, says nothing. */
-  hold(held: boolean): void {
-    this.#primary.hold(held);
-    this.#replica.hold(held);
-  }
-
   close(): void {
-    this.#failover.close();
-    this.#replica.stop();
-    this.#primary.close();
+    this.failover.close();
+    this.replica.stop();
+    this.primary.close();
   }
 
   #view(): ReplicationView {
     const { world, config } = this.#engine;
-    const failover = this.#failover.state;
+    const failover = this.failover.state;
     return {
       now: world.now(),
-      primary: this.#primary,
-      replica: this.#replica,
-      history: this.#history,
+      primary: this.primary,
+      replica: this.replica,
+      history: this.history,
       config,
       failover,
     };
   }
 
-  #words(): CommandGroup<Client> {
-    const replication = this;
-    return replicationWords({
-      clusterEnabled: this.#engine.clusterEnabled,
-      get canServe() {
-        return !replication.following || replication.linked;
-      },
-      get address() {
-        return replication.#replica.address;
-      },
-      get replicas() {
-        return replication.#primary.replicas;
-      },
-      get streamId() {
-        return replication.#history.id;
-      },
-      failover: this.#failover,
-      attach: (facts, socket, position) => this.#primary.attach(facts, socket, position),
-      acknowledge: () => this.#replica.acknowledge(),
-      follow: (address) => this.#followByCommand(address),
-      unfollow: () => this.#unfollowByCommand(),
-    });
-  }
-
-  #followByCommand(address: StreamAddress): void {
+  /** REPLICAOF, and a FAILOVER that comes to its end. */
+  followByCommand(address: StreamAddress): void {
     progress(this.#engine.world, `REPLICAOF ${address.host}:${address.port} enabled (user request)`);
     this.#engine.config.put('replicaof', `${address.host} ${address.port}`);
     this.follow(address);
   }
 
-  #unfollowByCommand(): void {
+  unfollowByCommand(): void {
     if (this.following) progress(this.#engine.world, 'MASTER MODE enabled (user request)');
     this.#engine.config.put('replicaof', '');
     this.promote();
   }
 
-  #capture(functionsOnly: boolean): ReturnType<typeof captureAll> {
-    return captureAll(this.#engine, functionsOnly, this.facts());
-  }
-
-  #onLoaded(facts: ReadonlyMap<string, string>): void {
-    this.#applier.select(Number(facts.get('repl-stream-db')));
-    this.#host.onReplaced();
-  }
-
   #onLinkChanged(up: boolean): void {
-    const { link } = this.#replica;
-    if (!up) this.#applier.detach();
-    else if (link !== undefined) this.#applier.attach(link.ends, () => link.drop());
+    const { link } = this.replica;
+    if (!up) this.#stream.applier.detach();
+    else if (link !== undefined) this.#stream.applier.attach(link.ends, () => link.drop());
     this.#review();
-  }
-
-  #onApplied(bytes: Buffer): void {
-    const first = this.#history.offset === 0;
-    this.#primary.relay(bytes);
-    if (first) this.#host.onFirstByte();
   }
 
   #review(): void {

@@ -1,20 +1,17 @@
 // FAILOVER of servers without a cluster: a master holds its writes back until one of its replicas has everything, then
-// follows it and tells it to take over. Knows offsets and addresses; pausing and following are its host's.
+// follows it and lets it take over (PSYNC FAILOVER). Owns: the failover under way.
 // Invariant: writes are held back exactly while a failover is under way, and at most one is.
 
 import type { Timer, World } from '../../lib/base/world.ts';
 import { progress } from '../../lib/base/world.ts';
-import type { AttachedReplica } from './attached-replica.ts';
+import type { Pauses } from '../engine/pauses.ts';
+import type { Primary } from './primary.ts';
 import type { StreamAddress } from './stream.ts';
 
-export interface SingleFailoverHost {
-  readonly world: World;
-  readonly replicas: readonly AttachedReplica[];
-  /** Bytes of the stream. */
-  readonly offset: number;
-  pauseWrites(paused: boolean): void;
-  follow(address: StreamAddress): void;
-  unfollow(): void;
+/** Changes the role of this node as an operator's command does. */
+export interface RoleSwitch {
+  followByCommand(address: StreamAddress): void;
+  unfollowByCommand(): void;
 }
 
 export interface FailoverRequest {
@@ -33,32 +30,37 @@ const pollMs = 10;
 
 export class SingleFailover {
   state: FailoverState = 'no-failover';
-  readonly #host: SingleFailoverHost;
+  readonly #world: World;
+  readonly #pauses: Pauses;
+  readonly #primary: Primary;
+  readonly #roles: RoleSwitch;
   #request: FailoverRequest | undefined;
   #ends = Number.POSITIVE_INFINITY;
   #timer: Timer | undefined;
 
-  constructor(host: SingleFailoverHost) {
-    this.#host = host;
+  constructor(world: World, pauses: Pauses, primary: Primary, roles: RoleSwitch) {
+    this.#world = world;
+    this.#pauses = pauses;
+    this.#primary = primary;
+    this.#roles = roles;
   }
 
   start(request: FailoverRequest): void {
-    const { world } = this.#host;
-    progress(world, `FAILOVER requested to ${nameOf(request.target)}.`);
+    progress(this.#world, `FAILOVER requested to ${nameOf(request.target)}.`);
     this.#request = request;
-    this.#ends = request.timeoutMs > 0 ? world.now() + request.timeoutMs : Number.POSITIVE_INFINITY;
+    this.#ends = request.timeoutMs > 0 ? this.#world.now() + request.timeoutMs : Number.POSITIVE_INFINITY;
     this.state = 'waiting-for-sync';
-    this.#host.pauseWrites(true);
+    this.#pauses.pause('failover', 'writes');
     this.#poll();
   }
 
   /** Gives it up: this node is a master as before. */
   abort(why: string): void {
     if (this.state === 'no-failover') return;
-    progress(this.#host.world, `FAILOVER to ${nameOf(this.#request?.target)} aborted: ${why}`);
+    progress(this.#world, `FAILOVER to ${nameOf(this.#request?.target)} aborted: ${why}`);
     const following = this.state === 'failover-in-progress';
     this.state = 'no-failover';
-    if (following) this.#host.unfollow();
+    if (following) this.#roles.unfollowByCommand();
     this.#end();
   }
 
@@ -77,20 +79,20 @@ export class SingleFailover {
     this.state = 'no-failover';
     this.#timer?.cancel();
     this.#request = undefined;
-    this.#host.pauseWrites(false);
+    this.#pauses.resume('failover');
   }
 
   #poll(): void {
-    this.#timer = this.#host.world.after(pollMs, () => {
+    this.#timer = this.#world.after(pollMs, () => {
       this.#review();
       if (this.state === 'waiting-for-sync') this.#poll();
     });
   }
 
   #review(): void {
-    const { world, replicas, offset } = this.#host;
+    const { replicas, offset } = this.#primary;
     const request = this.#request!;
-    if (world.now() >= this.#ends) {
+    if (this.#world.now() >= this.#ends) {
       if (!request.force) this.abort('Replica never caught up before timeout');
       else this.#handOver(request.target!, 'time out exceeded, failing over');
       return;
@@ -104,10 +106,10 @@ export class SingleFailover {
   }
 
   #handOver(target: StreamAddress, why: string, what = 'FAILOVER to'): void {
-    progress(this.#host.world, `${what} ${nameOf(target)} ${why}.`);
+    progress(this.#world, `${what} ${nameOf(target)} ${why}.`);
     this.#request = { ...this.#request!, target };
     this.state = 'failover-in-progress';
-    this.#host.follow(target);
+    this.#roles.followByCommand(target);
   }
 }
 

@@ -7,10 +7,11 @@ import type { CommandRow } from '../../lib/command/table.ts';
 import { type Reply, ReplyError, refusals } from '../../lib/wire/reply.ts';
 import { slotOfBinary } from '../../lib/wire/slot.ts';
 import { aclCheck } from '../engine/acl-check.ts';
+import { keysOf } from '../engine/call-traits.ts';
 import { Client } from '../engine/client.ts';
-import { keysOf } from '../engine/dispatch.ts';
 import type { Engine } from '../engine/engine.ts';
-import type { Command } from '../engine/registry.ts';
+import { missingReplicas } from '../engine/gate.ts';
+import { type Command, wrongArity } from '../engine/registry.ts';
 import { nobody } from '../engine/replay.ts';
 import { ScriptFlag } from './shebang.ts';
 
@@ -51,7 +52,6 @@ const stale = new ReplyError(
 const masterDown = new ReplyError(refusals.masterDown);
 const readOnlyReplica = new ReplyError('READONLY Can not run script with write flag on readonly replica');
 const writeInReadOnly = new ReplyError('ERR Can not execute a script with write flag using *_ro command.');
-const noReplicas = new ReplyError('NOREPLICAS Not enough good replicas to write.');
 
 const refused = {
   outOfMemory: new ReplyError("OOM command not allowed when used memory > 'maxmemory'."),
@@ -68,6 +68,13 @@ const refused = {
   notLocal: new ReplyError('ERR Script attempted to access a non local key in a cluster node'),
   otherSlot: new ReplyError('ERR Script attempted to access keys that do not hash to the same slot'),
 } as const;
+
+const refusedCalls: ReadonlySet<unknown> = new Set(Object.values(refused));
+
+/** Whether the answer to a call of a script says that it did not run. */
+export function isRefusedCall(reply: unknown): boolean {
+  return refusedCalls.has(reply);
+}
 
 const forbidden = {
   command: "can't run this command or subcommand",
@@ -143,16 +150,15 @@ export class ScriptRunner {
     if (engine.primaryDown && (flags & ScriptFlag.allowStale) === 0) return stale;
     if ((flags & ScriptFlag.noWrites) !== 0) return undefined;
     if (engine.readOnly && !caller.primaryLink) return readOnlyReplica;
-    const disk = caller.primaryLink ? undefined : engine.hooks.diskRefusal?.();
+    const disk = caller.primaryLink ? undefined : engine.persistence?.refusal();
     if (disk !== undefined) return disk;
-    if (readOnly) return writeInReadOnly;
-    return engine.hooks.enoughReplicas?.() === false ? noReplicas : undefined;
+    return readOnly ? writeInReadOnly : missingReplicas(engine);
   }
 
   #check(run: ScriptRun, row: CommandRow, argv: readonly string[]): ReplyError | undefined {
     const engine = this.#engine;
-    const { arity, flags } = row;
-    if (arity > 0 ? argv.length !== arity : argv.length < -arity) return refused.arity;
+    const { flags } = row;
+    if (wrongArity(row, argv)) return refused.arity;
     if ((flags & Flag.noscript) !== 0 && !engine.scriptsMayCallAll) return refused.noScript;
     if (engine.primaryDown && (flags & Flag.stale) === 0) return refused.stale;
     const denial = run.caller.user.limited ? aclCheck(run.caller.user, row, argv) : undefined;
@@ -169,7 +175,7 @@ export class ScriptRunner {
       if (run.outOfMemory && !run.wrote && (flags & Flag.denyoom) !== 0) return refused.outOfMemory;
       run.wrote = true;
     }
-    return engine.hooks.guard === undefined || run.caller.primaryLink ? undefined : this.#route(run, row, argv, writes);
+    return engine.cluster === undefined || run.caller.primaryLink ? undefined : this.#route(run, row, argv, writes);
   }
 
   /** Once something was written the rest is written too, whatever happens meanwhile. */
@@ -177,16 +183,14 @@ export class ScriptRunner {
     const engine = this.#engine;
     if (run.caller.primaryLink) return undefined;
     if (engine.readOnly) return refused.replica;
-    const disk = engine.hooks.diskRefusal?.();
-    if (disk !== undefined) return disk;
-    return engine.hooks.enoughReplicas?.() === false ? noReplicas : undefined;
+    return engine.persistence?.refusal() ?? missingReplicas(engine);
   }
 
   #route(run: ScriptRun, row: CommandRow, argv: readonly string[], write: boolean): ReplyError | undefined {
     const keys = keysOf(row, argv);
     if (keys.length === 0) return undefined;
     const { caller } = run;
-    const refusal = this.#engine.hooks.guard!({
+    const refusal = this.#engine.cluster?.guard({
       keys,
       write,
       shardChannel: row.name === 'spublish',

@@ -14,6 +14,37 @@ export const wordTable: Readonly<Record<string, Readonly<Record<string, TableRow
     down: { summary: 'stop what up --daemon started', load: async () => (await import('./words/down.ts')).down },
     server: { summary: 'one node as a process', load: async () => (await import('./words/server.ts')).server },
     demo: { summary: 'a tour of the client', load: async () => (await import('./words/demo.ts')).demo },
+    learn: {
+      summary: 'experiments that show how a cluster works',
+      load: async () => (await import('./words/learn.ts')).learn,
+    },
+  },
+  'Copies of a cluster': {
+    backup: {
+      summary: 'the data of all masters into files',
+      load: async () => (await import('./words/backup.ts')).backup,
+    },
+    restore: { summary: 'a backup into a cluster', load: async () => (await import('./words/restore.ts')).restore },
+  },
+  'Seeing a cluster': {
+    map: { summary: 'the 16,384 slots as a picture', load: async () => (await import('./words/map.ts')).map },
+    stat: { summary: 'figures of every node', load: async () => (await import('./words/stat.ts')).stat },
+    top: { summary: 'nodes and commands by rate, live', load: async () => (await import('./words/top.ts')).top },
+    hot: { summary: 'the busiest slots and keys', load: async () => (await import('./words/hot.ts')).hot },
+    big: { summary: 'the biggest keys by type', load: async () => (await import('./words/big.ts')).big },
+    latency: {
+      summary: 'how long nodes take to answer',
+      load: async () => (await import('./words/latency.ts')).latency,
+    },
+    watch: {
+      summary: 'what happens: failovers, moves, failures',
+      load: async () => (await import('./words/watch.ts')).watch,
+    },
+    dashboard: {
+      summary: 'a live page in the browser',
+      load: async () => (await import('./words/dashboard.ts')).dashboard,
+    },
+    metrics: { summary: 'an endpoint for Prometheus', load: async () => (await import('./words/metrics.ts')).metrics },
   },
   'Looking at a cluster': {
     check: { summary: 'what is wrong with a cluster', load: async () => (await import('./words/check.ts')).check },

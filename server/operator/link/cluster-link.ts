@@ -3,10 +3,12 @@
 // Does not know: what is asked and why; decides nothing.
 // Invariant: at most one connection a node and lane, and changes of ownership that go through alone() never overlap.
 
-import type { ConnectionOptions } from 'node:tls';
+import { connect, type Socket } from 'node:net';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import type { World } from '../../../lib/base/world.ts';
 import { PeerLink, type Words } from '../../../lib/connection/exchange.ts';
 import { type NodeLine, parseNodes } from '../../../lib/wire/cluster-nodes.ts';
+import { Encoder } from '../../../lib/wire/encoder.ts';
 import { ReplyError } from '../../../lib/wire/reply.ts';
 
 export interface NodeAddress {
@@ -226,6 +228,23 @@ export class ClusterLink {
       }
     }
     throw new UnreachableError(`no node of the cluster can be asked: ${reasons.join('; ')}`);
+  }
+
+  /**
+   * A connection to a node that is the caller's own, for what is no command and reply: MONITOR, a copy of all data.
+   * AUTH was sent when there are `logins`: that many replies come unasked.
+   */
+  dial(node: NodeAddress): { readonly socket: Socket; readonly logins: number; send(words: Words): void } {
+    const { host, port } = this.#natMap[`${node.host}:${node.port}`] ?? node;
+    const target = { host, port, noDelay: true };
+    const socket = this.#tls === undefined ? connect(target) : connectTls({ ...target, ...this.#tls });
+    const encoder = new Encoder();
+    const send = (words: Words): void => {
+      encoder.encode(words.map((word) => Buffer.from(word, 'latin1')));
+      for (const bytes of encoder.take()) socket.write(bytes);
+    };
+    if (this.#auth !== undefined) send(this.#auth);
+    return { socket, send, logins: this.#auth === undefined ? 0 : 1 };
   }
 
   /** Runs changes of ownership one after the other, whoever asks for them. */

@@ -15,27 +15,34 @@ export interface Survey {
   readonly answers: ReadonlyMap<string, NodeAnswers>;
 }
 
-/** Rejects only when no node of the cluster can be asked. */
-export async function surveyCluster(link: ClusterLink): Promise<Survey> {
+/** Nodes asked at the same time: a line of CLUSTER NODES for every node, from every node, is a lot at once. */
+const nodesAtOnce = 64;
+
+/** Rejects only when no node of the cluster can be asked. `timeoutMs`: for each exchange with a node. */
+export async function surveyCluster(link: ClusterLink, timeoutMs: number = link.timeoutMs): Promise<Survey> {
   const view = await link.view();
   const answers = new Map<string, NodeAnswers>();
-  const asked = view.filter(isReachable).map(async (line) => {
-    const found = await askNode(link, line).catch(() => undefined);
-    if (found !== undefined) answers.set(line.id, found);
-  });
-  await Promise.all(asked);
+  const waiting = view.filter(isReachable).values();
+  const askNext = async (): Promise<void> => {
+    for (const line of waiting) {
+      const found = await askNode(link, line, timeoutMs).catch(() => undefined);
+      if (found !== undefined) answers.set(line.id, found);
+    }
+  };
+  await Promise.all(Array.from({ length: nodesAtOnce }, askNext));
   return { view, answers };
 }
 
-async function askNode(link: ClusterLink, line: NodeLine): Promise<NodeAnswers> {
+async function askNode(link: ClusterLink, line: NodeLine, timeoutMs: number): Promise<NodeAnswers> {
   const started = link.world.now();
-  await link.ask(line, ['PING']);
+  await link.ask(line, ['PING'], timeoutMs);
   const latencyMs = link.world.now() - started;
-  const [info, clusterInfo, nodes] = await link.exchange(line, [
+  const questions = [
     ['INFO', 'everything'],
     ['CLUSTER', 'INFO'],
     ['CLUSTER', 'NODES'],
-  ]);
+  ];
+  const [info, clusterInfo, nodes] = await link.exchange(line, questions, timeoutMs);
   for (const reply of [info, clusterInfo, nodes]) if (reply instanceof ReplyError) throw reply;
   return { latencyMs, info: String(info), clusterInfo: String(clusterInfo), view: parseNodes(nodes) };
 }

@@ -1,4 +1,6 @@
 // Nodes come and go: a new one is joined to the cluster, one is taken out of it, one that is gone is forgotten.
+// Owns: nothing; the nodes keep who belongs to them.
+// Does not know: how slots move; a master's have to be gone before it is taken out.
 // Invariant: a node that has slots or keys is neither joined nor taken out.
 
 import { lookup } from 'node:dns/promises';

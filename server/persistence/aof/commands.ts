@@ -9,6 +9,11 @@ export function printCommand(argv: readonly string[]): string {
   return text;
 }
 
+/** A remark between commands: the time, in whole seconds since the epoch. */
+export function printTime(seconds: number): string {
+  return `#TS:${seconds}\r\n`;
+}
+
 /** Texts of more than this are given in pieces: a string has a greatest length. */
 const pieceLength = 1024 * 1024;
 
@@ -130,7 +135,7 @@ export class CommandReader {
       return false;
     }
     if (this.#bytes[end] !== cr || this.#bytes[end + 1] !== lf)
-      throw this.#damage('a word of another length than told');
+      throw this.#damage('an argument of another length than its header says');
     this.#words.push(this.#bytes.toString('latin1', this.#at, end));
     this.#at = end + 2;
     this.#wordBytes = -1;

@@ -7,8 +7,9 @@ import { ByteReader } from './bytes.ts';
 import { type RdbSink, rdbFooterLength, rdbHeaderLength, rdbOpcodes, versionOfHeader } from './file.ts';
 import { Cursor, type Measuring, measureLength, measureRaw, measureString, measureValue } from './file-extent.ts';
 import { ByteWindow } from './file-window.ts';
+import type { PortableValue } from './portable.ts';
 import { readLength, readString } from './string.ts';
-import { readValue } from './value.ts';
+import { EmptyValueError, readValue } from './value.ts';
 import { isReadableVersion, readableVersions, unkeptType } from './versions.ts';
 
 /** A file that is damaged, cut short, or of a kind that is not read. */
@@ -125,8 +126,8 @@ export class RdbReader {
     if (!this.#checked) return;
     const sum = Buffer.from(this.#window.checksum());
     yield* this.#whole(rdbFooterLength);
-    const told = this.#window.take(rdbFooterLength);
-    if (!this.#skipChecksum && told.some((byte) => byte !== 0) && !told.equals(sum)) {
+    const expected = this.#window.take(rdbFooterLength);
+    if (!this.#skipChecksum && expected.some((byte) => byte !== 0) && !expected.equals(sum)) {
       throw new RdbError('CRC error: its checksum does not fit its bytes', this.offset - rdbFooterLength);
     }
   }
@@ -183,16 +184,24 @@ export class RdbReader {
     yield* measureValue(cursor, type);
     const reader = this.#take(cursor);
     const key = readString(reader);
+    if (this.#sink.onRawKey !== undefined) return this.#onRawKey(key, type, reader.bytes.subarray(body));
     // A value is decoded with its type byte before it, where the file has the key in between.
     const whole = Buffer.allocUnsafe(cursor.at - body + 1);
     whole[0] = type;
     reader.bytes.copy(whole, 1, body);
     const bytes = new ByteReader(whole);
-    const value = readValue(bytes);
-    if (bytes.left > 0) throw new Error('bytes after a value');
     const expireAt = this.#expireAt;
     this.#expireAt = none;
+    const value = readUnlessEmpty(bytes);
+    if (bytes.left > 0) throw new Error('bytes after a value');
+    if (value === undefined) return this.#tell(() => this.#sink.onEmptyKey?.(key));
     this.#tell(() => this.#sink.onKey({ key, value, expireAt }));
+  }
+
+  #onRawKey(key: string, type: number, body: Buffer): void {
+    const [expireAt, version] = [this.#expireAt, this.#version];
+    this.#expireAt = none;
+    this.#tell(() => this.#sink.onRawKey?.({ key, type, body, expireAt, version }));
   }
 
   /** Everything that was measured, without its opcode; views into it last until the next feed. */
@@ -225,6 +234,16 @@ export class RdbReader {
     } catch (error) {
       throw new SinkError(error);
     }
+  }
+}
+
+/** Undefined: a value without elements, written by a server with a bug. */
+function readUnlessEmpty(bytes: ByteReader): PortableValue | undefined {
+  try {
+    return readValue(bytes);
+  } catch (error) {
+    if (error instanceof EmptyValueError) return undefined;
+    throw error;
   }
 }
 

@@ -47,6 +47,18 @@ export interface RdbKey {
   readonly expireAt: number;
 }
 
+/** One key whose value was passed over and not decoded. */
+export interface RawRdbKey {
+  readonly key: string;
+  readonly type: number;
+  /** What follows the key in the file; a view that lasts until the next feed. */
+  readonly body: Buffer;
+  /** Absolute ms since the epoch, or -1 for none. */
+  readonly expireAt: number;
+  /** Of the file. */
+  readonly version: number;
+}
+
 /** One database of a file; the counts are hints for the reader and must not be below the truth. */
 export interface RdbDatabase {
   readonly index: number;
@@ -74,4 +86,8 @@ export interface RdbSink {
   /** Once per database, before its keys; sizes are hints from outside and not to be trusted. */
   onDatabase?(index: number): void;
   onKey(key: RdbKey): void;
+  /** In the place of onKey, for who wants values as they stand in the file. */
+  onRawKey?(key: RawRdbKey): void;
+  /** A key whose value has no elements: it is left out. */
+  onEmptyKey?(key: string): void;
 }

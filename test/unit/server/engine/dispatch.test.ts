@@ -1,4 +1,4 @@
-// The chain of checks and the engine's hooks, without sockets and with time that moves when told to.
+// The chain of checks and the engine's ports, without sockets and with time that moves when told to.
 
 import assert from 'node:assert/strict';
 import { ManualWorld } from '../../../../lib/base/world.ts';
@@ -7,7 +7,9 @@ import type { GuardRequest } from '../../../../server/cluster/guard.ts';
 import { createEngine } from '../../../../server/command/all.ts';
 import type { Client, ReplySink } from '../../../../server/engine/client.ts';
 import { execute } from '../../../../server/engine/dispatch.ts';
-import type { Effect, Engine, EngineHooks } from '../../../../server/engine/engine.ts';
+import type { Engine } from '../../../../server/engine/engine.ts';
+import type { Effect, Ports } from '../../../../server/engine/ports.ts';
+import { clusterPort, replicationPort } from './ports-kit.ts';
 
 class Recorder implements ReplySink {
   readonly address = '127.0.0.1:1';
@@ -41,9 +43,9 @@ interface Bench {
   readonly connect: () => { client: Client; sink: Recorder; say: (line: string) => unknown };
 }
 
-function bench(hooks: EngineHooks = {}, clusterEnabled = false): Bench {
+function bench(ports: Partial<Ports> = {}, clusterEnabled = false): Bench {
   const world = new ManualWorld();
-  const engine = createEngine({ world, hooks, clusterEnabled });
+  const engine = createEngine({ world, ports, clusterEnabled });
   const connect: Bench['connect'] = () => {
     const sink = new Recorder();
     const client = engine.connect(sink);
@@ -63,7 +65,7 @@ const moved = '-MOVED 1 127.0.0.1:7001';
 
 describe('the chain of checks', () => {
   it('asks for existence and arity before the password, and for the password before anything else', () => {
-    const { engine, connect } = bench({ guard: () => new ReplyError(moved.slice(1)) });
+    const { engine, connect } = bench({ cluster: clusterPort(() => new ReplyError(moved.slice(1))) });
     engine.config.set([['requirepass', 'secret']]);
     const { say } = connect();
     assert.match(String(say('FOO')), /^-ERR unknown command/);
@@ -76,10 +78,10 @@ describe('the chain of checks', () => {
   it('hands the guard the keys, whether it writes, and ASKING for one command', () => {
     const requests: GuardRequest[] = [];
     const { connect } = bench({
-      guard: (request) => {
+      cluster: clusterPort((request) => {
         requests.push(request);
         return undefined;
-      },
+      }),
     });
     const { client, say } = connect();
     client.asking = true;
@@ -103,7 +105,7 @@ describe('the chain of checks', () => {
 
   it('spoils the transaction a redirect fell into, and answers a redirect at EXEC itself', () => {
     let refuse = false;
-    const { connect } = bench({ guard: () => (refuse ? new ReplyError(moved.slice(1)) : undefined) });
+    const { connect } = bench({ cluster: clusterPort(() => (refuse ? new ReplyError(moved.slice(1)) : undefined)) });
     const { client, say } = connect();
     say('MULTI');
     refuse = true;
@@ -182,7 +184,7 @@ describe('the engine', () => {
     const note = (effects: readonly Effect[]): void => {
       units.push(effects.map((effect) => `${effect.db} ${effect.argv.join(' ')}`));
     };
-    const { world, connect } = bench({ onEffects: note });
+    const { world, connect } = bench({ replication: replicationPort({ onEffects: note }) });
     const { say } = connect();
     say('SET k v PX 20');
     world.forward(25);
@@ -201,7 +203,9 @@ describe('the engine', () => {
 
   it('replicates background expiry', () => {
     const units: string[] = [];
-    const { world, connect, engine } = bench({ onEffects: (effects) => units.push(effects[0]!.argv.join(' ')) });
+    const { world, connect, engine } = bench({
+      replication: replicationPort({ onEffects: (effects) => units.push(effects[0]!.argv.join(' ')) }),
+    });
     connect().say('SET k v PX 20');
     world.forward(200);
     assert.equal(units[1], 'DEL k');
@@ -209,13 +213,15 @@ describe('the engine', () => {
     assert.equal(world.pending, 0);
   });
 
-  it('keeps a command that waits for replicas parked until the hook answers', () => {
+  it('keeps a command that waits for replicas blocked until the replicas have acknowledged', () => {
     let done: ((count: number) => void) | undefined;
     const { connect } = bench({
-      waitReplicas: (_count, _timeout, settle) => {
-        done = settle;
-        return () => undefined;
-      },
+      replication: replicationPort({
+        wait: (_count, _timeout, settle) => {
+          done = settle;
+          return () => undefined;
+        },
+      }),
     });
     const { client, sink, say } = connect();
     assert.equal(say('WAIT 1 0'), undefined);
@@ -230,11 +236,13 @@ describe('the engine', () => {
     let cancelled = 0;
     const counts: number[] = [];
     const { client, sink, say } = bench({
-      waitReplicas: (count, _timeout, settle) => {
-        counts.push(count);
-        if (counts.length > 1) settle(2);
-        return () => cancelled++;
-      },
+      replication: replicationPort({
+        wait: (count, _timeout, settle) => {
+          counts.push(count);
+          if (counts.length > 1) settle(2);
+          return () => cancelled++;
+        },
+      }),
     }).connect();
     for (const line of ['MULTI', 'WAIT 1 0', 'WAIT 1 0', 'BLPOP l 0']) say(line);
     assert.deepEqual(say('EXEC'), [0, 2, NullArray.value]);
@@ -303,7 +311,7 @@ describe('the engine', () => {
     assert.match((entries[0]![3] as string[])[2]!, /^y{128}\.\.\. \(72 more bytes\)$/);
   });
 
-  it('tells what tools ask INFO for', () => {
+  it('reports what tools ask INFO for', () => {
     const { connect } = bench({}, true);
     const { say } = connect();
     const info = (): string => (say('INFO') as { text: string }).text;

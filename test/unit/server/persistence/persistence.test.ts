@@ -4,46 +4,55 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ManualWorld } from '../../../../lib/base/world.ts';
 import { createEngine } from '../../../../server/command/all.ts';
+import { Pauses } from '../../../../server/engine/pauses.ts';
 import { Shutdown } from '../../../../server/node/shutdown.ts';
 import { PersistenceManager } from '../../../../server/persistence/persistence.ts';
 
 describe('a node that is to stop', () => {
   const how = { save: 'default', now: false, force: false } as const;
 
-  function host(world: ManualWorld) {
-    const host = {
+  function parts(world: ManualWorld) {
+    const parts = {
       world,
-      waitMs: 1000,
+      config: { number: () => 1.25 },
+      pauses: new Pauses(world),
       asked: 0,
-      askReplicas: () => void host.asked++,
-      lagging: true,
-      paused: false,
-      pauseWrites: (paused: boolean) => {
-        host.paused = paused;
+      replication: {
+        askReplicas: () => void parts.asked++,
+        forgetAsked: () => undefined,
+        lagging: true,
+        following: false,
+        standing: () => [],
       },
       saves: [] as boolean[],
       saved: true,
-      save: (always: boolean) => {
-        host.saves.push(always);
-        return host.saved;
+      persistence: {
+        mayStop: () => true,
+        saveLast: (always: boolean) => {
+          parts.saves.push(always);
+          return parts.saved;
+        },
+      },
+      get paused() {
+        return parts.pauses.has('shutdown');
       },
       stopped: false,
       stop: () => {
-        host.stopped = true;
+        parts.stopped = true;
       },
     };
-    return host;
+    return parts;
   }
 
   it('waits until its replicas have everything, or its patience ends', () => {
     for (const catchesUp of [true, false]) {
       const world = new ManualWorld();
-      const node = host(world);
+      const node = parts(world);
       const ends: unknown[] = [];
       new Shutdown(node).begin(how, (refusal) => ends.push(refusal));
       world.forward(500);
       assert.deepEqual([node.asked, node.paused, node.stopped], [1, true, false]);
-      if (catchesUp) node.lagging = false;
+      if (catchesUp) node.replication.lagging = false;
       world.forward(catchesUp ? 20 : 480);
       assert.equal(node.stopped, catchesUp);
       world.forward(500);
@@ -57,15 +66,16 @@ describe('a node that is to stop', () => {
       ['no', []],
       ['default', [false]],
     ] as const) {
-      const node = host(new ManualWorld());
+      const node = parts(new ManualWorld());
       new Shutdown(node).begin({ save, now: true, force: false }, () => undefined);
       assert.deepEqual([node.stopped, node.paused, node.saves], [true, false, saves]);
     }
   });
 
   it('goes on when it cannot save, unless forced', () => {
-    const node = host(new ManualWorld());
-    Object.assign(node, { saved: false, lagging: false });
+    const node = parts(new ManualWorld());
+    node.saved = false;
+    node.replication.lagging = false;
     const shutdown = new Shutdown(node);
     let answer: unknown;
     const keep = (refusal: unknown): void => {
@@ -80,7 +90,7 @@ describe('a node that is to stop', () => {
 
   it('can be called off while it waits, and only then', () => {
     const world = new ManualWorld();
-    const node = host(world);
+    const node = parts(world);
     const shutdown = new Shutdown(node);
     assert.match(String(shutdown.abort()), /No shutdown in progress/);
     let answer: unknown;

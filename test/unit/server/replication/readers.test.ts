@@ -92,14 +92,15 @@ describe('the stream of a master', () => {
 
   function read(chunks: readonly Buffer[]): Seen {
     const seen: Seen = { units: [], asked: [], applied: 0, bytes: '' };
-    const reader = new StreamReader({
-      apply: (unit) => void seen.units.push([...unit]),
-      onApplied: (bytes) => {
+    const consumer = {
+      apply: (unit: readonly Words[]) => void seen.units.push([...unit]),
+      onApplied: (bytes: Buffer) => {
         seen.applied += bytes.length;
         seen.bytes += bytes.toString('latin1');
       },
-      onAsked: () => void seen.asked.push(seen.applied),
-    });
+      mayApply: () => true,
+    };
+    const reader = new StreamReader(consumer, () => void seen.asked.push(seen.applied));
     for (const chunk of chunks) reader.feed(chunk);
     return seen;
   }

@@ -55,7 +55,7 @@ describe('contents that were captured', () => {
   it('are written as they were, while every kind of write goes on (200 seeds)', () => {
     for (let seed = 1; seed <= 200; seed++) {
       const world = new ManualWorld({ seed });
-      const engine = createEngine({ world, hooks: {} });
+      const engine = createEngine({ world });
       const client = engine.connect(nobody);
       const chance = (bound: number): number => Math.floor(world.random() * bound);
       const run = (line: string): void => {

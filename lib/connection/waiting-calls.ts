@@ -1,0 +1,77 @@
+// The calls of one address that wait: for a connection, in order, or in the memory of a socket that is behind.
+// Owns: the queue, and its share of the client's backlog.
+// Invariant: what is counted is what waits; calls that the client itself has to make are let in whatever waits already.
+
+import { Backlog } from '../base/backlog.ts';
+import { Fifo } from '../base/fifo.ts';
+import { type Call, directSink } from './call.ts';
+import type { Connection } from './connection.ts';
+
+export interface WaitLimits {
+  /** Most calls that wait for a connection or a slow socket; default no limit. */
+  readonly maxQueueLength?: number | undefined;
+  /** Most bytes that wait for a connection or a slow socket; default no limit. */
+  readonly maxQueueBytes?: number | undefined;
+  /** The client's, where what waits here counts as well. */
+  readonly backlog?: Backlog | undefined;
+}
+
+export class WaitingCalls {
+  readonly backlog: Backlog;
+  readonly #queue = new Fifo<Call>();
+  readonly #queued: Backlog;
+  readonly #behind: Backlog;
+  readonly #connection: () => Connection | undefined;
+
+  /** `connection`: the one of now, whose socket may be behind. */
+  constructor(limits: WaitLimits, connection: () => Connection | undefined) {
+    this.#connection = connection;
+    this.backlog = new Backlog(limits, limits.backlog);
+    this.#queued = new Backlog({}, this.backlog);
+    this.#behind = new Backlog({}, this.backlog, () => this.noteBehind());
+  }
+
+  /** Calls in the queue. */
+  get size(): number {
+    return this.#queue.size;
+  }
+
+  forEach(visit: (call: Call) => void): void {
+    this.#queue.forEach(visit);
+  }
+
+  push(call: Call, asking: boolean): void {
+    call.asking = asking;
+    this.#queue.push(call);
+    if (call.sink !== directSink) this.#queued.add(1, call.bytes);
+  }
+
+  /** The whole queue, which is empty then. */
+  take(): Call[] {
+    this.#queued.clear();
+    return this.#queue.drain();
+  }
+
+  /** Whether so much waits already that these may not: then all of them have failed. */
+  refuses(calls: readonly Call[], address: string): boolean {
+    this.noteBehind();
+    if (calls[0]!.sink === directSink) return false;
+    let bytes = 0;
+    for (const call of calls) bytes += call.bytes;
+    const full = this.backlog.refusal(calls.length, bytes, address);
+    if (full !== undefined) for (const call of calls) call.fail(full);
+    return full !== undefined;
+  }
+
+  /** Counts what the socket has not taken yet; nothing while it takes what it is given. */
+  noteBehind(): void {
+    const connection = this.#connection();
+    if (connection === undefined || connection.writable) this.#behind.clear();
+    else this.#behind.set(connection.pendingCalls, connection.pendingBytes);
+  }
+
+  /** The connection is gone, and what was in its memory with it. */
+  forgetBehind(): void {
+    this.#behind.clear();
+  }
+}

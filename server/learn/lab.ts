@@ -1,0 +1,186 @@
+// What an experiment works with: a place to explain, nodes to send raw commands to, claims that must hold.
+// Owns: the connections of an experiment and whatever it has left to be closed.
+// Does not know: any experiment.
+// Invariant: a claim that does not hold ends the experiment; whatever happens, everything opened is closed.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Cluster, type ClusterOptions, Redis } from '../../lib/index.ts';
+
+/** An address is all that a command needs. */
+export interface Target {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface LabOptions {
+  /** Writes one line. */
+  readonly line: (text: string) => void;
+  /** Styles a piece of text; gives it back as it is in a pipe. */
+  readonly paint: (style: 'bold' | 'cyan' | 'green' | 'gray', text: string) => string;
+  /** No time to read: for tests. */
+  readonly fast: boolean;
+}
+
+/** A claim of an experiment that turned out to be wrong. */
+export class ClaimError extends Error {}
+
+const readingMs = 1200;
+const pollMs = 10;
+const limitMs = 20_000;
+
+export class Lab {
+  readonly fast: boolean;
+  /** Claims that held. */
+  claims = 0;
+  readonly #options: LabOptions;
+  readonly #clients = new Map<number, Redis>();
+  readonly #cleanups: (() => unknown)[] = [];
+  #step = 0;
+
+  constructor(options: LabOptions) {
+    this.#options = options;
+    this.fast = options.fast;
+  }
+
+  /** Begins a numbered part. */
+  async part(title: string): Promise<void> {
+    this.#options.line('');
+    this.#options.line(this.#options.paint('bold', `${++this.#step}. ${title}`));
+    await this.#read();
+  }
+
+  /** An explanation, folded at about 100 columns. */
+  async say(text: string): Promise<void> {
+    for (const line of fold(text.replaceAll(/\s+/g, ' ').trim(), 100)) this.#options.line(`   ${line}`);
+    await this.#read();
+  }
+
+  /** Sends a command to one node and shows it with its reply. Errors of the server are replies too. */
+  async ask(node: Target, ...argv: (string | number)[]): Promise<unknown> {
+    const { paint, line } = this.#options;
+    line(paint('cyan', `   ${node.port}> ${argv.join(' ')}`));
+    const reply = await this.quiet(node, ...argv);
+    for (const text of shown(reply)) line(paint('gray', `      ${text}`));
+    return reply;
+  }
+
+  /** The same without showing anything. */
+  async quiet(node: Target, ...argv: (string | number)[]): Promise<unknown> {
+    const [name, ...args] = argv;
+    return this.#client(node)
+      .call(String(name), ...args)
+      .catch((error: Error) => error);
+  }
+
+  /** Shows lines of a longer reply that are worth a look. */
+  show(...lines: string[]): void {
+    for (const text of lines) this.#options.line(this.#options.paint('gray', `      ${text}`));
+  }
+
+  /** Shows a claim with a tick when it holds; throws a ClaimError when it does not. */
+  check(claim: string, holds: boolean): void {
+    if (!holds) throw new ClaimError(`this should be so, and is not: ${claim}`);
+    this.claims++;
+    this.#options.line(this.#options.paint('green', `   ✓ ${claim}`));
+  }
+
+  /** Waits until `test` gives something true, and gives it; throws a ClaimError after 20 s. */
+  async until<T>(what: string, test: () => T | Promise<T>): Promise<T> {
+    const end = performance.now() + limitMs;
+    for (;;) {
+      const value = await test();
+      if (value) return value;
+      if (performance.now() > end) throw new ClaimError(`this did not come about within ${limitMs} ms: ${what}`);
+      await sleep(pollMs);
+    }
+  }
+
+  /** A cluster client that goes with the experiment. */
+  client(seeds: readonly Target[], options: ClusterOptions = {}): Cluster {
+    const cluster = new Cluster([...seeds], options);
+    // Whoever waits for a call gets its error; the experiment breaks nodes on purpose.
+    cluster.on('error', () => undefined);
+    this.onEnd(() => cluster.disconnect());
+    return cluster;
+  }
+
+  /** Runs when the experiment is over, however it ended; the last one first. */
+  onEnd(cleanup: () => unknown): void {
+    this.#cleanups.push(cleanup);
+  }
+
+  async close(): Promise<void> {
+    for (const client of this.#clients.values()) client.disconnect();
+    for (const cleanup of this.#cleanups.reverse()) await cleanup();
+  }
+
+  #client({ host, port }: Target): Redis {
+    let client = this.#clients.get(port);
+    if (client === undefined || client.status === 'end') {
+      client = new Redis({ host, port, retryStrategy: () => null, commandTimeout: 5000 });
+      client.on('error', () => undefined);
+      this.#clients.set(port, client);
+    }
+    return client;
+  }
+
+  async #read(): Promise<void> {
+    if (!this.fast) await sleep(readingMs);
+  }
+}
+
+function* fold(text: string, width: number): Generator<string> {
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + word.length >= width) {
+      yield line;
+      line = '';
+    }
+    line = line === '' ? word : `${line} ${word}`;
+  }
+  yield line;
+}
+
+/** A reply in the notation of redis-cli, long ones cut. */
+function shown(reply: unknown): string[] {
+  const text = printed(reply).split('\n');
+  return text.length > 12 ? [...text.slice(0, 12), `... ${text.length - 12} more lines`] : text;
+}
+
+function printed(reply: unknown): string {
+  if (reply instanceof Error) return `(error) ${reply.message}`;
+  if (reply === null) return '(nil)';
+  if (typeof reply === 'number') return `(integer) ${reply}`;
+  if (Array.isArray(reply)) return reply.map((item, at) => `${at + 1}) ${printed(item)}`).join('\n') || '(empty array)';
+  return String(reply).trimEnd();
+}
+
+/** A line of CLUSTER NODES as the experiments read it. */
+export interface NodeView {
+  readonly id: string;
+  readonly flags: readonly string[];
+  readonly master: string;
+  readonly epoch: number;
+  readonly line: string;
+}
+
+/** What a node says of its cluster. */
+export async function viewOf(lab: Lab, node: Target): Promise<NodeView[]> {
+  const text = await lab.quiet(node, 'CLUSTER', 'NODES');
+  if (text instanceof Error) throw text;
+  return String(text)
+    .trimEnd()
+    .split('\n')
+    .map((line) => {
+      const [id = '', , flags = '', master = '', , , epoch = ''] = line.split(' ');
+      return { id, flags: flags.split(','), master, epoch: Number(epoch), line };
+    });
+}
+
+/** A number of CLUSTER INFO; 0 where the node does not name it. */
+export async function infoOf(lab: Lab, node: Target, field: string): Promise<number> {
+  return Number(new RegExp(`${field}:(\\d+)`).exec(String(await lab.quiet(node, 'CLUSTER', 'INFO')))?.[1] ?? 0);
+}
+
+/** A number with its unit, as text for people. */
+export const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;

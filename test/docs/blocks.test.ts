@@ -1,0 +1,142 @@
+// Every code block of README and docs compiles against the package as it is built and runs on a bundled cluster; what a
+// line of console.log says in its comment is what it prints. Shell blocks name scripts and words that exist.
+// Needs dist/ (npm run build).
+
+import assert from 'node:assert/strict';
+import { type ChildProcess, execFile, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { Cluster, Redis } from '../../lib/index.ts';
+import { type BundledCluster, type BundledNode, startCluster, startNode } from '../../server/index.ts';
+import { type Block, pagePaths, readPage, root } from './pages.ts';
+import { compilePrograms, type Program } from './programs.ts';
+
+const isCode = ({ language, treatment }: Block): boolean =>
+  /^(?:ts|js|mjs|cjs)$/.test(language) && treatment !== 'skip';
+const blockMs = 15_000;
+const run = promisify(execFile);
+
+/** Runs programs in a process of their own; one that does not answer in time is replaced. */
+class Runner {
+  #child: ChildProcess | undefined;
+
+  async printedBy(file: string): Promise<string[]> {
+    this.#child ??= fork(new URL('./runner.js', import.meta.url).pathname, {
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
+    const child = this.#child;
+    child.send({ file });
+    const signal = AbortSignal.timeout(blockMs);
+    const [{ lines, error }] = (await once(child, 'message', { signal }).catch((reason: Error) => {
+      this.close();
+      throw new Error(`did not end within ${blockMs} ms`, { cause: reason });
+    })) as [{ lines: string[]; error: string | null }];
+    assert.equal(error, null);
+    return lines;
+  }
+
+  close(): void {
+    this.#child?.kill('SIGKILL');
+    this.#child = undefined;
+  }
+}
+
+describe('docs: code blocks', function () {
+  this.timeout(120_000);
+  const blocks = pagePaths().flatMap((path) => readPage(path).blocks);
+  let programs: readonly Program[];
+  let errors: readonly string[];
+  let bundled: BundledCluster;
+  let single: BundledNode;
+  const runner = new Runner();
+
+  before(async () => {
+    [bundled, single] = await Promise.all([startCluster({ masters: 3, replicas: 1 }), startNode()]);
+    ({ programs, errors } = await compilePrograms(blocks.filter(isCode), {
+      cluster: bundled.ports,
+      single: single.port,
+    }));
+  });
+  after(async () => {
+    runner.close();
+    await Promise.all([bundled?.close(), single?.kill()]);
+  });
+
+  it('all of TypeScript and JavaScript compile', () => {
+    assert.ok(programs.length > 0);
+    assert.deepEqual(errors, []);
+  });
+
+  for (const block of blocks.filter((each) => isCode(each) && each.treatment !== 'compile')) {
+    it(`runs: ${block.page}:${block.line}`, async () => {
+      const program = programs.find((each) => each.block === block)!;
+      await clean();
+      const printed = await runner.printedBy(program.file);
+      let at = 0;
+      for (const wanted of promisesOf(block)) {
+        at = printed.findIndex((line, place) => place >= at && plain(line) === plain(wanted)) + 1;
+        assert.ok(at > 0, `nothing printed ${wanted}; printed was:\n${printed.join('\n')}`);
+      }
+    });
+  }
+
+  it('shell blocks name scripts, words and options that exist', async () => {
+    const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: object };
+    const help = new Map<string, string>();
+    for (const { page, line, code } of blocks.filter(
+      ({ language, treatment }) => language === 'sh' && treatment !== 'skip',
+    )) {
+      for (const command of commandsOf(code)) {
+        const where = `${page}:${line}: ${command}`;
+        const script = /^npm (?:run )?(?!ci|install|i |ls|exec|pack|init|create)([\w:]+)/.exec(command)?.[1];
+        if (script !== undefined) assert.ok(script in scripts, `${where}: no script ${script}`);
+        const [, word, rest] = /^npx lingcache ([\w-]+)(.*)/.exec(command) ?? [];
+        if (word === undefined || word === 'server') continue;
+        if (!help.has(word))
+          help.set(word, (await run(process.execPath, ['dist/main.cjs', word, '--help'], { cwd: root })).stdout);
+        for (const [, option] of rest!.matchAll(/ (--[\w-]+)/g)) {
+          assert.ok(help.get(word)!.includes(option!), `${where}: ${word} has no ${option}`);
+        }
+      }
+    }
+  });
+
+  for (const block of blocks.filter(({ language, treatment }) => language === 'sh' && treatment === 'run')) {
+    it(`runs: ${block.page}:${block.line} (shell)`, async () => {
+      await clean();
+      const script = block.code
+        .replaceAll('npx lingcache', `"${process.execPath}" "${join(root, 'dist/main.cjs')}"`)
+        .replaceAll(/(?<![\w.])700[0-5](?!\w)/g, (port) => String(bundled.ports[Number(port) - 7000]))
+        .replaceAll(/(?<![\w.])6379(?!\w)/g, String(single.port));
+      await run('bash', ['-euo', 'pipefail', '-c', script], { cwd: root, timeout: 60_000 });
+    });
+  }
+
+  /** The state that every block may count on: no keys, users, scripts; three masters with a replica each. */
+  async function clean(): Promise<void> {
+    const [cluster, redis] = [new Cluster(bundled.seeds), new Redis({ host: single.host, port: single.port })];
+    await Promise.all([...cluster.nodes('master').map((node) => node.flushall()), cluster.ping(), redis.flushall()]);
+    await Promise.all(cluster.nodes('master').map((node) => node.flushall()));
+    cluster.disconnect();
+    redis.disconnect();
+  }
+});
+
+/** What the block says that console.log prints: `console.log(x); // this`. */
+function promisesOf({ code }: Block): string[] {
+  return [...code.matchAll(/^.*\bconsole\.log\(.*\);? \/\/ (.*)$/gm)].map(([, text]) => text!.trim());
+}
+
+function commandsOf(code: string): string[] {
+  const whole = code.replaceAll(/\\\n\s*/g, '');
+  const bare = whole.replaceAll(/^\$ /gm, '').replaceAll(/(?:^|\s)#.*$/gm, '');
+  return bare
+    .split(/\n|&&|\|/)
+    .map((command) => command.trim())
+    .filter((command) => command !== '');
+}
+
+/** Spaces within brackets are a matter of taste. */
+const plain = (text: string): string => text.replaceAll(/\s*([[\]{},])\s*/g, '$1');
