@@ -1,7 +1,7 @@
 // The proof that no move loses a key: writers that never stop, in several databases where the server has them, while
 // slots go to and fro by the command line; the tool, the source and the target are killed (SIGKILL) in between, seeded.
 // `npm run proof:moves -- --server valkey-9 --rounds 200 --seed 7 --large 40`; `--large`: values of 1 MB that go along.
-// Every acknowledged write is there afterwards, once. The short form runs in test/cluster/server-move-tool.test.ts.
+// Every acknowledged write is there afterwards, once. The short form runs in test/cluster/server/operator/move-tool.test.ts.
 
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
