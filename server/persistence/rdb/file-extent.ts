@@ -126,6 +126,40 @@ function* measureStream(cursor: Cursor, form: 1 | 2 | 3): Measuring {
   }
 }
 
+/** Of Valkey 9: each field with the time at which it expires, or -1. */
+const hashWithTimes = 22;
+/** Of Redis 7.4 and later: the first time at which a field expires, then fields with theirs, or all in a listpack. */
+const hashMetadata = 24;
+const hashListpackTimes = 25;
+
+/**
+ * Passes a value of a newer server that is not decoded here: for who hands its bytes on. False: it is none that can be
+ * passed; `version` is that of the file.
+ */
+export function* measureNewerValue(cursor: Cursor, type: number, version: number): Measuring<boolean> {
+  const ofValkey = version >= 80;
+  if (ofValkey && type === hashWithTimes) {
+    for (let left = yield* measureLength(cursor); left > 0; left--) {
+      yield* measureString(cursor);
+      yield* measureString(cursor);
+      yield* measureRaw(cursor, 8);
+    }
+    return true;
+  }
+  if (ofValkey || (type !== hashMetadata && type !== hashListpackTimes)) return false;
+  yield* measureRaw(cursor, 8);
+  if (type === hashListpackTimes) {
+    yield* measureString(cursor);
+    return true;
+  }
+  for (let left = yield* measureLength(cursor); left > 0; left--) {
+    yield* measureLength(cursor);
+    yield* measureString(cursor);
+    yield* measureString(cursor);
+  }
+  return true;
+}
+
 /** Passes the body of a value of `type` (its type byte is passed already). Throws on a type that is not known. */
 export function measureValue(cursor: Cursor, type: number): Measuring {
   switch (type) {

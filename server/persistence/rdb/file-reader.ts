@@ -5,7 +5,15 @@
 
 import { ByteReader } from './bytes.ts';
 import { type RdbSink, rdbFooterLength, rdbHeaderLength, rdbOpcodes, versionOfHeader } from './file.ts';
-import { Cursor, type Measuring, measureLength, measureRaw, measureString, measureValue } from './file-extent.ts';
+import {
+  Cursor,
+  type Measuring,
+  measureLength,
+  measureNewerValue,
+  measureRaw,
+  measureString,
+  measureValue,
+} from './file-extent.ts';
 import { ByteWindow } from './file-window.ts';
 import type { PortableValue } from './portable.ts';
 import { readLength, readString } from './string.ts';
@@ -176,12 +184,14 @@ export class RdbReader {
   *#key(cursor: Cursor, type: number): Measuring {
     yield* measureString(cursor);
     const unkept = unkeptType(type, this.#version);
-    if (unkept !== undefined) {
+    const body = cursor.at;
+    const passed = unkept !== undefined && this.#sink.onRawKey !== undefined;
+    if (passed ? !(yield* measureNewerValue(cursor, type, this.#version)) : unkept !== undefined) {
+      cursor.at = body;
       const name = readString(this.#take(cursor)).slice(0, longestName);
       throw new Error(`the key '${name}' is ${unkept} (type ${type}), which this server does not keep`);
     }
-    const body = cursor.at;
-    yield* measureValue(cursor, type);
+    if (!passed) yield* measureValue(cursor, type);
     const reader = this.#take(cursor);
     const key = readString(reader);
     if (this.#sink.onRawKey !== undefined) return this.#onRawKey(key, type, reader.bytes.subarray(body));

@@ -3,7 +3,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Redis } from '../../../../lib/index.ts';
+import { type Cluster, Redis } from '../../../../lib/index.ts';
 import { type BundledCluster, startCluster } from '../../../../server/index.ts';
 import { needRedisServer, type RealCluster, startRealCluster } from '../../../kit/real-cluster.ts';
 import { needServer } from '../../../kit/servers.ts';
@@ -295,6 +295,48 @@ async function compare(cluster: BundledCluster): Promise<void> {
     client.disconnect();
   }
 }
+
+describe('backup and restore of hashes whose fields expire', function () {
+  this.timeout(120_000);
+
+  for (const name of ['redis-8', 'valkey-9'] as const) {
+    it(`${name}: fields keep their times; a server without them refuses those keys by name`, async function () {
+      const server = needServer(this, name, 'backup of hashes whose fields expire');
+      const dir = mkdtempSync(join(tmpdir(), 'lingcache-backup-'));
+      const clusters = [
+        await startRealCluster({ masters: 3, replicas: 0, server }),
+        await startRealCluster({ masters: 3, replicas: 0, server }),
+      ] as const;
+      const older = await startCluster({ masters: 1, replicas: 0 });
+      const folder = join(dir, 'copy');
+      try {
+        const [from, to] = clusters.map(({ seeds }) => new Redis.Cluster(seeds)) as [Cluster, Cluster];
+        await from.hset('small', { a: '1', b: '2' });
+        await from.hset(
+          'big',
+          Object.fromEntries(Array.from({ length: 1000 }, (_, at) => [`f${at}`, 'x'.repeat(100)])),
+        );
+        for (const key of ['small', 'big'])
+          await from.call('HPEXPIRE', key, 600_000, 'FIELDS', 1, key === 'big' ? 'f7' : 'a');
+        await from.set('plain', 'v');
+        await json('backup', clusters[0].nodes[0]!.address, folder);
+        const outcome = await json<{ restored: number }>('restore', clusters[1].nodes[0]!.address, folder, '--yes');
+        assert.equal(outcome.restored, 3);
+        assert.equal(await to.hlen('big'), 1000);
+        const [left, none] = (await to.call('HPTTL', 'big', 'FIELDS', 2, 'f7', 'f8')) as [number, number];
+        assert.ok(left > 0 && left <= 600_000 && none === -1, `${left} ${none}`);
+        from.disconnect();
+        to.disconnect();
+        const { code, stderr } = await lingcache('restore', `127.0.0.1:${older.ports[0]}`, folder, '--yes');
+        assert.equal(code, 1);
+        assert.match(stderr, /refused: small: /);
+      } finally {
+        rmSync(dir, { recursive: true, force: true });
+        await Promise.all([...clusters.map((cluster) => cluster.stop()), older.close()]);
+      }
+    });
+  }
+});
 
 describe('watch', function () {
   this.timeout(120_000);
