@@ -30,6 +30,8 @@ export interface World {
   /** Uniform in [0, 1). */
   random(): number;
   log(line: string): void;
+  /** Hears of every socket that a node accepts or dials, before anything is read from it. */
+  onSocket?(socket: Socket): void;
 }
 
 /** Milliseconds; setTimeout takes what is longer, Infinity included, for 1. */
@@ -180,9 +182,10 @@ export class ManualWorld implements World {
   }
 }
 
-/** A world whose log has two levels: `log` for what needs attention, `note` for normal events. */
+/** A world whose log has levels: `log` for what needs attention, `note` for normal events, `verbose` for details. */
 export interface NotingWorld extends World {
   note(line: string): void;
+  verbose(line: string): void;
 }
 
 /** Logs a normal event. A world with one level logs it as everything else. */
@@ -194,6 +197,11 @@ export function note(world: World, line: string): void {
 /** Logs what goes on where a log has room for it, as that of a process; a world with one level is not bothered. */
 export function progress(world: World, line: string): void {
   if ('note' in world) (world as NotingWorld).note(line);
+}
+
+/** Logs a detail, which a log leaves out unless it is asked for; a world with one level is not bothered. */
+export function verbose(world: World, line: string): void {
+  if ('verbose' in world) (world as NotingWorld).verbose(line);
 }
 
 const given: unique symbol = Symbol('world');

@@ -49,6 +49,7 @@ export class PeerLink {
     this.#world = world;
     const target = { host, port, noDelay: true };
     this.#socket = tls === undefined ? connect(target) : connectTls({ ...target, ...tls });
+    world.onSocket?.(this.#socket);
     this.#socket.on(tls === undefined ? 'connect' : 'secureConnect', () => {
       this.#connected = true;
     });

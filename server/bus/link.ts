@@ -124,17 +124,20 @@ export class SocketLink {
     });
   }
 
-  /** Stops reading, as a stopped process does; the peer's bytes wait in the system. */
-  hold(held: boolean): void {
-    if (held) this.#socket.pause();
+  /** Stops or begins to read; the peer's bytes wait in the system. */
+  setReading(reading: boolean): void {
+    if (!reading) this.#socket.pause();
     else {
-      // Nobody could hear anything meanwhile: no deadline has run out.
-      const now = this.#settings.world.now();
-      this.heardAt = now;
-      this.#receivingSince = now;
-      this.#sendingSince = now;
+      this.excuse(this.#settings.world.now());
       this.#socket.resume();
     }
+  }
+
+  /** Nobody could hear anything up to now: no deadline has run out. */
+  excuse(now: number): void {
+    this.heardAt = now;
+    this.#receivingSince = now;
+    this.#sendingSince = now;
   }
 
   /** Closes when a deadline has passed. */
@@ -184,6 +187,7 @@ export function dialLink(to: BusAddress, from: string, settings: LinkSettings): 
   const local = bound ? { localAddress: from } : {};
   const target = { host: to.host, port: to.cport, ...local };
   const socket = settings.tls === undefined ? new Socket() : connectTls({ ...target, ...settings.tls.dialling() });
+  settings.world.onSocket?.(socket);
   const link = new SocketLink(socket, true, settings);
   if (settings.tls === undefined) socket.connect(target);
   return link;
@@ -206,7 +210,10 @@ export function openBusListener(
   onLink: (link: SocketLink) => void,
 ): Promise<BusListener> {
   return new Promise((resolve, reject) => {
-    const accept = (socket: Socket): void => onLink(new SocketLink(socket, false, settings));
+    const accept = (socket: Socket): void => {
+      settings.world.onSocket?.(socket);
+      onLink(new SocketLink(socket, false, settings));
+    };
     const server =
       settings.tls === undefined
         ? createServer({ pauseOnConnect: true }, accept)

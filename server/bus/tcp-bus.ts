@@ -45,6 +45,8 @@ const cronMs = 100;
 const hardSendLimit = 256 << 20;
 const packetLimit = 64 << 20;
 const inboundLimit = 4096;
+/** A tick that comes this late means that nothing was read for as long. */
+const lateMs = 500;
 const minConnectMs = 1000;
 const minIdleMs = 60_000;
 const complainEveryMs = 1000;
@@ -92,7 +94,7 @@ class TcpBus implements Bus, BusPort {
   readonly #listeners: BusListener[] = [];
   #onInbound: ((delivery: Delivery) => void) | undefined;
   #timer: Timer | undefined;
-  #held = false;
+  #tickedAt: number;
   #closed: Promise<void> | undefined;
   #complainedAt = Number.NEGATIVE_INFINITY;
   overflows = 0;
@@ -100,6 +102,7 @@ class TcpBus implements Bus, BusPort {
   constructor(host: string, settings: TcpBusSettings) {
     this.#host = host;
     this.#settings = settings;
+    this.#tickedAt = settings.world.now();
     this.#links = {
       world: settings.world,
       connectMs: () => Math.max(settings.nodeTimeout, minConnectMs),
@@ -125,7 +128,7 @@ class TcpBus implements Bus, BusPort {
   readonly open: OpenBus = (_address, onInbound) => {
     if (this.#onInbound !== undefined || this.#closed !== undefined) throw new Error('this bus port was opened before');
     this.#onInbound = onInbound;
-    for (const { link } of this.#inbound) link.hold(this.#held);
+    for (const { link } of this.#inbound) link.setReading(true);
     this.#schedule();
     return this;
   };
@@ -135,28 +138,13 @@ class TcpBus implements Bus, BusPort {
     const outbound = new Outbound(this, link, events);
     this.#outbound.add(outbound);
     link.start({
-      onOpen: () => {
-        if (this.#held) outbound.toldLater = true;
-        else events.onOpen?.();
-      },
+      onOpen: () => events.onOpen?.(),
       onPacket: (bytes) => this.#onAnswer(outbound, address, bytes),
       onClose: (reason) => {
         if (link.overflowed) this.#onOverflow(`${address.host}:${address.cport}: ${reason}`);
       },
     });
-    if (this.#held) link.hold(true);
     return outbound;
-  }
-
-  hold(held: boolean): void {
-    this.#held = held;
-    for (const { link } of this.#inbound) link.hold(held);
-    for (const outbound of this.#outbound) {
-      outbound.link.hold(held);
-      if (held || !outbound.toldLater || !outbound.open) continue;
-      outbound.toldLater = false;
-      outbound.events.onOpen?.();
-    }
   }
 
   close(): Promise<void> {
@@ -205,7 +193,7 @@ class TcpBus implements Bus, BusPort {
     else if (!this.#makeRoom()) link.close(`more than ${inboundLimit} links`);
     else {
       this.#inbound.add(inbound);
-      link.hold(this.#held || this.#onInbound === undefined);
+      link.setReading(this.#onInbound !== undefined);
     }
   }
 
@@ -292,8 +280,13 @@ class TcpBus implements Bus, BusPort {
   }
 
   #tick(): void {
-    if (this.#held) return;
     const now = this.#settings.world.now();
+    // This process was stopped or busy: what came meanwhile is read before any link is judged.
+    if (now - this.#tickedAt > lateMs) {
+      for (const { link } of this.#inbound) link.excuse(now);
+      for (const { link } of this.#outbound) link.excuse(now);
+    }
+    this.#tickedAt = now;
     const { nodeTimeout } = this.#settings;
     for (const { link } of this.#inbound) {
       link.check(now);
@@ -313,8 +306,6 @@ class Outbound implements BusLink {
   readonly link: SocketLink;
   readonly events: LinkEvents;
   readonly #bus: TcpBus;
-  /** It was opened while the node was frozen. */
-  toldLater = false;
 
   constructor(bus: TcpBus, link: SocketLink, events: LinkEvents) {
     this.#bus = bus;

@@ -111,13 +111,24 @@ function keysWithFlags(argv: readonly string[]): Reply {
     return [[argv[found.at[0]! + 2]!, statuses(reads ? ['RW', 'access', 'update'] : ['OW', 'update'])]];
   }
   return found.at.map((at, index) => {
+    // The table has no place for STORE, which may stand anywhere.
+    if (found.row.name === 'sort' && index > 0) return [argv[at + 2]!, statuses(['OW', 'update'])];
     const spec = specs[Math.min(index, specs.length - 1)];
     return [argv[at + 2]!, statuses(wordsOf(spec?.flags ?? 0, keyFlagNames))];
   });
 }
 
+/** Each command, and behind a container its subcommands, with their ACL categories. */
+function namesWithin(engine: Engine): { readonly name: string; readonly categories: readonly string[] }[] {
+  return names(engine).flatMap((name) => {
+    const row = JSON.parse(commandInfo[name]!) as InfoRow;
+    return [row, ...row[9]].map(([own, , , , , , categories]) => ({ name: own, categories }));
+  });
+}
+
 function list(engine: Engine, argv: readonly string[]): Reply {
-  const all = names(engine);
+  const rows = namesWithin(engine);
+  const all = rows.map(({ name }) => name);
   if (argv.length === 2) return all;
   if (argv.length !== 5 || !sameWord(argv[2], 'filterby')) syntaxError();
   const value = argv[4]!;
@@ -125,7 +136,7 @@ function list(engine: Engine, argv: readonly string[]): Reply {
   if (sameWord(argv[3], 'module')) return [];
   if (!sameWord(argv[3], 'aclcat')) syntaxError();
   const category = `@${value.toLowerCase()}`;
-  return all.filter((name) => (JSON.parse(commandInfo[name]!) as InfoRow)[6].includes(category));
+  return rows.filter(({ categories }) => categories.includes(category)).map(({ name }) => name);
 }
 
 function help(container: string): Reply {

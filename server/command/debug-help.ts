@@ -3,6 +3,9 @@
 type Line = readonly [form: string, ...text: string[]];
 
 export const debugHelp: readonly Line[] = [
+  ['AOF-FLUSH-SLEEP <microseconds>', 'Stop the server for so long before each write to the append only file.'],
+  ['ASSERT', 'End the process with a report, as SIGABRT does.'],
+  ['CONFIG-REWRITE-FORCE-ALL', 'As CONFIG REWRITE, with every parameter, those at their defaults too.'],
   ['CHANGE-REPL-ID', 'Give the stream of this instance a new replication ID.'],
   ['DIGEST', 'A digest of all data, in hex digits.'],
   ['DIGEST-VALUE <key> [<key> ...]', 'A digest of each of the values.'],
@@ -13,6 +16,7 @@ export const debugHelp: readonly Line[] = [
   ['LOADAOF', 'Load the append only file in place of the data in memory.'],
   ['REPLICATE <string>', 'Send the words to the replicas and run them nowhere else.'],
   ['OBJECT <key>', "How the key's value is held."],
+  ['PANIC', 'End the process with a report, as SIGABRT does.'],
   ['POPULATE <count> [<prefix>] [<size>]', 'Make <count> strings named <prefix>:<number>, unknown to the replicas.'],
   [
     'PROTOCOL <type>',
@@ -26,6 +30,7 @@ export const debugHelp: readonly Line[] = [
     '* NOFLUSH: the data that is there stays.',
     '* NOSAVE: load the file as it is.',
   ],
+  ['SEGFAULT', 'End the process with a report, as SIGSEGV does.'],
   ['SDSLEN <key>', 'Lengths of a key and its string.'],
   ['SET-ACTIVE-EXPIRE <0|1>', 'Whether keys that ran out are deleted in the background.'],
   ['QUICKLIST-PACKED-THRESHOLD <size>', 'From which size on an element of a list stands alone.'],

@@ -12,6 +12,9 @@ import type { Store } from '../keyspace/store.ts';
 import { debugHelp } from './debug-help.ts';
 import { noSuchKey } from './expire.ts';
 
+const noConfigFile = new ReplyError('ERR The server is running without a config file');
+const notAProcess = new ReplyError('ERR this node is no process of its own');
+
 const longestTimer = 0x7fffffff;
 
 /** As C reads a number: what does not begin with one is 0. */
@@ -34,7 +37,7 @@ function sleep(engine: Engine, client: Client, text: string): Outcome {
       engine.latency.note('command', ms);
       settle(OK);
     };
-    if (node !== undefined) return node.freezeFor(ms, done);
+    if (node?.freezeFor !== undefined) return node.freezeFor(ms, done);
     const timer = engine.world.after(ms, done);
     return () => timer.cancel();
   });
@@ -103,7 +106,7 @@ function protocol(client: Client, name: string): Reply {
 }
 
 function sdsLength(client: Client, key: string): Reply {
-  const value = client.store.peek(key)?.value;
+  const value = client.store.inspect(key)?.value;
   if (value === undefined) return noSuchKey;
   if (typeof value !== 'string') return new ReplyError('ERR Not an sds encoded string.');
   // Strings of this server have no spare room.
@@ -125,7 +128,7 @@ function hashTableStats(engine: Engine, text: string): Reply {
 }
 
 function keyTableStats(client: Client, key: string): Reply {
-  const value = client.store.peek(key)?.value;
+  const value = client.store.inspect(key)?.value;
   if (value === undefined) return noSuchKey;
   if (typeof value === 'string' || (value.encoding !== 'hashtable' && value.encoding !== 'skiplist')) {
     return new ReplyError('ERR The value stored at the specified key is not represented using an hash table');
@@ -150,6 +153,18 @@ const mostThreshold = 2 ** 32;
 function packedThreshold(engine: Engine, text: string): Reply {
   const bytes = engine.config.bytesOf(text);
   return bytes === undefined || bytes >= mostThreshold ? badThreshold : OK;
+}
+
+function rewriteAll(engine: Engine): Reply {
+  const { node } = engine;
+  return node?.configFile === undefined ? noConfigFile : (node.rewriteConfig(true) ?? OK);
+}
+
+/** A process of its own ends with a report; a node inside a program does not take the program with it. */
+function crash(engine: Engine, signal: 'SIGSEGV' | 'SIGABRT'): Outcome {
+  if (engine.node?.crash === undefined) return notAProcess;
+  engine.node.crash(signal);
+  return OK;
 }
 
 function debugWords(engine: Engine): Record<string, DebugWord> {
@@ -190,6 +205,10 @@ function debugWords(engine: Engine): Record<string, DebugWord> {
         return OK;
       },
     },
+    'config-rewrite-force-all': { least: 0, run: () => rewriteAll(engine) },
+    segfault: { least: 0, run: () => crash(engine, 'SIGSEGV') },
+    panic: { least: 0, run: () => crash(engine, 'SIGABRT') },
+    assert: { least: 0, run: () => crash(engine, 'SIGABRT') },
     'quicklist-packed-threshold': { least: 1, run: (_client, argv) => packedThreshold(engine, argv[2]!) },
     replybuffer: { least: 2, run: (_client, argv) => replyBuffer(argv) },
     'stringmatch-test': { least: 0, run: () => fuzzGlob(engine.world) },

@@ -111,7 +111,7 @@ function statsLines(engine: Engine): Lines {
     `pubsub_patterns:${pubsub.patterns.size}`,
     `pubsubshard_channels:${pubsub.shardChannels.size}`,
     'latest_fork_usec:0',
-    'total_forks:0',
+    `total_forks:${(engine.persistence?.begun ?? 0) + (engine.replication?.copiesBegun ?? 0)}`,
     'migrate_cached_sockets:0',
     'slave_expires_tracked_keys:0',
     'active_defrag_hits:0',

@@ -48,10 +48,15 @@ function counts(table: ReadonlyMap<string, ReadonlySet<unknown>>, channels: read
 }
 
 /** To the other nodes of the cluster, or to the replicas of a server without one. */
-function publishToOthers(engine: Engine, kind: 'publish' | 'publishshard', argv: readonly string[]): void {
+function publishToOthers(
+  engine: Engine,
+  client: Client,
+  kind: 'publish' | 'publishshard',
+  argv: readonly string[],
+): void {
   const [, channel, message] = argv as [string, string, string];
   if (engine.cluster !== undefined) engine.cluster.publish(kind, channel, message);
-  else engine.replication?.publish(channel, message, kind === 'publishshard');
+  else engine.replication?.publish(channel, message, kind === 'publishshard', client.store.index);
 }
 
 export function pubsubCommands(engine: Engine): CommandGroup<Client> {
@@ -88,12 +93,12 @@ export function pubsubCommands(engine: Engine): CommandGroup<Client> {
     punsubscribe: unsubscribe(patterns),
     ssubscribe: subscribe(shards),
     sunsubscribe: unsubscribe(shards),
-    publish: (_client, argv) => {
-      publishToOthers(engine, 'publish', argv);
+    publish: (client, argv) => {
+      publishToOthers(engine, client, 'publish', argv);
       return hub.publish(argv[1]!, argv[2]!);
     },
-    spublish: (_client, argv) => {
-      publishToOthers(engine, 'publishshard', argv);
+    spublish: (client, argv) => {
+      publishToOthers(engine, client, 'publishshard', argv);
       return hub.publishShard(argv[1]!, argv[2]!);
     },
     'pubsub|channels': (_client, argv) => names(hub.channels, argv[2]),

@@ -1,7 +1,7 @@
 // The command line of a node: `[redis.conf | -] [--name value ...]...`, as redis-server takes it. Pure.
 // Invariant: options come out as the directives of a text, so that everything after is one road.
 
-import { ConfError, type Directive, parseConf, printWord, splitWords } from './conf-text.ts';
+import { ConfError, type Directive, parseConf, quoteWord, splitWords } from './conf-text.ts';
 
 export interface CommandLine {
   /** Path of a configuration file. */
@@ -39,10 +39,9 @@ export function readCommandLine(args: readonly string[]): CommandLine {
       wantsName = bare || (splitWords(name)?.length ?? 2) > 1;
       continue;
     }
-    if (lines.length === 0) {
-      throw new ConfError({ source, line: 1, text: word }, `'${word}' is no option: options are given as --name value`);
-    }
-    lines[lines.length - 1] += ` ${printWord(word)}`;
+    // Without a name before it, a word is one itself, as redis-server has it.
+    if (lines.length === 0) lines.push(quoteWord(word));
+    else lines[lines.length - 1] += ` ${quoteWord(word)}`;
     wantsName = true;
   }
   return { file, stdin, options: parseConf(lines.join('\n'), source).flatMap(expand) };

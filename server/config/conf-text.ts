@@ -107,7 +107,11 @@ function isBlank(char: string | undefined): boolean {
 
 /** A word as it must stand in a file: bare when that is safe, else in double quotes. */
 export function printWord(text: string): string {
-  if (text !== '' && /^[!#-&(-[\]-~]+$/.test(text)) return text;
+  return text !== '' && /^[!#-&(-[\]-~]+$/.test(text) ? text : quoteWord(text);
+}
+
+/** A word in double quotes. */
+export function quoteWord(text: string): string {
   let quoted = '"';
   for (const char of text) {
     const letter = unescapes.get(char);

@@ -18,8 +18,16 @@ const lists = new Set([
   'shutdown-on-sigterm',
 ]);
 
-/** `defaults` are the parameters of a node without any configuration, `users` the lines that define its users. Throws a ConfError when the text is none of redis.conf. */
-export function rewriteConf(text: string, config: Config, defaults: Config, users: readonly string[] = []): string {
+/**
+ * `defaults` are the parameters of a node without any configuration, `users` the lines that define its users; without
+ * `defaults` every parameter is written. Throws a ConfError when the text is none of redis.conf.
+ */
+export function rewriteConf(
+  text: string,
+  config: Config,
+  defaults: Config | undefined,
+  users: readonly string[] = [],
+): string {
   const said = new Map(parseConf(text, 'the file').map((directive) => [directive.line, directive.name]));
   const lines: string[] = [];
   const done = new Set<string>();
@@ -35,7 +43,7 @@ export function rewriteConf(text: string, config: Config, defaults: Config, user
       done.add(config.nameOf(name));
     }
   }
-  const missing = config.names().filter((name) => !done.has(name) && config.get(name) !== defaults.get(name));
+  const missing = config.names().filter((name) => !done.has(name) && config.get(name) !== defaults?.get(name));
   const missingUsers = done.has('user') ? [] : userLines(users);
   if (missing.length === 0 && missingUsers.length === 0) return lines.join('\n');
   while (lines.at(-1) === '') lines.pop();

@@ -28,7 +28,7 @@ const badOption = new ReplyError('ERR DEBUG RELOAD only supports the MERGE, NOFL
 const dumpFrame = 11;
 
 function describe(engine: Engine, client: Client, key: string): Reply {
-  const entry = client.store.peek(key);
+  const entry = client.store.inspect(key);
   if (entry === undefined) return noSuchKey;
   const size = dumpValue(toPortable(entry.value)).length - dumpFrame;
   const idle = Math.floor(client.store.idleMs(entry) / 1000);
@@ -49,7 +49,7 @@ function listFacts(engine: Engine, { value }: Entry): string {
 }
 
 function printed(client: Client, key: string, encoding: string, engine: Engine): Reply {
-  const entry = client.store.peek(key);
+  const entry = client.store.inspect(key);
   if (entry === undefined) return noSuchKey;
   const name = encoding === 'listpack' ? 'Listpack' : 'Quicklist';
   if (encodingOf(entry) !== encoding) return new ReplyError(`ERR Not a ${encoding} encoded object.`);
@@ -119,7 +119,7 @@ export function debugWords(
     'digest-value': {
       least: 0,
       most: Number.POSITIVE_INFINITY,
-      run: (client, argv) => argv.slice(2).map((key) => new Status(digestEntry(client.store.peek(key)))),
+      run: (client, argv) => argv.slice(2).map((key) => new Status(digestEntry(client.store.inspect(key)))),
     },
     object: { least: 1, run: (client, argv) => describe(engine, client, argv[2]!) },
     listpack: { least: 1, run: (client, argv) => printed(client, argv[2]!, 'listpack', engine) },
@@ -129,6 +129,13 @@ export function debugWords(
       least: 1,
       run: (_client, argv) => {
         engine.scriptsMayCallAll = argv[2] !== '0';
+        return OK;
+      },
+    },
+    'aof-flush-sleep': {
+      least: 1,
+      run: (_client, argv) => {
+        saving?.sleepBeforeFlush(Math.max(0, Number.parseInt(argv[2]!, 10) || 0) / 1000);
         return OK;
       },
     },

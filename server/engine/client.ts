@@ -72,6 +72,12 @@ export interface Parking {
   cancel(): void;
 }
 
+export interface Captor {
+  run(argv: readonly string[]): Reply;
+  /** The client was disconnected. */
+  gone(): void;
+}
+
 export class Client implements Context {
   readonly id: number;
   readonly world: World;
@@ -109,6 +115,8 @@ export class Client implements Context {
   readonly patterns: Set<string> = new Set();
   readonly shardChannels: Set<string> = new Set();
   parking: Parking | undefined = undefined;
+  /** Takes the client's requests in the place of the commands: a session of the script debugger. */
+  captor: Captor | undefined = undefined;
   lastActive: number;
   lastCommand = 'NULL';
   closed = false;

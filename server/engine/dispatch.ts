@@ -14,8 +14,12 @@ import type { Command } from './registry.ts';
 const runsInMulti = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset']);
 /** Codes of redirects and refusals of the cluster: EXEC answers them as they are. */
 const routing = new Set(['MOVED', 'ASK', 'TRYAGAIN', 'CROSSSLOT', 'CLUSTERDOWN']);
+/** Runs requests: execute(), or what stands around it. */
+export type Execute = (engine: Engine, client: Client, argv: readonly string[]) => Reply | undefined;
+
 /** Runs one request of a client. `undefined`: nothing to send now (parked, or the command has sent its replies). */
 export function execute(engine: Engine, client: Client, argv: readonly string[]): Reply | undefined {
+  if (client.captor !== undefined) return client.captor.run(argv);
   const command = engine.registry.find(argv);
   if (command instanceof ReplyError) {
     return engine.browserGuard.catches(client, argv) ? undefined : reject(engine, client, undefined, command);

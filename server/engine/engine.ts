@@ -219,6 +219,7 @@ export class Engine implements Ports {
   disconnect(client: Client): void {
     client.closed = true;
     client.parking?.cancel();
+    client.captor?.gone();
     client.discard();
     this.pubsub.drop(client);
     this.monitors.delete(client);

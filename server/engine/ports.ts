@@ -23,14 +23,16 @@ export interface ClusterPort {
 export interface ReplicationPort {
   /** What one command or transaction did; several effects are one unit, to be wrapped in MULTI and EXEC. */
   onEffects(effects: readonly Effect[]): void;
-  /** PUBLISH outside of a cluster. */
-  publish(channel: string, message: string, shard: boolean): void;
+  /** PUBLISH outside of a cluster, by a client in database `db`. */
+  publish(channel: string, message: string, shard: boolean, db: number): void;
   /** `done` is called once, with the number of replicas that acknowledged everything written so far. Returns what ends the wait. */
   wait(count: number, timeoutMs: number, done: (acknowledged: number) => void): () => void;
   /** False: too few replicas were heard lately for a write to be taken. */
   readonly enoughReplicas: boolean;
   /** A copy of all data is being written for replicas. */
   readonly copying: boolean;
+  /** Copies of all data for replicas that were begun: where redis-server forks. */
+  readonly copiesBegun: number;
   /** ROLE's reply. */
   role(): Reply;
   /** The lines of INFO replication, and those of INFO stats that are about it. */
@@ -67,6 +69,8 @@ export interface PersistencePort {
   followParameter(): string | undefined;
   /** Bytes that wait to be logged. */
   readonly logBuffer: number;
+  /** Snapshots and rewrites begun in the background: where redis-server forks. */
+  readonly begun: number;
 }
 
 /** The words of SHUTDOWN: a snapshot always, never, or when there are save points; without waiting; come what may. */
@@ -98,14 +102,19 @@ export interface NodePort {
   moveTo(before: string): string | undefined;
   /** The path of the configuration file; undefined: there is none. */
   readonly configFile: string | undefined;
-  /** CONFIG REWRITE: the refusal, or undefined. */
-  rewriteConfig(): ReplyError | undefined;
+  /** CONFIG REWRITE, with `all` of parameters that are at their defaults too: the refusal, or undefined. */
+  rewriteConfig(all?: boolean): ReplyError | undefined;
   /** The ACL file; undefined when there is none. `load()` gives the refusal, `save()` whether it is written. */
   aclFile(): { load(): string | undefined; save(): boolean } | undefined;
+  /** DEBUG SEGFAULT and its like: ends the process with a report. Undefined: the node runs inside a program. */
+  readonly crash: ((signal: 'SIGSEGV' | 'SIGABRT') => void) | undefined;
   /** DEBUG SLEEP of a process of its own: returns after `ms`. Undefined: the node runs inside a program. */
   readonly blockFor: ((ms: number) => void) | undefined;
-  /** DEBUG SLEEP of a node inside a program: answers nobody for `ms`, then calls `done`. Returns what ends it early. */
-  freezeFor(ms: number, done: () => void): () => void;
+  /**
+   * DEBUG SLEEP of a node inside a program: answers nobody for `ms`, then calls `done`. Returns what ends it early.
+   * Undefined: the caller alone waits.
+   */
+  readonly freezeFor: ((ms: number, done: () => void) => () => void) | undefined;
 }
 
 /** All of them, as an engine holds them. */

@@ -125,6 +125,11 @@ export class Store {
     return this.#isDue(entry) ? this.#meetDue(entry) : entry;
   }
 
+  /** The entry of a key that may have run out: nothing is counted, touched or removed. For DEBUG. */
+  inspect(key: string): Entry | undefined {
+    return this.#map.get(key);
+  }
+
   /** The entry of a live key; counts a hit or a miss and touches the key. */
   find(key: string): Entry | undefined {
     const entry = this.look(key);

@@ -57,8 +57,6 @@ export class Failover {
   #looked: { readonly master: string | null; readonly offset: number } = { master: null, offset: 0 };
   #copy: { readonly of: string; readonly at: number } | undefined;
   #poll: Timer | undefined;
-  /** Stopped, as a frozen process is. */
-  held = false;
   readonly #votedAt = new Map<string, number>();
 
   constructor(cluster: LocalCluster, links: PeerLinks) {
@@ -144,7 +142,7 @@ export class Failover {
     this.#poll?.cancel();
     this.#poll = this.#cluster.world.after(pollMs, () => {
       if (this.#campaign === undefined || this.#campaign.elected) return;
-      if (!this.held) this.tick();
+      this.tick();
       this.#pollCampaign();
     });
   }

@@ -1,5 +1,6 @@
 // DUMP and RESTORE over a store: a key's value out as a payload, and in again. Checks in the order of redis 7.0.
 
+import { verbose } from '../../lib/base/world.ts';
 import { OK, type Reply, ReplyError } from '../../lib/wire/reply.ts';
 import type { AccessClock } from '../keyspace/access-clock.ts';
 import { parseLong } from '../keyspace/number.ts';
@@ -45,14 +46,15 @@ export function restoreKey(store: Store, argv: readonly string[]): Restored {
   if (ttl < 0) return { reply: new ReplyError('ERR Invalid TTL value, must be >= 0') };
   if (!isDumpIntact(payload, store.host.skipChecksums))
     return { reply: new ReplyError('ERR DUMP payload version or checksum are wrong') };
-  const value = parseDump(payload);
+  const value = parseDump(payload, (why) => verbose(store.host.world, `RESTORE: ${why}`));
   if (value === undefined) {
     const unkept = unkeptValue(payload);
     const why =
       unkept === undefined ? '' : `: '${key.slice(0, longestName)}' is ${unkept}, which this server does not keep`;
     return { reply: new ReplyError(`ERR Bad data format${why}`) };
   }
-  const existed = options.replace && store.delete(key);
+  // One that has run out is replaced as well, without a word about it.
+  const existed = options.replace && store.drop(key);
   const deadline = ttl === 0 ? never : options.absolute ? ttl : ttl + store.now();
   if (deadline !== never && deadline <= store.now() && store.host.mode === 'primary') {
     if (!existed) return { reply: OK };
@@ -65,7 +67,8 @@ export function restoreKey(store: Store, argv: readonly string[]): Restored {
   store.changed(key, 'g', 'restore');
   // Replicas and the log may be read by servers of this server's own version.
   const portable = isNewerDump(payload) ? dumpValue(value) : payload;
-  return { reply: OK, effect: ['RESTORE', key, String(Math.max(0, deadline)), portable, 'REPLACE', 'ABSTTL'] };
+  const words = ttl === 0 || options.absolute ? argv.slice(4) : [...argv.slice(4), 'ABSTTL'];
+  return { reply: OK, effect: [argv[0]!, key, ttl === 0 ? ttlWord : String(deadline), portable, ...words] };
 }
 
 /** What fits the policy of this server counts; the other of the two says nothing here. */

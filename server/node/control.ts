@@ -13,7 +13,7 @@ import type { Shutdown, ShutdownEnd } from './shutdown.ts';
 export interface ConfigFile {
   readonly path: string;
   /** `users`: the lines that define the users; none are kept in the file when there is an ACL file. */
-  rewrite(users: readonly string[]): ReplyError | undefined;
+  rewrite(users: readonly string[], all?: boolean): ReplyError | undefined;
 }
 
 export interface NodeControlOptions {
@@ -23,12 +23,14 @@ export interface NodeControlOptions {
   readonly configFile: ConfigFile | undefined;
   /** As NodePort. */
   readonly blockFor: ((ms: number) => void) | undefined;
-  readonly freezeFor: (ms: number, done: () => void) => () => void;
+  readonly crash: ((signal: 'SIGSEGV' | 'SIGABRT') => void) | undefined;
+  readonly freezeFor: NodePort['freezeFor'];
 }
 
 export class NodeControl implements NodePort {
   readonly blockFor: ((ms: number) => void) | undefined;
-  readonly freezeFor: (ms: number, done: () => void) => () => void;
+  readonly crash: ((signal: 'SIGSEGV' | 'SIGABRT') => void) | undefined;
+  readonly freezeFor: NodePort['freezeFor'];
   readonly #engine: Engine;
   readonly #shutdown: Shutdown;
   readonly #listeners: Listeners;
@@ -40,6 +42,7 @@ export class NodeControl implements NodePort {
     this.#listeners = options.listeners;
     this.#configFile = options.configFile;
     this.blockFor = options.blockFor;
+    this.crash = options.crash;
     this.freezeFor = options.freezeFor;
   }
 
@@ -67,8 +70,8 @@ export class NodeControl implements NodePort {
     return this.#configFile?.path;
   }
 
-  rewriteConfig(): ReplyError | undefined {
-    return this.#configFile?.rewrite(usersToKeep(this.#engine));
+  rewriteConfig(all = false): ReplyError | undefined {
+    return this.#configFile?.rewrite(usersToKeep(this.#engine), all);
   }
 
   aclFile(): { load(): string | undefined; save(): boolean } | undefined {

@@ -8,6 +8,8 @@ import type { AppendLog } from './aof/log.ts';
 export class LogWrites {
   /** Undefined: no log is kept. */
   log: AppendLog | undefined;
+  /** DEBUG AOF-FLUSH-SLEEP. */
+  beforeFlush: (() => void) | undefined;
   readonly #onLost: (error: unknown) => void;
   /** Writes were appended that are not in the file yet. */
   #unwritten = false;
@@ -49,6 +51,7 @@ export class LogWrites {
   flush(): void {
     if (!this.#unwritten) return;
     this.#unwritten = false;
+    this.beforeFlush?.();
     try {
       this.log?.flush();
     } catch (error) {

@@ -27,6 +27,8 @@ export class Snapshots {
   /** Whole seconds the last BGSAVE took; -1: there was none. */
   lastSeconds = -1;
   count = 0;
+  /** In the background, whatever became of them. */
+  begun = 0;
 
   constructor(engine: Engine) {
     this.#engine = engine;
@@ -77,6 +79,7 @@ export class Snapshots {
   /** Writes one while other work goes on. */
   soon(): void {
     const { databases, world } = this.#engine;
+    this.begun++;
     this.#startedAt = world.now();
     this.#triedAt = this.#startedAt;
     const changes = databases.dirty;

@@ -174,6 +174,11 @@ export class PersistenceManager implements PersistencePort {
     await this.#closeLog();
   }
 
+  /** Snapshots and rewrites begun in the background. */
+  get begun(): number {
+    return this.#snapshots.begun + this.#rewrites.count;
+  }
+
   /** Bytes that wait to be logged. */
   get logBuffer(): number {
     return this.#log?.waiting ?? 0;
@@ -200,6 +205,12 @@ export class PersistenceManager implements PersistencePort {
     } finally {
       this.loading = false;
     }
+  }
+
+  /** DEBUG AOF-FLUSH-SLEEP: the node stands still for so many ms before each write; 0: no longer. */
+  sleepBeforeFlush(ms: number): void {
+    const blockFor = this.#engine.node?.blockFor;
+    this.#writes.beforeFlush = ms > 0 && blockFor !== undefined ? () => blockFor(ms) : undefined;
   }
 
   words(): CommandGroup<Client> {
@@ -242,14 +253,15 @@ export class PersistenceManager implements PersistencePort {
     const { databases, world, replication } = this.#engine;
     const started = world.now();
     const dropExpired = databases.mode === 'primary';
-    const { keys, expired, aux, functions } = await loadSnapshot(this.#snapshots.path, databases, {
+    const { keys, expired, empty, emptyKeys, aux, functions } = await loadSnapshot(this.#snapshots.path, databases, {
       dropExpired,
       pause: (keys) => loadPause(this.#engine, keys),
     });
     this.#engine.functions?.replaceAll(functions);
     this.#loaded = { keys, expired };
     progress(world, `Loading RDB produced by version ${aux.get('redis-ver') ?? aux.get('valkey-ver') ?? 'unknown'}`);
-    progress(world, `Done loading RDB, keys loaded: ${keys}, keys expired: ${expired}.`);
+    for (const key of emptyKeys) progress(world, `rdb load: skipping empty key: ${key}`);
+    progress(world, `Done loading RDB, keys loaded: ${keys}, keys expired: ${expired}, empty keys skipped: ${empty}.`);
     progress(world, `DB loaded from disk: ${secondsSince(world, started)} seconds`);
     replication?.restore(aux, expired);
   }
@@ -299,6 +311,7 @@ export class PersistenceManager implements PersistencePort {
       policy: this.#policy,
       rdbBase: () => config.flag('aof-use-rdb-preamble'),
       keepReplaced: () => config.flag('aof-disable-auto-gc'),
+      stamped: () => config.flag('aof-timestamp-enabled'),
       turnedOn,
     };
     return new AppendLog(options, () => this.#capture());

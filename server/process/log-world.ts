@@ -11,7 +11,7 @@ export class ProcessWorld extends RealWorld implements NotingWorld {
   /** M a master, S a replica, C not up yet. */
   role: () => 'M' | 'S' | 'C' = () => 'C';
 
-  /** `loglevel`: what goes well is left out at `warning`. */
+  /** `loglevel`: what goes well is left out at `warning`, and details are left out but at `verbose` and `debug`. */
   level: () => string = () => 'notice';
 
   override log(line: string): void {
@@ -22,7 +22,12 @@ export class ProcessWorld extends RealWorld implements NotingWorld {
     if (this.level() !== 'warning') this.#write('*', line);
   }
 
-  #write(mark: '#' | '*', line: string): void {
+  verbose(line: string): void {
+    const level = this.level();
+    if (level === 'verbose' || level === 'debug') this.#write('-', line);
+  }
+
+  #write(mark: '#' | '*' | '-', line: string): void {
     const text = `${process.pid}:${this.role()} ${stamp(new Date(this.wallClock()))} ${mark} ${line}\n`;
     try {
       if (this.logFile === '') process.stdout.write(text);

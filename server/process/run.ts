@@ -61,7 +61,16 @@ function lastWords(error: unknown, config: Config): string[] {
   if (!(error instanceof Error)) return [String(error)];
   const { code, syscall } = error as NodeJS.ErrnoException;
   if (syscall === 'listen') return [error.message, `Failed listening on port ${config.get('port')} (TCP), aborting.`];
-  const ofSnapshot = error.name === 'RdbError' || (code !== undefined && syscall === 'open');
+  if (error.name === 'RdbError') {
+    return [
+      `Error while reading the RDB file: ${error.message}`,
+      '--- RDB ERROR DETECTED ---',
+      `[offset ${(error as Error & { offset?: number }).offset}] ${error.message}`,
+      'Terminating server after rdb file reading failure.',
+      'Fatal error loading the DB, check server logs. Exiting.',
+    ];
+  }
+  const ofSnapshot = code !== undefined && syscall === 'open';
   return ofSnapshot ? [error.message, 'Fatal error loading the DB, check server logs. Exiting.'] : [error.message];
 }
 
@@ -159,7 +168,12 @@ async function run({ config, warnings, nodeId, file }: Plan, world: ProcessWorld
   const rewritten =
     file === undefined
       ? {}
-      : { configFile: { path: file, rewrite: (users: readonly string[]) => rewriteFile(file, config, world, users) } };
+      : {
+          configFile: {
+            path: file,
+            rewrite: (users: readonly string[], all = false) => rewriteFile(file, config, world, users, all),
+          },
+        };
   const onListening = (bound: number): void => {
     note(world, `Running mode=${cluster ? 'cluster' : 'standalone'}, port=${bound}.`);
     note(world, `Server initialized, PID: ${process.pid}`);
@@ -170,6 +184,7 @@ async function run({ config, warnings, nodeId, file }: Plan, world: ProcessWorld
     port: port === 0 ? undefined : port,
     onListening,
     blockFor,
+    crash: (signal) => crashReport(world, signal),
     onFatal,
   });
   world.role = () => (node.isReplica ? 'S' : 'M');
@@ -195,15 +210,26 @@ function blockFor(ms: number): void {
   if (ms > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
+/** Ends the process as the signal would, with what it was doing in the log. */
+function crashReport(world: ProcessWorld, signal: 'SIGSEGV' | 'SIGABRT'): never {
+  const number = signal === 'SIGSEGV' ? 11 : 6;
+  world.log('=== REDIS BUG REPORT START: Cut & paste starting from here ===');
+  world.log(`lingcache, as Redis ${serverVersion}, crashed by signal: ${number}`);
+  world.log(`------ STACK TRACE ------\n${new Error(signal).stack}`);
+  world.log('=== REDIS BUG REPORT END. ===');
+  process.exit(128 + number);
+}
+
 /** CONFIG REWRITE. */
 function rewriteFile(
   path: string,
   config: Config,
   world: ProcessWorld,
   users: readonly string[],
+  all: boolean,
 ): ReplyError | undefined {
   try {
-    const text = rewriteConf(readConf(path), config, new Config(processDefaults), users);
+    const text = rewriteConf(readConf(path), config, all ? undefined : new Config(processDefaults), users);
     writeWhole(path, [Buffer.from(text, 'latin1')]);
     note(world, 'CONFIG REWRITE executed with success.');
     return undefined;
@@ -252,7 +278,10 @@ function untilStopped(node: ServerNode): Promise<void> {
 /** SIGTERM and SIGINT stop the node as their parameters say, a second one at once; gives what ends that. */
 function heedSignals(node: ServerNode, world: ProcessWorld): () => void {
   const names = ['SIGTERM', 'SIGINT'] as const;
+  const aborted = (): void => crashReport(world, 'SIGABRT');
+  process.on('SIGABRT', aborted);
   const release = (): void => {
+    process.off('SIGABRT', aborted);
     for (const name of names) process.off(name, stop);
     process.off('disconnect', orphaned);
     if (process.connected) process.disconnect();

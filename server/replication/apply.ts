@@ -114,7 +114,12 @@ export class Applier {
     const command = wellFormed(this.#engine, words);
     const reply = command instanceof ReplyError ? command : this.#engine.run(this.#client, command, words);
     if (reply instanceof ReplyError && ++this.#refused <= refusalsLogged) {
-      this.#engine.world.log(`replication: '${words[0]}' of the master was refused: ${reply.message}`);
+      const known = this.#engine.registry.findTrusted(words);
+      const name = known instanceof ReplyError ? '<unknown>' : known.row.name;
+      // Harnesses look for the beginning of this line.
+      this.#engine.world.log(
+        `== CRITICAL == This replica is sending an error to its master: '${reply.message.replace(/^ERR /, '')}' after processing the command '${name}'`,
+      );
     }
   }
 }

@@ -155,12 +155,6 @@ export class AttachedReplica {
     else this.#whenClosed.push(run);
   }
 
-  /** Nothing is read from it or sent to it for as long as it is held. */
-  hold(held: boolean): void {
-    if (held) this.#socket.pause();
-    else this.#socket.resume();
-  }
-
   close(): void {
     this.#socket.destroy();
     this.#onClosed();

@@ -34,8 +34,6 @@ export interface CopySource {
   capture(functionsOnly: boolean): Copy;
   /** How quickly a copy is written; undefined: as quickly as it is taken. */
   pace(signal: AbortSignal): SavePace | undefined;
-  /** Resolves when the node is not held. */
-  thawed(): Promise<void>;
 }
 
 const markLength = 40;
@@ -46,6 +44,8 @@ export class FullSync {
   #timer: Timer | undefined;
   #scheduled = false;
   #busy = false;
+  /** Copies begun. */
+  begun = 0;
 
   constructor(source: CopySource) {
     this.#source = source;
@@ -105,6 +105,7 @@ export class FullSync {
     const group = open.filter(alike);
     this.#waiting = open.filter((replica) => !alike(replica));
     this.#busy = true;
+    this.begun++;
     void this.#serve(group, this.#withMark(first))
       .catch((error: unknown) => {
         // A value that cannot be written, say: these replicas will ask again, and the log says why.
@@ -118,7 +119,6 @@ export class FullSync {
   }
 
   async #serve(group: readonly AttachedReplica[], withMark: boolean): Promise<void> {
-    await this.#source.thawed();
     const copy = this.#source.capture(group[0]!.facts.functionsOnly);
     try {
       await this.#give(copy, group, withMark);
@@ -175,7 +175,6 @@ export class FullSync {
     const over = (): boolean => group.every(({ closed }) => closed);
     for (const replica of group) replica.whenClosed(() => over() && abort.abort());
     for (const chunk of writeRdb(content, pace?.chunkBytes === undefined ? {} : { chunkBytes: pace.chunkBytes })) {
-      await this.#source.thawed();
       for (const replica of group) replica.send(chunk);
       await Promise.all(group.map((replica) => replica.writable()));
       await turn();

@@ -123,6 +123,11 @@ export class NodeReplication implements ReplicationPort, StreamSource, RoleSwitc
     return this.primary.copying;
   }
 
+  /** Copies of all data for replicas that were begun. */
+  get copiesBegun(): number {
+    return this.primary.copiesBegun;
+  }
+
   /** Nobody waits for their offsets any more. */
   forgetAsked(): void {
     this.#asked = undefined;
@@ -176,8 +181,8 @@ export class NodeReplication implements ReplicationPort, StreamSource, RoleSwitc
   }
 
   /** PUBLISH outside a cluster reaches subscribers of the replicas too. */
-  publish(channel: string, message: string, shard: boolean): void {
-    this.primary.feed([{ db: -1, argv: [shard ? 'SPUBLISH' : 'PUBLISH', channel, message] }]);
+  publish(channel: string, message: string, shard: boolean, db: number): void {
+    this.primary.feed([{ db, argv: [shard ? 'SPUBLISH' : 'PUBLISH', channel, message] }]);
   }
 
   /** Becomes, or stays, a replica of the node at `address`. What it holds is kept when the histories have it in common. */
@@ -246,12 +251,6 @@ export class NodeReplication implements ReplicationPort, StreamSource, RoleSwitc
   counts(): string[] {
     const { full, partial, refused } = this.primary.counts;
     return [`sync_full:${full}`, `sync_partial_ok:${partial}`, `sync_partial_err:${refused}`];
-  }
-
-  /** Behaves as a stopped process: reads nothing, sends nothing. */
-  hold(held: boolean): void {
-    this.primary.hold(held);
-    this.replica.hold(held);
   }
 
   close(): void {

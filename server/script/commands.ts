@@ -19,7 +19,7 @@ const badKeyCount = new ReplyError('ERR Bad number of keys provided');
 const tooManyKeys = new ReplyError("ERR Number of keys can't be greater than number of args");
 const negativeKeys = new ReplyError("ERR Number of keys can't be negative");
 const noScript = new ReplyError('NOSCRIPT No matching script. Please use EVAL.');
-const noDebugger = new ReplyError('ERR this server has no script debugger');
+const noFork = new ReplyError('ERR this server does not fork for sessions of the debugger: use SCRIPT DEBUG SYNC');
 const policies: readonly RestorePolicy[] = ['flush', 'append', 'replace'];
 
 interface Arguments {
@@ -54,7 +54,10 @@ function evalCommands(engine: Engine, scripts: Scripts): CommandGroup<Client> {
       const read = readArguments(argv, notInteger);
       if (read instanceof ReplyError) return read;
       const sum = bySum ? argv[1]!.toLowerCase() : scripts.load(argv[1]!);
-      return sum instanceof ReplyError ? sum : scripts.evaluate(client, sum, { ...read, argv, readOnly });
+      if (sum instanceof ReplyError) return sum;
+      // A session shows the text that it was given.
+      const session = bySum || readOnly ? undefined : scripts.sessionFor(client, argv[1]!);
+      return scripts.evaluate(client, sum, { ...read, argv, readOnly }, session);
     };
   };
   return {
@@ -70,10 +73,13 @@ function evalCommands(engine: Engine, scripts: Scripts): CommandGroup<Client> {
       return OK;
     },
     'script|kill': () => scripts.kill(true) ?? OK,
-    'script|debug': (_client, argv) => {
-      if (sameWord(argv[2], 'no')) return OK;
-      const known = sameWord(argv[2], 'yes') || sameWord(argv[2], 'sync');
-      return known ? noDebugger : new ReplyError('ERR Use SCRIPT DEBUG YES/SYNC/NO');
+    'script|debug': (client, argv) => {
+      if (sameWord(argv[2], 'yes')) return noFork;
+      const sync = sameWord(argv[2], 'sync');
+      if (!sync && !sameWord(argv[2], 'no')) return new ReplyError('ERR Use SCRIPT DEBUG YES/SYNC/NO');
+      if (client.denyBlocking) return new ReplyError('ERR SCRIPT DEBUG must be called outside a pipeline');
+      scripts.setDebugging(client, sync);
+      return OK;
     },
     'script|help': () => scriptHelp.map((line) => new Status(line)),
   };

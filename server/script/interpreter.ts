@@ -11,13 +11,17 @@ import { RedisApi, type ScriptHost } from './redis-api.ts';
 import { Sandbox } from './sandbox.ts';
 import { StructLibrary } from './struct.ts';
 import { LuaThreads, type Progress } from './threads.ts';
-import { LuaVm } from './vm.ts';
+import { LuaType, LuaVm } from './vm.ts';
 
 /** Bytes that the values of all scripts may take together; what is beyond it is Lua's "not enough memory". */
 const maxMemory = 1024 * 1024 * 1024;
 /** Runs between two steps of the collector: it has one of its own, and these keep its work small. */
 const collectEvery = 50;
 const collectStep = 5;
+
+/** The hook of a text that is evaluated in a session of the debugger: every so many instructions. */
+const evaluationMask = 8;
+const evaluationInterval = 10_000;
 
 /** Ends a run from the hook, past every pcall of the script. */
 export class ScriptEnded extends Error {}
@@ -115,6 +119,42 @@ export class Interpreter {
           return this.threads.start(0);
         }),
     );
+  }
+
+  /** Runs `use` with the value of a global of the scripts on the top of a thread. */
+  withGlobal(state: number, name: string, use: () => void): void {
+    this.#sandbox.pushGlobal(state, name);
+    use();
+    this.vm.pop(state, 1);
+  }
+
+  /** Runs a text beside the run that is suspended, and calls `use` with its first value on the top of a thread of its own. */
+  evaluate(code: string, use: (state: number) => void): string | undefined {
+    const { main, lua } = this.vm;
+    const expression = this.compile(`return ${code}`, '@ldb_eval');
+    const compiled = 'ref' in expression ? expression : this.compile(code, '@ldb_eval');
+    if ('error' in compiled) return compiled.error;
+    const state = lua.lua_newthread(main);
+    const thread = this.vm.keep(main);
+    try {
+      lua.lua_sethook(state, this.vm.hook, evaluationMask, evaluationInterval);
+      this.vm.pushKept(state, compiled.ref);
+      return this.vm.guarded(() => {
+        const failed = lua.lua_pcall(state, 0, 1, 0) !== 0;
+        if (failed) return this.#errorText(state);
+        use(state);
+        return undefined;
+      });
+    } finally {
+      this.vm.drop(compiled.ref);
+      this.vm.drop(thread);
+    }
+  }
+
+  #errorText(state: number): string {
+    const { vm } = this;
+    if (vm.lua.lua_type(state, -1) !== LuaType.table) return vm.text(state, -1) ?? '';
+    return vm.rawText(state, -1, 'err') ?? '';
   }
 
   /** After a run whose result was taken. */

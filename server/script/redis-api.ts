@@ -9,7 +9,7 @@ import { serverVersion } from '../engine/version.ts';
 import type { HostFunctions, LuaHost } from './host.ts';
 import { ScriptRandom } from './random.ts';
 import { pushError, pushReply } from './values.ts';
-import { LuaType } from './vm.ts';
+import { LuaType, type LuaVm } from './vm.ts';
 
 /** What scripts ask for, given by whoever runs them. Undefined `run`: no script runs, a library is being loaded. */
 export interface ScriptHost {
@@ -22,6 +22,10 @@ export interface ScriptHost {
   /** Whether the user of the script may call it; undefined: there is no such command. */
   mayCall(argv: readonly string[]): boolean | undefined;
   log(level: number, text: string): void;
+  /** redis.breakpoint(): whether the script is in a session of the debugger. */
+  breakSoon(): boolean;
+  /** redis.debug(): prints the values on the stack in that session. */
+  debug(vm: LuaVm, state: number): void;
 }
 
 const maxRandom = 0x7fff_ffff;
@@ -64,8 +68,11 @@ export class RedisApi {
       setresp: (state) => this.#setProtocol(state),
       set_repl: (state) => this.#setTargets(state),
       acl_check_cmd: (state) => this.#mayCall(state),
-      breakpoint: (state) => this.#boolean(state, false),
-      debug: () => 0,
+      breakpoint: (state) => this.#boolean(state, this.#script.breakSoon()),
+      debug: (state) => {
+        this.#script.debug(this.#host.vm, state);
+        return 0;
+      },
       replicate_commands: (state) => this.#boolean(state, true),
       'math.random': (state) => this.#randomNumber(state),
       'math.randomseed': (state) => this.#seed(state),

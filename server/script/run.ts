@@ -69,6 +69,13 @@ const refused = {
   otherSlot: new ReplyError('ERR Script attempted to access keys that do not hash to the same slot'),
 } as const;
 
+const refusedCalls: ReadonlySet<unknown> = new Set(Object.values(refused));
+
+/** Whether the answer to a call of a script says that it did not run. */
+export function isRefusedCall(reply: unknown): boolean {
+  return refusedCalls.has(reply);
+}
+
 const forbidden = {
   command: "can't run this command or subcommand",
   key: "can't access at least one of the keys mentioned in the command arguments",

@@ -111,6 +111,14 @@ export class Sandbox {
     vm.pop(state, 1);
   }
 
+  /** Pushes the value of a global of the scripts. */
+  pushGlobal(state: number, name: string): void {
+    const { vm } = this.#host;
+    vm.pushKept(state, this.#globals);
+    vm.rawField(state, -1, name);
+    vm.lua.lua_remove(state, -2);
+  }
+
   /** While `use` runs, the only globals are those of the table that `make` pushes. */
   withGlobals<T>(make: TableMaker, use: () => T): T {
     const { vm } = this.#host;

@@ -12,13 +12,14 @@ import type { Client } from '../engine/client.ts';
 import { allTargets } from '../engine/effects.ts';
 import type { Engine } from '../engine/engine.ts';
 import { AsyncReply, CountedError, type Outcome } from '../engine/registry.ts';
+import { DebugSession, scriptSource, valueText } from './debugger.ts';
 import { Interpreter, ScriptEnded } from './interpreter.ts';
 import { type ScriptHost, sha1 } from './redis-api.ts';
 import { type ScriptRun, ScriptRunner, type StartOptions } from './run.ts';
 import { readScript } from './shebang.ts';
 import type { LuaThreads, Progress } from './threads.ts';
 import { readReply } from './values.ts';
-import { LuaType, type ScriptPosition } from './vm.ts';
+import { LuaType, type LuaVm, type ScriptPosition } from './vm.ts';
 
 interface Script {
   readonly text: string;
@@ -39,6 +40,8 @@ interface Running {
   /** When this part of it began: milliseconds of the world. */
   since: number;
   timer: Timer | undefined;
+  /** It is stepped through. */
+  session: DebugSession | undefined;
 }
 
 /** Characters from which on the sum of a text is remembered, and how many are. */
@@ -64,6 +67,9 @@ const busyWithFunction = new ReplyError(
 );
 const killed = 'Script killed by user with SCRIPT KILL...';
 
+/** Milliseconds that a script runs in a session without a stop, where nothing says how long scripts may run. */
+const usualLimit = 5000;
+
 /** What a script is called with. */
 export interface ScriptCall extends StartOptions {
   readonly args: readonly string[];
@@ -76,6 +82,8 @@ export class Scripts implements ScriptHost {
   #interpreter: Interpreter | undefined;
   #running: Running | undefined;
   #bytes = 0;
+  /** Clients whose next EVAL begins a session of the debugger. */
+  readonly #debugging = new WeakSet<Client>();
   /** Sums of long texts by their length: comparing a text is quicker than summing it up again. */
   readonly #sums = new Map<number, { readonly text: string; readonly sum: string }>();
 
@@ -146,15 +154,26 @@ export class Scripts implements ScriptHost {
   }
 
   /** EVAL (`text` given) or EVALSHA. */
-  evaluate(caller: Client, sum: string, call: Omit<ScriptCall, 'name' | 'flags' | 'isEval'>): Outcome {
+  evaluate(
+    caller: Client,
+    sum: string,
+    call: Omit<ScriptCall, 'name' | 'flags' | 'isEval'>,
+    session?: DebugSession,
+  ): Outcome {
     const script = this.#scripts.get(sum);
     if (script === undefined) return noScript;
     const options = { ...call, name: sum, flags: script.flags, isEval: true };
-    return this.execute(caller, options, this.#ready(), () => script.ref);
+    return this.execute(caller, options, this.#ready(), () => script.ref, session);
   }
 
   /** Runs a compiled function of an interpreter as a script. */
-  execute(caller: Client, call: ScriptCall, interpreter: Interpreter, ref: () => number): Outcome {
+  execute(
+    caller: Client,
+    call: ScriptCall,
+    interpreter: Interpreter,
+    ref: () => number,
+    session?: DebugSession,
+  ): Outcome {
     // A script that DEBUG lets call everything calls one.
     if (this.#running !== undefined) return new ReplyError('ERR a script cannot run another one');
     const run = this.runner.begin(caller, call);
@@ -168,11 +187,21 @@ export class Scripts implements ScriptHost {
       place: undefined,
       since: run.started,
       timer: undefined,
+      session,
     };
     this.#begin(running);
+    if (session !== undefined) interpreter.threads.useLines(true);
     // Its commands collect their effects themselves.
     caller.propagate();
     const reply = this.#advance(running, () => interpreter.start(ref(), call.keys, call.args));
+    if (session !== undefined) {
+      if (reply !== undefined) return this.#endSession(running, session, reply);
+      caller.captor = {
+        run: (argv) => this.#debugCommand(running, session, argv),
+        gone: () => this.#leaveAlone(running),
+      };
+      return session.take();
+    }
     if (reply !== undefined) {
       this.#end();
       return reply;
@@ -183,6 +212,20 @@ export class Scripts implements ScriptHost {
         running.settle = undefined;
       };
     });
+  }
+
+  /** SCRIPT DEBUG. */
+  setDebugging(client: Client, sync: boolean): void {
+    if (sync) this.#debugging.add(client);
+    else this.#debugging.delete(client);
+  }
+
+  /** The session that a client's EVAL begins; undefined: it runs as it is. */
+  sessionFor(client: Client, text: string): DebugSession | undefined {
+    if (!this.#debugging.has(client) || client.denyBlocking || this.#running !== undefined) return undefined;
+    this.#debugging.delete(client);
+    note(this.#engine.world, 'Redis synchronous debugging eval session started');
+    return new DebugSession(text, this.#engine.world.now());
   }
 
   /** SCRIPT KILL and FUNCTION KILL: undefined when the script that runs will be ended. */
@@ -226,7 +269,28 @@ export class Scripts implements ScriptHost {
   }
 
   call(argv: readonly string[]): Reply | undefined {
-    return this.runner.call(this.#running!.run, argv);
+    const running = this.#running!;
+    const reply = this.runner.call(running.run, argv);
+    running.session?.noteCall(argv, reply ?? null);
+    return reply;
+  }
+
+  breakSoon(): boolean {
+    const session = this.#running?.session;
+    session?.breakSoon();
+    return session !== undefined;
+  }
+
+  debug(vm: LuaVm, state: number): void {
+    const session = this.#running?.session;
+    if (session === undefined) return;
+    const values: string[] = [];
+    for (let at = 1; at <= vm.lua.lua_gettop(state); at++) {
+      vm.lua.lua_pushvalue(state, at);
+      values.push(valueText(vm, state, 0));
+      vm.pop(state, 1);
+    }
+    session.print(`<debug> line ${vm.position(state)?.line ?? 0}: ${values.join(', ')}`);
   }
 
   mayCall(argv: readonly string[]): boolean | undefined {
@@ -248,6 +312,10 @@ export class Scripts implements ScriptHost {
   tick(state: number, threads: LuaThreads): void {
     const running = this.#running;
     if (running === undefined) return;
+    if (running.session !== undefined) {
+      this.#arrive(running, running.session, state, threads);
+      return;
+    }
     const threshold = this.#engine.config.number('busy-reply-threshold');
     const now = this.#engine.world.now();
     if (running.suspended ? now - running.since < slice : threshold <= 0 || now - running.since < threshold) return;
@@ -382,10 +450,84 @@ export class Scripts implements ScriptHost {
     );
   }
 
+  // ---- a session of the debugger: the client's requests are its commands, and everybody else finds the server busy
+
+  /** Before a line runs; also every so often in a text that the session has run. */
+  #arrive(running: Running, session: DebugSession, state: number, threads: LuaThreads): void {
+    const { world, config } = this.#engine;
+    const limit = config.number('busy-reply-threshold') || usualLimit;
+    const own = threads.isOwn(state);
+    if (!own) {
+      if (world.now() - running.since >= limit) throw new ScriptEnded(killed);
+      return;
+    }
+    const at = running.interpreter.vm.position(state);
+    if (at?.source !== scriptSource) return;
+    running.place = at;
+    if (session.arrive(at.line, world.now(), limit)) threads.suspend(state);
+  }
+
+  #debugCommand(running: Running, session: DebugSession, argv: readonly string[]): Reply {
+    const { interpreter } = running;
+    const { vm } = interpreter;
+    const state = interpreter.threads.innermost!;
+    const withGlobal = (name: string, use: () => void): void => interpreter.withGlobal(state, name, use);
+    const step = vm.onLeftLine(state, () => session.command(argv, { vm, state, withGlobal }));
+    if (step.kind === 'evaluate') this.#evaluate(running, session, step.code);
+    else if (step.kind === 'call') session.noteCall(step.argv, this.runner.call(running.run, step.argv) ?? null, true);
+    if (step.kind === 'abort') {
+      const reply = this.#error(running, running.place, 'ERR script aborted for user request', false);
+      interpreter.abandon();
+      return this.#endSession(running, session, reply);
+    }
+    if (step.kind !== 'go') return session.take();
+    session.resume(this.#engine.world.now());
+    const reply = this.#advance(running, () => interpreter.resume());
+    return reply === undefined ? session.take() : this.#endSession(running, session, reply);
+  }
+
+  #evaluate(running: Running, session: DebugSession, code: string): void {
+    running.since = this.#engine.world.now();
+    const { interpreter } = running;
+    let error: string | undefined;
+    try {
+      error = interpreter.evaluate(code, (state) =>
+        session.printLong(`<retval> ${valueText(interpreter.vm, state, 0)}`),
+      );
+    } catch (thrown) {
+      error = thrown instanceof Error ? thrown.message : String(thrown);
+    }
+    if (error !== undefined) session.print(`<error> ${error}`);
+  }
+
+  /** The lines that are left, then the answer of EVAL, and the connection ends. */
+  #endSession(running: Running, session: DebugSession, reply: Reply): Reply {
+    const { caller } = running.run;
+    note(this.#engine.world, 'Redis synchronous debugging eval session ended');
+    caller.captor = undefined;
+    running.session = undefined;
+    running.interpreter.threads.useLines(false);
+    this.#end();
+    this.#engine.finish();
+    session.print('<endsession>');
+    caller.sink.send(session.take());
+    caller.sink.close(true);
+    return reply;
+  }
+
+  /** Its client is gone: it runs on as any script does. */
+  #leaveAlone(running: Running): void {
+    running.run.caller.captor = undefined;
+    running.session = undefined;
+    running.interpreter.threads.useLines(false);
+    running.timer = this.#engine.world.after(0, () => this.#continue(running), true);
+  }
+
   #suspend(running: Running): void {
     const engine = this.#engine;
     running.suspended = true;
     engine.busy = running.run.isEval ? busyWithScript : busyWithFunction;
+    if (running.session !== undefined) return;
     running.timer = engine.world.after(0, () => this.#continue(running), true);
   }
 

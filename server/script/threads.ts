@@ -17,10 +17,13 @@ interface Thread {
   handler: number | undefined;
   /** Whether everything around it can be left and taken up again. */
   resumable: boolean;
+  /** When its hook is called. */
+  mask: number;
 }
 
 const yielded = 1;
 const countMask = 8;
+const lineMask = 4;
 /** Instructions between two calls of the hook. */
 const hookInterval = 10_000;
 const maxSpare = 16;
@@ -32,6 +35,7 @@ export class LuaThreads {
   readonly #chain: Thread[] = [];
   readonly #spare: Thread[] = [];
   #suspending = false;
+  #mask = countMask;
 
   constructor(vm: LuaVm) {
     this.#vm = vm;
@@ -40,6 +44,17 @@ export class LuaThreads {
   /** The outermost thread of the run; undefined: nothing runs. */
   get outermost(): number | undefined {
     return this.#chain[0]?.state;
+  }
+
+  /** The thread that runs, or was suspended. */
+  get innermost(): number | undefined {
+    return this.#chain.at(-1)?.state;
+  }
+
+  /** Whether the hook is called before each line instead of every so often. */
+  useLines(lines: boolean): void {
+    this.#mask = lines ? lineMask : countMask;
+    for (const thread of this.#chain) this.#hook(thread);
   }
 
   /** Whether a thread is one of the run, and not a coroutine that the script made itself. */
@@ -167,11 +182,20 @@ export class LuaThreads {
 
   #take(): Thread {
     const spare = this.#spare.pop();
-    if (spare !== undefined) return spare;
-    const { lua, main, hook } = this.#vm;
+    if (spare !== undefined) {
+      if (spare.mask !== this.#mask) this.#hook(spare);
+      return spare;
+    }
+    const { lua, main } = this.#vm;
     const state = lua.lua_newthread(main);
-    lua.lua_sethook(state, hook, countMask, hookInterval);
-    return { state, ref: this.#vm.keep(main), handler: undefined, resumable: false };
+    const thread = { state, ref: this.#vm.keep(main), handler: undefined, resumable: false, mask: 0 };
+    this.#hook(thread);
+    return thread;
+  }
+
+  #hook(thread: Thread): void {
+    thread.mask = this.#mask;
+    this.#vm.lua.lua_sethook(thread.state, this.#vm.hook, this.#mask, hookInterval);
   }
 
   #release(thread: Thread): void {

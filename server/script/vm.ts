@@ -27,7 +27,11 @@ const typeNames = ['nil', 'boolean', 'userdata', 'number', 'string', 'table', 'f
 /** Bytes of the scratch memory; longer strings pass through memory of their own. */
 const scratchBytes = 65_536;
 /** Fields of lua_Debug, in bytes. */
-const debugRecord = { size: 100, what: 12, source: 16, line: 20 } as const;
+const debugRecord = { size: 100, name: 4, what: 12, source: 16, line: 20 } as const;
+
+/** In lua_State: where the instruction that comes next is kept, in bytes. */
+const savedInstruction = 24;
+const instructionBytes = 4;
 
 /** Strings of this length and below are read byte by byte, which is quicker than a call into the buffer. */
 const shortText = 12;
@@ -224,6 +228,47 @@ export class LuaVm {
     return first?.what === 'C' ? this.#frame(state, 1) : first;
   }
 
+  /** The call at `level` of a thread, 0 the innermost; undefined: there are fewer. */
+  frame(state: number, level: number): (ScriptPosition & { readonly name: string | undefined }) | undefined {
+    return this.#frame(state, level);
+  }
+
+  /**
+   * Runs `use` while a thread that its hook has left before a line looks as if it stood on that line: it stands on the
+   * instruction before, whose line and variables are others.
+   */
+  onLeftLine<T>(state: number, use: () => T): T {
+    const { words } = this.#instance;
+    const at = (state + savedInstruction) >> 2;
+    words[at] = words[at]! + instructionBytes;
+    try {
+      return use();
+    } finally {
+      this.#instance.words[at] = this.#instance.words[at]! - instructionBytes;
+    }
+  }
+
+  /** Calls `visit` with each local variable of a call, its value on the top of the thread. False: no such call. */
+  eachLocal(state: number, level: number, visit: (name: string) => void): boolean {
+    const { lua } = this;
+    if (lua.lua_getstack(state, level, this.#record) === 0) return false;
+    const names: string[] = [];
+    // Looking at a value may look at other calls, which the record is needed for.
+    for (let at = 1; ; at++) {
+      const pointer = lua.lua_getlocal(state, this.#record, at);
+      if (pointer === 0) break;
+      names.push(this.#constant(pointer));
+      this.pop(state, 1);
+    }
+    for (const [at, name] of names.entries()) {
+      lua.lua_getstack(state, level, this.#record);
+      lua.lua_getlocal(state, this.#record, at + 1);
+      visit(name);
+      this.pop(state, 1);
+    }
+    return true;
+  }
+
   /** Whether a C function or a metamethod is under way in the thread, so that it cannot be left and taken up again. */
   insideC(state: number): boolean {
     const counts = this.#instance.bytes.readUInt32LE(state + 52);
@@ -265,12 +310,16 @@ export class LuaVm {
     return this.#instance.words[(node + valueType) >> 2] === LuaType.nil;
   }
 
-  #frame(state: number, level: number): (ScriptPosition & { readonly what: string }) | undefined {
+  #frame(
+    state: number,
+    level: number,
+  ): (ScriptPosition & { readonly what: string; readonly name: string | undefined }) | undefined {
     if (this.lua.lua_getstack(state, level, this.#record) === 0) return undefined;
-    this.lua.lua_getinfo(state, this.name('Sl'), this.#record);
+    this.lua.lua_getinfo(state, this.name('nSl'), this.#record);
     const { words } = this.#instance;
     const field = (offset: number): number => words[(this.#record + offset) >> 2]!;
     return {
+      name: field(debugRecord.name) === 0 ? undefined : this.#constant(field(debugRecord.name)),
       what: this.#constant(field(debugRecord.what)),
       source: this.#constant(field(debugRecord.source)),
       line: field(debugRecord.line),

@@ -68,6 +68,7 @@ export interface LuaExports {
   lua_gc(state: number, what: number, data: number): number;
   lua_getfield(state: number, at: number, name: number): void;
   lua_getinfo(state: number, what: number, record: number): number;
+  lua_getlocal(state: number, record: number, at: number): number;
   lua_getmetatable(state: number, at: number): number;
   lua_getstack(state: number, level: number, record: number): number;
   lua_gettable(state: number, at: number): void;

@@ -5,6 +5,7 @@ import { type SlowWriting, writeWholeSlowly } from '../disk/atomic-file.ts';
 import type { RdbContent } from '../rdb/file.ts';
 import { writeRdb } from '../rdb/file-writer.ts';
 import { writeCommands } from './base-commands.ts';
+import { printTime } from './commands.ts';
 import { LogFolder, type LogPlace } from './folder.ts';
 import { emptyManifest, type LogFile, type Manifest } from './manifest.ts';
 
@@ -20,9 +21,19 @@ export function nextBase(name: string, { base }: Manifest, rdb: boolean): LogFil
   return { name: `${name}.${seq}.base.${rdb ? 'rdb' : 'aof'}`, seq };
 }
 
-export function baseBytes(content: RdbContent, rdb: boolean, chunkBytes?: number): Iterable<Buffer> {
-  if (!rdb) return writeCommands(content, chunkBytes);
-  return writeRdb(content, chunkBytes === undefined ? {} : { chunkBytes });
+/** `at` in ms: a base of commands begins with the time. */
+export function* baseBytes(
+  content: RdbContent,
+  rdb: boolean,
+  chunkBytes?: number,
+  at?: number,
+): Generator<Buffer, void, undefined> {
+  if (!rdb) {
+    if (at !== undefined) yield Buffer.from(printTime(Math.floor(at / 1000)));
+    yield* writeCommands(content, chunkBytes);
+    return;
+  }
+  yield* writeRdb(content, chunkBytes === undefined ? {} : { chunkBytes });
 }
 
 /** What a rewrite replaces, before what earlier ones did. */

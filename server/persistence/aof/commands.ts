@@ -9,6 +9,11 @@ export function printCommand(argv: readonly string[]): string {
   return text;
 }
 
+/** A remark between commands: the time, in whole seconds since the epoch. */
+export function printTime(seconds: number): string {
+  return `#TS:${seconds}\r\n`;
+}
+
 /** Texts of more than this are given in pieces: a string has a greatest length. */
 const pieceLength = 1024 * 1024;
 

@@ -10,7 +10,7 @@ import { progress, type Timer, type World } from '../../../lib/base/world.ts';
 import { syncFolder, writeAll, writeWhole, writeWholeSlowly } from '../disk/atomic-file.ts';
 import type { RdbContent } from '../rdb/file.ts';
 import { baseBytes, nextBase, type RewriteOptions, replacedBy, sizeOf } from './base.ts';
-import { printCommand, printPieces } from './commands.ts';
+import { printCommand, printPieces, printTime } from './commands.ts';
 import { LogFolder, type LogPlace } from './folder.ts';
 import { emptyManifest, type LogFile, type Manifest } from './manifest.ts';
 
@@ -25,6 +25,8 @@ export interface LogOptions extends LogPlace {
   readonly maxPendingBytes?: number;
   /** Bases are RDB files (`aof-use-rdb-preamble`), else commands. Default true. */
   readonly rdbBase?: () => boolean;
+  /** The time is noted between commands, and at the start of a base of commands (`aof-timestamp-enabled`). Default false. */
+  readonly stamped?: () => boolean;
   /** Files that were replaced are left where they are (`aof-disable-auto-gc`). Default false. */
   readonly keepReplaced?: () => boolean;
   /**
@@ -66,6 +68,9 @@ export class AppendLog {
   #failure: Error | undefined;
   readonly #rdbBase: () => boolean;
   readonly #keepReplaced: () => boolean;
+  readonly #stamped: () => boolean;
+  /** Whole seconds: the last time noted. */
+  #stamp = 0;
   /** Bytes of all files but the one that is being written. */
   #closedBytes: number;
   /** Bytes of all files when the log was opened or last rewritten. */
@@ -85,6 +90,7 @@ export class AppendLog {
     this.policy = options.policy ?? 'everysec';
     this.#rdbBase = options.rdbBase ?? (() => true);
     this.#keepReplaced = options.keepReplaced ?? (() => false);
+    this.#stamped = options.stamped ?? (() => false);
     const known = this.#folder.read();
     if (options.turnedOn === true) {
       this.#folder.make();
@@ -158,6 +164,7 @@ export class AppendLog {
       throw new Error(`AOF: more than ${this.#maxPending} bytes wait for a disk that fails: ${this.failure.message}`);
     }
     const atOnce = writes.length > 1;
+    if (this.#stamped()) this.#noteTime();
     for (const [at, { db, argv }] of writes.entries()) {
       if (db !== this.#db) this.#hold(printCommand(['SELECT', String(db)]));
       this.#db = db;
@@ -173,6 +180,14 @@ export class AppendLog {
     if (!this.#unsynced) return;
     if (this.policy === 'always') this.#sync();
     else if (this.policy === 'everysec') this.#timer ??= this.#world.after(syncMs, () => this.#syncSoon());
+  }
+
+  /** Once a second at most. */
+  #noteTime(): void {
+    const seconds = Math.floor(this.#world.wallClock() / 1000);
+    if (seconds === this.#stamp) return;
+    this.#stamp = seconds;
+    this.#hold(printTime(seconds));
   }
 
   #hold(text: string): void {
@@ -225,7 +240,8 @@ export class AppendLog {
   async #replaceBase(content: RdbContent, replaced: Manifest, options: RewriteOptions): Promise<void> {
     const rdb = this.#rdbBase();
     const base = nextBase(this.#folder.name, this.#manifest, rdb);
-    await writeWholeSlowly(this.#folder.at(base.name), baseBytes(content, rdb, options.chunkBytes), options);
+    const bytes = baseBytes(content, rdb, options.chunkBytes, this.#stamped() ? this.#world.wallClock() : undefined);
+    await writeWholeSlowly(this.#folder.at(base.name), bytes, options);
     options.signal?.throwIfAborted();
     const history = replacedBy(this.#manifest, replaced.increments);
     const increments = this.#apart ? [this.#joinApart()] : this.#manifest.increments.slice(replaced.increments.length);

@@ -24,15 +24,17 @@ export function isDumpIntact(payload: string, skipChecksum = false): boolean {
   return skipChecksum || crc64(bytes.subarray(0, -8)).equals(bytes.subarray(-8));
 }
 
-/** The value of an intact payload; undefined when its bytes make no sense. */
-export function parseDump(payload: string): PortableValue | undefined {
+/** The value of an intact payload; undefined when its bytes make no sense, and `onDamage` is told why. */
+export function parseDump(payload: string, onDamage?: (why: string) => void): PortableValue | undefined {
   try {
     const reader = new ByteReader(Buffer.from(payload, 'latin1').subarray(0, -footerLength));
     const value = readValue(reader);
-    return reader.left === 0 ? value : undefined;
-  } catch {
-    return undefined;
+    if (reader.left === 0) return value;
+    onDamage?.('bytes after the value');
+  } catch (error) {
+    onDamage?.((error as Error).message);
   }
+  return undefined;
 }
 
 /** What an intact payload holds that a newer server knows and this one does not keep; undefined: nothing of the kind. */

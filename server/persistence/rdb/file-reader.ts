@@ -7,8 +7,9 @@ import { ByteReader } from './bytes.ts';
 import { type RdbSink, rdbFooterLength, rdbHeaderLength, rdbOpcodes, versionOfHeader } from './file.ts';
 import { Cursor, type Measuring, measureLength, measureRaw, measureString, measureValue } from './file-extent.ts';
 import { ByteWindow } from './file-window.ts';
+import type { PortableValue } from './portable.ts';
 import { readLength, readString } from './string.ts';
-import { readValue } from './value.ts';
+import { EmptyValueError, readValue } from './value.ts';
 import { isReadableVersion, readableVersions, unkeptType } from './versions.ts';
 
 /** A file that is damaged, cut short, or of a kind that is not read. */
@@ -189,10 +190,11 @@ export class RdbReader {
     whole[0] = type;
     reader.bytes.copy(whole, 1, body);
     const bytes = new ByteReader(whole);
-    const value = readValue(bytes);
-    if (bytes.left > 0) throw new Error('bytes after a value');
     const expireAt = this.#expireAt;
     this.#expireAt = none;
+    const value = readUnlessEmpty(bytes);
+    if (bytes.left > 0) throw new Error('bytes after a value');
+    if (value === undefined) return this.#tell(() => this.#sink.onEmptyKey?.(key));
     this.#tell(() => this.#sink.onKey({ key, value, expireAt }));
   }
 
@@ -232,6 +234,16 @@ export class RdbReader {
     } catch (error) {
       throw new SinkError(error);
     }
+  }
+}
+
+/** Undefined: a value without elements, written by a server with a bug. */
+function readUnlessEmpty(bytes: ByteReader): PortableValue | undefined {
+  try {
+    return readValue(bytes);
+  } catch (error) {
+    if (error instanceof EmptyValueError) return undefined;
+    throw error;
   }
 }
 

@@ -88,4 +88,6 @@ export interface RdbSink {
   onKey(key: RdbKey): void;
   /** In the place of onKey, for who wants values as they stand in the file. */
   onRawKey?(key: RawRdbKey): void;
+  /** A key whose value has no elements: it is left out. */
+  onEmptyKey?(key: string): void;
 }

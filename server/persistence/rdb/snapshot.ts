@@ -98,14 +98,21 @@ export interface LoadSummary {
   /** Keys now held, and keys left out because their deadline had passed. */
   keys: number;
   expired: number;
+  /** Keys left out because their value has no elements. */
+  empty: number;
+  /** The first of those. */
+  readonly emptyKeys: string[];
   readonly functions: string[];
   readonly aux: Map<string, string>;
 }
 
+/** A file may hold any number of them. */
+const emptyKeysNamed = 10;
+
 /** A sink that fills empty databases, and what it has done so far. */
 export function loadSink(databases: Databases, options: LoadOptions = {}): { sink: RdbSink; summary: LoadSummary } {
   const { dropExpired = true, merge = false } = options;
-  const summary: LoadSummary = { keys: 0, expired: 0, functions: [], aux: new Map() };
+  const summary: LoadSummary = { keys: 0, expired: 0, empty: 0, emptyKeys: [], functions: [], aux: new Map() };
   const now = databases.stores[0]!.now();
   let store = databases.stores[0]!;
   const sink: RdbSink = {
@@ -126,6 +133,9 @@ export function loadSink(databases: Databases, options: LoadOptions = {}): { sin
         store.signal(key);
       });
       summary.keys++;
+    },
+    onEmptyKey: (key) => {
+      if (summary.empty++ < emptyKeysNamed) summary.emptyKeys.push(key);
     },
   };
   return { sink, summary };

@@ -112,7 +112,7 @@ export function readStream(reader: ByteReader, form: 1 | 2 | 3): PortableStream 
   for (let node = readCount(reader, 2); node > 0; node--) {
     const key = new ByteReader(readBytes(reader));
     if (key.left !== 16) throw new Error('stream: a node key that is no id');
-    readNode(readRawId(key), readListpack(readBytes(reader)), entries);
+    readNode(readRawId(key), soundItems(readBytes(reader)), entries);
   }
   const length = readBigLength(reader);
   if (length !== BigInt(entries.length)) throw new Error(`stream: ${entries.length} entries, not ${length}`);
@@ -128,6 +128,14 @@ export function readStream(reader: ByteReader, form: 1 | 2 | 3): PortableStream 
   for (let left = readCount(reader, 4); left > 0; left--) groups.push(readGroup(reader, form));
   if (new Set(groups.map((group) => group.name)).size !== groups.length) throw new Error('stream: a group twice');
   return { type: 'stream', entries, lastId, maxDeletedId, entriesAdded, groups };
+}
+
+function soundItems(bytes: Buffer): string[] {
+  try {
+    return readListpack(bytes);
+  } catch (error) {
+    throw new Error(`Stream listpack integrity check failed. (${(error as Error).message})`);
+  }
 }
 
 function checkOrder(ids: readonly PortableId[], lastId: PortableId): void {
@@ -203,6 +211,9 @@ function readGroup(reader: ByteReader, form: 1 | 2 | 3): PortableGroup {
       owned.add(key);
       entry.consumer = consumer.name;
     }
+  }
+  if (new Set(consumers.map((consumer) => consumer.name)).size !== consumers.length) {
+    throw new Error('Duplicate stream consumer detected');
   }
   if (owned.size !== waiting.size) throw new Error('stream: a pending entry without a consumer');
   return { name, lastId, entriesRead, pending: [...waiting.values()], consumers };

@@ -128,31 +128,31 @@ export function readValue(reader: ByteReader): PortableValue {
     case rdbTypes.list:
       return list(readStrings(reader, 1));
     case rdbTypes.listZiplist:
-      return list(readZiplist(readBytes(reader)));
+      return list(packed('List ziplist', reader, readZiplist));
     case rdbTypes.listQuicklist:
     case rdbTypes.listQuicklist2:
       return list(readQuicklist(reader, type === rdbTypes.listQuicklist2));
     case rdbTypes.set:
       return set(readStrings(reader, 1), false);
     case rdbTypes.setListpack:
-      return set(readListpack(readBytes(reader)), false);
+      return set(packed('Set listpack', reader, readListpack), false);
     case rdbTypes.setIntset:
-      return set(readIntset(readBytes(reader)), true);
+      return set(packed('Intset', reader, readIntset), true);
     case rdbTypes.hash:
       return hash(readStrings(reader, 2), false);
     case rdbTypes.hashZipmap:
-      return hash(readZipmap(readBytes(reader)), true);
+      return hash(packed('Zipmap', reader, readZipmap), true);
     case rdbTypes.hashZiplist:
-      return hash(readZiplist(readBytes(reader)), true);
+      return hash(packed('Hash ziplist', reader, pairsOf(readZiplist)), true);
     case rdbTypes.hashListpack:
-      return hash(readListpack(readBytes(reader)), true);
+      return hash(packed('Hash listpack', reader, pairsOf(readListpack)), true);
     case rdbTypes.zset:
     case rdbTypes.zset2:
       return zset(readScores(reader, type === rdbTypes.zset2), false);
     case rdbTypes.zsetZiplist:
-      return zset(pairScores(readZiplist(readBytes(reader))), true);
+      return zset(pairScores(packed('Zset ziplist', reader, pairsOf(readZiplist))), true);
     case rdbTypes.zsetListpack:
-      return zset(pairScores(readListpack(readBytes(reader))), true);
+      return zset(pairScores(packed('Zset listpack', reader, pairsOf(readListpack))), true);
     case rdbTypes.streamListpacks:
     case rdbTypes.streamListpacks2:
     case rdbTypes.streamListpacks3:
@@ -162,8 +162,34 @@ export function readValue(reader: ByteReader): PortableValue {
   }
 }
 
+/** The elements of a block of bytes. Damage is reported as redis-server does, with what was found behind it. */
+function packed(what: string, reader: ByteReader, read: (bytes: Buffer) => string[]): string[] {
+  const bytes = readBytes(reader);
+  try {
+    return read(bytes);
+  } catch (error) {
+    throw new Error(`${what} integrity check failed. (${(error as Error).message})`);
+  }
+}
+
+/** A block of fields and values, or members and scores. */
+function pairsOf(read: (bytes: Buffer) => string[]): (bytes: Buffer) => string[] {
+  return (bytes) => {
+    const flat = read(bytes);
+    if (new Set(pairs(flat).map(([name]) => name)).size * 2 !== flat.length) throw new Error('an element twice');
+    return flat;
+  };
+}
+
+/** An element too large for a block: never an empty one. */
+function plainItem(reader: ByteReader): string {
+  const item = readString(reader);
+  if (item === '') throw new Error('an empty element that is called too large for a block');
+  return item;
+}
+
 function list(items: string[]): PortableValue {
-  if (items.length === 0) throw new Error('empty list');
+  if (items.length === 0) throw new EmptyValueError('empty list');
   return { type: 'list', items };
 }
 
@@ -191,8 +217,11 @@ function zset(entries: [string, number][], packed: boolean): PortableValue {
   return { type: 'zset', entries, packed };
 }
 
+/** A value without elements, which no server keeps: a file may be loaded without it. */
+export class EmptyValueError extends Error {}
+
 function refuseTwice(names: readonly string[], what: string): void {
-  if (names.length === 0) throw new Error(`empty ${what}`);
+  if (names.length === 0) throw new EmptyValueError(`empty ${what}`);
   if (new Set(names).size !== names.length) throw new Error(`${what} with an element twice`);
 }
 
@@ -207,10 +236,12 @@ function readQuicklist(reader: ByteReader, withContainer: boolean): string[] {
   const items: string[] = [];
   for (let node = readCount(reader); node > 0; node--) {
     const container = withContainer ? readLength(reader) : packedContainer;
-    if (container === plainContainer) items.push(readString(reader));
+    if (container === plainContainer) items.push(plainItem(reader));
     else if (container !== packedContainer) throw new Error(`unknown list container ${container}`);
     else
-      for (const item of withContainer ? readListpack(readBytes(reader)) : readZiplist(readBytes(reader)))
+      for (const item of withContainer
+        ? packed('Listpack', reader, readListpack)
+        : packed('Ziplist', reader, readZiplist))
         items.push(item);
   }
   return items;

@@ -60,6 +60,7 @@ export function readZipmap(bytes: Buffer): string[] {
     items.push(reader.text(whole));
     reader.raw(spare);
   }
+  if (items.length === 0) throw new Error('zipmap: it is empty');
   if (reader.left !== 0) throw new Error('zipmap: bytes after its end');
   return items;
 }

@@ -31,6 +31,9 @@ export const others: readonly string[] = [
   'geoadd g2 13.361389 38.115556 palermo',
 ];
 
+/** The string abc, as DUMP gives it. */
+const dumped = '\\x00\\x03abc\\x0a\\x00\\xd9\\xac\\x30\\x3d\\x41\\x72\\xa2\\xe2';
+
 /** Lines by command; each is run on each state. */
 export const calls: Readonly<Record<string, string>> = {
   append: 'append k x | append k ""',
@@ -102,6 +105,19 @@ export const calls: Readonly<Record<string, string>> = {
   publish: 'publish ch k',
   rename: 'rename k d | rename k t2 | rename t2 k | rename k k | rename nothing k',
   renamenx: 'renamenx k d | renamenx k t2 | renamenx t2 k',
+  restore: [
+    '0',
+    '100000',
+    '0 replace',
+    '100000 replace',
+    '9999999999999 absttl replace',
+    '1 absttl replace',
+    '1 absttl',
+  ]
+    .concat(['0 replace idletime 5', '0 freq 3'])
+    .map((words) => words.replace(' ', ` "${dumped}" `))
+    .map((words) => `restore k ${words.includes(dumped) ? words : `${words} "${dumped}"`}`)
+    .join(' | '),
   rpop: 'rpop k | rpop k 2',
   rpoplpush: 'rpoplpush k l2 | rpoplpush l2 k | rpoplpush k k',
   rpush: 'rpush k x y',
@@ -163,7 +179,6 @@ export const calls: Readonly<Record<string, string>> = {
 /** Commands that write and are not here, each for a reason. */
 export const leftOut: Readonly<Record<string, string>> = {
   migrate: 'needs a second server; test/cluster/server/migrate/migrate',
-  restore: 'payloads are told of in their own test',
   'restore-asking': 'as RESTORE',
   pfdebug: 'internal',
   'function|delete': 'functions have no keys',

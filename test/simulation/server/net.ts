@@ -63,7 +63,6 @@ class End implements Bus {
   readonly links = new Set<SimulatedLink>();
   readonly overflows = 0;
   closed = false;
-  #held: (() => void)[] | undefined;
 
   constructor(net: SimulatedNet, address: BusAddress, onInbound: (delivery: Delivery) => void) {
     this.net = net;
@@ -77,21 +76,9 @@ class End implements Bus {
     return link;
   }
 
-  /** Runs what reaches this node, later if it is frozen. */
+  /** Runs what reaches this node. */
   take(run: () => void): void {
-    if (this.closed) return;
-    if (this.#held === undefined) run();
-    else if (this.#held.length < queueLimit) this.#held.push(run);
-  }
-
-  hold(held: boolean): void {
-    if (held) {
-      this.#held ??= [];
-      return;
-    }
-    const waiting = this.#held ?? [];
-    this.#held = undefined;
-    for (const run of waiting) this.take(run);
+    if (!this.closed) run();
   }
 
   close(): void {

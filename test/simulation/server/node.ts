@@ -2,6 +2,7 @@
 // nothing but an offset. What it saved survives its death, as a file would.
 
 import { type ClusterState, me, newState } from '../../../server/cluster/state.ts';
+import { Freezer } from '../../../server/faults/freezer.ts';
 import { ClusterMember } from '../../../server/membership/membership.ts';
 import type { SimulatedNet } from './net.ts';
 
@@ -18,7 +19,7 @@ export class SimulatedNode {
   offset = 1;
   /** Whose data it has a whole copy of. */
   copyOf: string | undefined;
-  #bus: { hold(held: boolean): void };
+  readonly #freezer: Freezer;
 
   constructor(net: SimulatedNet, others: readonly SimulatedNode[], state: ClusterState, nodeTimeout: number) {
     this.#net = net;
@@ -27,8 +28,9 @@ export class SimulatedNode {
     this.nodeTimeout = nodeTimeout;
     this.saved = state;
     this.copyOf = me(state).master ?? undefined;
+    this.#freezer = new Freezer(net.time.world());
     this.member = this.#newMember(state, true);
-    this.#bus = this.#start();
+    this.#start();
   }
 
   get state(): ClusterState {
@@ -65,7 +67,7 @@ export class SimulatedNode {
     };
     const { nodeTimeout } = this;
     return new ClusterMember(
-      this.#net.time.world(),
+      this.#freezer.world,
       data,
       state,
       {
@@ -81,8 +83,8 @@ export class SimulatedNode {
     );
   }
 
-  #start(): { hold(held: boolean): void } {
-    return this.member.start(this.#net.open, '10.0.0.1');
+  #start(): void {
+    this.member.start(this.#freezer.bus(this.#net.open), '10.0.0.1');
   }
 
   #reachable(id: string): SimulatedNode | undefined {
@@ -108,18 +110,20 @@ export class SimulatedNode {
     this.alive = false;
     this.frozen = false;
     this.member.close();
+    this.#freezer.forget();
   }
 
   restart(): void {
     this.alive = true;
     this.copyOf = undefined;
     this.member = this.#newMember(reloaded(this.saved), false);
-    this.#bus = this.#start();
+    this.#start();
   }
 
   freeze(frozen: boolean): void {
     this.frozen = frozen;
-    this.#bus.hold(frozen);
+    if (frozen) this.#freezer.freeze();
+    else this.#freezer.thaw();
   }
 }
 

@@ -11,8 +11,8 @@ const config = { 'cluster-node-timeout': '1000' };
 const say = async (node: BundledNode, ...argv: string[]): Promise<string> => String(await saying(node, ...argv));
 
 function part(one: readonly BundledNode[], other: readonly BundledNode[]): void {
-  for (const node of one) node.server.member.cutOff(other.map(({ id }) => id));
-  for (const node of other) node.server.member.cutOff(one.map(({ id }) => id));
+  for (const node of one) node.server.packetFilter.ignoreNodes(other.map(({ id }) => id));
+  for (const node of other) node.server.packetFilter.ignoreNodes(one.map(({ id }) => id));
 }
 
 describe('a cluster whose network breaks', function () {

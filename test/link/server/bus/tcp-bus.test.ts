@@ -8,6 +8,7 @@ import { decodePacket, encodePacket } from '../../../../server/bus/codec.ts';
 import { BadPacket, type Packet } from '../../../../server/bus/codec-packet.ts';
 import { type BusPort, bindTcpBus, type TcpBusSettings } from '../../../../server/bus/tcp-bus.ts';
 import type { Message } from '../../../../server/cluster/message.ts';
+import { Freezer } from '../../../../server/faults/freezer.ts';
 import { until } from '../../../kit/until.ts';
 import { packetOf, vectors } from '../../../unit/server/bus/packet-kit.ts';
 
@@ -257,18 +258,20 @@ describe('the bus over TCP', () => {
     assert.equal(link.open, false);
   });
 
-  it('held, lets everything wait in the system, and takes it in afterwards, in order', async () => {
-    await open();
+  it('frozen, lets everything wait in the system, and takes it in afterwards, in order', async () => {
+    const freezer = new Freezer(world);
+    await open({ world: freezer.world });
     const before = await stranger();
     await pause(20);
-    bus.hold(true);
+    freezer.freeze();
     const after = await stranger();
     before.socket.write(Buffer.concat([pingBytes, encodePacket(captured('FAIL'))]));
     after.socket.write(encodePacket(captured('PUBLISH')));
     await pause(50);
     world.forward(120_000);
     assert.equal(heard.length, 0);
-    bus.hold(false);
+    freezer.thaw();
+    world.forward(200);
     await until('all is heard', () => heard.length === 3);
     const kinds = heard.map(({ message: { body } }) => body.kind);
     assert.ok(kinds.indexOf('ping') < kinds.indexOf('fail'), kinds.join());

@@ -13,6 +13,7 @@ export function replicationPort(parts: Partial<ReplicationPort>): ReplicationPor
     wait: () => () => undefined,
     enoughReplicas: true,
     copying: false,
+    copiesBegun: 0,
     role: () => ['master', 0, []],
     info: () => ['role:master'],
     counts: () => [],
@@ -35,6 +36,7 @@ export function persistencePort(parts: Partial<PersistencePort>): PersistencePor
     info: () => [],
     followParameter: () => undefined,
     logBuffer: 0,
+    begun: 0,
     ...parts,
   };
 }

@@ -215,24 +215,6 @@ describe('a master and its replicas over time', () => {
     assert.equal(socket.text, `${ping}${select}*2\r\n$3\r\nDEL\r\n$1\r\nk\r\n*2\r\n$3\r\nDEL\r\n$1\r\nl\r\n`);
   });
 
-  it('while held sends and reads nothing, and afterwards everything', async () => {
-    const { socket } = await online();
-    primary.hold(true);
-    assert.ok(socket.paused);
-    primary.feed([{ db: 0, argv: ['DEL', 'k'] }]);
-    const late = attach();
-    await turns();
-    world.forward(20_000);
-    assert.equal(socket.text + late.socket.text, '');
-    primary.hold(false);
-    await turns();
-    assert.ok(!socket.paused);
-    assert.match(socket.text, /DEL/);
-    // What was written before the copy is in it.
-    assert.match(late.socket.text, new RegExp(`^\\+FULLRESYNC ${history.id} ${history.offset}\r\n`));
-    assert.doesNotMatch(late.socket.text, /DEL/);
-  });
-
   it('answers who waits for acknowledgements once: when they come, when time is up, or when it steps down', async () => {
     const replica = await online();
     primary.feed([{ db: 0, argv: ['DEL', 'k'] }]);
