@@ -15,7 +15,7 @@ import { compilePrograms, type Program } from './programs.ts';
 
 const isCode = ({ language, treatment }: Block): boolean =>
   /^(?:ts|js|mjs|cjs)$/.test(language) && treatment !== 'skip';
-const blockMs = 15_000;
+const blockMs = 60_000;
 const run = promisify(execFile);
 
 /** Runs programs in a process of their own; one that does not answer in time is replaced. */
