@@ -9,7 +9,7 @@ import { startCluster } from '../../index.ts';
 import { ClusterLink, type MovingNode } from '../../operator/link/cluster-link.ts';
 import { SlotMove } from '../../operator/reshard/slot-move.ts';
 import type { Output } from '../cli/output.ts';
-import { defineWord, type Word } from '../cli/word.ts';
+import { defineWord, exitCodes, type Word } from '../cli/word.ts';
 import { Traffic } from '../demo-traffic.ts';
 import { DemoView } from '../demo-view.ts';
 import { startRealCluster } from '../real-cluster.ts';
@@ -48,13 +48,13 @@ export const demo: Word = defineWord({
   options: {
     real: { kind: 'flag', help: 'on redis-server nodes started for it, instead of bundled ones' },
   },
-  run: ({ options, out }) => runDemo(options.real, out),
+  run: ({ options, out, signal }) => runDemo(options.real, out, signal),
 });
 
 let say: (text?: string) => void = () => undefined;
 
 /** Resolves with the exit code: 0 when every value was right and no call failed. */
-async function runDemo(real: boolean, out: Output): Promise<number> {
+async function runDemo(real: boolean, out: Output, signal: AbortSignal): Promise<number> {
   const started = performance.now();
   const stage = await raise(real);
   const cluster = new Cluster([...stage.seeds]);
@@ -74,12 +74,17 @@ async function runDemo(real: boolean, out: Output): Promise<number> {
     traffic.start();
     view.start();
     await pause(1000);
-    await reshard(cluster, link, traffic);
-    const old = await failover(cluster, stage, link, traffic);
-    await handOver(cluster, old, link, traffic);
+    const acts = [
+      () => reshard(cluster, link, traffic),
+      () => failover(cluster, stage, link, traffic),
+      () => handOver(cluster, link, traffic),
+    ];
+    for (const act of acts) if (!signal.aborted) await act();
     view.stop();
     await traffic.stop();
-    await measureRedirects(cluster, link);
+    if (!signal.aborted) await measureRedirects(cluster, link);
+  } catch (error) {
+    if (!signal.aborted) throw error;
   } finally {
     view.stop();
     await traffic.stop();
@@ -87,6 +92,7 @@ async function runDemo(real: boolean, out: Output): Promise<number> {
     await cluster.quit().catch(() => cluster.disconnect());
     await stage.close();
   }
+  if (signal.aborted) return exitCodes.interrupted;
   ledger.checked += traffic.checked;
   ledger.wrong.push(...traffic.wrong);
   const { calls, failed, lost, written } = traffic;
@@ -203,8 +209,7 @@ function slotsWithKeys(cluster: Cluster, master: string): Set<number> {
   return new Set([...counts].sort(([, one], [, other]) => other - one).map(([slot]) => slot));
 }
 
-/** Resolves to the port of the old master, which is a replica then. */
-async function failover(cluster: Cluster, stage: Stage, link: ClusterLink, traffic: Traffic): Promise<number> {
+async function failover(cluster: Cluster, stage: Stage, link: ClusterLink, traffic: Traffic): Promise<void> {
   const victim = cluster.slots[slotOf(keyOf(0))]![0]!;
   const port = Number(victim.split(':').at(-1));
   say(`\nfailover: ${port}, the master of a third of the slots, is killed`);
@@ -230,12 +235,25 @@ async function failover(cluster: Cluster, stage: Stage, link: ClusterLink, traff
   };
   await within('the old master is a replica', () => replicates().catch(() => false));
   say(`${port} was started again, heard of the higher epoch, and is its replica now`);
-  return port;
 }
 
-async function handOver(cluster: Cluster, port: number, link: ClusterLink, traffic: Traffic): Promise<void> {
+/** The port of a replica of the master at `address`, once every doubt about it is over. */
+async function replicaOf(address: string, link: ClusterLink): Promise<number> {
+  let found: number | undefined;
+  await within(`${address} has a replica`, async () => {
+    const view = await link.view();
+    const master = view.find(({ host, port }) => `${host}:${port}` === address);
+    const failing = (flags: readonly string[]): boolean => flags.includes('fail') || flags.includes('fail?');
+    found = view.find((node) => node.master !== null && node.master === master?.id && !failing(node.flags))?.port;
+    return found !== undefined;
+  });
+  return found!;
+}
+
+async function handOver(cluster: Cluster, link: ClusterLink, traffic: Traffic): Promise<void> {
   const slot = slotOf(keyOf(0));
   const [master] = cluster.slots[slot]!;
+  const port = await replicaOf(master!, link);
   say(`\nhandover: ${port} asks for its place back (CLUSTER FAILOVER)`);
   traffic.resetLongest();
   const started = performance.now();
