@@ -45,7 +45,9 @@ class Runner {
 
 describe('docs: code blocks', function () {
   this.timeout(120_000);
-  const blocks = pagePaths().flatMap((path) => readPage(path).blocks);
+  // The Chinese pages have the blocks of the English ones: test/house/docs-equal compares them.
+  const paths = pagePaths().filter((path) => !path.startsWith('docs/zh/'));
+  const blocks = paths.flatMap((path) => readPage(path).blocks);
   let programs: readonly Program[];
   let errors: readonly string[];
   let bundled: BundledCluster;
