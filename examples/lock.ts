@@ -36,12 +36,12 @@ const cluster = new Cluster(bundled.seeds, {
 const [lock, fence, value, seen] = ['{report}:lock', '{report}:fence', '{report}:value', '{report}:seen'] as const;
 
 const [slow, quick] = [randomUUID(), randomUUID()];
-const slowToken = await cluster.acquire(lock, fence, slow, 50);
+const slowToken = await cluster.acquire(lock, fence, slow, 500);
 console.log(
-  `slow has the lock: ${slowToken > 0}; quick gets it meanwhile: ${(await cluster.acquire(lock, fence, quick, 50)) > 0}`,
+  `slow has the lock: ${slowToken > 0}; quick gets it meanwhile: ${(await cluster.acquire(lock, fence, quick, 500)) > 0}`,
 );
-await new Promise((resolve) => setTimeout(resolve, 80)); // slow sleeps too long, its lock expires
-const quickToken = await cluster.acquire(lock, fence, quick, 1000);
+await new Promise((resolve) => setTimeout(resolve, 600)); // slow sleeps too long, its lock expires
+const quickToken = await cluster.acquire(lock, fence, quick, 10_000);
 console.log(`quick writes: ${(await cluster.guardedSet(value, seen, 'of quick', quickToken)) === 1}`);
 console.log(`slow wakes up and writes: ${(await cluster.guardedSet(value, seen, 'of slow', slowToken)) === 1}`);
 console.log(`slow releases quick's lock: ${(await cluster.release(lock, slow)) === 1}`);

@@ -18,6 +18,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import commonjs from '@rollup/plugin-commonjs';
 import { rollup } from 'rollup';
 import { minify } from 'terser';
+import { writePage } from './bundle-page.js';
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 const compiled = 'build-dist';
@@ -65,14 +66,17 @@ const plugin = {
   },
 };
 
+const entryModules = ['server/index.js', 'server/operator/index.js'];
+
 /**
  * The client with all it is made of, since a look into another file at each command would be felt; the server, which is
  * made of the same parts; the programs of the command line.
  */
 function chunkOf(id) {
   const path = relative(join(process.cwd(), compiled), id).replaceAll('\\', '/');
-  const alone = /^(?:server\/(?:tools|learn)|server\/operator\/(?:metrics|backup|dashboard|config-check)|lib\/otel)\//;
-  if (id === entry || alone.test(path) || path === 'server/index.js') return undefined;
+  const alone =
+    /^(?:server\/(?:tools|learn|testing)|server\/operator\/(?:metrics|backup|dashboard|config-check)|lib\/otel)\//;
+  if (id === entry || alone.test(path) || entryModules.includes(path)) return undefined;
   if (id === promEntry || id.startsWith('\0') || id.startsWith(promFiles)) return 'prometheus';
   return path.startsWith('server/') ? 'nodes' : 'client';
 }
@@ -83,7 +87,9 @@ async function bundle() {
       lingcache: entry,
       server: `${compiled}/server/index.js`,
       main: `${compiled}/server/tools/main.js`,
+      testing: `${compiled}/server/testing/testing.js`,
       otel: `${compiled}/lib/otel/otel.js`,
+      operator: `${compiled}/server/operator/index.js`,
     },
     external: /^(?:node:|@opentelemetry\/)/,
     treeshake: false,
@@ -113,7 +119,7 @@ async function bundle() {
 const registry = `globalThis[Symbol.for(${JSON.stringify(`lingcache ${version}`)})]`;
 
 /** Chunks that ES entries read, in the order in which they need each other. */
-const shared = ['client', 'nodes', 'server'];
+const shared = ['client', 'nodes', 'server', 'operator'];
 
 /** Takes the code of a chunk out of its CommonJS module, which is left with naming it. */
 function makeScript(name) {
@@ -180,7 +186,13 @@ const lists = {
 
 async function writeTypes() {
   const from = join(compiled, 'types');
-  const files = reachable(from, ['lib/index.d.ts', 'server/index.d.ts', 'lib/otel/otel.d.ts']);
+  const files = reachable(from, [
+    'lib/index.d.ts',
+    'server/index.d.ts',
+    'server/testing/testing.d.ts',
+    'server/operator/index.d.ts',
+    'lib/otel/otel.d.ts',
+  ]);
   for (const file of files) {
     const target = join(dist, 'types', file);
     mkdirSync(dirname(target), { recursive: true });
@@ -298,6 +310,9 @@ shared.forEach(makeScript);
 await writeTypes();
 await writeClientEntries();
 await writeEntries('server', 'server/index');
+await writeEntries('testing', 'server/testing/testing');
+await writeEntries('operator', 'server/operator/index');
 await writeEntries('otel', 'lib/otel/otel');
 writeLua();
+await writePage(join(dist, 'cli-dashboard.html'));
 writeLicenses();

@@ -12,9 +12,9 @@ import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 
-/** By kind; of these, what names its servers itself is left out: `npm test` runs it. */
+/** By kind, the client's; of these, what names its servers itself is left out: `npm test` runs it. */
 const kinds: Readonly<Record<string, { readonly folder: string; readonly names: RegExp }>> = {
-  cluster: { folder: 'cluster', names: /^client-.*\.test\.js$/ },
+  cluster: { folder: 'cluster', names: /^(?!server\/).*\.test\.js$/ },
   fault: { folder: 'fault', names: /^client-.*\.test\.js$/ },
   differential: { folder: 'differential/client', names: /\.test\.js$/ },
 };
@@ -51,7 +51,7 @@ function fetchServer(name: string): { version: string } | { missing: string } {
 
 function filesOf(kind: string, build: string): string[] {
   const { folder, names } = kinds[kind]!;
-  return readdirSync(join(build, 'test', folder))
+  return readdirSync(join(build, 'test', folder), { recursive: true, encoding: 'utf8' })
     .filter((name) => names.test(name))
     .map((name) => join(build, 'test', folder, name))
     .filter((path) => !readFileSync(path, 'utf8').includes('needServer('));

@@ -30,6 +30,8 @@ export interface World {
   /** Uniform in [0, 1). */
   random(): number;
   log(line: string): void;
+  /** Hears of every socket that a node accepts or dials, before anything is read from it. */
+  onSocket?(socket: Socket): void;
 }
 
 /** Milliseconds; setTimeout takes what is longer, Infinity included, for 1. */
@@ -92,7 +94,7 @@ interface Entry {
   cancelled: boolean;
 }
 
-/** A world whose clock moves only when told to, and whose chance comes from a seed (mulberry32). */
+/** A world whose clock moves only by forward(), and whose chance comes from a seed (mulberry32). */
 export class ManualWorld implements World {
   readonly lines: string[] = [];
   #now: number;

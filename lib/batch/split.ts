@@ -1,5 +1,5 @@
 // One command as several: parts go out in one tick, each on its own slot with its own redirects, and what comes back
-// is stitched into one reply. Not atomic: when a part fails, the error tells exactly which parts did and which did not.
+// is stitched into one reply. Not atomic: when a part fails, the error lists exactly which parts did and which did not.
 
 import { PartialFailureError, type PartOutcome, RedisError } from '../base/errors.ts';
 import type { Call, CallGroup } from '../connection/call.ts';

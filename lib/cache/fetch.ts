@@ -1,6 +1,6 @@
 // One read on its way to a server for the cache: the command, with PTTL of each of its keys before it on the same
 // connection, and everybody who waits for the answer. It travels the router's one redirect loop as a parcel.
-// Invariants: answered() or failed() is told exactly once; every answer counted belongs to the last try.
+// Invariants: answered() or failed() is called exactly once; every answer counted belongs to the last try.
 
 import type { CachedTime } from '../base/ticker.ts';
 import {
@@ -86,7 +86,7 @@ export class Fetch implements RoutableRequest, CallSink, Dependant {
       if (read.index === this.#generation) this.fail(error);
     };
     if (asking) {
-      // Who serves by ASK does not own the slot, and nobody tells when it goes on from there.
+      // A node that serves by ASK does not own the slot, and sends no invalidation when the slot goes on from there.
       this.tainted = true;
       if (!sender.sendAsking(read)) return false;
     } else {

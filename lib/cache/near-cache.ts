@@ -201,7 +201,7 @@ export class NearCache {
 
   #fetch(id: string, call: Call): boolean {
     const open = this.#fetches.get(id);
-    // A tainted one may bring what was true before the change: who comes after it must not be told that.
+    // A tainted one may bring what was true before the change: whoever comes after it must not get that.
     if (open !== undefined && !open.tainted) {
       if (open.waiting.length >= maxJoined) return false;
       open.waiting.push(call);
@@ -261,7 +261,7 @@ export class NearCache {
     this.#entries.add(entry);
   }
 
-  // Seen by a write of ours, or told by a server.
+  // Seen by a write of ours, or by an invalidation of the server.
   #changed(key: string): void {
     const before = this.#kept.size;
     for (const entry of this.#entries.ofKey(key)) {

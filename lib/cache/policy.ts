@@ -8,7 +8,7 @@ import type { Argument } from '../wire/encoder.ts';
 /**
  * Read-only by the table, and yet not for keeping: chance decides (..randmember), the clock does (ttl, xpending), a
  * cursor belongs to one walk (..scan), reading is an act (touch), or what is read is more than the keys that the
- * server is told of (scripts, sort_ro's patterns, the containers memory, object and xinfo). What a module's commands rest
+ * server is given (scripts, sort_ro's patterns, the containers memory, object and xinfo). What a module's commands rest
  * on, nobody has promised.
  */
 const never: ReadonlySet<string> = new Set(

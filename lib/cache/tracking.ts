@@ -1,4 +1,4 @@
-// CLIENT TRACKING: which connections tell us of changed keys, and what they tell. Owns one epoch for each connection
+// CLIENT TRACKING: which connections send invalidations, and of which keys. Owns one epoch for each connection
 // that tracks, and with RESP2 a second connection to the node that the notices come by.
 // Invariant: an epoch is live only from the answer to CLIENT TRACKING until that very connection (or the one its
 // notices come by) is lost or silent. What was read under it holds no longer than it does.
@@ -74,13 +74,13 @@ export class Tracking {
     return epoch?.live ? epoch : undefined;
   }
 
-  /** A node's connection changed; to be told before anything else is sent on it. */
+  /** A node's connection changed; to be called before anything else is sent on it. */
   nodeState(connection: ReconnectingConnection, state: ReconnectingState): void {
     if (state === 'up') this.#begin(connection);
     else this.#end(connection, state === 'ended');
   }
 
-  /** A node went silent: what it would tell may be stuck. Or it was heard again. */
+  /** A node went silent: its invalidations may be stuck. Or it sends again. */
   silence(connection: ReconnectingConnection, silent: boolean): void {
     if (silent) this.#end(connection, false);
     else if (connection.state === 'up') this.#begin(connection);

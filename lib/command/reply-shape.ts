@@ -1,6 +1,6 @@
 // Replies into the shapes users of ioredis expect, whichever protocol they came by. Pure; never sees an error reply.
 // The decoder has folded RESP3 already (map -> flat array, double -> text, boolean -> 1 or 0); what is left is
-// where RESP3 nests what RESP2 does not. Both forms are told apart by what they look like, so a shape needs no protocol.
+// where RESP3 nests what RESP2 does not. Both forms are distinguished by what they look like, so a shape needs no protocol.
 
 import type { Argument } from './argv.ts';
 

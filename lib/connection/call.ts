@@ -226,7 +226,7 @@ export class Call implements RoutableRequest {
     return asking ? sender.sendAsking(this) : sender.send(this);
   }
 
-  /** `listener` hears how the call has ended, before its caller and its batch do, in the order of being added. */
+  /** `listener` is called with how the call has ended, before its caller and its batch do, in the order of being added. */
   onSettled(listener: SettledListener): void {
     if (this.#listeners === undefined) this.#listeners = [listener];
     else this.#listeners.push(listener);

@@ -139,7 +139,7 @@ export class Connection {
   get silence(): number {
     if (this.#fifo.size === 0) return 0;
     const { left, waiting } = bytesOut(this.#socket);
-    // What the kernel takes at once has reached nobody yet: only bytes that had to wait tell that the peer takes them.
+    // What the kernel takes at once has reached nobody yet: only bytes that had to wait show that the peer takes them.
     if (this.#behind && left !== this.#left) this.#movedAt = this.#world.now();
     this.#left = left;
     this.#behind = waiting > 0;
@@ -289,7 +289,7 @@ export class Connection {
     const flushed = lost.length - this.#unflushed;
     // All of them first: what becomes of a transaction depends on its last command.
     for (let at = flushed; at < lost.length; at++) lost[at]!.takeBack();
-    // The owner hears first: a sink that sends a lost call again must find the address down, not this connection.
+    // The owner is notified first: a sink that sends a lost call again must find the address down, not this connection.
     this.#events.onClose(reason);
     for (const call of lost) call.sink.onLost(call, reason);
   }

@@ -8,7 +8,7 @@ import { Decoder, pending } from '../wire/decoder.ts';
 
 export type Words = readonly string[];
 
-/** What can go wrong with the socket, as MIGRATE tells it apart; a refused connection shows when it is written to. */
+/** What can go wrong with the socket, as MIGRATE distinguishes it; a refused connection shows when it is written to. */
 export class PeerLinkError extends Error {
   readonly phase: 'connecting' | 'writing' | 'reading';
   readonly timedOut: boolean;
@@ -49,6 +49,7 @@ export class PeerLink {
     this.#world = world;
     const target = { host, port, noDelay: true };
     this.#socket = tls === undefined ? connect(target) : connectTls({ ...target, ...tls });
+    world.onSocket?.(this.#socket);
     this.#socket.on(tls === undefined ? 'connect' : 'secureConnect', () => {
       this.#connected = true;
     });

@@ -31,7 +31,7 @@ export interface HandshakeOptions {
   readonly inStep?: boolean | undefined;
   /** Announce the library's name and version with CLIENT SETINFO. Default true. */
   readonly clientInfo?: boolean | undefined;
-  /** Learn the server's number for the connection where HELLO does not tell it. Default false. */
+  /** Learn the server's number for the connection where HELLO does not reply it. Default false. */
   readonly identify?: boolean | undefined;
   /** Goes with the name: `lingcache(tag)`. */
   readonly clientInfoTag?: string | undefined;
@@ -49,7 +49,7 @@ interface Step {
   readonly required: boolean;
   /** What is wrong with an answer that is no error. */
   readonly judge?: (answer: unknown) => Error | undefined;
-  /** The answer tells the server's number for the connection. */
+  /** The reply has the server's number for the connection. */
   readonly identifies?: boolean;
   /** Says more about a refusal. */
   readonly hint?: string;

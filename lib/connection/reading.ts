@@ -56,7 +56,7 @@ class Reading {
 
 const readings = new WeakMap<Socket, Reading>();
 
-/** Opens a plain socket that reads into the shared buffer: `connect` gets what node:net has to be told for it. */
+/** Opens a plain socket that reads into the shared buffer: `connect` gets the options that node:net needs for it. */
 export function openReading(connect: (options: { onread: OnReadOpts }) => Socket): Socket {
   const reading = new Reading();
   const socket = connect({ onread: reading.socketOptions });

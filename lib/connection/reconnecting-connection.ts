@@ -45,16 +45,16 @@ export interface ReconnectingOptions extends ReachOptions, ConnectionOptions, Wa
 export type ReconnectingState = 'idle' | 'dialing' | 'up' | 'resting' | 'ended';
 
 export interface ReconnectingEvents {
-  onState(keeper: ReconnectingConnection, state: ReconnectingState, reason?: Error): void;
+  onState(connection: ReconnectingConnection, state: ReconnectingState, reason?: Error): void;
   /** A socket is open; the handshake begins. */
-  onOpen?(keeper: ReconnectingConnection): void;
+  onOpen?(connection: ReconnectingConnection): void;
   /** Through its handshake; what is sent from within comes before everything that has waited. */
-  onReady?(keeper: ReconnectingConnection): void;
+  onReady?(connection: ReconnectingConnection): void;
   /** The socket was behind and takes writes again. */
-  onDrain?(keeper: ReconnectingConnection): void;
+  onDrain?(connection: ReconnectingConnection): void;
   /** Calls wait, no bytes come, and new ones are held back (`silent` true), or no longer. */
-  onSilence?(keeper: ReconnectingConnection, silent: boolean): void;
-  onPush?(keeper: ReconnectingConnection, push: Push): void;
+  onSilence?(connection: ReconnectingConnection, silent: boolean): void;
+  onPush?(connection: ReconnectingConnection, push: Push): void;
   /** As ConnectionEvents.onStray. */
   onStray?(reply: Buffer): boolean;
 }
@@ -404,12 +404,12 @@ export class ReconnectingConnection implements CommandSender {
       socket.destroy();
       return;
     }
-    let shaken = false;
+    let handshakeDone = false;
     const connection: Connection = new Connection(socket, this.address, this.#options, this.#world, {
       onClose: (reason) => {
         if (this.#retired.closed(connection)) return;
         if (this.#connection === connection || this.#handshaking === connection) this.#departed();
-        if (shaken) this.#lost(reason);
+        if (handshakeDone) this.#lost(reason);
       },
       onPush: (push) => this.#events.onPush?.(this, push),
       onBehind: () => this.#waiting.noteBehind(),
@@ -431,7 +431,7 @@ export class ReconnectingConnection implements CommandSender {
       (protocol) => {
         deadline?.cancel();
         this.#handshaking = undefined;
-        shaken = true;
+        handshakeDone = true;
         if (this.#state !== 'dialing')
           connection.destroy(new AbortError('Connection is closed.', { node: this.address }));
         else if (connection.closed)

@@ -50,7 +50,7 @@ export class Watchdog {
   }
 
   /**
-   * A look: nothing has moved for `silence` ms. True: ask now, and tell the answer to found(). `limit`: ms that are no
+   * A look: nothing has moved for `silence` ms. True: inquire now, and give the answer to found(). `limit`: ms that are no
    * reason to wonder. `patient`: what is waited for may take its time, so doubts alone hold nobody back.
    */
   look(silence: number, limit: number, patient: boolean): boolean {

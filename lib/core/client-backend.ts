@@ -40,7 +40,7 @@ export interface ClientBackend {
 export interface NodeBackend extends ClientBackend {
   /** The connection's socket; undefined while there is none. */
   readonly socket: Socket | undefined;
-  /** The connection hears messages and takes no other commands (RESP2, subscribed). */
+  /** The connection receives messages and takes no other commands (RESP2, subscribed). */
   readonly subscribed: boolean;
   /** Resolves at `ready`. */
   connect(): Promise<void>;

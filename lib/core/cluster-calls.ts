@@ -37,7 +37,7 @@ export interface CallParts {
 }
 
 export interface CallEvents {
-  /** A node refuses the fieldsets it was told. */
+  /** A node refuses the fieldsets. */
   onNodeError(error: Error, key: string): void;
   quit(): Promise<'OK'>;
 }

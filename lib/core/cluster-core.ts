@@ -210,7 +210,7 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> {
     }
     const { epoch } = this.#loop;
     void Promise.all(leaving).then(() => {
-      // Unless the client has been told to connect again meanwhile.
+      // Unless connect() was called again meanwhile.
       if (epoch === this.#loop.epoch) this.#closed(reason, reconnect);
     });
   }
@@ -299,7 +299,7 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> {
   }
 
   // ioredis gives up a node whose socket ended, unless clusterNodeRetryStrategy says otherwise. Here it is dialed all the
-  // same, for calls to find it at once when it is back; what users are told and shown is ioredis's.
+  // same, for calls to find it at once when it is back; the events and nodes() that users see are ioredis's.
   get #forgetsLostNodes(): boolean {
     return typeof this.#options.clusterNodeRetryStrategy !== 'function';
   }

@@ -13,7 +13,7 @@ interface ConnectHooks {
   prepare(): void;
   /** One attempt; after each step it asks whether another has taken its place. */
   attempt(superseded: () => boolean): Promise<void>;
-  /** An attempt has succeeded: `ready` already, and nobody told yet. */
+  /** An attempt has succeeded: `ready` already, no waiter resolved yet. */
   succeeded(): void;
   gaveUp(reason: Error): void;
 }
@@ -65,9 +65,9 @@ export class ConnectLoop {
     this.#waiters.take()(aborted);
   }
 
-  /** After `close`: another attempt after a while, or none. `told`: what the retry strategy hears of it. */
-  tryAgain(reason: Error, told: Error = reason): void {
-    const delay = this.#askDelay(told);
+  /** After `close`: another attempt after a while, or none. `shown`: the reason that the retry strategy is called with. */
+  tryAgain(reason: Error, shown: Error = reason): void {
+    const delay = this.#askDelay(shown);
     if (typeof delay !== 'number') {
       this.#epoch++;
       this.#hooks.gaveUp(reason);
@@ -78,9 +78,9 @@ export class ConnectLoop {
   }
 
   // What the user's strategy throws is for the process to see; the client is closed in good order.
-  #askDelay(told: Error): unknown {
+  #askDelay(shown: Error): unknown {
     try {
-      return this.#hooks.delay(++this.#attempts, told);
+      return this.#hooks.delay(++this.#attempts, shown);
     } catch (thrown) {
       process.nextTick(() => {
         throw thrown;
@@ -123,10 +123,10 @@ export class ConnectLoop {
       error instanceof OptionError || noDatabase
         ? error
         : new ClusterAllFailedError('None of startup nodes is available', reasons);
-    // A name that means nothing is told in the words of the look-up, as ioredis does.
-    const told = lookupFailureIn(reasons) ?? unavailable;
-    this.#waiters.take()(told);
+    // For a name that cannot be resolved the error is the look-up's own, as with ioredis.
+    const shown = lookupFailureIn(reasons) ?? unavailable;
+    this.#waiters.take()(shown);
     this.#lifecycle.become('close');
-    this.tryAgain(unavailable, told);
+    this.tryAgain(unavailable, shown);
   }
 }

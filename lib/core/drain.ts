@@ -1,4 +1,4 @@
-// quit(): everything a pool of nodes was asked is answered, then each node is told goodbye. A node that does not answer
+// quit(): everything a pool of nodes was asked is answered, then QUIT is sent to each node. A node that does not answer
 // is waited for no longer than the caller's limit.
 
 import { AbortError } from '../base/errors.ts';

@@ -1,5 +1,5 @@
-// HIMPORT's fieldsets that a client manages: every new connection is told them before anything else is sent on it, and
-// a HIMPORT SET that is refused for want of one is tried once more after they were told again. Experimental, as the
+// HIMPORT's fieldsets that a client manages: they are defined on every new connection before anything else is sent on it, and
+// a HIMPORT SET that is refused for want of one is tried once more after they were defined again. Experimental, as the
 // command is (Redis 8.10). Knows connections as places to send to, nothing else.
 
 import { AbortError } from '../base/errors.ts';
@@ -7,7 +7,7 @@ import { type Call, ownCall, type Remedy } from '../connection/call.ts';
 import { type HimportFieldset, idOf, isText } from '../options/fieldsets.ts';
 import type { ReplyError } from '../wire/reply.ts';
 
-/** Where a fieldset is told. */
+/** Where a fieldset is defined. */
 interface Connection {
   readonly address: string;
   send(call: Call): boolean;
@@ -24,16 +24,16 @@ export class Fieldsets {
 
   /** Tells a connection every fieldset; rejects with the first refusal. What is sent on it next comes after them. */
   async prepare(connection: Connection): Promise<void> {
-    const told = this.#fieldsets.map(({ name, fields }) => {
+    const defined = this.#fieldsets.map(({ name, fields }) => {
       const { call, answer } = ownCall(['himport', 'PREPARE', name, ...fields]);
       if (!connection.send(call)) call.fail(lost(connection));
       return answer;
     });
-    await Promise.all(told);
+    await Promise.all(defined);
   }
 
   /**
-   * Gives a HIMPORT SET of a managed fieldset its second try: `connections` are told the fieldsets anew first. A call of
+   * Gives a HIMPORT SET of a managed fieldset its second try: the fieldsets are defined on `connections` anew first. A call of
    * a batch has one try.
    */
   attach(call: Call, connections: () => Iterable<Connection>): void {

@@ -1,4 +1,4 @@
-// Calls held until a cluster client is ready wait no longer than `retryDeadline`, and are then told what each startup node
+// Calls held until a cluster client is ready wait no longer than `retryDeadline`, and are then rejected with what each startup node
 // said, or that it has said nothing.
 
 import { ClusterAllFailedError, errorOfNode, identityRefusal, reasonsOf } from '../base/errors.ts';

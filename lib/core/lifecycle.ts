@@ -1,4 +1,4 @@
-// Where a client stands, told by status and events, and the commands that wait until it is ready.
+// The status of a client and its events, and the commands that wait until it is ready.
 // One owner for status, offline queue and the promises that wait for ready.
 
 import type { EventEmitter } from 'node:events';
@@ -60,11 +60,11 @@ export class Lifecycle {
     return this.#held.size;
   }
 
-  /** Changes the status; its event fires on the next tick, with `told` and nothing else. */
-  become(status: Status, ...told: readonly unknown[]): void {
+  /** Changes the status; its event fires on the next tick, with `args` and nothing else. */
+  become(status: Status, ...args: readonly unknown[]): void {
     this.#status = status;
     this.#paused = false;
-    process.nextTick(() => emitSafely(this.#emitter, status, ...told));
+    process.nextTick(() => emitSafely(this.#emitter, status, ...args));
     if (status === 'ready') for (const request of this.#takeHeld()) if (!request.settled) this.#options.send(request);
   }
 

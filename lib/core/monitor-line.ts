@@ -20,7 +20,7 @@ export function parseMonitorLine(text: string): MonitoredCommand | undefined {
   return { time, args: wordsIn(words).map((word) => word.replaceAll('\\"', '"')), source, database };
 }
 
-// Valkey 8 prints quotes inside a word as they are: then only those between two words can be told.
+// Valkey 8 prints quotes inside a word as they are: then only those between two words can be recognized.
 function wordsIn(text: string): string[] {
   const found = [...text.matchAll(/"((?:[^"\\]|\\.)*)"/gs)];
   if (found.map(([quoted]) => quoted).join(' ') === text) return found.map(([, word]) => word!);

@@ -12,7 +12,7 @@ import type { ReadChoice } from '../router/node-selector.ts';
 import { ReadPolicy } from '../router/read-policy.ts';
 import type { Argument } from '../wire/encoder.ts';
 
-/** What a scaleReads function is told of the command. */
+/** What a scaleReads function is given of the command. */
 export interface ReadCommand {
   readonly name: string;
   readonly args: readonly Argument[];

@@ -9,7 +9,7 @@ import { ReplyError } from '../wire/reply.ts';
  * Resolves when INFO no longer says loading, with the server's refusal where nobody may be served before having said who
  * it is. `maxWait`: most milliseconds between two looks, and without any progress of the loading. `late` is called when an
  * answer takes longer than `limit` milliseconds (0: never), or when there is no progress for too long, and then with a
- * reason. `warn` hears of a user who may not ask INFO.
+ * reason. `warn` is called for a user without the permission for INFO.
  */
 export async function waitUntilLoaded(
   send: (call: Call) => boolean,

@@ -41,7 +41,7 @@ export class RedisCore implements NodeBackend {
   readonly oneNode = true;
   subscriptions: Subscriptions;
   /** Another one after the client has ended and connects again. */
-  keeper: ReconnectingConnection;
+  connection: ReconnectingConnection;
   readonly #client: EventEmitter;
   readonly #options: RedisOptions;
   readonly #world: World;
@@ -66,7 +66,7 @@ export class RedisCore implements NodeBackend {
   #fresh = false;
   /** QUIT is on its way: the server will close the connection, and no other follows. */
   #quitting = false;
-  /** Of a lazy client that was told to reconnect. */
+  /** Of a lazy client whose disconnect(true) was called. */
   #waking: Timer | undefined;
 
   constructor(client: EventEmitter, options: RedisOptions, world: World) {
@@ -76,13 +76,13 @@ export class RedisCore implements NodeBackend {
     this.#backlog = new Backlog(options);
     const credentials = credentialSourceOf(options, world, (error) => this.#lifecycle.reportError(error));
     this.#dialer = new RedisDialer(options, credentials);
-    this.keeper = this.#makeKeeper();
+    this.connection = this.#makeConnection();
     this.#unblocker = new Unblocker(
-      () => this.keeper,
-      secondOf(() => this.keeper, options, world),
+      () => this.connection,
+      secondOf(() => this.connection, options, world),
       world,
     );
-    this.dispatcher = new SingleRouter(this.keeper, world, {
+    this.dispatcher = new SingleRouter(this.connection, world, {
       get resendWritten() {
         return resendsWritten(options);
       },
@@ -110,7 +110,7 @@ export class RedisCore implements NodeBackend {
     this.subscriptions = new Subscriptions(client);
     this.#state = new SessionState(
       options.db ?? 0,
-      () => (this.keeper.state === 'up' ? this.#connections : 0),
+      () => (this.connection.state === 'up' ? this.#connections : 0),
       (db) => emitSafely(client, 'select', db),
     );
     this.#timeout = new CommandTimeout(options, world, (visit) => this.#visitAll(visit), {
@@ -125,7 +125,7 @@ export class RedisCore implements NodeBackend {
   }
 
   get socket(): Socket | undefined {
-    return this.keeper.socket;
+    return this.connection.socket;
   }
 
   get status(): Status {
@@ -141,7 +141,7 @@ export class RedisCore implements NodeBackend {
   }
 
   get subscribed(): boolean {
-    return this.keeper.protocol === 2 && this.subscriptions.size > 0;
+    return this.connection.protocol === 2 && this.subscriptions.size > 0;
   }
 
   submit(request: RoutableRequest): void {
@@ -154,7 +154,7 @@ export class RedisCore implements NodeBackend {
   }
 
   addressOf(_call: Call): string {
-    return this.keeper.address;
+    return this.connection.address;
   }
 
   watch(call: Call, exec: Call): void {
@@ -181,11 +181,11 @@ export class RedisCore implements NodeBackend {
       const ready = this.status === 'ready';
       limitBlocking(call, this.#options, this.#world, ready, (late) => this.release(late));
     }
-    this.#fieldsets?.attach(call, () => [this.keeper]);
+    this.#fieldsets?.attach(call, () => [this.connection]);
     return true;
   }
 
-  // Why the connection takes no such call just now: it is a monitor, or a RESP2 one that hears messages only.
+  // Why the connection takes no such call just now: it is a monitor, or a RESP2 one that receives messages only.
   #refusalOfMode(call: Call): RedisError | undefined {
     if (this.#options.monitor) {
       return new RedisError("Connection is in monitoring mode, can't process commands.", { code: 'ERR_MONITOR_MODE' });
@@ -226,26 +226,26 @@ export class RedisCore implements NodeBackend {
       return Promise.reject(new RedisError('Redis is already connecting/connected', { code: 'ERR_CONNECTED' }));
     }
     const ready = this.#waiters.next();
-    if (this.keeper.state === 'ended') {
-      this.keeper = this.#makeKeeper();
-      this.dispatcher.sender = this.keeper;
+    if (this.connection.state === 'ended') {
+      this.connection = this.#makeConnection();
+      this.dispatcher.sender = this.connection;
     }
     this.#waking?.cancel();
     this.#fresh = true;
     process.nextTick(() => {
       this.#fresh = false;
     });
-    this.keeper.open();
+    this.connection.open();
     return ready;
   }
 
   disconnect(reconnect: boolean): void {
-    const { keeper, status } = this;
+    const { connection, status } = this;
     if (status === 'end') return;
     this.#waking?.cancel();
     if (this.#fresh) {
       // Between the event that says connecting and the one that says end, what waits is rejected.
-      if (!reconnect) process.nextTick(queueMicrotask, () => this.#abandon(keeper));
+      if (!reconnect) process.nextTick(queueMicrotask, () => this.#abandon(connection));
       return;
     }
     if (reconnect && status === 'wait') {
@@ -253,18 +253,18 @@ export class RedisCore implements NodeBackend {
       return;
     }
     // The status stays what it is until the connection is closed, and what comes meanwhile waits for what is next.
-    if (keeper.state === 'up' || status === 'connect') this.#lifecycle.pause();
-    void keeper.leave(this.#reasonToClose(), reconnect);
+    if (connection.state === 'up' || status === 'connect') this.#lifecycle.pause();
+    void connection.leave(this.#reasonToClose(), reconnect);
   }
 
-  // Left in the tick in which it was told to connect: there never was a connection to close.
-  #abandon(keeper: ReconnectingConnection): void {
-    if (keeper !== this.keeper || keeper.state === 'ended') return;
+  // Left in the tick in which connect() was called: there never was a connection to close.
+  #abandon(connection: ReconnectingConnection): void {
+    if (connection !== this.connection || connection.state === 'ended') return;
     const reason = this.#reasonToClose();
     this.#refuseWaiters(reason);
     this.#lifecycle.failHeldNow(() => this.#reasonToClose());
     this.#lifecycle.become('end');
-    keeper.close(reason);
+    connection.close(reason);
   }
 
   // As ioredis has it: a client that never connected closes, and connects after the first pause of its strategy.
@@ -272,7 +272,7 @@ export class RedisCore implements NodeBackend {
     this.#lifecycle.become('close');
     const delay = this.#retryDelay();
     if (delay === null) {
-      this.keeper.close(this.#reasonToClose());
+      this.connection.close(this.#reasonToClose());
       return;
     }
     this.#lifecycle.become('reconnecting', delay);
@@ -280,7 +280,7 @@ export class RedisCore implements NodeBackend {
   }
 
   #reasonToClose(): AbortError {
-    return new AbortError(closedText, { code: 'ERR_CLOSED', node: this.keeper.address });
+    return new AbortError(closedText, { code: 'ERR_CLOSED', node: this.connection.address });
   }
 
   async quit(): Promise<'OK'> {
@@ -324,40 +324,41 @@ export class RedisCore implements NodeBackend {
   // The server closes now. One that does not is left.
   #onQuit(): void {
     this.#lifecycle.pause();
-    void this.keeper.leave(this.#reasonToClose());
+    void this.connection.leave(this.#reasonToClose());
   }
 
-  // quit() has waited long enough: what has no answer is told so.
+  // quit() has waited long enough: what has no answer is rejected.
   #closeLate(limit: number): void {
     if (this.status === 'end') return;
-    const { keeper } = this;
+    const { connection } = this;
     const { held } = this.#lifecycle;
-    const awaited = keeper.load > 0 ? `${keeper.address} (${keeper.load} unanswered)` : `a connection (${held} held)`;
-    this.#quitLate = quitTimeoutError(limit, awaited, keeper.address);
-    keeper.close(this.#quitLate);
+    const awaited =
+      connection.load > 0 ? `${connection.address} (${connection.load} unanswered)` : `a connection (${held} held)`;
+    this.#quitLate = quitTimeoutError(limit, awaited, connection.address);
+    connection.close(this.#quitLate);
   }
 
   depart(): void {
-    if (!this.#fresh) this.keeper.close(this.#reasonToClose());
+    if (!this.#fresh) this.connection.close(this.#reasonToClose());
   }
 
-  #makeKeeper(): ReconnectingConnection {
+  #makeConnection(): ReconnectingConnection {
     const options = {
       ...this.#dialer.dialOptions(),
       latest: () => this.#dialer.dialOptions(),
       retryDelay: () => this.#retryDelay(),
       holdWhileDown: false,
       backlog: this.#backlog,
-      // Among the lines of a monitor no answer is told from them.
+      // Among the lines of a monitor no reply can be recognized.
       mayAuthenticate: () => !this.#state.inTransaction && !this.#options.monitor,
     };
     return new ReconnectingConnection(options.address, options, this.#world, {
-      onState: (keeper, state, reason) => {
-        this.#connects.onState(keeper, state, reason);
-        if (keeper === this.keeper) this.#onState(state, reason);
+      onState: (connection, state, reason) => {
+        this.#connects.onState(connection, state, reason);
+        if (connection === this.connection) this.#onState(state, reason);
       },
-      onOpen: (keeper) => {
-        if (keeper !== this.keeper) return;
+      onOpen: (connection) => {
+        if (connection !== this.connection) return;
         this.#state.connected(this.#options.db ?? 0);
         this.#lifecycle.become('connect');
       },
@@ -374,9 +375,9 @@ export class RedisCore implements NodeBackend {
   // Refused calls of the connection before may still come in, with the same address.
   #moveTo(primary: NodeAddress): boolean {
     if (this.#options.enableOfflineQueue === false || this.#quitting) return false;
-    if (this.keeper.state !== 'up' || this.keeper.address === primary.key) return true;
+    if (this.connection.state !== 'up' || this.connection.address === primary.key) return true;
     this.#dialer.primary = primary;
-    this.keeper.renew();
+    this.connection.renew();
     return true;
   }
 
@@ -434,24 +435,24 @@ export class RedisCore implements NodeBackend {
   }
 
   // Loaded first, then subscribed, then everybody else's turn. A connection that is lost meanwhile starts anew.
-  async #getReady(connection: number): Promise<void> {
-    const send = (call: Call): boolean => this.keeper.send(call);
+  async #getReady(generation: number): Promise<void> {
+    const send = (call: Call): boolean => this.connection.send(call);
     // Not within the connection's own event, which it has not finished handling.
     await undefined;
     let refused: ReplyError | undefined;
     if (this.#options.enableReadyCheck ?? true) {
       const { maxLoadingRetryTime = 10_000, connectTimeout = 10_000 } = this.#options;
-      const late = (reason?: Error): void => this.#dropUnready(connection, reason);
+      const late = (reason?: Error): void => this.#dropUnready(generation, reason);
       refused = await waitUntilLoaded(send, this.#world, maxLoadingRetryTime, connectTimeout, late, warn);
     }
-    if (connection !== this.#connections || this.keeper.state !== 'up' || this.#lifecycle.paused) return;
+    if (generation !== this.#connections || this.connection.state !== 'up' || this.#lifecycle.paused) return;
     if (refused !== undefined) {
       this.#refuse(refused);
       return;
     }
     this.#dialer.attempts = 0;
     reselect(send, this.#state, this.#lifecycle);
-    this.#fieldsets?.prepare(this.keeper).catch((error: Error) => this.#lifecycle.reportError(error));
+    this.#fieldsets?.prepare(this.connection).catch((error: Error) => this.#lifecycle.reportError(error));
     const held = heldSubscriptions(this.#lifecycle);
     if (this.#options.autoResubscribe ?? true) this.subscriptions.restore(send, (label) => held.has(label));
     else this.subscriptions = new Subscriptions(this.#client);
@@ -459,44 +460,44 @@ export class RedisCore implements NodeBackend {
     const settle = this.#waiters.take();
     // Behind the event.
     process.nextTick(() => settle());
-    if (this.#options.monitor) this.#monitor(send, connection);
+    if (this.#options.monitor) this.#monitor(send, generation);
   }
 
-  #monitor(send: (call: Call) => boolean, connection: number): void {
+  #monitor(send: (call: Call) => boolean, generation: number): void {
     const { connectTimeout = 10_000 } = this.#options;
-    startMonitoring(send, this.#lifecycle, this.#world, connectTimeout, () => this.#dropUnready(connection));
+    startMonitoring(send, this.#lifecycle, this.#world, connectTimeout, () => this.#dropUnready(generation));
   }
 
   // It let us in and says nothing: no better than one that lets nobody in.
-  #dropUnready(connection: number, reason?: Error): void {
-    if (connection !== this.#connections) return;
-    const { address } = this.keeper;
-    this.keeper.drop(reason ?? new RedisError('connect ETIMEDOUT', { code: 'ETIMEDOUT', node: address }));
+  #dropUnready(generation: number, reason?: Error): void {
+    if (generation !== this.#connections) return;
+    const { address } = this.connection;
+    this.connection.drop(reason ?? new RedisError('connect ETIMEDOUT', { code: 'ETIMEDOUT', node: address }));
   }
 
-  // The server is there and will have none of this client: what waits hears so, and another try follows.
+  // The server is there and refuses this client: what waits is rejected, and another attempt follows.
   #refuse(refusal: ReplyError): void {
-    this.#lifecycle.failHeldNow(() => refusalAt(this.keeper.address, refusal));
+    this.#lifecycle.failHeldNow(() => refusalAt(this.connection.address, refusal));
     this.#lifecycle.reportError(refusal);
     this.disconnect(true);
   }
 
   #onResting(reason: Error): void {
-    const { keeper } = this;
+    const { connection } = this;
     // Where nobody lets us in any more, the address of the options is asked again: it knows, or is, the primary.
     if (!this.#wasUp) this.#dialer.primary = undefined;
     this.#report(reason);
     // A listener has ended the client.
-    if (keeper !== this.keeper || keeper.state !== 'resting') return;
+    if (connection !== this.connection || connection.state !== 'resting') return;
     const refused = refusalIn(reason);
     // Commands do not wait for a server that will have none of this client.
     if (refused !== undefined && !this.#wasUp && !isCrowded(refused))
-      this.#lifecycle.failHeldNow(() => refusalAt(keeper.address, refused));
+      this.#lifecycle.failHeldNow(() => refusalAt(connection.address, refused));
     this.#lifecycle.become('close');
     this.#lifecycle.become('reconnecting', this.#dialer.delay);
     const { maxRetriesPerRequest: limit = 20 } = this.#options;
     if (limit !== null && limit >= 0 && this.#dialer.attempts % (limit + 1) === 0) {
-      const detail = { node: this.keeper.address, cause: reason };
+      const detail = { node: this.connection.address, cause: reason };
       this.#lifecycle.failHeld(() => new MaxRetriesPerRequestError(limit, detail));
     }
     this.#wasUp = false;
@@ -508,11 +509,11 @@ export class RedisCore implements NodeBackend {
       return;
     // A refusal of the handshake is the server's own, as with ioredis.
     const refused = refusalIn(reason);
-    this.#lifecycle.reportError(refused === undefined ? reason : refusalAt(this.keeper.address, refused));
+    this.#lifecycle.reportError(refused === undefined ? reason : refusalAt(this.connection.address, refused));
   }
 
   #refuseWaiters(cause: Error): void {
-    const error = new RedisError(closedText, { code: 'ERR_CLOSED', node: this.keeper.address, cause });
+    const error = new RedisError(closedText, { code: 'ERR_CLOSED', node: this.connection.address, cause });
     const settle = this.#waiters.take();
     process.nextTick(() => settle(error));
   }
@@ -520,6 +521,6 @@ export class RedisCore implements NodeBackend {
   #visitAll(visit: (request: RoutableRequest) => void): void {
     this.#lifecycle.forEachHeld(visit);
     this.dispatcher.forEachParked(visit);
-    this.keeper.forEachCall(visit as (call: Call) => void);
+    this.connection.forEachCall(visit as (call: Call) => void);
   }
 }

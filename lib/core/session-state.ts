@@ -1,5 +1,5 @@
-// What commands have told one connection and the next one does not know: the database selected, and a MULTI sent by
-// itself. The database is told to the new connection; what was meant for a transaction that is lost is never sent
+// What commands have set on one connection and the next one does not know: the database selected, and a MULTI sent by
+// itself. The database is selected on the new connection; what was meant for a transaction that is lost is never sent
 // outside of it. Owns both; knows no socket.
 
 import { abortedByClose } from '../base/errors.ts';
@@ -20,7 +20,7 @@ export class SessionState {
   #db: number;
   /** Of this connection. */
   #current: number;
-  /** What the `select` event has told last; ioredis tells it when SELECT is sent, not when it is answered. */
+  /** The last `select` event; ioredis emits it when SELECT is sent, not when it is answered. */
   #announced: number;
   #open: OpenTransaction | undefined;
   readonly #parts = new WeakMap<RoutableRequest, OpenTransaction>();

@@ -1,4 +1,4 @@
-// What a cluster client tells of itself: counters and gauges gathered from the rooms that keep them.
+// stats() of a cluster client: counters and gauges gathered from the rooms that keep them.
 
 import type { CacheStats } from '../cache/near-cache.ts';
 import type { ReconnectingState } from '../connection/reconnecting-connection.ts';

@@ -24,7 +24,7 @@ function tailsOf(call: Call): { key: number; id: number }[] | undefined {
 
 /**
  * Sends `call` once the ends of its streams are known, and gives true; false when it names no end (then nothing was
- * done). A server that does not tell them gets the call as it is. `ask` sends past every cache.
+ * done). A server that does not reply them gets the call as it is. `ask` sends past every cache.
  */
 export function sendFromTail(
   call: Call,

@@ -75,7 +75,7 @@ export class Topology {
     }
   }
 
-  // A map that another client holds is as good as one asked for: where it is stale, redirects tell.
+  // A map that another client holds is as good as one fetched: where it is stale, redirects correct it.
   /**
    * Puts an inherited map in use when a node of it answers; gives that node's CLUSTER INFO, or undefined when none did.
    * `superseded`: another attempt has begun meanwhile.
@@ -137,7 +137,7 @@ export class Topology {
       {
         ask: () => {
           this.#leftOut = undefined;
-          return this.#survey();
+          return this.#fetchTopology();
         },
         publish: (seen, reason) => {
           const changed = this.#publish(seen);
@@ -160,7 +160,7 @@ export class Topology {
   }
 
   // A round that disconnect() broke off may be shared by the connect() that came after it: it asks again.
-  async #survey(): Promise<SlotMap> {
+  async #fetchTopology(): Promise<SlotMap> {
     const { loop, lifecycle, world } = this.#parts;
     for (;;) {
       const { epoch } = loop;

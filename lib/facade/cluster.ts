@@ -144,7 +144,7 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     return statsOf(this.#core, this.#core.calls.cache?.stats);
   }
 
-  /** Asks for the slot map now; `callback(error?)` or the promise tells the outcome. */
+  /** Asks for the slot map now; `callback(error?)` or the promise gives the outcome. */
   refreshSlotsCache(callback?: (error?: Error) => void): Promise<void> {
     const refreshing = this.#core.refresher.refresh('manual');
     if (callback !== undefined) refreshing.then(() => callback(undefined), callback);

@@ -30,7 +30,7 @@ export const nodeOfCluster: unique symbol = Symbol('node of a cluster');
  * shares the cluster's connection to that node. A MOVED is an error here: `Cluster` follows them.
  */
 export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<Mapping> {
-  /** What options are when the constructor is not told; ioredis's, with null for nothing. */
+  /** Options that the constructor is not given; ioredis's, with null for nothing. */
   static readonly defaultOptions: Readonly<Record<string, unknown>> = defaultRedisOptions;
 
   /** What the constructor was given, with ioredis's defaults for the rest. */

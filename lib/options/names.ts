@@ -1,4 +1,4 @@
-// Which options there are, so that a slip of the pen is told from what a framework adds for itself. A name close to one
+// Which options there are, so that a slip of the pen is distinguished from what a framework adds for itself. A name close to one
 // of ours is refused: it was meant, and would do nothing. Any other unknown name is warned of once a process and left
 // alone, because ioredis ignores it too; so is a known option in the wrong place.
 

@@ -126,7 +126,7 @@ export interface CommonRedisOptions {
   resend?: 'all' | 'readonly' | undefined;
   /**
    * How often one command is sent again because its connection was lost after it was written (`resend`), with growing
-   * pauses. An error after that tells `attempts` and `writes`. Default: `maxRetriesPerRequest` if that is a number, else
+   * pauses. An error after that has `attempts` and `writes`. Default: `maxRetriesPerRequest` if that is a number, else
    * 20 (Redis) or 16 (Cluster).
    */
   maxResends?: number | undefined;
@@ -175,7 +175,7 @@ export interface RedisOptions extends CommonRedisOptions {
    * servers know nothing of it. Default false.
    */
   followRedirects?: boolean | undefined;
-  /** Fieldsets that every connection is told, for HIMPORT SET. Experimental: Redis 8.10. */
+  /** Fieldsets that are defined on every connection, for HIMPORT SET. Experimental: Redis 8.10. */
   himportFieldsets?: readonly HimportFieldset[] | undefined;
 }
 
@@ -202,7 +202,7 @@ export interface ClusterOptions {
    */
   // biome-ignore lint/suspicious/noExplicitAny: users declare Redis and Command (ioredis: Function); naming them here would be an import cycle
   scaleReads?: ReadScaling | ((nodes: any[], command: any) => any) | undefined;
-  /** With scaleReads: nodes whose INFO tells this `availability_zone` answer first, then the others. */
+  /** With scaleReads: nodes whose INFO has this `availability_zone` answer first, then the others. */
   availabilityZone?: string | undefined;
   /** With scaleReads: milliseconds between looks at the nodes that answer reads; 0 = never. Default 1000. */
   replicaCheckInterval?: number | undefined;
@@ -215,7 +215,7 @@ export interface ClusterOptions {
   maxRedirections?: number | undefined;
   /**
    * MGET, MSET, DEL, UNLINK, EXISTS and TOUCH with keys of several slots: "error" (default) is refused as Redis does,
-   * "split" sends one command a slot and stitches the replies. Not atomic; PartialFailureError tells what failed.
+   * "split" sends one command a slot and stitches the replies. Not atomic; PartialFailureError lists what failed.
    */
   crossSlot?: 'error' | 'split' | undefined;
   /**
@@ -228,7 +228,7 @@ export interface ClusterOptions {
   /**
    * Keeps answers of read-only commands in this process until their server says that a key changed (CLIENT TRACKING);
    * `{}` for the defaults. Text and numbers are handed out as they are, lists, objects and Buffers as copies. Writes
-   * through this client count before they are answered; those through `nodes()` when the server tells. A hash field
+   * through this client count before they are answered; those through `nodes()` when the server sends the invalidation. A hash field
    * that expires by itself is noticed when the server removes it. Default: off. With it, slotsRefreshInterval is
    * 5000 unless given.
    */
@@ -304,7 +304,7 @@ export interface ClusterOptions {
   maxQueueLength?: number | undefined;
   /** Most bytes of the commands that wait, as `maxQueueLength` counts them. Default: no limit. */
   maxQueueBytes?: number | undefined;
-  /** Fieldsets that every node is told, for HIMPORT SET. Experimental: Redis 8.10. */
+  /** Fieldsets that are defined on every node, for HIMPORT SET. Experimental: Redis 8.10. */
   himportFieldsets?: readonly HimportFieldset[] | undefined;
   /** As in `redisOptions`: "all" (default) or "readonly". */
   resend?: 'all' | 'readonly' | undefined;

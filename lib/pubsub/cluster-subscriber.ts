@@ -246,7 +246,7 @@ export class ClusterSubscriber implements CallSink {
   }
 }
 
-/** The name of a connection that carries messages: ioredis's form, so that CLIENT LIST can be told apart. */
+/** The name of a connection that carries messages: ioredis's form, so that CLIENT LIST shows which connections these are. */
 function subscriberName(part: 'subscriber' | 'ssubscriber', connectionName: string | null | undefined): string {
   return connectionName ? `lingcache-cluster(${part}):${connectionName}` : `lingcache-cluster(${part})`;
 }

@@ -1,4 +1,4 @@
-// Looks after a connection that mostly listens: without calls of its own nothing would tell that its peer is gone.
+// Looks after a connection that mostly listens: without calls of its own it would not notice that its peer is gone.
 // A PING when nothing is in flight, and the connection's own silence rule on what is not answered.
 
 import type { Timer, World } from '../base/world.ts';

@@ -1,4 +1,4 @@
-// Subscriptions of one node of a cluster, as `cluster.nodes()` gives it: keyspace notifications are told by the node that
+// Subscriptions of one node of a cluster, as `cluster.nodes()` gives it: keyspace notifications are published by the node that
 // holds the key and by no other. They have a connection of their own, since the node's other one belongs to everybody's
 // commands; it is dialed at the first subscription, again after a loss as the node's own, and closed with the last one.
 
@@ -24,7 +24,7 @@ export class NodeSubscriber implements CallSink {
   readonly #heartbeat: Heartbeat;
   #connection: ReconnectingConnection | undefined;
   #waiting: Call[] = [];
-  /** A connection was lost that had been told what is wanted: the next one is told it again. */
+  /** A connection was lost that was subscribed: the next one is subscribed again. */
   #owed = false;
   /** The node has left the cluster, or the cluster was closed. */
   #stopped: Error | undefined;

@@ -1,4 +1,4 @@
-// One connection to one node for shard channels: tells the node what is wanted there, in as few commands as slots
+// One connection to one node for shard channels: subscribes to what is wanted there, in as few commands as slots
 // allow, and reports what the node confirms. It decides nothing: sharded.ts says which channels belong here.
 
 import { RedisError } from '../base/errors.ts';
@@ -94,13 +94,13 @@ export class ShardSubscriber implements CallSink {
     });
   }
 
-  /** Brings the node's view of a channel in line with `wanted`, with whatever else is told in this tick. */
-  tell(channel: ShardChannel): void {
+  /** Brings the node's view of a channel in line with `wanted`, with whatever else changes in this tick. */
+  update(channel: ShardChannel): void {
     this.#dirty.add(channel);
     this.#schedule();
   }
 
-  /** Forgets a channel that moved elsewhere; its node is told when it can be, and owes no answer. */
+  /** Forgets a channel that moved elsewhere; its node is unsubscribed from when that is possible, and owes no answer. */
   abandon(channel: ShardChannel): void {
     this.#dirty.delete(channel);
     if (channel.asked && this.connection.state === 'up') this.#say([channel], false);

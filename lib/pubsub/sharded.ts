@@ -153,7 +153,7 @@ export class ShardedSubscriptions {
     if (!channel.wanted) {
       if (channel.link === undefined || (!channel.asked && channel.leaving === 0 && channel.joining === 0)) {
         this.#gone(channel);
-      } else channel.link.tell(channel);
+      } else channel.link.update(channel);
       return;
     }
     if (this.#stopped || channel.retry !== undefined) return;
@@ -168,7 +168,7 @@ export class ShardedSubscriptions {
       channel.link?.abandon(channel);
       this.#attach(channel, link);
     }
-    if (!channel.asked) link.tell(channel);
+    if (!channel.asked) link.update(channel);
   }
 
   #later(channel: ShardChannel): void {
@@ -218,7 +218,7 @@ export class ShardedSubscriptions {
 
   #onUp(link: ShardSubscriber): void {
     emitSafely(this.#emitter, '+subscriber');
-    for (const channel of link.channels) link.tell(channel);
+    for (const channel of link.channels) link.update(channel);
   }
 
   #onDown(link: ShardSubscriber, ended: boolean): void {
@@ -286,7 +286,7 @@ export class ShardedSubscriptions {
     }
   }
 
-  // A refusal that trying again will not mend, at least not soon: whoever waits is told.
+  // A refusal that trying again will not mend, at least not soon: whoever waits is rejected.
   #deny(channel: ShardChannel, error: Error): void {
     for (const waiter of waitersOf(channel)) fail(waiter, error);
     if (channel.stood) {

@@ -1,5 +1,5 @@
 // What one connection is meant to be subscribed to, and the messages that come of it. Owns the wanted sets; the
-// server's confirmations are told apart from messages here, so the router never sees either.
+// server's confirmations are separated from messages here, so the router never sees either.
 // A fresh connection is subscribed to everything in bounded commands, a few of them on their way at a time, so that
 // neither side is busy with them for long and messages come in between.
 
@@ -64,7 +64,7 @@ export class Subscriptions {
     if (call.argv.length > 1) {
       for (let at = 1; at < call.argv.length; at++) {
         const one = idOf(call.argv[at]!);
-        // The call itself tells the server: the connection's own round need not.
+        // The call itself subscribes: restoring need not.
         left?.delete(one);
         if (leaving) wanted.delete(one);
         else wanted.add(one);

@@ -1,4 +1,4 @@
-// address -> connection: opens nodes, retires the ones that left the map, tells who came and went.
+// address -> connection: opens nodes, retires the ones that left the map, reports both.
 // Knows no slots. Invariant: one connection for one address, whatever named it.
 
 import { AbortError, SilentNodeError } from '../base/errors.ts';
@@ -25,7 +25,7 @@ export interface PooledNode {
   inMap: boolean;
   /** As a replica it is asked to answer reads (READONLY): by an option, or because it is read from by itself. */
   reads: boolean;
-  /** Users know of it: told of by onAdd, and not taken back since. Set by whoever tells them. */
+  /** Users know of it: reported by `+node`, and not by `-node` since. Set by whoever emits these. */
   shown: boolean;
 }
 
@@ -163,7 +163,7 @@ export class NodePool {
     const { connection, blocking } = node;
     const { limits } = this.#options;
     const trusted = !connection.silent;
-    // Calls that block may wait for long, and nothing else would tell that their node has died under them.
+    // Calls that block may wait for long, and nothing else would show that their node has died.
     if (blocking !== undefined && blocking.load > 0 && connection.idleFor >= limits.silence) this.#ping(connection);
     connection.checkSilence(limits);
     if (!connection.silent) return;

@@ -84,8 +84,8 @@ export class ReadMonitor {
     this.#policy.measured(node.key, this.#world.now() - sent);
     const info = String(answer);
     // A node that has become a master meanwhile has no such line, and is not behind.
-    this.#policy.told(node.key, { behind: /^master_link_status:(?!up)/m.test(info) });
-    // Reads alone would never tell: a promoted replica serves them as before.
+    this.#policy.reported(node.key, { behind: /^master_link_status:(?!up)/m.test(info) });
+    // Reads alone would never show it: a promoted replica serves them as before.
     if (node.role === 'master' || !/^role:master/m.test(info)) this.#promoted.delete(node.key);
     else {
       this.#options.onPromoted(!this.#promoted.has(node.key));
@@ -95,6 +95,6 @@ export class ReadMonitor {
 
   async #askZone(node: PooledNode): Promise<void> {
     const info = await this.#options.ask(node.connection, ['info', 'server']);
-    this.#policy.told(node.key, { zone: /^availability_zone:(.*?)\r?$/m.exec(String(info))?.[1] ?? '' });
+    this.#policy.reported(node.key, { zone: /^availability_zone:(.*?)\r?$/m.exec(String(info))?.[1] ?? '' });
   }
 }

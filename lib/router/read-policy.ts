@@ -1,4 +1,4 @@
-// Which node of a shard a read goes to. Knows what was measured and told of each node (round trip, zone, trouble);
+// Which node of a shard a read goes to. Knows what was measured and reported of each node (round trip, zone, trouble);
 // sends nothing itself. A replica in trouble is left out for a while, and when no candidate is left the master answers.
 
 import type { World } from '../base/world.ts';
@@ -11,7 +11,7 @@ export type ReadScaling = 'master' | 'slave' | 'all' | 'nearest';
 
 export interface ReadPolicyOptions {
   readonly scaling: ReadScaling;
-  /** Nodes whose INFO tells this availability zone come first. */
+  /** Nodes whose INFO has this availability zone come first. */
   readonly zone: string | undefined;
   /** Whether calls can be given to a node: not down, not silent. */
   readonly usable: (key: string) => boolean;
@@ -77,8 +77,8 @@ export class ReadPolicy {
     facts.roundTrip = facts.roundTrip === undefined ? ms : facts.roundTrip + (ms - facts.roundTrip) * smoothing;
   }
 
-  /** What a node's INFO tells. */
-  told(key: string, news: { readonly zone?: string; readonly behind?: boolean }): void {
+  /** What a node's INFO has reported. */
+  reported(key: string, news: { readonly zone?: string; readonly behind?: boolean }): void {
     const facts = this.#of(key);
     if (news.zone !== undefined) facts.zone = news.zone;
     if (news.behind !== undefined) facts.behind = news.behind;

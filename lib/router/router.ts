@@ -109,7 +109,7 @@ export class Router implements Dispatcher {
   readonly #ticker: Ticker;
   readonly #sendAgain = (call: Call): void => this.send(call);
   #closed: Error | undefined;
-  /** What MOVED replies of this tick told. */
+  /** From the MOVED replies of this tick. */
   #moves: [slot: number, key: string][] = [];
   readonly #applyMoves = (): void => {
     if (this.#moves.length === 0) return;
@@ -157,7 +157,7 @@ export class Router implements Dispatcher {
     this.#retries.releaseAll();
   }
 
-  /** Same owners, newer epochs: nothing moves, nothing is told. */
+  /** Same owners, newer epochs: nothing moves, nothing is emitted. */
   adopt(map: SlotMap): void {
     this.#use(map);
   }
@@ -402,7 +402,7 @@ export class Router implements Dispatcher {
   }
 
   // The moves of one tick are applied at once: a batch whose slots have all moved costs one copy of the map. The
-  // calls concerned do not wait for it, they follow the address they were told.
+  // calls concerned do not wait for it, they follow the address of the redirect.
   #patch(slot: number, key: string): void {
     if (this.#moves.length === 0) process.nextTick(this.#applyMoves);
     this.#moves.push([slot, key]);

@@ -1,4 +1,4 @@
-// Whom a survey asks, and how: the nodes at hand before the seeds, CLUSTER SLOTS and CLUSTER NODES over the pool's own
+// Which nodes a topology fetch asks, and how: the nodes at hand before the seeds, CLUSTER SLOTS and CLUSTER NODES over the pool's own
 // sockets, each question under a deadline. What the answers mean is topology's business. A server that refuses CLUSTER
 // SLOTS (an ACL) is asked CLUSTER SHARDS, and its CLUSTER NODES will do as well.
 
@@ -25,7 +25,7 @@ export interface TopologySourcesOptions {
   readonly guard: AddressGuard | undefined;
   /** Milliseconds for one answer. */
   readonly timeout: number;
-  /** The client is closed or closing: a survey may outlive it, and must not open nodes again. */
+  /** The client is closed or closing: a fetch may outlive it, and must not open nodes again. */
   readonly isOver: () => boolean;
   /** Connections are TLS. */
   readonly tls: () => boolean;
@@ -99,7 +99,7 @@ export class TopologySources {
     try {
       return viewOfSlots(await slots, await nodes, key, this.#options, leftOut);
     } catch (error) {
-      if (!(error instanceof ReplyError) || !isRefusal(error)) throw this.#told(error, connection);
+      if (!(error instanceof ReplyError) || !isRefusal(error)) throw this.#described(error, connection);
       return await this.#askOtherwise(connection, await nodes, error, leftOut);
     } finally {
       if (leftOut.count > 0) this.#options.onLeftOut(leftOut);
@@ -119,12 +119,12 @@ export class TopologySources {
     } catch {
       const view = viewOfLines(nodes, connection.address, this.#options, leftOut);
       if (view.shards.length > 0) return view;
-      throw this.#told(refusal, connection);
+      throw this.#described(refusal, connection);
     }
   }
 
   // The loss of a connection is reported by its own event.
-  #told(error: unknown, connection: ReconnectingConnection): unknown {
+  #described(error: unknown, connection: ReconnectingConnection): unknown {
     const refused = error instanceof ReplyError || (error as { code?: unknown }).code === 'ETIMEDOUT';
     const reached = connection.state === 'up' || connection.state === 'dialing';
     if (refused && reached) this.#options.onRefused(error as Error, connection.address);

@@ -69,7 +69,7 @@ export function judgeLoss(request: RoutableRequest, written: boolean, reason: Er
   return { kind: 'later', ms, refresh: true, firm };
 }
 
-/** What a call is told that was lost for good with its socket: an error of its own, since each names its call. */
+/** What a call that was lost for good with its socket is rejected with: an error of its own, since each names its call. */
 export function lossOf(request: RoutableRequest, reason: Error): Error {
   if (reason instanceof ClusterAllFailedError) return new ClusterAllFailedError(reason.message, reason.errors);
   if (reason instanceof ProtocolError) return unreadable(request, reason);

@@ -1,5 +1,5 @@
 // When the slot map is asked for again, and by whom. Knows no sockets: it asks through a function it is given.
-// trigger -> quiet period (token bucket) -> single flight -> ask (survey.ts) -> publish
+// trigger -> quiet period (token bucket) -> single flight -> fetch (fetch-topology.ts) -> publish
 // The first trigger after a quiet time starts at once; then one token comes back per `interval`, which doubles while
 // refreshes bring nothing new. An outage (a node that is down, CLUSTERDOWN) polls faster, because every millisecond until
 // the new master is known is downtime: at `outageInterval` at first and after every sign that something is going on, ever

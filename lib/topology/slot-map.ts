@@ -7,7 +7,7 @@ import { slotCount } from '../wire/slot.ts';
 export interface Shard {
   readonly master: string;
   readonly replicas: readonly string[];
-  /** The master's config epoch as last heard; half steps mark what a MOVED told between two epochs. 0 = unknown. */
+  /** The master's config epoch as last heard; half steps mark what a MOVED brought between two epochs. 0 = unknown. */
   readonly epoch: number;
 }
 
@@ -20,7 +20,7 @@ export interface OwnedRange {
   readonly epoch?: number;
 }
 
-/** What a round of asking tells beside the owners. */
+/** What a refresh brings beside the owners. */
 export interface MapFacts {
   /** Addresses of nodes that the cluster agrees have failed. */
   readonly failed: ReadonlySet<string>;
@@ -36,7 +36,7 @@ export class SlotMap {
   readonly shards: readonly Shard[];
   /** slot -> index into `shards` plus one; 0 means nobody is known to own it. */
   readonly table: Uint16Array;
-  /** What else the cluster told when it was asked. */
+  /** What else the last refresh brought. */
   readonly facts: MapFacts;
 
   private constructor(shards: readonly Shard[], table: Uint16Array, facts: MapFacts) {
@@ -126,7 +126,7 @@ export class SlotMap {
         continue;
       }
       const target = places.first(address);
-      // Newer than the owner we knew, and so than any view that still names that one; a half step tells it from a view's.
+      // Newer than the owner we knew, and so than any view that still names that one; a half step distinguishes it from a view's.
       const epoch = Math.floor(Math.max(current?.epoch ?? 0, target?.epoch ?? 0)) + 0.5;
       let place = places.find(address, epoch);
       if (place === undefined) {
@@ -169,7 +169,7 @@ class MasterPlaces {
   readonly #places = new Map<string, number[]>();
   readonly #byEpoch = new Map<string, number>();
 
-  /** `shards` may grow and change; add() and take() are told of it. */
+  /** `shards` may grow and change; add() and take() are called for it. */
   constructor(shards: readonly Shard[]) {
     this.#shards = shards;
     for (let place = 0; place < shards.length; place++) this.add(place);

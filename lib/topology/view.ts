@@ -66,7 +66,7 @@ class Namer {
 
 type Facts = Required<Pick<View, 'failed' | 'signs'>>;
 
-/** What CLUSTER NODES tells beside the owners. */
+/** What CLUSTER NODES has beside the owners. */
 function factsOf(nodes: readonly NodeLine[], from: string, addressing: Addressing): Facts {
   const namer = new Namer(from, addressing, new LeftOut());
   const failed = nodes.filter(({ flags }) => flags.includes('fail')).map((node) => namer.keyOf(node));

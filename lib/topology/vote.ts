@@ -7,7 +7,7 @@ import { slotCount } from '../wire/slot.ts';
 import { type OwnedRange, type Shard, SlotMap } from './slot-map.ts';
 
 export interface ViewShard {
-  /** The master's node id; `''` when the server tells none. */
+  /** The master's node id; `''` when the server gives none. */
   readonly id: string;
   /** `host:port` keys. */
   readonly master: string;
@@ -76,7 +76,7 @@ function elect(primary: View, secondaries: readonly View[]): OwnedRange[] {
 }
 
 /**
- * The map to use after a survey: `seen` everywhere, but for slots whose owner we hold at a higher epoch while `seen`
+ * The map to use after a fetch: `seen` everywhere, but for slots whose owner we hold at a higher epoch while `seen`
  * still counts that owner among the masters. An owner we know from a view is given up as soon as `seen` knows that
  * owner's epoch as well: a node may lose a slot and have a higher epoch than the one that took it. A slot whose owner
  * could not be read keeps the one it had.

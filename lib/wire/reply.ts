@@ -98,7 +98,7 @@ export const refusals = {
   loading: 'LOADING Redis is loading the dataset in memory',
 } as const;
 
-/** A simple string reply (`+OK`), told apart from a bulk string. */
+/** A simple string reply (`+OK`), as opposed to a bulk string. */
 export class Status {
   readonly text: string;
   constructor(text: string) {

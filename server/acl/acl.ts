@@ -1,6 +1,6 @@
 // The users of one server: who there is, who may log in, what was refused lately.
 // Owns: the users, the log and the counters of what was refused.
-// Does not know: clients, files and parameters; who holds a user hears of its changes by `onChange`.
+// Does not know: clients, files and parameters; changes of users are reported by `onChange`.
 // Invariants: the default user always exists and stays the same object; a definition that has a mistake changes nothing.
 
 import type { Denial } from './check.ts';

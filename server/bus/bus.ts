@@ -43,8 +43,6 @@ export interface LinkEvents {
 
 export interface Bus {
   connect(address: BusAddress, events: LinkEvents): BusLink;
-  /** Holds back everything that arrives, as a frozen process would; false lets it in again, in order. */
-  hold(held: boolean): void;
   /** Links closed because too much waited on them. */
   readonly overflows: number;
   close(): void;

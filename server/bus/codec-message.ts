@@ -1,4 +1,4 @@
-// What nodes tell each other, as packets and back: the one place where the words of the gossip meet the bits of the
+// Messages of the bus as packets and back: the one place where the fields of the gossip meet the bits of the
 // wire. Invariant: what the wire cannot say (hostnames of third nodes) is left out, what only the wire says is ignored.
 
 import type { Body, GossipEntry, Header, Message } from '../cluster/message.ts';
@@ -11,11 +11,11 @@ type PingPong = Extract<Body, { readonly gossip: unknown }>;
 export interface SenderFacts {
   /** The cluster is ok in the sender's opinion. */
   readonly serving: boolean;
-  /** The address it was told to announce; `''`: receivers take the one they see. */
+  /** The address it is configured to announce; `''`: receivers take the one they see. */
   readonly announcedHost: string;
 }
 
-/** Bits of what a sender can do: redis 7.0 knows the mark and never sets it without a hostname to tell. */
+/** Bits of what a sender can do: redis 7.0 knows the mark and never sets it without a hostname to announce. */
 const able = { flags: nodeFlags.knowsExtensions, marks: marks.extensions } as const;
 
 /** `extended`: the receiver knows more extensions than the hostname. */
@@ -73,8 +73,8 @@ function secondsOf(ms: number): number {
 
 /** Undefined: a packet that is valid and says nothing to us (of a module, of a later version). */
 export function messageFrom({ header, body }: Packet): Message | undefined {
-  const told = bodyFrom(body);
-  if (told === undefined) return undefined;
+  const parsed = bodyFrom(body);
+  if (parsed === undefined) return undefined;
   return {
     header: {
       sender: header.sender,
@@ -96,7 +96,7 @@ export function messageFrom({ header, body }: Packet): Message | undefined {
       paused: (header.marks & marks.paused) !== 0,
       force: (header.marks & marks.force) !== 0,
     },
-    body: told,
+    body: parsed,
   };
 }
 

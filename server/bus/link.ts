@@ -1,4 +1,4 @@
-// One socket of the bus, dialled or accepted, and the door they come in by. The only file of the bus with node:net.
+// One socket of the bus, dialled or accepted, and the listener they come in by. The only file of the bus with node:net.
 // Knows packets as bytes, nothing of what they say. Invariant: every wait has a deadline and every buffer a limit;
 // what goes wrong on a link closes that link, says why once, and touches nothing else.
 
@@ -124,17 +124,20 @@ export class SocketLink {
     });
   }
 
-  /** Stops reading, as a stopped process does; the peer's bytes wait in the system. */
-  hold(held: boolean): void {
-    if (held) this.#socket.pause();
+  /** Stops or begins to read; the peer's bytes wait in the system. */
+  setReading(reading: boolean): void {
+    if (!reading) this.#socket.pause();
     else {
-      // Nobody could hear anything meanwhile: no deadline has run out.
-      const now = this.#settings.world.now();
-      this.heardAt = now;
-      this.#receivingSince = now;
-      this.#sendingSince = now;
+      this.excuse(this.#settings.world.now());
       this.#socket.resume();
     }
+  }
+
+  /** Nobody could hear anything up to now: no deadline has run out. */
+  excuse(now: number): void {
+    this.heardAt = now;
+    this.#receivingSince = now;
+    this.#sendingSince = now;
   }
 
   /** Closes when a deadline has passed. */
@@ -172,7 +175,7 @@ export class SocketLink {
   }
 }
 
-/** An IPv4 address that came in through an IPv6 socket is told as what it is. */
+/** An IPv4 address that came in through an IPv6 socket is shown as IPv4. */
 function plainHost(address: string | undefined): string {
   return (address ?? '').replace(/^::ffff:(?=\d+\.)/, '');
 }
@@ -184,6 +187,7 @@ export function dialLink(to: BusAddress, from: string, settings: LinkSettings): 
   const local = bound ? { localAddress: from } : {};
   const target = { host: to.host, port: to.cport, ...local };
   const socket = settings.tls === undefined ? new Socket() : connectTls({ ...target, ...settings.tls.dialling() });
+  settings.world.onSocket?.(socket);
   const link = new SocketLink(socket, true, settings);
   if (settings.tls === undefined) socket.connect(target);
   return link;
@@ -193,20 +197,23 @@ function isAnyHost(host: string): boolean {
   return host === '0.0.0.0' || host === '::';
 }
 
-export interface Door {
+export interface BusListener {
   readonly port: number;
   /** Resolves when the port is free again; links that came in are their owner's to close. */
   close(): Promise<void>;
 }
 
 /** Listens at `address`; a cport of 0 is any free port. Rejects when it is taken. */
-export function openDoor(
+export function openBusListener(
   address: BusAddress & { readonly ipv6Only?: boolean },
   settings: LinkSettings,
   onLink: (link: SocketLink) => void,
-): Promise<Door> {
+): Promise<BusListener> {
   return new Promise((resolve, reject) => {
-    const accept = (socket: Socket): void => onLink(new SocketLink(socket, false, settings));
+    const accept = (socket: Socket): void => {
+      settings.world.onSocket?.(socket);
+      onLink(new SocketLink(socket, false, settings));
+    };
     const server =
       settings.tls === undefined
         ? createServer({ pauseOnConnect: true }, accept)

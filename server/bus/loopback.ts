@@ -19,7 +19,6 @@ class Endpoint implements Bus {
   overflows = 0;
   #queue: (() => void)[] = [];
   #scheduled = false;
-  #held = false;
 
   constructor(address: BusAddress, onInbound: (delivery: Delivery) => void) {
     this.address = address;
@@ -50,11 +49,6 @@ class Endpoint implements Bus {
     return true;
   }
 
-  hold(held: boolean): void {
-    this.#held = held;
-    this.#schedule();
-  }
-
   close(): void {
     if (this.closed) return;
     this.closed = true;
@@ -66,11 +60,10 @@ class Endpoint implements Bus {
   }
 
   #schedule(): void {
-    if (this.#scheduled || this.#held || this.#queue.length === 0) return;
+    if (this.#scheduled || this.#queue.length === 0) return;
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
-      if (this.#held) return;
       const work = this.#queue;
       this.#queue = [];
       for (const run of work) if (!this.closed) run();

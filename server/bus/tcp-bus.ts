@@ -1,6 +1,6 @@
 // The bus over TCP, in the bytes of redis-server 7.0: carries messages between nodes in any processes.
 // Owns the links of one node, in and out, and their clock; knows nothing of what messages mean beyond ping and pong.
-// Invariant: at most one inbound link per known peer, the newest; the end of an outbound link is told by the clock
+// Invariant: at most one inbound link per known peer, the newest; the end of an outbound link is noticed by the clock
 // alone, so that a peer that refuses is dialled again ten times a second at most.
 
 import type { Timer, World } from '../../lib/base/world.ts';
@@ -9,7 +9,14 @@ import type { Bus, BusAddress, BusLink, Delivery, LinkEvents, OpenBus } from './
 import { decodePacket, encodePacket } from './codec.ts';
 import { knowsExtensions, messageFrom, packetFor, type SenderFacts } from './codec-message.ts';
 import { BadPacket } from './codec-packet.ts';
-import { type Door, dialLink, type LinkSettings, type LinkTls, openDoor, type SocketLink } from './link.ts';
+import {
+  type BusListener,
+  dialLink,
+  type LinkSettings,
+  type LinkTls,
+  openBusListener,
+  type SocketLink,
+} from './link.ts';
 
 export interface TcpBusSettings {
   readonly world: World;
@@ -40,6 +47,8 @@ const cronMs = 100;
 const hardSendLimit = 256 << 20;
 const packetLimit = 64 << 20;
 const inboundLimit = 4096;
+/** A tick that comes this late means that nothing was read for as long. */
+const lateMs = 500;
 const minConnectMs = 1000;
 const minIdleMs = 60_000;
 const complainEveryMs = 1000;
@@ -84,10 +93,10 @@ class TcpBus implements Bus, BusPort {
   readonly #inbound = new Set<Inbound>();
   readonly #byPeer = new Map<string, Inbound>();
   readonly #outbound = new Set<Outbound>();
-  readonly #doors: Door[] = [];
+  readonly #listeners: BusListener[] = [];
   #onInbound: ((delivery: Delivery) => void) | undefined;
   #timer: Timer | undefined;
-  #held = false;
+  #tickedAt: number;
   #closed: Promise<void> | undefined;
   #complainedAt = Number.NEGATIVE_INFINITY;
   overflows = 0;
@@ -95,6 +104,7 @@ class TcpBus implements Bus, BusPort {
   constructor(host: string, settings: TcpBusSettings) {
     this.#host = host;
     this.#settings = settings;
+    this.#tickedAt = settings.world.now();
     this.#links = {
       world: settings.world,
       connectMs: () => Math.max(settings.nodeTimeout, minConnectMs),
@@ -107,18 +117,20 @@ class TcpBus implements Bus, BusPort {
 
   /** `apart`: one of several addresses, each for its own kind of IP. */
   async bind(host: string, cport: number, apart = false): Promise<void> {
-    this.#doors.push(await openDoor({ host, cport, ipv6Only: apart }, this.#links, (link) => this.#accept(link)));
+    this.#listeners.push(
+      await openBusListener({ host, cport, ipv6Only: apart }, this.#links, (link) => this.#accept(link)),
+    );
   }
 
   get cport(): number {
-    return this.#doors[0]?.port ?? 0;
+    return this.#listeners[0]?.port ?? 0;
   }
 
-  /** What arrived before waits in its socket. The address may name another port: the one that peers are told. */
+  /** What arrived before waits in its socket. The address may name another port: the one that is announced to peers. */
   readonly open: OpenBus = (_address, onInbound) => {
     if (this.#onInbound !== undefined || this.#closed !== undefined) throw new Error('this bus port was opened before');
     this.#onInbound = onInbound;
-    for (const { link } of this.#inbound) link.hold(this.#held);
+    for (const { link } of this.#inbound) link.setReading(true);
     this.#schedule();
     return this;
   };
@@ -128,28 +140,13 @@ class TcpBus implements Bus, BusPort {
     const outbound = new Outbound(this, link, events);
     this.#outbound.add(outbound);
     link.start({
-      onOpen: () => {
-        if (this.#held) outbound.toldLater = true;
-        else events.onOpen?.();
-      },
+      onOpen: () => events.onOpen?.(),
       onPacket: (bytes) => this.#onAnswer(outbound, address, bytes),
       onClose: (reason) => {
         if (link.overflowed) this.#onOverflow(`${address.host}:${address.cport}: ${reason}`);
       },
     });
-    if (this.#held) link.hold(true);
     return outbound;
-  }
-
-  hold(held: boolean): void {
-    this.#held = held;
-    for (const { link } of this.#inbound) link.hold(held);
-    for (const outbound of this.#outbound) {
-      outbound.link.hold(held);
-      if (held || !outbound.toldLater || !outbound.open) continue;
-      outbound.toldLater = false;
-      outbound.events.onOpen?.();
-    }
   }
 
   close(): Promise<void> {
@@ -164,7 +161,7 @@ class TcpBus implements Bus, BusPort {
     this.#outbound.clear();
     this.#inbound.clear();
     this.#byPeer.clear();
-    await Promise.all(this.#doors.map((door) => door.close()));
+    await Promise.all(this.#listeners.map((listener) => listener.close()));
   }
 
   /** Puts a message on a link. */
@@ -198,7 +195,7 @@ class TcpBus implements Bus, BusPort {
     else if (!this.#makeRoom()) link.close(`more than ${inboundLimit} links`);
     else {
       this.#inbound.add(inbound);
-      link.hold(this.#held || this.#onInbound === undefined);
+      link.setReading(this.#onInbound !== undefined);
     }
   }
 
@@ -266,7 +263,7 @@ class TcpBus implements Bus, BusPort {
     this.#complain(`closed the link to ${text}`);
   }
 
-  /** One line a second at most, whatever strangers send. */
+  /** One line a second at most, whatever unknown nodes send. */
   #complain(text: string): void {
     const now = this.#settings.world.now();
     if (this.#closed !== undefined || now - this.#complainedAt < complainEveryMs) return;
@@ -285,8 +282,13 @@ class TcpBus implements Bus, BusPort {
   }
 
   #tick(): void {
-    if (this.#held) return;
     const now = this.#settings.world.now();
+    // This process was stopped or busy: what came meanwhile is read before any link is judged.
+    if (now - this.#tickedAt > lateMs) {
+      for (const { link } of this.#inbound) link.excuse(now);
+      for (const { link } of this.#outbound) link.excuse(now);
+    }
+    this.#tickedAt = now;
     const { nodeTimeout } = this.#settings;
     for (const { link } of this.#inbound) {
       link.check(now);
@@ -306,8 +308,6 @@ class Outbound implements BusLink {
   readonly link: SocketLink;
   readonly events: LinkEvents;
   readonly #bus: TcpBus;
-  /** It was opened while the node was frozen. */
-  toldLater = false;
 
   constructor(bus: TcpBus, link: SocketLink, events: LinkEvents) {
     this.#bus = bus;

@@ -1,5 +1,5 @@
-// Which nodes a greeting talks of: a few drawn by lot, and all that I suspect, so that suspicions meet quickly.
-// Pure but for the dice. Invariant: nobody is told of me (the header does that) or of nodes that cannot be dialled.
+// The gossip section of a ping or pong: a few random nodes, and all that this node suspects, so that reports meet quickly.
+// Pure but for chance. Invariant: this node (it is in the header) and nodes without an address are never in it.
 
 import { type GossipEntry, gossipEntry } from './message.ts';
 import { slotsOwned } from './slots.ts';
@@ -26,7 +26,7 @@ function listOf(nodes: ClusterState['nodes']): readonly ClusterNode[] {
   return list;
 }
 
-/** Entries for a greeting, to whomever. */
+/** The entries of a ping or pong. */
 export function gossipSection(
   state: ClusterState,
   times: (id: string) => PingTimes | undefined,

@@ -32,11 +32,11 @@ export interface GossipFacts extends ClaimFacts {
   readonly randomId: () => string;
 }
 
-/** Nodes in handshake at once, beyond which a MEET is not heard: whoever means it says it again. */
-const strangerLimit = 64;
+/** Nodes in handshake at once, beyond which a MEET is ignored: its sender repeats it. */
+const maxPendingHandshakes = 64;
 
-/** Chains rules, gathering their effects. */
-class Chain {
+/** Applies rules one after another and collects their effects. */
+class StepSequence {
   state: ClusterState;
   readonly effects: Effect[] = [];
 
@@ -63,26 +63,26 @@ export function learn(state: ClusterState, message: Message, facts: GossipFacts)
 /** The same by every rule there is. */
 export function learnNews(state: ClusterState, message: Message, facts: GossipFacts): Step {
   const { header, body } = message;
-  const chain = new Chain(state);
+  const steps = new StepSequence(state);
   if (isGreeting(body)) {
-    chain.run((now) => learnMyHost(now, body.kind, facts));
-    chain.run((now) => shakeHands(now, header, body.kind, facts));
+    steps.run((now) => learnMyHost(now, body.kind, facts));
+    steps.run((now) => shakeHands(now, header, body.kind, facts));
   }
-  if (!isKnown(chain.state, header.sender)) return chain.step();
-  chain.run((now) => raiseEpochs(now, header, isGreeting(body)));
+  if (!isKnown(steps.state, header.sender)) return steps.step();
+  steps.run((now) => raiseEpochs(now, header, isGreeting(body)));
   if (isGreeting(body)) {
-    chain.run((now) => learnHostname(now, header));
-    if (body.kind === 'ping' && facts.link === undefined) chain.run((now) => learnAddress(now, header, facts));
-    chain.run((now) => learnRole(now, header));
-    chain.run((now) => learnShard(now, header));
-    chain.run((now) => learnClaims(now, header, facts));
-    chain.run((now) => resolveCollision(now, header.sender));
-    chain.run((now) => learnNodes(now, body.gossip, facts.now));
-    chain.run(followGrandMaster);
+    steps.run((now) => learnHostname(now, header));
+    if (body.kind === 'ping' && facts.link === undefined) steps.run((now) => learnAddress(now, header, facts));
+    steps.run((now) => learnRole(now, header));
+    steps.run((now) => learnShard(now, header));
+    steps.run((now) => learnClaims(now, header, facts));
+    steps.run((now) => resolveCollision(now, header.sender));
+    steps.run((now) => learnNodes(now, body.gossip, facts.now));
+    steps.run(followGrandMaster);
   } else if (body.kind === 'update') {
-    chain.run((now) => learnUpdate(now, body, facts));
+    steps.run((now) => learnUpdate(now, body, facts));
   }
-  return chain.step();
+  return steps.step();
 }
 
 function isGreeting(body: Body): body is Extract<Body, { kind: 'ping' | 'pong' | 'meet' }> {
@@ -117,7 +117,7 @@ function shakeHands(state: ClusterState, header: Header, kind: Body['kind'], fac
   if (kind !== 'meet' || state.nodes.has(header.sender) || host === '') return unchanged(state);
   let pendingHandshakes = 0;
   for (const node of state.nodes.values()) if (node.handshake) pendingHandshakes++;
-  if (pendingHandshakes >= strangerLimit) return unchanged(state);
+  if (pendingHandshakes >= maxPendingHandshakes) return unchanged(state);
   return startHandshake(state, address, facts.randomId());
 }
 
@@ -130,18 +130,18 @@ export function startHandshake(state: ClusterState, address: NodeAddress, id: st
   return { state: { ...state, nodes: new Map(state.nodes).set(id, node) }, effects: [] };
 }
 
-/** A master's own epoch is taken from greetings alone, whose slots are believed with it: one must not outrun the other. */
-function raiseEpochs(state: ClusterState, header: Header, greeting: boolean): Step {
+/** A master's own epoch is taken from pings and pongs alone, whose slots are believed with it: one must not outrun the other. */
+function raiseEpochs(state: ClusterState, header: Header, pingPong: boolean): Step {
   const sender = state.nodes.get(header.sender)!;
   // A replica carries its master's epoch in the header; it has none of its own.
-  const claims = greeting && header.role === 'master';
+  const claims = pingPong && header.role === 'master';
   const configEpoch = claims ? Math.max(sender.configEpoch, header.configEpoch) : sender.configEpoch;
   let next = withNode(state, header.sender, { configEpoch, offset: header.offset, noFailover: header.noFailover });
   if (header.currentEpoch > next.currentEpoch) next = { ...next, currentEpoch: header.currentEpoch };
   return { state: next, effects: configEpoch > sender.configEpoch ? [{ kind: 'save' }] : [] };
 }
 
-/** What a node calls itself: none told is none. */
+/** The hostname of a node; none announced is none. */
 function learnHostname(state: ClusterState, header: Header): Step {
   return { state: withNode(state, header.sender, { hostname: header.hostname }), effects: [] };
 }
@@ -198,19 +198,19 @@ function learnShard(state: ClusterState, { sender, shard }: Header): Step {
 }
 
 function learnClaims(state: ClusterState, header: Header, facts: GossipFacts): Step {
-  const chain = new Chain(state);
+  const steps = new StepSequence(state);
   const { sender, configEpoch, bitmap } = header;
-  if (header.role === 'master') chain.run((now) => applyClaim(now, sender, configEpoch, bitmap, facts));
+  if (header.role === 'master') steps.run((now) => applyClaim(now, sender, configEpoch, bitmap, facts));
   const claimant = header.role === 'master' ? sender : (header.master ?? sender);
-  const about = contradiction(chain.state, claimant, configEpoch, bitmap);
-  if (about !== undefined) chain.effects.push({ kind: 'correct', to: sender, about });
-  return chain.step();
+  const about = contradiction(steps.state, claimant, configEpoch, bitmap);
+  if (about !== undefined) steps.effects.push({ kind: 'correct', to: sender, about });
+  return steps.step();
 }
 
 function learnNodes(state: ClusterState, entries: readonly GossipEntry[], now: number): Step {
-  const chain = new Chain(state);
-  for (const entry of entries) if (entry.host !== '') chain.run((known) => learnNode(known, entry, now));
-  return chain.step();
+  const steps = new StepSequence(state);
+  for (const entry of entries) if (entry.host !== '') steps.run((known) => learnNode(known, entry, now));
+  return steps.step();
 }
 
 function learnNode(state: ClusterState, entry: GossipEntry, now: number): Step {
@@ -237,7 +237,7 @@ function learnUpdate(state: ClusterState, body: Extract<Body, { kind: 'update' }
   return applyClaim(known, body.id, body.configEpoch, body.bitmap, facts);
 }
 
-/** The UPDATE that tells a peer who owns what. */
+/** The UPDATE with the slots and the epoch of a node. */
 export function updateAbout(state: ClusterState, id: string): Body | undefined {
   const node = state.nodes.get(id);
   if (node === undefined) return undefined;

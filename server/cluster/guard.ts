@@ -112,7 +112,7 @@ export function portFor(node: ClusterNode, plain: boolean): number {
   return plain && node.plainPort > 0 ? node.plainPort : node.port;
 }
 
-/** What a client is told to connect to: null stands for "the host you asked". */
+/** The endpoint that clients are given: null stands for "the host you asked". */
 export function endpointOf(node: ClusterNode, type: EndpointType): string | null {
   if (type === 'ip') return node.host;
   if (type === 'hostname') return node.hostname === '' ? '?' : node.hostname;

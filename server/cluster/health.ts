@@ -1,5 +1,5 @@
 // cluster_state, and when it changes: a cluster that broke is down at once, one that healed is up only after a while,
-// so that a master that was away hears of its successor before it takes a write.
+// so that a master that was away learns of its successor before it takes a write.
 // Knows no clock: times are arguments, in ms. Invariant: without a majority of masters it is never up.
 
 import { type Coverage, coverage } from './failure.ts';

@@ -1,4 +1,4 @@
-// What nodes tell each other, as data: one header about the sender, one body by kind. The wire form is the codec's.
+// The messages of the cluster bus, as data: one header about the sender, one body by kind. The wire form is the codec's.
 // Messages are values: whoever holds one may keep it and must not change it.
 
 import { bitmapOf } from './slots.ts';
@@ -22,7 +22,7 @@ export interface Header {
   readonly bitmap: Uint8Array;
   readonly offset: number;
   readonly noFailover: boolean;
-  /** The sender's shard; `''`: not told. */
+  /** The sender's shard; `''`: unknown. */
   readonly shard: string;
   /** The sender's own mark of a master that may be given replicas. */
   readonly migrateTo: boolean;

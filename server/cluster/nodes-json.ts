@@ -69,9 +69,9 @@ export function parseNodesJson(text: string): { readonly state: ClusterState; re
 
 /** Files of before have none. */
 function shardsIn(records: readonly unknown[]): Map<string, string> {
-  const told = records.map((each) => record(each, 'a node')).filter((each) => each['shard_id'] !== undefined);
+  const withShard = records.map((each) => record(each, 'a node')).filter((each) => each['shard_id'] !== undefined);
   return new Map(
-    told
+    withShard
       .filter((each) => each['role'] === 'master')
       .map((each) => [word(each['node_id'], 'node_id'), readShard(word(each['shard_id'], 'shard_id'), 'shard_id')]),
   );

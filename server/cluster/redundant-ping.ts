@@ -1,4 +1,4 @@
-// Whether a greeting tells anything at all: in a cluster at rest none does, and there are many.
+// Whether a ping or pong brings any news: in a stable cluster none does, and there are many.
 // Pure. Invariant: what is old news here changes nothing in any rule of gossip.ts; in doubt it is news.
 
 import type { GossipEntry, Header, Message } from './message.ts';
@@ -39,7 +39,7 @@ function isWhatItWas(state: ClusterState, sender: ClusterNode, header: Header): 
   return sameSlots(header.bitmap, bitmapOf(state, header.master ?? sender.id));
 }
 
-/** What this node may still have to do although it hears the same again. */
+/** What this node may still have to do although it receives the same again. */
 function mustAct(state: ClusterState, sender: ClusterNode): boolean {
   const mine = me(state);
   if (mine.host === '') return true;

@@ -1,6 +1,6 @@
 // What to believe of a master's claim to slots: the newer epoch wins, slot by slot.
 // Invariant: a slot whose import was closed here is not given back to its source, which may have taken a newer epoch
-// for another slot before it was told.
+// for another slot before it learned of it.
 
 import { bumpEpoch } from './epochs.ts';
 import { bitmapOf, sameSlots, slotsIn, slotsOwned } from './slots.ts';

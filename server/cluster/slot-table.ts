@@ -1,5 +1,5 @@
 // A value for each of some slots: owners, for instance. Immutable; a change copies one page of 128 slots, not the table.
-// Knows nothing of what the values mean. Invariants: a table is never changed in place, so its identity tells whether
+// Knows nothing of what the values mean. Invariants: a table is never changed in place, so its identity shows whether
 // any slot changed, and what was found out about it (runs, counts) cannot go stale.
 
 import { slotCount } from '../../lib/wire/slot.ts';

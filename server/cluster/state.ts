@@ -42,7 +42,7 @@ export interface ClusterState {
   readonly nodes: ReadonlyMap<string, ClusterNode>;
   /** Slot -> id of its owner. */
   readonly owners: SlotTable<string>;
-  /** Slots whose owner, as I know it, no longer claims them: kept until somebody does, and never told to others. */
+  /** Slots whose owner, as I know it, no longer claims them: kept until another node does, and never announced. */
   readonly unclaimed: ReadonlySet<number>;
   readonly currentEpoch: number;
   readonly lastVoteEpoch: number;
@@ -74,7 +74,7 @@ export type Effect =
   | { readonly kind: 'meet'; readonly host: string; readonly port: number; readonly cport: number }
   /** Drop the links to a node that is no longer known. */
   | { readonly kind: 'unlink'; readonly id: string }
-  /** The node met under a random id told its own: its link and times stay. */
+  /** The node met under a random id has sent its own: its link and times stay. */
   | { readonly kind: 'rename'; readonly from: string; readonly to: string }
   /** Replicate from this node; whatever was replicated before ends. */
   | { readonly kind: 'follow'; readonly master: string }
@@ -234,7 +234,7 @@ export function followStep(state: ClusterState, master: string): Step {
 }
 
 /**
- * The same for a master whose slots are `master`'s now. Nobody is told at once: who hears of a master that became a
+ * The same for a master whose slots are `master`'s now. It is not announced at once: a node that learns of a master that became a
  * replica before the claim of the new one takes the slots to be nobody's (redis-server does), and refuses callers.
  */
 export function stepDown(state: ClusterState, master: string): Step {

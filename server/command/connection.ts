@@ -44,10 +44,10 @@ function hello(engine: Engine, client: Client, argv: readonly string[]): Reply {
   }
   client.protocol = protocol;
   client.sink.useProtocol(protocol);
-  return greeting(engine, client);
+  return helloReply(engine, client);
 }
 
-function greeting(engine: Engine, client: Client): Reply {
+function helloReply(engine: Engine, client: Client): Reply {
   return new Map<Reply, Reply>([
     ['server', 'redis'],
     ['version', serverVersion],

@@ -37,7 +37,7 @@ function sleep(engine: Engine, client: Client, text: string): Outcome {
       engine.latency.note('command', ms);
       settle(OK);
     };
-    if (node !== undefined) return node.freezeFor(ms, done);
+    if (node?.freezeFor !== undefined) return node.freezeFor(ms, done);
     const timer = engine.world.after(ms, done);
     return () => timer.cancel();
   });

@@ -8,7 +8,7 @@ import { saveSketch, sketchAt } from './hyperloglog.ts';
 const noKey = new ReplyError('ERR The specified key does not exist');
 const notSparse = new ReplyError('ERR HLL encoding is not sparse');
 
-/** GETREG and TODENSE change how the value is held, and that is told to the replicas. */
+/** GETREG and TODENSE change how the value is held, and that is replicated. */
 function debug(ctx: Context, argv: readonly string[]): Reply {
   const [, word, key] = argv as [string, string, string];
   const sketch = sketchAt(ctx, key);

@@ -36,22 +36,22 @@ function setConfig(engine: Engine, client: Client, argv: readonly string[]): Out
   }
   const unlogged = names.includes('appendonly') ? engine.persistence?.followParameter(client.denyBlocking) : undefined;
   if (unlogged !== undefined) return undo({ name: 'appendonly', why: unlogged });
-  const doors = before.filter(([name, value]) => isDoor(name) && engine.config.get(name) !== value);
-  if (doors.length === 0) {
-    engine.config.tell(names);
+  const listens = before.filter(([name, value]) => isListenParameter(name) && engine.config.get(name) !== value);
+  if (listens.length === 0) {
+    engine.config.notify(names);
     return OK;
   }
   const { node } = engine;
-  const first = doors[0]![0];
+  const first = listens[0]![0];
   if (node === undefined) return undo({ name: first, why: "can't set immutable config" });
   if (client.denyBlocking) return undo({ name: first, why: 'not possible inside a transaction or a script' });
   return new AsyncReply((settle) => {
     const done = (why: RefusedParameter | undefined): void => {
-      if (why === undefined) engine.config.tell(names);
+      if (why === undefined) engine.config.notify(names);
       settle(why === undefined ? OK : undo(why));
     };
     node.rebind(
-      doors.map(([name]) => name),
+      listens.map(([name]) => name),
       done,
     );
     return () => undefined;
@@ -63,7 +63,7 @@ function restore(engine: Engine, before: readonly (readonly [string, string])[])
 }
 
 /** Whether it says where or how the server listens. */
-function isDoor(name: string): boolean {
+function isListenParameter(name: string): boolean {
   return name === 'bind' || name === 'port' || (name.startsWith('tls-') && name !== 'tls-replication');
 }
 

@@ -9,7 +9,7 @@ import { setAt } from './set.ts';
 type Sets = readonly (SetValue | undefined)[];
 type Combine = (sets: Sets) => Iterable<string>;
 
-/** Every key is looked at before anything is answered, so a wrong type among them is always told. */
+/** Every key is looked at before anything is answered, so a wrong type among them is always an error. */
 function setsAt(ctx: Context, keys: readonly string[]): Sets {
   return keys.map((key) => setAt(ctx, key));
 }

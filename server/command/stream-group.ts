@@ -116,7 +116,7 @@ function destroy(ctx: Context, argv: readonly string[]): Reply {
   const [, , key, name] = argv as [string, string, string, string];
   if (!streamForGroups(ctx, key).groups.delete(name)) return 0;
   ctx.store.altered(key, 't', 'xgroup-destroy');
-  // Who waits for the group is told that there is none.
+  // Clients that wait for the group get NOGROUP.
   ctx.store.wakeWaiters(key);
   return 1;
 }

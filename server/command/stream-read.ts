@@ -194,7 +194,7 @@ function readGrouped(ctx: Context, options: ReadOptions, wants: readonly Want[])
 
 /**
  * Serves a waiter from the first of its streams that has something. Others of its keys may hold other types now; a
- * group's reader is told so, for the group is gone with the stream.
+ * group's reader gets an error, for the group is gone with the stream.
  */
 function retry(ctx: Context, options: ReadOptions, wants: readonly Want[]): Reply | undefined {
   for (const want of wants) {

@@ -30,7 +30,7 @@ function exec(engine: Engine, client: Client): Reply {
     client.denyBlocking = false;
     client.gathered = undefined;
   }
-  // Its commands have told their own effects.
+  // Its commands have collected their own effects.
   client.propagate();
   return replies;
 }

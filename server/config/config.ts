@@ -39,7 +39,7 @@ export interface OutputLimit {
 }
 
 export interface SetOptions {
-  /** Whoever listens is not told, tell() does that when the values hold. Default false. */
+  /** Listeners are not called; notify() does that once the values are final. Default false. */
   readonly quietly?: boolean;
   /** Protected parameters may be set. Default false. */
   readonly unguarded?: boolean;
@@ -165,12 +165,12 @@ export class Config {
       for (let back = 0; back < at; back++) this.#assign(pairs[back]![0].toLowerCase(), before[back]!, false);
       return refusal(name.toLowerCase(), why);
     }
-    if (options.quietly !== true) this.tell(seen);
+    if (options.quietly !== true) this.notify(seen);
     return undefined;
   }
 
   /** Tells whoever listens that these may have changed. */
-  tell(names: Iterable<string>): void {
+  notify(names: Iterable<string>): void {
     for (const each of names) {
       const name = this.nameOf(each);
       for (const listener of this.#listeners) listener(name, this.get(name));

@@ -19,7 +19,7 @@ const lists = new Set([
 ]);
 
 /**
- * `defaults` are the parameters of a node that was told nothing, `users` the lines that define its users; without
+ * `defaults` are the parameters of a node without any configuration, `users` the lines that define its users; without
  * `defaults` every parameter is written. Throws a ConfError when the text is none of redis.conf.
  */
 export function rewriteConf(

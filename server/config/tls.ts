@@ -93,7 +93,7 @@ function authorities(config: Config): Buffer[] {
     config.get('tls-auth-clients') !== 'no' || config.flag('tls-cluster') || config.flag('tls-replication');
   if (needed && all.length === 0) {
     throw new Error(
-      'tls-ca-cert-file or tls-ca-cert-dir is needed to tell others by their certificates ' +
+      'tls-ca-cert-file or tls-ca-cert-dir is needed to verify the certificates of others ' +
         '(tls-auth-clients, tls-cluster, tls-replication)',
     );
   }

@@ -7,11 +7,16 @@
 import type { World } from '../../lib/base/world.ts';
 import { ReplyError } from '../../lib/wire/reply.ts';
 import { slotCount } from '../../lib/wire/slot.ts';
-import { me } from '../cluster/state.ts';
+import { firstState } from '../cluster/bootstrap.ts';
+import { randomId } from '../cluster/ids.ts';
+import { type ClusterState, me } from '../cluster/state.ts';
+import type { ServerNodeOptions } from '../node/node.ts';
 import { ClusterLink, type MovingNode } from '../operator/link/cluster-link.ts';
 import { ClusterOperator, type OperatorOptions } from '../operator/operator.ts';
 import { type MoveOptions, SlotMove } from '../operator/reshard/slot-move.ts';
-import type { BundledNode } from './node.ts';
+import { joinNode, leaveNode } from './joining.ts';
+import { BundledNode } from './node.ts';
+import { pumped, turn } from './pump.ts';
 
 /** A node by its place in `nodes`, its id or its handle. */
 export type NodeReference = number | string | BundledNode;
@@ -19,6 +24,22 @@ export type NodeReference = number | string | BundledNode;
 export interface Seed {
   readonly host: string;
   readonly port: number;
+}
+
+export interface BundledClusterParts {
+  readonly world: World;
+  /** `''`: none. */
+  readonly password: string;
+  /** The view that each node began with. */
+  readonly first: readonly ClusterState[];
+  /** Of a further node. */
+  readonly settings: () => Promise<ServerNodeOptions>;
+}
+
+/** A node that is to be added. */
+export interface AddedNode {
+  /** The master that it is to be a replica of. Default: a master without slots. */
+  readonly replicaOf?: NodeReference;
 }
 
 const failoverMs = 10_000;
@@ -30,8 +51,14 @@ const pollMs = 2;
  * freeze and fail over, and slots to move.
  */
 export class BundledCluster implements AsyncDisposable {
-  /** Masters first, then replicas, as they were started; roles may change, places do not. */
+  /**
+   * Masters first, then replicas, as they were started, then those that were added; roles may change, places do not
+   * until a node is removed.
+   */
   readonly nodes: readonly BundledNode[];
+  readonly #nodes: BundledNode[];
+  readonly #started: readonly BundledNode[];
+  readonly #parts: BundledClusterParts;
   readonly #world: World;
   readonly #link: ClusterLink;
   // A master that steps down forgets its open slots and would strand the keys of a move: moves and failovers of this
@@ -39,10 +66,14 @@ export class BundledCluster implements AsyncDisposable {
   #failover: Promise<void> = Promise.resolve();
   readonly #moves = new Set<Promise<number>>();
 
-  constructor(nodes: readonly BundledNode[], world: World, password: string) {
-    this.nodes = nodes;
-    this.#world = world;
-    this.#link = new ClusterLink({ seeds: this.seeds, world, password });
+  constructor(nodes: readonly BundledNode[], parts: BundledClusterParts) {
+    this.#started = nodes;
+    this.#nodes = [...nodes];
+    this.nodes = this.#nodes;
+    this.#parts = parts;
+    this.#world = parts.world;
+    const seeds = nodes.map(({ host, port }) => ({ host, port }));
+    this.#link = new ClusterLink({ seeds, world: parts.world, password: parts.password });
   }
 
   get ports(): number[] {
@@ -78,16 +109,23 @@ export class BundledCluster implements AsyncDisposable {
    * Resolves to the number of keys moved; at once, with 0, when the slot is there already.
    */
   async moveSlot(slot: number, to: NodeReference, options: MoveOptions = {}): Promise<number> {
-    await this.#failover;
-    const moving = this.#moveWhole(slot, to, options);
-    this.#moves.add(moving);
-    return moving.finally(() => this.#moves.delete(moving));
+    return pumped(this.#world, async () => {
+      await this.#failover;
+      const moving = this.#moveWhole(slot, to, options);
+      this.#moves.add(moving);
+      return moving.finally(() => this.#moves.delete(moving));
+    });
   }
 
   async #moveWhole(slot: number, to: NodeReference, options: MoveOptions): Promise<number> {
     if (this.ownerOf(slot) === this.node(to)) return 0;
     const move = await this.beginMove(slot, to, options);
     return move.commit();
+  }
+
+  /** What moves slots and meets nodes speaks through: commands to one node in one write; errors are values. */
+  get link(): ClusterLink {
+    return this.#link;
   }
 
   /**
@@ -119,7 +157,8 @@ export class BundledCluster implements AsyncDisposable {
    */
   async failover(reference: NodeReference, mode: 'agreed' | 'force' | 'takeover' = 'agreed'): Promise<BundledNode> {
     const before = this.#failover;
-    const mine = before.then(async () => {
+    const mine = pumped(this.#world, async () => {
+      await before;
       await Promise.allSettled([...this.#moves]);
       return this.#failOver(reference, mode);
     });
@@ -147,7 +186,78 @@ export class BundledCluster implements AsyncDisposable {
 
   /** Resolves once every running node answers "cluster ok" and all agree on the slots and roles. */
   async settled(timeoutMs: number = failoverMs): Promise<void> {
-    await this.#until('an agreement of all nodes', timeoutMs, () => this.#agreed());
+    await pumped(this.#world, () => this.#until('an agreement of all nodes', timeoutMs, () => this.#agreed()));
+  }
+
+  /**
+   * Starts another node and has it meet the others. Resolves when all know it and, as a replica, it has its copy.
+   * Rejects with a RangeError when `replicaOf` is no node of this cluster.
+   */
+  async addNode({ replicaOf }: AddedNode = {}): Promise<BundledNode> {
+    const master = replicaOf === undefined ? undefined : this.node(replicaOf);
+    const { world, settings } = this.#parts;
+    const node = await BundledNode.open(await settings());
+    try {
+      const { server } = node;
+      server.start(firstState(undefined, randomId(world), { host: '', ...server.ports }));
+      await pumped(world, () =>
+        joinNode(this.#link, { running: this.#running(), node, cport: server.cport, master: master?.id }),
+      );
+      this.#nodes.push(node);
+      await this.settled();
+      await pumped(world, () =>
+        this.#until('the copy of the new replica', failoverMs, () => !node.server.isReplica || node.server.synced),
+      );
+    } catch (error) {
+      await node.kill();
+      const at = this.#nodes.indexOf(node);
+      if (at >= 0) this.#nodes.splice(at, 1);
+      throw error;
+    }
+    return node;
+  }
+
+  /**
+   * Takes a node out: its slots go to the other masters first, it is stopped and forgotten by all. Rejects when it is
+   * the last master, or has replicas.
+   */
+  async removeNode(reference: NodeReference): Promise<void> {
+    const node = this.node(reference);
+    if (this.#running().some(({ masterId }) => masterId === node.id)) {
+      throw new Error(`${node.host}:${node.port} has replicas: remove them, or fail over, first`);
+    }
+    const others = this.#running().filter((other) => other !== node);
+    await pumped(this.#world, () => leaveNode(this.#link, { running: others, node, stop: () => node.kill() }));
+    this.#nodes.splice(this.#nodes.indexOf(node), 1);
+    await this.settled();
+  }
+
+  /** Whether nodes, roles or slots are others than at the start, or a node does not run. */
+  get reshaped(): boolean {
+    const { first } = this.#parts;
+    if (this.#nodes.length !== this.#started.length) return true;
+    return this.#started.some((node, at) => {
+      const { state } = node;
+      if (!node.running || node !== this.#nodes[at] || state === undefined) return true;
+      const [was, is] = [me(first[at]!), me(state)];
+      if (was.role !== is.role || was.master !== is.master) return true;
+      if (state.migrating.size > 0 || state.importing.size > 0 || state.nodes.size !== first.length) return true;
+      return state.owners !== first[at]!.owners && state.owners.firstDifference(first[at]!.owners) !== -1;
+    });
+  }
+
+  /** Begins anew: the nodes of the start, at their addresses, with their ids, roles and slots, empty. */
+  async rebuild(): Promise<void> {
+    await Promise.all(this.#nodes.map((node) => node.kill()));
+    this.#nodes.splice(0, this.#nodes.length, ...this.#started);
+    await pumped(this.#world, async () => {
+      await Promise.all(this.#nodes.map((node, at) => node.restartWith(this.#parts.first[at], true)));
+      await this.#until('a cluster as at the start', failoverMs, () => this.#agreed() && this.#copied());
+    });
+  }
+
+  #copied(): boolean {
+    return this.#nodes.every(({ server }) => !server.isReplica || server.synced);
   }
 
   /** Closes every node; nothing of the cluster is left. */
@@ -197,6 +307,7 @@ export class BundledCluster implements AsyncDisposable {
     while (!holds()) {
       if (this.#world.now() > end) throw new Error(`${what} did not come about within ${timeoutMs} ms`);
       await new Promise<void>((resolve) => void this.#world.after(pollMs, resolve));
+      await turn();
     }
   }
 }

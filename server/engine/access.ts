@@ -176,7 +176,7 @@ export class Access {
       return;
     }
     client.sink.close(false);
-    // The socket tells of its end only later: until then nothing may reach the client, nor list it.
+    // The socket's close event comes later: until then nothing may reach the client, nor list it.
     this.#host.disconnect(client);
   }
 }

@@ -12,8 +12,11 @@ import type { Command } from './registry.ts';
 
 /** Words of a transaction that run at once instead of being queued. */
 const runsInMulti = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset']);
-/** Codes of refusals that tell where a transaction belongs: EXEC answers them as they are. */
+/** Codes of redirects and refusals of the cluster: EXEC answers them as they are. */
 const routing = new Set(['MOVED', 'ASK', 'TRYAGAIN', 'CROSSSLOT', 'CLUSTERDOWN']);
+/** Runs requests: execute(), or what stands around it. */
+export type Execute = (engine: Engine, client: Client, argv: readonly string[]) => Reply | undefined;
+
 /** Runs one request of a client. `undefined`: nothing to send now (parked, or the command has sent its replies). */
 export function execute(engine: Engine, client: Client, argv: readonly string[]): Reply | undefined {
   if (client.captor !== undefined) return client.captor.run(argv);

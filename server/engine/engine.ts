@@ -331,7 +331,7 @@ export class Engine implements Ports {
     }
   }
 
-  /** Replicates words that no client sent: what a settled `Later` or the node itself did to the keys. */
+  /** Replicates words that no client sent: what a settled `AsyncReply` or the node itself did to the keys. */
   effect(store: Store, ...effects: (readonly string[])[]): void {
     for (const argv of effects) this.effects.collect(store.index, argv);
   }
@@ -397,7 +397,7 @@ export class Engine implements Ports {
 
   #refusal(error: unknown): ReplyError {
     if (error instanceof ReplyError) return error;
-    // A bug of ours must not take the server down; the client hears of it and the log keeps where it was.
+    // A bug of ours must not take the server down; the client gets an error and the log has the stack.
     this.world.log(`internal error: ${error instanceof Error ? error.stack : String(error)}`);
     return new ReplyError('ERR internal error');
   }

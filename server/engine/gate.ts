@@ -150,7 +150,7 @@ function readOnlyReplica(state: GateState, client: Client, row: CommandRow): Ref
   return state.readOnly && writes(row, client.transaction) ? readOnlyRefusal : undefined;
 }
 
-/** With RESP2, replies and pushes of a subscriber cannot be told apart. */
+/** With RESP2, replies and messages of a subscriber cannot be distinguished. */
 function subscriberContext(client: Client, row: CommandRow): Refusal {
   if (client.protocol !== 2 || !client.inPubSub || subscriberCommands.has(row.name)) return undefined;
   return new ReplyError(

@@ -83,7 +83,7 @@ export class LatencyMonitor {
 /** Two digits of precision: so many steps within each doubling. */
 const stepBits = 7;
 const steps = 1 << stepBits;
-/** Longest time that is told apart, in ns: a second. */
+/** Longer times count as this, in ns: a second. */
 const longest = 1_000_000_000;
 
 /** How often a command took how long, in steps that grow with the time. */

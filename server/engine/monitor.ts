@@ -16,7 +16,7 @@ export function feedMonitors(
   if ((row.flags & (Flag.skipMonitor | Flag.admin)) === 0) feedScriptCall(monitors, client, redacted(row.name, argv));
 }
 
-/** For a call that its command tells of itself: EVAL does so before the commands of its script. */
+/** For a command that feeds monitors by itself: EVAL does so before the commands of its script. */
 export function feedScriptCall(monitors: ReadonlySet<Client>, client: Client, argv: readonly string[]): void {
   const time = (client.world.wallClock() / 1000).toFixed(6);
   const words = argv.map(quote).join(' ');

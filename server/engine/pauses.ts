@@ -1,4 +1,4 @@
-// Why requests of clients wait at a node, purpose by purpose: CLIENT PAUSE, a failover, a shutdown, a frozen node.
+// Why requests of clients wait at a node, purpose by purpose: CLIENT PAUSE, a failover, a shutdown.
 // Owns: the pauses and the requests that wait for their end, in the order in which they came.
 // Does not know: commands; whoever asks says whether what it has to run is held by a pause of writes.
 // Invariants: the strictest pause counts; each purpose ends its own pause and no other; what waited runs again, from
@@ -6,7 +6,7 @@
 
 import type { Timer, World } from '../../lib/base/world.ts';
 
-export type PausePurpose = 'client command' | 'failover' | 'shutdown' | 'frozen';
+export type PausePurpose = 'client command' | 'failover' | 'shutdown';
 
 /** `writes`: what could change data or reaches replicas. `all`: every request. */
 export type PauseKind = 'writes' | 'all';

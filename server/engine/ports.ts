@@ -29,7 +29,7 @@ export interface ExpiredKey {
 export interface ReplicationPort {
   /** What one command or transaction did; several effects are one unit, to be wrapped in MULTI and EXEC. */
   onEffects(effects: readonly Effect[]): void;
-  /** PUBLISH outside of a cluster. */
+  /** PUBLISH outside of a cluster, by a client in database `db`. */
   publish(channel: string, message: string, shard: boolean, db: number): void;
   /** `done` is called once, with the number of replicas that acknowledged everything written so far. Returns what ends the wait. */
   wait(count: number, timeoutMs: number, done: (acknowledged: number) => void): () => void;
@@ -37,6 +37,8 @@ export interface ReplicationPort {
   readonly enoughReplicas: boolean;
   /** A copy of all data is being written for replicas. */
   readonly copying: boolean;
+  /** Copies of all data for replicas that were begun: where redis-server forks. */
+  readonly copiesBegun: number;
   /** ROLE's reply. */
   role(): Reply;
   /** The lines of INFO replication, and those of INFO stats that are about it. */
@@ -46,8 +48,6 @@ export interface ReplicationPort {
   facts(): readonly (readonly [name: string, value: string])[];
   /** What a loaded snapshot recorded, `expired` keys left out. */
   restore(facts: ReadonlyMap<string, string>, expired: readonly ExpiredKey[]): void;
-  /** Copies of all data for replicas that were begun. */
-  readonly copiesBegun: number;
   /** CONFIG RESETSTAT. */
   resetCounts(): void;
   /** Bytes. */
@@ -75,12 +75,12 @@ export interface PersistencePort {
   info(copying: boolean): readonly string[];
   /** `appendonly` was set: why it cannot be followed, or undefined. A log that is turned on in a transaction is written after it. */
   followParameter(inTransaction?: boolean): string | undefined;
-  /** Snapshots and rewrites begun in the background. */
-  readonly begun: number;
   /** CONFIG RESETSTAT. */
   resetCounts(): void;
   /** Bytes that wait to be logged. */
   readonly logBuffer: number;
+  /** Snapshots and rewrites begun in the background: where redis-server forks. */
+  readonly begun: number;
 }
 
 /** The words of SHUTDOWN: a snapshot always, never, or when there are save points; without waiting; come what may. */
@@ -112,18 +112,21 @@ export interface NodePort {
   moveTo(before: string): string | undefined;
   /** The path of the configuration file; undefined: there is none. */
   readonly configFile: string | undefined;
-  /** CONFIG REWRITE: the refusal, or undefined. `all`, default false: parameters at their defaults too. */
+  /** CONFIG REWRITE, with `all` of parameters that are at their defaults too: the refusal, or undefined. */
   rewriteConfig(all?: boolean): ReplyError | undefined;
   /** Connections that MIGRATE keeps. */
   readonly migrateLinks: number;
-  /** DEBUG SEGFAULT and its like, of a process of its own: ends it with a report. Undefined: the node runs inside a program. */
-  readonly crash: ((signal: 'SIGSEGV' | 'SIGABRT') => void) | undefined;
   /** The ACL file; undefined when there is none. `load()` gives the refusal, `save()` whether it is written. */
   aclFile(): { load(): string | undefined; save(): boolean } | undefined;
+  /** DEBUG SEGFAULT and its like: ends the process with a report. Undefined: the node runs inside a program. */
+  readonly crash: ((signal: 'SIGSEGV' | 'SIGABRT') => void) | undefined;
   /** DEBUG SLEEP of a process of its own: returns after `ms`. Undefined: the node runs inside a program. */
   readonly blockFor: ((ms: number) => void) | undefined;
-  /** DEBUG SLEEP of a node inside a program: answers nobody for `ms`, then calls `done`. Returns what ends it early. */
-  freezeFor(ms: number, done: () => void): () => void;
+  /**
+   * DEBUG SLEEP of a node inside a program: answers nobody for `ms`, then calls `done`. Returns what ends it early.
+   * Undefined: the caller alone waits.
+   */
+  readonly freezeFor: ((ms: number, done: () => void) => () => void) | undefined;
 }
 
 /** All of them, as an engine holds them. */

@@ -77,7 +77,7 @@ export class PubSubHub {
     return listeners.size;
   }
 
-  /** Drops the shard channels that `gone` picks (their slot has left); the listeners are told. */
+  /** Drops the shard channels that `gone` picks (their slot has left); subscribers get sunsubscribe. */
   dropShardChannels(gone: (channel: string) => boolean): void {
     for (const [channel, listeners] of [...this.shardChannels]) {
       if (!gone(channel)) continue;

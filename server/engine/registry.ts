@@ -1,6 +1,6 @@
 // The contract between a session and the commands: what a command may see (Context), what it answers (Outcome)
 // and how it is found. A command knows the keyspace and its session's view, never sockets or slots.
-// Invariant: a command runs to completion synchronously; waiting is a value (`Blocked`, `Later`), not a pause.
+// Invariant: a command runs to completion synchronously; waiting is a value (`Blocked`, `AsyncReply`), not a pause.
 
 import type { World } from '../../lib/base/world.ts';
 import { type CommandRow, commandOf } from '../../lib/command/table.ts';

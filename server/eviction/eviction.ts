@@ -1,6 +1,6 @@
 // Keeps the memory of one server within `maxmemory`: measures what counts, and evicts keys as the policy says.
 // Owns: the pool of candidates and the counters of INFO.
-// Does not know: clients and commands; the host says what else takes memory, and tells the world of a key that went.
+// Does not know: clients and commands; the host says what else takes memory, and replicates the deletion of an evicted key.
 // Invariant: while there is no limit, nothing here runs.
 
 import type { World } from '../../lib/base/world.ts';

@@ -78,7 +78,7 @@ export class Databases implements StoreHost {
 
   /**
    * Starts the background expiry; stop() ends it. After each step that deleted something, `flush` is called; `onStep`
-   * hears how long each took, in ms.
+   * is called with how long each took, in ms.
    */
   start(flush: () => void, onStep: (ms: number) => void = () => undefined): void {
     this.#timer ??= this.world.after(stepMs, () => {

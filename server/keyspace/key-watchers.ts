@@ -1,5 +1,5 @@
 // Who looks at which key of one database: the watches of transactions, and how many clients wait for a key.
-// Knows nothing of values; the store tells it what changed.
+// Knows nothing of values; the store reports what changed.
 
 /** A transaction's eye on some keys; becomes dirty when one of them changes. */
 export interface Watcher {

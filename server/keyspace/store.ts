@@ -25,7 +25,7 @@ export type EventKind = 'g' | '$' | 'l' | 's' | 'h' | 'z' | 't' | 'x' | 'e' | 'n
 /** How deadlines are kept: `primary` deletes, `replica` hides, `applying` (the primary's own stream) ignores them. */
 export type ExpiryMode = 'primary' | 'replica' | 'applying';
 
-/** What the databases of one server share, and what they tell it. */
+/** What the databases of one server share, and what they report. */
 export interface StoreHost {
   readonly world: World;
   mode: ExpiryMode;
@@ -314,7 +314,7 @@ export class Store {
     if (this.#watchers.awaited(key)) this.host.onReady?.(this, key);
   }
 
-  /** Counts one more waiter for `key`: changes to it are told to host.onReady. */
+  /** Counts one more waiter for `key`: changes to it are reported by host.onReady. */
   await(key: string): void {
     this.#watchers.await(key);
   }

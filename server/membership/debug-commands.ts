@@ -5,6 +5,11 @@ import type { Body } from '../cluster/message.ts';
 import type { DebugWord } from '../engine/debug-words.ts';
 import type { ClusterMember } from './membership.ts';
 
+/** Where packets can be kept from the node. */
+interface PacketFilter {
+  kind: Body['kind'] | undefined;
+}
+
 /** By the numbers that messages have on the wire. */
 const kinds: readonly (Body['kind'] | undefined)[] = [
   'ping',
@@ -20,16 +25,16 @@ const kinds: readonly (Body['kind'] | undefined)[] = [
   'publishshard',
 ];
 
-export function clusterDebugWords(member: ClusterMember | undefined): Record<string, DebugWord> {
+export function clusterDebugWords(member: ClusterMember | undefined, filter: PacketFilter): Record<string, DebugWord> {
   return {
-    'drop-cluster-packet-filter': { least: 1, run: (_client, argv) => dropPackets(member, argv[2]!) },
+    'drop-cluster-packet-filter': { least: 1, run: (_client, argv) => dropPackets(filter, argv[2]!) },
     clusterlink: { least: 3, run: (_client, argv) => killLinks(member, argv) },
   };
 }
 
-function dropPackets(member: ClusterMember | undefined, text: string): Reply {
+function dropPackets(filter: PacketFilter, text: string): Reply {
   if (!/^-?\d{1,9}$/.test(text)) return new ReplyError('ERR value is not an integer or out of range');
-  member?.ignoreMessages(kinds[Number(text)]);
+  filter.kind = kinds[Number(text)];
   return OK;
 }
 

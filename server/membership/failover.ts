@@ -42,7 +42,7 @@ interface Election {
 }
 
 /** A master that holds back writes until its replica caught up. */
-interface Handover {
+interface ManualFailover {
   readonly to: string;
   readonly ends: number;
 }
@@ -52,13 +52,11 @@ export class Failover {
   readonly #links: PeerLinks;
   #campaign: Campaign | undefined;
   #election: Election | undefined;
-  #manualFailover: Handover | undefined;
+  #manualFailover: ManualFailover | undefined;
   /** Whose data I have a copy of, and when the link to it was last up. */
   #looked: { readonly master: string | null; readonly offset: number } = { master: null, offset: 0 };
   #copy: { readonly of: string; readonly at: number } | undefined;
   #poll: Timer | undefined;
-  /** Stopped, as a frozen process is. */
-  held = false;
   readonly #votedAt = new Map<string, number>();
 
   constructor(cluster: LocalCluster, links: PeerLinks) {
@@ -120,7 +118,7 @@ export class Failover {
     const now = this.#cluster.world.now();
     const { role } = me(this.#cluster.state);
     this.noticeMaster();
-    if (this.#manualFailover !== undefined) this.#handOver(this.#manualFailover, now, role);
+    if (this.#manualFailover !== undefined) this.#continueManualFailover(this.#manualFailover, now, role);
     if (this.#campaign !== undefined && now >= this.#campaign.ends) {
       progress(this.#cluster.world, 'Manual failover timed out.');
       this.#endCampaign();
@@ -131,9 +129,9 @@ export class Failover {
     } else this.#run(now);
   }
 
-  #handOver(handover: Handover, now: number, role: 'master' | 'replica'): void {
-    if (role === 'master' && now < handover.ends) {
-      this.#links.ping(handover.to);
+  #continueManualFailover(manual: ManualFailover, now: number, role: 'master' | 'replica'): void {
+    if (role === 'master' && now < manual.ends) {
+      this.#links.ping(manual.to);
       return;
     }
     this.#setManualFailover(undefined);
@@ -144,7 +142,7 @@ export class Failover {
     this.#poll?.cancel();
     this.#poll = this.#cluster.world.after(pollMs, () => {
       if (this.#campaign === undefined || this.#campaign.elected) return;
-      if (!this.held) this.tick();
+      this.tick();
       this.#pollCampaign();
     });
   }
@@ -274,9 +272,9 @@ export class Failover {
     this.#cluster.answer(delivery, { kind: 'ping', gossip: [] });
   }
 
-  #setManualFailover(handover: Handover | undefined): void {
-    this.#manualFailover = handover;
-    this.#cluster.paused = handover !== undefined;
+  #setManualFailover(manual: ManualFailover | undefined): void {
+    this.#manualFailover = manual;
+    this.#cluster.paused = manual !== undefined;
     this.#cluster.data.pauseWrites(this.#cluster.paused);
   }
 }

@@ -51,6 +51,8 @@ export interface NodeData {
   onSlotsLeft(left: (slot: number) => boolean): void;
   /** The configuration changed and must be kept: on the disk when this returns. */
   save(state: ClusterState): void;
+  /** What clients are shown of a state, one for each; the peers always get the real one. Default: all of it. */
+  readonly advertise?: ((state: ClusterState) => ClusterState) | undefined;
 }
 
 type StepListener = (step: Step, before: ClusterState) => void;

@@ -9,9 +9,8 @@ import type { ReplyError } from '../../lib/wire/reply.ts';
 import type { Bus, OpenBus } from '../bus/bus.ts';
 import { type GuardRequest, type GuardView, guard } from '../cluster/guard.ts';
 import { Health } from '../cluster/health.ts';
-import type { Body } from '../cluster/message.ts';
 import { ReplicaMigration } from '../cluster/replica-migration.ts';
-import { type ClusterState, type Effect, me, myMaster, type Step, withOwner } from '../cluster/state.ts';
+import { type ClusterState, type Effect, me, myMaster, type Step } from '../cluster/state.ts';
 import type { ClusterPort } from '../engine/ports.ts';
 import { Failover } from './failover.ts';
 import { FailureDetector } from './failure-detector.ts';
@@ -36,8 +35,6 @@ export class ClusterMember implements ClusterPort {
   readonly failover: Failover;
   readonly #peers: Peers;
   readonly #announcing: Throttle;
-  readonly #overridden = new Map<number, string>();
-  #advertised: { readonly of: ClusterState; readonly state: ClusterState } | undefined;
   readonly #health: Health;
   readonly #migration = new ReplicaMigration();
   #view: GuardView | undefined;
@@ -80,22 +77,10 @@ export class ClusterMember implements ClusterPort {
     this.cluster.apply(step);
   }
 
-  /** The state as clients are shown it: the real one, but for slots whose owner a test has overridden. */
+  /** The state as clients are shown it. */
   get advertisedState(): ClusterState {
-    if (this.#overridden.size === 0) return this.state;
-    if (this.#advertised?.of !== this.state) {
-      let state = this.state;
-      for (const [slot, id] of this.#overridden) if (state.nodes.has(id)) state = withOwner(state, [slot], id);
-      this.#advertised = { of: this.state, state };
-    }
-    return this.#advertised.state;
-  }
-
-  /** Makes this node answer clients that `slot` belongs to `id`; undefined: to its real owner again. */
-  overrideOwner(slot: number, id: string | undefined): void {
-    if (id === undefined) this.#overridden.delete(slot);
-    else this.#overridden.set(slot, id);
-    this.#advertised = undefined;
+    const { data } = this.cluster;
+    return data.advertise === undefined ? this.state : data.advertise(this.state);
   }
 
   get up(): boolean {
@@ -108,17 +93,7 @@ export class ClusterMember implements ClusterPort {
     const bus = openBus({ host: listenHost, cport }, (delivery) => this.links.receive(delivery));
     this.#peers.start(bus, () => this.#tick());
     if (master !== null) this.#perform({ kind: 'follow', master });
-    return {
-      connect: (address, events) => bus.connect(address, events),
-      hold: (held) => {
-        this.failover.held = held;
-        this.links.hold(held);
-      },
-      get overflows() {
-        return bus.overflows;
-      },
-      close: () => bus.close(),
-    };
+    return bus;
   }
 
   close(): void {
@@ -132,16 +107,6 @@ export class ClusterMember implements ClusterPort {
   publish(kind: 'publish' | 'publishshard', channel: string, message: string): void {
     if (kind === 'publish') this.links.broadcast({ kind, channel, message });
     else this.links.broadcastToShard({ kind, channel, message });
-  }
-
-  /** Breaks the network between this node and others: nothing of the bus gets through. An empty list mends it. */
-  cutOff(ids: Iterable<string>): void {
-    this.links.cutOff(ids);
-  }
-
-  /** Messages of this kind are dropped when they arrive; undefined: none are. */
-  ignoreMessages(kind: Body['kind'] | undefined): void {
-    this.links.ignoredKind = kind;
   }
 
   /** Closes the link to a node; it is opened anew. */

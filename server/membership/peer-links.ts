@@ -20,12 +20,8 @@ export class PeerLinks {
   readonly #cluster: LocalCluster;
   #bus: Bus | undefined;
   #receive: MessageReceiver = () => undefined;
-  #held = false;
   /** When others last had a pong of this node, by their gossip. */
   ownPong = 0;
-  #cutOff: ReadonlySet<string> = new Set();
-  /** Messages of this kind are not received, for tests of what their loss does; undefined: all are. */
-  ignoredKind: Body['kind'] | undefined;
   readonly #sent = new Map<string, number>();
   readonly #received = new Map<string, number>();
 
@@ -41,10 +37,6 @@ export class PeerLinks {
     return this.#bus !== undefined;
   }
 
-  get held(): boolean {
-    return this.#held;
-  }
-
   start(bus: Bus, receive: MessageReceiver): void {
     this.#bus = bus;
     this.#receive = receive;
@@ -54,17 +46,6 @@ export class PeerLinks {
     this.#bus?.close();
     this.#bus = undefined;
     this.table.clear();
-  }
-
-  /** Neither sends nor receives, as a stopped process. */
-  hold(held: boolean): void {
-    this.#held = held;
-    this.#bus?.hold(held);
-  }
-
-  /** Drops every message to and from these nodes, as a broken network would; an empty set ends it. */
-  cutOff(ids: Iterable<string>): void {
-    this.#cutOff = new Set(ids);
   }
 
   /** Ping times and link of a peer, or of this node itself. */
@@ -80,7 +61,7 @@ export class PeerLinks {
 
   /** Opens a link to every known node with an address that has none. */
   connect(): void {
-    if (this.#bus === undefined || this.#held) return;
+    if (this.#bus === undefined) return;
     const { state, world } = this.#cluster;
     for (const node of state.nodes.values()) {
       if (node.id === state.myself) continue;
@@ -91,7 +72,7 @@ export class PeerLinks {
 
   /** Closes the links to nodes that the state does not know any more, and returns their ids. */
   closeUnknown(): string[] {
-    if (this.#bus === undefined || this.#held) return [];
+    if (this.#bus === undefined) return [];
     const closed: string[] = [];
     for (const { id, link } of this.table.all()) {
       if (this.#cluster.state.nodes.has(id)) continue;
@@ -133,9 +114,8 @@ export class PeerLinks {
 
   /** A message came in: on the link to `peer`, or on one that its sender opened. */
   receive(delivery: Delivery, peer?: Peer): void {
-    const { header, body } = delivery.message;
-    if (this.#bus === undefined || this.#cutOff.has(header.sender) || body.kind === this.ignoredKind) return;
-    count(this.#received, body.kind);
+    if (this.#bus === undefined) return;
+    count(this.#received, delivery.message.body.kind);
     this.#receive(delivery, peer);
   }
 
@@ -182,7 +162,7 @@ export class PeerLinks {
 
   send(id: string, body: Body, force = false): void {
     const link = this.table.get(id)?.link;
-    if (link === undefined || !link.open || this.#cutOff.has(id)) return;
+    if (link === undefined || !link.open) return;
     count(this.#sent, body.kind);
     const status = { ...this.#cluster.status(), force };
     link.send({ header: headerOf(this.#cluster.state, status), body });

@@ -24,7 +24,7 @@ export interface Peer {
   /** When anything last came from it. */
   heardAt: number;
   readonly knownSince: number;
-  /** Greet it with MEET, until that was sent. */
+  /** Send it MEET first, until that was sent. */
   meet: boolean;
 }
 

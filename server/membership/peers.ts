@@ -145,7 +145,6 @@ export class Peers {
     this.#timer = this.#cluster.world.after(tickMs, () => {
       if (!this.#links.open) return;
       this.#schedule(onTick);
-      if (this.#links.held) return;
       this.#tick();
       onTick();
     });

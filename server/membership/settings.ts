@@ -72,7 +72,7 @@ export function busSettings(
   };
 }
 
-/** As redis has it: who names a TLS port to announce names the other one too, or none is told. */
+/** As redis has it: with cluster-announce-tls-port, the port without TLS is announced only when it is configured too. */
 function announcedPorts(config: Config, bound: BoundPorts): BoundPorts {
   const port = config.number('cluster-announce-port');
   const tlsPort = config.flag('tls-cluster') ? config.number('cluster-announce-tls-port') : 0;

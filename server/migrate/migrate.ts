@@ -68,24 +68,24 @@ export interface MigrateHost {
   propagate(effect: readonly string[]): void;
 }
 
-interface Parcel {
+interface PackedKey {
   readonly key: string;
   readonly words: readonly string[];
 }
 
 /** Starts the exchange; undefined when none of the keys is here. The reply is never a rejection. */
 export function migrate(store: Store, request: MigrateRequest, host: MigrateHost): Promise<Reply> | undefined {
-  const parcels = pack(store, request, host.asking);
-  if (parcels.length === 0) return undefined;
-  const keys = parcels.map(({ key }) => key);
+  const packed = pack(store, request, host.asking);
+  if (packed.length === 0) return undefined;
+  const keys = packed.map(({ key }) => key);
   host.locks.lock(keys);
-  return exchange(store, request, host, parcels).finally(() => host.locks.unlock(keys));
+  return exchange(store, request, host, packed).finally(() => host.locks.unlock(keys));
 }
 
 export const noKey: Status = new Status('NOKEY');
 
-function pack(store: Store, request: MigrateRequest, asking: boolean): Parcel[] {
-  const parcels: Parcel[] = [];
+function pack(store: Store, request: MigrateRequest, asking: boolean): PackedKey[] {
+  const packed: PackedKey[] = [];
   const name = asking ? 'RESTORE-ASKING' : 'RESTORE';
   // A key that is named twice is sent twice, and refused the second time, as redis does.
   for (const key of request.keys) {
@@ -93,16 +93,16 @@ function pack(store: Store, request: MigrateRequest, asking: boolean): Parcel[] 
     if (entry === undefined) continue;
     const ttl = entry.expireAt === never ? 0 : Math.max(1, entry.expireAt - store.now());
     const words = [name, key, String(ttl), dumpKey(store, key)!];
-    parcels.push({ key, words: request.replace ? [...words, 'REPLACE'] : words });
+    packed.push({ key, words: request.replace ? [...words, 'REPLACE'] : words });
   }
-  return parcels;
+  return packed;
 }
 
 async function exchange(
   store: Store,
   request: MigrateRequest,
   host: MigrateHost,
-  parcels: readonly Parcel[],
+  packed: readonly PackedKey[],
 ): Promise<Reply> {
   for (let attempt = 0; ; attempt++) {
     const { kept, reused } = host.links.get(request.host, request.port);
@@ -116,10 +116,10 @@ async function exchange(
       if (refused) refusal ??= reply.message;
       if (index < prelude.length) welcome &&= !refused;
       // Without AUTH and SELECT nobody knows where the key went: it stays here as well.
-      else if (welcome && !refused) gone.push(parcels[index - prelude.length]!.key);
+      else if (welcome && !refused) gone.push(packed[index - prelude.length]!.key);
     };
     try {
-      const commands = [...prelude, ...parcels.map(({ words }) => words)];
+      const commands = [...prelude, ...packed.map(({ words }) => words)];
       await kept.link.exchange(commands, request.timeout, onReply);
       kept.db = refusal === undefined ? request.db : undefined;
       letGo(store, request, host, gone);

@@ -24,15 +24,15 @@ export interface NodeControlOptions {
   readonly configFile: ConfigFile | undefined;
   readonly links: LinkCache;
   /** As NodePort. */
-  readonly crash: NodePort['crash'];
   readonly blockFor: ((ms: number) => void) | undefined;
-  readonly freezeFor: (ms: number, done: () => void) => () => void;
+  readonly crash: ((signal: 'SIGSEGV' | 'SIGABRT') => void) | undefined;
+  readonly freezeFor: NodePort['freezeFor'];
 }
 
 export class NodeControl implements NodePort {
-  readonly crash: NodePort['crash'];
   readonly blockFor: ((ms: number) => void) | undefined;
-  readonly freezeFor: (ms: number, done: () => void) => () => void;
+  readonly crash: ((signal: 'SIGSEGV' | 'SIGABRT') => void) | undefined;
+  readonly freezeFor: NodePort['freezeFor'];
   readonly #engine: Engine;
   readonly #shutdown: Shutdown;
   readonly #listeners: Listeners;
@@ -45,8 +45,8 @@ export class NodeControl implements NodePort {
     this.#listeners = options.listeners;
     this.#configFile = options.configFile;
     this.#links = options.links;
-    this.crash = options.crash;
     this.blockFor = options.blockFor;
+    this.crash = options.crash;
     this.freezeFor = options.freezeFor;
   }
 

@@ -7,6 +7,7 @@ import { chmodSync, lstatSync, rmSync } from 'node:fs';
 import { type BusPort, bindTcpBus, type TcpBusSettings } from '../bus/tcp-bus.ts';
 import type { Config } from '../config/config.ts';
 import type { TlsConfig } from '../config/tls.ts';
+import type { Execute } from '../engine/dispatch.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { RefusedParameter } from '../engine/ports.ts';
 import { Listener } from '../session/listener.ts';
@@ -26,6 +27,8 @@ export interface DoorOptions {
   /** Undefined: no bus over TCP. */
   readonly bus: TcpBusSettings | undefined;
   readonly tls: TlsConfig;
+  /** As of a Listener. */
+  readonly execute?: Execute | undefined;
 }
 
 type Kind = 'port' | 'tls-port';
@@ -43,7 +46,7 @@ export class Listeners {
   #hosts: readonly string[];
   #opened: Opened[] = [];
   #unix: Listener | undefined;
-  /** Closed doors whose clients are still here. */
+  /** Closed listeners whose clients are still connected. */
   readonly #left = new Set<Listener>();
   #bus: BusPort | undefined;
   #rebinding: Promise<void> = Promise.resolve();
@@ -95,8 +98,8 @@ export class Listeners {
   }
 
   /**
-   * Makes the doors what the parameters say by now. Resolves to the parameter that cannot be obeyed and why, with the
-   * doors as they were, or to undefined.
+   * Listens where the parameters say by now. Resolves to the parameter that cannot be obeyed and why, with the
+   * listeners as they were, or to undefined.
    */
   rebind(names: readonly string[]): Promise<RefusedParameter | undefined> {
     const mine = this.#rebinding.then(() => this.#rebind(names));
@@ -179,7 +182,8 @@ export class Listeners {
     // Else the one for all of IPv6 would take the port from the one for all of IPv4.
     const ipv6Only = this.#hosts.length > 1 && host.includes(':');
     const tls = kind === 'tls-port' ? { tls: this.#options.tls.forClients() } : {};
-    const listener = new Listener(this.#engine, { host: plainHost(host), ipv6Only, ...tls });
+    const { execute } = this.#options;
+    const listener = new Listener(this.#engine, { host: plainHost(host), ipv6Only, execute, ...tls });
     await listener.listen({ port });
     return listener;
   }
@@ -241,7 +245,7 @@ export class Listeners {
 
   async #openPath(path: string): Promise<void> {
     removeStaleSocket(path);
-    const listener = new Listener(this.#engine, { path });
+    const listener = new Listener(this.#engine, { path, execute: this.#options.execute });
     await listener.listen();
     this.#unix = listener;
     const mode = Number.parseInt(this.#engine.config.get('unixsocketperm'), 8);

@@ -18,6 +18,8 @@ export interface MemberDataParts {
   readonly persistence: PersistenceManager | undefined;
   /** Keeps the configuration of the cluster; returns when it is on the disk. */
   readonly save: (state: ClusterState) => void;
+  /** As NodeData. */
+  readonly advertise: NodeData['advertise'];
 }
 
 export class MemberData implements NodeData {
@@ -26,13 +28,15 @@ export class MemberData implements NodeData {
   readonly #replication: NodeReplication;
   readonly #persistence: PersistenceManager | undefined;
   readonly save: (state: ClusterState) => void;
+  readonly advertise: NodeData['advertise'];
 
-  constructor({ engine, replication, persistence, save }: MemberDataParts) {
+  constructor({ engine, replication, persistence, save, advertise }: MemberDataParts) {
     this.#engine = engine;
     this.#store = engine.databases.stores[0]!;
     this.#replication = replication;
     this.#persistence = persistence;
     this.save = save;
+    this.advertise = advertise;
   }
 
   keysInSlot(slot: number): number {

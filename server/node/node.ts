@@ -6,15 +6,17 @@
 
 import type { World } from '../../lib/base/world.ts';
 import type { ReplyError } from '../../lib/wire/reply.ts';
-import type { Bus } from '../bus/bus.ts';
+import type { OpenBus } from '../bus/bus.ts';
 import { openLoopbackBus } from '../bus/loopback.ts';
 import { type ClusterState, me } from '../cluster/state.ts';
 import { createEngine } from '../command/all.ts';
 import type { Config } from '../config/config.ts';
 import { TlsConfig } from '../config/tls.ts';
 import { debugWords } from '../debug/debug.ts';
+import type { Execute } from '../engine/dispatch.ts';
 import type { Engine } from '../engine/engine.ts';
-import type { ShutdownHow } from '../engine/ports.ts';
+import type { NodePort, ShutdownHow } from '../engine/ports.ts';
+import { PacketFilter } from '../faults/packet-filter.ts';
 import type { Store } from '../keyspace/store.ts';
 import { clusterCommands } from '../membership/commands.ts';
 import { clusterDebugWords } from '../membership/debug-commands.ts';
@@ -37,6 +39,17 @@ import { Listeners } from './listeners.ts';
 import { MemberData } from './member-data.ts';
 import { Shutdown } from './shutdown.ts';
 
+/** What may stand around the parts of a node; each is left out by default. */
+interface NodeDecorators {
+  readonly bus?: (open: OpenBus) => OpenBus;
+  /** Runs the requests of clients. */
+  readonly execute?: Execute;
+  /** As NodeData. */
+  readonly advertise?: (state: ClusterState) => ClusterState;
+  /** As NodePort. */
+  readonly freezeFor?: NodePort['freezeFor'];
+}
+
 export interface ServerNodeOptions {
   readonly world: World;
   readonly host: string;
@@ -57,6 +70,7 @@ export interface ServerNodeOptions {
   readonly blockFor?: (ms: number) => void;
   /** A process of its own: DEBUG SEGFAULT ends it. */
   readonly crash?: (signal: 'SIGSEGV' | 'SIGABRT') => void;
+  readonly decorators?: NodeDecorators;
   /** Called when a promise to keep something on the disk was broken; the node is closing then. */
   readonly onFatal?: (reason: string) => void;
 }
@@ -70,7 +84,7 @@ export class ServerNode {
   readonly #listeners: Listeners;
   #member: ClusterMember | undefined;
   #clusterFile: ClusterFile | undefined;
-  #bus: Bus | undefined;
+  readonly packetFilter: PacketFilter = new PacketFilter();
   readonly #persistence: PersistenceManager | undefined;
   readonly #shutdown: Shutdown;
   readonly #scripts: Scripts;
@@ -96,6 +110,7 @@ export class ServerNode {
       hosts: options.hosts ?? [options.host],
       bus: options.bus === 'tcp' ? busSettings(world, this.engine.config, tls, () => this.#member) : undefined,
       tls,
+      execute: options.decorators?.execute,
     });
     if (this.engine.config.get('dir') !== '') {
       this.#persistence = new PersistenceManager(this.engine, (reason) => this.#stopAtOnce(reason));
@@ -123,7 +138,7 @@ export class ServerNode {
       links: this.#links,
       crash: options.crash,
       blockFor: options.blockFor,
-      freezeFor: (ms, done) => this.#freezeFor(ms, done),
+      freezeFor: options.decorators?.freezeFor,
     });
   }
 
@@ -153,6 +168,11 @@ export class ServerNode {
 
   get isReplica(): boolean {
     return this.#replication.following || (this.#member !== undefined && me(this.#member.state).role === 'replica');
+  }
+
+  /** Bytes of the replication stream, sent or applied; 0: nobody has attached yet. */
+  get offset(): number {
+    return this.#replication.offset;
   }
 
   /** Whether its copy of the master is whole and every node could send readers to it. */
@@ -201,32 +221,12 @@ export class ServerNode {
     this.engine.add(clusterCommands(this.#member));
     this.engine.add(moveWords(this.engine, this.#locks, this.#links));
     this.engine.debug.add(debugWords(this.engine, this.#persistence, this.#replication));
-    this.engine.debug.add(clusterDebugWords(this.#member));
+    this.engine.debug.add(clusterDebugWords(this.#member, this.packetFilter));
     wrapWithKeyLocks(this.engine, this.#locks);
     this.engine.loading = false;
   }
 
-  /** Behaves as a stopped process: takes requests and messages in, answers none. */
-  freeze(frozen: boolean): void {
-    this.#bus?.hold(frozen);
-    this.#replication.hold(frozen);
-    if (frozen) this.engine.pauses.pause('frozen', 'all');
-    else this.engine.pauses.resume('frozen');
-  }
-
-  #freezeFor(ms: number, done: () => void): () => void {
-    this.freeze(true);
-    const timer = this.options.world.after(ms, () => {
-      this.freeze(false);
-      done();
-    });
-    return () => {
-      timer.cancel();
-      this.freeze(false);
-    };
-  }
-
-  /** Stops in order, as SHUTDOWN does; `done` hears why not, or undefined. */
+  /** Stops in order, as SHUTDOWN does; `done` gets the refusal, or undefined. */
   stop(how: ShutdownHow, done: (refusal: ReplyError | undefined) => void): void {
     this.#shutdown.begin(how, done);
   }
@@ -262,12 +262,15 @@ export class ServerNode {
       replication: this.#replication,
       persistence: this.#persistence,
       save: (kept) => this.#saveState(kept),
+      advertise: options.decorators?.advertise,
     });
     this.#member = new ClusterMember(options.world, data, state, settingsOf(engine.config), up);
     engine.cluster = this.#member;
     this.#saveState(this.#member.state);
     watchAnnounced(engine.config, this.#member, () => this.ports);
-    this.#bus = this.#member.start(this.#listeners.bus?.open ?? openLoopbackBus, options.host);
+    const { bus } = options.decorators ?? {};
+    const open = this.packetFilter.bus(this.#listeners.bus?.open ?? openLoopbackBus);
+    this.#member.start(bus === undefined ? open : bus(open), options.host);
   }
 
   #saveState(state: ClusterState): void {

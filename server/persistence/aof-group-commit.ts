@@ -15,7 +15,7 @@ export class LogWrites {
   #unwritten = false;
   readonly #held = new Set<() => void>();
 
-  /** `onLost` hears of writes that could not be logged. */
+  /** `onLost` is called for writes that could not be logged. */
   constructor(onLost: (error: unknown) => void) {
     this.#onLost = onLost;
   }
@@ -37,7 +37,7 @@ export class LogWrites {
   }
 
   /** As PersistencePort.canFlushReplies. */
-  mayReply(again: () => void): boolean {
+  canFlushReplies(again: () => void): boolean {
     if (!this.#unwritten) return true;
     if (this.log?.policy === 'always') {
       this.#held.add(again);

@@ -95,7 +95,7 @@ export class PersistenceManager implements PersistencePort {
   }
 
   canFlushReplies(again: () => void): boolean {
-    return this.#writes.mayReply(again);
+    return this.#writes.canFlushReplies(again);
   }
 
   flush(): void {

@@ -1,5 +1,5 @@
 // One node as a process of its own, in the place of redis-server: reads its configuration, starts, runs until it is
-// told to stop.
+// stopped by a signal or SHUTDOWN.
 // Owns: what belongs to a process: signals, pid file, working directory, log file, exit code.
 // Does not know: how a node works (node/node.ts), nor other nodes of its cluster.
 // Invariant: nothing on the disk is touched before the configuration is valid, and no data before the ports and the

@@ -63,7 +63,7 @@ function takeFunctions(engine: Engine, sources: readonly string[]): void {
   }
 }
 
-/** Everything in the databases, keys past their deadline too: whoever gets it is told when they go. */
+/** Everything in the databases, keys past their deadline too: their deletion is replicated when it comes. */
 export function captureAll(
   engine: Engine,
   functionsOnly: boolean,

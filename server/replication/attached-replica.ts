@@ -12,7 +12,7 @@ export interface ReplicaFacts {
   /** Where clients reach it. */
   readonly host: string;
   readonly port: number;
-  /** It can tell the end of a copy whose length is not known beforehand. */
+  /** `capa eof`: it recognizes the end of a copy whose length is not known beforehand. */
   readonly eof: boolean;
   /** It knows offsets and acknowledges them. */
   readonly psync: boolean;
@@ -179,12 +179,6 @@ export class AttachedReplica {
   whenClosed(run: () => void): void {
     if (this.#closed) run();
     else this.#whenClosed.push(run);
-  }
-
-  /** Neither hears nor is told anything for as long as it is held. */
-  hold(held: boolean): void {
-    if (held) this.#socket.pause();
-    else this.#socket.resume();
   }
 
   close(): void {

@@ -1,5 +1,5 @@
 // Copies of all data for replicas that cannot go on from where they are: one copy for all that wait, sent piece by piece
-// as they take it. Without `eof` in common its length must be told first: then it is written twice, once to be measured,
+// as they take it. Without `capa eof` its length must be sent first: then it is written twice, once to be measured,
 // for that takes neither memory nor a disk.
 // Invariant: a copy shows the data at one offset, and its replicas are fed every byte of the stream after that one.
 
@@ -34,8 +34,6 @@ export interface CopySource {
   capture(functionsOnly: boolean): Copy;
   /** How quickly a copy is written; undefined: as quickly as it is taken. */
   pace(signal: AbortSignal): SavePace | undefined;
-  /** Resolves when the node is not held. */
-  thawed(): Promise<void>;
 }
 
 const markLength = 40;
@@ -110,7 +108,7 @@ export class FullSync {
     this.begun++;
     void this.#serve(group, this.#withMark(first))
       .catch((error: unknown) => {
-        // A value that cannot be written, say: these replicas will ask again, and the log tells why.
+        // A value that cannot be written, say: these replicas will ask again, and the log says why.
         this.#source.world.log(`a copy for replicas failed: ${error instanceof Error ? error.stack : String(error)}`);
         for (const replica of group) replica.close();
       })
@@ -121,7 +119,6 @@ export class FullSync {
   }
 
   async #serve(group: readonly AttachedReplica[], withMark: boolean): Promise<void> {
-    await this.#source.thawed();
     const copy = this.#source.capture(group[0]!.facts.functionsOnly);
     try {
       await this.#give(copy, group, withMark);
@@ -178,7 +175,6 @@ export class FullSync {
     const over = (): boolean => group.every(({ closed }) => closed);
     for (const replica of group) replica.whenClosed(() => over() && abort.abort());
     for (const chunk of writeRdb(content, pace?.chunkBytes === undefined ? {} : { chunkBytes: pace.chunkBytes })) {
-      await this.#source.thawed();
       for (const replica of group) replica.send(chunk);
       await Promise.all(group.map((replica) => replica.writable()));
       await turn();

@@ -106,6 +106,7 @@ export class MasterLink {
       ...(from !== '' && { localAddress: from }),
     };
     this.#socket = tls === undefined ? connect(place) : connectTls({ ...place, ...tls });
+    target.world.onSocket?.(this.#socket);
     this.#socket.on(tls === undefined ? 'connect' : 'secureConnect', () => this.#onConnect());
     this.#socket.on('data', (chunk) => this.#onData(chunk));
     this.#socket.on('error', (error) => this.#fail(error.message));
@@ -143,12 +144,6 @@ export class MasterLink {
   /** Applies what was kept back by a pause. */
   goOn(): void {
     if (this.stage === 'connected') this.#guarded(() => this.#stream.goOn());
-  }
-
-  /** Reads nothing for as long as it is held. */
-  hold(held: boolean): void {
-    if (held) this.#socket.pause();
-    else this.#socket.resume();
   }
 
   /** Where the link comes from and goes to, as `host:port`; empty ends before it stands. */

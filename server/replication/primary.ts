@@ -67,7 +67,6 @@ export class Primary implements CopySource, ReplicaOwner {
   #pingedAt: number;
   #aloneSince: number;
   #timer: Timer | undefined;
-  #thaw: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
 
   constructor(world: World, history: History, settings: PrimarySettings, source: StreamSource) {
     this.world = world;
@@ -92,10 +91,6 @@ export class Primary implements CopySource, ReplicaOwner {
 
   pace(signal: AbortSignal): SavePace | undefined {
     return this.#source.pace(signal);
-  }
-
-  thawed(): Promise<void> {
-    return this.#thaw?.promise ?? Promise.resolve();
   }
 
   get limit(): WaitLimit {
@@ -161,7 +156,6 @@ export class Primary implements CopySource, ReplicaOwner {
     const replica = new AttachedReplica(facts, socket, this);
     this.#replicas.add(replica);
     progress(this.world, `Replica ${nameOf(facts)} asks for synchronization`);
-    if (this.#thaw !== undefined) replica.hold(true);
     if (position !== undefined && this.#history.continues(position.id, position.next)) {
       this.#continue(replica, position.next);
     } else this.#startFullSync(replica, position);
@@ -251,26 +245,9 @@ export class Primary implements CopySource, ReplicaOwner {
     for (const replica of [...this.#replicas]) replica.close();
   }
 
-  /** Sends and reads nothing for as long as it is held. */
-  hold(held: boolean): void {
-    if (held && this.#thaw === undefined) {
-      let resolve: () => void = () => undefined;
-      const promise = new Promise<void>((done) => {
-        resolve = done;
-      });
-      this.#thaw = { promise, resolve };
-    } else if (!held) {
-      this.#thaw?.resolve();
-      this.#thaw = undefined;
-    }
-    for (const replica of this.#replicas) replica.hold(held);
-    if (!held) this.flush();
-  }
-
   close(): void {
     this.#timer?.cancel();
     this.#fullSync.close();
-    this.hold(false);
     this.#waiters.forget();
     this.stepDown();
   }
@@ -284,7 +261,7 @@ export class Primary implements CopySource, ReplicaOwner {
 
   /** Makes what was fed part of the history, and sends it. */
   flush(): void {
-    if (this.#pending === '' || this.#thaw !== undefined) return;
+    if (this.#pending === '') return;
     const bytes = Buffer.from(this.#pending, 'latin1');
     this.#pending = '';
     this.#send(bytes);
@@ -309,7 +286,7 @@ export class Primary implements CopySource, ReplicaOwner {
     this.#timer ??= this.world.after(everyMs, () => {
       this.#timer = undefined;
       this.#history.resize();
-      if (this.#thaw === undefined) this.#review();
+      this.#review();
       if (this.#replicas.size > 0 || this.#history.kept) this.#tick();
     });
   }

@@ -1,5 +1,5 @@
-// A master's copy as it arrives: first a line that tells how its end is known, then an RDB file, then, when no length
-// was told, a mark. Knows bytes; what the keys become is the sink's affair.
+// A master's copy as it arrives: first a line that says how its end is known, then an RDB file, then, when no length
+// was given, a mark. Knows bytes; what becomes of the keys is up to the sink.
 // Invariant: no byte behind the copy is taken.
 
 import type { RdbSink } from '../persistence/rdb/file.ts';

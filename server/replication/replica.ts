@@ -21,7 +21,6 @@ export class Replica implements LinkOwner {
   #waitMs = firstRedialMs;
   #up = false;
   #downSince: number;
-  #held = false;
   #reason = '';
 
   /** `onLinkChanged` is called when the link came up or went down. */
@@ -63,16 +62,9 @@ export class Replica implements LinkOwner {
     this.#tick();
   }
 
-  /** Keeps back what arrives, as a stopped process would. */
-  hold(held: boolean): void {
-    this.#held = held;
-    this.#link?.hold(held);
-    if (!held && this.#address !== undefined && this.#link === undefined) this.#connect();
-  }
-
   /** Sends the master the offset of this node at once. */
   acknowledge(): void {
-    if (!this.#held) this.#link?.acknowledge();
+    this.#link?.acknowledge();
   }
 
   /** Ends replication; what was applied stays. */
@@ -91,7 +83,7 @@ export class Replica implements LinkOwner {
   #connect(): void {
     this.#redial?.cancel();
     this.#redial = undefined;
-    if (this.#address === undefined || this.#held) return;
+    if (this.#address === undefined) return;
     this.#link = new MasterLink(this.#address, this.#target, this);
   }
 
@@ -116,7 +108,7 @@ export class Replica implements LinkOwner {
 
   #tick(): void {
     this.#ticks = this.#target.world.after(everyMs, () => {
-      if (!this.#held) this.#link?.tick();
+      this.#link?.tick();
       if (this.#address !== undefined) this.#tick();
     });
   }

@@ -125,6 +125,7 @@ export class NodeReplication implements ReplicationPort, StreamSource, RoleSwitc
     return this.primary.copying;
   }
 
+  /** Copies of all data for replicas that were begun. */
   get copiesBegun(): number {
     return this.primary.copiesBegun;
   }
@@ -264,12 +265,6 @@ export class NodeReplication implements ReplicationPort, StreamSource, RoleSwitc
   counts(): string[] {
     const { full, partial, refused } = this.primary.counts;
     return [`sync_full:${full}`, `sync_partial_ok:${partial}`, `sync_partial_err:${refused}`];
-  }
-
-  /** Behaves as a stopped process: reads nothing, sends nothing. */
-  hold(held: boolean): void {
-    this.primary.hold(held);
-    this.replica.hold(held);
   }
 
   close(): void {

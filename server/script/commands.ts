@@ -49,7 +49,7 @@ function flushMode(argv: readonly string[]): boolean {
 function evalCommands(engine: Engine, scripts: Scripts): CommandGroup<Client> {
   const evaluate = (bySum: boolean, readOnly: boolean): Handler<Client> => {
     return (client, argv) => {
-      // Before its commands, which are told on their own.
+      // Before its commands, which are shown on their own.
       if (engine.monitors.size > 0) feedScriptCall(engine.monitors, client, argv);
       if (bySum && argv[1]!.length !== 40) return noScript;
       const read = readArguments(argv, notInteger);

@@ -191,7 +191,7 @@ export class Scripts implements ScriptHost {
     };
     this.#begin(running);
     if (session !== undefined) interpreter.threads.useLines(true);
-    // Its commands tell their effects themselves.
+    // Its commands collect their effects themselves.
     caller.propagate();
     const reply = this.#advance(running, () => interpreter.start(ref(), call.keys, call.args));
     if (session !== undefined) {

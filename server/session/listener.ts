@@ -4,6 +4,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import type { Timer } from '../../lib/base/world.ts';
+import { type Execute, execute } from '../engine/dispatch.ts';
 import type { Engine } from '../engine/engine.ts';
 import { protectedModeText } from '../engine/guarded.ts';
 import { isLoopback, Session } from './session.ts';
@@ -19,6 +20,8 @@ export interface ListenOptions {
   readonly path?: string;
   /** Key, certificate and so on: clients must speak TLS. */
   readonly tls?: TlsOptions;
+  /** Runs the requests of its clients. Default: the engine alone. */
+  readonly execute?: Execute | undefined;
 }
 
 const idleCheckMs = 1000;
@@ -31,6 +34,7 @@ export class Listener {
   port = 0;
   readonly host: string;
   readonly #engine: Engine;
+  readonly #execute: Execute;
   readonly #server: Server;
   readonly #path: string | undefined;
   readonly #secure: boolean;
@@ -44,6 +48,7 @@ export class Listener {
 
   constructor(engine: Engine, options: ListenOptions = {}) {
     this.#engine = engine;
+    this.#execute = options.execute ?? execute;
     this.#path = options.path;
     this.#secure = options.tls !== undefined;
     this.host = options.host ?? '127.0.0.1';
@@ -123,7 +128,8 @@ export class Listener {
       socket.end(`-${protectedModeText}\r\n`, () => socket.destroy());
       return;
     }
-    const session = new Session(this.#engine, socket, this.#path, this.#nextFd++);
+    this.#engine.world.onSocket?.(socket);
+    const session = new Session(this.#engine, this.#execute, socket, this.#path, this.#nextFd++);
     this.sessions.add(session);
     this.#sockets.add(socket);
     socket.on('close', () => {

@@ -14,7 +14,7 @@ import type { OutputLimit } from '../config/config.ts';
 import type { Client, ReplySink } from '../engine/client.ts';
 import { describeClient } from '../engine/client-info.ts';
 import { fixedOutputBytes, outputOf } from '../engine/client-memory.ts';
-import { execute } from '../engine/dispatch.ts';
+import type { Execute } from '../engine/dispatch.ts';
 import type { Engine } from '../engine/engine.ts';
 import { formatDouble } from '../engine/replies.ts';
 
@@ -33,6 +33,7 @@ export class Session implements ReplySink {
   readonly secure: boolean;
   readonly unix: boolean;
   readonly #engine: Engine;
+  readonly #execute: Execute;
   readonly #socket: Socket;
   readonly #decoder: RequestDecoder;
   readonly #writer = new ReplyWriter(formatDouble);
@@ -45,8 +46,9 @@ export class Session implements ReplySink {
   readonly #flushHeld = (): void => this.#flush();
   #takeover: ((bytes: Buffer) => void) | undefined;
 
-  constructor(engine: Engine, socket: Socket, path: string | undefined, fd: number) {
+  constructor(engine: Engine, execute: Execute, socket: Socket, path: string | undefined, fd: number) {
     this.#engine = engine;
+    this.#execute = execute;
     this.#socket = socket;
     this.fd = fd;
     this.local = path !== undefined || isLoopback(socket.remoteAddress);
@@ -152,6 +154,7 @@ export class Session implements ReplySink {
     this.#running = true;
     client.lastActive = this.#engine.world.now();
     try {
+      const execute = this.#execute;
       for (;;) {
         if (client.parking !== undefined || this.#stalled || this.#closing || this.#takeover !== undefined) break;
         const argv = this.#decoder.read();

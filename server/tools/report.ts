@@ -29,3 +29,8 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
     .map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ')}`.trimEnd())
     .join('\n');
 }
+
+/** Ranges of slots in one cell; `-` when there are none. */
+export function slotsText(ranges: readonly (readonly [start: number, end: number])[]): string {
+  return ranges.map(([start, end]) => (start === end ? String(start) : `${start}-${end}`)).join(' ') || '-';
+}

@@ -27,7 +27,7 @@ export interface TrackingMode {
   noloop: boolean;
   /** CLIENT CACHING was called: good for one command or transaction. */
   caching: boolean;
-  /** What the running command has to tell the client that sent it, after its answer; null: of every key. */
+  /** Invalidations of the running command for the client that sent it, after its reply; null: of every key. */
   readonly deferred: (string | null)[];
   /** The client that its messages go to has left. */
   brokenRedirect: boolean;

@@ -89,7 +89,7 @@ export class Tracking<C extends TrackingClient> {
     return outer;
   }
 
-  /** The answer to a command of `client` is written: now it hears what it changed itself. */
+  /** The answer to a command of `client` is written: now the invalidations of its own changes follow. */
   sendDeferred(client: C): void {
     const deferred = client.tracking?.deferred;
     if (deferred === undefined || deferred.length === 0) return;

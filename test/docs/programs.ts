@@ -51,7 +51,12 @@ function sourceOf(block: Block, { cluster, single }: Ports): string {
   const needed = used
     .map(([, text]) => text)
     .join('\n')
-    .replaceAll('SEEDS', JSON.stringify(cluster.map((port) => ({ host: '127.0.0.1', port }))))
+    .replaceAll(
+      'SEEDS',
+      used.some(([name]) => name === 'bundled')
+        ? 'bundled.seeds'
+        : JSON.stringify(cluster.map((port) => ({ host: '127.0.0.1', port }))),
+    )
     .replaceAll('SINGLE', `{ host: '127.0.0.1', port: ${single} }`);
   const after = 'const afterwards: (() => unknown)[] = [];';
   return `${imports}${after}\n${needed}\ntry {\n${code}\n} finally { for (const end of afterwards.reverse()) await end(); }\nexport {};\n`;

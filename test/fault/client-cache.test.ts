@@ -143,7 +143,7 @@ async function upheaval(cluster: RealCluster, world: ManualWorld): Promise<void>
       const slot = moving[Math.floor(world.random() * moving.length)]!;
       const owner = await cluster.ownerOf(slot);
       if (owner === one || owner === other) {
-        // The third shard may refuse to be told by hand just now; it hears by gossip.
+        // The third shard may refuse to take SETSLOT just now; it learns by gossip.
         const next = owner === one ? other : one;
         await cluster.moveSlot(slot, next).catch(() => undefined);
         if ((await cluster.ownerOf(slot)) === next) moved++;

@@ -10,7 +10,7 @@ import { needRedisServer, type RealCluster, startRealCluster } from '../kit/real
 import { type Repeated, repeat } from '../kit/repeat.ts';
 import { until } from '../kit/until.ts';
 import { agreement } from './agreement.ts';
-import { type LoadOptions, MixedLoad } from './mixed-load.ts';
+import { type LoadOptions, MixedLoad } from './mixed/load.ts';
 
 const seconds = Number(process.env['CHAOS_SECONDS'] ?? 9);
 const seed = Number(process.env['CHAOS_SEED'] ?? Date.now() % 1_000_000);

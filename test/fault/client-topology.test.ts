@@ -7,8 +7,8 @@ import { Cluster, slotOf } from '../../lib/index.ts';
 import { needRedisServer, type RealCluster, startRealCluster } from '../kit/real-cluster.ts';
 import { until } from '../kit/until.ts';
 import { agreement } from './agreement.ts';
-import { MixedLoad } from './mixed-load.ts';
-import { introduce, type MovedNode, moveHouse } from './moved-house.ts';
+import { MixedLoad } from './mixed/load.ts';
+import { introduce, type MovedNode, moveHouse } from './mixed/moved-house.ts';
 
 /** Runs `change` under load; nothing may fail, be wrong or stay open. */
 async function underLoad(client: Cluster, change: () => Promise<void>): Promise<void> {
@@ -148,14 +148,14 @@ describe('fault: a topology that changes for good', function () {
     cluster = real;
     // The node that leaves is the first seed.
     const leaver = real.masters[3]!;
-    const heir = real.masters[0]!;
+    const newPrimary = real.masters[0]!;
     client = new Cluster(
-      [leaver, heir].map(({ host, port }) => ({ host, port })),
+      [leaver, newPrimary].map(({ host, port }) => ({ host, port })),
       { slotsRefreshInterval: 500 },
     );
     await underLoad(client, async () => {
       await real.cli(
-        ...['--cluster', 'reshard', heir.address, '--cluster-from', leaver.id, '--cluster-to', heir.id],
+        ...['--cluster', 'reshard', newPrimary.address, '--cluster-from', leaver.id, '--cluster-to', newPrimary.id],
         ...['--cluster-slots', '4096', '--cluster-yes', '--cluster-pipeline', '50'],
       );
       const rest = real.masters.filter((node) => node !== leaver);

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { Decoder, ProtocolError, pending } from '../../lib/wire/decoder.ts';
-import { Framing, spoil } from '../kit/framing.ts';
+import { Framing, spoil } from '../../server/testing/framing.ts';
 
 const line = fc.string({ maxLength: 12 }).map((text) => text.replace(/[\r\n]/g, '.'));
 const leaf = fc.oneof(

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { ManualWorld } from '../../lib/base/world.ts';
 import { type BundledNode, startNode } from '../../server/index.ts';
-import { untilEqual, untilLinked, write } from '../cluster/server-replication-kit.ts';
+import { untilEqual, untilLinked, write } from '../cluster/server/replication/kit.ts';
 import { ask, info } from '../kit/ask.ts';
 import { type RealNode, startRealNode } from '../kit/redis-server.ts';
 

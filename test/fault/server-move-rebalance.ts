@@ -5,7 +5,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { ClusterOperator } from '../../server/index.ts';
-import { type Kind, type NodeProcess, startProcess } from '../cluster/server-move-kit.ts';
+import { type Kind, type NodeProcess, startProcess } from '../cluster/server/operator/move-kit.ts';
 import { RespClient } from '../kit/resp-client.ts';
 import { until } from '../kit/until.ts';
 

@@ -17,7 +17,7 @@ import { Cluster, slotOf } from '../../lib/index.ts';
 import { startCluster } from '../../server/index.ts';
 import { missingRedisServer, moveSlotBetween, startRealCluster } from '../kit/real-cluster.ts';
 import { agreement } from './agreement.ts';
-import { MixedLoad } from './mixed-load.ts';
+import { MixedLoad } from './mixed/load.ts';
 import { type Sample, verdictOf } from './trend.ts';
 
 const sampleMs = 10_000;

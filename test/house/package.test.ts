@@ -48,12 +48,12 @@ describe('house: the package', function () {
 
   after(() => rmSync(join(scratch, '..'), { recursive: true, force: true }));
 
-  it('tells servers the version that it has', () => assert.equal(libraryVersion, version));
+  it('sends servers the version that it has', () => assert.equal(libraryVersion, version));
 
   it('ships dist, docs, README, CHANGELOG and LICENSE, and nothing else', () => {
     const paths = files.map(({ path }) => path);
     const allowed =
-      /^(dist\/types\/.+\.d\.ts|dist\/types\/package\.json|dist\/[\w-]+\.(cjs|mjs|d\.cts|d\.mts|md|wasm)|(docs|bench)\/[\w-]+\.md|README\.md|CONTRIBUTING\.md|CHANGELOG\.md|LICENSE|package\.json)$/;
+      /^(dist\/types\/.+\.d\.ts|dist\/types\/package\.json|dist\/[\w-]+\.(cjs|mjs|d\.cts|d\.mts|md|wasm|html)|(docs|bench)\/[\w/.-]+\.(?:md|svg)|examples\/[\w.-]+|README\.md|CONTRIBUTING\.md|CHANGELOG\.md|LICENSE|package\.json)$/;
     assert.deepEqual(
       paths.filter((path) => !allowed.test(path)),
       [],
@@ -66,7 +66,7 @@ describe('house: the package', function () {
       'dist/LICENSES.md',
       'dist/main.cjs',
     ];
-    const entries = ['lingcache', 'server', 'otel'].flatMap((name) =>
+    const entries = ['lingcache', 'server', 'operator', 'testing', 'otel'].flatMap((name) =>
       ['cjs', 'mjs', 'd.cts', 'd.mts'].map((end) => `dist/${name}.${end}`),
     );
     for (const path of [...wanted, ...entries]) assert.ok(paths.includes(path), `${path} is missing`);
@@ -83,7 +83,7 @@ describe('house: the package', function () {
 
   it('has a client of less than a megabyte', () => {
     // Of our own: the licences of what is bundled, mostly for the command line, are others' text.
-    const others = /^dist\/(types\/server\/|server|nodes|lua51|main|cli-|LICENSES)/;
+    const others = /^dist\/(types\/server\/|server|operator|testing|nodes|lua51|main|cli-|LICENSES)/;
     const client = files.filter(({ path }) => path.startsWith('dist/') && !others.test(path));
     const size = client.reduce((sum, { size }) => sum + size, 0);
     assert.ok(client.length > 10 && size < 1 << 20, `${size} bytes`);
@@ -184,8 +184,9 @@ cluster.disconnect();`,
 import * as client from 'lingcache';
 import * as server from 'lingcache/server';
 import * as otel from 'lingcache/otel';
+import * as testing from 'lingcache/testing';
 const require = createRequire(import.meta.url);
-const pairs = [[client, require('lingcache')], [server, require('lingcache/server')], [otel, require('lingcache/otel')]];
+const pairs = [[client, require('lingcache')], [server, require('lingcache/server')], [otel, require('lingcache/otel')], [testing, require('lingcache/testing')]];
 const names = (module) => Object.entries(module).map(([key, value]) => [key, typeof value, value.name]);
 const other = pairs.flatMap(([own, required]) => Object.keys(own).filter((name) => own[name] !== required[name]));
 console.log(JSON.stringify([other, names(client), names(server)]));`,

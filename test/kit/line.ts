@@ -4,7 +4,7 @@
 // Invariant: when either side of a connection goes, the other goes too, and what was held back is dropped.
 
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { Framing, spoil } from './framing.ts';
+import { Framing, spoil } from '../../server/testing/framing.ts';
 
 export interface Address {
   readonly host: string;

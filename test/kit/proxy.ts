@@ -5,7 +5,7 @@
 
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { ManualWorld } from '../../lib/base/world.ts';
-import { Framing, spoil } from './framing.ts';
+import { Framing, spoil } from '../../server/testing/framing.ts';
 
 export type Fault = 'cut' | 'cutInside' | 'delay' | 'halve' | 'stall' | 'garble';
 

@@ -13,7 +13,7 @@ export function repeat(step: (done: number) => Promise<void>): Repeated {
     return done;
   };
   const running = run();
-  // Whoever stops it hears of the failure; until then nobody does.
+  // Whoever stops it gets the failure; until then nobody does.
   running.catch(() => undefined);
   return {
     stop() {

@@ -102,10 +102,10 @@ export class SimulatedCluster {
 
   /** A replica takes over, if one is up. */
   promote(shard: Shard, lag: number): boolean {
-    const heirs = shard.nodes.filter((node) => node !== shard.master && node.up);
-    if (heirs.length === 0) return false;
+    const newPrimaries = shard.nodes.filter((node) => node !== shard.master && node.up);
+    if (newPrimaries.length === 0) return false;
     const before = shard.master;
-    shard.master = this.world.pick(heirs);
+    shard.master = this.world.pick(newPrimaries);
     this.announce([shard.master, ...(before.up ? [before] : [])], lag);
     return true;
   }

@@ -180,7 +180,7 @@ export class Wire {
     this.#up.after(() => this.#down.after(() => this.closedByServer()));
   }
 
-  /** The server closes: the client hears of it behind what was sent before. */
+  /** The server closes: the client notices it behind what was sent before. */
   closedByServer(): void {
     if (this.ended !== undefined) return;
     this.#down.after(() => {

@@ -25,7 +25,7 @@ import { slotOf } from '../../wire/slot.ts';
 /** What is known of a command once its name is: looked up once per name, kept by the method. */
 export interface CommandSpec {
   readonly name: string;
-  /** Undefined for a command nobody has told us about (a module's). */
+  /** Undefined for an unknown command (a module's). */
   readonly row: CommandRow | undefined;
   readonly flags: number;
   readonly shape: ReplyShape | undefined;
@@ -139,7 +139,7 @@ function transformed(transform: ReplyTransformer, context: ReplyContext): ReplyS
   return (reply) => transform(reply, { ...context });
 }
 
-// XREAD and XREADGROUP block only when told to.
+// XREAD and XREADGROUP block only with BLOCK.
 function flagsOf({ name, flags }: CommandSpec, argv: readonly Argument[]): number {
   if ((flags & CallFlag.blocking) === 0 || !/^xread/i.test(name)) return flags;
   const blocks = argv.some((argument) => typeof argument === 'string' && argument.toLowerCase() === 'block');

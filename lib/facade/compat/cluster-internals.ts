@@ -1,4 +1,4 @@
-// What is internal to ioredis's Cluster and read by others all the same, as read-only views made of the public face.
+// What is internal to ioredis's Cluster and read by others all the same, as read-only views made of the public cluster.
 // Nothing of lingcache uses them.
 
 import type { EventEmitter } from 'node:events';
@@ -45,8 +45,8 @@ interface Groups {
 /** By the slots they were made of: a new map brings new slots. */
 const groupsOf = new WeakMap<readonly string[][], Groups>();
 
-function groups(face: Face): Groups {
-  const { slots } = face;
+function groups(cluster: Face): Groups {
+  const { slots } = cluster;
   const known = groupsOf.get(slots);
   if (known !== undefined) return known;
   const ids: Record<string, number> = Object.create(null) as Record<string, number>;
@@ -66,15 +66,19 @@ function byKey(nodes: readonly Redis[]): Record<string, Redis> {
   return Object.fromEntries(nodes.map((node) => [`${node.options.host}:${node.options.port}`, node]));
 }
 
-function poolOf(face: Face): ConnectionPoolView {
+function poolOf(cluster: Face): ConnectionPoolView {
   return {
     get nodes() {
-      return { all: byKey(face.nodes()), master: byKey(face.nodes('master')), slave: byKey(face.nodes('slave')) };
+      return {
+        all: byKey(cluster.nodes()),
+        master: byKey(cluster.nodes('master')),
+        slave: byKey(cluster.nodes('slave')),
+      };
     },
-    getNodes: (role = 'all') => face.nodes(role),
-    getInstanceByKey: (key) => face.nodes().find(({ options }) => `${options.host}:${options.port}` === key),
+    getNodes: (role = 'all') => cluster.nodes(role),
+    getInstanceByKey: (key) => cluster.nodes().find(({ options }) => `${options.host}:${options.port}` === key),
     getSampleInstance: (role) => {
-      const nodes = face.nodes(role);
+      const nodes = cluster.nodes(role);
       return nodes[Math.floor(world.random() * nodes.length)];
     },
   };

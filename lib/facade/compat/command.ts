@@ -153,7 +153,7 @@ export class Command {
     return call;
   }
 
-  /** As toCall, for a batch, which tells the outcome through `settled`. */
+  /** As toCall, for a batch, which reports the outcome through `settled`. */
   toGroupCall(builder: CommandBuilder): Call {
     const spec = this.#spec();
     this.setReplyContext(builder.replyContext);
@@ -164,7 +164,7 @@ export class Command {
     return builder.reshape(call, (reply) => this.transformReply(reply));
   }
 
-  /** How a batch tells the outcome. */
+  /** How a batch reports the outcome. */
   readonly settled: Callback<unknown> = (error, value) => {
     if (error) this.reject(error);
     else this.#settle(value);

@@ -54,7 +54,7 @@ export class SparseRuns {
     return words.join(' ');
   }
 
-  /** Raises a register. `full`: that cannot be told in this layout, or not within `room` bytes; nothing changed. */
+  /** Raises a register. `full`: that cannot be stored in this layout, or not within `room` bytes; nothing changed. */
   raise(index: number, rank: number, room: number): 'raised' | 'same' | 'full' {
     if (rank > mostRank) return 'full';
     let first = 0;

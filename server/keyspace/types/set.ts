@@ -103,7 +103,7 @@ export class SetValue implements Iterable<string> {
 function byNumber(a: string, b: string): number {
   const difference = Number(a) - Number(b);
   if (difference !== 0) return difference;
-  // Doubles cannot tell neighbours above 2^53 apart.
+  // Doubles cannot represent all integers above 2^53.
   const [x, y] = [BigInt(a), BigInt(b)];
   return x < y ? -1 : x > y ? 1 : 0;
 }

@@ -135,7 +135,7 @@ export class CommandReader {
       return false;
     }
     if (this.#bytes[end] !== cr || this.#bytes[end + 1] !== lf)
-      throw this.#damage('a word of another length than told');
+      throw this.#damage('an argument of another length than its header says');
     this.#words.push(this.#bytes.toString('latin1', this.#at, end));
     this.#at = end + 2;
     this.#wordBytes = -1;

@@ -12,7 +12,7 @@ import { LogFolder, type LogPlace } from './folder.ts';
 
 export interface LogSink {
   readonly rdb: RdbSink;
-  /** A write of database `db`. SELECT, MULTI and EXEC are not told. */
+  /** A write of database `db`. SELECT, MULTI and EXEC are left out. */
   onCommand(db: number, argv: readonly string[]): void;
   /** A file was loaded whole. */
   onFile?(name: string, kind: 'base' | 'incr'): void;

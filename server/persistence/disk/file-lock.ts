@@ -1,5 +1,5 @@
 // A lock on a file that ends with the process that holds it, however that ends. Knows nothing of what the file is.
-// The holder's process id and time of birth lie in `<file>.lock`; a holder that does not live any more holds nothing.
+// The holder's process id and start time are in `<file>.lock`; the lock of a process that does not run any more counts for nothing.
 // redis-server locks the file itself (flock), which shows in /proc/locks where there is one.
 // Invariant: of any number of processes that lock the same path on one machine, at most one succeeds at a time.
 
@@ -73,10 +73,10 @@ function holderText(pid: number): string {
   return `${pid} ${birthOf(pid)}\n`;
 }
 
-/** Process ids come back after a restart of the machine or a container: the time of birth tells them apart. */
+/** Process ids come back after a restart of the machine or a container: the start time distinguishes them. */
 function birthOf(pid: number): string {
   const stat = read(`/proc/${pid}/stat`);
-  // The name of the program, in parentheses, may hold anything; the birth is the 20th field after it.
+  // The name of the program, in parentheses, may hold anything; the start time is the 20th field after it.
   return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? 'unknown';
 }
 
@@ -91,7 +91,7 @@ function isAlive(holder: string): boolean {
   return holderText(pid) === holder;
 }
 
-/** Whose flock is on the file; undefined where the system does not tell. */
+/** Whose flock is on the file; undefined where the system does not show it. */
 function flockHolder(path: string): string | undefined {
   let inode: number;
   try {

@@ -126,8 +126,8 @@ export class RdbReader {
     if (!this.#checked) return;
     const sum = Buffer.from(this.#window.checksum());
     yield* this.#whole(rdbFooterLength);
-    const told = this.#window.take(rdbFooterLength);
-    if (!this.#skipChecksum && told.some((byte) => byte !== 0) && !told.equals(sum)) {
+    const expected = this.#window.take(rdbFooterLength);
+    if (!this.#skipChecksum && expected.some((byte) => byte !== 0) && !expected.equals(sum)) {
       throw new RdbError('CRC error: its checksum does not fit its bytes', this.offset - rdbFooterLength);
     }
   }

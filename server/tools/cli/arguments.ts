@@ -54,7 +54,10 @@ function split(
     if (token.kind === 'positional') args.push(token.value);
     else if (token.kind === 'option') take(given, table, token);
     if (rawAfter !== undefined && args.length > rawAfter) {
-      args.splice(-1, 1, ...line.slice(token.index));
+      const raw = line.slice(token.index);
+      // No command ends so, and who asks for JSON asks at the end as often as not.
+      if (raw.at(-1) === '--json' && raw.length > 1) given.set(raw.pop()!.slice(2), ['']);
+      args.splice(-1, 1, ...raw);
       break;
     }
   }

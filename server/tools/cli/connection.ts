@@ -84,6 +84,12 @@ function readUrl(text: string): ReadAddress {
   };
 }
 
+/** Host and port of a word's argument that is one node. Throws an ExitError (2). */
+export function readNode(text: string): NodeAddress {
+  const { host, port } = readAddress(text);
+  return { host, port };
+}
+
 function readTls(options: OptionValues<typeof table>, wanted: boolean): ConnectionOptions | undefined {
   const { 'tls-ca': ca, 'tls-cert': cert, 'tls-key': key, 'tls-insecure': insecure } = options;
   const asked = wanted || options.tls || insecure || [ca, cert, key].some((file) => file !== undefined);

@@ -68,7 +68,7 @@ function contextOf(
   const link = async (address: string, anyServer = false): Promise<ClusterLink> => {
     const opened = new ClusterLink(linkOptions(address, options, around.env, world));
     onEnd(() => opened.close());
-    await checkReachable(opened, anyServer);
+    await (anyServer ? opened.askAny(['PING']) : opened.view());
     return opened;
   };
   return {
@@ -93,14 +93,6 @@ function contextOf(
   };
 }
 
-async function checkReachable(link: ClusterLink, anyServer: boolean): Promise<void> {
-  try {
-    await (anyServer ? link.askAny(['PING']) : link.view());
-  } catch (error) {
-    throw new ExitError(exitCodes.usage, (error as Error).message);
-  }
-}
-
 async function approve(
   plan: Plan,
   options: Readonly<Record<string, unknown>>,
@@ -109,7 +101,7 @@ async function approve(
   signal: AbortSignal,
 ): Promise<boolean> {
   const planOnly = options['plan'] === true;
-  if (planOnly) out.answer({ plan: plan.data });
+  if (planOnly || plan.lines.length === 0) out.answer({ plan: plan.data });
   for (const line of plan.lines) out.line(line);
   if (planOnly || plan.lines.length === 0) return false;
   if (options['yes'] === true) return true;

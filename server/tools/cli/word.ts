@@ -76,8 +76,8 @@ export interface WordContext<O extends OptionTable = OptionTable> {
   readonly signal: AbortSignal;
   readonly world: World;
   /**
-   * Connections to the cluster that `address` is part of, closed when the word ends. Rejects with an ExitError (2) when
-   * no node can be reached. Checks that it is a cluster, unless `anyServer`.
+   * Connections to the cluster that `address` is part of, closed when the word ends. Rejects with an UnreachableError
+   * (exit code 2) when no node can be asked. Checks that it is a cluster, unless `anyServer`.
    */
   link(address: string, anyServer?: boolean): Promise<ClusterLink>;
   /** The same with all that an operator can do. */

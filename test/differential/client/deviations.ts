@@ -187,7 +187,7 @@ export const deviations: readonly Deviation[] = [
     reason: 'a client that leaves while it waits to connect again ends; ioredis stays at reconnecting for ever',
   },
   {
-    row: 'sequences: disconnect(true) in the tick of the birth',
+    row: 'sequences: disconnect(true) in the tick of its creation',
     reason: 'a client that is told to reconnect connects; ioredis gives up for good',
   },
   {

@@ -1,4 +1,4 @@
-// Clients from birth to end on both libraries.
+// Clients from creation to end on both libraries.
 
 import { deepEqual, fail } from 'node:assert/strict';
 import { needRedisServer } from '../../kit/real-cluster.ts';

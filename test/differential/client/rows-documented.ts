@@ -218,7 +218,7 @@ const rows: Readonly<Record<string, AloneRow['run']>> = {
     const { Redis, Cluster, Command } = library;
     return [typeof Redis.createClient, Redis.Cluster === Cluster, Redis.Command === Command];
   },
-  'properties at birth': ({ make }) => {
+  'properties when created': ({ make }) => {
     const redis = make({ lazyConnect: true });
     return [redis.status, redis.mode, redis.isCluster, redis.autoPipelineQueueSize, redis instanceof Object];
   },

@@ -1,4 +1,4 @@
-// Clients from birth to end: statuses, events, errors of clients that are closed, lazy, misconfigured or alone.
+// Clients from creation to end: statuses, events, errors of clients that are closed, lazy, misconfigured or alone.
 // These scripts make their own clients; the one they are given is not touched.
 
 import { setTimeout as pause } from 'node:timers/promises';
@@ -55,7 +55,7 @@ const lazy = { lazyConnect: true };
 const once = { clusterRetryStrategy: () => null };
 
 export const lifecycle: readonly Row[] = [
-  alone('status at birth', {}, (client) => client.status),
+  alone('status when created', {}, (client) => client.status),
   alone('lazy status', lazy, (client) => client.status),
   alone('lazy wakes at the first command', lazy, async (client) => [await client.set('k', 1), client.status]),
   alone('lazy, connect', lazy, async (client) => [await client.connect(), client.status]),
@@ -175,7 +175,7 @@ export const lifecycle: readonly Row[] = [
     await connecting;
     return [early, await client.get('k')];
   }),
-  alone('no offline queue, at birth', { enableOfflineQueue: false }, (client) => outcomeOf(() => client.get('k'))),
+  alone('no offline queue, when created', { enableOfflineQueue: false }, (client) => outcomeOf(() => client.get('k'))),
   alone('held commands keep their order', {}, (client) =>
     Promise.all([client.set('k', 1), client.incr('k'), client.get('k'), client.append('k', 'x'), client.get('k')]),
   ),
@@ -354,7 +354,7 @@ export const lifecycle: readonly Row[] = [
 export const single: readonly Row[] = (
   [
     ['set and MOVED', {}, async (client) => [await outcomeOf(() => client.set('x', 1)), typeof (await client.info())]],
-    ['status at birth', {}, (client) => client.status],
+    ['status when created', {}, (client) => client.status],
     ['lazy', lazy, async (client) => [client.status, await client.connect(), client.status]],
     ['ping forms', {}, async (client) => [await client.ping(), await client.ping('x'), await client.pingBuffer()]],
     ['quit', {}, async (client) => [await client.quit(), await outcomeOf(() => client.ping())]],

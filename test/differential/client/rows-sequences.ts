@@ -179,13 +179,13 @@ const leaving: readonly AloneRow[] = [
     on.client.disconnect();
     void on.note('connect', on.client.connect());
   }),
-  sequence('disconnect in the tick of the birth', {}, (on) => {
+  sequence('disconnect in the tick of its creation', {}, (on) => {
     void on.note('get', on.client.get('k'));
     on.client.disconnect();
     on.status();
   }),
   sequence(
-    'disconnect(true) in the tick of the birth',
+    'disconnect(true) in the tick of its creation',
     {},
     async (on) => {
       on.client.disconnect(true);
@@ -375,11 +375,11 @@ const quitting: readonly AloneRow[] = [
   sequence('quitBuffer of a lazy client', lazy, (on) => {
     void on.note('quit', on.client.quitBuffer());
   }),
-  sequence('quit in the tick of the birth', {}, (on) => {
+  sequence('quit in the tick of its creation', {}, (on) => {
     void on.note('quit', on.client.quit());
     on.status();
   }),
-  sequence('quit in the tick of the birth, with a callback', {}, (on) => {
+  sequence('quit in the tick of its creation, with a callback', {}, (on) => {
     on.client.quit(on.back('quit'));
   }),
   sequence('quit behind held commands', {}, async (on) => {

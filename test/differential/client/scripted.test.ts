@@ -116,7 +116,7 @@ const rows: readonly Row[] = [
     act: (client) => client.twice(low),
   },
   {
-    name: 'a retry strategy that hears of a cluster that is down',
+    name: 'a retry strategy that is called for a cluster that is down',
     options: { lazyConnect: true, clusterRetryStrategy: () => null },
     one: () => undefined,
     act: async (client, { one, two }) => {

@@ -51,13 +51,13 @@ async function dial(port: number): Promise<Ear> {
   await once(socket, 'connect');
   const ear = new Ear(socket);
   socket.write(encode(['CLIENT', 'ID']));
-  await hears(ear, '', 'CLIENT ID');
+  await receives(ear, '', 'CLIENT ID');
   ear.id = Number(ear.heard.slice(1));
   ear.heard = '';
   return ear;
 }
 
-async function hears(ear: Ear, before: string, what: string): Promise<void> {
+async function receives(ear: Ear, before: string, what: string): Promise<void> {
   const until = performance.now() + patienceMs;
   while (ear.heard === before && !ear.closed) {
     if (performance.now() > until) throw new Error(`no answer to: ${what}`);
@@ -107,7 +107,7 @@ async function say(ears: readonly Ear[], control: RespClient, line: string): Pro
   if (words === undefined) throw new Error(`bad line: ${line}`);
   const before = ear.heard;
   ear.socket.write(encode(words));
-  if (match[1] === '') await hears(ear, before, line);
+  if (match[1] === '') await receives(ear, before, line);
   await settle(control);
 }
 

@@ -178,7 +178,7 @@ export const calls: Readonly<Record<string, string>> = {
 
 /** Commands that write and are not here, each for a reason. */
 export const leftOut: Readonly<Record<string, string>> = {
-  migrate: 'needs a second server; test/cluster/server-migrate',
+  migrate: 'needs a second server; test/cluster/server/migrate/migrate',
   'restore-asking': 'as RESTORE',
   pfdebug: 'internal',
   'function|delete': 'functions have no keys',

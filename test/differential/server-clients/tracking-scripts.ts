@@ -148,7 +148,7 @@ export const trackingScripts: Readonly<Record<string, string>> = {
     @3 persist a
     ping
   `,
-  'RESP2: nobody hears, but whom it redirects to': `
+  'RESP2: nobody receives, but whom it redirects to': `
     client tracking on
     get a
     @3 set a 1

@@ -125,7 +125,7 @@ export class Witness {
     return Number(/rdb_changes_since_last_save:(\d+)/.exec(info)![1]);
   }
 
-  /** What was said since the last call. A message that everyone hears ends it. */
+  /** What was said since the last call. A message that everyone receives ends it. */
   async #settle(): Promise<{ events: string[]; stream: string[]; forgotten: string[] }> {
     const mark = `mark-${++this.#marks}`;
     await this.#client.call('PUBLISH', 'mark', mark);

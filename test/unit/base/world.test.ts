@@ -46,7 +46,7 @@ describe('base/world', () => {
     assert.ok(mean > 0.45 && mean < 0.55, `mean ${mean}`);
   });
 
-  it('tells real time in milliseconds', () => {
+  it('reports real time in milliseconds', () => {
     assert.ok(Math.abs(new RealWorld().now() - Date.now()) < 5000);
     assert.ok(Math.abs(new RealWorld().wallClock() - Date.now()) < 5000);
   });

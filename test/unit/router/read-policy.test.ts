@@ -37,13 +37,13 @@ describe('router: who answers a read', () => {
     const { policy, world, down, picks } = setUp('slave');
     down.add('r1');
     deepEqual(picks(), ['r2', 'r3']);
-    policy.told('r2', { behind: true });
+    policy.reported('r2', { behind: true });
     deepEqual(picks(), ['r3']);
     policy.avoid('r3');
     deepEqual(picks(), ['m']);
     world.forward(1001);
     deepEqual(picks(), ['r3']);
-    policy.told('r2', { behind: false });
+    policy.reported('r2', { behind: false });
     down.clear();
     deepEqual(picks(), ['r1', 'r2', 'r3']);
   });
@@ -68,9 +68,9 @@ describe('router: who answers a read', () => {
 
   it('prefers nodes of its zone, and takes others when there are none', () => {
     const { policy, down, picks } = setUp('slave', 'a');
-    policy.told('r1', { zone: 'a' });
-    policy.told('r2', { zone: 'b' });
-    policy.told('m', { zone: 'a' });
+    policy.reported('r1', { zone: 'a' });
+    policy.reported('r2', { zone: 'b' });
+    policy.reported('m', { zone: 'a' });
     deepEqual(picks(), ['r1']);
     down.add('r1');
     deepEqual(picks(), ['r2', 'r3']);
@@ -84,7 +84,7 @@ describe('router: who answers a read', () => {
       ['r2', 'a', 9],
       ['r3', 'b', 2],
     ] as const) {
-      policy.told(key, { zone });
+      policy.reported(key, { zone });
       policy.measured(key, ms);
     }
     deepEqual(picks(), ['r1']);

@@ -104,7 +104,7 @@ describe('Command beside ioredis', () => {
     }
   });
 
-  it('tells a reply transformer which command it is for and by what protocol', () => {
+  it('gives a reply transformer the command that it is for and the protocol', () => {
     const seen: unknown[] = [];
     Command.setReplyTransformer('llen', (reply, context) => {
       seen.push(context);

@@ -186,7 +186,7 @@ describe('addresses of peers', () => {
   });
 });
 
-describe('rumours', () => {
+describe('gossip', () => {
   it('are a few by lot and every suspect, never of the teller', () => {
     let state = threeMasters();
     for (let at = 0; at < 60; at++) {

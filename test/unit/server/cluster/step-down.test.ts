@@ -18,7 +18,7 @@ const kinds = ({ effects }: Step): string[] => effects.map(({ kind }) => kind);
 
 // Others that hear of it before the new master's claim would think the slots nobody's.
 describe('a master that becomes a replica of who has its slots now', () => {
-  it('tells nobody at once when a claim takes its last slot', () => {
+  it('announces nothing at once when a claim takes its last slot', () => {
     const before = stateOf('0-100');
     const promoted = withNode(before, b, { role: 'master', master: null, configEpoch: 2 });
     const facts = { keysInSlot: () => 5, allowReplicaMigration: true };

@@ -311,7 +311,7 @@ describe('the engine', () => {
     assert.match((entries[0]![3] as string[])[2]!, /^y{128}\.\.\. \(72 more bytes\)$/);
   });
 
-  it('tells what tools ask INFO for', () => {
+  it('reports what tools ask INFO for', () => {
     const { connect } = bench({}, true);
     const { say } = connect();
     const info = (): string => (say('INFO') as { text: string }).text;

@@ -191,7 +191,7 @@ describe('the gate', () => {
   });
 
   it('a pause of all commands holds reads too, but no stream of a replica', () => {
-    const server = start((s) => s.engine.pauses.pause('frozen', 'all'));
+    const server = start((s) => s.engine.pauses.pause('shutdown', 'all'));
     assert.equal(ask(server, 'GET k'), 'held');
     server.client.replicaLink = true;
     assert.equal(ask(server, 'PING'), undefined);

@@ -44,14 +44,14 @@ describe('pauses', () => {
     }
   });
 
-  it("the end of a freeze leaves the operator's pause as it was, and what it does not hold goes on", () => {
+  it("the end of a pause of everything leaves the operator's pause as it was, and what it does not hold goes on", () => {
     const { engine, join } = bench();
     const [writer, reader, operator] = [join(), join(), join()];
     operator.say('CLIENT PAUSE 60000 WRITE');
-    engine.pauses.pause('frozen', 'all');
+    engine.pauses.pause('shutdown', 'all');
     writer.say('SET k 1');
     reader.say('GET k');
-    engine.pauses.resume('frozen');
+    engine.pauses.resume('shutdown');
     assert.deepEqual([writer.settled.length, reader.settled], [0, [null]]);
     operator.say('CLIENT UNPAUSE');
     assert.equal(writer.settled.length, 1);

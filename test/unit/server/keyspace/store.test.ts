@@ -168,7 +168,7 @@ describe('the store', () => {
     assert.equal(store.expires, 0);
   });
 
-  it('tells watchers of changes, of running out, and of flushes', () => {
+  it('notifies watchers of changes, of running out, and of flushes', () => {
     const { world, store } = open();
     const watcher = { dirty: false };
     store.watch('k', watcher);

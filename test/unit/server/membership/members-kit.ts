@@ -3,6 +3,7 @@ import { ManualWorld } from '../../../../lib/base/world.ts';
 import type { ReplyError } from '../../../../lib/wire/reply.ts';
 import { openLoopbackBus } from '../../../../server/bus/loopback.ts';
 import { type ClusterNode, type ClusterState, newState, type Outcome } from '../../../../server/cluster/state.ts';
+import { Freezer } from '../../../../server/faults/freezer.ts';
 import { ClusterMember } from '../../../../server/membership/membership.ts';
 
 let nextPort = 41_000;
@@ -14,7 +15,7 @@ export interface Played {
   readonly keys: Map<number, number>;
   offset: number;
   paused: boolean;
-  bus: { hold(held: boolean): void; close(): void };
+  readonly freezer: Freezer;
 }
 
 export class PlayedCluster {
@@ -24,6 +25,7 @@ export class PlayedCluster {
   add(id: string, port: number = nextPort++): Played {
     const calls: string[] = [];
     const keys = new Map<number, number>();
+    const freezer = new Freezer(this.world);
     const data = {
       keysInSlot: (slot: number) => keys.get(slot) ?? 0,
       has: () => false,
@@ -44,7 +46,7 @@ export class PlayedCluster {
       save: () => undefined,
     };
     const state = newState(id.repeat(40), { host: '', port, cport: port + 10_000 });
-    const member = new ClusterMember(this.world, data, state, {
+    const member = new ClusterMember(freezer.world, data, state, {
       nodeTimeout: 2000,
       requireFullCoverage: true,
       allowReadsWhenDown: false,
@@ -52,8 +54,8 @@ export class PlayedCluster {
       allowReplicaMigration: true,
       endpointType: 'ip',
     });
-    const played: Played = { member, port, calls, keys, offset: 1, paused: false, bus: undefined! };
-    played.bus = member.start(openLoopbackBus, '127.0.0.1');
+    const played: Played = { member, port, calls, keys, offset: 1, paused: false, freezer };
+    member.start(freezer.bus(openLoopbackBus), '127.0.0.1');
     this.nodes.push(played);
     return played;
   }

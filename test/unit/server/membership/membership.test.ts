@@ -136,10 +136,10 @@ describe('members on the loopback bus', () => {
   it('FAILOVER is refused on a master, TAKEOVER asks nobody', async () => {
     const nodes = await shards(cluster);
     assert.throws(() => apply(nodes[0]!.member, () => nodes[0]!.member.failover.start('force')), /to a replica/);
-    for (const other of nodes.slice(1, 3)) other.bus.hold(true);
+    for (const other of nodes.slice(1, 3)) other.freezer.freeze();
     apply(nodes[3]!.member, () => nodes[3]!.member.failover.start('takeover'));
     assert.equal(me(nodes[3]!.member.state).role, 'master');
-    for (const other of nodes.slice(1, 3)) other.bus.hold(false);
+    for (const other of nodes.slice(1, 3)) other.freezer.thaw();
     await cluster.pass(300);
     agreed(nodes);
   });
@@ -224,11 +224,11 @@ describe('members on the loopback bus', () => {
   it('a frozen node says nothing and judges nobody', async () => {
     const nodes = await shards(cluster);
     const [a, b] = nodes as [Played, Played];
-    a.bus.hold(true);
+    a.freezer.freeze();
     await cluster.pass(6000);
     assert.equal(b.member.state.nodes.get(a.member.state.myself)!.failed, true);
     assert.ok([...a.member.state.nodes.values()].every((node) => !node.failed && !node.suspect));
-    a.bus.hold(false);
+    a.freezer.thaw();
     await cluster.pass(2000);
     agreed(nodes);
     assert.equal(me(a.member.state).role, 'replica');

@@ -72,7 +72,7 @@ describe('tracking: who is notified of what', () => {
     assert.deepEqual(tracking.counts, { keys: 1, items: 1, prefixes: 0 });
   });
 
-  it('the client whose command runs hears after its answer, once for each change', () => {
+  it('the client whose command runs receives after its answer, once for each change', () => {
     const { tracking, on, join } = scene();
     const [self, other] = [join(1), join(2)];
     on(self);
@@ -109,7 +109,7 @@ describe('tracking: who is notified of what', () => {
     assert.equal(noloop.heard.length, 1);
   });
 
-  it('one that left, stopped, or went over to BCAST hears nothing of what it read', async () => {
+  it('one that left, stopped, or went over to BCAST gets nothing of what it read', async () => {
     const { tracking, on, join, leave } = scene();
     const [gone, stopped, moved] = [join(1), join(2), join(3)];
     for (const client of [gone, stopped, moved]) {
