@@ -137,7 +137,6 @@ export class ServerNode {
       configFile: options.configFile,
       links: this.#links,
       blockFor: options.blockFor,
-      crash: options.crash,
       freezeFor: options.decorators?.freezeFor,
     });
   }
