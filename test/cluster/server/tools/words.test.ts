@@ -204,10 +204,10 @@ describe('lingcache create and the end of a run', function () {
 
   it('builds a cluster out of empty nodes, ours and others', async () => {
     assert.equal((await lingcache('create', ...addresses().slice(0, 2), '--yes')).code, 2);
-    await nodes[5]!.say('SET', 'a', 'b');
+    await nodes[5]!.say('CLUSTER', 'ADDSLOTS', '5');
     const full = await lingcache('create', ...addresses(), '--replicas', '1', '--yes');
     assert.equal(full.code, 1);
-    await nodes[5]!.say('FLUSHALL');
+    await nodes[5]!.say('CLUSTER', 'DELSLOTS', '5');
     const { created } = (await ok('create', ...addresses(), '--replicas', '1', '--yes')) as {
       created: { slots: number[]; replicas: string[] }[];
     };
@@ -234,7 +234,19 @@ describe('lingcache create and the end of a run', function () {
       .split(' ')[0]!;
     const slots = Array.from({ length: 40 }, (_, at) => slotOf(`{${at}}`)).join(',');
     const main = new URL('../../../../server/tools/main.js', import.meta.url).pathname;
-    const line = ['reshard', to!, '--slot-list', slots, '--to', toId, '--keys-per-second', '100', '--yes'];
+    const line = [
+      'reshard',
+      to!,
+      '--slot-list',
+      slots,
+      '--to',
+      toId,
+      '--keys-per-second',
+      '100',
+      '--batch',
+      '2',
+      '--yes',
+    ];
     const child = spawn(process.execPath, [main, ...line], {
       env: { ...process.env, XDG_STATE_HOME: state },
       stdio: ['ignore', 'pipe', 'pipe'],
