@@ -222,6 +222,8 @@ export class ProcessCluster implements AsyncDisposable {
 
   /** Sends commands to one node in one write: text is binary strings both ways, and errors are values. */
   exchange(node: ProcessNode, commands: readonly (readonly string[])[]): Promise<unknown[]> {
+    // Nothing would be answered to nothing.
+    if (commands.length === 0) return Promise.resolve([]);
     return this.#links().exchange(node, commands);
   }
 

@@ -6,7 +6,8 @@ import type { ProcessNode } from '../embedded/process-node.ts';
 import type { SlotMove } from '../operator/reshard/slot-move.ts';
 import { type Backend, type BackendNode, type FailoverMode, must } from './backend.ts';
 
-const replicaWaitMs = 5000;
+const replicaWaitMs = 1000;
+const replicaWaits = 20;
 
 export class ProcessBackend implements Backend {
   readonly #cluster: ProcessCluster;
@@ -64,12 +65,9 @@ export class ProcessBackend implements Backend {
   }
 
   async #clean(node: ProcessNode): Promise<void> {
-    const [role] = await this.exchange(node, [['ROLE']]);
-    const [kind, , replicas] = role as [string, unknown, readonly unknown[]];
+    const isMaster = (await this.#replicasOf(node)) !== undefined;
     const commands = [
-      ...(kind === 'master'
-        ? [['FLUSHALL'], ['FUNCTION', 'FLUSH'], ['WAIT', String(replicas.length), String(replicaWaitMs)]]
-        : []),
+      ...(isMaster ? [['FLUSHALL'], ['FUNCTION', 'FLUSH']] : []),
       ['SCRIPT', 'FLUSH'],
       ['CONFIG', 'RESETSTAT'],
       ['SLOWLOG', 'RESET'],
@@ -80,6 +78,26 @@ export class ProcessBackend implements Backend {
       replies.filter((reply) => !(reply instanceof ReplyError && /unknown command/i.test(reply.message))),
       'reset',
     );
+    if (isMaster) await this.#copied(node);
+  }
+
+  /** How many replicas a node has attached; undefined: it is one itself. */
+  async #replicasOf(node: ProcessNode): Promise<number | undefined> {
+    const replies = await this.exchange(node, [['ROLE']]);
+    must(replies, 'ROLE');
+    const [kind, , replicas] = replies[0] as [string, unknown, readonly unknown[]];
+    return kind === 'master' ? replicas.length : undefined;
+  }
+
+  /** Its replicas have what it has written. Who they are is asked each time: one may just be leaving. */
+  async #copied(node: ProcessNode): Promise<void> {
+    for (let round = 0; round < replicaWaits; round++) {
+      const [count] = await this.exchange(node, [
+        ['WAIT', String((await this.#replicasOf(node)) ?? 0), String(replicaWaitMs)],
+      ]);
+      if (Number(count) >= ((await this.#replicasOf(node)) ?? 0)) return;
+    }
+    throw new Error(`reset: the replicas of ${node.host}:${node.port} do not catch up`);
   }
 
   setSlotOwner(): never {

@@ -43,6 +43,10 @@ for (const kind of ['in this process', 'of a real server'] as const) {
       return { owner, replica: replica!, others, key };
     }
 
+    it('what is not there is found at once to be not there', async () => {
+      assert.deepEqual([await cluster.get('none'), await cluster.dump()], [null, {}]);
+    });
+
     it('clients and nodes meet at the proxies alone', async () => {
       assert.equal(await client.set('k', 'v'), 'OK');
       assert.equal(await cluster.get('k'), 'v');
