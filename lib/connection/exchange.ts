@@ -3,6 +3,7 @@
 
 import { connect, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+import { nextTick } from '../base/turns.ts';
 import type { Timer, World } from '../base/world.ts';
 import { Decoder, pending } from '../wire/decoder.ts';
 
@@ -88,7 +89,7 @@ export class PeerLink {
   #holdBack(): void {
     if (this.#socket.writableCorked > 0) return;
     this.#socket.cork();
-    process.nextTick(() => this.#socket.uncork());
+    nextTick(() => this.#socket.uncork());
   }
 
   #read(chunk: Buffer): void {

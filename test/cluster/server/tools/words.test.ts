@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Cluster, slotOf } from '../../../../lib/index.ts';
+import { type ConfiguredNode, startProcess } from '../../../kit/configured-node.ts';
 import {
   bundledServer,
   needRedisServer,
@@ -14,7 +15,6 @@ import {
 } from '../../../kit/real-cluster.ts';
 import { findServer, needServer } from '../../../kit/servers.ts';
 import { until } from '../../../kit/until.ts';
-import { type NodeProcess, startProcess } from '../operator/move-kit.ts';
 import { type Ended, lingcacheIn } from './kit.ts';
 
 // The words that change a cluster, through the command line as users run it, on redis-server, Valkey 9 and our nodes.
@@ -199,7 +199,7 @@ for (const kind of kinds) {
 
 describe('lingcache create and the end of a run', function () {
   this.timeout(90_000);
-  let nodes: NodeProcess[] = [];
+  let nodes: ConfiguredNode[] = [];
 
   before(async function () {
     needRedisServer(this, 'lingcache create on redis-server');
