@@ -4,15 +4,18 @@
 
 import { AbortError, BrokenStreamError, RedisError } from '../base/errors.ts';
 import { Fifo } from '../base/fifo.ts';
-import { nameCommand } from '../base/secrets.ts';
-import type { CachedTime } from '../base/ticker.ts';
+import { nextTick } from '../base/turns.ts';
 import type { World } from '../base/world.ts';
 import { Decoder, type DecoderOptions, ProtocolError, pending } from '../wire/decoder.ts';
 import { type Argument, Encoder } from '../wire/encoder.ts';
 import { Push, ReplyError } from '../wire/reply.ts';
-import { Call, CallFlag, type CallSink, directSink } from './call.ts';
+import { bytesOut } from './bytes-out.ts';
+import { Call, CallFlag, directSink } from './call.ts';
+import { Confirmations, expectConfirmations, pushIn, textOf } from './confirmations.ts';
 import type { Socket } from './dial.ts';
+import { takeReads } from './give-up-reads.ts';
 import { listen } from './reading.ts';
+import { reconnectWish } from './reconnect-on-error.ts';
 
 export interface ConnectionEvents {
   /** Once; the unanswered calls go back to their sinks right after. */
@@ -46,8 +49,6 @@ export interface ConnectionOptions extends DecoderOptions {
  */
 const chunkSize = 4096;
 const maxScripts = 10_000;
-const confirmations = new Set(['subscribe', 'unsubscribe', 'psubscribe', 'punsubscribe', 'ssubscribe', 'sunsubscribe']);
-const messages = new Set(['message', 'pmessage', 'smessage']);
 
 export class Connection {
   /** `host:port` as the pool knows it. */
@@ -70,8 +71,7 @@ export class Connection {
   /** Half-closed for this reason: nothing is written any more, and what comes is read until the peer closes. */
   #halfClosed: Error | undefined;
   #subscriber = false;
-  /** Names of a (un)subscribing call whose confirmations come in another order. */
-  #named: { readonly call: Call; readonly names: ReadonlySet<string> } | undefined;
+  readonly #confirmations = new Confirmations();
   /** Digests of scripts that have been sent in full here. */
   readonly #scripts = new Set<string>();
   /** What the socket hands over is only lent. */
@@ -189,7 +189,10 @@ export class Connection {
     this.#fifo.push(call);
     this.#unflushed++;
     call.put();
-    if ((call.flags & CallFlag.subscribing) !== 0) this.#expectPushes(call);
+    if ((call.flags & CallFlag.subscribing) !== 0) {
+      this.#subscriber = true;
+      expectConfirmations(call);
+    }
     if (leave) this.#schedule();
     return true;
   }
@@ -200,17 +203,11 @@ export class Connection {
     return this.write(asking, false) && this.write(call);
   }
 
-  // A call that is sent again is answered anew for every name; without names its maker knows how often.
-  #expectPushes(call: Call): void {
-    this.#subscriber = true;
-    if (call.argv.length > 1) call.pushes = call.argv.length - 1;
-  }
-
   #schedule(): void {
     if (this.#encoder.size >= chunkSize) this.#flushNow();
     else if (!this.#flushScheduled) {
       this.#flushScheduled = true;
-      process.nextTick(this.#flush);
+      nextTick(this.#flush);
     }
   }
 
@@ -226,27 +223,9 @@ export class Connection {
     if (this.#fifo.size === 0) this.destroy(reason);
   }
 
-  /**
-   * Hands back the reads that wait for an answer, so that they can be asked elsewhere; their answers, should they come,
-   * are let go. Reads change nothing, so it does no harm that they may be done twice. One behind a write of its slot that
-   * was issued with it stays: it is to see what that wrote.
-   */
+  /** Hands back the reads that wait for an answer, so that they can be sent elsewhere; their answers are let go. */
   giveUpReads(reason: Error): void {
-    const reads: Call[] = [];
-    const writes = new Map<CachedTime, Set<number>>();
-    this.#fifo.replaceEach((call) => {
-      if (call.sink === directSink || call.settled) return call;
-      if ((call.flags & CallFlag.readOnly) === 0) {
-        const slots = writes.get(call.moment);
-        if (slots === undefined) writes.set(call.moment, new Set([call.slot]));
-        else slots.add(call.slot);
-        return call;
-      }
-      if (writes.get(call.moment)?.has(call.slot)) return call;
-      reads.push(call);
-      return ghostOf(call);
-    });
-    for (const read of reads) read.sink.onLost(read, reason);
+    for (const read of takeReads(this.#fifo)) read.sink.onLost(read, reason);
   }
 
   /** Nothing on it changes anything. */
@@ -390,25 +369,11 @@ export class Connection {
     } else call.sink.onReply(call, reply, this);
   }
 
-  // ioredis's reconnectOnError; CLIENT is exempt, as there.
   #judge(call: Call, error: ReplyError, reconnectOnError: (error: Error) => unknown): void {
-    let wish = 0;
-    nameCommand(error, call.argv);
-    try {
-      if (call.name.toLowerCase() !== 'client') wish = Number(reconnectOnError(error));
-    } catch (thrown) {
-      // The user's mistake, and none of the connection's.
-      process.nextTick(() => {
-        throw thrown;
-      });
-    }
-    if (wish !== 1 && wish !== 2) {
-      call.sink.onReply(call, error, this);
-      return;
-    }
+    const wish = reconnectWish(call, error, reconnectOnError);
     // The others on this connection are answered first: they are not to be sent twice for somebody else's error.
-    this.#events.onRenew?.(error);
-    if (wish === 1) call.sink.onReply(call, error, this);
+    if (wish !== undefined) this.#events.onRenew?.(error);
+    if (wish !== 'resend') call.sink.onReply(call, error, this);
     else {
       // Refused: it was not executed, whatever becomes of this connection.
       call.written = false;
@@ -417,43 +382,15 @@ export class Connection {
   }
 
   #onPush(push: Push): void {
-    const kind = String(push.items[0]);
-    if (confirmations.has(kind)) {
-      const head = this.#fifo.peek();
-      // A server may also unsubscribe on its own (a shard channel whose slot left).
-      if (head !== undefined && this.#answers(push, kind, head) && --head.pushes <= 0) {
-        this.#onReply(push.items[2] ?? 0);
-      }
-    }
+    if (this.#confirmations.completes(push, this.#fifo.peek())) this.#onReply(push.items[2] ?? 0);
     this.#events.onPush(push);
   }
 
-  // Whether a confirmation is about what the call asked for. Servers confirm in the order of the names, so one
-  // comparison is enough for each; a server that does not gets a look-up table, made once a call.
-  #answers(push: Push, kind: string, call: Call): boolean {
-    if ((call.flags & CallFlag.subscribing) === 0 || call.name.toLowerCase() !== kind) return false;
-    const { argv } = call;
-    const name = push.items[1];
-    if (!Buffer.isBuffer(name)) {
-      // UNSUBSCRIBE without names where there is no subscription: one answer, however many were expected.
-      if (argv.length === 1) call.pushes = 1;
-      return true;
-    }
-    if (argv.length === 1) return true;
-    const next = argv[argv.length - call.pushes];
-    if (next !== undefined && isSameText(next, name)) return true;
-    if (this.#named?.call !== call) this.#named = { call, names: new Set(argv.slice(1).map(textOfBytes)) };
-    return this.#named.names.has(name.toString('latin1'));
-  }
-
-  // RESP2 has no push type: in subscriber mode messages and confirmations are arrays among the replies.
   #onSubscriberReply(reply: unknown): void {
-    if (Array.isArray(reply) && Buffer.isBuffer(reply[0])) {
-      const kind = reply[0].toString('latin1');
-      if (confirmations.has(kind) || messages.has(kind)) {
-        this.#onPush(new Push(reply));
-        return;
-      }
+    const push = pushIn(reply);
+    if (push !== undefined) {
+      this.#onPush(push);
+      return;
     }
     const head = this.#fifo.peek();
     this.#onReply(head?.encoding === 'buffer' ? reply : textOf(reply));
@@ -465,43 +402,3 @@ export class Connection {
 }
 
 const askingArgv = ['asking'];
-
-function isSameText(word: Argument, name: Buffer): boolean {
-  return typeof word === 'string' ? name.toString() === word : name.equals(word);
-}
-
-/** One char a byte. */
-function textOfBytes(word: Argument): string {
-  return Buffer.from(word as string).toString('latin1');
-}
-
-/** Stands in the queue for a call whose answer nobody waits for any more. */
-function ghostOf(call: Call): Call {
-  const ghost = new Call(call.argv, call.slot, call.flags, call.encoding, undefined, ghostSink);
-  ghost.pushes = call.pushes;
-  ghost.put();
-  return ghost;
-}
-
-const ghostSink: CallSink = { onReply: () => {}, onLost: () => {} };
-
-interface Handle {
-  readonly bytesWritten?: number;
-  readonly writeQueueSize?: number;
-}
-
-// How much the kernel has taken, and how much waits for it. A socket's own counts move only when a whole write is done,
-// which for 20 MB on a slow line is once in seconds; its handle knows better.
-function bytesOut(socket: Socket): { left: number; waiting: number } {
-  const handle = (socket as unknown as { _handle?: Handle | null })._handle;
-  const queued = handle?.writeQueueSize;
-  if (typeof handle?.bytesWritten !== 'number' || typeof queued !== 'number') {
-    return { left: socket.bytesWritten - socket.writableLength, waiting: socket.writableLength };
-  }
-  return { left: handle.bytesWritten - queued, waiting: Math.max(queued, socket.writableLength) };
-}
-
-function textOf(reply: unknown): unknown {
-  if (Buffer.isBuffer(reply)) return reply.toString();
-  return Array.isArray(reply) ? reply.map(textOf) : reply;
-}

@@ -20,27 +20,12 @@ import type { Router } from '../router/router.ts';
 import { AbandonedCalls } from './abandoned-calls.ts';
 import { limitBlocking } from './blocking-timeout.ts';
 import type { ClientBackend } from './client-backend.ts';
+import type { SharedCore } from './cluster-client.ts';
 import { cacheChannel } from './diagnostics.ts';
 import { Fieldsets, isHimportControl, sendToAll } from './fieldsets.ts';
 import type { Lifecycle, Status } from './lifecycle.ts';
 import { refusalOnShared } from './refusals.ts';
 import { sendFromTail } from './stream-tail.ts';
-
-/** What it shares with the rest of the client. */
-export interface CallParts {
-  readonly options: ClusterOptions;
-  readonly world: World;
-  readonly lifecycle: Lifecycle;
-  readonly pool: NodePool;
-  readonly router: Router;
-  readonly subscriber: ClusterSubscriber;
-}
-
-export interface CallEvents {
-  /** A node refuses the fieldsets. */
-  onNodeError(error: Error, key: string): void;
-  quit(): Promise<'OK'>;
-}
 
 /** Calls that take another way than most. */
 const special = CallFlag.blocking | CallFlag.subscribing;
@@ -57,7 +42,7 @@ export class ClusterCalls implements ClientBackend {
   readonly #lifecycle: Lifecycle;
   readonly #pool: NodePool;
   readonly #subscriber: ClusterSubscriber;
-  readonly #events: CallEvents;
+  readonly #core: SharedCore;
   readonly #fieldsets: Fieldsets | undefined;
   readonly #abandoned: AbandonedCalls;
   /** Of commandTimeout. */
@@ -66,13 +51,14 @@ export class ClusterCalls implements ClientBackend {
   readonly #splits: boolean;
   readonly #forward = (request: RoutableRequest): void => this.forward(request);
 
-  constructor({ options, world, lifecycle, pool, router, subscriber }: CallParts, events: CallEvents) {
+  constructor(core: SharedCore) {
+    const { options, world, lifecycle, pool, router, subscriber } = core;
+    this.#core = core;
     this.#options = options;
     this.#world = world;
     this.#lifecycle = lifecycle;
     this.#pool = pool;
     this.#subscriber = subscriber;
-    this.#events = events;
     this.dispatcher = router;
     this.#splits = options.crossSlot === 'split';
     this.friendlyErrors = options.showFriendlyErrorStack ?? options.redisOptions?.showFriendlyErrorStack ?? false;
@@ -91,7 +77,7 @@ export class ClusterCalls implements ClientBackend {
   }
 
   quit(): Promise<'OK'> {
-    return this.#events.quit();
+    return this.#core.quit();
   }
 
   // Everything is closed by then.
@@ -99,7 +85,7 @@ export class ClusterCalls implements ClientBackend {
 
   /** A connection is through its handshake. Replicas too: one may be a master on this very connection some day. */
   nodeReady(connection: ReconnectingConnection): void {
-    this.#fieldsets?.prepare(connection).catch((error: Error) => this.#events.onNodeError(error, connection.address));
+    this.#fieldsets?.prepare(connection).catch((error: Error) => this.#core.onNodeError(error, connection.address));
   }
 
   /** The client has ended. */

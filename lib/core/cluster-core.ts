@@ -39,6 +39,7 @@ import type { Refresher } from '../topology/refresher.ts';
 import { parseKey, type Seed, type StartupNode } from '../topology/seeds.ts';
 import { SlotMap } from '../topology/slot-map.ts';
 import { ClusterCalls } from './cluster-calls.ts';
+import type { ConnectSteps, SharedCore } from './cluster-client.ts';
 import { ConnectLoop } from './connect-loop.ts';
 import { ConnectTracer, redirectChannel } from './diagnostics.ts';
 import { awaitedBy, defaultQuitTimeout, drain, outlasts, quitTimeoutError, sendQuit } from './drain.ts';
@@ -54,7 +55,9 @@ export interface ClusterClient extends EventEmitter {
   readonly startupNodes: readonly StartupNode[];
 }
 
-export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> {
+export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> implements SharedCore, ConnectSteps {
+  readonly options: ClusterOptions;
+  readonly world: World;
   readonly startup: StartupNodes;
   readonly lifecycle: Lifecycle;
   readonly pool: NodePool;
@@ -62,16 +65,14 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> {
   /** What the client's methods stand on. */
   readonly calls: ClusterCalls;
   readonly nodes: NodeClients<NodeClient>;
+  readonly subscriber: ClusterSubscriber;
   /** Everything that waits anywhere in this client; `maxQueueLength` and `maxQueueBytes` bound it. */
   readonly backlog: Backlog;
   /** Undefined when masters answer everything. */
   readonly reads: ReadPolicy | undefined;
   readonly #client: ClusterClient;
   readonly #credentials: CredentialSource | undefined;
-  readonly #options: ClusterOptions;
-  readonly #world: World;
   readonly #topology: Topology;
-  readonly #subscriber: ClusterSubscriber;
   readonly #loop: ConnectLoop;
   readonly #readMonitor: ReadMonitor | undefined;
   readonly #connects = new ConnectTracer();
@@ -89,14 +90,14 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> {
     inherited: SlotMap | undefined,
   ) {
     this.#client = client;
-    this.#options = options;
-    this.#world = world;
+    this.options = options;
+    this.world = world;
     this.#inherited = inherited;
     adoptDatabase(options, seeds);
     this.backlog = new Backlog(options);
     this.startup = new StartupNodes(seeds, options, world);
     this.lifecycle = this.#makeLifecycle();
-    this.#loop = this.#makeLoop();
+    this.#loop = new ConnectLoop(this.lifecycle, world, this);
     this.#credentials = credentialSourceOf(options.redisOptions ?? {}, world, (error) =>
       this.lifecycle.reportError(error),
     );
@@ -104,10 +105,10 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> {
     this.nodes = new NodeClients(client, makeNode, options, () => this.pool, world);
     this.reads = readPolicyOf(options, (key) => this.pool.usable(key), world);
     this.router = this.#makeRouter();
-    this.#topology = this.#makeTopology();
+    this.#topology = new Topology(this, this.#loop);
     this.#readMonitor = this.#makeReadMonitor();
-    this.#subscriber = this.#makeSubscriber();
-    this.calls = this.#makeCalls();
+    this.subscriber = this.#makeSubscriber();
+    this.calls = new ClusterCalls(this);
     this.#heldDeadlines = heldDeadlines(
       waitDeadlineOf(options),
       world,
@@ -131,7 +132,7 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> {
 
   /** Closes every socket: what was written is still answered, what waits is rejected. */
   disconnect(reconnect: boolean): void {
-    this.#subscriber.stop(reconnect);
+    this.subscriber.stop(reconnect);
     this.#close(new AbortError('Connection is closed.', { code: 'ERR_CLOSED' }), reconnect);
   }
 
@@ -141,13 +142,13 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> {
    */
   async quit(): Promise<'OK'> {
     if (this.status === 'end') return 'OK';
-    const limit = this.#options.quitTimeout ?? this.#options.redisOptions?.quitTimeout ?? defaultQuitTimeout;
+    const limit = this.options.quitTimeout ?? this.options.redisOptions?.quitTimeout ?? defaultQuitTimeout;
     let late = false;
     let refusal: Error | undefined;
     const parting = this.#part(() => late || this.status === 'end').then((refused) => {
       refusal = refused;
     });
-    late = await outlasts(parting, limit, this.#world);
+    late = await outlasts(parting, limit, this.world);
     const { parked } = this.router;
     if (late) this.#closeAtOnce(quitTimeoutError(limit, awaitedBy(this.pool, parked, this.lifecycle.held)));
     else this.#close(new AbortError('Connection is closed.', { code: 'ERR_CLOSED' }), false);
@@ -160,13 +161,19 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> {
     if (this.lifecycle.held > 0 && this.status !== 'wait') await this.#loop.nextOutcome();
     if (over()) return undefined;
     if (this.status !== 'disconnecting') this.lifecycle.become('disconnecting');
-    await drain(this.pool, () => this.router.parked, this.#world, over);
+    await drain(this.pool, () => this.router.parked, this.world, over);
     if (over()) return undefined;
-    await this.#subscriber.settled();
+    await this.subscriber.settled();
     return sendQuit(this.pool);
   }
 
-  async #connectOnce(superseded: () => boolean): Promise<void> {
+  prepare(): void {
+    this.router.reopen();
+    this.pool.watch();
+    this.refresher.start();
+  }
+
+  async attempt(superseded: () => boolean): Promise<void> {
     // Startup nodes that are all others name another cluster: the old one must not be asked, or believed.
     if (await this.startup.locate(this.#client.startupNodes)) this.router.setMap(SlotMap.of([]));
     // Once for all nodes, and before the time runs that these have to answer.
@@ -181,7 +188,17 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> {
     this.lifecycle.become('connect');
     // What is held will need its nodes as soon as the cluster has said that it is well.
     this.lifecycle.forEachHeld((request) => this.router.prepare(request));
-    if (this.#options.enableReadyCheck ?? true) await this.#topology.checkState(info);
+    if (this.options.enableReadyCheck ?? true) await this.#topology.checkState(info);
+  }
+
+  succeeded(): void {
+    this.#topology.connected();
+    this.subscriber.start();
+    this.#readMonitor?.start();
+  }
+
+  gaveUp(reason: Error): void {
+    this.#end(reason);
   }
 
   // What is owed has been waited for long enough.
@@ -230,20 +247,20 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> {
     this.pool.closeAll(reason);
     this.lifecycle.become('end');
     this.lifecycle.failHeld((request) => lossOf(request, reason));
-    this.#subscriber.stop(false);
+    this.subscriber.stop(false);
   }
 
   // null, as with ioredis: never try again. Many clients lose a cluster at once, so they are kept from coming back as one;
   // a strategy of the user's own is followed to the letter.
-  #retryDelay(times: number, reason: Error): unknown {
-    const { clusterRetryStrategy: strategy } = this.#options;
+  retryDelay(times: number, reason: Error): unknown {
+    const { clusterRetryStrategy: strategy } = this.options;
     const delay = strategy?.call(this.#client as never, times, reason);
     if (strategy !== defaultClusterRetryStrategy || typeof delay !== 'number') return delay;
-    return delay * (1 + this.#world.random() * 0.25);
+    return delay * (1 + this.world.random() * 0.25);
   }
 
   // Ready, and yet nobody answers any more: start over from the seeds.
-  #onRefreshFailed(error: ClusterAllFailedError): void {
+  onRefreshFailed(error: ClusterAllFailedError): void {
     if (this.status !== 'ready') return;
     if ([...this.pool.all()].some((node) => node.connection.state === 'up')) return;
     this.lifecycle.reportError(error);
@@ -251,10 +268,10 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> {
     this.#loop.tryAgain(error);
   }
 
-  #onMap(map: SlotMap, changed: boolean): void {
+  onMap(map: SlotMap, changed: boolean): void {
     if (changed) {
       this.calls.cache?.mapChanged(map);
-      this.#subscriber.mapChanged();
+      this.subscriber.mapChanged();
     }
     emitSafely(this.#client, 'refresh');
   }
@@ -276,7 +293,7 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> {
       this.router.forgetConnections();
     }
     if (state === 'resting' && reason !== undefined && this.status !== 'disconnecting') {
-      if (this.#isNodeError(connection, reason)) this.#emitNodeError(reason, connection.address);
+      if (this.#isNodeError(connection, reason)) this.onNodeError(reason, connection.address);
       if (this.status === 'ready') this.refresher.suggest('outage');
     }
     if (state === 'resting' && this.#forgetsLostNodes) {
@@ -285,7 +302,7 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> {
     }
   }
 
-  #emitNodeError(error: Error, key: string): void {
+  onNodeError(error: Error, key: string): void {
     emitSafely(this.#client, 'node error', error, key);
   }
 
@@ -301,11 +318,11 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> {
   // ioredis gives up a node whose socket ended, unless clusterNodeRetryStrategy says otherwise. Here it is dialed all the
   // same, for calls to find it at once when it is back; the events and nodes() that users see are ioredis's.
   get #forgetsLostNodes(): boolean {
-    return typeof this.#options.clusterNodeRetryStrategy !== 'function';
+    return typeof this.options.clusterNodeRetryStrategy !== 'function';
   }
 
   #onNodeAdded(node: PooledNode): void {
-    if (this.#options.redisOptions?.lazyConnect === false) node.connection.open();
+    if (this.options.redisOptions?.lazyConnect === false) node.connection.open();
     this.nodes.show(node, true);
   }
 
@@ -325,36 +342,18 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> {
 
   #makeLifecycle(): Lifecycle {
     return new Lifecycle(this.#client, {
-      offlineQueue: this.#options.enableOfflineQueue ?? true,
+      offlineQueue: this.options.enableOfflineQueue ?? true,
       offlineMessage: "Cluster isn't ready and enableOfflineQueue options is false",
       backlog: this.backlog,
       send: (request) => this.router.send(request),
       wake: () => void this.connect().catch(() => undefined),
       onHeld: () => this.#heldDeadlines.start(),
-      log: (line) => this.#world.log(line),
-    });
-  }
-
-  #makeLoop(): ConnectLoop {
-    return new ConnectLoop(this.lifecycle, this.#world, {
-      delay: (times, reason) => this.#retryDelay(times, reason),
-      prepare: () => {
-        this.router.reopen();
-        this.pool.watch();
-        this.refresher.start();
-      },
-      attempt: (superseded) => this.#connectOnce(superseded),
-      succeeded: () => {
-        this.#topology.connected();
-        this.#subscriber.start();
-        this.#readMonitor?.start();
-      },
-      gaveUp: (reason) => this.#end(reason),
+      log: (line) => this.world.log(line),
     });
   }
 
   #makePool(): NodePool {
-    const options = this.#options;
+    const options = this.options;
     const { dnsLookup, scaleReads = 'master' } = options;
     return new NodePool(
       {
@@ -363,7 +362,7 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> {
           latest: () => this.#latestIdentity(key),
           // The system's own is what sockets use by themselves, and then they try every address of a name.
           dnsLookup: dnsLookup === lookup ? undefined : (dnsLookup ?? undefined),
-          retryDelay: (times) => redialDelay(options.clusterNodeRetryStrategy, times, this.#world),
+          retryDelay: (times) => redialDelay(options.clusterNodeRetryStrategy, times, this.world),
           credentials: this.#credentials,
           holdWhileDown: false,
           identify: true,
@@ -378,7 +377,7 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> {
         onAdd: (node) => this.#onNodeAdded(node),
         onRemove: (node) => this.#onNodeRemoved(node),
       },
-      this.#world,
+      this.world,
       {
         onState: (connection, state, reason) => this.#onNodeState(connection, state, reason),
         onReady: (connection) => this.calls.nodeReady(connection),
@@ -392,7 +391,7 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> {
   }
 
   #nodeOptions(key: string): ReturnType<typeof connectionOptionsOf> {
-    return connectionOptionsOf(this.#options.redisOptions ?? {}, this.startup.optionsOf(key));
+    return connectionOptionsOf(this.options.redisOptions ?? {}, this.startup.optionsOf(key));
   }
 
   // Read before each dial: users rotate passwords and certificates by assigning options.
@@ -403,7 +402,7 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> {
   }
 
   #makeRouter(): Router {
-    const options = this.#options;
+    const options = this.options;
     return new Router(
       {
         ...retryRulesOf(options),
@@ -414,75 +413,42 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> {
         backlog: this.backlog,
       },
       this.pool,
-      this.#world,
+      this.world,
       {
         onHint: (reason) => this.refresher.suggest(reason),
         onRedirect: (kind, { slot, attempts, writes }, error, from, to) => {
           if (redirectChannel.hasSubscribers)
             redirectChannel.publish({ kind, slot, from, to, error, attempts, writes });
         },
-        onPatched: (map) => this.#onMap(map, true),
+        onPatched: (map) => this.onMap(map, true),
       },
     );
   }
 
   #makeReadChoice(): ReadChoice | undefined {
-    const { scaleReads } = this.#options;
+    const { scaleReads } = this.options;
     if (typeof scaleReads !== 'function') return undefined;
     const nodeOf = (key: string): NodeClient => this.nodes.of(this.pool.open(key));
-    return readChoiceOf<NodeClient>(scaleReads as never, nodeOf, () => this.#world.random());
-  }
-
-  #makeTopology(): Topology {
-    return new Topology(
-      {
-        options: this.#options,
-        world: this.#world,
-        lifecycle: this.lifecycle,
-        loop: this.#loop,
-        pool: this.pool,
-        router: this.router,
-        startup: this.startup,
-      },
-      {
-        onMap: (map, changed) => this.#onMap(map, changed),
-        onNodeError: (error, key) => this.#emitNodeError(error, key),
-        onFailed: (error) => this.#onRefreshFailed(error),
-      },
-    );
+    return readChoiceOf<NodeClient>(scaleReads as never, nodeOf, () => this.world.random());
   }
 
   #makeReadMonitor(): ReadMonitor | undefined {
     if (this.reads === undefined) return undefined;
-    const period = this.#options.replicaCheckInterval ?? 1000;
+    const period = this.options.replicaCheckInterval ?? 1000;
     const ask = (connection: ReconnectingConnection, argv: readonly string[]): Promise<unknown> =>
       this.#topology.ask(connection, argv);
     // Certain news is worth asking at once; where the map stays as it is, it waits for its turn like any hint.
     const onPromoted = (first: boolean): void => this.refresher.suggest(first ? 'outage' : 'moved');
-    return new ReadMonitor(this.reads, this.pool, this.#world, { period, ask, onPromoted });
+    return new ReadMonitor(this.reads, this.pool, this.world, { period, ask, onPromoted });
   }
 
   #makeSubscriber(): ClusterSubscriber {
-    const { redisOptions, silenceTimeout = 1000 } = this.#options;
+    const { redisOptions, silenceTimeout = 1000 } = this.options;
     return new ClusterSubscriber(
       this.#client,
       { pool: this.pool, router: this.router, refresher: this.refresher },
-      { connectionName: redisOptions?.connectionName, silenceTimeout, deadline: waitDeadlineOf(this.#options) },
-      this.#world,
-    );
-  }
-
-  #makeCalls(): ClusterCalls {
-    return new ClusterCalls(
-      {
-        options: this.#options,
-        world: this.#world,
-        lifecycle: this.lifecycle,
-        pool: this.pool,
-        router: this.router,
-        subscriber: this.#subscriber,
-      },
-      { onNodeError: (error, key) => this.#emitNodeError(error, key), quit: () => this.quit() },
+      { connectionName: redisOptions?.connectionName, silenceTimeout, deadline: waitDeadlineOf(this.options) },
+      this.world,
     );
   }
 }

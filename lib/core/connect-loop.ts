@@ -1,27 +1,17 @@
 // When a cluster client connects, tries again and gives up. Owns the attempts and those who wait for `ready`; what one
-// attempt does, and what becomes of the client, is decided by its hooks. An attempt that was broken off changes nothing.
+// attempt does, and what becomes of the client, is ConnectSteps's. An attempt that was broken off changes nothing.
 
 import { ClusterAllFailedError, lookupFailureIn, OptionError, RedisError } from '../base/errors.ts';
+import { nextTick } from '../base/turns.ts';
 import type { World } from '../base/world.ts';
+import type { ConnectSteps } from './cluster-client.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { ReadyWaiters } from './ready-waiters.ts';
-
-interface ConnectHooks {
-  /** Milliseconds before attempt `times`; not a number: give up. */
-  delay(times: number, reason: Error): unknown;
-  /** Before each attempt. */
-  prepare(): void;
-  /** One attempt; after each step it asks whether another has taken its place. */
-  attempt(superseded: () => boolean): Promise<void>;
-  /** An attempt has succeeded: `ready` already, no waiter resolved yet. */
-  succeeded(): void;
-  gaveUp(reason: Error): void;
-}
 
 export class ConnectLoop {
   readonly #lifecycle: Lifecycle;
   readonly #world: World;
-  readonly #hooks: ConnectHooks;
+  readonly #steps: ConnectSteps;
   /** What each node said to the attempt that failed last. */
   reasons: readonly Error[] = [];
   #attempts = 0;
@@ -29,10 +19,10 @@ export class ConnectLoop {
   #retry: { cancel(): void } | undefined;
   readonly #waiters = new ReadyWaiters();
 
-  constructor(lifecycle: Lifecycle, world: World, hooks: ConnectHooks) {
+  constructor(lifecycle: Lifecycle, world: World, steps: ConnectSteps) {
     this.#lifecycle = lifecycle;
     this.#world = world;
-    this.#hooks = hooks;
+    this.#steps = steps;
   }
 
   /** Counts attempts and ends: what was begun in an earlier one is out of date. */
@@ -40,7 +30,7 @@ export class ConnectLoop {
     return this.#epoch;
   }
 
-  /** Resolves at `ready`; rejects when this attempt fails (others follow as the hook has it). */
+  /** Resolves at `ready`; rejects when this attempt fails (others follow by clusterRetryStrategy). */
   connect(): Promise<void> {
     const { status } = this.#lifecycle;
     if (status === 'connecting' || status === 'connect' || status === 'ready') {
@@ -70,7 +60,7 @@ export class ConnectLoop {
     const delay = this.#askDelay(shown);
     if (typeof delay !== 'number') {
       this.#epoch++;
-      this.#hooks.gaveUp(reason);
+      this.#steps.gaveUp(reason);
       return;
     }
     this.#lifecycle.become('reconnecting');
@@ -80,9 +70,9 @@ export class ConnectLoop {
   // What the user's strategy throws is for the process to see; the client is closed in good order.
   #askDelay(shown: Error): unknown {
     try {
-      return this.#hooks.delay(++this.#attempts, shown);
+      return this.#steps.retryDelay(++this.#attempts, shown);
     } catch (thrown) {
-      process.nextTick(() => {
+      nextTick(() => {
         throw thrown;
       });
       return null;
@@ -91,9 +81,9 @@ export class ConnectLoop {
 
   #begin(): void {
     const epoch = ++this.#epoch;
-    this.#hooks.prepare();
+    this.#steps.prepare();
     this.#lifecycle.become('connecting');
-    this.#hooks
+    this.#steps
       .attempt(() => epoch !== this.#epoch)
       .then(
         () => {
@@ -101,7 +91,7 @@ export class ConnectLoop {
           this.#attempts = 0;
           this.reasons = [];
           this.#lifecycle.become('ready');
-          this.#hooks.succeeded();
+          this.#steps.succeeded();
           this.#waiters.take()();
         },
         (error: Error) => {

@@ -1,14 +1,10 @@
 // Keeps the router's slot map true: asks when the refresher says so, believes what most nodes say, and publishes what
 // changed. Owns the refresher and the rounds; the map itself is the router's.
 
-import { type ClusterAllFailedError, RedisError } from '../base/errors.ts';
-import type { World } from '../base/world.ts';
+import { RedisError } from '../base/errors.ts';
 import type { ReconnectingConnection } from '../connection/reconnecting-connection.ts';
 import { databaseRefusal } from '../options/database.ts';
 import { refreshPeriodOf } from '../options/derive.ts';
-import type { ClusterOptions } from '../options/options.ts';
-import type { NodePool } from '../router/node-pool.ts';
-import type { Router } from '../router/router.ts';
 import { TopologySources } from '../router/topology-sources.ts';
 import { lossOf } from '../router/verdict.ts';
 import { fetchTopology } from '../topology/fetch-topology.ts';
@@ -16,44 +12,23 @@ import { Refresher } from '../topology/refresher.ts';
 import type { SlotMap } from '../topology/slot-map.ts';
 import { merge } from '../topology/vote.ts';
 import type { LeftOut } from '../wire/left-out.ts';
+import type { SharedCore } from './cluster-client.ts';
 import type { ConnectLoop } from './connect-loop.ts';
 import { type RefreshMessage, refreshChannel } from './diagnostics.ts';
-import type { Lifecycle } from './lifecycle.ts';
-import type { StartupNodes } from './startup-nodes.ts';
-
-/** What it shares with the rest of the client. */
-export interface TopologyParts {
-  readonly options: ClusterOptions;
-  readonly world: World;
-  readonly lifecycle: Lifecycle;
-  readonly loop: ConnectLoop;
-  readonly pool: NodePool;
-  readonly router: Router;
-  readonly startup: StartupNodes;
-}
-
-export interface TopologyEvents {
-  /** Nodes have been asked, and the map they gave is in use: another than before, or the same. */
-  onMap(map: SlotMap, changed: boolean): void;
-  /** A node can be reached and does not give its map. */
-  onNodeError(error: Error, key: string): void;
-  /** No node gave a map. */
-  onFailed(error: ClusterAllFailedError): void;
-}
 
 export class Topology {
   readonly refresher: Refresher;
-  readonly #parts: TopologyParts;
-  readonly #events: TopologyEvents;
+  readonly #core: SharedCore;
+  readonly #loop: ConnectLoop;
   readonly #source: TopologySources;
   /** Nodes whose cluster is down (perhaps only on their side of a cut): others are asked first at the next attempt. */
   readonly #saidDown = new Set<string>();
   /** What the last round left out of the replies it was given, and why. */
   #leftOut: readonly string[] | undefined;
 
-  constructor(parts: TopologyParts, events: TopologyEvents) {
-    this.#parts = parts;
-    this.#events = events;
+  constructor(core: SharedCore, loop: ConnectLoop) {
+    this.#core = core;
+    this.#loop = loop;
     this.#source = this.#makeSource();
     this.refresher = this.#makeRefresher();
   }
@@ -70,7 +45,7 @@ export class Topology {
     } catch (error) {
       const refusal = databaseRefusal(error);
       if (refusal === undefined) throw error;
-      this.#parts.lifecycle.failHeld((request) => lossOf(request, refusal));
+      this.#core.lifecycle.failHeld((request) => lossOf(request, refusal));
       throw refusal;
     }
   }
@@ -81,7 +56,7 @@ export class Topology {
    * `superseded`: another attempt has begun meanwhile.
    */
   async inherit(map: SlotMap, superseded: () => boolean): Promise<string | undefined> {
-    const { world, pool } = this.#parts;
+    const { world, pool } = this.#core;
     const { shards } = map;
     const address = shards[Math.floor(world.random() * shards.length)]?.master;
     if (address === undefined) return undefined;
@@ -93,7 +68,7 @@ export class Topology {
 
   /** CLUSTER INFO of any node, or what one has said just now: throws when it says that the cluster is down. */
   async checkState(said: string | undefined): Promise<void> {
-    const up = [...this.#parts.pool.all()].map((node) => node.connection).filter((one) => one.state === 'up');
+    const up = [...this.#core.pool.all()].map((node) => node.connection).filter((one) => one.state === 'up');
     const connection = up.find(({ address }) => !this.#saidDown.has(address)) ?? up[0];
     if (connection === undefined) return;
     const info = said ?? (await this.ask(connection, ['cluster', 'info']).catch(() => undefined));
@@ -109,12 +84,12 @@ export class Topology {
   }
 
   get #isOver(): boolean {
-    const { status } = this.#parts.lifecycle;
+    const { status } = this.#core.lifecycle;
     return status === 'end' || status === 'disconnecting';
   }
 
   #makeSource(): TopologySources {
-    const { options, world, pool, startup } = this.#parts;
+    const { options, world, pool, startup } = this.#core;
     return new TopologySources(pool, world, {
       seeds: () => startup.seeds,
       last: (key) => this.#saidDown.has(key),
@@ -127,7 +102,7 @@ export class Topology {
         this.#leftOut = list;
       },
       onRefused: (error, key) => {
-        if (!this.#isOver) this.#events.onNodeError(error, key);
+        if (!this.#isOver) this.#core.onNodeError(error, key);
       },
     });
   }
@@ -146,11 +121,11 @@ export class Topology {
         },
         onFailure: (error, reason) => {
           if (refreshChannel.hasSubscribers) this.#report({ reason, changed: false, error });
-          this.#events.onFailed(error);
+          this.#core.onRefreshFailed(error);
         },
-        period: refreshPeriodOf(this.#parts.options),
+        period: refreshPeriodOf(this.#core.options),
       },
-      this.#parts.world,
+      this.#core.world,
     );
   }
 
@@ -161,7 +136,8 @@ export class Topology {
 
   // A round that disconnect() broke off may be shared by the connect() that came after it: it asks again.
   async #fetchTopology(): Promise<SlotMap> {
-    const { loop, lifecycle, world } = this.#parts;
+    const { lifecycle, world } = this.#core;
+    const loop = this.#loop;
     for (;;) {
       const { epoch } = loop;
       try {
@@ -173,7 +149,7 @@ export class Topology {
   }
 
   #publish(seen: SlotMap): boolean {
-    const { router, pool } = this.#parts;
+    const { router, pool } = this.#core;
     const map = merge(router.map, seen);
     const changed = !map.sameAs(router.map);
     if (changed) router.setMap(map);
@@ -182,7 +158,7 @@ export class Topology {
       // After a disconnect the pool is empty although the map is still the same.
       pool.reconcile(map.addresses(), map.facts.failed);
     }
-    this.#events.onMap(map, changed);
+    this.#core.onMap(map, changed);
     return changed;
   }
 }

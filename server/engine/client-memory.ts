@@ -3,6 +3,7 @@
 // Invariant: largest first, by powers of two, and those of one size in the order in which they came; never a replica, a
 // primary's link, or a client that asked for CLIENT NO-EVICT.
 
+import { queueMicrotask } from '../../lib/base/turns.ts';
 import type { Config } from '../config/config.ts';
 import type { Client } from './client.ts';
 
@@ -40,26 +41,24 @@ function evictable(client: Client): boolean {
   return !client.noEvict && !client.primaryLink && !client.replicaLink;
 }
 
-export interface ClientMemoryHost {
-  readonly config: Config;
-  readonly clients: ReadonlyMap<number, Client>;
-  /** A client is about to be closed. */
-  onEvict(client: Client): void;
-}
-
 export class ClientMemory {
   /** Bytes; 0: no limit. Read before every command. */
   limit = 0;
   /** Clients let go since the counters were reset. */
   evicted = 0;
-  readonly #host: ClientMemoryHost;
+  readonly #config: Config;
+  readonly #clients: ReadonlyMap<number, Client>;
+  readonly #onEvict: (client: Client) => void;
   readonly #costs = new Map<Client, number>();
   #sum = 0;
   #looking = false;
 
-  constructor(host: ClientMemoryHost) {
-    this.#host = host;
-    host.config.onChange((name) => {
+  /** `onEvict` is called with a client that is about to be closed. */
+  constructor(config: Config, clients: ReadonlyMap<number, Client>, onEvict: (client: Client) => void) {
+    this.#config = config;
+    this.#clients = clients;
+    this.#onEvict = onEvict;
+    config.onChange((name) => {
       if (name === 'maxmemory-clients' || name === 'maxmemory') this.#readLimit();
     });
     this.#readLimit();
@@ -96,7 +95,7 @@ export class ClientMemory {
         continue;
       }
       this.evicted++;
-      this.#host.onEvict(client);
+      this.#onEvict(client);
       client.sink.close(false);
       this.drop(client);
     }
@@ -123,11 +122,11 @@ export class ClientMemory {
   }
 
   #readLimit(): void {
-    this.limit = limitOf(this.#host.config);
+    this.limit = limitOf(this.#config);
     this.#costs.clear();
     this.#sum = 0;
     if (this.limit === 0) return;
-    for (const client of this.#host.clients.values()) this.#count(client);
+    for (const client of this.#clients.values()) this.#count(client);
     if (this.#sum >= this.limit) this.#lookSoon();
   }
 }

@@ -12,7 +12,7 @@ import { Config } from '../config/config.ts';
 import { Eviction, type EvictionHost } from '../eviction/eviction.ts';
 import { OversizedReply } from '../keyspace/arguments.ts';
 import { Databases } from '../keyspace/databases.ts';
-import type { EventKind, Store } from '../keyspace/store.ts';
+import type { Store } from '../keyspace/store.ts';
 import type { TrackingRequest } from '../tracking/mode.ts';
 import { Tracking } from '../tracking/tracking.ts';
 import { Access } from './access.ts';
@@ -23,6 +23,7 @@ import { ClientMemory } from './client-memory.ts';
 import { DebugWords } from './debug-words.ts';
 import { Effects } from './effects.ts';
 import { BrowserGuard } from './guarded.ts';
+import { publishKeyspaceEvents } from './keyspace-events.ts';
 import { keepKeyspaceSettings } from './keyspace-settings.ts';
 import { LatencyHistogram, LatencyMonitor } from './latency.ts';
 import { BufferBytes } from './memory.ts';
@@ -41,6 +42,7 @@ import {
   Registry,
 } from './registry.ts';
 import { SlowLog } from './slow-log.ts';
+import { limitTracking } from './tracking-limit.ts';
 
 /** The function libraries of a server, as whoever keeps and copies its data sees them: sources, and nothing more. */
 export interface FunctionStore {
@@ -71,9 +73,6 @@ export interface Stats {
 
 /** What they read, their scripts read: with those that read nothing, no key is remembered. */
 const readsByScript = new Set(['eval_ro', 'evalsha_ro', 'fcall_ro']);
-
-/** How often keys above tracking-table-max-keys are let go while no command comes. */
-const trackingLimitMs = 100;
 
 /** Different error codes counted at most: clients can make up codes (in scripts), memory may not grow with them. */
 const maxErrorCodes = 128;
@@ -147,7 +146,6 @@ export class Engine implements Ports {
   readonly errorCodes: Map<string, number> = new Map();
   readonly runId: string;
   #nextId = 1;
-  #events = '';
   #tracksLatency = true;
   /** Calls that take less are of no interest to anybody. */
   #slowMs = 0;
@@ -167,11 +165,9 @@ export class Engine implements Ports {
     });
     keepKeyspaceSettings(this.config, this.databases);
     this.slowLog = new SlowLog(this.config);
-    this.clientMemory = new ClientMemory({
-      config: this.config,
-      clients: this.clients,
-      onEvict: (client) => this.world.log(`Evicting client: ${describeClient(client)}`),
-    });
+    this.clientMemory = new ClientMemory(this.config, this.clients, (client) =>
+      this.world.log(`Evicting client: ${describeClient(client)}`),
+    );
     this.latency = new LatencyMonitor(this.world, this.config);
     this.bufferBytes = new BufferBytes(this.world, this.clients);
     this.rates = new Rates(this.world, this.stats);
@@ -192,15 +188,13 @@ export class Engine implements Ports {
     this.access = new Access(this);
     this.browserGuard = new BrowserGuard(this.world);
     this.config.onChange((name) => {
-      if (name === 'notify-keyspace-events') this.#listenToEvents();
       if (name.startsWith('maxmemory')) this.#limitMemory();
       if (name.startsWith('slowlog-') || name.startsWith('latency-')) this.#readLimits();
-      if (name === 'tracking-table-max-keys') this.#limitTracking();
     });
     this.#readLimits();
     this.#limitMemory();
-    this.#listenToEvents();
-    this.#limitTracking();
+    publishKeyspaceEvents(this.config, this.databases, this.pubsub);
+    limitTracking(this.world, this.config, this.tracking);
     this.databases.start(
       () => this.finish(),
       (ms) => {
@@ -436,30 +430,6 @@ export class Engine implements Ports {
       client.sink.settle(reply);
     });
     return undefined;
-  }
-
-  /** Also at once and in the background: with no command to come, who caches keys is notified all the same. */
-  #limitTracking(): void {
-    const { tracking } = this;
-    tracking.maxKeys = this.config.number('tracking-table-max-keys');
-    if (tracking.aboveLimit) this.world.after(trackingLimitMs, () => this.#trimTracking());
-  }
-
-  #trimTracking(): void {
-    this.tracking.enforceLimit();
-    if (this.tracking.aboveLimit) this.world.after(trackingLimitMs, () => this.#trimTracking());
-  }
-
-  #listenToEvents(): void {
-    this.#events = this.config.get('notify-keyspace-events').replace('A', 'g$lshzxetd');
-    const wanted = /[KE]/.test(this.#events) && /[^KE]/.test(this.#events);
-    this.databases.onEvent = wanted ? (store, kind, event, key) => this.#notify(store, kind, event, key) : undefined;
-  }
-
-  #notify(store: Store, kind: EventKind, event: string, key: string): void {
-    if (!this.#events.includes(kind)) return;
-    if (this.#events.includes('K')) this.pubsub.publish(`__keyspace@${store.index}__:${key}`, event);
-    if (this.#events.includes('E')) this.pubsub.publish(`__keyevent@${store.index}__:${event}`, key);
   }
 }
 

@@ -11,7 +11,7 @@ import type { PersistenceManager } from '../persistence/persistence.ts';
 import type { NodeReplication } from '../replication/replication.ts';
 import { dropKeys, dropShardChannels, redirectBlockedClients } from './slot-loss.ts';
 
-export interface MemberDataParts {
+export interface MemberDataOptions {
   readonly engine: Engine;
   readonly replication: NodeReplication;
   /** Undefined: nothing is kept on the disk. */
@@ -30,7 +30,7 @@ export class MemberData implements NodeData {
   readonly save: (state: ClusterState) => void;
   readonly advertise: NodeData['advertise'];
 
-  constructor({ engine, replication, persistence, save, advertise }: MemberDataParts) {
+  constructor({ engine, replication, persistence, save, advertise }: MemberDataOptions) {
     this.#engine = engine;
     this.#store = engine.databases.stores[0]!;
     this.#replication = replication;

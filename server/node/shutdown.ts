@@ -10,7 +10,7 @@ import type { ShutdownHow } from '../engine/ports.ts';
 import type { PersistenceManager } from '../persistence/persistence.ts';
 import type { NodeReplication } from '../replication/replication.ts';
 
-export interface ShutdownParts {
+export interface ShutdownOptions {
   readonly world: World;
   readonly config: Pick<Config, 'number'>;
   readonly pauses: Pauses;
@@ -30,11 +30,11 @@ const noShutdown = new ReplyError('ERR No shutdown in progress.');
 const failed = new ReplyError('ERR Errors trying to SHUTDOWN. Check logs.');
 
 export class Shutdown {
-  readonly #parts: ShutdownParts;
+  readonly #node: ShutdownOptions;
   #waiting: { how: ShutdownHow; ends: number; done: ShutdownEnd[] } | undefined;
 
-  constructor(parts: ShutdownParts) {
-    this.#parts = parts;
+  constructor(node: ShutdownOptions) {
+    this.#node = node;
   }
 
   /** `done` is called once: with undefined when the node stops now, else with why it does not. */
@@ -43,7 +43,7 @@ export class Shutdown {
       this.#waiting.done.push(done);
       return;
     }
-    const { world, config, replication, pauses } = this.#parts;
+    const { world, config, replication, pauses } = this.#node;
     const waitMs = config.number('shutdown-timeout') * waitShare * 1000;
     note(world, 'User requested shutdown...');
     this.#waiting = { how, ends: world.now() + waitMs, done: [done] };
@@ -59,22 +59,22 @@ export class Shutdown {
 
   /** Milliseconds until the replicas' time is over; undefined: nothing is to stop. */
   get remainingMs(): number | undefined {
-    return this.#waiting && Math.max(1, Math.ceil(this.#waiting.ends - this.#parts.world.now()));
+    return this.#waiting && Math.max(1, Math.ceil(this.#waiting.ends - this.#node.world.now()));
   }
 
   /** SHUTDOWN ABORT: the refusal when there is nothing to abort. */
   abort(): ReplyError | undefined {
     if (this.#waiting === undefined) return noShutdown;
-    note(this.#parts.world, 'Shutdown manually aborted.');
+    note(this.#node.world, 'Shutdown manually aborted.');
     this.#giveUp();
     return undefined;
   }
 
   #poll(): void {
-    const { world } = this.#parts;
+    const { world } = this.#node;
     world.after(pollMs, () => {
       if (this.#waiting === undefined) return;
-      if (this.#parts.replication.lagging && world.now() < this.#waiting.ends) this.#poll();
+      if (this.#node.replication.lagging && world.now() < this.#waiting.ends) this.#poll();
       else this.#finish();
     });
   }
@@ -82,43 +82,43 @@ export class Shutdown {
   #finish(): void {
     const { how, done } = this.#waiting!;
     this.#report();
-    if (this.#parts.persistence?.mayStop(how.force) === false || !this.#save(how)) {
-      this.#parts.world.log('Errors trying to shut down the server. Check the logs for more information.');
+    if (this.#node.persistence?.mayStop(how.force) === false || !this.#save(how)) {
+      this.#node.world.log('Errors trying to shut down the server. Check the logs for more information.');
       this.#giveUp();
       return;
     }
     this.#waiting = undefined;
     for (const each of done) each(undefined);
-    this.#parts.stop();
+    this.#node.stop();
   }
 
   #save({ save, force }: ShutdownHow): boolean {
-    if (save === 'no' || (this.#parts.persistence?.saveLast(save === 'yes') ?? true)) return true;
-    this.#parts.world.log(
+    if (save === 'no' || (this.#node.persistence?.saveLast(save === 'yes') ?? true)) return true;
+    this.#node.world.log(
       force ? 'Error trying to save the DB. Exit anyway.' : "Error trying to save the DB, can't exit.",
     );
     return force;
   }
 
   #report(): void {
-    const { replication } = this.#parts;
+    const { replication } = this.#node;
     const replicas = replication.following ? [] : replication.standing();
     if (replicas.length === 0) return;
     const lagging = replicas.filter(({ behind }) => behind > 0);
     for (const { name, behind, lagSeconds, state } of lagging) {
-      this.#parts.world.log(
+      this.#node.world.log(
         `Lagging replica ${name} reported offset ${behind} behind master, lag=${lagSeconds}, state=${state}.`,
       );
     }
     const synced = replicas.length - lagging.length;
-    note(this.#parts.world, `${synced} of ${replicas.length} replicas are in sync when shutting down.`);
+    note(this.#node.world, `${synced} of ${replicas.length} replicas are in sync when shutting down.`);
   }
 
   #giveUp(): void {
     const done = this.#waiting?.done ?? [];
     this.#waiting = undefined;
-    this.#parts.pauses.resume('shutdown');
-    this.#parts.replication.forgetAsked();
+    this.#node.pauses.resume('shutdown');
+    this.#node.replication.forgetAsked();
     for (const each of done) each(failed);
   }
 }
