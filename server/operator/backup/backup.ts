@@ -30,7 +30,8 @@ export async function backupCluster(link: ClusterLink, folder: string, options: 
   const before = await sampleNow(link);
   refuseUnsafe(before);
   const work = join(dirname(target), `.${basename(target)}-${randomUUID().slice(0, 8)}`);
-  await mkdir(work, { recursive: true });
+  // The folder above it has to be there: a misspelt path is no reason to make one.
+  await mkdir(work);
   try {
     const files = await copyAll(link, work, before, options);
     const after = await sampleNow(link);
