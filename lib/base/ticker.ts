@@ -1,6 +1,7 @@
 // One clock reading serves a whole tick, and one object says it to everything that is made in that tick: a time of
 // its own in every pending command would cost each a heap number (16 bytes) and a call into the clock.
 
+import { queueMicrotask } from './turns.ts';
 import type { World } from './world.ts';
 
 /** A point in world time, shared by what happened at it. */

@@ -5,6 +5,7 @@
 import { AbortGroup } from '../base/abort-group.ts';
 import { RedisError } from '../base/errors.ts';
 import type { CachedTime } from '../base/ticker.ts';
+import { nextTick, queueMicrotask } from '../base/turns.ts';
 import { Call, CallFlag, type CallGroup, type Dispatcher, type RoutableRequest } from '../connection/call.ts';
 import { type BatchResult, BatchResults } from './batch-results.ts';
 import { Transaction, type TransactionOutcome } from './transaction.ts';
@@ -254,7 +255,7 @@ function callBack<T>(callback: Callback<T>, error: Error | null, value?: T): voi
     if (value === undefined) callback(error);
     else callback(error, value);
   } catch (thrown) {
-    process.nextTick(() => {
+    nextTick(() => {
       throw thrown;
     });
   }

@@ -3,6 +3,7 @@
 
 import { connect, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+import { nextTick } from '../base/turns.ts';
 import type { Timer, World } from '../base/world.ts';
 import { Decoder, pending } from '../wire/decoder.ts';
 
@@ -75,12 +76,20 @@ export class PeerLink {
       const entry: Exchange = { replies: [], count: commands.length, onReply, resolve, reject, timer: undefined };
       entry.timer = this.#world.after(ms, () => this.#fail(`no answer within ${ms} ms`, true));
       this.#queue.push(entry);
+      this.#holdBack();
       this.#socket.write(commands.map(encodeWords).join(''), 'latin1');
     });
   }
 
   close(): void {
     this.#fail('the connection was closed', false);
+  }
+
+  /** What is sent in one turn leaves in one write: the node can do it in one turn of its own, and saves its state once. */
+  #holdBack(): void {
+    if (this.#socket.writableCorked > 0) return;
+    this.#socket.cork();
+    nextTick(() => this.#socket.uncork());
   }
 
   #read(chunk: Buffer): void {

@@ -5,6 +5,7 @@
 // `onBytes`, never nest: each is an event of its own.
 
 import type { OnReadOpts, Socket } from 'node:net';
+import { nextTick } from '../base/turns.ts';
 import { allocate, type Bytes } from '../wire/bytes.ts';
 
 /** `bytes` from `start` to `end` have come. */
@@ -47,7 +48,7 @@ class Reading {
     if (early === undefined) return;
     this.#early = undefined;
     // As an event of its own, like all others: whoever listens may not be put together yet.
-    process.nextTick(() => {
+    nextTick(() => {
       onBytes(early as Bytes, 0, early.length);
       socket.resume();
     });

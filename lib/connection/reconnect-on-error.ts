@@ -1,6 +1,7 @@
 // ioredis's reconnectOnError: what a user's function says to an error reply.
 
 import { nameCommand } from '../base/secrets.ts';
+import { nextTick } from '../base/turns.ts';
 import type { ReplyError } from '../wire/reply.ts';
 import type { Call } from './call.ts';
 
@@ -14,7 +15,7 @@ export function reconnectWish(call: Call, error: ReplyError, ask: (error: Error)
   try {
     if (call.name.toLowerCase() !== 'client') wish = Number(ask(error));
   } catch (thrown) {
-    process.nextTick(() => {
+    nextTick(() => {
       throw thrown;
     });
   }

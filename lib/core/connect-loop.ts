@@ -2,6 +2,7 @@
 // attempt does, and what becomes of the client, is ConnectSteps's. An attempt that was broken off changes nothing.
 
 import { ClusterAllFailedError, lookupFailureIn, OptionError, RedisError } from '../base/errors.ts';
+import { nextTick } from '../base/turns.ts';
 import type { World } from '../base/world.ts';
 import type { ConnectSteps } from './cluster-client.ts';
 import type { Lifecycle } from './lifecycle.ts';
@@ -71,7 +72,7 @@ export class ConnectLoop {
     try {
       return this.#steps.retryDelay(++this.#attempts, shown);
     } catch (thrown) {
-      process.nextTick(() => {
+      nextTick(() => {
         throw thrown;
       });
       return null;

@@ -6,6 +6,7 @@ import { Backlog } from '../base/backlog.ts';
 import { emitSafely } from '../base/emit.ts';
 import { AbortError } from '../base/errors.ts';
 import { Fifo } from '../base/fifo.ts';
+import { nextTick } from '../base/turns.ts';
 import type { RoutableRequest } from '../connection/call.ts';
 
 export type Status =
@@ -64,7 +65,7 @@ export class Lifecycle {
   become(status: Status, ...args: readonly unknown[]): void {
     this.#status = status;
     this.#paused = false;
-    process.nextTick(() => emitSafely(this.#emitter, status, ...args));
+    nextTick(() => emitSafely(this.#emitter, status, ...args));
     if (status === 'ready') for (const request of this.#takeHeld()) if (!request.settled) this.#options.send(request);
   }
 
@@ -170,7 +171,7 @@ export class Lifecycle {
   failHeld(errorOf: (request: RoutableRequest) => Error): void {
     const held = this.#takeHeld();
     if (held.length === 0) return;
-    process.nextTick(() => {
+    nextTick(() => {
       for (const request of held) request.fail(errorOf(request));
     });
   }

@@ -5,6 +5,7 @@ import type { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { emitSafely } from '../base/emit.ts';
 import { AbortError, RedisError } from '../base/errors.ts';
+import { nextTick } from '../base/turns.ts';
 import type { World } from '../base/world.ts';
 import { Call, CallFlag, ownCall, type RoutableRequest } from '../connection/call.ts';
 import type { ReconnectingConnection, ReconnectingState } from '../connection/reconnecting-connection.ts';
@@ -137,13 +138,13 @@ export class NodeCore implements NodeBackend {
   // Behind what the call that made the node leave is answered with.
   onEnd(announce: () => void): void {
     if (!this.#over && this.connection.state === 'idle') this.#emit('close');
-    process.nextTick(announce);
+    nextTick(announce);
     if (!this.#over) this.#emit('end');
     this.#over = true;
   }
 
   #emit(...events: readonly string[]): void {
-    process.nextTick(() => {
+    nextTick(() => {
       for (const event of events) emitSafely(this.#client, event);
     });
   }

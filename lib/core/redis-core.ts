@@ -9,6 +9,7 @@ import type { Socket } from 'node:net';
 import { Backlog } from '../base/backlog.ts';
 import { emitSafely } from '../base/emit.ts';
 import { AbortError, MaxRetriesPerRequestError, RedisError } from '../base/errors.ts';
+import { nextTick, queueMicrotask } from '../base/turns.ts';
 import type { Timer, World } from '../base/world.ts';
 import { isInGroup } from '../command/groups.ts';
 import { Call, CallFlag, ownCall, type RoutableRequest } from '../connection/call.ts';
@@ -232,7 +233,7 @@ export class RedisCore implements NodeBackend {
     }
     this.#waking?.cancel();
     this.#fresh = true;
-    process.nextTick(() => {
+    nextTick(() => {
       this.#fresh = false;
     });
     this.connection.open();
@@ -245,7 +246,7 @@ export class RedisCore implements NodeBackend {
     this.#waking?.cancel();
     if (this.#fresh) {
       // Between the event that says connecting and the one that says end, what waits is rejected.
-      if (!reconnect) process.nextTick(queueMicrotask, () => this.#abandon(connection));
+      if (!reconnect) nextTick(queueMicrotask, () => this.#abandon(connection));
       return;
     }
     if (reconnect && status === 'wait') {
@@ -386,7 +387,7 @@ export class RedisCore implements NodeBackend {
     const refusal = this.#quitLate === undefined ? this.#state.refusal(request) : lossOf(request, this.#quitLate);
     if (refusal !== undefined) request.fail(refusal);
     // Behind the events that say so.
-    else if (this.status === 'end') process.nextTick(() => this.#lifecycle.submit(request));
+    else if (this.status === 'end') nextTick(() => this.#lifecycle.submit(request));
     else {
       this.#returnTo(request);
       this.#lifecycle.submit(request);
@@ -459,7 +460,7 @@ export class RedisCore implements NodeBackend {
     this.#lifecycle.become('ready');
     const settle = this.#waiters.take();
     // Behind the event.
-    process.nextTick(() => settle());
+    nextTick(() => settle());
     if (this.#options.monitor) this.#monitor(send, generation);
   }
 
@@ -515,7 +516,7 @@ export class RedisCore implements NodeBackend {
   #refuseWaiters(cause: Error): void {
     const error = new RedisError(closedText, { code: 'ERR_CLOSED', node: this.connection.address, cause });
     const settle = this.#waiters.take();
-    process.nextTick(() => settle(error));
+    nextTick(() => settle(error));
   }
 
   #visitAll(visit: (request: RoutableRequest) => void): void {

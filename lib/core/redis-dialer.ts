@@ -2,6 +2,7 @@
 // Owns: the attempts since the client was ready last, and the primary that a replica redirected it to.
 // Does not know: the connection. Invariant: options are read before each attempt, so what users assign takes effect.
 
+import { nextTick } from '../base/turns.ts';
 import type { CredentialSource } from '../connection/credentials.ts';
 import type { LatestOptions } from '../connection/reconnecting-connection.ts';
 import { connectionOptionsOf } from '../options/derive.ts';
@@ -60,7 +61,7 @@ export class RedisDialer {
       return typeof strategy === 'function' ? strategy(times) : null;
     } catch (thrown) {
       // The user's mistake, which the process shall see; the connection is given up in good order.
-      process.nextTick(() => {
+      nextTick(() => {
         throw thrown;
       });
       return null;

@@ -6,6 +6,7 @@
 import type { EventEmitter } from 'node:events';
 import { emitSafely } from '../base/emit.ts';
 import { AbortError, RedisError } from '../base/errors.ts';
+import { queueMicrotask } from '../base/turns.ts';
 import type { World } from '../base/world.ts';
 import type { Call, CallSink } from '../connection/call.ts';
 import type { ReconnectingConnection, ReconnectingState } from '../connection/reconnecting-connection.ts';

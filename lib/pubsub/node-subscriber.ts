@@ -4,6 +4,7 @@
 
 import type { EventEmitter } from 'node:events';
 import { AbortError } from '../base/errors.ts';
+import { queueMicrotask } from '../base/turns.ts';
 import type { World } from '../base/world.ts';
 import type { Call, CallSink } from '../connection/call.ts';
 import type {

@@ -2,6 +2,7 @@
 // allow, and reports what the node confirms. It decides nothing: sharded.ts says which channels belong here.
 
 import { RedisError } from '../base/errors.ts';
+import { queueMicrotask } from '../base/turns.ts';
 import type { Timer, World } from '../base/world.ts';
 import { Call, CallFlag, type CallSink } from '../connection/call.ts';
 import type { ReconnectingConnection, ReconnectingEvents } from '../connection/reconnecting-connection.ts';

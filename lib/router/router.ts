@@ -6,6 +6,7 @@ import type { Backlog } from '../base/backlog.ts';
 import { AbortError, type ErrorDetail, identityRefusal, RedisError } from '../base/errors.ts';
 import { hintOf, withHint } from '../base/hint.ts';
 import { type CachedTime, Ticker } from '../base/ticker.ts';
+import { nextTick } from '../base/turns.ts';
 import type { World } from '../base/world.ts';
 import {
   type Call,
@@ -404,7 +405,7 @@ export class Router implements Dispatcher {
   // The moves of one tick are applied at once: a batch whose slots have all moved costs one copy of the map. The
   // calls concerned do not wait for it, they follow the address of the redirect.
   #patch(slot: number, key: string): void {
-    if (this.#moves.length === 0) process.nextTick(this.#applyMoves);
+    if (this.#moves.length === 0) nextTick(this.#applyMoves);
     this.#moves.push([slot, key]);
   }
 

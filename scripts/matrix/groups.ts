@@ -43,7 +43,7 @@ function programOf(modules: string, name: string, bin?: string): string {
 const runners: Group = {
   packages: [
     ...['jest@^30', 'jest29@npm:jest@^29', 'babel-jest@^30', '@babel/core@^7', '@babel/preset-env@^7', 'ts-jest@^29'],
-    ...['typescript@~5.9', '@types/jest@^30', '@types/node@^20', 'vitest@^4', 'mocha@^11'],
+    ...['typescript@~5.9', '@types/jest@^30', '@types/node@^20', 'vitest@^4', 'mocha@^11', 'sinon@^21'],
   ],
   checks: (modules) => [
     ...['jest', 'jest29'].map((version) => {
@@ -100,8 +100,44 @@ const runners: Group = {
       fixtures: { 'consumers/node-test.cjs': 'a.cjs', 'consumers/node-test.mjs': 'a.mjs' },
       steps: [{ command: [node, '--test', '--test-reporter=tap', 'a.cjs', 'a.mjs'], expected: /^# pass 2$/m }],
     },
+    ...testingChecks(modules),
   ],
 };
+
+/** lingcache/testing while the runner's timers are fake. */
+function testingChecks(modules: string): Check[] {
+  const check = (runner: string, file: string, step: Step, files: Check['files'] = {}): Check => ({
+    name: `lingcache/testing, ${runner}`,
+    fixtures: { 'consumers/testing/shared.mjs': 'shared.mjs', [`consumers/testing/${file}`]: file },
+    files: { 'package.json': '{}', ...files },
+    steps: [step],
+  });
+  return [
+    ...['jest', 'jest29'].map((version) =>
+      check(
+        version,
+        'jest.test.mjs',
+        {
+          command: [node, '--experimental-vm-modules', programOf(modules, version, 'jest'), '--ci'],
+          expected: /Tests: +2 passed/,
+        },
+        { 'jest.config.json': '{ "testMatch": ["**/*.test.mjs"], "transform": {} }' },
+      ),
+    ),
+    check('vitest', 'vitest.test.mjs', {
+      command: [node, programOf(modules, 'vitest'), 'run'],
+      expected: /Tests +4 passed/,
+    }),
+    check('mocha and sinon', 'mocha.mjs', {
+      command: [node, programOf(modules, 'mocha'), 'mocha.mjs'],
+      expected: /2 passing/,
+    }),
+    check('node:test', 'node-test.mjs', {
+      command: [node, '--test', '--test-reporter=tap', 'node-test.mjs'],
+      expected: /^# pass 2$/m,
+    }),
+  ];
+}
 
 /** What a bundle must do: run; run with processes; and, away from every installed package, say why it cannot. */
 function bundleSteps(file: string): Step[] {

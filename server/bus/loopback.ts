@@ -2,6 +2,7 @@
 // way, in order. Nodes share nothing but this directory of endpoints.
 // Invariant: nothing is delivered inside the call that sends it; a full queue closes the link instead of growing.
 
+import { setImmediate } from '../../lib/base/turns.ts';
 import type { Message } from '../cluster/message.ts';
 import type { Bus, BusAddress, BusLink, Delivery, LinkEvents, OpenBus } from './bus.ts';
 

@@ -1,9 +1,7 @@
 // Lets time pass on a clock that moves only when told to, while somebody waits for something that needs time.
 
+import { setImmediate } from '../../lib/base/turns.ts';
 import { ManualWorld, type World } from '../../lib/base/world.ts';
-
-// Taken at import: a test may put fake timers in the place of the global ones afterwards.
-const { setImmediate } = globalThis;
 
 const stepMs = 1;
 /** Turns of the event loop after each step: what nodes say to each other arrives in between. */
@@ -14,9 +12,16 @@ export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** As `work()`; meanwhile a ManualWorld's clock goes on, a millisecond a step. Other worlds need nobody to do that. */
+/** A world whose time somebody else moves, who may have stopped it. */
+export interface SteppedWorld extends World {
+  /** Lets `ms` pass if nobody else does. */
+  step(ms: number): void;
+}
+
+/** As `work()`; meanwhile a clock that moves by hand goes on, a millisecond a step. Other worlds need nobody to do that. */
 export async function pumped<T>(world: World, work: () => Promise<T>): Promise<T> {
-  if (!(world instanceof ManualWorld)) return work();
+  const step = stepOf(world);
+  if (step === undefined) return work();
   let open = true;
   const result = work().finally(() => {
     open = false;
@@ -25,7 +30,12 @@ export async function pumped<T>(world: World, work: () => Promise<T>): Promise<T
   result.catch(() => undefined);
   while (open) {
     for (let left = turns; left > 0 && open; left--) await turn();
-    if (open) world.forward(stepMs);
+    if (open) step(stepMs);
   }
   return result;
+}
+
+function stepOf(world: World): ((ms: number) => void) | undefined {
+  if (world instanceof ManualWorld) return (ms) => world.forward(ms);
+  return 'step' in world ? (ms) => (world as SteppedWorld).step(ms) : undefined;
 }

@@ -3,6 +3,7 @@
 // Invariant: largest first, by powers of two, and those of one size in the order in which they came; never a replica, a
 // primary's link, or a client that asked for CLIENT NO-EVICT.
 
+import { queueMicrotask } from '../../lib/base/turns.ts';
 import type { Config } from '../config/config.ts';
 import type { Client } from './client.ts';
 

@@ -19,6 +19,8 @@ export interface LabOptions {
   readonly paint: (style: 'bold' | 'cyan' | 'green' | 'gray', text: string) => string;
   /** No time to read: for tests. */
   readonly fast: boolean;
+  /** Ends the experiment when it fires; what it has opened is closed all the same. */
+  readonly signal?: AbortSignal;
 }
 
 /** A claim of an experiment that turned out to be wrong. */
@@ -35,6 +37,7 @@ export class Lab {
   readonly #options: LabOptions;
   readonly #clients = new Map<number, Redis>();
   readonly #cleanups: (() => unknown)[] = [];
+  #closed = false;
   #step = 0;
 
   constructor(options: LabOptions) {
@@ -44,20 +47,21 @@ export class Lab {
 
   /** Begins a numbered part. */
   async part(title: string): Promise<void> {
-    this.#options.line('');
-    this.#options.line(this.#options.paint('bold', `${++this.#step}. ${title}`));
+    this.#line('');
+    this.#line(this.#options.paint('bold', `${++this.#step}. ${title}`));
     await this.#read();
   }
 
   /** An explanation, folded at about 100 columns. */
   async say(text: string): Promise<void> {
-    for (const line of fold(text.replaceAll(/\s+/g, ' ').trim(), 100)) this.#options.line(`   ${line}`);
+    for (const line of fold(text.replaceAll(/\s+/g, ' ').trim(), 100)) this.#line(`   ${line}`);
     await this.#read();
   }
 
   /** Sends a command to one node and shows it with its reply. Errors of the server are replies too. */
   async ask(node: Target, ...argv: (string | number)[]): Promise<unknown> {
-    const { paint, line } = this.#options;
+    const { paint } = this.#options;
+    const line = (text: string): void => this.#line(text);
     line(paint('cyan', `   ${node.port}> ${argv.join(' ')}`));
     const reply = await this.quiet(node, ...argv);
     for (const text of shown(reply)) line(paint('gray', `      ${text}`));
@@ -74,14 +78,14 @@ export class Lab {
 
   /** Shows lines of a longer reply that are worth a look. */
   show(...lines: string[]): void {
-    for (const text of lines) this.#options.line(this.#options.paint('gray', `      ${text}`));
+    for (const text of lines) this.#line(this.#options.paint('gray', `      ${text}`));
   }
 
   /** Shows a claim with a tick when it holds; throws a ClaimError when it does not. */
   check(claim: string, holds: boolean): void {
     if (!holds) throw new ClaimError(`this should be so, and is not: ${claim}`);
     this.claims++;
-    this.#options.line(this.#options.paint('green', `   ✓ ${claim}`));
+    this.#line(this.#options.paint('green', `   ✓ ${claim}`));
   }
 
   /** Waits until `test` gives something true, and gives it; throws a ClaimError after 20 s. */
@@ -104,12 +108,14 @@ export class Lab {
     return cluster;
   }
 
-  /** Runs when the experiment is over, however it ended; the last one first. */
+  /** Runs when the experiment is over, however it ended; the last one first. At once when it is over already. */
   onEnd(cleanup: () => unknown): void {
-    this.#cleanups.push(cleanup);
+    if (this.#closed) void cleanup();
+    else this.#cleanups.push(cleanup);
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     for (const client of this.#clients.values()) client.disconnect();
     for (const cleanup of this.#cleanups.reverse()) await cleanup();
   }
@@ -122,6 +128,11 @@ export class Lab {
       this.#clients.set(port, client);
     }
     return client;
+  }
+
+  /** An experiment that was interrupted says no more. */
+  #line(text: string): void {
+    if (!this.#closed) this.#options.line(text);
   }
 
   async #read(): Promise<void> {

@@ -60,13 +60,25 @@ export const experiments: Readonly<Record<string, Row>> = {
   },
 };
 
-/** Runs one; resolves to the number of claims shown. Rejects with a ClaimError, or with what broke it. */
+/** Rejects with the signal's reason when it fires, else with the error of what was run. */
+async function unlessAborted(running: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  if (signal === undefined) return running;
+  running.catch(() => undefined);
+  const stop = new AbortController();
+  const aborted = new Promise<never>((_, fail) => {
+    signal.addEventListener('abort', () => fail(signal.reason), { signal: stop.signal });
+  });
+  await Promise.race([running, aborted]).finally(() => stop.abort());
+}
+
+/** Runs one; resolves to the number of claims shown. Rejects with a ClaimError, or with what broke or interrupted it. */
 export async function learn(name: string, options: LabOptions): Promise<number> {
   const row = experiments[name];
   if (row === undefined) throw new RangeError(`there is no experiment '${name}'`);
   const lab = new Lab(options);
   try {
-    await (await row.load())(lab);
+    const run = await row.load();
+    await unlessAborted(run(lab), options.signal);
     return lab.claims;
   } finally {
     await lab.close();

@@ -4,6 +4,7 @@
 // Does not know: keys, clients and sockets; what a change means for them (flush, follow, pause) is NodeData's.
 // Invariant: the new state is in place before any of its effects is performed, so no effect works with an older state.
 
+import { queueMicrotask } from '../../lib/base/turns.ts';
 import type { World } from '../../lib/base/world.ts';
 import type { ReplyError } from '../../lib/wire/reply.ts';
 import type { Bus, OpenBus } from '../bus/bus.ts';

@@ -2,6 +2,7 @@
 // Knows the log and effects, no clients. Invariant: no reply leaves before the writes it follows from are in the log,
 // with `always` on the disk.
 
+import { queueMicrotask, setImmediate } from '../../lib/base/turns.ts';
 import type { Effect } from '../engine/ports.ts';
 import type { AppendLog } from './aof/log.ts';
 

@@ -3,6 +3,7 @@
 // for that takes neither memory nor a disk.
 // Invariant: a copy shows the data at one offset, and its replicas are fed every byte of the stream after that one.
 
+import { setImmediate } from '../../lib/base/turns.ts';
 import { progress, type Timer, type World } from '../../lib/base/world.ts';
 import type { SavePace } from '../engine/save-pace.ts';
 import type { RdbContent } from '../persistence/rdb/file.ts';

@@ -5,6 +5,7 @@
 // counted and nothing is kept.
 
 import type { Socket } from 'node:net';
+import { setImmediate } from '../../lib/base/turns.ts';
 import { progress, type Timer, type World } from '../../lib/base/world.ts';
 import type { SavePace } from '../engine/save-pace.ts';
 import { printCommand } from '../persistence/aof/commands.ts';

@@ -52,7 +52,10 @@ export class TestClock implements World {
     this.#random = random;
     this.#lines = lines;
     this.#date = dateNow();
-    if (kind === 'follow') this.#interval = setInterval(() => this.#runDue(this.now()), followEveryMs).unref();
+    if (kind === 'real') return;
+    this.#interval = setInterval(() => this.#runDue(this.now()), followEveryMs).unref();
+    // While somebody waits for the nodes: a fake Date that stands still must not keep them from getting ready.
+    Object.assign(this, { step: (ms: number) => this.#step(ms) });
   }
 
   now(): number {
@@ -97,6 +100,13 @@ export class TestClock implements World {
     for (let left = ms - full; left > 0; left -= leaps) await this.#leap(Math.min(left, leaps));
     for (let left = full; left > 0; left -= stepMs) await this.#skip(Math.min(left, stepMs));
     for (let left = turnsAStep; left > 0; left--) await turn();
+  }
+
+  #step(ms: number): void {
+    const before = this.#date;
+    this.now();
+    if (this.#date === before) this.#ahead += ms;
+    this.#runDue(this.now());
   }
 
   close(): void {

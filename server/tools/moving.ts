@@ -46,8 +46,8 @@ export const moveOptions: MoveOptions = {
     value: 'N',
     least: 1,
     most: 1000,
-    default: 64,
-    help: 'slots on their way at once, default 64',
+    default: 256,
+    help: 'slots on their way at once, default 256',
   },
   batch: {
     kind: 'integer',
@@ -124,12 +124,9 @@ export async function finishEarlier(context: Context, operator: ClusterOperator,
   const left = await operator.mover.recover();
   if (left.length > 0) {
     context.out.note(`finishing ${left.length} moves of an earlier run`);
-    const code = await showMoves(
-      context,
-      operator,
-      left.map(({ slot }) => slot),
-      again,
-    );
+    const over = Promise.all(left.map(({ slot }) => operator.mover.finished(slot)));
+    const slots = left.map(({ slot }) => slot);
+    const code = await showMoves(context, operator, slots, over, again, true);
     if (code !== exitCodes.ok) return code;
   }
   const { openSlots } = await operator.monitor.update();
@@ -141,80 +138,81 @@ export async function finishEarlier(context: Context, operator: ClusterOperator,
   );
 }
 
-/** Carries orders out with a bar; resolves to the exit code. `again`: the command that goes on after Ctrl-C. */
+/**
+ * Carries orders out with a bar; resolves to the exit code. `again`: the command that goes on after Ctrl-C; `part`: they
+ * are part of something that has an answer of its own.
+ */
 export async function runMoves(
   context: Context,
   operator: ClusterOperator,
   orders: readonly MoveOrder[],
   again: string,
+  part = false,
 ): Promise<number> {
   if (orders.length === 0) {
-    context.out.answer({ moved: 0, keys: 0, failed: [] });
+    if (!part) context.out.answer({ moved: 0, keys: 0, failed: [] });
     return exitCodes.ok;
   }
-  const asked = operator.mover.moveAll(orders);
-  // What is not begun rejects at once; the rest is told by the moves themselves.
-  let refused: Error | undefined;
-  asked.catch((error: Error) => {
-    refused ??= error;
-  });
-  const code = await showMoves(
-    context,
-    operator,
-    orders.map(({ slot }) => slot),
-    again,
-    () => refused,
-  );
-  return code;
+  const slots = orders.map(({ slot }) => slot);
+  return showMoves(context, operator, slots, operator.mover.moveAll(orders), again, part);
 }
 
 const barMs = 100;
 
+/** `over`: settles with the moves themselves; what it says counts, the bar is for people. */
 async function showMoves(
   { out, signal, progress, sleep }: Context,
   operator: ClusterOperator,
   slots: readonly number[],
+  over: Promise<readonly MoveStatus[]>,
   again: string,
-  refused: () => Error | undefined = () => undefined,
+  part: boolean,
 ): Promise<number> {
   const started = performance.now();
-  const wanted = new Set(slots);
-  const mine = (): MoveStatus[] => operator.mover.moves().filter(({ slot }) => wanted.has(slot));
+  let outcome: readonly MoveStatus[] | Error | undefined;
+  over.then(
+    (statuses) => {
+      outcome = statuses;
+    },
+    (error: Error) => {
+      outcome = error;
+    },
+  );
   const bar = progress('moving');
-  for (;;) {
-    const statuses = mine();
-    const ended = statuses.filter(({ phase }) => phase === 'done' || phase === 'failed' || phase === 'cancelled');
-    const keys = statuses.reduce((sum, { keysMoved }) => sum + keysMoved, 0);
-    bar.update(ended.length, slots.length, `${ended.length} of ${slots.length} slots, ${keys} keys`);
-    const refusal = refused();
-    if (refusal !== undefined && statuses.length < slots.length) {
-      bar.end();
-      throw refusal;
-    }
-    if (ended.length === slots.length) break;
-    if (signal.aborted) {
-      bar.end();
-      await operator.mover.close();
-      out.answer({ interrupted: true, moved: ended.length, left: slots.length - ended.length, again });
-      out.note(`stopped; ${slots.length - ended.length} slots are left: ${again} goes on`);
-      return exitCodes.interrupted;
-    }
-    await sleep(statuses.length === slots.length ? barMs : 10);
+  // A stopped mover rejects what is left: that is no failure.
+  while (outcome === undefined && !signal.aborted) {
+    const { ended, keys } = standOf(operator, slots);
+    bar.update(ended, slots.length, `${ended} of ${slots.length} slots, ${keys} keys`);
+    await Promise.race([sleep(barMs), over.catch(() => undefined)]);
+  }
+  if (outcome === undefined) {
+    await operator.mover.close();
+    bar.end();
+    const { ended } = standOf(operator, slots);
+    out.answer({ interrupted: true, moved: ended, left: slots.length - ended, again });
+    out.note(`stopped; ${slots.length - ended} slots are left: ${again} goes on`);
+    return exitCodes.interrupted;
   }
   bar.end();
-  const statuses = mine();
-  const failed = statuses.filter(({ phase }) => phase !== 'done');
-  const keys = statuses.reduce((sum, { keysMoved }) => sum + keysMoved, 0);
+  if (outcome instanceof Error) throw outcome;
+  const failed = outcome.filter(({ phase }) => phase !== 'done');
+  const moved = outcome.length - failed.length;
+  const keys = outcome.reduce((sum, { keysMoved }) => sum + keysMoved, 0);
   const tookMs = Math.round(performance.now() - started);
-  out.answer({
-    moved: slots.length - failed.length,
-    keys,
-    tookMs,
-    failed: failed.map(({ slot, error }) => ({ slot, error })),
-  });
-  out.line(`moved ${slots.length - failed.length} slots with ${keys} keys in ${(tookMs / 1000).toFixed(1)} s`);
+  // What is left out for being a part is told when it failed: nothing else is said then.
+  if (!part || failed.length > 0) {
+    out.answer({ moved, keys, tookMs, failed: failed.map(({ slot, error }) => ({ slot, error })) });
+  }
+  out.line(`moved ${moved} slots with ${keys} keys in ${(tookMs / 1000).toFixed(1)} s`);
   for (const { slot, error } of failed.slice(0, 20)) out.line(out.paint('red', `slot ${slot}: ${error}`));
   return failed.length === 0 ? exitCodes.ok : exitCodes.failed;
+}
+
+function standOf(operator: ClusterOperator, slots: readonly number[]): { ended: number; keys: number } {
+  const wanted = new Set(slots);
+  const statuses = operator.mover.moves().filter(({ slot }) => wanted.has(slot));
+  const ended = statuses.filter(({ phase }) => phase === 'done' || phase === 'failed' || phase === 'cancelled').length;
+  return { ended, keys: statuses.reduce((sum, { keysMoved }) => sum + keysMoved, 0) };
 }
 
 /** One line for each pair of masters. */

@@ -10,6 +10,10 @@ import { Redis } from '../../lib/index.ts';
 
 export interface RealCluster {
   readonly seeds: readonly { readonly host: string; readonly port: number }[];
+  /** SIGKILL. */
+  kill(port: number): Promise<void>;
+  /** Starts it again at its port, with its nodes.conf. */
+  start(port: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -19,16 +23,18 @@ const startLimit = 10_000;
 /** Rejects with one line that says what to install when there is no redis-server. */
 export async function startRealCluster(masters: number, replicas: number): Promise<RealCluster> {
   const folder = mkdtempSync(join(tmpdir(), 'lingcache-real-'));
-  const processes: ChildProcess[] = [];
+  const processes = new Map<number, ChildProcess>();
   const close = async (): Promise<void> => {
-    await Promise.all(processes.map(stop));
+    await Promise.all([...processes.values()].map((child) => stop(child)));
     rmSync(folder, { recursive: true, force: true });
   };
   try {
     const ports = await freePorts(masters * (1 + replicas));
-    for (const port of ports) processes.push(await launch(port, folder));
+    const start = async (port: number): Promise<void> => void processes.set(port, await launch(port, folder));
+    for (const port of ports) await start(port);
     await formCluster(ports, masters);
-    return { seeds: ports.map((port) => ({ host, port })), close };
+    const kill = (port: number): Promise<void> => stop(processes.get(port)!, 'SIGKILL');
+    return { seeds: ports.map((port) => ({ host, port })), kill, start, close };
   } catch (error) {
     await close();
     throw error;
@@ -60,7 +66,7 @@ function launch(port: number, folder: string): Promise<ChildProcess> {
     dir: folder,
     'cluster-enabled': 'yes',
     'cluster-config-file': `nodes-${port}.conf`,
-    'cluster-node-timeout': '5000',
+    'cluster-node-timeout': '2000',
     // A replica is listed in CLUSTER SLOTS once it has received something: a ping will do.
     'repl-ping-replica-period': '1',
     'repl-diskless-sync-delay': '0',
@@ -136,7 +142,7 @@ async function until(done: () => Promise<boolean>): Promise<void> {
   }
 }
 
-function stop(child: ChildProcess): Promise<void> {
+function stop(child: ChildProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
   return new Promise((resolve) => {
     if (child.exitCode !== null || child.signalCode !== null) {
       resolve();
@@ -144,7 +150,7 @@ function stop(child: ChildProcess): Promise<void> {
     }
     child.removeAllListeners('exit');
     child.once('exit', () => resolve());
-    child.kill('SIGTERM');
+    child.kill(signal);
     setTimeout(() => child.kill('SIGKILL'), 5000).unref();
   });
 }

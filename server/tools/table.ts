@@ -44,6 +44,10 @@ export const wordTable: Readonly<Record<string, Readonly<Record<string, TableRow
       summary: 'a live page in the browser',
       load: async () => (await import('./words/dashboard.ts')).dashboard,
     },
+    'config-check': {
+      summary: 'what is wrong in a redis.conf, or differs between nodes',
+      load: async () => (await import('./words/config-check.ts')).configCheck,
+    },
     metrics: { summary: 'an endpoint for Prometheus', load: async () => (await import('./words/metrics.ts')).metrics },
   },
   'Looking at a cluster': {

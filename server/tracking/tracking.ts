@@ -4,6 +4,7 @@
 // Invariants: a message about a key that a command changes reaches the client that sent the command after the answer
 // to it, and everyone else before anything later; each key is notified once and then forgotten until it is read again.
 
+import { queueMicrotask } from '../../lib/base/turns.ts';
 import { Push, type Reply } from '../../lib/wire/reply.ts';
 import { Broadcasts } from './broadcasts.ts';
 import { InvalidationTable } from './invalidation-table.ts';

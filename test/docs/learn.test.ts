@@ -2,6 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { experiments, learn } from '../../server/learn/learn.ts';
 
 describe('docs: experiments', function () {
@@ -37,5 +39,22 @@ describe('docs: experiments', function () {
     };
     await assert.rejects(learn('slots', failing), /said ✓ the client computes the same/);
     await assert.rejects(learn('nothing', failing), RangeError);
+  });
+
+  it('an experiment that is interrupted ends at once, says no more and leaves nothing open', async () => {
+    const controller = new AbortController();
+    const lines: string[] = [];
+    let port = 0;
+    const line = (text: string): void => {
+      lines.push(text);
+      port = Number(/^ {3}(\d+)> /.exec(text)?.[1] ?? port);
+      if (text.includes('✓')) controller.abort(new Error('Ctrl-C'));
+    };
+    const { signal } = controller;
+    await assert.rejects(learn('slots', { line, paint: (_, text) => text, fast: true, signal }), /Ctrl-C/);
+    const said = lines.length;
+    await assert.rejects(once(connect(port, '127.0.0.1'), 'connect'), /ECONNREFUSED/);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    assert.equal(lines.length, said);
   });
 });

@@ -6,7 +6,18 @@ import assert from 'node:assert/strict';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Cluster } from '../../lib/index.ts';
 import { slotOf } from '../../lib/wire/slot.ts';
-import { needRedisServer, type RealCluster, startRealCluster } from '../kit/real-cluster.ts';
+import {
+  freeze,
+  kill,
+  scenario,
+  startCluster,
+  step,
+  type TestCluster,
+  type TestNode,
+  wait,
+} from '../../server/testing/testing.ts';
+import { needRedisServer } from '../kit/redis-server.ts';
+import { programUnderTest } from '../kit/servers.ts';
 import { until } from '../kit/until.ts';
 
 interface Report {
@@ -21,15 +32,28 @@ interface Report {
 
 const victimKey = 'victim:{bar}';
 
-async function failOver(cluster: RealCluster, client: Cluster, fault: 'kill' | 'freeze'): Promise<Report> {
+/** A real cluster that makes up its mind quickly. */
+function start(coverage: string): Promise<TestCluster> {
+  return startCluster({
+    server: programUnderTest() === 'redis-server' ? 'redis-7' : programUnderTest(),
+    config: {
+      'cluster-node-timeout': '1000',
+      'cluster-require-full-coverage': coverage,
+      'cluster-allow-replica-migration': 'no',
+      appendonly: 'no',
+    },
+  });
+}
+
+async function failOver(cluster: TestCluster, client: Cluster, fault: 'kill' | 'freeze'): Promise<Report> {
   const slot = slotOf(victimKey);
-  const victim = await cluster.ownerOf(slot);
-  const healthyKey = ['foo', 'x', 'y', 'z', 'w'].find((key) => client.slots[slotOf(key)]![0] !== victim.address)!;
+  const victim = await cluster.ownerOf(victimKey);
+  const address = `${victim.host}:${victim.port}`;
+  const healthyKey = ['foo', 'x', 'y', 'z', 'w'].find((key) => client.slots[slotOf(key)]![0] !== address)!;
   const report: Report = { errors: [], wrong: [], promoted: 0, firstOk: 0, healthyGap: 0 };
   await client.set(victimKey, 'before');
   await client.set(healthyKey, 'fine');
 
-  let running = true;
   let hit = 0;
   let answeredAt = performance.now();
   const pending = new Set<Promise<void>>();
@@ -39,38 +63,42 @@ async function failOver(cluster: RealCluster, client: Cluster, fault: 'kill' | '
       .finally(() => pending.delete(tracked));
     pending.add(tracked);
   };
-  const load = async (): Promise<void> => {
-    for (let round = 0; running; round++) {
-      const started = performance.now();
-      issue(client.set(victimKey, `round ${round}`), (reply) => {
-        if (reply !== 'OK') report.wrong.push(`SET answered ${String(reply)}`);
-        if (hit > 0 && started > hit && report.firstOk === 0) report.firstOk = performance.now() - hit;
-      });
-      issue(client.get(healthyKey), (reply) => {
-        if (reply !== 'fine') report.wrong.push(`GET answered ${String(reply)}`);
-        const now = performance.now();
-        if (hit > 0) report.healthyGap = Math.max(report.healthyGap, now - answeredAt);
-        answeredAt = now;
-      });
-      await pause(20);
-    }
+  // Calls are issued at their time, whether those before are answered or not.
+  const load = async (round: number): Promise<void> => {
+    const started = performance.now();
+    issue(client.set(victimKey, `round ${round}`), (reply) => {
+      if (reply !== 'OK') report.wrong.push(`SET answered ${String(reply)}`);
+      if (hit > 0 && started > hit && report.firstOk === 0) report.firstOk = performance.now() - hit;
+    });
+    issue(client.get(healthyKey), (reply) => {
+      if (reply !== 'fine') report.wrong.push(`GET answered ${String(reply)}`);
+      const now = performance.now();
+      if (hit > 0) report.healthyGap = Math.max(report.healthyGap, now - answeredAt);
+      answeredAt = now;
+    });
+    await pause(20);
   };
-  const loading = load();
-  await pause(300);
-  hit = performance.now();
-  if (fault === 'kill') await victim.kill();
-  else victim.freeze();
-  const watcher = cluster.nodes.find((node) => node.port !== victim.port)!;
-  await until('a replica is promoted', async () => {
-    const slots = (await watcher.ask('cluster', 'slots')) as [number, number, [string, number]][];
-    const owner = slots.find(([start, end]) => start <= slot && slot <= end)?.[2][1];
-    return owner !== undefined && owner !== victim.port;
+  const watcher = cluster.nodes.find((node) => node !== victim)!;
+  const promoted = step('a replica is promoted', async () => {
+    await until('a replica is promoted', async () => {
+      const slots = (await watcher.call('CLUSTER', 'SLOTS')) as [number, number, [string, number]][];
+      const owner = slots.find(([from, to]) => from <= slot && slot <= to)?.[2][1];
+      return owner !== undefined && owner !== victim.port;
+    });
+    report.promoted = performance.now() - hit;
   });
-  report.promoted = performance.now() - hit;
-  await until('the victim shard answers', () => report.firstOk > 0, 12_000);
-  await pause(300);
-  running = false;
-  await loading;
+  const answers = step('the victim shard answers', () =>
+    until('the victim shard answers', () => report.firstOk > 0, 12_000).then(() => undefined),
+  );
+  const now = (): TestNode => {
+    hit = performance.now();
+    return victim;
+  };
+  const harm = fault === 'kill' ? kill(now) : freeze(now);
+  await scenario(cluster, [wait(300), harm, promoted, answers, wait(300)], {
+    while: ({ round }) => load(round),
+    heal: false,
+  });
   await Promise.all(pending);
   return report;
 }
@@ -78,36 +106,30 @@ async function failOver(cluster: RealCluster, client: Cluster, fault: 'kill' | '
 describe('fault: failover of a real master', function () {
   this.timeout(60_000);
   before(function () {
-    needRedisServer(this, 'failover tests');
+    needRedisServer(this);
   });
 
   it('a lone call to a frozen master is answered by its successor, with nothing else going on', async () => {
-    const cluster = await startRealCluster({
-      config: { 'cluster-node-timeout': '1000', 'cluster-require-full-coverage': 'no' },
-    });
+    const cluster = await start('no');
     const client = new Cluster(cluster.seeds.slice(0, 2), { silenceTimeout: 200 });
     try {
       await client.set(victimKey, 'value');
       await client.wait(1, 1000);
-      const victim = await cluster.ownerOf(slotOf(victimKey));
-      await until('the replica has the value', async () => {
-        const replica = cluster.nodes.find(({ address }) => address === client.slots[slotOf(victimKey)]![1])!;
-        return Number(await replica.ask('dbsize')) > 0;
-      });
+      const victim = await cluster.ownerOf(victimKey);
+      const [replica] = await cluster.replicas(victim);
+      await until('the replica has the value', async () => Number(await replica!.call('DBSIZE')) > 0);
       victim.freeze();
       assert.equal(await client.get(victimKey), 'value');
     } finally {
       client.disconnect();
-      await cluster.stop();
+      await cluster.close();
     }
   });
 
   for (const coverage of ['yes', 'no']) {
     for (const fault of ['kill', 'freeze'] as const) {
       it(`${fault === 'kill' ? 'SIGKILL' : 'SIGSTOP'}, full coverage ${coverage}: no error, no wrong reply`, async () => {
-        const cluster = await startRealCluster({
-          config: { 'cluster-node-timeout': '1000', 'cluster-require-full-coverage': coverage },
-        });
+        const cluster = await start(coverage);
         const client = new Cluster(cluster.seeds.slice(0, 2));
         try {
           const report = await failOver(cluster, client, fault);
@@ -120,7 +142,7 @@ describe('fault: failover of a real master', function () {
           assert.notEqual(report.firstOk, 0);
         } finally {
           client.disconnect();
-          await cluster.stop();
+          await cluster.close();
         }
       });
     }

@@ -5,7 +5,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { ClusterOperator } from '../../server/index.ts';
-import { type Kind, type NodeProcess, startProcess } from '../cluster/server/operator/move-kit.ts';
+import { type ConfiguredNode, type Kind, startProcess } from '../kit/configured-node.ts';
 import { RespClient } from '../kit/resp-client.ts';
 import { until } from '../kit/until.ts';
 
@@ -19,7 +19,7 @@ function cli(...words: string[]): void {
   if (status !== 0) throw new Error(`redis-cli ${words.join(' ')}: ${stdout}${stderr}`);
 }
 
-async function fill(nodes: readonly NodeProcess[]): Promise<void> {
+async function fill(nodes: readonly ConfiguredNode[]): Promise<void> {
   for (const { port } of nodes) {
     const client = await RespClient.connect(port);
     const replies: Promise<unknown>[] = [];
@@ -29,14 +29,14 @@ async function fill(nodes: readonly NodeProcess[]): Promise<void> {
   }
 }
 
-async function balance(nodes: readonly NodeProcess[]): Promise<void> {
+async function balance(nodes: readonly ConfiguredNode[]): Promise<void> {
   await using operator = new ClusterOperator({ seeds: nodes.map(({ host, port }) => ({ host, port })) });
   const { moves } = await operator.balancer.balance({ threshold: 1 });
   const failed = moves.find(({ phase }) => phase !== 'done');
   if (failed !== undefined) throw new Error(`slot ${failed.slot}: ${failed.error}`);
 }
 
-async function sum(nodes: readonly NodeProcess[]): Promise<number> {
+async function sum(nodes: readonly ConfiguredNode[]): Promise<number> {
   const sizes = await Promise.all(nodes.map((node) => node.say('DBSIZE')));
   return sizes.reduce<number>((total, size) => total + Number(size), 0);
 }

@@ -53,7 +53,7 @@ describe('house: the package', function () {
   it('ships dist, docs, README, CHANGELOG and LICENSE, and nothing else', () => {
     const paths = files.map(({ path }) => path);
     const allowed =
-      /^(dist\/types\/.+\.d\.ts|dist\/types\/package\.json|dist\/[\w-]+\.(cjs|mjs|d\.cts|d\.mts|md|wasm|html)|(docs|bench)\/[\w/.-]+\.(?:md|svg)|examples\/[\w.-]+|README\.md|CONTRIBUTING\.md|CHANGELOG\.md|LICENSE|package\.json)$/;
+      /^(dist\/types\/.+\.d\.ts|dist\/types\/package\.json|dist\/[\w-]+\.(cjs|mjs|d\.cts|d\.mts|md|wasm|html)|(docs|bench)\/[\w/.-]+\.(?:md|svg|json)|examples\/[\w.-]+|README\.md|CONTRIBUTING\.md|CHANGELOG\.md|LICENSE|package\.json)$/;
     assert.deepEqual(
       paths.filter((path) => !allowed.test(path)),
       [],

@@ -232,6 +232,7 @@ function settingsOf(
     'cluster-enabled': 'yes',
     'cluster-config-file': `nodes-${port}.conf`,
     dbfilename: `${port}.rdb`,
+    appenddirname: `aof-${port}`,
     'cluster-node-timeout': '3000',
     'cluster-allow-replica-migration': 'no',
     'repl-diskless-sync-delay': '0',

@@ -3,6 +3,7 @@
 
 import type { EventEmitter } from 'node:events';
 import { AbortError, RedisError } from '../../base/errors.ts';
+import { nextTick } from '../../base/turns.ts';
 import { RealWorld } from '../../base/world.ts';
 import type { Status } from '../../core/lifecycle.ts';
 import type { Redis } from '../redis.ts';
@@ -86,11 +87,11 @@ function poolOf(cluster: Face): ConnectionPoolView {
 
 function delayUntilReady(this: Face, callback: (error?: Error) => void): void {
   if (this.status === 'ready') {
-    process.nextTick(callback);
+    nextTick(callback);
     return;
   }
   if (this.status === 'end') {
-    process.nextTick(callback, new AbortError('Connection is closed.', { code: 'ERR_CLOSED' }));
+    nextTick(callback, new AbortError('Connection is closed.', { code: 'ERR_CLOSED' }));
     return;
   }
   const ready = (): void => {

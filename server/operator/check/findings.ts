@@ -113,7 +113,7 @@ function coverage(survey: ClusterSurvey): Finding[] {
   return findings;
 }
 
-export function rangeTexts(slots: readonly number[]): string[] {
+function rangeTexts(slots: readonly number[]): string[] {
   return rangesOf(slots).map(([start, end]) => (start === end ? String(start) : `${start}-${end}`));
 }
 

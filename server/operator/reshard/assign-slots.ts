@@ -12,7 +12,7 @@ import { type SlotRoute, setSlot } from './slot-commands.ts';
 const onlyMasters = 'ERR Please use SETSLOT only with masters';
 const epochPollMs = 5;
 /** Slots decided at once: the commands of one write. */
-const most = 128;
+const most = 512;
 /** How long it is believed who the masters are; one that is left out hears by gossip. */
 const mastersMs = 1000;
 

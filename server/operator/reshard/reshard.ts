@@ -82,6 +82,8 @@ export class MoveEngine implements AsyncDisposable {
   readonly #running = new Set<Promise<void>>();
   #paused = false;
   #closed = false;
+  /** What the journal had is known: before that it must not be written over. */
+  #loaded = false;
   #savedAt = 0;
   #recovered: Promise<void> | undefined;
 
@@ -238,9 +240,10 @@ export class MoveEngine implements AsyncDisposable {
 
   async #load(): Promise<void> {
     const records = await this.#journal.load();
+    this.#loaded = true;
     const open = records.filter(({ phase }) => !endPhases.has(phase));
     if (open.length > 0) await this.#enter(await this.#link.view());
-    const entries = records.filter(({ slot }) => !this.#entries.has(slot)).map((record) => this.#add(record));
+    const entries = open.filter(({ slot }) => !this.#entries.has(slot)).map((record) => this.#add(record));
     this.#fill();
     if (open.length > 0) void Promise.allSettled(entries.map(({ done }) => done)).then(() => this.#presence.leave());
   }
@@ -317,7 +320,7 @@ export class MoveEngine implements AsyncDisposable {
       if (!task.ended) fail(new StoppedError(`the mover was closed while slot ${task.record.slot} was on its way`));
     }
     await Promise.allSettled([...this.#running]);
-    await this.#save();
+    if (this.#loaded) await this.#save();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

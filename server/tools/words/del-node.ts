@@ -41,7 +41,7 @@ export const delNode: Word = defineWord({
       const weights = { [node.id]: 0 };
       const plan = await operator.balancer.plan({ strategy: 'weighted', weights, threshold: 0 });
       const moves = plan.moves.filter(({ source }) => source === node.id);
-      const code = await runMoves(context, operator, moves, `lingcache del-node ${args[0]} ${args[1]} --drain`);
+      const code = await runMoves(context, operator, moves, `lingcache del-node ${args[0]} ${args[1]} --drain`, true);
       if (code !== exitCodes.ok) return code;
     }
     await deleteNode(link, node.id, { signal });

@@ -1,24 +1,33 @@
-// `lingcache demo`: the guided tour. Starts a cluster, writes and reads 10,000 keys in cross-slot pipelines, moves
-// slots while a reader goes on, measures what a redirect costs, checks every value and leaves nothing behind.
+// `lingcache demo`: the guided tour. Starts a cluster, writes and reads 10,000 keys in cross-slot pipelines; then, while
+// loops write and read all the time, moves slots, kills a master and hands over; measures what a redirect costs, checks
+// every value and leaves nothing behind.
 
+import { setTimeout as pause } from 'node:timers/promises';
 import { RealWorld } from '../../../lib/base/world.ts';
 import { Cluster, slotOf } from '../../../lib/index.ts';
 import { startCluster } from '../../index.ts';
 import { ClusterLink, type MovingNode } from '../../operator/link/cluster-link.ts';
 import { SlotMove } from '../../operator/reshard/slot-move.ts';
-import { defineWord, type Word } from '../cli/word.ts';
+import type { Output } from '../cli/output.ts';
+import { defineWord, exitCodes, type Word } from '../cli/word.ts';
+import { Traffic } from '../demo-traffic.ts';
+import { DemoView } from '../demo-view.ts';
 import { startRealCluster } from '../real-cluster.ts';
 import { latenciesOf, milliseconds, perSecond, table } from '../report.ts';
 
 const keyCount = 10_000;
 const batchSize = 1_000;
-const movedSlots = 200;
-const calls = 400;
+const movedSlots = 120;
+const calls = 200;
 const shards = { masters: 3, replicas: 1 };
+/** Milliseconds: so long until a silent node is suspected; the default of redis-server is 15000. */
+const nodeTimeout = 1000;
 
 interface Stage {
   readonly title: string;
   readonly seeds: readonly { readonly host: string; readonly port: number }[];
+  kill(port: number): Promise<void>;
+  start(port: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -39,38 +48,56 @@ export const demo: Word = defineWord({
   options: {
     real: { kind: 'flag', help: 'on redis-server nodes started for it, instead of bundled ones' },
   },
-  run: ({ options, out }) =>
-    runDemo(
-      options.real,
-      (text = '') => out.line(text),
-      (value) => out.answer(value),
-    ),
+  run: ({ options, out, signal }) => runDemo(options.real, out, signal),
 });
 
 let say: (text?: string) => void = () => undefined;
 
-/** Resolves with the exit code: 0 when every value was right. */
-async function runDemo(real: boolean, write: typeof say, answer: (value: unknown) => void): Promise<number> {
-  say = write;
+/** Resolves with the exit code: 0 when every value was right and no call failed. */
+async function runDemo(real: boolean, out: Output, signal: AbortSignal): Promise<number> {
   const started = performance.now();
   const stage = await raise(real);
-  say(`lingcache demo on ${stage.title}, ready in ${milliseconds(performance.now() - started)}`);
   const cluster = new Cluster([...stage.seeds]);
+  // Calls say what they met; the demo kills a node on purpose.
+  cluster.on('error', () => undefined);
   const link = new ClusterLink({ seeds: stage.seeds, world: new RealWorld() });
   const ledger = new Ledger();
+  const traffic = new Traffic(cluster, { lanes: 8, keys: keyCount, keyOf, wordOf });
+  const view = new DemoView(out, cluster, traffic);
+  say = (text = '') => view.say(text);
   try {
+    say(`lingcache demo on ${stage.title}, ready in ${milliseconds(performance.now() - started)}`);
     await cluster.ping();
     showTopology(cluster);
     await writeAndRead(cluster, ledger);
-    await moveUnderLoad(cluster, link, ledger);
-    await measureRedirects(cluster, link);
+    say('\nfrom here on, 8 loops write and read all the time, and check every value');
+    traffic.start();
+    view.start();
+    await pause(1000);
+    const acts = [
+      () => reshard(cluster, link, traffic),
+      () => failover(cluster, stage, link, traffic),
+      () => handOver(cluster, link, traffic),
+    ];
+    for (const act of acts) if (!signal.aborted) await act();
+    view.stop();
+    await traffic.stop();
+    if (!signal.aborted) await measureRedirects(cluster, link);
+  } catch (error) {
+    if (!signal.aborted) throw error;
   } finally {
+    view.stop();
+    await traffic.stop();
     link.close();
     await cluster.quit().catch(() => cluster.disconnect());
     await stage.close();
   }
-  answer({ checked: ledger.checked, wrong: ledger.wrong.length });
-  return conclude(ledger, performance.now() - started);
+  if (signal.aborted) return exitCodes.interrupted;
+  ledger.checked += traffic.checked;
+  ledger.wrong.push(...traffic.wrong);
+  const { calls, failed, lost, written } = traffic;
+  out.answer({ checked: ledger.checked, wrong: ledger.wrong.length, calls, failed, written, lost });
+  return conclude(ledger, failed, performance.now() - started);
 }
 
 async function raise(real: boolean): Promise<Stage> {
@@ -79,13 +106,18 @@ async function raise(real: boolean): Promise<Stage> {
     return {
       title: '6 redis-server processes (3 masters, 3 replicas)',
       seeds: cluster.seeds,
+      kill: (port) => cluster.kill(port),
+      start: (port) => cluster.start(port),
       close: () => cluster.close(),
     };
   }
-  const bundled = await startCluster(shards);
+  const bundled = await startCluster({ ...shards, config: { 'cluster-node-timeout': String(nodeTimeout) } });
+  const nodeAt = (port: number) => bundled.nodes.find((node) => node.port === port)!;
   return {
     title: '6 bundled nodes (3 masters, 3 replicas, this process)',
     seeds: bundled.seeds,
+    kill: (port) => nodeAt(port).kill(),
+    start: (port) => nodeAt(port).restart(),
     close: () => bundled.close(),
   };
 }
@@ -144,35 +176,106 @@ async function inBatches(
   }
 }
 
-async function moveUnderLoad(cluster: Cluster, link: ClusterLink, ledger: Ledger): Promise<void> {
+async function reshard(cluster: Cluster, link: ClusterLink, traffic: Traffic): Promise<void> {
   const [source, target] = await ownersOf(cluster);
-  const slots = cluster.slots
-    .flatMap(([master], slot) => (master === `${source.host}:${source.port}` ? [slot] : []))
-    .slice(0, movedSlots);
-  const before = cluster.stats();
-  let reading = true;
-  let reads = 0;
-  const reader = async (offset: number): Promise<void> => {
-    for (let at = offset; reading; at = (at + 7) % keyCount) {
-      ledger.check(keyOf(at), await cluster.get(keyOf(at)), wordOf(at));
-      reads++;
-    }
-  };
+  const slots = [...slotsWithKeys(cluster, `${source.host}:${source.port}`)].slice(0, movedSlots);
+  traffic.focus = Array.from({ length: keyCount }, (_, at) => at).filter((at) => slots.includes(slotOf(keyOf(at))));
+  say(`\nreshard: ${slots.length} slots go from ${source.port} to ${target.port}, one after another, with their keys`);
+  const [before, callsBefore] = [cluster.stats(), traffic.calls];
+  traffic.resetLongest();
   const started = performance.now();
-  const readers = Array.from({ length: 8 }, (_, lane) => reader(lane));
   let keys = 0;
   for (const slot of slots) keys += await moveSlot(slot, source, target, link);
   const took = performance.now() - started;
-  reading = false;
-  await Promise.all(readers);
+  traffic.focus = [];
   const { redirects, refreshes } = cluster.stats();
   const asked = sum(refreshes) - sum(before.refreshes);
+  const made = traffic.calls - callsBefore;
   say(
-    `\nmoved ${slots.length} slots with ${keys} keys in ${milliseconds(took)} while 8 readers made ${reads.toLocaleString('en')} reads (${perSecond(reads, took)}/s)`,
+    `moved ${slots.length} slots with ${keys} keys in ${milliseconds(took)}, while ${made.toLocaleString('en')} calls were answered (${perSecond(made, took)}/s, the longest took ${milliseconds(traffic.longest)})`,
   );
   say(
     `followed ${redirects.moved - before.redirects.moved} MOVED and ${redirects.ask - before.redirects.ask} ASK; asked for the slot map ${asked} ${asked === 1 ? 'time' : 'times'}`,
   );
+}
+
+/** Those of a master that hold keys of the demo, the fullest first. */
+function slotsWithKeys(cluster: Cluster, master: string): Set<number> {
+  const counts = new Map<number, number>();
+  for (let at = 0; at < keyCount; at++) {
+    const slot = slotOf(keyOf(at));
+    if (cluster.slots[slot]![0] === master) counts.set(slot, (counts.get(slot) ?? 0) + 1);
+  }
+  return new Set([...counts].sort(([, one], [, other]) => other - one).map(([slot]) => slot));
+}
+
+async function failover(cluster: Cluster, stage: Stage, link: ClusterLink, traffic: Traffic): Promise<void> {
+  const victim = cluster.slots[slotOf(keyOf(0))]![0]!;
+  const port = Number(victim.split(':').at(-1));
+  say(`\nfailover: ${port}, the master of a third of the slots, is killed`);
+  traffic.resetLongest();
+  traffic.mayLose = true;
+  const started = performance.now();
+  await stage.kill(port);
+  await within('a replica is master', () => cluster.slots[slotOf(keyOf(0))]![0] !== victim);
+  await cluster.get(keyOf(0));
+  const promoted = cluster.slots[slotOf(keyOf(0))]![0]!;
+  say(
+    `after ${milliseconds(performance.now() - started)} its replica ${promoted.split(':').at(-1)} was elected and answers; calls for its slots waited, the longest ${milliseconds(traffic.longest)}; ${traffic.failed} failed`,
+  );
+  await traffic.settle();
+  traffic.mayLose = false;
+  say(
+    `of ${traffic.written.toLocaleString('en')} acknowledged writes so far, the kill lost ${traffic.lost}: replication is asynchronous`,
+  );
+  await stage.start(port);
+  const replicates = async (): Promise<boolean> => {
+    const reply = String(await link.ask({ host: '127.0.0.1', port }, ['INFO', 'replication']));
+    return /role:slave/.test(reply) && /master_link_status:up/.test(reply);
+  };
+  await within('the old master is a replica', () => replicates().catch(() => false));
+  say(`${port} was started again, heard of the higher epoch, and is its replica now`);
+}
+
+/** The port of a replica of the master at `address`, once every doubt about it is over. */
+async function replicaOf(address: string, link: ClusterLink): Promise<number> {
+  let found: number | undefined;
+  await within(`${address} has a replica`, async () => {
+    const view = await link.view();
+    const master = view.find(({ host, port }) => `${host}:${port}` === address);
+    const failing = (flags: readonly string[]): boolean => flags.includes('fail') || flags.includes('fail?');
+    found = view.find((node) => node.master !== null && node.master === master?.id && !failing(node.flags))?.port;
+    return found !== undefined;
+  });
+  return found!;
+}
+
+async function handOver(cluster: Cluster, link: ClusterLink, traffic: Traffic): Promise<void> {
+  const slot = slotOf(keyOf(0));
+  const [master] = cluster.slots[slot]!;
+  const port = await replicaOf(master!, link);
+  say(`\nhandover: ${port} asks for its place back (CLUSTER FAILOVER)`);
+  traffic.resetLongest();
+  const started = performance.now();
+  // A replica that is not in step yet refuses, or gives up after five seconds: it is asked again.
+  let askedAt = Number.NEGATIVE_INFINITY;
+  await within('it is master', async () => {
+    if (performance.now() - askedAt > 6000) {
+      const reply = await link.ask({ host: '127.0.0.1', port }, ['CLUSTER', 'FAILOVER']).catch(() => '');
+      if (String(reply) === 'OK') askedAt = performance.now();
+    }
+    return cluster.slots[slot]![0] !== master;
+  });
+  await traffic.settle();
+  say(
+    `done in ${milliseconds(performance.now() - started)}, the longest call took ${milliseconds(traffic.longest)}; an orderly change loses nothing: ${traffic.failed} calls failed, ${traffic.wrong.length} values wrong`,
+  );
+}
+
+/** Waits for what the nodes and the client are about to find out. */
+async function within(what: string, test: () => boolean | Promise<boolean>, limit = 20_000): Promise<void> {
+  for (const end = performance.now() + limit; !(await test()); await pause(20))
+    if (performance.now() > end) throw new Error(`this did not come about within ${limit} ms: ${what}`);
 }
 
 function sum(counts: Readonly<Record<string, number | undefined>>): number {
@@ -262,10 +365,12 @@ function showCosts({ direct, asked, paused, moved }: Samples): void {
   say(table(['call', 'median', 'p99', 'to direct', 'calls'], rows));
 }
 
-function conclude(ledger: Ledger, took: number): number {
+function conclude(ledger: Ledger, failed: number, took: number): number {
   const checked = ledger.checked.toLocaleString('en');
-  if (ledger.wrong.length === 0) {
-    say(`\n${checked} replies checked, all right. Finished in ${(took / 1000).toFixed(1)} s.`);
+  if (failed > 0) say(`\n${failed} calls failed`);
+  if (ledger.wrong.length === 0 && failed === 0) {
+    say('\nnext: npx lingcache learn');
+    say(`${checked} replies checked, all right. Finished in ${(took / 1000).toFixed(1)} s.`);
     return 0;
   }
   say(`\n${ledger.wrong.length} of ${checked} replies were wrong, first ${ledger.wrong[0]}`);

@@ -12,7 +12,7 @@ export const learn: Word = defineWord({
   options: { fast: { kind: 'flag', help: 'no pauses for reading' } },
   details: names.map((name) => `  ${name.padEnd(12)}  ${experiments[name]!.title}`).join('\n'),
   examples: ['lingcache learn failover'],
-  run: async ({ args: [name], options, out }) => {
+  run: async ({ args: [name], options, out, signal }) => {
     if (name === undefined) {
       const rows = Object.entries(experiments).map(([each, { title }]) => [each, title]);
       out.table(['experiment', 'shows'], rows);
@@ -33,6 +33,7 @@ export const learn: Word = defineWord({
         line: (text) => out.line(text),
         paint: (style, text) => out.paint(style, text),
         fast: options.fast,
+        signal,
       });
       const took = (performance.now() - started) / 1000;
       out.line(
@@ -41,6 +42,7 @@ export const learn: Word = defineWord({
       out.answer({ experiment: name, claims });
       return exitCodes.ok;
     } catch (error) {
+      if (signal.aborted) return exitCodes.interrupted;
       if (error instanceof ClaimError) throw new ExitError(exitCodes.failed, error.message);
       throw error;
     }

@@ -52,6 +52,7 @@ export const rebalance: Word = defineWord({
     const again = `lingcache rebalance ${address} --resume`;
     const { operator, link } = await openMover(context, address, options);
     const earlier = await finishEarlier(context, operator, again);
+    if (earlier === exitCodes.ok && options.resume) context.out.answer({ resumed: true });
     if (earlier !== exitCodes.ok || options.resume) return earlier;
     const view = await link.view();
     const weights = Object.fromEntries(

@@ -36,6 +36,7 @@ export const reshard: Word = defineWord({
     const again = `lingcache reshard ${address} --resume`;
     const { operator, link } = await openMover(context, address, options);
     const earlier = await finishEarlier(context, operator, again);
+    if (earlier === exitCodes.ok && options.resume) context.out.answer({ resumed: true });
     if (earlier !== exitCodes.ok || options.resume) return earlier;
     if (options.to === undefined) throw usage('--to: which master is to get the slots?');
     const view = await link.view();

@@ -1,8 +1,9 @@
 // Six nodes of two kinds as processes, in pairs of a master and a replica of the other kind, and what is done to them.
 
 import { spawn } from 'node:child_process';
-import { type Kind, type NodeProcess, startProcess } from '../../cluster/server/operator/move-kit.ts';
+import { type ConfiguredNode, type Kind, startProcess } from '../../kit/configured-node.ts';
 import { RespClient } from '../../kit/resp-client.ts';
+import { until as untilOf } from '../../kit/until.ts';
 import { chanceFrom } from '../../unit/server/bus/packet-kit.ts';
 import { countedPrefix } from './data.ts';
 
@@ -23,7 +24,7 @@ const settings: Readonly<Record<string, string>> = {
 };
 
 export interface Member {
-  readonly process: NodeProcess;
+  readonly process: ConfiguredNode;
   readonly id: string;
   alive: boolean;
 }
@@ -324,36 +325,27 @@ export class MixedCluster {
 
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-export async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  let last: unknown;
-  for (const end = performance.now() + patienceMs; performance.now() < end; await pause(50)) {
-    try {
-      if (await holds()) return;
-      last = 'not yet';
-    } catch (error) {
-      last = error;
-    }
-  }
-  throw new Error(`gave up waiting until ${what}: ${last instanceof Error ? last.message : String(last)}`);
-}
+/** As until() of the kit, with the patience that two kinds of servers on one machine need. */
+export const until = (what: string, holds: () => Promise<boolean>): Promise<boolean> =>
+  untilOf(what, holds, patienceMs);
 
-async function ok(node: NodeProcess, ...words: string[]): Promise<unknown> {
+async function ok(node: ConfiguredNode, ...words: string[]): Promise<unknown> {
   const reply = await node.say(...words);
   if (reply instanceof Error) throw new Error(`${node.kind} ${node.port}: ${words.join(' ')}: ${reply.message}`);
   return reply;
 }
 
-async function info(node: NodeProcess, section: string): Promise<Record<string, string>> {
+async function info(node: ConfiguredNode, section: string): Promise<Record<string, string>> {
   const text = String(await ok(node, 'INFO', section));
   return Object.fromEntries([...text.matchAll(/^(\w+):(.*)\r$/gm)].map(([, name, value]) => [name, value]));
 }
 
-async function stats(node: NodeProcess): Promise<{ full: number; partial: number }> {
+async function stats(node: ConfiguredNode): Promise<{ full: number; partial: number }> {
   const lines = await info(node, 'stats');
   return { full: Number(lines['sync_full']), partial: Number(lines['sync_partial_ok']) };
 }
 
-async function shutDown(node: NodeProcess): Promise<void> {
+async function shutDown(node: ConfiguredNode): Promise<void> {
   await node.say('SHUTDOWN', 'SAVE').catch(() => undefined);
   await until(`${node.port} is down`, () =>
     node.say('PING').then(
@@ -365,7 +357,7 @@ async function shutDown(node: NodeProcess): Promise<void> {
 }
 
 /** Key -> what it holds, for all keys; what depends on the form of a value alone is left out. */
-async function digests(node: NodeProcess): Promise<Map<string, string>> {
+async function digests(node: ConfiguredNode): Promise<Map<string, string>> {
   const client = await RespClient.connect(node.port);
   try {
     await client.call('READONLY');

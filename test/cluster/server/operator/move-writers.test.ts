@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { Cluster, slotOf } from '../../../../lib/index.ts';
 import { ClusterOperator, type MoveStatus } from '../../../../server/index.ts';
+import { type ConfiguredNode, type Kind, startProcess } from '../../../kit/configured-node.ts';
 import { needRedisServer } from '../../../kit/real-cluster.ts';
 import { RespClient } from '../../../kit/resp-client.ts';
 import { until } from '../../../kit/until.ts';
-import { type Kind, type NodeProcess, startProcess } from './move-kit.ts';
 
 // Writers that never stop while their slots go to and fro between our nodes and redis-server, are called off half-way,
 // and both ends are killed (kill -9, AOF always) in between. Every acknowledged write is there afterwards, once.
@@ -28,7 +28,7 @@ function lots(seed: number): (below: number) => number {
 
 const kinds: readonly Kind[] = ['ours', 'real', 'ours'];
 
-async function startMixed(): Promise<NodeProcess[]> {
+async function startMixed(): Promise<ConfiguredNode[]> {
   const settings = {
     'cluster-enabled': 'yes',
     'cluster-node-timeout': '30000',
@@ -92,7 +92,7 @@ class Writer {
 
 describe('slots on their way under writers, between our nodes and real ones', function () {
   this.timeout(60_000 + rounds * 10_000);
-  let nodes: NodeProcess[] = [];
+  let nodes: ConfiguredNode[] = [];
   let cluster: Cluster;
   let operator: ClusterOperator;
   let crew: readonly Writer[] = [];
@@ -173,7 +173,7 @@ function ended(operator: ClusterOperator, slot: number): boolean {
 }
 
 /** Each key is at exactly one node, and no older than what was acknowledged. */
-async function checkKeys(nodes: readonly NodeProcess[], crew: readonly Writer[]): Promise<void> {
+async function checkKeys(nodes: readonly ConfiguredNode[], crew: readonly Writer[]): Promise<void> {
   const found = new Map<string, string[]>();
   for (const { port } of nodes) {
     const client = await RespClient.connect(port);

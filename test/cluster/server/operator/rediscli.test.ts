@@ -4,20 +4,20 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { slotOf } from '../../../../lib/wire/slot.ts';
+import { type ConfiguredNode, type Kind, startProcess } from '../../../kit/configured-node.ts';
 import { needRedisServer } from '../../../kit/real-cluster.ts';
 import { RespClient } from '../../../kit/resp-client.ts';
 import { until } from '../../../kit/until.ts';
-import { type Kind, type NodeProcess, startProcess } from './move-kit.ts';
 
 // redis-cli --cluster, every subcommand, on our nodes and on redis-server side by side: what it prints must be the
 // same but for ids, addresses, times and the order in which a node lists the others.
 
 /** One kind of nodes, and redis-cli working on them. */
 class Stage {
-  readonly nodes: NodeProcess[] = [];
+  readonly nodes: ConfiguredNode[] = [];
   readonly #kind: Kind;
   readonly #names = new Map<string, string>();
-  lone: NodeProcess | undefined;
+  lone: ConfiguredNode | undefined;
 
   constructor(kind: Kind) {
     this.#kind = kind;

@@ -206,6 +206,26 @@ for (const [name, start] of places) {
       }
     });
 
+    it('config-check: what differs between nodes', async () => {
+      const before = await lingcache('config-check', address, '--json');
+      const [host, port] = [address.slice(0, address.lastIndexOf(':')), Number(address.split(':').at(-1))];
+      const node = new Redis({ host, port });
+      await node.config('SET', 'maxmemory-samples', '7');
+      try {
+        const { code, stdout } = await lingcache('config-check', address, '--json');
+        assert.equal(code, 1);
+        const differing = (text: string): string[] =>
+          (JSON.parse(text) as { findings: { directive: string; text: string }[] }).findings
+            .filter(({ text: what }) => what.startsWith('differs'))
+            .map(({ directive }) => directive);
+        assert.deepEqual(differing(before.stdout), []);
+        assert.deepEqual(differing(stdout), ['maxmemory-samples']);
+      } finally {
+        await node.config('SET', 'maxmemory-samples', '5');
+        node.disconnect();
+      }
+    });
+
     it('hot: keys by MONITOR, when asked for', async () => {
       const [host, port] = [address.slice(0, address.lastIndexOf(':')), Number(address.split(':').at(-1))];
       const client = new Redis.Cluster([{ host, port }]);

@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Cluster, slotOf } from '../../../../lib/index.ts';
+import { type ConfiguredNode, startProcess } from '../../../kit/configured-node.ts';
 import {
   bundledServer,
   needRedisServer,
@@ -14,7 +15,6 @@ import {
 } from '../../../kit/real-cluster.ts';
 import { findServer, needServer } from '../../../kit/servers.ts';
 import { until } from '../../../kit/until.ts';
-import { type NodeProcess, startProcess } from '../operator/move-kit.ts';
 import { type Ended, lingcacheIn } from './kit.ts';
 
 // The words that change a cluster, through the command line as users run it, on redis-server, Valkey 9 and our nodes.
@@ -189,7 +189,7 @@ for (const kind of kinds) {
 
 describe('lingcache create and the end of a run', function () {
   this.timeout(90_000);
-  let nodes: NodeProcess[] = [];
+  let nodes: ConfiguredNode[] = [];
 
   before(async function () {
     needRedisServer(this, 'lingcache create on redis-server');
@@ -204,10 +204,10 @@ describe('lingcache create and the end of a run', function () {
 
   it('builds a cluster out of empty nodes, ours and others', async () => {
     assert.equal((await lingcache('create', ...addresses().slice(0, 2), '--yes')).code, 2);
-    await nodes[5]!.say('SET', 'a', 'b');
+    await nodes[5]!.say('CLUSTER', 'ADDSLOTS', '5');
     const full = await lingcache('create', ...addresses(), '--replicas', '1', '--yes');
     assert.equal(full.code, 1);
-    await nodes[5]!.say('FLUSHALL');
+    await nodes[5]!.say('CLUSTER', 'DELSLOTS', '5');
     const { created } = (await ok('create', ...addresses(), '--replicas', '1', '--yes')) as {
       created: { slots: number[]; replicas: string[] }[];
     };
@@ -234,7 +234,19 @@ describe('lingcache create and the end of a run', function () {
       .split(' ')[0]!;
     const slots = Array.from({ length: 40 }, (_, at) => slotOf(`{${at}}`)).join(',');
     const main = new URL('../../../../server/tools/main.js', import.meta.url).pathname;
-    const line = ['reshard', to!, '--slot-list', slots, '--to', toId, '--keys-per-second', '100', '--yes'];
+    const line = [
+      'reshard',
+      to!,
+      '--slot-list',
+      slots,
+      '--to',
+      toId,
+      '--keys-per-second',
+      '100',
+      '--batch',
+      '2',
+      '--yes',
+    ];
     const child = spawn(process.execPath, [main, ...line], {
       env: { ...process.env, XDG_STATE_HOME: state },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,32 +1,27 @@
-// Nodes as processes of their own, ours and redis-server's, started the same way from the same configuration file.
-// Stopped by pid; whatever happens, a process started here does not outlive the test run.
+// Nodes as processes of their own, ours and redis-server's, started the same way from the same configuration file, each
+// in a folder that goes with it. The process is node-process.ts's.
 
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort } from '../../../kit/ports.ts';
-import { RespClient } from '../../../kit/resp-client.ts';
-import { until } from '../../../kit/until.ts';
+import { NodeProcess } from './node-process.ts';
+import { freePort } from './ports.ts';
+import { RespClient } from './resp-client.ts';
 
 export type Kind = 'ours' | 'real';
 
-const main = new URL('../../../../server/tools/main.js', import.meta.url).pathname;
 const host = '127.0.0.1';
-const running = new Set<ChildProcess>();
 const folders = new Set<string>();
 process.on('exit', () => {
-  for (const child of running) child.kill('SIGKILL');
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
 
-export class NodeProcess {
+export class ConfiguredNode {
   readonly kind: Kind;
   readonly host = host;
   readonly port: number;
   readonly folder: string;
-  #child: ChildProcess | undefined;
+  #process: NodeProcess | undefined;
 
   constructor(kind: Kind, port: number, settings: Readonly<Record<string, string>>) {
     this.kind = kind;
@@ -40,25 +35,18 @@ export class NodeProcess {
 
   /** Starts it, the first time or again, on its port and files. Resolves when it answers. */
   async start(): Promise<void> {
-    const conf = join(this.folder, 'node.conf');
-    const words = this.kind === 'ours' ? [process.execPath, main, 'server', conf] : ['redis-server', conf];
-    const child = spawn(words[0]!, words.slice(1), { stdio: 'ignore' });
-    this.#child = child;
-    running.add(child);
-    child.once('exit', () => running.delete(child));
-    await until(`the node on port ${this.port} answers`, async () => {
-      if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}: ${this.log()}`);
-      const answer = await this.say('PING');
-      return !/LOADING/.test(String(answer));
-    });
+    const program = this.kind === 'ours' ? 'lingcache' : 'redis-server';
+    this.#process = new NodeProcess({ program, dir: this.folder, args: [join(this.folder, 'node.conf')] });
+    try {
+      await this.#process.ready(this.port);
+    } catch (error) {
+      throw new Error(`the node on port ${this.port} does not answer: ${this.log()}`, { cause: error });
+    }
   }
 
   /** SIGKILL: as a crash. */
   async kill(): Promise<void> {
-    const child = this.#child;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    child.kill('SIGKILL');
-    await once(child, 'exit');
+    await this.#process?.end('SIGKILL');
   }
 
   /** Kills it for good. */
@@ -70,7 +58,7 @@ export class NodeProcess {
 
   /** Seconds of processor time used so far; undefined where the system does not tell. */
   cpuSeconds(): number | undefined {
-    const file = `/proc/${this.#child?.pid}/stat`;
+    const file = `/proc/${this.#process?.child.pid}/stat`;
     if (!existsSync(file)) return undefined;
     const fields = readFileSync(file, 'utf8').split(') ')[1]!.split(' ');
     // utime and stime, in ticks of 10 ms.
@@ -92,8 +80,8 @@ export class NodeProcess {
   }
 }
 
-export async function startProcess(kind: Kind, settings: Readonly<Record<string, string>>): Promise<NodeProcess> {
-  const node = new NodeProcess(kind, await freePort(), settings);
+export async function startProcess(kind: Kind, settings: Readonly<Record<string, string>>): Promise<ConfiguredNode> {
+  const node = new ConfiguredNode(kind, await freePort(), settings);
   await node.start();
   return node;
 }

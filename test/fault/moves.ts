@@ -1,0 +1,276 @@
+// The proof that no move loses a key: writers that never stop, in several databases where the server has them, while
+// slots go to and fro by the command line; the tool, the source and the target are killed (SIGKILL) in between, seeded.
+// `npm run proof:moves -- --server valkey-9 --rounds 200 --seed 7 --large 40`; `--large`: values of 1 MB that go along.
+// Every acknowledged write is there afterwards, once. The short form runs in test/cluster/server-move-tool.test.ts.
+
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { Cluster, slotOf } from '../../lib/index.ts';
+import { bundledServer, type RealCluster, type RealNode, startRealCluster } from '../kit/real-cluster.ts';
+import { findServer, type ServerName } from '../kit/servers.ts';
+import { until } from '../kit/until.ts';
+
+const main = fileURLToPath(new URL('../../server/tools/main.js', import.meta.url));
+const slotsAtOnce = 24;
+const keysPerTag = 8;
+
+export interface ProofOptions {
+  readonly server: ServerName | 'bundled';
+  readonly rounds: number;
+  readonly seed: number;
+  /** Values of 1 MB among the keys. */
+  readonly large: number;
+  /** `never`: key by key also where the servers could by themselves. */
+  readonly atomic?: 'auto' | 'never';
+}
+
+export interface ProofResult {
+  readonly writes: number;
+  readonly kills: Readonly<Record<'none' | 'tool' | 'source' | 'target', number>>;
+  readonly moved: number;
+}
+
+/** mulberry32: the same lots for the same seed. */
+function lots(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
+  };
+}
+
+/** Writes ever greater numbers, one at a time: what is found lies between the last acknowledged and the last sent. */
+class Writer {
+  readonly client: Cluster;
+  readonly #tags: readonly string[];
+  readonly #name: string;
+  readonly acknowledged = new Map<string, number>();
+  readonly sent = new Map<string, number>();
+  stopped = false;
+
+  constructor(name: string, tags: readonly string[], real: RealCluster, db: number) {
+    this.#name = name;
+    this.#tags = tags;
+    this.client = new Cluster(real.seeds, {
+      clusterRetryStrategy: () => 50,
+      maxRedirections: 500,
+      redisOptions: { db, maxRetriesPerRequest: null, connectTimeout: 2000 },
+    });
+    this.client.on('error', () => undefined);
+  }
+
+  async run(draw: (below: number) => number): Promise<void> {
+    while (!this.stopped) {
+      const key = `{${this.#tags[draw(this.#tags.length)]!}}:${this.#name}:${draw(keysPerTag)}`;
+      const number = (this.sent.get(key) ?? 0) + 1;
+      this.sent.set(key, number);
+      try {
+        await this.client.set(key, number);
+        this.acknowledged.set(key, number);
+      } catch {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    }
+  }
+
+  async check(): Promise<void> {
+    for (const [key, sent] of this.sent) {
+      const [found, least] = [Number(await this.client.get(key)), this.acknowledged.get(key) ?? 0];
+      assert.ok(found >= least && found <= sent, `${key}: ${found}, acknowledged ${least}, sent ${sent}`);
+    }
+  }
+}
+
+class Stage {
+  readonly #state = mkdtempSync(join(tmpdir(), 'lingcache-proof-'));
+  readonly real: RealCluster;
+
+  constructor(real: RealCluster) {
+    this.real = real;
+  }
+
+  start(...args: string[]): ChildProcess {
+    const env = { ...process.env, XDG_STATE_HOME: this.#state };
+    return spawn(process.execPath, [main, ...args, '--timeout', '2s'], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  }
+
+  /** Rejects with what it said when it ends with another code than 0. */
+  async run(...args: string[]): Promise<void> {
+    const child = this.start(...args);
+    let said = '';
+    for (const stream of [child.stdout!, child.stderr!]) stream.on('data', (chunk) => (said += chunk));
+    const [code] = (await once(child, 'close')) as [number | null];
+    assert.equal(code, 0, `${args.join(' ')}: ${said}`);
+  }
+
+  end(): void {
+    rmSync(this.#state, { recursive: true, force: true });
+  }
+}
+
+/** Rejects with the seed in its message when a key was lost, doubled, or a slot could not be brought to its place. */
+export async function proveMoves(options: ProofOptions): Promise<ProofResult> {
+  const { server, seed } = options;
+  const program = server === 'bundled' ? bundledServer : findServer(server);
+  if (program === undefined) throw new Error(`${server} is missing: scripts/servers.sh ${server}`);
+  const databases = server === 'valkey-9' ? [0, 3, 15] : [0];
+  const config = {
+    appendonly: 'yes',
+    appendfsync: 'always',
+    'cluster-node-timeout': '30000',
+    'cluster-require-full-coverage': 'no',
+    ...(databases.length > 1 ? { 'cluster-databases': '16' } : {}),
+  };
+  const real = await startRealCluster({ server: program, masters: 3, replicas: 0, config });
+  const stage = new Stage(real);
+  const draw = lots(seed);
+  const tags = distinctTags(slotsAtOnce);
+  const writers = databases.flatMap((db) => [0, 1].map((at) => new Writer(`${db}-${at}`, tags, real, db)));
+  const bulk = writers[0]!.client;
+  try {
+    await fillLarge(bulk, tags, options.large);
+    const writing = writers.map((writer, at) => writer.run(lots(seed + at + 1)));
+    await until('keys were written', () => writers.every(({ acknowledged }) => acknowledged.size > slotsAtOnce));
+    const kills = { none: 0, tool: 0, source: 0, target: 0 };
+    let moved = 0;
+    for (let round = 0; round < options.rounds; round++) {
+      kills[await playRound(stage, tags, draw, round, options)]++;
+      moved += slotsAtOnce;
+    }
+    for (const writer of writers) writer.stopped = true;
+    await Promise.all(writing);
+    for (const writer of writers) await writer.check();
+    await checkLarge(bulk, tags, options.large);
+    await checkOnce(real, databases, writers, options.large);
+    return {
+      writes: writers.reduce((sum, { sent }) => sum + [...sent.values()].reduce((a, b) => a + b, 0), 0),
+      kills,
+      moved,
+    };
+  } catch (error) {
+    throw new Error(`seed ${seed}: ${(error as Error).message}`, { cause: error });
+  } finally {
+    for (const writer of writers) {
+      writer.stopped = true;
+      writer.client.disconnect();
+    }
+    await real.stop();
+    stage.end();
+  }
+}
+
+function distinctTags(count: number): string[] {
+  const bySlot = new Map<number, string>();
+  for (let at = 0; bySlot.size < count; at++) if (!bySlot.has(slotOf(`t${at}`))) bySlot.set(slotOf(`t${at}`), `t${at}`);
+  return [...bySlot.values()];
+}
+
+const largeValue = (at: number): string => String.fromCharCode(97 + (at % 26)).repeat(1 << 20);
+
+async function fillLarge(client: Cluster, tags: readonly string[], count: number): Promise<void> {
+  for (let at = 0; at < count; at++) await client.set(`{${tags[at % tags.length]!}}:large:${at}`, largeValue(at));
+}
+
+async function checkLarge(client: Cluster, tags: readonly string[], count: number): Promise<void> {
+  for (let at = 0; at < count; at++) {
+    assert.equal(await client.get(`{${tags[at % tags.length]!}}:large:${at}`), largeValue(at), `large ${at}`);
+  }
+}
+
+/** Nothing is there twice: all nodes together have as many keys as were written. */
+async function checkOnce(
+  real: RealCluster,
+  databases: readonly number[],
+  writers: readonly Writer[],
+  large: number,
+): Promise<void> {
+  let found = 0;
+  for (const node of real.nodes) {
+    for (const [, , keys] of String(await node.ask('info', 'keyspace')).matchAll(/^db(\d+):keys=(\d+)/gm))
+      found += Number(keys);
+  }
+  const written = writers.reduce((sum, { sent }) => sum + sent.size, 0) + large;
+  assert.equal(found, written, `${found} keys at all nodes, ${written} were written in databases ${databases.join()}`);
+}
+
+type Victim = 'none' | 'tool' | 'source' | 'target';
+
+/** Moves all slots of the writers to one master, somebody dies in between, and the same command goes on. */
+async function playRound(
+  stage: Stage,
+  tags: readonly string[],
+  draw: (below: number) => number,
+  round: number,
+  { atomic = 'auto' }: ProofOptions,
+): Promise<Victim> {
+  const { real } = stage;
+  const target = real.nodes[draw(real.nodes.length)]!;
+  const source = real.nodes.find((node) => node !== target)!;
+  const victim = (['none', 'tool', 'source', 'target'] as const)[round % 4]!;
+  const slots = tags.map((tag) => slotOf(tag)).join(',');
+  const pace = draw(2) === 0 && victim !== 'none' ? ['--keys-per-second', '800'] : [];
+  const how = ['--atomic', atomic, '--batch', '5', '--exchange-timeout', '2s', ...pace];
+  const line = ['reshard', source.address, '--to', target.id, '--slot-list', slots, '--yes', ...how];
+  const tool = stage.start(...line);
+  const ended = once(tool, 'close');
+  tool.stdout!.resume();
+  let said = '';
+  tool.stderr!.on('data', (chunk) => (said += chunk));
+  if (victim !== 'none') {
+    await new Promise((resolve) => setTimeout(resolve, 250 + draw(700)));
+    if (victim === 'tool') tool.kill('SIGKILL');
+    else await restart(victim === 'source' ? source : target);
+  }
+  const [code] = (await ended) as [number | null];
+  if (victim === 'none') assert.equal(code, 0, said);
+  await until('all nodes answer', async () => {
+    const states = await Promise.all(real.nodes.map((node) => node.ask('cluster', 'info')));
+    return states.every((text) => /cluster_state:ok/.test(String(text)));
+  });
+  // What the journal has left is finished first, then what was not begun.
+  await stage.run(...line);
+  const view = String(await target.ask('cluster', 'nodes'));
+  assert.doesNotMatch(view, /\[/);
+  return victim;
+}
+
+async function restart(node: RealNode): Promise<void> {
+  await node.kill();
+  await node.restart();
+}
+
+async function run(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      server: { type: 'string', default: 'redis-7' },
+      rounds: { type: 'string', default: '40' },
+      seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+      large: { type: 'string', default: '20' },
+      atomic: { type: 'string', default: 'auto' },
+      help: { type: 'boolean' },
+    },
+  });
+  if (values.help === true) {
+    console.log('--server redis-7|redis-8|valkey-8|valkey-9|bundled --rounds N --seed N --large N --atomic auto|never');
+    return;
+  }
+  const options: ProofOptions = {
+    server: values.server as ProofOptions['server'],
+    rounds: Number(values.rounds),
+    seed: Number(values.seed),
+    large: Number(values.large),
+    atomic: values.atomic === 'never' ? 'never' : 'auto',
+  };
+  console.log(JSON.stringify(options));
+  console.log(JSON.stringify(await proveMoves(options)));
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await run();
