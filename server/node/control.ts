@@ -24,11 +24,13 @@ export interface NodeControlOptions {
   readonly configFile: ConfigFile | undefined;
   readonly links: LinkCache;
   /** As NodePort. */
+  readonly crash: NodePort['crash'];
   readonly blockFor: ((ms: number) => void) | undefined;
   readonly freezeFor: NodePort['freezeFor'];
 }
 
 export class NodeControl implements NodePort {
+  readonly crash: NodePort['crash'];
   readonly blockFor: ((ms: number) => void) | undefined;
   readonly freezeFor: NodePort['freezeFor'];
   readonly #engine: Engine;
@@ -43,6 +45,7 @@ export class NodeControl implements NodePort {
     this.#listeners = options.listeners;
     this.#configFile = options.configFile;
     this.#links = options.links;
+    this.crash = options.crash;
     this.blockFor = options.blockFor;
     this.freezeFor = options.freezeFor;
   }

@@ -136,6 +136,7 @@ export class ServerNode {
       listeners: this.#listeners,
       configFile: options.configFile,
       links: this.#links,
+      crash: options.crash,
       blockFor: options.blockFor,
       freezeFor: options.decorators?.freezeFor,
     });

@@ -160,8 +160,9 @@ describe('the runner', () => {
       const runner = new PeerRunner(peer, 'me', workload);
       runner.prepare();
       const times = new Times();
-      const done = await runner.run(0.01, times);
-      assert.ok(done > 0);
+      // A busy machine may not get to a single answer in so short a time.
+      let done = 0;
+      while (done === 0) done += await runner.run(0.01, times);
       assert.equal(done, peer.answered);
       assert.equal(times.count, workload.shape === 'loops' ? done : done / workload.width);
       await runner.verify();
