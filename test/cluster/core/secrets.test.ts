@@ -221,10 +221,8 @@ describe('client: no secret leaves', () => {
     ];
     for (const options of bad) {
       await witness.fails(Object.keys(options)[0]!, () => new Redis({ lazyConnect: true, ...options }));
-      await witness.fails(
-        `redisOptions.${Object.keys(options)[0]!}`,
-        () => new Cluster([node.key], { redisOptions: options }),
-      );
+      // Where a node is has no meaning in redisOptions, and is no mistake there.
+      await witness.fails(`redisOptions.${Object.keys(options)[0]!}`, () => cluster({ redisOptions: options }));
     }
     for (const { where, what } of witness.heard) {
       if (!where.startsWith('tracing'))

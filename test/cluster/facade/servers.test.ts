@@ -171,6 +171,19 @@ for (const name of ['redis-7', 'redis-8', 'valkey-8', 'valkey-9'] as const) {
       }
     });
 
+    if (newer[name].hashFields) {
+      it('a field that runs out leaves the near cache', async () => {
+        const [cluster, writer] = [connect({ clientSideCache: {} }), connect()];
+        await writer.hset('fields', { short: 1, long: 2 });
+        assert.deepEqual(await cluster.hgetall('fields'), { short: '1', long: '2' });
+        assert.equal(await cluster.hget('fields', 'short'), '1');
+        assert.deepEqual(await writer.hpexpire('fields', 200, 'FIELDS', 1, 'short'), [1]);
+        await until('the field is gone', async () => (await cluster.hget('fields', 'short')) === null);
+        assert.deepEqual(await cluster.hgetall('fields'), { long: '2' });
+        assert.ok(cluster.stats().cache!.hits > 0, 'nothing was cached');
+      });
+    }
+
     it('follows a slot that moves', async () => {
       const cluster = connect();
       await cluster.set('moved', 1);

@@ -127,7 +127,7 @@ describe('append-only files: manifest and commands', () => {
       ['*0\r\n', /'\*0' where/],
       ['*99999999\r\n', /where \*/],
       ['*1\r\n$99999999999\r\n', /where \$ and a number/],
-      ['*1\r\n$4\r\nPING!!', /another length than told/],
+      ['*1\r\n$4\r\nPING!!', /another length than its header says/],
       [printCommand(['EXEC']), /EXEC without MULTI/],
       [printCommand(['MULTI']).repeat(2), /MULTI inside MULTI/],
       ['x'.repeat(2000), /a line without an end/],

@@ -9,6 +9,11 @@ import type { Frame, Hello } from '../../../../server/operator/dashboard/protoco
 import { EventReader } from '../../../../web/model.ts';
 import { until } from '../../../kit/until.ts';
 
+/** Waits until `expression` holds in the page; Playwright's own waiting evaluates text there, which the page's policy forbids. */
+function shown(page: Page, expression: string): Promise<unknown> {
+  return until(expression, async () => (await page.evaluate(expression)) === true);
+}
+
 // `lingcache dashboard` as a program: token, policy, stream, and what --operate allows; then the page in a browser.
 
 const main = new URL('../../../../server/tools/main.js', import.meta.url).pathname;
@@ -206,7 +211,7 @@ describe('lingcache dashboard', function () {
     it('shows the cluster, takes the token out of the address, and breaks no policy', async () => {
       const { page, errors } = await open(shows, 1440);
       assert.equal(new URL(page.url()).hash, '');
-      await page.waitForFunction("document.querySelectorAll('tbody tr.master').length === 3");
+      await shown(page, "document.querySelectorAll('tbody tr.master').length === 3");
       assert.equal(await page.locator('button', { hasText: 'Fail over' }).filter({ visible: true }).count(), 0);
       // The map is drawn: it has several colours.
       const colours = await page.evaluate(`(() => {
@@ -227,11 +232,11 @@ describe('lingcache dashboard', function () {
       const { page, errors } = await open(operates, 1200);
       await page.focus('#map');
       for (const key of ['ArrowDown', 'ArrowDown', 'ArrowRight']) await page.keyboard.press(key);
-      await page.waitForFunction("document.querySelector('#slot').textContent.startsWith('Slot 129')");
+      await shown(page, "document.querySelector('#slot').textContent.startsWith('Slot 129')");
       await page.locator('th button', { hasText: 'Keys' }).press('Enter');
       await page.waitForSelector('th[aria-sort="descending"]');
       await page.fill('#filter', 'replica');
-      await page.waitForFunction("document.querySelector('#nodes-title').textContent === 'Nodes · 3 of 6'");
+      await shown(page, "document.querySelector('#nodes-title').textContent === 'Nodes · 3 of 6'");
       await page.locator('td button').filter({ visible: true }).first().press('Enter');
       await page.waitForSelector('dialog[open]');
       await page.keyboard.press('Escape');
@@ -258,7 +263,7 @@ describe('lingcache dashboard', function () {
       await page.waitForSelector('#health.lost', { timeout: 30_000 });
       const wrong = await browser.newPage();
       await wrong.goto(`${shows.base}/#token=wrong`);
-      await wrong.waitForFunction("document.querySelector('#problems').textContent.includes('token')");
+      await shown(wrong, "document.querySelector('#problems').textContent.includes('token')");
       await page.close();
       await wrong.close();
     });

@@ -139,7 +139,10 @@ describe('slots on their way under writers, between our nodes and real ones', fu
       const { nodeId } = await operator.monitor.slot(slot);
       const source = ids.indexOf(nodeId!);
       const target = (source + 1 + draw(nodes.length - 1)) % nodes.length;
+      const before = JSON.stringify(operator.mover.status(slot));
       const over = operator.mover.move(slot, ids[target]!);
+      // Until then nothing is changed, and a node that cannot be asked is a refusal.
+      await Promise.race([over, until('it begins', () => JSON.stringify(operator.mover.status(slot)) !== before)]);
       const fate = round % 4;
       if (fate > 0)
         await until('some keys moved', () => operator.mover.progress(slot).moved >= 7 || ended(operator, slot));

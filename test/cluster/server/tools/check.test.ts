@@ -230,7 +230,12 @@ describe('lingcache check and fix on redis-server', function () {
     const { stdout } = await lingcache('slots', address(), `key:${tag}`, '--json');
     const state = { start: slot, end: slot, owner: source.id, address: source.address, keys: 3, state: 'stable' };
     assert.deepEqual(JSON.parse(stdout), [state]);
-    assert.equal((JSON.parse((await lingcache('slots', address(), '--json')).stdout) as unknown[]).length, 3);
+    const all = JSON.parse((await lingcache('slots', address(), '--json')).stdout) as (typeof state)[];
+    assert.equal(
+      all.reduce((sum, { start, end }) => sum + end - start + 1, 0),
+      16_384,
+    );
+    assert.equal(new Set(all.map(({ owner }) => owner)).size, 3);
     assert.equal((await lingcache('slots', address(), '20000')).code, 2);
   });
 });
