@@ -22,7 +22,7 @@ const slotsAtOnce = 24;
 const keysPerTag = 8;
 
 type Victim = 'none' | 'tool' | 'source' | 'target';
-const everyVictim: readonly Victim[] = ['none', 'tool', 'source', 'target'];
+const victimsInTurn: readonly Victim[] = ['none', 'tool', 'source', 'target'];
 
 export interface ProofOptions {
   readonly server: ServerName | 'bundled';
@@ -32,8 +32,6 @@ export interface ProofOptions {
   readonly large: number;
   /** `never`: key by key also where the servers could by themselves. */
   readonly atomic?: 'auto' | 'never';
-  /** Who dies, in turn. Default nobody, the tool, the source, the target. */
-  readonly victims?: readonly Victim[];
 }
 
 export interface ProofResult {
@@ -228,12 +226,12 @@ async function playRound(
   tags: readonly string[],
   draw: (below: number) => number,
   round: number,
-  { atomic = 'auto', victims = everyVictim }: ProofOptions,
+  { atomic = 'auto' }: ProofOptions,
 ): Promise<Victim> {
   const { real } = stage;
   const target = real.nodes[draw(real.nodes.length)]!;
   const source = real.nodes.find((node) => node !== target)!;
-  const victim = victims[round % victims.length]!;
+  const victim = victimsInTurn[round % victimsInTurn.length]!;
   const slots = tags.map((tag) => slotOf(tag)).join(',');
   const pace = draw(2) === 0 && victim !== 'none' ? ['--keys-per-second', '800'] : [];
   const how = ['--atomic', atomic, '--batch', '5', '--exchange-timeout', '2s', ...pace];

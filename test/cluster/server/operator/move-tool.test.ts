@@ -7,12 +7,10 @@ import { findServer, needServer } from '../../../kit/servers.ts';
 
 describe('a reshard that is killed, and whose nodes are killed', function () {
   this.timeout(120_000);
-  // Where Valkey 9.1.2 is killed amid its own migration, keys of one database stood in another afterwards, in some runs of
-  // `npm run proof:moves`: open, see docs/proofs.md. Here its nodes are killed where slots move key by key.
-  const spared = (server: string, atomic: string): boolean => server === 'valkey-9' && atomic === 'auto';
+  // Valkey 9's own migration is left to `npm run proof:moves`: keys of one database stood in another afterwards in some
+  // runs, which is open, see docs/proofs.md.
   for (const [server, atomic] of [
     ['redis-7', 'auto'],
-    ['valkey-9', 'auto'],
     ['valkey-9', 'never'],
     ['bundled', 'auto'],
   ] as const) {
@@ -20,12 +18,9 @@ describe('a reshard that is killed, and whose nodes are killed', function () {
       if (server === 'valkey-9') needServer(this, server, 'moves with kills on Valkey 9');
       if (server === 'redis-7' && findServer(server) === undefined) this.skip();
       const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
-      const victims = spared(server, atomic) ? (['none', 'tool'] as const) : undefined;
-      const options = { server, rounds: 4, seed, large: 4, atomic, ...(victims && { victims }) };
-      const { writes, kills, moved } = await proveMoves(options);
+      const { writes, kills, moved } = await proveMoves({ server, rounds: 4, seed, large: 4, atomic });
       assert.ok(writes > 500, `${writes} writes (seed ${seed})`);
-      const each = victims === undefined ? 1 : 2;
-      assert.deepEqual(kills, { none: each, tool: each, source: 2 - each, target: 2 - each });
+      assert.deepEqual(kills, { none: 1, tool: 1, source: 1, target: 1 });
       assert.ok(moved >= 4 * 24);
     });
   }
