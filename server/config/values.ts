@@ -153,8 +153,9 @@ function someOf(words: readonly string[]): Kind {
 
 const savePoints: Kind = {
   read(text) {
-    if (cut(text) === '') return { value: '' };
-    const read = text.split(' ').map((word) => readLoose(cut(word)));
+    const words = text.split(' ').map(cut);
+    if (words.length === 1 && words[0] === '') return { value: '' };
+    const read = words.map(readLoose);
     const sound = read.every((value, at) => value !== undefined && value >= (at % 2 === 0 ? 1n : 0n));
     if (!sound || read.length % 2 !== 0) return { why: 'Invalid save parameters' };
     return { value: read.map((value, at) => (at % 2 === 0 ? value : BigInt.asIntN(32, value!))).join(' ') };
