@@ -59,14 +59,22 @@ export class NodeSelector {
   /** The connection that calls of the slot share, also for one that blocks. */
   selectShared(request: RoutableRequest): ReconnectingConnection | undefined {
     if (request.slot < 0) return this.#anyMaster();
-    if (this.#options.reads !== undefined && (request.flags & CallFlag.readOnly) !== 0 && request.redirects === 0) {
-      return this.#reader(request, this.#options.reads);
-    }
-    return this.masterOf(request.slot);
+    const reads = this.#readsFor(request);
+    return reads === undefined ? this.#masterOf(request.slot) : this.#reader(request, reads);
+  }
+
+  /** The connection that the map alone decides: none for what any node answers, or where one of several is chosen. */
+  selectByMap(request: RoutableRequest): ReconnectingConnection | undefined {
+    const chosen = request.slot < 0 || this.#readsFor(request) !== undefined;
+    return chosen ? undefined : this.#masterOf(request.slot);
+  }
+
+  #readsFor(request: RoutableRequest): ReadPolicy | undefined {
+    return (request.flags & CallFlag.readOnly) !== 0 && request.redirects === 0 ? this.#options.reads : undefined;
   }
 
   /** Undefined for a slot that nobody is known to own. */
-  masterOf(slot: number): ReconnectingConnection | undefined {
+  #masterOf(slot: number): ReconnectingConnection | undefined {
     const number = this.#map.table[slot]!;
     return number === 0 ? undefined : (this.#masters[number - 1] ?? this.#lookUp(number - 1));
   }

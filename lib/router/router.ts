@@ -202,10 +202,9 @@ export class Router implements Dispatcher {
     } else if (this.#order.size > 0) this.#order.went(request, sender.address);
   }
 
-  /** Has the connection opened that `request` will go by; one that no slot or replica choice decides is not guessed. */
+  /** Has the connection opened that `request` will go by, where the map alone decides it: others are not guessed. */
   prepare(request: RoutableRequest): void {
-    if (this.#closed !== undefined || request.settled || request.slot < 0) return;
-    this.#selector.masterOf(request.slot)?.open();
+    if (this.#closed === undefined && !request.settled) this.#selector.selectByMap(request)?.open();
   }
 
   #waitsForEarlier(request: RoutableRequest): boolean {

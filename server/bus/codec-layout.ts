@@ -1,5 +1,7 @@
 // The bytes of the cluster bus, version 1: every offset, length, number and bit, once. Integers are big-endian.
 
+import { type MessageKind, messageKinds } from '../cluster/message.ts';
+
 export const signature = 0x52436d62; // 'RCmb'
 export const busVersion = 1;
 export const idLength = 40;
@@ -55,19 +57,9 @@ export const update = { configEpoch: 0, id: 8, bitmap: 48 } as const;
 export const updateLength = 2096;
 export const module = { id: 0, length: 8, type: 12, payload: 13 } as const;
 
-export const packetTypes = {
-  ping: 0,
-  pong: 1,
-  meet: 2,
-  fail: 3,
-  publish: 4,
-  'auth-req': 5,
-  'auth-ack': 6,
-  update: 7,
-  mfstart: 8,
-  module: 9,
-  publishshard: 10,
-} as const;
+export const packetTypes: Readonly<Record<MessageKind, number>> = Object.fromEntries(
+  messageKinds.map((kind, type) => [kind, type]),
+) as Record<MessageKind, number>;
 
 /** Bits of a node's flags, in headers and gossip. */
 export const nodeFlags = {

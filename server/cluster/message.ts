@@ -47,6 +47,23 @@ export interface GossipEntry {
   readonly pongReceived: number;
 }
 
+/** Kinds of messages by their numbers on the wire; `module` is of servers with modules alone. */
+export const messageKinds = [
+  'ping',
+  'pong',
+  'meet',
+  'fail',
+  'publish',
+  'auth-req',
+  'auth-ack',
+  'update',
+  'mfstart',
+  'module',
+  'publishshard',
+] as const;
+
+export type MessageKind = (typeof messageKinds)[number];
+
 export type Body =
   | { readonly kind: 'ping' | 'pong' | 'meet'; readonly gossip: readonly GossipEntry[] }
   | { readonly kind: 'fail'; readonly id: string }

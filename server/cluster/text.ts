@@ -5,6 +5,7 @@ import { type NodeLine, printNodeLine } from '../../lib/wire/cluster-nodes.ts';
 import type { Shard, ShardNode, SlotNode, SlotRange } from '../../lib/wire/cluster-text.ts';
 import { votingMasters } from './failure.ts';
 import { type EndpointType, endpointOf, portFor } from './guard.ts';
+import { messageKinds } from './message.ts';
 import { ownedRanges, rangesOf } from './slots.ts';
 import { type ClusterNode, type ClusterState, me, myMaster, replicasOf } from './state.ts';
 
@@ -134,8 +135,6 @@ export function infoText(state: ClusterState, up: boolean, stats: BusStats): str
   ];
   return `${lines.join('\r\n')}\r\n`;
 }
-
-const messageKinds = 'ping pong meet fail publish auth-req auth-ack update mfstart module publishshard'.split(' ');
 
 function statLines(counts: ReadonlyMap<string, number>, way: string): string[] {
   let sum = 0;

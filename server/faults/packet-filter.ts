@@ -2,11 +2,11 @@
 // behind a broken network. Wraps the bus that a node is given; the links stay up, and nobody is told.
 
 import type { Bus, BusAddress, BusLink, Delivery, LinkEvents, OpenBus } from '../bus/bus.ts';
-import type { Body } from '../cluster/message.ts';
+import type { MessageKind } from '../cluster/message.ts';
 
 export class PacketFilter {
   /** Packets of this kind are not heard; undefined: all are. */
-  kind: Body['kind'] | undefined;
+  kind: MessageKind | undefined;
   #senders: ReadonlySet<string> = new Set();
   #dropped = 0;
 

@@ -1,29 +1,14 @@
 // DEBUG DROP-CLUSTER-PACKET-FILTER and DEBUG CLUSTERLINK: the words of DEBUG that tests of the cluster bus use.
 
 import { OK, type Reply, ReplyError } from '../../lib/wire/reply.ts';
-import type { Body } from '../cluster/message.ts';
+import { type MessageKind, messageKinds } from '../cluster/message.ts';
 import type { DebugWord } from '../engine/debug-words.ts';
 import type { ClusterMember } from './membership.ts';
 
 /** Where packets can be kept from the node. */
 interface PacketFilter {
-  kind: Body['kind'] | undefined;
+  kind: MessageKind | undefined;
 }
-
-/** By the numbers that messages have on the wire. */
-const kinds: readonly (Body['kind'] | undefined)[] = [
-  'ping',
-  'pong',
-  'meet',
-  'fail',
-  'publish',
-  'auth-req',
-  'auth-ack',
-  'update',
-  'mfstart',
-  undefined,
-  'publishshard',
-];
 
 export function clusterDebugWords(member: ClusterMember | undefined, filter: PacketFilter): Record<string, DebugWord> {
   return {
@@ -34,7 +19,7 @@ export function clusterDebugWords(member: ClusterMember | undefined, filter: Pac
 
 function dropPackets(filter: PacketFilter, text: string): Reply {
   if (!/^-?\d{1,9}$/.test(text)) return new ReplyError('ERR value is not an integer or out of range');
-  filter.kind = kinds[Number(text)];
+  filter.kind = messageKinds[Number(text)];
   return OK;
 }
 

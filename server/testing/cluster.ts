@@ -4,26 +4,16 @@
 // Invariant: after reset() a test finds what the first one found: nodes, roles, slots, no data, no fault.
 
 import { type NodeLine, parseNodes } from '../../lib/wire/cluster-nodes.ts';
-import { ReplyError } from '../../lib/wire/reply.ts';
 import { slotCount, slotOfBinary } from '../../lib/wire/slot.ts';
 import type { SlotMove } from '../operator/reshard/slot-move.ts';
 import { type Backend, type BackendNode, type FailoverMode, must } from './backend.ts';
 import type { Call, CallFilter, InterceptAction, Intercept as InterceptType } from './intercepts.ts';
 import { Intercept, type Interceptor } from './intercepts.ts';
+import { readKeys, shareOut } from './keys.ts';
 import type { LinkCounts, LinkShape } from './link-shape.ts';
 import type { LinkHandle, LinkNet } from './links.ts';
-import {
-  binary,
-  commandsFor,
-  type DumpValue,
-  ExpiringValue,
-  expiring,
-  readable,
-  readerOf,
-  type Scalar,
-  type SeedValue,
-  valueFrom,
-} from './values.ts';
+import { TestNode } from './test-node.ts';
+import { binary, commandsFor, type DumpValue, expiring, type SeedValue } from './values.ts';
 
 /** A node by its place in `nodes`, its id or its handle. */
 export type TestNodeReference = number | string | TestNode;
@@ -58,81 +48,6 @@ export interface TestClusterParts {
   readonly seed: number;
   readonly password: string;
   readonly onClose: () => Promise<void> | void;
-}
-
-/** One node of a TestCluster. */
-export class TestNode {
-  readonly #backend: Backend;
-  readonly #node: BackendNode;
-  readonly #port: number;
-
-  constructor(backend: Backend, node: BackendNode, port: number) {
-    this.#backend = backend;
-    this.#node = node;
-    this.#port = port;
-  }
-
-  /** 40 hex digits. */
-  get id(): string {
-    return this.#node.id;
-  }
-
-  get host(): string {
-    return this.#node.host;
-  }
-
-  /** Where clients find it: with `links`, the port of its proxy. */
-  get port(): number {
-    return this.#port;
-  }
-
-  get running(): boolean {
-    return this.#node.running;
-  }
-
-  get frozen(): boolean {
-    return this.#node.paused;
-  }
-
-  /** What the backend knows it by; for the other files of this folder. */
-  get inner(): BackendNode {
-    return this.#node;
-  }
-
-  /** As SIGKILL: what was in memory alone is lost. */
-  kill(): Promise<void> {
-    return this.#node.kill();
-  }
-
-  /** Kills if needed, then starts again at the same address with the same id. */
-  restart(): Promise<void> {
-    return this.#backend.restart(this.#node);
-  }
-
-  /** As SIGSTOP: sockets stay open and nothing is answered until unfreeze(). */
-  freeze(): void {
-    this.#node.pause();
-  }
-
-  unfreeze(): void {
-    this.#node.resume();
-  }
-
-  /**
-   * Runs a command on this very node, past the slots, intercepts and links. Bulk strings come back as text, or as a
-   * Buffer where the bytes are no UTF-8. Rejects with an Error when the reply is one, or the node does not answer.
-   */
-  async call(...words: readonly Scalar[]): Promise<unknown> {
-    if (words.length === 0) throw new RangeError('call: a command is needed');
-    const replies = await this.#backend.exchange(this.#node, [words.map(binary)]);
-    must(replies, String(words[0]));
-    return readableDeep(replies[0]);
-  }
-}
-
-function readableDeep(reply: unknown): unknown {
-  if (typeof reply === 'string') return readable(reply);
-  return Array.isArray(reply) ? reply.map(readableDeep) : reply;
 }
 
 export class TestCluster implements AsyncDisposable {
@@ -300,10 +215,10 @@ export class TestCluster implements AsyncDisposable {
       slot: slotOfBinary(binary(key)),
       words: commandsFor(key, value),
     }));
-    const byNode = await this.#shareOut(commands);
-    await Promise.all(
-      [...byNode].map(async ([node, lists]) => must(await this.#backend.exchange(node, lists.flat()), 'seed')),
-    );
+    const shares = shareOut(commands, await this.#view());
+    const write = async ([id, lists]: readonly [string, string[][][]]): Promise<void> =>
+      must(await this.#backend.exchange(this.node(id).inner, lists.flat()), 'seed');
+    await Promise.all([...shares].map(write));
   }
 
   /** As seed() of one key; `ttlMs`: milliseconds to live. */
@@ -315,7 +230,7 @@ export class TestCluster implements AsyncDisposable {
   async get(key: string): Promise<DumpValue | null> {
     const name = binary(key);
     const node = (await this.ownerOf(slotOfBinary(name))).inner;
-    const [read] = await this.#read(node, [name], false);
+    const [read] = await readKeys(this.#backend, node, [name], false);
     return read?.[1] ?? null;
   }
 
@@ -338,7 +253,7 @@ export class TestCluster implements AsyncDisposable {
       masters.map(async ({ inner }) => {
         const replies = await this.#backend.exchange(inner, [['KEYS', '*']]);
         must(replies, 'dump');
-        return this.#read(inner, replies[0] as string[], ttl);
+        return readKeys(this.#backend, inner, replies[0] as string[], ttl);
       }),
     );
     const sorted = found.flat().sort(([one], [other]) => (one < other ? -1 : one > other ? 1 : 0));
@@ -554,50 +469,6 @@ export class TestCluster implements AsyncDisposable {
     return newest.lines;
   }
 
-  async #shareOut(
-    commands: readonly { readonly slot: number; readonly words: string[][] }[],
-  ): Promise<Map<BackendNode, string[][][]>> {
-    const owners = ownersOf(await this.#view());
-    const byNode = new Map<BackendNode, string[][][]>();
-    for (const { slot, words } of commands) {
-      const id = owners(slot);
-      if (id === undefined) throw new Error(`no node serves slot ${slot}`);
-      const node = this.node(id).inner;
-      const list = byNode.get(node);
-      if (list === undefined) byNode.set(node, [words]);
-      else list.push(words);
-    }
-    return byNode;
-  }
-
-  /** Keys of one node, as binary strings, with what they hold; those that do not exist are left out. */
-  async #read(node: BackendNode, keys: readonly string[], ttl: boolean): Promise<[string, DumpValue][]> {
-    const types = await this.#backend.exchange(
-      node,
-      keys.map((key) => ['TYPE', key]),
-    );
-    must(types, 'dump');
-    const there = keys.flatMap((key, at) => {
-      const type = String(types[at]);
-      const words = readerOf(type, key);
-      if (words === undefined && type !== 'none') throw new Error(`dump: ${readable(key)} is of type ${type}`);
-      return words === undefined ? [] : [{ key, type, words }];
-    });
-    const commands = there.flatMap(({ key, words }) => (ttl ? [words, ['PTTL', key]] : [words]));
-    const replies = await this.#backend.exchange(node, commands);
-    const width = ttl ? 2 : 1;
-    return there.flatMap(({ key, type }, at): [string, DumpValue][] => {
-      const reply = replies[at * width];
-      if (reply instanceof ReplyError) throw new Error(`dump: ${reply.message}`);
-      // It ran out in between.
-      if (reply === null || (Array.isArray(reply) && reply.length === 0 && type !== 'stream')) return [];
-      const value = valueFrom(type, reply);
-      const left = ttl ? Number(replies[at * width + 1]) : -1;
-      const name = Buffer.from(key, 'latin1').toString('utf8');
-      return [[name, left > 0 ? new ExpiringValue(value as SeedValue, left) : value]];
-    });
-  }
-
   /** Adds the seed to what goes wrong. */
   async #seeded<T>(work: Promise<T>): Promise<T> {
     try {
@@ -607,9 +478,4 @@ export class TestCluster implements AsyncDisposable {
       throw error;
     }
   }
-}
-
-function ownersOf(lines: readonly NodeLine[]): (slot: number) => string | undefined {
-  const ranges = lines.flatMap(({ id, ranges: own }) => own.map(([start, end]) => ({ id, start, end })));
-  return (slot) => ranges.find(({ start, end }) => start <= slot && slot <= end)?.id;
 }

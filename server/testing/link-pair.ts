@@ -7,8 +7,9 @@
 import type { Socket } from 'node:net';
 import type { Timer, World } from '../../lib/base/world.ts';
 import { Framer } from '../bus/frame.ts';
+import { messageKinds } from '../cluster/message.ts';
 import { Framing, spoil } from './framing.ts';
-import { type LinkCounts, type LinkFault, type Party, packetKinds, type Traffic, type Weather } from './link-shape.ts';
+import type { LinkCounts, LinkFault, Party, Traffic, Weather } from './link-shape.ts';
 
 /** The network that a connection belongs to. */
 interface Net {
@@ -201,7 +202,7 @@ class Way {
     }
     for (const packet of packets) {
       if (this.#direction === 'up') this.#pair.dialledBy(packet.toString('latin1', senderAt, senderEnd));
-      const kind = packetKinds[packet.readUInt16BE(kindAt)];
+      const kind = messageKinds[packet.readUInt16BE(kindAt)];
       if (kind !== undefined && this.#pair.weather(this.#direction).drop.has(kind)) this.#pair.net.counts.dropped++;
       else this.#take(packet);
     }

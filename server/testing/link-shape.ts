@@ -1,10 +1,10 @@
 // What a link between two parties does to the bytes that pass, in one direction: the options of users, their checks, and
 // how several of them add up. Knows no sockets.
 
-import type { Body } from '../cluster/message.ts';
+import { type MessageKind, messageKinds } from '../cluster/message.ts';
 
 /** Kinds of packets of the cluster bus. */
-export type BusPacketKind = Body['kind'];
+export type BusPacketKind = MessageKind;
 
 /** What may happen to a chunk of bytes, by chance. */
 export type LinkFault = 'reset' | 'cutInside' | 'halve' | 'stall' | 'garble' | 'delay';
@@ -44,20 +44,6 @@ export interface LinkShape {
 export type Traffic = 'client' | 'replication' | 'bus';
 
 const faults: readonly string[] = ['reset', 'cutInside', 'halve', 'stall', 'garble', 'delay'] satisfies LinkFault[];
-/** By their numbers on the wire; publishshard is 10, 9 is of modules. */
-export const packetKinds: readonly (BusPacketKind | undefined)[] = [
-  'ping',
-  'pong',
-  'meet',
-  'fail',
-  'publish',
-  'auth-req',
-  'auth-ack',
-  'update',
-  'mfstart',
-  undefined,
-  'publishshard',
-];
 const known = new Set(
   'latencyMs jitterMs bandwidth chances stallMs lost drop traffic oneWay'.split(' ') as (keyof LinkShape)[],
 );
@@ -74,7 +60,7 @@ export function checkShape(shape: LinkShape): LinkShape {
   checkNumber('bandwidth', shape.bandwidth, 1, Number.POSITIVE_INFINITY);
   checkChances(shape.chances ?? {});
   for (const kind of shape.drop ?? []) {
-    if (!packetKinds.includes(kind)) throw new RangeError(`drop: the bus has no packets of kind '${kind}'`);
+    if (!messageKinds.includes(kind)) throw new RangeError(`drop: the bus has no packets of kind '${kind}'`);
   }
   const { traffic } = shape;
   if (traffic !== undefined && !['client', 'replication', 'bus'].includes(traffic)) {

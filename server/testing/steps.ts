@@ -2,9 +2,10 @@
 // Owns nothing; which node is meant may be left to chance, or to what is the case when the step's turn has come.
 
 import type { FailoverMode } from './backend.ts';
-import type { CallQuery, LinkEnd, TestCluster, TestNode, TestNodeReference } from './cluster.ts';
+import type { CallQuery, LinkEnd, TestCluster, TestNodeReference } from './cluster.ts';
 import type { InterceptAction } from './intercepts.ts';
 import type { LinkShape } from './link-shape.ts';
+import type { TestNode } from './test-node.ts';
 
 /** What a step has to work with. */
 export interface Stage {

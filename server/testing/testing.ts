@@ -28,7 +28,6 @@ export {
   type LinkEnd,
   type NodeDescription,
   TestCluster,
-  TestNode,
   type TestNodeReference,
 } from './cluster.ts';
 export type { Call, Cut, Intercept, InterceptAction, ReplyValue } from './intercepts.ts';
@@ -72,6 +71,7 @@ export {
   unfreeze,
   wait,
 } from './steps.ts';
+export { TestNode } from './test-node.ts';
 export {
   type DumpValue,
   type ExpiringValue,

@@ -8,16 +8,8 @@ import type { NodeLine } from '../../lib/wire/cluster-nodes.ts';
 import type { ClusterLink, ClusterOperator, MoveOrder, MoveStatus } from '../operator/index.ts';
 import { usage } from './cli/arguments.ts';
 import { ExitError, exitCodes, type Plan, type WordContext } from './cli/word.ts';
+import type { NumberOption } from './common-options.ts';
 import { slotsText } from './report.ts';
-
-interface NumberOption<Kind extends 'integer' | 'bytes' | 'duration'> {
-  readonly kind: Kind;
-  readonly value: string;
-  readonly help: string;
-  readonly least?: number;
-  readonly most?: number;
-  readonly default: number;
-}
 
 interface MoveOptions {
   readonly atomic: {
@@ -39,7 +31,7 @@ export const moveOptions: MoveOptions = {
     kind: 'choice',
     choices: ['auto', 'never'],
     default: 'auto',
-    help: "the servers' own migration where both ends have it; never: key by key",
+    help: "the servers' own migration where both ends have it and one database; never: key by key",
   },
   concurrency: {
     kind: 'integer',

@@ -16,6 +16,7 @@ import { bundledServer, type RealCluster, type RealNode, startRealCluster } from
 import { RespClient } from '../kit/resp-client.ts';
 import { findServer, type ServerName } from '../kit/servers.ts';
 import { until } from '../kit/until.ts';
+import { chanceFrom } from '../unit/server/bus/packet-kit.ts';
 
 const main = fileURLToPath(new URL('../../server/tools/main.js', import.meta.url));
 const slotsAtOnce = 24;
@@ -38,17 +39,6 @@ export interface ProofResult {
   readonly writes: number;
   readonly kills: Readonly<Record<'none' | 'tool' | 'source' | 'target', number>>;
   readonly moved: number;
-}
-
-/** mulberry32: the same lots for the same seed. */
-function lots(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
-  };
 }
 
 /** Writes ever greater numbers, one at a time: what is found lies between the last acknowledged and the last sent. */
@@ -137,13 +127,13 @@ export async function proveMoves(options: ProofOptions): Promise<ProofResult> {
   };
   const real = await startRealCluster({ server: program, masters: 3, replicas: 0, config });
   const stage = new Stage(real);
-  const draw = lots(seed);
+  const draw = chanceFrom(seed);
   const tags = distinctTags(slotsAtOnce);
   const writers = databases.flatMap((db) => [0, 1].map((at) => new Writer(`${db}-${at}`, tags, real, db)));
   const bulk = writers[0]!.client;
   try {
     await fillLarge(bulk, tags, options.large);
-    const writing = writers.map((writer, at) => writer.run(lots(seed + at + 1)));
+    const writing = writers.map((writer, at) => writer.run(chanceFrom(seed + at + 1)));
     await until('keys were written', () => writers.every(({ acknowledged }) => acknowledged.size > slotsAtOnce));
     const kills = { none: 0, tool: 0, source: 0, target: 0 };
     let moved = 0;

@@ -36,8 +36,8 @@ export interface MoveEngineOptions {
   /** Milliseconds before it is, doubled each time up to 2000. Default 100. */
   readonly retryMs?: number;
   /**
-   * `auto`: slots go by the servers' own migration (CLUSTER MIGRATESLOTS of Valkey 9) where both ends have it and no
-   * rate and no time limit is set; `never`: key by key everywhere. Default `auto`.
+   * `auto`: slots go by the servers' own migration (CLUSTER MIGRATESLOTS of Valkey 9) where both ends have it, they
+   * have one database, and no rate and no time limit is set; `never`: key by key everywhere. Default `auto`.
    */
   readonly atomic?: 'auto' | 'never';
   /** Called with every change of a move. */
@@ -183,12 +183,9 @@ export class MoveEngine implements AsyncDisposable {
   async #atomicGroups(records: readonly MoveRecord[]): Promise<MoveRecord[][]> {
     if (!this.#atomic || this.#paused) return [];
     const groups = await Promise.all(
-      [...pairsOf(records)].map(async ([, group]) => {
-        const { source, target } = group[0];
-        // With several databases keys were seen in another one afterwards (docs/proofs.md): key by key they stay in theirs.
-        if ((await this.#link.databasesOf(source)) > 1) return [];
-        return (await canMoveAtomically(this.#link, [source, target])) ? group : [];
-      }),
+      [...pairsOf(records)].map(async ([, group]) =>
+        (await canMoveAtomically(this.#link, group[0].source, group[0].target)) ? group : [],
+      ),
     );
     return groups.filter((group) => group.length > 0);
   }

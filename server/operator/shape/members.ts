@@ -87,6 +87,15 @@ export async function follow(
     async () => (await infoOf(link, node, 'replication')).get('master_link_status') === 'up',
     options,
   );
+  // Who takes it for an empty master still would plan slots for it. By its id: its address may be written in several ways.
+  const id = String(await link.ask(node, ['CLUSTER', 'MYID']));
+  await waitFor(
+    link,
+    `all nodes know that ${addressOf(node)} follows ${addressOf(master)}`,
+    async () =>
+      (await allViews(link)).every(({ view }) => view.some((line) => line.id === id && line.master === master.id)),
+    options,
+  );
 }
 
 /** A new master has to have the libraries of the others, or FCALL fails for its keys. */

@@ -2,6 +2,7 @@
 
 import { findBigKeys } from '../../operator/monitor/big-keys.ts';
 import { defineWord, exitCodes, type Word } from '../cli/word.ts';
+import { keyScanOptions } from '../common-options.ts';
 import { bytesText, countText, keyText } from './shown.ts';
 
 export const big: Word = defineWord({
@@ -25,14 +26,7 @@ export const big: Word = defineWord({
       default: 5,
       help: 'elements of a value that are weighed; 0: all; default 5',
     },
-    rate: {
-      kind: 'integer',
-      value: 'N',
-      least: 100,
-      default: 20_000,
-      help: 'keys looked at by second on a node; default 20000',
-    },
-    limit: { kind: 'integer', value: 'N', least: 1, help: 'keys looked at on a node; default: all' },
+    ...keyScanOptions,
   },
   details: 'Walks all masters by SCAN and MEMORY USAGE, every database, no faster than --rate.',
   connects: true,

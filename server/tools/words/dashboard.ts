@@ -4,20 +4,13 @@ import { Dashboard, type DashboardActions } from '../../operator/dashboard/dashb
 import type { ClusterLink } from '../../operator/link/cluster-link.ts';
 import type { ClusterOperator } from '../../operator/operator.ts';
 import { defineWord, ExitError, exitCodes, type Word } from '../cli/word.ts';
+import { listenOptions } from '../common-options.ts';
 
 export const dashboard: Word = defineWord({
   name: 'dashboard',
   arguments: [{ name: 'ADDRESS', help: 'host:port of any node' }],
   options: {
-    port: {
-      kind: 'integer',
-      value: 'N',
-      least: 0,
-      most: 65_535,
-      default: 7379,
-      help: 'port to listen on; 0: a free one; default 7379',
-    },
-    host: { kind: 'text', value: 'NAME', default: '127.0.0.1', help: 'address to listen on; default 127.0.0.1' },
+    ...listenOptions(7379),
     interval: {
       kind: 'duration',
       value: 'TIME',

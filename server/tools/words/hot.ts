@@ -4,6 +4,7 @@ import type { ClusterLink } from '../../operator/link/cluster-link.ts';
 import { type HotKeys, hotKeysByFrequency, hotKeysByMonitor } from '../../operator/monitor/hot-keys.ts';
 import { readSlotCounts, type SlotLoad, slotLoads } from '../../operator/monitor/slot-counts.ts';
 import { defineWord, ExitError, exitCodes, type Word } from '../cli/word.ts';
+import { keyScanOptions, measuredForOption } from '../common-options.ts';
 import { bytesText, countText, keyText, shareText } from './shown.ts';
 
 export const hot: Word = defineWord({
@@ -18,14 +19,7 @@ export const hot: Word = defineWord({
       default: 16,
       help: 'slots and keys listed; default 16',
     },
-    for: {
-      kind: 'duration',
-      value: 'TIME',
-      least: 100,
-      most: 600_000,
-      default: 2000,
-      help: 'how long slots are measured; default 2s',
-    },
+    for: measuredForOption('slots are'),
     monitor: {
       kind: 'duration',
       value: 'TIME',
@@ -33,14 +27,7 @@ export const hot: Word = defineWord({
       most: 60_000,
       help: 'find keys by listening to MONITOR this long; it slows busy servers',
     },
-    rate: {
-      kind: 'integer',
-      value: 'N',
-      least: 100,
-      default: 20_000,
-      help: 'keys looked at by second on a node; default 20000',
-    },
-    limit: { kind: 'integer', value: 'N', least: 1, help: 'keys looked at on a node; default: all' },
+    ...keyScanOptions,
   },
   details: `Slots: by SLOT-STATS, on Valkey 8 and later with cluster-slot-stats-enabled. Keys: by OBJECT FREQ where maxmemory-policy is
 an LFU one, or by MONITOR where you ask for it. Exit code 1 when neither slots nor keys could be measured.`,

@@ -7,6 +7,7 @@ import { readSlotCounts, slotLoads } from '../../operator/monitor/slot-counts.ts
 import { cellText, rowsOf, type SlotCell, type SlotMap, shadeOf, slotMap } from '../../operator/monitor/slot-map.ts';
 import type { Output, Paint } from '../cli/output.ts';
 import { defineWord, ExitError, exitCodes, type Word } from '../cli/word.ts';
+import { measuredForOption } from '../common-options.ts';
 import { countText } from './shown.ts';
 
 export const map: Word = defineWord({
@@ -19,14 +20,7 @@ export const map: Word = defineWord({
       default: 'owner',
       help: 'how strong a cell is drawn; default owner: all alike',
     },
-    for: {
-      kind: 'duration',
-      value: 'TIME',
-      least: 100,
-      most: 600_000,
-      default: 2000,
-      help: 'how long traffic is measured; default 2s',
-    },
+    for: measuredForOption('traffic is'),
     columns: {
       kind: 'choice',
       choices: ['16', '32', '64', '128', '256'],

@@ -2,20 +2,13 @@
 
 import { MetricsEndpoint } from '../../operator/metrics/metrics.ts';
 import { defineWord, exitCodes, type Word } from '../cli/word.ts';
+import { listenOptions } from '../common-options.ts';
 
 export const metrics: Word = defineWord({
   name: 'metrics',
   arguments: [{ name: 'ADDRESS', help: 'host:port of any node' }],
   options: {
-    port: {
-      kind: 'integer',
-      value: 'N',
-      least: 0,
-      most: 65_535,
-      default: 9121,
-      help: 'port to listen on; 0: a free one; default 9121',
-    },
-    host: { kind: 'text', value: 'NAME', default: '127.0.0.1', help: 'address to listen on; default 127.0.0.1' },
+    ...listenOptions(9121),
     slots: {
       kind: 'integer',
       value: 'N',

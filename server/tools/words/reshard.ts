@@ -27,8 +27,8 @@ export const reshard: Word = defineWord({
   connects: true,
   changes: true,
   details:
-    'Clients go on all the time. Slots go by the servers\u2019 own migration where both ends have it (Valkey 9), key by key\n' +
-    'otherwise. What is moved is kept in a journal: after Ctrl-C or a crash, the same command or --resume goes on.',
+    'Clients go on all the time. Slots go by the servers\u2019 own migration where both ends have it and one database\n' +
+    '(Valkey 9), key by key otherwise. What is moved is kept in a journal: after Ctrl-C or a crash, the same command or --resume goes on.',
   examples: ['lingcache reshard 127.0.0.1:7000 --from 127.0.0.1:7001 --to 127.0.0.1:7002 --slots 100 --yes'],
   run: async (context) => {
     const { args, options } = context;

@@ -4,20 +4,14 @@ import { type NodeJson, type SampleJson, sampleJson } from '../../operator/monit
 import { ClusterSampler } from '../../operator/monitor/sampler.ts';
 import type { Output } from '../cli/output.ts';
 import { defineWord, exitCodes, type Word } from '../cli/word.ts';
+import { intervalOption } from '../common-options.ts';
 import { bytesText, countText, msText, shareText } from './shown.ts';
 
 export const stat: Word = defineWord({
   name: 'stat',
   arguments: [{ name: 'ADDRESS', help: 'host:port of any node' }],
   options: {
-    interval: {
-      kind: 'duration',
-      value: 'TIME',
-      least: 100,
-      most: 86_400_000,
-      default: 1000,
-      help: 'time between two samples; default 1s',
-    },
+    interval: intervalOption(1000, '1s', 'samples'),
     count: {
       kind: 'integer',
       value: 'N',

@@ -4,6 +4,7 @@ import { type SampleJson, sampleJson } from '../../operator/monitor/json.ts';
 import { ClusterSampler } from '../../operator/monitor/sampler.ts';
 import type { Output } from '../cli/output.ts';
 import { defineWord, exitCodes, type Word } from '../cli/word.ts';
+import { intervalOption } from '../common-options.ts';
 import { table } from '../report.ts';
 import { bytesText, countText, shareText, timeText } from './shown.ts';
 import { nodeHeadings, nodeRow } from './stat.ts';
@@ -14,14 +15,7 @@ export const top: Word = defineWord({
   name: 'top',
   arguments: [{ name: 'ADDRESS', help: 'host:port of any node' }],
   options: {
-    interval: {
-      kind: 'duration',
-      value: 'TIME',
-      least: 100,
-      most: 86_400_000,
-      default: 2000,
-      help: 'time between two samples; default 2s',
-    },
+    interval: intervalOption(2000, '2s', 'samples'),
     count: { kind: 'integer', value: 'N', least: 1, help: 'end after so many pictures' },
     nodes: { kind: 'integer', value: 'N', least: 1, most: 10_000, default: 20, help: 'nodes shown; default 20' },
     commands: { kind: 'integer', value: 'N', least: 0, most: 500, default: 15, help: 'commands shown; default 15' },

@@ -3,6 +3,7 @@
 import { openingText } from '../../operator/monitor/events.ts';
 import { ClusterSampler } from '../../operator/monitor/sampler.ts';
 import { defineWord, exitCodes, type Word } from '../cli/word.ts';
+import { intervalOption } from '../common-options.ts';
 import { timeText } from './shown.ts';
 
 const paints = { bad: 'red', good: 'green', info: 'cyan' } as const;
@@ -11,14 +12,7 @@ export const watch: Word = defineWord({
   name: 'watch',
   arguments: [{ name: 'ADDRESS', help: 'host:port of any node' }],
   options: {
-    interval: {
-      kind: 'duration',
-      value: 'TIME',
-      least: 100,
-      most: 86_400_000,
-      default: 500,
-      help: 'time between two looks; default 500ms',
-    },
+    interval: intervalOption(500, '500ms', 'looks'),
     for: { kind: 'duration', value: 'TIME', least: 100, help: 'end after this time' },
   },
   details: 'Role changes, failovers, slots that open, close and move, nodes that fail, restart and come back.',

@@ -52,4 +52,14 @@ describe('client: the first call', () => {
     assert.equal(await answer, 'OK');
     cluster.disconnect();
   });
+
+  it('has nobody connected for a read that a replica may answer', async () => {
+    const cluster = new Cluster([{ host: '127.0.0.1', port: seed.port }], { scaleReads: 'slave' });
+    const answer = cluster.get('k');
+    await until('the state is asked for', () => asking !== undefined);
+    assert.equal(owner.connections, 0);
+    asking!.write(clusterOk);
+    assert.equal(await answer, 'v');
+    cluster.disconnect();
+  });
 });

@@ -71,6 +71,8 @@ describe('slots of a cluster with several databases', function () {
       }
       assert.equal((await real.ownerOf(slot)).id, target.id);
       for (const node of real.nodes) assert.doesNotMatch(String(await node.ask('cluster', 'nodes')), /\[/);
+      // The servers' own migration puts writes into a wrong database.
+      assert.equal(String(await source.ask('cluster', 'getslotmigrations')), '');
       rmSync(join(journal, '..'), { recursive: true });
     });
   }

@@ -7,10 +7,9 @@ import { findServer, needServer } from '../../../kit/servers.ts';
 
 describe('a reshard that is killed, and whose nodes are killed', function () {
   this.timeout(120_000);
-  // Valkey 9's own migration is left to `npm run proof:moves`: keys of one database stood in another afterwards in some
-  // runs, which is open, see docs/proofs.md.
   for (const [server, atomic] of [
     ['redis-7', 'auto'],
+    ['valkey-9', 'auto'],
     ['valkey-9', 'never'],
     ['bundled', 'auto'],
   ] as const) {

@@ -5,6 +5,7 @@ import { type ConfiguredNode, type Kind, startProcess } from '../../../kit/confi
 import { needRedisServer } from '../../../kit/real-cluster.ts';
 import { RespClient } from '../../../kit/resp-client.ts';
 import { until } from '../../../kit/until.ts';
+import { chanceFrom } from '../../../unit/server/bus/packet-kit.ts';
 
 // Writers that never stop while their slots go to and fro between our nodes and redis-server, are called off half-way,
 // and both ends are killed (kill -9, AOF always) in between. Every acknowledged write is there afterwards, once.
@@ -14,17 +15,6 @@ const writers = 4;
 const keysPerWriter = 10;
 /** More of them: `ROUNDS=40 SEED=7 npx mocha ...`. */
 const rounds = Number(process.env['ROUNDS'] ?? 4);
-
-/** mulberry32: the same lots for the same seed. */
-function lots(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
-  };
-}
 
 const kinds: readonly Kind[] = ['ours', 'real', 'ours'];
 
@@ -123,12 +113,12 @@ describe('slots on their way under writers, between our nodes and real ones', fu
   });
 
   it(`keep every acknowledged write, with cancels and kills among the moves (seed ${seed})`, async () => {
-    const draw = lots(seed);
+    const draw = chanceFrom(seed);
     const tags: string[] = [];
     for (let at = 0; tags.length < slots; at++)
       if (!tags.some((tag) => slotOf(tag) === slotOf(`t${at}`))) tags.push(`t${at}`);
     crew = Array.from({ length: writers }, (_, at) => new Writer(at, tags));
-    const writing = crew.map((writer, at) => writer.run(cluster, lots(seed + at + 1)));
+    const writing = crew.map((writer, at) => writer.run(cluster, chanceFrom(seed + at + 1)));
     await until('most keys were written', () =>
       crew.every(({ acknowledged }) => acknowledged.size > slots * keysPerWriter * 0.8),
     );

@@ -156,6 +156,10 @@ for (const kind of kinds) {
         const replica = (await ok('add-node', two.address, first(), '--replica-of', master.id, '--yes')) as {
           id: string;
         };
+        for (const node of real.nodes) {
+          const lines = String(await node.ask('cluster', 'nodes')).split('\n');
+          assert.match(lines.find((line) => line.startsWith(replica.id))!, new RegExp(` slave ${master.id} `));
+        }
         await ok('rebalance', first(), '--max-slots', '800', '--yes');
         assert.ok(Number(await one.ask('dbsize')) > 5);
         // The new master has no replica, and the others have.
