@@ -18,7 +18,7 @@ export {
 export { OperatorBusyError } from './link/presence.ts';
 export { ClusterOperator, type OperatorOptions } from './operator.ts';
 export type { BalanceMove, BalancePlan } from './rebalance/plan.ts';
-export type { AutoBalance, BalanceRequest, BalanceResult } from './rebalance/rebalance.ts';
+export type { AutoBalance, BalanceRequest, BalanceResult, MeasuredPlan, TrafficKnown } from './rebalance/rebalance.ts';
 export type { BalanceCheck, BalanceStrategy } from './rebalance/shares.ts';
 export type { KeepThroughput } from './reshard/pacer.ts';
 export type { MovePhase, MoveRecord, MoveStatus } from './reshard/record.ts';

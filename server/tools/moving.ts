@@ -99,7 +99,7 @@ export async function openMover(
   context: Context,
   address: string,
   options: MovingOptions,
-): Promise<{ operator: ClusterOperator; link: ClusterLink }> {
+): Promise<{ operator: ClusterOperator; link: ClusterLink; journal: string }> {
   readKeep(options['keep-throughput']);
   const link = await context.link(address);
   const journal = options.journal ?? journalOf(await link.view());
@@ -115,7 +115,7 @@ export async function openMover(
       keepThroughput: readKeep(options['keep-throughput']),
     },
   });
-  return { operator, link };
+  return { operator, link, journal };
 }
 
 /** `auto`, `never`, `0.9` or `90%`. Throws an ExitError (2). */
@@ -128,7 +128,7 @@ function readKeep(text: string): 'auto' | 'never' | number {
 }
 
 /** Clusters have no name: the smallest id of their nodes stands for one. */
-function journalOf(view: readonly NodeLine[]): string {
+export function journalOf(view: readonly NodeLine[]): string {
   const state = process.env['XDG_STATE_HOME'] ?? join(homedir(), '.local', 'state');
   const folder = join(state, 'lingcache');
   mkdirSync(folder, { recursive: true });

@@ -37,11 +37,17 @@ export class ServedCommands {
     this.#link = link;
   }
 
+  /** Of all masters together; undefined for the first look, and when no counter can be compared. */
+  async look(): Promise<number | undefined> {
+    const rates = await this.rates();
+    return rates.size === 0 ? undefined : [...rates.values()].reduce((sum, rate) => sum + rate, 0);
+  }
+
   /**
-   * Commands a second since the last look; undefined for the first look, and when no counter can be compared. Rejects
+   * Commands a second since the last look by node id, of those that can be compared: none for the first look. Rejects
    * when no master answers.
    */
-  async look(): Promise<number | undefined> {
+  async rates(): Promise<Map<string, number>> {
     const nodes = await this.#nodes();
     const counts = new Map<string, Count>();
     const reasons: string[] = [];
@@ -56,13 +62,14 @@ export class ServedCommands {
     );
     if (counts.size === 0) throw new Error(reasons[0] ?? 'no master can be asked');
     if (reasons.length > 0) this.#masters = undefined;
-    const rates = [...counts].flatMap(([id, count]) => {
+    const rates = new Map<string, number>();
+    for (const [id, { at, calls }] of counts) {
       const old = this.#last.get(id);
-      if (old === undefined || count.calls < old.calls || count.at <= old.at) return [];
-      return [((count.calls - old.calls) / (count.at - old.at)) * 1000];
-    });
+      if (old === undefined || calls < old.calls || at <= old.at) continue;
+      rates.set(id, ((calls - old.calls) / (at - old.at)) * 1000);
+    }
     this.#last = counts;
-    return rates.length === 0 ? undefined : rates.reduce((sum, rate) => sum + rate, 0);
+    return rates;
   }
 
   async #nodes(): Promise<readonly NodeLine[]> {
