@@ -215,7 +215,12 @@ describe('findings on redis-server', function () {
 
   before(async function () {
     needRedisServer(this, 'findings on redis-server');
-    const config = { bind: '0.0.0.0', 'protected-mode': 'no', 'cluster-node-timeout': '20000' };
+    const config = {
+      bind: '0.0.0.0',
+      'protected-mode': 'no',
+      'cluster-node-timeout': '4000',
+      'cluster-replica-no-failover': 'yes',
+    };
     real = await startRealCluster({ masters: 3, replicas: 1, config });
   });
   after(() => real?.stop());
@@ -234,7 +239,7 @@ describe('findings on redis-server', function () {
   const parameters: readonly (readonly [name: string, value: string, back: string])[] = [
     ['maxmemory', '1gb', '0'],
     ['maxmemory-policy', 'allkeys-lru', 'noeviction'],
-    ['cluster-node-timeout', '21000', '20000'],
+    ['cluster-node-timeout', '4100', '4000'],
     ['cluster-require-full-coverage', 'no', 'yes'],
     ['cluster-allow-replica-migration', 'yes', 'no'],
     ['appendonly', 'yes', 'no'],
