@@ -3,16 +3,13 @@
 // Prints the clients' own count before and meanwhile, how long the move took and what the engine measured. On a machine
 // with other work the two sides are measured close together, and the better part of the difference is noise.
 
-import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { RealWorld } from '../../lib/base/world.ts';
-import { Cluster } from '../../lib/index.ts';
 import { ClusterLink } from '../../server/operator/link/cluster-link.ts';
 import { MoveEngine, type MoveEngineOptions } from '../../server/operator/reshard/reshard.ts';
-import { type RealCluster, startRealCluster } from '../kit/real-cluster.ts';
+import { startRealCluster } from '../kit/real-cluster.ts';
 import { findServer, type ServerName } from '../kit/servers.ts';
+import { ClientLoad } from './client-load.ts';
 
 interface Options {
   readonly server: ServerName;
@@ -25,83 +22,15 @@ interface Options {
 
 const steadyMs = 4000;
 
-interface Counts {
-  readonly done: number;
-  readonly failed: number;
-  readonly slowestMs: number;
-}
-
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** Clients in a process of their own: this one is the tool that moves slots. */
-class Load {
-  readonly #child: ChildProcess;
-
-  constructor(real: RealCluster, { lanes, keys }: Options) {
-    const line = ['--load', JSON.stringify({ seeds: real.seeds, lanes, keys })];
-    this.#child = fork(fileURLToPath(import.meta.url), line);
-  }
-
-  /** Since the last question. */
-  async counts(): Promise<Counts> {
-    const answered = once(this.#child, 'message');
-    this.#child.send('counts');
-    return ((await answered) as [Counts])[0];
-  }
-
-  async stop(): Promise<void> {
-    const gone = once(this.#child, 'exit');
-    this.#child.kill();
-    await gone;
-  }
-}
-
-async function runLoad(text: string): Promise<void> {
-  const { seeds, lanes, keys } = JSON.parse(text) as { seeds: RealCluster['seeds']; lanes: number; keys: number };
-  const client = new Cluster(seeds);
-  client.on('error', () => undefined);
-  let counts = { done: 0, failed: 0, slowestMs: 0 };
-  process.on('message', () => {
-    process.send!(counts);
-    counts = { done: 0, failed: 0, slowestMs: 0 };
-  });
-  const lane = async (first: number): Promise<void> => {
-    for (let at = first; ; at += 13) {
-      const key = `key:${at % keys}`;
-      const begun = performance.now();
-      const call = at % 4 === 0 ? client.set(key, `value:${at}`) : client.get(key);
-      const ok = await call.then(
-        () => true,
-        () => false,
-      );
-      if (ok) counts.done++;
-      else counts.failed++;
-      counts.slowestMs = Math.max(counts.slowestMs, performance.now() - begun);
-    }
-  };
-  await Promise.all(Array.from({ length: lanes }, (_, at) => lane(at * 97)));
-}
-
-/** Commands a second by the clients' own count, while `work` lasts. */
-async function rateDuring(
-  load: Load,
-  work: () => Promise<unknown>,
-): Promise<Counts & { rate: number; tookMs: number }> {
-  await load.counts();
-  const begun = performance.now();
-  await work();
-  const tookMs = performance.now() - begun;
-  const counts = await load.counts();
-  return { ...counts, rate: (counts.done / (performance.now() - begun)) * 1000, tookMs };
-}
 
 async function measure(keepThroughput: MoveEngineOptions['keepThroughput'], options: Options): Promise<number> {
   const real = await startRealCluster({ server: findServer(options.server)!, masters: 3, replicas: 0 });
   const link = new ClusterLink({ seeds: real.seeds, world: new RealWorld() });
-  const load = new Load(real, options);
+  const load = new ClientLoad({ seeds: real.seeds, ...options });
   try {
     await sleep(1000);
-    const before = await rateDuring(load, () => sleep(steadyMs));
+    const before = await load.during(() => sleep(steadyMs));
     const view = await link.view();
     const source = view.find(({ ranges }) => ranges.some(([start]) => start === 0))!;
     const target = view.find(({ id }) => id !== source.id)!;
@@ -122,19 +51,19 @@ async function measure(keepThroughput: MoveEngineOptions['keepThroughput'], opti
       onPace,
     });
     const orders = Array.from({ length: options.slots }, (_, slot) => ({ slot, target: target.id }));
-    const during = await rateDuring(load, async () => {
+    const during = await load.during(async () => {
       const failed = (await engine.moveAll(orders)).find(({ phase }) => phase !== 'done');
       if (failed !== undefined) throw new Error(`slot ${failed.slot}: ${failed.error}`);
     });
-    const after = await rateDuring(load, () => sleep(steadyMs));
-    const steady = (before.rate + after.rate) / 2;
+    const after = await load.during(() => sleep(steadyMs));
+    const steady = (before.perSecond + after.perSecond) / 2;
     const { steady: seen = null, share = null } = engine.throughput ?? {};
     const line = {
       keepThroughput,
-      beforePerSecond: Math.round(before.rate),
-      whilePerSecond: Math.round(during.rate),
-      afterPerSecond: Math.round(after.rate),
-      kept: Number((during.rate / steady).toFixed(3)),
+      beforePerSecond: Math.round(before.perSecond),
+      whilePerSecond: Math.round(during.perSecond),
+      afterPerSecond: Math.round(after.perSecond),
+      kept: Number((during.perSecond / steady).toFixed(3)),
       tookMs: Math.round(during.tookMs),
       slowestCallMs: Math.round(during.slowestMs),
       failed: during.failed,
@@ -142,7 +71,7 @@ async function measure(keepThroughput: MoveEngineOptions['keepThroughput'], opti
     };
     console.log(JSON.stringify(line));
     await engine.close();
-    return during.rate / steady;
+    return during.perSecond / steady;
   } finally {
     await load.stop();
     link.close();
@@ -159,10 +88,8 @@ const { values } = parseArgs({
     keep: { type: 'string', default: '0.9' },
     lanes: { type: 'string', default: '64' },
     decisions: { type: 'boolean', default: false },
-    load: { type: 'string' },
   },
 });
-if (values.load !== undefined) await runLoad(values.load);
 const options: Options = {
   server: values.server as ServerName,
   slots: Number(values.slots),
