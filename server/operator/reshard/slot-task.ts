@@ -91,8 +91,8 @@ export class SlotTask {
 
   /** They did. */
   async arrived(): Promise<void> {
-    await this.#set({ keysMoved: this.#record.keysTotal });
-    await this.#end('done', null);
+    const now = this.#host.link.world.now();
+    await this.#set({ keysMoved: this.#record.keysTotal, phase: 'done', error: null, endedAt: now });
   }
 
   resume(): void {
