@@ -126,6 +126,8 @@ export class Engine implements Ports {
   copying = false;
   /** A copy is taken in beside the data that is shown meanwhile (`repl-diskless-load swapdb`). */
   copyingBeside = false;
+  /** A copy comes in where redis-server would show nothing meanwhile; the old data can be read here until it is whole. */
+  takingCopy = false;
   primaryDown = false;
   readOnly = false;
   /** A script runs that has taken too long: what everyone else is answered, and nothing leaves until it has ended. */
