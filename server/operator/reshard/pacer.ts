@@ -122,6 +122,15 @@ export class Pacer {
     this.#paidAt = Math.max(this.#paidAt, this.#link.world.now()) + cost;
   }
 
+  /** What a listener throws must not end the measuring, and with it the moves. */
+  #announce(decision: ThroughputDecision): void {
+    try {
+      this.#options.onDecision?.(decision);
+    } catch (error) {
+      this.#link.world.log(`onPace: ${(error as Error).message}`);
+    }
+  }
+
   async #round(run: object, control: ThroughputControl, counters: ServedCommands): Promise<void> {
     const served = await counters.look().catch((error: Error) => error);
     if (this.#run !== run) return;
@@ -133,8 +142,7 @@ export class Pacer {
       return;
     }
     if (typeof served === 'number') {
-      const decision = control.observe(this.#link.world.now(), served);
-      this.#options.onDecision?.(decision);
+      this.#announce(control.observe(this.#link.world.now(), served));
     }
     this.#timer = this.#link.world.after(intervalMs, () => void this.#round(run, control, counters));
   }

@@ -115,13 +115,24 @@ describe('moving slots of redis-server while clients keep their throughput', fun
 
   it('moves as fast as can be where the cluster is not busy', async () => {
     const decisions: ThroughputDecision[] = [];
-    const engine = new MoveEngine(link, { keepThroughput: 'auto', onPace: (decision) => decisions.push(decision) });
+    const log: string[] = [];
+    const world = new RealWorld();
+    world.log = (line) => void log.push(line);
+    const own = new ClusterLink({ seeds: real.seeds, world });
+    // What a listener throws stops nothing.
+    const onPace = (decision: ThroughputDecision): void => {
+      decisions.push(decision);
+      throw new Error('of the listener');
+    };
+    const engine = new MoveEngine(own, { keepThroughput: 'auto', onPace });
     const moves = await engine.moveAll(slots.map((slot) => ({ slot, target: target.id })));
     assert.ok(moves.every(({ phase }) => phase === 'done'));
     assert.ok(decisions.some(({ stage, reason }) => stage === 'free' && reason === 'not busy'));
     assert.ok(!decisions.some(({ stage }) => stage === 'held'));
     assert.equal(engine.throughput!.share, null);
+    assert.ok(log.length > 0 && log.every((line) => line === 'onPace: of the listener'), log.join());
     await engine.close();
+    own.close();
   });
 
   it('refuses a share that cannot be kept for want of figures, and goes on without by default', async () => {
