@@ -1,12 +1,14 @@
 // `npm run bench`: reads the options, brings a cluster up, runs one suite and writes its report. Whatever happens,
 // every process that was started is stopped.
 
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startBundledCluster } from './cluster/bundled-cluster.ts';
 import type { BenchCluster } from './cluster/cluster.ts';
 import { type Cores, planCores } from './cluster/cores.ts';
 import { startRealCluster } from './cluster/real-cluster.ts';
+import { behaviourLines, runBehaviour } from './compare/behaviour.ts';
+import { runServers } from './compare/servers.ts';
 import { runFootprint } from './footprint/footprint.ts';
 import { growthTables, runGrowth } from './growth/growth.ts';
 import { runMacro } from './macro/macro.ts';
@@ -37,6 +39,16 @@ async function main(argv: readonly string[]): Promise<void> {
   if (options.suite.kind === 'footprint') {
     const { lines, data } = runFootprint(root, options.rounds);
     report(options, 'footprint', data, undefined, lines);
+    return;
+  }
+  if (options.suite.kind === 'servers') {
+    const { lines, data } = runServers(root, resolve(options.packages), options.rounds);
+    report(options, 'servers', data, undefined, lines);
+    return;
+  }
+  if (options.suite.kind === 'behaviour') {
+    const data = await runBehaviour(progress);
+    report(options, 'behaviour', data, undefined, behaviourLines(data));
     return;
   }
   if (options.suite.kind === 'redirect') checkRedirect(options);

@@ -12,6 +12,8 @@ type Suite =
   | { readonly kind: 'redirect' }
   | { readonly kind: 'footprint' }
   | { readonly kind: 'growth' }
+  | { readonly kind: 'behaviour' }
+  | { readonly kind: 'servers' }
   | { readonly kind: 'micro'; readonly rooms: readonly MicroName[] };
 
 export interface BenchOptions {
@@ -26,18 +28,22 @@ export interface BenchOptions {
   /** Masters of the cluster that is measured, an equal share of the slots each. */
   readonly masters: number;
   readonly quick: boolean;
+  /** Folder whose node_modules has the servers that are compared. */
+  readonly packages: string;
   /** Start of the names of the result files. */
   readonly label: string;
 }
 
 export class UsageError extends Error {}
 
-export const usage = `npm run bench -- [macro|redirect|footprint|growth|micro|${microNames.join('|')}] [options]
+export const usage = `npm run bench -- [macro|redirect|footprint|growth|behaviour|servers|micro|${microNames.join('|')}] [options]
 
   macro                all clients side by side on one cluster (default)
   redirect             what MOVED and ASK cost, batches over moved slots, slots swapped and resharded under load
   growth               time of one channel, call, range or entry among 1,000, 10,000 and 100,000; fails on a missed bar
   footprint            import, memory of a pending call, start and idling of the bundled cluster
+  behaviour            what each client does with redirects, refusals and a frozen master; outcomes, two minutes
+  servers              servers for tests: start, CPU per GET, what of a cluster they have
   micro                every micro bench; or name them: ${microNames.join(', ')}
 
   --rounds N           interleaved rounds, medians are reported (default 5, quick 2; redirect 3, quick 1)
@@ -45,7 +51,8 @@ export const usage = `npm run bench -- [macro|redirect|footprint|growth|micro|${
   --clients a,b        ${clientNames.join(', ')}
   --workloads a,b      names, or parts of names: burst, loops-64, 64k, ... (default: all that tell something new)
   --server real|bundled  redis-server processes, or the bundled cluster in one process (default real)
-  --masters N          masters of that cluster, 1 to 100 (default 3); redirect and growth: 3
+  --masters N          masters of that cluster, 1 to 100 (default 3); macro only
+  --packages FOLDER    servers: where js-redis-server, redis-memory-server and ioredis-mock are installed (default .)
   --label NAME         results/NAME-<suite>.json and .svg (default latest)
   --quick              a short run that shows that all works; its figures say little
 `;
@@ -57,6 +64,7 @@ const settings = {
   workloads: { type: 'string' },
   server: { type: 'string', default: 'real' },
   masters: { type: 'string' },
+  packages: { type: 'string', default: '.' },
   label: { type: 'string', default: 'latest' },
   quick: { type: 'boolean', default: false },
 } as const;
@@ -83,6 +91,7 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
     server: values.server,
     masters: mastersOf(values.masters, suite),
     quick,
+    packages: values.packages,
     label: values.label,
   };
 }
@@ -97,7 +106,7 @@ function parsed(argv: readonly string[]) {
 
 const ofTable = (quick: boolean): readonly Workload[] => (quick ? quickWorkloads : defaultWorkloads);
 
-const suites = ['macro', 'redirect', 'footprint', 'growth', 'micro'] as const;
+const suites = ['macro', 'redirect', 'footprint', 'growth', 'behaviour', 'servers', 'micro'] as const;
 
 function suiteOf(words: readonly string[]): Suite {
   const [first, ...rest] = words;
@@ -110,7 +119,7 @@ function suiteOf(words: readonly string[]): Suite {
     const room = microNames.find((name) => name === word);
     if (room === undefined)
       throw new UsageError(
-        `Unknown suite "${word}": expected macro, redirect, footprint, growth, micro or ${microNames.join(', ')}`,
+        `Unknown suite "${word}": expected macro, redirect, footprint, growth, behaviour, servers, micro or ${microNames.join(', ')}`,
       );
     return room;
   });

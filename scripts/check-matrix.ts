@@ -3,9 +3,10 @@
 // cannot be fetched is NOT RUN, and said so at the end. The exit code is 1 when a check fails, 3 when some were not run, 0
 // when all ran and pass. Build and compile first.
 //
-//   node build/scripts/check-matrix.js [--keep] [runners] [bundlers] [compilers] [runtimes] [overrides]
+//   node build/scripts/check-matrix.js [--keep] [runners] [bundlers] [compilers] [runtimes] [overrides] [applications] [docs]
 //
-// Default: all; `overrides` is libraries that get this package in ioredis's place, and needs redis-server. `--keep` leaves the folder, and names it.
+// Default: all. `overrides` is libraries that get this package in ioredis's place, and needs redis-server; `docs` is the
+// code blocks of README and docs/ that need packages which are not installed here. `--keep` leaves the folder, and names it.
 
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,7 +14,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
-import { type Check, fixtures, groups, root, type Step } from './matrix/groups.ts';
+import { type Check, fixtures, root, type Step } from './matrix/check.ts';
+import { groups } from './matrix/groups.ts';
 
 /** Ten minutes: a step that hangs is killed, and failed. */
 const limitMs = 600_000;
@@ -48,7 +50,10 @@ function perform(check: Check, folder: string): string | undefined {
       cpSync(join(folder, to), join(folder, to.replace(/\.ts$/, '.mts')));
     }
   }
-  for (const [name, text] of Object.entries(check.files ?? {})) writeFileSync(join(folder, name), text);
+  for (const [name, text] of Object.entries(check.files ?? {})) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), text);
+  }
   for (const step of check.steps) {
     const complaint = complaintOf(step, folder);
     if (complaint !== undefined) return complaint;

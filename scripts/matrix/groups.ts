@@ -1,44 +1,12 @@
 // What the packed package is tried in, group by group: the files of each check, its commands, and what they must print.
 // Knows nothing of how a check is performed; see check-matrix.
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { type Check, fixtures, type Group, node, programOf, root, type Step } from './check.ts';
+import { docs } from './docs.ts';
 
-/** A command line in the folder of the check, and what it must print. */
-export interface Step {
-  readonly command: readonly string[];
-  readonly expected?: RegExp;
-}
-
-export interface Check {
-  readonly name: string;
-  /** Below test/fixtures: its file in the folder of the check. */
-  readonly fixtures: Readonly<Record<string, string>>;
-  /** Written besides. */
-  readonly files?: Readonly<Record<string, string>>;
-  readonly steps: readonly Step[];
-}
-
-export interface Group {
-  readonly packages: readonly string[];
-  /** Has a folder of packages of its own, where ioredis is this package, for all that ask for it. */
-  readonly overrides?: boolean;
-  checks(modules: string): readonly Check[];
-}
-
-export const root = process.cwd();
-export const fixtures = join(root, 'test/fixtures');
 const works = /^v ReplyError$/m;
-const node = process.execPath;
-
-/** The path of a file that a package runs. */
-function programOf(modules: string, name: string, bin?: string): string {
-  const manifest = JSON.parse(readFileSync(join(modules, name, 'package.json'), 'utf8')) as {
-    bin: string | Record<string, string>;
-  };
-  const path = typeof manifest.bin === 'string' ? manifest.bin : manifest.bin[bin ?? name];
-  return join(modules, name, path!);
-}
 
 const runners: Group = {
   packages: [
@@ -370,4 +338,5 @@ export const groups: Readonly<Record<string, Group>> = {
   runtimes,
   overrides,
   applications,
+  docs,
 };

@@ -6,15 +6,25 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Cluster, Redis } from '../../lib/index.ts';
+import { type Block, pagePaths, readPage, root } from '../../scripts/docs/pages.ts';
+import { matrixBlocks, strayBlocks } from '../../scripts/matrix/docs.ts';
 import { type BundledCluster, type BundledNode, startCluster, startNode } from '../../server/index.ts';
-import { type Block, pagePaths, readPage, root } from './pages.ts';
+import { makeCertificates, missingOpenssl } from '../kit/certificates.ts';
+import { startNodeProcess } from '../kit/node-process.ts';
+import { freePort } from '../kit/ports.ts';
+import { needRedisServer } from '../kit/real-cluster.ts';
+import { until } from '../kit/until.ts';
 import { compilePrograms, type Program } from './programs.ts';
 
 const isCode = ({ language, treatment }: Block): boolean =>
-  /^(?:ts|js|mjs|cjs)$/.test(language) && treatment !== 'skip';
+  /^(?:ts|js|mjs|cjs)$/.test(language) && treatment !== 'skip' && treatment !== 'matrix';
+/** Reasons for which a block of the pages may stay unrun; the reference is made from the sources. */
+const unrun = [/^needs an account/];
 const blockMs = 60_000;
 const run = promisify(execFile);
 
@@ -22,12 +32,13 @@ const run = promisify(execFile);
 class Runner {
   #child: ChildProcess | undefined;
 
-  async printedBy(file: string): Promise<string[]> {
+  /** `folder` is the working directory. */
+  async printedBy(file: string, folder: string): Promise<string[]> {
     this.#child ??= fork(new URL('./runner.js', import.meta.url).pathname, {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     const child = this.#child;
-    child.send({ file });
+    child.send({ file, folder });
     const signal = AbortSignal.timeout(blockMs);
     const [{ lines, error }] = (await once(child, 'message', { signal }).catch((reason: Error) => {
       this.close();
@@ -52,18 +63,24 @@ describe('docs: code blocks', function () {
   let errors: readonly string[];
   let bundled: BundledCluster;
   let single: BundledNode;
+  let secure: SecureCluster | undefined;
   const runner = new Runner();
 
   before(async () => {
-    [bundled, single] = await Promise.all([startCluster({ masters: 3, replicas: 1 }), startNode()]);
+    [bundled, single, secure] = await Promise.all([
+      startCluster({ masters: 3, replicas: 1 }),
+      startNode(),
+      missingOpenssl() === undefined ? startSecure() : undefined,
+    ]);
     ({ programs, errors } = await compilePrograms(blocks.filter(isCode), {
       cluster: bundled.ports,
       single: single.port,
+      secure: secure?.port ?? 0,
     }));
   });
   after(async () => {
     runner.close();
-    await Promise.all([bundled?.close(), single?.kill()]);
+    await Promise.all([bundled?.close(), single?.kill(), secure?.close()]);
   });
 
   it('all of TypeScript and JavaScript compile', () => {
@@ -72,10 +89,12 @@ describe('docs: code blocks', function () {
   });
 
   for (const block of blocks.filter((each) => isCode(each) && each.treatment !== 'compile')) {
-    it(`runs: ${block.page}:${block.line}`, async () => {
+    it(`runs: ${block.page}:${block.line}`, async function () {
+      if (block.treatment === 'redis-server') needRedisServer(this, `${block.page}:${block.line}`);
+      if (block.treatment === 'tls' && secure === undefined) this.skip();
       const program = programs.find((each) => each.block === block)!;
       await clean();
-      const printed = await runner.printedBy(program.file);
+      const printed = await runner.printedBy(program.file, block.treatment === 'tls' ? secure!.folder : root);
       let at = 0;
       for (const wanted of promisesOf(block)) {
         at = printed.findIndex((line, place) => place >= at && plain(line) === plain(wanted)) + 1;
@@ -83,6 +102,24 @@ describe('docs: code blocks', function () {
       }
     });
   }
+
+  it('no block stays unrun without a reason that counts', () => {
+    const left = blocks.filter(
+      ({ page, treatment, note }) =>
+        !page.startsWith('docs/reference/') &&
+        (treatment === 'compile' || treatment === 'skip') &&
+        !unrun.some((reason) => reason.test(note)),
+    );
+    assert.deepEqual(
+      left.map(({ page, line, note }) => `${page}:${line}: ${note}`),
+      [],
+    );
+  });
+
+  it('what the matrix runs is named by a block, and every such block has a check there', () => {
+    assert.deepEqual(strayBlocks(), []);
+    assert.ok(matrixBlocks().size >= 8);
+  });
 
   it('shell blocks name scripts, words and options that exist', async () => {
     const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: object };
@@ -125,6 +162,42 @@ describe('docs: code blocks', function () {
     redis.disconnect();
   }
 });
+
+interface SecureCluster {
+  readonly port: number;
+  /** Has `ca.pem`, and `app.pem` with `app.key`. */
+  readonly folder: string;
+  close(): Promise<void>;
+}
+
+/** One node with all slots, for clients with TLS. */
+async function startSecure(): Promise<SecureCluster> {
+  const folder = await mkdtemp(join(tmpdir(), 'lingcache-docs-'));
+  await makeCertificates(folder);
+  const names = { 'ca.crt': 'ca.pem', 'node.crt': 'app.pem', 'node.key': 'app.key' };
+  for (const [from, to] of Object.entries(names)) await copyFile(join(folder, from), join(folder, to));
+  const [port, plainPort] = [await freePort(), await freePort()];
+  const certificates = ['--tls-cert-file', 'node.crt', '--tls-key-file', 'node.key', '--tls-ca-cert-file', 'ca.crt'];
+  const cluster = ['--cluster-enabled', 'yes', '--save', '', '--bind', '127.0.0.1'];
+  const args = [
+    ...cluster,
+    '--tls-port',
+    `${port}`,
+    '--tls-cluster',
+    'yes',
+    '--tls-auth-clients',
+    'optional',
+    ...certificates,
+  ];
+  const node = await startNodeProcess(plainPort, { dir: folder, args });
+  await node.ask('cluster', 'addslotsrange', 0, 16383);
+  await until('the node is ok', async () => /cluster_state:ok/.test(String(await node.ask('cluster', 'info'))));
+  const close = async (): Promise<void> => {
+    await node.end('SIGKILL');
+    await rm(folder, { recursive: true, force: true });
+  };
+  return { port, folder, close };
+}
 
 /** What the block says that console.log prints: `console.log(x); // this`. */
 function promisesOf({ code }: Block): string[] {

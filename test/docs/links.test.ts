@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, statSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
-import { anchorsOf, linksOf, type Page, pagePaths, readPage, root } from './pages.ts';
+import { anchorsOf, linksOf, type Page, pagePaths, readPage, root } from '../../scripts/docs/pages.ts';
 
 const pages = new Map(
   [...pagePaths(), 'CONTRIBUTING.md', 'CHANGELOG.md', 'bench/README.md'].map((path) => [path, readPage(path)] as const),

@@ -7,12 +7,13 @@ import { execFile } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { type Block, root } from './pages.ts';
+import { type Block, root } from '../../scripts/docs/pages.ts';
 
-/** Where the blocks' own addresses lead: port 7000 and those after it, and 6379. */
+/** Where the blocks' own addresses lead: port 7000 and those after it, 6379, and 6380 of redis.example.com. */
 export interface Ports {
   readonly cluster: readonly number[];
   readonly single: number;
+  readonly secure: number;
 }
 
 export interface Program {
@@ -52,8 +53,10 @@ import { addNode, anyMaster, anyReplica, expiring, failover, freeze, heal, kill,
   } as Readonly<Record<string, string>>,
 };
 
-function sourceOf(block: Block, { cluster, single }: Ports): string {
-  const code = block.code
+function sourceOf(block: Block, { cluster, single, secure }: Ports): string {
+  const elsewhere = block.treatment === 'tls' ? block.code.replaceAll('redis.example.com', '127.0.0.1') : block.code;
+  const code = elsewhere
+    .replaceAll(/(?<![\w.])6380(?!\w)/g, String(secure))
     .replaceAll(/(?<![\w.])700[0-5](?!\w)/g, (port) => String(cluster[Number(port) - 7000]))
     .replaceAll(/(?<![\w.])6379(?!\w)/g, String(single));
   if (/^import /m.test(code) || /\brequire\(/.test(code)) return `${code}\nexport {};\n`;

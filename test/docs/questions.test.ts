@@ -1,8 +1,8 @@
 // Questions and answers: enough of each kind, and each answer says what proves it.
 
 import assert from 'node:assert/strict';
+import { readPage } from '../../scripts/docs/pages.ts';
 import { experiments } from '../../server/learn/learn.ts';
-import { readPage } from './pages.ts';
 
 const least: Readonly<Record<string, number>> = {
   Slots: 5,

@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { root } from '../../scripts/docs/pages.ts';
 import { staleReference } from '../../scripts/gen-reference.ts';
 import { readEntries } from '../../scripts/reference/surface.ts';
 import { errorCodes, readParameters, wrongCodes } from '../../scripts/reference/tables.ts';
-import { root } from './pages.ts';
 
 describe('docs: reference', () => {
   it('is what the sources say, the report of the public surface too', () => assert.deepEqual(staleReference(), []));

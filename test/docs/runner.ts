@@ -1,5 +1,5 @@
 // A process that runs the programs of code blocks one after another: what one leaves open, or breaks, ends with it.
-// Owns: nothing. Asked by the parent for `{ file }`, it answers `{ lines, error }`.
+// Owns: nothing. Sent `{ file, folder }` by the parent, it replies with `{ lines, error }`.
 
 import { pathToFileURL } from 'node:url';
 import { inspect } from 'node:util';
@@ -17,9 +17,10 @@ process.on('uncaughtException', (error) => {
   broken = error;
 });
 
-process.on('message', async ({ file }: { file: string }) => {
+process.on('message', async ({ file, folder }: { file: string; folder: string }) => {
   lines.length = 0;
   broken = undefined;
+  process.chdir(folder);
   try {
     await import(pathToFileURL(file).href);
   } catch (error) {

@@ -3,9 +3,9 @@
 
 import assert from 'node:assert/strict';
 import { Redis } from '../../lib/index.ts';
+import { pagePaths, readPage } from '../../scripts/docs/pages.ts';
 import { type BundledCluster, type Seed, startCluster } from '../../server/index.ts';
 import { needRedisServer, type RealCluster, sharedRealCluster } from '../kit/real-cluster.ts';
-import { pagePaths, readPage } from './pages.ts';
 
 interface Shown {
   readonly where: string;

@@ -36,6 +36,8 @@ describe('bench options', () => {
   it('takes suites and single micro benches', () => {
     assert.equal(parseOptions(['redirect']).suite.kind, 'redirect');
     assert.equal(parseOptions(['growth']).suite.kind, 'growth');
+    assert.equal(parseOptions(['behaviour']).suite.kind, 'behaviour');
+    assert.equal(parseOptions(['servers', '--packages', '/x']).packages, '/x');
     assert.deepEqual(parseOptions(['micro']).suite, {
       kind: 'micro',
       rooms: ['encode', 'decode', 'slot', 'route', 'cache'],

@@ -1,4 +1,4 @@
-// The pages that users read, and what is in them: code blocks, headings, links.
+// The pages that users read, and their contents: code blocks, headings, links.
 // Owns: the reading of Markdown, as far as these pages use it.
 // Does not know: what is done with a block.
 
@@ -14,10 +14,14 @@ export interface Block {
   readonly code: string;
   /**
    * From the comment above: `<!-- only compiled: why -->`, `<!-- not checked: why -->`, `<!-- run -->` (for sh, which
-   * is only looked at otherwise).
+   * is only looked at otherwise), `<!-- with redis-server -->`, `<!-- with TLS -->`, `<!-- in the matrix: check file -->`.
    */
-  readonly treatment: 'default' | 'compile' | 'skip' | 'run';
+  readonly treatment: Treatment;
+  /** The text of the comment behind its colon. */
+  readonly note: string;
 }
+
+type Treatment = 'default' | 'compile' | 'skip' | 'run' | 'redis-server' | 'tls' | 'matrix';
 
 export interface Page {
   readonly path: string;
@@ -53,7 +57,7 @@ export function readPage(path: string): Page {
           line: start,
           language,
           code: lines.join('\n'),
-          treatment: treatmentOf(prose, start),
+          ...treatmentOf(prose, start),
         });
         open = undefined;
       }
@@ -67,13 +71,23 @@ export function readPage(path: string): Page {
   return { path, text, blocks, prose };
 }
 
-function treatmentOf(prose: readonly string[], line: number): Block['treatment'] {
+const comments: readonly (readonly [RegExp, Treatment])[] = [
+  [/<!-- only compiled: (\S.*) -->/, 'compile'],
+  [/<!-- not checked: (\S.*) -->/, 'skip'],
+  [/<!-- in the matrix: (\S+ \S+) -->/, 'matrix'],
+  [/<!-- run -->/, 'run'],
+  [/<!-- with redis-server -->/, 'redis-server'],
+  [/<!-- with TLS -->/, 'tls'],
+];
+
+function treatmentOf(prose: readonly string[], line: number): Pick<Block, 'treatment' | 'note'> {
   const above = prose.slice(0, line - 1).findLast((text) => text.trim() !== '') ?? '';
   const near = prose.slice(Math.max(0, line - 3), line - 1).includes(above);
-  if (!near || !above.trimStart().startsWith('<!--')) return 'default';
-  if (/<!-- only compiled: \S.* -->/.test(above)) return 'compile';
-  if (/<!-- not checked: \S.* -->/.test(above)) return 'skip';
-  if (/<!-- run -->/.test(above)) return 'run';
+  if (!near || !above.trimStart().startsWith('<!--')) return { treatment: 'default', note: '' };
+  for (const [pattern, treatment] of comments) {
+    const found = pattern.exec(above);
+    if (found !== null) return { treatment, note: found[1] ?? '' };
+  }
   throw new Error(`line ${line - 1}: an unknown comment above a code block: ${above}`);
 }
 
