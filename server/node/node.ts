@@ -120,6 +120,8 @@ export class ServerNode {
     this.engine.add(replicationCommands(this.#replication));
     // Clients are not sent to a replica at offset 0, so the first step away from it is announced at once.
     this.#replication.onFirstByte(() => this.#announceOffset());
+    // Who was linked for a moment between two ticks holds a copy too, and may take its master's place.
+    this.#replication.onLinked(() => this.#member?.refresh());
     this.#shutdown = new Shutdown({
       world,
       config: this.engine.config,

@@ -1,6 +1,6 @@
 // A replica's data: taking a copy in, applying effects, giving a copy out. Between the engine and replication.
 
-import { ReplyError } from '../../lib/wire/reply.ts';
+import { type Reply, ReplyError } from '../../lib/wire/reply.ts';
 import type { Client } from '../engine/client.ts';
 import type { Engine } from '../engine/engine.ts';
 import { loadDelayMs, loadPieceBytes } from '../engine/load-pace.ts';
@@ -10,6 +10,7 @@ import { Databases } from '../keyspace/databases.ts';
 import type { RdbContent } from '../persistence/rdb/file.ts';
 import { capturedContent, loadSink } from '../persistence/rdb/snapshot.ts';
 import type { Loading } from './master-link.ts';
+import { inOlderWords } from './newer-commands.ts';
 import type { Words } from './stream.ts';
 
 /** A master that speaks of what this server does not know may do so without end. */
@@ -85,6 +86,8 @@ export class Applier {
   readonly #engine: Engine;
   #client: Client;
   #refused = 0;
+  /** That the master is newer was logged. */
+  #newer = false;
 
   constructor(engine: Engine) {
     this.#engine = engine;
@@ -123,15 +126,38 @@ export class Applier {
   }
 
   #run(words: Words): void {
+    const reply = this.#reply(words);
+    if (!(reply instanceof ReplyError)) return;
+    const older = inOlderWords(words);
+    if (older === undefined) this.#noteRefusal(words, reply);
+    else this.#runInstead(older);
+  }
+
+  #reply(words: Words): Reply | undefined {
     const command = wellFormed(this.#engine, words);
-    const reply = command instanceof ReplyError ? command : this.#engine.run(this.#client, command, words);
-    if (reply instanceof ReplyError && ++this.#refused <= refusalsLogged) {
-      const known = this.#engine.registry.findTrusted(words);
-      const name = known instanceof ReplyError ? '<unknown>' : known.row.name;
-      // Harnesses look for the beginning of this line.
+    return command instanceof ReplyError ? command : this.#engine.run(this.#client, command, words);
+  }
+
+  #runInstead(older: readonly Words[]): void {
+    if (!this.#newer) {
+      this.#newer = true;
       this.#engine.world.log(
-        `== CRITICAL == This replica is sending an error to its master: '${reply.message.replace(/^ERR /, '')}' after processing the command '${name}'`,
+        'The master sends commands of newer servers: deadlines of single fields are not kept here.',
       );
     }
+    for (const words of older) {
+      const reply = this.#reply(words);
+      if (reply instanceof ReplyError) this.#noteRefusal(words, reply);
+    }
+  }
+
+  #noteRefusal(words: Words, reply: ReplyError): void {
+    if (++this.#refused > refusalsLogged) return;
+    const known = this.#engine.registry.findTrusted(words);
+    const name = known instanceof ReplyError ? '<unknown>' : known.row.name;
+    // Harnesses look for the beginning of this line.
+    this.#engine.world.log(
+      `== CRITICAL == This replica is sending an error to its master: '${reply.message.replace(/^ERR /, '')}' after processing the command '${name}'`,
+    );
   }
 }

@@ -37,6 +37,7 @@ export class NodeReplication implements ReplicationPort, StreamSource, RoleSwitc
   readonly failover: SingleFailover;
   readonly #engine: Engine;
   readonly #stream: MasterStream;
+  #onLinked: () => void = () => undefined;
   /** Left out when the data was loaded, until it is known whether a master decides. */
   #expiredAtLoad: readonly ExpiredKey[] = [];
   /** Where the stream stood when the replicas were asked how far they are. */
@@ -65,6 +66,11 @@ export class NodeReplication implements ReplicationPort, StreamSource, RoleSwitc
   /** `run` is called when the first byte of a stream was applied. */
   onFirstByte(run: () => void): void {
     this.#stream.onFirstByte = run;
+  }
+
+  /** `run` is called whenever the link to the master has come up, however short it holds. */
+  onLinked(run: () => void): void {
+    this.#onLinked = run;
   }
 
   // ---- what the stream is about
@@ -303,6 +309,7 @@ export class NodeReplication implements ReplicationPort, StreamSource, RoleSwitc
     const { link } = this.replica;
     if (!up) this.#stream.applier.detach();
     else if (link !== undefined) this.#stream.applier.attach(link.ends, () => link.drop());
+    if (up) this.#onLinked();
     this.#review();
   }
 

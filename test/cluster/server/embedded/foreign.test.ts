@@ -118,6 +118,58 @@ for (const name of ['valkey-9', 'valkey-8', 'redis-8'] as const) {
       assert.equal((await info(ours, 'stats'))['sync_partial_ok'], '1', 'the old master went on from where it was');
     });
 
+    if (newFields) {
+      it('follows a master whose clients use its newer commands', async () => {
+        const [master, ours] = [await startReal(), await startOurs()];
+        await ask(ours, 'REPLICAOF', '127.0.0.1', master.port);
+        await untilLinked(ours);
+        const newer: readonly (readonly string[])[] = [
+          ['HSETEX', 'h', 'EX', '1000', 'FIELDS', '2', 'f', 'v', 'g', 'w'],
+          ['HSETEX', 'h', 'FXX', 'KEEPTTL', 'FIELDS', '1', 'f', 'fields'],
+          ['HSETEX', 'short', 'PX', '50', 'FIELDS', '1', 'gone', '1'],
+          ['HSETEX', 'short', 'FIELDS', '1', 'kept', '1'],
+          ['HSET', 'h', 'a', '1', 'b', '2', 'c', '3'],
+          ['HPEXPIRE', 'h', '1000000', 'FIELDS', '1', 'a'],
+          ['HGETEX', 'h', 'PX', '500000', 'FIELDS', '1', 'b'],
+          ['HGETEX', 'h', 'PERSIST', 'FIELDS', '1', 'b'],
+          ['HGETDEL', 'h', 'FIELDS', '2', 'c', 'none'],
+          ['HPERSIST', 'h', 'FIELDS', '1', 'a'],
+          ['HEXPIRE', 'h', '0', 'FIELDS', '1', 'a'],
+          ['SET', 'k', 'v'],
+        ];
+        const ofValkey = [
+          ['SET', 'k', 'w', 'EX', '1000', 'IFEQ', 'v'],
+          ['SET', 'other', 'v'],
+          ['DELIFEQ', 'other', 'v'],
+          ['MSETEX', '2', 'm1', 'one', 'm2', 'two', 'EX', '1000'],
+        ];
+        for (const argv of name === 'valkey-9' ? [...newer, ...ofValkey] : newer) await ask(master, ...argv);
+        await until('the field is gone', async () => (await ask(master, 'HLEN', 'short')) === 1);
+        await ask(master, 'SET', 'last', '1');
+        await until('all came', async () => (await ask(ours, 'EXISTS', 'last')) === 1);
+        await until('the field is gone here', async () => (await ask(ours, 'HLEN', 'short')) === 1);
+        for (const key of ['h', 'short', 'k', 'other', 'm1', 'm2']) {
+          const [read] = String(await ask(master, 'TYPE', key)) === 'hash' ? ['HGETALL'] : ['GET'];
+          const values = await Promise.all(
+            [master, ours].map(async (node) =>
+              String(await ask(node, read!, key))
+                .split(',')
+                .sort()
+                .join(),
+            ),
+          );
+          assert.equal(values[1], values[0], key);
+          const left = await Promise.all([master, ours].map((node) => ask(node, 'PEXPIRETIME', key)));
+          assert.equal(left[1], left[0], `deadline of ${key}`);
+        }
+        assert.deepEqual(
+          ours.world.lines.filter((line) => line.includes('CRITICAL')),
+          [],
+        );
+        assert.equal(ours.world.lines.filter((line) => line.includes('commands of newer servers')).length, 1);
+      });
+    }
+
     for (const diskless of ['yes', 'no']) {
       it(`takes a copy of a master with repl-diskless-sync ${diskless}`, async () => {
         const [master, ours] = [
