@@ -52,8 +52,11 @@ async function main(argv: readonly string[]): Promise<void> {
     return;
   }
   if (options.suite.kind === 'redirect') checkRedirect(options);
-  const start = options.server === 'real' ? startRealCluster : startBundledCluster;
-  const cluster = await start(cores.servers);
+  const { masters } = options;
+  const cluster =
+    options.server === 'real'
+      ? await startRealCluster(cores.servers, { masters })
+      : await startBundledCluster(cores.servers, masters);
   try {
     await measure(options, cluster, cores);
   } finally {
@@ -69,7 +72,8 @@ function checkRedirect({ server, clients }: BenchOptions): void {
 async function measure(options: BenchOptions, cluster: BenchCluster, cores: Cores): Promise<void> {
   const machine = describeMachine(root, cluster.version, cores.text, options.clients);
   const notes = options.clients.map((client) => `${client}: ${noteOf[client]}`);
-  const settings = { rounds: options.rounds, seconds: options.seconds, quick: options.quick };
+  const { rounds, seconds, quick, masters } = options;
+  const settings = { rounds, seconds, quick, masters };
   if (options.suite.kind === 'redirect') {
     const results = await runRedirect(cluster, cores, options, progress);
     const lines = [...machineLines(machine), '', ...redirectTables(results)];
@@ -93,9 +97,9 @@ async function measure(options: BenchOptions, cluster: BenchCluster, cores: Core
   lines.push(...macroTables(results), ...notes);
   report(
     options,
-    `macro-${options.server}`,
+    `macro-${options.server}${masters === 3 ? '' : `-${masters}`}`,
     { machine, settings, notes, results },
-    macroChart(machine, results),
+    macroChart(machine, masters, results),
     lines,
   );
 }

@@ -25,6 +25,8 @@ export interface BenchOptions {
   readonly clients: readonly ClientName[];
   readonly workloads: readonly Workload[];
   readonly server: 'real' | 'bundled';
+  /** Masters of the cluster that is measured, an equal share of the slots each. */
+  readonly masters: number;
   readonly quick: boolean;
   /** Folder whose node_modules has the servers that are compared. */
   readonly packages: string;
@@ -48,7 +50,8 @@ export const usage = `npm run bench -- [macro|redirect|footprint|growth|behaviou
   --seconds S          seconds of one client, workload and round (default 0.7; quick 0.15)
   --clients a,b        ${clientNames.join(', ')}
   --workloads a,b      names, or parts of names: burst, loops-64, 64k, ... (default: all that tell something new)
-  --server real|bundled  three redis-server processes, or the bundled cluster in one process (default real)
+  --server real|bundled  redis-server processes, or the bundled cluster in one process (default real)
+  --masters N          masters of that cluster, 1 to 100 (default 3); macro only
   --packages FOLDER    servers: where js-redis-server, redis-memory-server and ioredis-mock are installed (default .)
   --label NAME         results/NAME-<suite>.json and .svg (default latest)
   --quick              a short run that shows that all works; its figures say little
@@ -60,6 +63,7 @@ const settings = {
   clients: { type: 'string' },
   workloads: { type: 'string' },
   server: { type: 'string', default: 'real' },
+  masters: { type: 'string' },
   packages: { type: 'string', default: '.' },
   label: { type: 'string', default: 'latest' },
   quick: { type: 'boolean', default: false },
@@ -85,6 +89,7 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
     clients: values.clients === undefined ? clientNames : chosenClients(values.clients),
     workloads: values.workloads === undefined ? ofTable(quick) : chosenWorkloads(values.workloads),
     server: values.server,
+    masters: mastersOf(values.masters, suite),
     quick,
     packages: values.packages,
     label: values.label,
@@ -127,6 +132,15 @@ function wholeNumber(name: string, text: string | undefined, fallback: number, m
     throw new UsageError(`--${name} ${text}: expected a whole number from 1 to ${most}`);
   }
   return Number(text);
+}
+
+const usualMasters = 3;
+
+// The redirect suite moves slots between three nodes, and the growth suite's bars belong to three.
+function mastersOf(text: string | undefined, suite: Suite): number {
+  const masters = wholeNumber('masters', text, usualMasters, 100);
+  if (masters !== usualMasters && suite.kind !== 'macro') throw new UsageError(`--masters: not for ${suite.kind}`);
+  return masters;
 }
 
 function seconds(text: string | undefined, fallback: number): number {

@@ -1,7 +1,6 @@
-// Child process: the bundled cluster, three masters in one process, so that it has a core of its own.
+// Child process: the bundled cluster, its masters in one process, so that it has a core of its own.
 
 import { serve } from './child.ts';
-import { masterCount } from './cluster.ts';
 
 /** As much of the server's public face as is needed here. */
 interface ServerModule {
@@ -22,9 +21,9 @@ export interface BundledNode {
 let cluster: ClusterHandle | undefined;
 
 serve({
-  async start(): Promise<BundledNode[]> {
+  async start(masters: number): Promise<BundledNode[]> {
     const module = (await import(new URL('../../server/index.js', import.meta.url).href)) as ServerModule;
-    cluster = await module.startCluster({ masters: masterCount, replicas: 0 });
+    cluster = await module.startCluster({ masters, replicas: 0 });
     return cluster.nodes.map(({ id, host, port }) => ({ id, host, port }));
   },
   async stop(): Promise<void> {

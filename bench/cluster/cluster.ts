@@ -1,4 +1,4 @@
-// A cluster to measure on: three masters, whoever runs them.
+// A cluster to measure on: masters only, whoever runs them.
 
 export interface BenchNode {
   readonly host: string;
@@ -15,11 +15,9 @@ export interface BenchCluster {
   stop(): Promise<void>;
 }
 
-export const masterCount = 3;
-
-/** An even share of the slots for master `index`. */
-export function shareOf(index: number): [first: number, last: number] {
-  const at = (part: number): number => Math.floor((16384 * part) / masterCount);
+/** An even share of the slots for master `index` of `masters`. */
+export function shareOf(index: number, masters: number): [first: number, last: number] {
+  const at = (part: number): number => Math.floor((16384 * part) / masters);
   return [at(index), at(index + 1) - 1];
 }
 

@@ -1,4 +1,4 @@
-// Three redis-server masters of our own on free loopback ports, in a directory that goes away with them, and replicas
+// redis-server masters of our own on free loopback ports, in a directory that goes away with them, and replicas
 // of the first master when asked for. Every process is stopped by its pid, also when the start fails half-way.
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
@@ -8,12 +8,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { type BenchCluster, type BenchNode, masterCount, shareOf } from './cluster.ts';
+import { type BenchCluster, type BenchNode, shareOf } from './cluster.ts';
 
 const host = '127.0.0.1';
 const startDeadline = 20_000;
 
 export interface RealOptions {
+  readonly masters: number;
   /** Replicas of the first master; default 0. */
   readonly replicas?: number;
   /** cluster-node-timeout in milliseconds; default 15000. */
@@ -31,7 +32,7 @@ interface Ports {
   readonly bus: readonly number[];
 }
 
-export async function startRealCluster(prefix: readonly string[], options: RealOptions = {}): Promise<RealCluster> {
+export async function startRealCluster(prefix: readonly string[], options: RealOptions): Promise<RealCluster> {
   const shown = spawnSync('redis-server', ['--version'], { encoding: 'utf8' });
   if (shown.status !== 0) throw new Error('redis-server is not installed; try --server bundled');
   const dir = mkdtempSync(join(tmpdir(), 'lingcache-bench-'));
@@ -47,14 +48,15 @@ export async function startRealCluster(prefix: readonly string[], options: RealO
     rmSync(dir, { recursive: true, force: true });
   };
   try {
-    const count = masterCount + (options.replicas ?? 0);
+    const { masters } = options;
+    const count = masters + (options.replicas ?? 0);
     const free = await freePorts(count * 2);
     const ports = { clients: free.slice(0, count), bus: free.slice(count) };
     for (let index = 0; index < count; index++) servers.push(startServer(prefix, dir, ports, index, options));
-    const nodes = await formCluster(ports, servers);
+    const nodes = await formCluster(ports, servers, masters);
     return {
       nodes,
-      replicas: ports.clients.slice(masterCount).map((port) => ({ host, port })),
+      replicas: ports.clients.slice(masters).map((port) => ({ host, port })),
       version: `redis-server ${/v=(\S+)/.exec(shown.stdout)?.[1] ?? '?'}`,
       kill: (index) => stopServer(servers[index]!),
       stop,
@@ -110,7 +112,11 @@ async function freePorts(count: number): Promise<number[]> {
   return ports;
 }
 
-async function formCluster({ clients, bus }: Ports, servers: readonly ChildProcess[]): Promise<BenchNode[]> {
+async function formCluster(
+  { clients, bus }: Ports,
+  servers: readonly ChildProcess[],
+  masterCount: number,
+): Promise<BenchNode[]> {
   const admins = clients.map((port) => new Redis({ host, port, retryStrategy: () => 50, maxRetriesPerRequest: 200 }));
   for (const admin of admins) admin.on('error', () => undefined);
   const masters = admins.slice(0, masterCount);
@@ -125,26 +131,26 @@ async function formCluster({ clients, bus }: Ports, servers: readonly ChildProce
   try {
     await Promise.all(
       masters.map(async (admin, index) => {
-        await admin.call('CLUSTER', 'ADDSLOTSRANGE', ...shareOf(index).map(String));
+        await admin.call('CLUSTER', 'ADDSLOTSRANGE', ...shareOf(index, masterCount).map(String));
         await admin.call('CLUSTER', 'SET-CONFIG-EPOCH', String(index + 1));
       }),
     );
     for (let index = 1; index < clients.length; index++) {
       await admins[0]!.call('CLUSTER', 'MEET', host, String(clients[index]), String(bus[index]));
     }
-    await until(() => allReady(admins));
+    await until(() => allReady(admins, masterCount));
     const ids = (await Promise.all(masters.map((admin) => admin.call('CLUSTER', 'MYID')))).map(String);
     const replicas = admins.slice(masterCount);
     for (const replica of replicas) await replica.call('CLUSTER', 'REPLICATE', ids[0]!);
     await until(() => allFollow(masters, replicas));
-    return ids.map((id, index) => ({ host, port: clients[index]!, id, slots: shareOf(index) }));
+    return ids.map((id, index) => ({ host, port: clients[index]!, id, slots: shareOf(index, masterCount) }));
   } finally {
     for (const admin of admins) admin.disconnect();
   }
 }
 
 /** Every node sees all masters with their slots. */
-async function allReady(admins: readonly Redis[]): Promise<boolean> {
+async function allReady(admins: readonly Redis[], masterCount: number): Promise<boolean> {
   const views = await Promise.all(
     admins.map(async (admin) => [String(await admin.call('CLUSTER', 'INFO')), await admin.call('CLUSTER', 'SLOTS')]),
   );

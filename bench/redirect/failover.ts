@@ -33,7 +33,7 @@ const answerPatience = 20_000;
 const clock = (): number => performance.timeOrigin + performance.now();
 
 export async function failover(client: ClientName, cores: Cores, plan: KeyPlan): Promise<FailoverFigures> {
-  const cluster = await startRealCluster(cores.servers, { replicas: 1, nodeTimeout });
+  const cluster = await startRealCluster(cores.servers, { masters: 3, replicas: 1, nodeTimeout });
   const child = new Child(new URL('./client.js', import.meta.url).href, cores.client, client, clientFlags());
   try {
     await load(cluster, plan);

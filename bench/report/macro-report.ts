@@ -38,7 +38,7 @@ function row(one: Figures, floor: Figures | undefined): string[] {
   ];
 }
 
-export function macroChart(machine: Machine, results: readonly WorkloadResult[]): string {
+export function macroChart(machine: Machine, masters: number, results: readonly WorkloadResult[]): string {
   const panels = results.map(({ workload, figures }) => ({
     title: `${workload.name}, ops/s`,
     bars: figures.map((one) => ({
@@ -48,5 +48,5 @@ export function macroChart(machine: Machine, results: readonly WorkloadResult[])
     })),
   }));
   const notes = [...machineLines(machine), 'at each bar: commands a second (median of the rounds), CPU µs a command'];
-  return chart('Clients side by side on a cluster of three masters', notes, panels);
+  return chart(`Clients side by side on a cluster of ${masters} masters`, notes, panels);
 }

@@ -158,7 +158,7 @@ export class Tracking {
     tracked.listener = this.#host.connection(connection.address, {
       onState: (listener, state) => {
         if (listener !== tracked.listener) return;
-        if (state === 'resting' || state === 'ended') this.#refused.add(connection.address);
+        if (state === 'backoff' || state === 'ended') this.#refused.add(connection.address);
         if (state !== 'up') this.#over(tracked);
         else if (connection.state === 'up') this.#redirect(tracked, listener);
       },

@@ -1,7 +1,7 @@
 // Keeps one address connected: dials, shakes hands, dials again after a loss with backoff, and holds what must wait
 // meanwhile. Where it stands is one state; the calls it holds are in one queue.
 //
-//   idle -> dialing -> up -> (lost) resting -> dialing ...        any -> ended
+//   idle -> dialing -> up -> (lost) backoff -> dialing ...        any -> ended
 //
 // Invariant: every call given to send() either went to a connection, is in the queue, or was refused by `false`.
 
@@ -42,7 +42,7 @@ export interface ReconnectingOptions extends ReachOptions, ConnectionOptions, Wa
   readonly mayAuthenticate?: (() => boolean) | undefined;
 }
 
-export type ReconnectingState = 'idle' | 'dialing' | 'up' | 'resting' | 'ended';
+export type ReconnectingState = 'idle' | 'dialing' | 'up' | 'backoff' | 'ended';
 
 export interface ReconnectingEvents {
   onState(connection: ReconnectingConnection, state: ReconnectingState, reason?: Error): void;
@@ -179,7 +179,7 @@ export class ReconnectingConnection implements CommandSender {
 
   /** Starts dialing when idle; one that waits to dial again does so at once. */
   open(): void {
-    if (this.#state === 'idle' || this.#state === 'resting') this.#dial();
+    if (this.#state === 'idle' || this.#state === 'backoff') this.#dial();
   }
 
   /** Sends or queues a call; false when the address is down and calls may not wait for it. */
@@ -222,7 +222,7 @@ export class ReconnectingConnection implements CommandSender {
     // One that still shakes hands has said its role already.
     (this.#connection ?? this.#handshaking)?.write(ask([readOnly ? 'readonly' : 'readwrite']));
     // What made it useless as a replica may be no hindrance to a master, and everybody waits for one.
-    if (this.#state === 'resting') this.#dial();
+    if (this.#state === 'backoff') this.#dial();
   }
 
   /** Replaces the connection: a new one is dialed, the old one closes when its calls are answered. */
@@ -356,7 +356,7 @@ export class ReconnectingConnection implements CommandSender {
     switch (this.#state) {
       case 'up':
         return this.#connection?.ending === true && !this.#leaving;
-      case 'resting':
+      case 'backoff':
         return holdWhileDown;
       default:
         return this.#state !== 'ended';
@@ -524,7 +524,7 @@ export class ReconnectingConnection implements CommandSender {
       return;
     }
     this.#timer = this.#world.after(delay, () => this.#dial(), true);
-    this.#become('resting', this.lastError);
+    this.#become('backoff', this.lastError);
     if (!this.#options.holdWhileDown) this.#loseQueue(this.lastError);
   }
 

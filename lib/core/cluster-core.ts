@@ -292,11 +292,11 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> impleme
       this.pool.forget(connection.address);
       this.router.forgetConnections();
     }
-    if (state === 'resting' && reason !== undefined && this.status !== 'disconnecting') {
+    if (state === 'backoff' && reason !== undefined && this.status !== 'disconnecting') {
       if (this.#isNodeError(connection, reason)) this.onNodeError(reason, connection.address);
       if (this.status === 'ready') this.refresher.suggest('outage');
     }
-    if (state === 'resting' && this.#forgetsLostNodes) {
+    if (state === 'backoff' && this.#forgetsLostNodes) {
       const node = this.pool.get(connection.address);
       if (node?.connection === connection) this.nodes.show(node, false);
     }

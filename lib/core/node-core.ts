@@ -27,7 +27,7 @@ const statusOf: Record<ReconnectingState, Status> = {
   idle: 'wait',
   dialing: 'connecting',
   up: 'ready',
-  resting: 'reconnecting',
+  backoff: 'reconnecting',
   ended: 'end',
 };
 
@@ -128,7 +128,7 @@ export class NodeCore implements NodeBackend {
     if (this.#over) return;
     if (state === 'dialing') this.#emit('connecting');
     else if (state === 'up') this.#emit('connect', 'ready');
-    else if (state === 'resting') {
+    else if (state === 'backoff') {
       if (reason !== undefined && this.#client.listenerCount('error') > 0) emitSafely(this.#client, 'error', reason);
       this.#emit('close');
       if (typeof this.#retryStrategy === 'function') this.#emit('reconnecting');

@@ -420,8 +420,8 @@ export class RedisCore implements NodeBackend {
         this.#wasUp = true;
         void this.#getReady(++this.#connections);
         break;
-      case 'resting':
-        this.#onResting(reason!);
+      case 'backoff':
+        this.#onBackoff(reason!);
         break;
       case 'ended':
         if (this.status === 'end') break;
@@ -483,13 +483,13 @@ export class RedisCore implements NodeBackend {
     this.disconnect(true);
   }
 
-  #onResting(reason: Error): void {
+  #onBackoff(reason: Error): void {
     const { connection } = this;
     // Where nobody lets us in any more, the address of the options is asked again: it knows, or is, the primary.
     if (!this.#wasUp) this.#dialer.primary = undefined;
     this.#report(reason);
     // A listener has ended the client.
-    if (connection !== this.connection || connection.state !== 'resting') return;
+    if (connection !== this.connection || connection.state !== 'backoff') return;
     const refused = refusalIn(reason);
     // Commands do not wait for a server that will have none of this client.
     if (refused !== undefined && !this.#wasUp && !isCrowded(refused))

@@ -22,7 +22,7 @@ export interface ClusterStats {
     readonly key: string;
     /** By the slot map. */
     readonly role: 'master' | 'slave';
-    /** Of its connection; `resting`: waits to be dialed again. */
+    /** Of its connection; `backoff`: waits to be dialed again. */
     readonly state: ReconnectingState;
     /** Calls sent and unanswered, or queued for this node's connection. */
     readonly inFlight: number;

@@ -202,7 +202,7 @@ export class ClusterSubscriber implements CallSink {
   }
 
   #onState(connection: ReconnectingConnection, state: ReconnectingState): void {
-    if ((state === 'resting' || state === 'ended') && connection === this.#connection) this.#onLeft();
+    if ((state === 'backoff' || state === 'ended') && connection === this.#connection) this.#onLeft();
   }
 
   // The next is not chosen within the event of the one that is lost: it has calls to hand back.

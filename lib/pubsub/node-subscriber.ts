@@ -88,7 +88,7 @@ export class NodeSubscriber implements CallSink {
   }
 
   #onState(connection: ReconnectingConnection, state: ReconnectingState, reason: Error | undefined): void {
-    if (state === 'resting' || state === 'ended') this.#owed = this.subscriptions.size > 0;
+    if (state === 'backoff' || state === 'ended') this.#owed = this.subscriptions.size > 0;
     if (state === 'ended') {
       this.#connection = undefined;
       const error = reason ?? new AbortError('Connection is closed.', { node: connection.address });

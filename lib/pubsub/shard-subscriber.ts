@@ -82,7 +82,7 @@ export class ShardSubscriber implements CallSink {
         if (state === 'up') {
           events.onUp(this);
           this.#schedule();
-        } else if (state === 'resting' || state === 'ended') {
+        } else if (state === 'backoff' || state === 'ended') {
           this.#said.clear();
           this.count = 0;
           events.onDown(this, state === 'ended');

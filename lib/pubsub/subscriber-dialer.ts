@@ -101,7 +101,7 @@ export class SubscriberDialer {
         onState: (one, state, reason) => {
           if (!this.#dials.has(one)) later.onState(one, state, reason);
           else if (state === 'up') this.#up(one);
-          else if (state === 'resting' || state === 'ended') this.#failed(one, reason);
+          else if (state === 'backoff' || state === 'ended') this.#failed(one, reason);
         },
         onSilence: (one, silent) => {
           if (!this.#dials.has(one)) later.onSilence(one, silent);

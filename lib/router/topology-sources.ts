@@ -90,7 +90,7 @@ export class TopologySources {
   // Both questions leave in one write. A server that refuses CLUSTER NODES still gives a map, without epochs.
   async #askView(key: string): Promise<View> {
     const connection = this.#open(key);
-    if (connection.state === 'resting') connection.open();
+    if (connection.state === 'backoff') connection.open();
     const leftOut = new LeftOut();
     const slots = this.ask(connection, ['cluster', 'slots']);
     const nodes = this.ask(connection, ['cluster', 'nodes'])

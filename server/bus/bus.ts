@@ -16,11 +16,11 @@ export interface LinkView {
   readonly open: boolean;
   /** Bytes that wait to be sent. */
   readonly waiting: number;
+  close(): void;
 }
 
 export interface BusLink extends LinkView {
   send(message: Message): void;
-  close(): void;
 }
 
 /** A message and where it came from; `localHost` is the address of ours that it was sent to. */

@@ -151,7 +151,7 @@ export class SocketLink {
     if (this.#framer.pending > 0 && now - this.#receivingSince > stuckMs) this.close('half a packet came in time');
   }
 
-  close(reason: string): void {
+  close(reason = 'closed by this node'): void {
     if (!this.open) return;
     this.#reason = reason;
     this.#socket.destroy();

@@ -1,9 +1,10 @@
 // GEOSEARCH, GEOSEARCHSTORE and the older GEORADIUS family: members of a sorted set near a place.
-// The whole set is looked at; results that nobody asked to be sorted come in order of geohash.
+// Results that nobody asked to be sorted come cell by cell of the map, from the centre's own on, as in redis-server.
 
 import type { Reply } from '../../lib/wire/reply.ts';
 import type { CommandGroup, Context } from '../engine/registry.ts';
 import { fail, readDouble, readLong, sameWord, syntaxError } from '../keyspace/arguments.ts';
+import { type Area, rangesAround } from '../keyspace/geo-cells.ts';
 import { decodePlace, distanceBetween, isInBox, type Place } from '../keyspace/geohash.ts';
 import type { ZsetValue } from '../keyspace/types/zset.ts';
 import { distanceText, placeReply, readPlace, readUnit } from './geo.ts';
@@ -148,9 +149,30 @@ function isInside(centre: Place, place: Place, shape: Shape, metres: number): bo
   return isInBox(centre, place, shape.width * shape.unit, shape.height * shape.unit);
 }
 
+/** The extent of a shape in metres. */
+function areaOf(shape: Shape): Area {
+  if (shape.kind === 'circle') {
+    const radius = shape.radius * shape.unit;
+    return { halfWidth: radius, halfHeight: radius, reach: radius };
+  }
+  const [halfWidth, halfHeight] = [shape.width / 2, shape.height / 2];
+  const reach = Math.sqrt(halfWidth * halfWidth + halfHeight * halfHeight) * shape.unit;
+  return { halfWidth: halfWidth * shape.unit, halfHeight: halfHeight * shape.unit, reach };
+}
+
+function* near(zset: ZsetValue, centre: Place, shape: Shape): Generator<readonly [member: string, hash: number]> {
+  for (const { low, high } of rangesAround(centre, areaOf(shape))) {
+    const first = zset.countBefore(({ score }) => score >= low);
+    for (const { member, score } of zset.from(first)) {
+      if (score >= high) break;
+      yield [member, score];
+    }
+  }
+}
+
 function search(zset: ZsetValue, centre: Place, shape: Shape, query: Query): Hit[] {
   const hits: Hit[] = [];
-  for (const [member, hash] of zset.entries()) {
+  for (const [member, hash] of near(zset, centre, shape)) {
     const place = decodePlace(hash);
     const metres = distanceBetween(centre, place);
     if (!isInside(centre, place, shape, metres)) continue;

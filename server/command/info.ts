@@ -68,8 +68,8 @@ function persistenceLines(engine: Engine): Lines {
   const lines = engine.persistence?.info(engine.replication?.copying ?? false);
   if (lines !== undefined) return lines;
   return [
-    `loading:${engine.loading ? 1 : 0}`,
-    'async_loading:0',
+    `loading:${engine.loading || engine.copying || engine.takingCopy ? 1 : 0}`,
+    `async_loading:${engine.copyingBeside ? 1 : 0}`,
     `rdb_changes_since_last_save:${engine.databases.dirty}`,
     'rdb_bgsave_in_progress:0',
     `rdb_last_save_time:${Math.floor(engine.started / 1000)}`,

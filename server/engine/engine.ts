@@ -42,6 +42,7 @@ import {
   Registry,
 } from './registry.ts';
 import { SlowLog } from './slow-log.ts';
+import { isTooLong, tooLong } from './too-long.ts';
 import { limitTracking } from './tracking-limit.ts';
 
 /** The function libraries of a server, as whoever keeps and copies its data sees them: sources, and nothing more. */
@@ -126,6 +127,8 @@ export class Engine implements Ports {
   copying = false;
   /** A copy is taken in beside the data that is shown meanwhile (`repl-diskless-load swapdb`). */
   copyingBeside = false;
+  /** A copy comes in where redis-server would show nothing meanwhile; the old data can be read here until it is whole. */
+  takingCopy = false;
   primaryDown = false;
   readOnly = false;
   /** A script runs that has taken too long: what everyone else is answered, and nothing leaves until it has ended. */
@@ -391,6 +394,7 @@ export class Engine implements Ports {
 
   #refusal(error: unknown): ReplyError {
     if (error instanceof ReplyError) return error;
+    if (isTooLong(error)) return tooLong;
     // A bug of ours must not take the server down; the client gets an error and the log has the stack.
     this.world.log(`internal error: ${error instanceof Error ? error.stack : String(error)}`);
     return new ReplyError('ERR internal error');

@@ -9,6 +9,12 @@ export function loadDelayMs(engine: Engine, keys: number): number {
   return microseconds > 0 ? (keys * microseconds) / 1000 : 0;
 }
 
+/** How many bytes are taken between two such waits; undefined: nothing is slowed down. */
+export function loadPieceBytes(engine: Engine): number | undefined {
+  const bytes = engine.config.number('loading-process-events-interval-bytes');
+  return loadDelayMs(engine, 1) > 0 ? bytes : undefined;
+}
+
 /** To be awaited after so many keys; undefined: go on. */
 export function loadPause(engine: Engine, keys: number): Promise<void> | undefined {
   const ms = loadDelayMs(engine, keys);

@@ -8,23 +8,35 @@ export interface Place {
 
 const STEPS = 26;
 const CELLS = 2 ** STEPS;
-const MAX_LONGITUDE = 180;
+export const MAX_LONGITUDE = 180;
 /** Web Mercator's edge: the server's own numbers stop here. */
-const MAX_LATITUDE = 85.05112878;
-const EARTH_RADIUS = 6372797.560856;
+export const MAX_LATITUDE = 85.05112878;
+export const EARTH_RADIUS = 6372797.560856;
 const ALPHABET = '0123456789bcdefghjkmnpqrstuvwxyz';
 
 export function isPlace({ longitude, latitude }: Place): boolean {
   return Math.abs(longitude) <= MAX_LONGITUDE && Math.abs(latitude) <= MAX_LATITUDE;
 }
 
-function encodeWithin({ longitude, latitude }: Place, maxLatitude: number): number {
-  const x = Math.floor(((longitude + MAX_LONGITUDE) / (2 * MAX_LONGITUDE)) * CELLS);
-  const y = Math.floor(((latitude + maxLatitude) / (2 * maxLatitude)) * CELLS);
+/** The column and row of a place on a map of 2^steps each way. */
+export function cellAt(place: Place, steps: number, maxLatitude: number = MAX_LATITUDE): { x: number; y: number } {
+  const { longitude, latitude } = place;
+  const x = Math.floor(((longitude + MAX_LONGITUDE) / (2 * MAX_LONGITUDE)) * 2 ** steps);
+  const y = Math.floor(((latitude + maxLatitude) / (2 * maxLatitude)) * 2 ** steps);
+  return { x, y };
+}
+
+/** The bits of a column and a row by turns. */
+export function interleave(x: number, y: number): number {
   let bits = 0;
   // The very edge of the map is cell 2^26, one bit more than the others have.
   for (let step = STEPS; step >= 0; step -= 1) bits = bits * 4 + ((x >>> step) & 1) * 2 + ((y >>> step) & 1);
   return bits;
+}
+
+function encodeWithin(place: Place, maxLatitude: number): number {
+  const { x, y } = cellAt(place, STEPS, maxLatitude);
+  return interleave(x, y);
 }
 
 export function encodePlace(place: Place): number {

@@ -26,10 +26,12 @@ function dropPackets(filter: PacketFilter, text: string): Reply {
 function killLinks(member: ClusterMember | undefined, argv: readonly string[]): Reply {
   if (member === undefined) return new ReplyError('ERR Debug option only available for cluster mode enabled setup!');
   const [, , action, which, id] = argv as [string, string, string, string, string];
-  if (action.toLowerCase() !== 'kill' || !['to', 'from', 'all'].includes(which.toLowerCase())) {
-    return new ReplyError('ERR syntax error');
-  }
+  if (action.toLowerCase() !== 'kill') return new ReplyError('ERR syntax error');
   if (!member.state.nodes.has(id)) return new ReplyError(`ERR Unknown node ${id}`);
-  if (which.toLowerCase() !== 'from') member.killLink(id);
+  const direction = which.toLowerCase();
+  if (direction !== 'to' && direction !== 'from' && direction !== 'all') {
+    return new ReplyError(`ERR Unknown direction ${which}`);
+  }
+  member.killLinks(id, direction);
   return OK;
 }

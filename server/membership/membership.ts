@@ -110,9 +110,10 @@ export class ClusterMember implements ClusterPort {
     else this.links.broadcastToShard({ kind, channel, message });
   }
 
-  /** Closes the link to a node; it is opened anew. */
-  killLink(id: string): void {
-    this.#peers.unlink(id);
+  /** Closes the links to a node, from it, or both; the next tick of either side opens them anew. */
+  killLinks(id: string, direction: 'to' | 'from' | 'all'): void {
+    if (direction !== 'from') this.links.disconnect(id);
+    if (direction !== 'to') this.links.disconnectInbound(id);
   }
 
   /** Whether this node serves a call: undefined, or the error to answer. */

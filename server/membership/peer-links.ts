@@ -92,6 +92,11 @@ export class PeerLinks {
     link?.close();
   }
 
+  /** Closes the link that a node opened to this one. */
+  disconnectInbound(id: string): void {
+    this.table.get(id)?.inbound?.close();
+  }
+
   #open(bus: Bus, node: ClusterNode, peer: Peer): void {
     const link = bus.connect(node, {
       onOpen: () => {

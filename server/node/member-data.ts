@@ -47,8 +47,9 @@ export class MemberData implements NodeData {
     return this.#store.has(key);
   }
 
+  /** 0 while a copy comes in: what is here is about to go, so clients are not sent here, nor is it worth a vote. */
   get offset(): number {
-    return this.#replication.offset;
+    return this.#replication.replica.link?.copy === undefined ? this.#replication.offset : 0;
   }
 
   get masterLinked(): boolean {

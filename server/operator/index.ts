@@ -18,10 +18,12 @@ export {
 export { OperatorBusyError } from './link/presence.ts';
 export { ClusterOperator, type OperatorOptions } from './operator.ts';
 export type { BalanceMove, BalancePlan } from './rebalance/plan.ts';
-export type { AutoBalance, BalanceRequest, BalanceResult } from './rebalance/rebalance.ts';
+export type { AutoBalance, BalanceRequest, BalanceResult, MeasuredPlan, TrafficKnown } from './rebalance/rebalance.ts';
 export type { BalanceCheck, BalanceStrategy } from './rebalance/shares.ts';
+export type { KeepThroughput } from './reshard/pacer.ts';
 export type { MovePhase, MoveRecord, MoveStatus } from './reshard/record.ts';
 export type { MoveEngine, MoveEngineOptions, MoveOrder } from './reshard/reshard.ts';
+export type { Pace, ThroughputDecision, ThroughputSummary } from './reshard/throughput-control.ts';
 export { createCluster, type PlannedMaster, planCluster, readNodes } from './shape/create.ts';
 export { type FailoverOptions, type FailoverResult, failOver, replicaFor } from './shape/failover.ts';
 export { type ImportOptions, type ImportResult, importKeys } from './shape/import.ts';

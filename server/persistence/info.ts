@@ -28,7 +28,7 @@ export interface SavingFacts {
 
 export function persistenceLines(engine: Engine, { snapshots, loaded, rewrites, log }: SavingFacts): string[] {
   return [
-    `loading:${bit(engine.loading || engine.copying)}`,
+    `loading:${bit(engine.loading || engine.copying || engine.takingCopy)}`,
     `async_loading:${bit(engine.copyingBeside)}`,
     'current_cow_peak:0',
     'current_cow_size:0',

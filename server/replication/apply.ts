@@ -3,7 +3,7 @@
 import { ReplyError } from '../../lib/wire/reply.ts';
 import type { Client } from '../engine/client.ts';
 import type { Engine } from '../engine/engine.ts';
-import { loadDelayMs } from '../engine/load-pace.ts';
+import { loadDelayMs, loadPieceBytes } from '../engine/load-pace.ts';
 import { nobody, trust, trusted, wellFormed, withoutExpiry } from '../engine/replay.ts';
 import { serverVersion } from '../engine/version.ts';
 import { Databases } from '../keyspace/databases.ts';
@@ -30,13 +30,16 @@ export function startLoading(
   const swaps = engine.config.get('repl-diskless-load') === 'swapdb';
   engine.copying = stores.every(({ size }) => size === 0) || (swaps && !ofThisHistory);
   engine.copyingBeside = swaps && !engine.copying;
+  engine.takingCopy = !swaps;
   const end = (): void => {
     engine.copying = false;
     engine.copyingBeside = false;
+    engine.takingCopy = false;
   };
   let paced = 0;
   return {
     sink,
+    pieceBytes: () => loadPieceBytes(engine),
     delayMs: () => {
       const keys = summary.keys - paced;
       paced = summary.keys;

@@ -16,7 +16,9 @@ import { type StreamConsumer, StreamReader } from './stream-reader.ts';
 /** A copy of all data that is being made beside the data there is. */
 export interface Loading {
   readonly sink: RdbSink;
-  /** Milliseconds to wait before more is taken. */
+  /** Bytes to take at a time; undefined: all that there are. */
+  pieceBytes?(): number | undefined;
+  /** Milliseconds to wait before more is taken, for what came of the last piece. */
   delayMs?(): number;
   /** Puts it in the place of the data. */
   finish(): void;
@@ -88,6 +90,8 @@ export class MasterLink {
   #line = '';
   #copy: { readonly id: string; readonly offset: number; reader?: CopyReader; loading?: Loading } | undefined;
   #closed = false;
+  /** What waits while the loading of a copy is slowed down; undefined: it is not. */
+  #delayed: Buffer | undefined;
 
   constructor(address: StreamAddress, target: StreamTarget, owner: LinkOwner) {
     this.address = address;
@@ -260,8 +264,18 @@ export class MasterLink {
 
   #onData(chunk: Buffer): void {
     this.heardAt = this.#target.world.now();
+    if (this.#delayed === undefined) this.#takeAll(chunk);
+    else this.#delayed = Buffer.concat([this.#delayed, chunk]);
+  }
+
+  #takeAll(chunk: Buffer): void {
     this.#guarded(() => {
-      for (let rest = chunk; rest.length > 0 && !this.#closed; ) rest = this.#take(rest);
+      for (let rest = chunk; rest.length > 0 && !this.#closed; ) {
+        rest = this.#take(rest);
+        if (this.#delayed === undefined) continue;
+        this.#delayed = rest;
+        return;
+      }
     });
   }
 
@@ -282,17 +296,28 @@ export class MasterLink {
     }
     const reader = this.#copy?.reader;
     if (reader === undefined) return this.#takeLine(chunk);
-    const rest = reader.feed(chunk);
-    if (reader.done) this.#onCopied();
-    else this.#slowDown(this.#copy?.loading?.delayMs?.() ?? 0);
+    const loading = this.#copy!.loading!;
+    const piece = chunk.subarray(0, loading.pieceBytes?.() ?? chunk.length);
+    const rest = chunk.subarray(piece.length - reader.feed(piece).length);
+    const delayMs = loading.delayMs?.() ?? 0;
+    if (delayMs > 0) this.#delay(delayMs);
+    else if (reader.done) this.#onCopied();
     return rest;
   }
 
-  #slowDown(ms: number): void {
-    if (ms <= 0) return;
+  /** Takes nothing for a while, in the midst of a copy or at its end. */
+  #delay(ms: number): void {
     this.#socket.pause();
+    this.#delayed = Buffer.alloc(0);
     this.#target.world.after(ms, () => {
-      if (!this.#closed) this.#socket.resume();
+      if (this.#closed) return;
+      const held = this.#delayed!;
+      this.#delayed = undefined;
+      this.#socket.resume();
+      this.#guarded(() => {
+        if (this.#copy!.reader!.done) this.#onCopied();
+      });
+      if (held.length > 0) this.#takeAll(held);
     });
   }
 

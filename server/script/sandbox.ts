@@ -7,6 +7,7 @@
 import type { HostFunctions, LuaHost } from './host.ts';
 import { pushError } from './values.ts';
 import { globalsIndex, LuaType } from './vm.ts';
+import type { HostFunction } from './wasm.ts';
 
 const readOnly = 'Attempt to modify a readonly table';
 const acrossC = 'attempt to yield across metamethod/C-call boundary';
@@ -43,6 +44,7 @@ export class Sandbox {
   /** The real table of globals. */
   #globals = 0;
   #plainNext = 0;
+  #plainInsert: HostFunction = () => 0;
   /** What stands for the metatable of strings. */
   #stringMetatable = 0;
   /** The metatable of what scripts take for the globals. */
@@ -62,6 +64,7 @@ export class Sandbox {
       load: (state) => this.#load(state),
       loadstring: (state) => this.#loadString(state),
       tostring: (state) => this.#toString(state),
+      'table.insert': (state) => this.#tableInsert(state),
       'coroutine.yield': (state) => this.#yield(state),
       'coroutine.running': (state) => this.#running(state),
       readonly: (state) => host.vm.raise(state, readOnly),
@@ -92,6 +95,8 @@ export class Sandbox {
     for (const name of replaced) vm.setFunction(main, name);
     this.#replaceIn('coroutine', ['yield', 'running']);
     this.#replaceIn('math', ['random', 'randomseed']);
+    this.#plainInsert = this.#nativeOf('table', 'insert');
+    this.#replaceIn('table', ['insert']);
     for (const [name, make] of Object.entries(tables)) {
       vm.pushText(main, name);
       make(main);
@@ -166,6 +171,16 @@ export class Sandbox {
     vm.rawField(vm.main, -1, table);
     for (const name of names) vm.setFunction(vm.main, name, `${table}.${name}`);
     vm.pop(vm.main, 1);
+  }
+
+  /** Of the globals on the top. */
+  #nativeOf(table: string, name: string): HostFunction {
+    const { vm } = this.#host;
+    vm.rawField(vm.main, -1, table);
+    vm.rawField(vm.main, -1, name);
+    const run = vm.native(vm.main, -1);
+    vm.pop(vm.main, 2);
+    return run;
   }
 
   #protectField(name: string): void {
@@ -327,6 +342,12 @@ export class Sandbox {
     }
     lua.lua_rawset(state, 1);
     return 1;
+  }
+
+  /** Lua's own sets fields behind the back of a metatable. */
+  #tableInsert(state: number): number {
+    if (this.#proxyAt(state, 1) !== undefined) this.#host.vm.raise(state, readOnly, false);
+    return this.#plainInsert(state);
   }
 
   #next(state: number): number {

@@ -136,6 +136,13 @@ export class LuaVm {
     this.lua.lua_pushcclosure(state, pointer, upvalues);
   }
 
+  /** The library's own function at `at`, to be called by a host function in its place, with its arguments. */
+  native(state: number, at: number): HostFunction {
+    const pointer = this.lua.lua_tocfunction(state, at);
+    if (pointer === 0) throw new TypeError('not a function of the library');
+    return this.lua.__indirect_function_table.get(pointer) as HostFunction;
+  }
+
   /** table[field] = the host function, for the table on the top. */
   setFunction(state: number, field: string, name: string = field): void {
     this.pushText(state, field);

@@ -102,6 +102,7 @@ export interface LuaExports {
   lua_settable(state: number, at: number): void;
   lua_settop(state: number, top: number): void;
   lua_toboolean(state: number, at: number): number;
+  lua_tocfunction(state: number, at: number): number;
   lua_tolstring(state: number, at: number, length: number): number;
   lua_tonumber(state: number, at: number): number;
   lua_topointer(state: number, at: number): number;

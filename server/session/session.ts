@@ -18,6 +18,7 @@ import { fixedOutputBytes, outputOf } from '../engine/client-memory.ts';
 import type { Execute } from '../engine/dispatch.ts';
 import type { Engine } from '../engine/engine.ts';
 import { formatDouble } from '../engine/replies.ts';
+import { isTooLong } from '../engine/too-long.ts';
 
 /** Requests stop being run while this many bytes of replies wait to leave, as long as the client does not read. */
 const outputHighWater = 16 * 1024 * 1024;
@@ -187,6 +188,7 @@ export class Session implements ReplySink {
 
   #explain(error: unknown): string {
     if (error instanceof RequestError) return error.message;
+    if (isTooLong(error)) return 'the reply is longer than this server can hold';
     // A bug of ours ends this connection, not the server.
     this.#engine.world.log(`internal error: ${error instanceof Error ? error.stack : String(error)}`);
     return 'internal error';

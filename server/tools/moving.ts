@@ -23,6 +23,12 @@ interface MoveOptions {
   readonly 'keys-per-second': NumberOption<'integer'>;
   readonly 'bytes-per-second': NumberOption<'bytes'>;
   readonly 'exchange-timeout': NumberOption<'duration'>;
+  readonly 'keep-throughput': {
+    readonly kind: 'text';
+    readonly value: string;
+    readonly default: string;
+    readonly help: string;
+  };
   readonly journal: { readonly kind: 'text'; readonly value: string; readonly help: string };
 }
 
@@ -63,6 +69,12 @@ export const moveOptions: MoveOptions = {
     default: 60_000,
     help: 'what one exchange of keys may take, default 60s',
   },
+  'keep-throughput': {
+    kind: 'text',
+    value: 'SHARE',
+    default: 'auto',
+    help: 'of their throughput that clients keep, 0.1 to 0.99, or never; default auto: 0.9 from 1000 commands/s on',
+  },
   journal: {
     kind: 'text',
     value: 'FILE',
@@ -77,6 +89,7 @@ interface MovingOptions {
   readonly 'keys-per-second': number;
   readonly 'bytes-per-second': number;
   readonly 'exchange-timeout': number;
+  readonly 'keep-throughput': string;
   readonly journal: string | undefined;
 }
 type Context = Pick<WordContext, 'link' | 'operator' | 'out' | 'signal' | 'progress' | 'options' | 'sleep'>;
@@ -86,7 +99,8 @@ export async function openMover(
   context: Context,
   address: string,
   options: MovingOptions,
-): Promise<{ operator: ClusterOperator; link: ClusterLink }> {
+): Promise<{ operator: ClusterOperator; link: ClusterLink; journal: string }> {
+  readKeep(options['keep-throughput']);
   const link = await context.link(address);
   const journal = options.journal ?? journalOf(await link.view());
   const operator = await context.operator(address, {
@@ -98,13 +112,23 @@ export async function openMover(
       keysPerSecond: options['keys-per-second'],
       bytesPerSecond: options['bytes-per-second'],
       exchangeMs: options['exchange-timeout'],
+      keepThroughput: readKeep(options['keep-throughput']),
     },
   });
-  return { operator, link };
+  return { operator, link, journal };
+}
+
+/** `auto`, `never`, `0.9` or `90%`. Throws an ExitError (2). */
+function readKeep(text: string): 'auto' | 'never' | number {
+  if (text === 'auto' || text === 'never') return text;
+  const [, number, percent] = /^(\d{1,2}(?:\.\d{1,3})?|\.\d{1,3})(%?)$/.exec(text) ?? [];
+  const share = Number(number) / (percent === '%' ? 100 : 1);
+  if (share >= 0.1 && share <= 0.99) return share;
+  throw usage(`--keep-throughput: '${text}' is not auto, never or a share from 0.1 to 0.99`);
 }
 
 /** Clusters have no name: the smallest id of their nodes stands for one. */
-function journalOf(view: readonly NodeLine[]): string {
+export function journalOf(view: readonly NodeLine[]): string {
   const state = process.env['XDG_STATE_HOME'] ?? join(homedir(), '.local', 'state');
   const folder = join(state, 'lingcache');
   mkdirSync(folder, { recursive: true });
@@ -174,7 +198,7 @@ async function showMoves(
   // A stopped mover rejects what is left: that is no failure.
   while (outcome === undefined && !signal.aborted) {
     const { ended, keys } = standOf(operator, slots);
-    bar.update(ended, slots.length, `${ended} of ${slots.length} slots, ${keys} keys`);
+    bar.update(ended, slots.length, `${ended} of ${slots.length} slots, ${keys} keys${paceText(operator)}`);
     await Promise.race([sleep(barMs), over.catch(() => undefined)]);
   }
   if (outcome === undefined) {
@@ -192,12 +216,24 @@ async function showMoves(
   const keys = outcome.reduce((sum, { keysMoved }) => sum + keysMoved, 0);
   const tookMs = Math.round(performance.now() - started);
   // What is left out for being a part is told when it failed: nothing else is said then.
+  const { steady = null, share = null } = operator.mover.throughput ?? {};
   if (!part || failed.length > 0) {
-    out.answer({ moved, keys, tookMs, failed: failed.map(({ slot, error }) => ({ slot, error })) });
+    const throughput = share === null ? null : { steady, share };
+    out.answer({ moved, keys, tookMs, throughput, failed: failed.map(({ slot, error }) => ({ slot, error })) });
   }
   out.line(`moved ${moved} slots with ${keys} keys in ${(tookMs / 1000).toFixed(1)} s`);
+  if (share !== null) out.line(`clients kept ${percent(share)} of ${Math.round(steady!)} commands/s meanwhile`);
   for (const { slot, error } of failed.slice(0, 20)) out.line(out.paint('red', `slot ${slot}: ${error}`));
   return failed.length === 0 ? exitCodes.ok : exitCodes.failed;
+}
+
+const percent = (share: number): string => `${(share * 100).toFixed(0)} %`;
+
+/** What the bar says of the clients' throughput. */
+function paceText({ mover: { throughput } }: ClusterOperator): string {
+  if (throughput === undefined || throughput.stage === 'free') return '';
+  if (throughput.stage === 'measuring') return ', measuring what clients get';
+  return throughput.share === null ? '' : `, clients keep ${percent(throughput.share)}`;
 }
 
 function standOf(operator: ClusterOperator, slots: readonly number[]): { ended: number; keys: number } {

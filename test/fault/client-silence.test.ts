@@ -7,8 +7,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Cluster, type ClusterOptions, Redis } from '../../lib/index.ts';
 import { bulk, clusterOk, FakeNode, slotsReply } from '../kit/fake-node.ts';
 import { Line } from '../kit/line.ts';
-import { type RealCluster, startRealCluster } from '../kit/real-cluster.ts';
-import { needRedisServer, type RealNode, startRealNode } from '../kit/redis-server.ts';
+import { startRealCluster } from '../kit/real-cluster.ts';
+import { needRedisServer, startRealNode } from '../kit/redis-server.ts';
 import { RespClient } from '../kit/resp-client.ts';
 import { until } from '../kit/until.ts';
 
@@ -28,10 +28,27 @@ interface Setup {
   readonly port: number;
 }
 
-type Protocol = 2 | 3;
-
 const kinds = ['Cluster', 'Redis'] as const;
-const protocols: readonly Protocol[] = [2, 3];
+type Kind = (typeof kinds)[number];
+
+/** A kind of client, its protocol, and a server that no other scene uses: all of them are silent at the same time. */
+interface Scene {
+  readonly kind: Kind;
+  readonly protocol: 2 | 3;
+}
+
+const scenes: readonly Scene[] = kinds.flatMap((kind) => ([2, 3] as const).map((protocol) => ({ kind, protocol })));
+
+/** Runs a case once for each kind of client that it concerns, at the same time; what fails is named by its scene. */
+async function inScenes(chosen: readonly Scene[], run: (scene: Scene) => Promise<void>): Promise<void> {
+  const results = await Promise.allSettled(chosen.map(run));
+  const failed = results.flatMap((result, at) => {
+    if (result.status === 'fulfilled') return [];
+    const { kind, protocol } = chosen[at]!;
+    return [`${kind}, RESP${protocol}: ${(result.reason as Error).stack}`];
+  });
+  assert.equal(failed.join('\n'), '');
+}
 
 /** Waits until the server has been asked something that it does not answer. */
 async function untilSilent(side: RespClient): Promise<void> {
@@ -41,30 +58,22 @@ async function untilSilent(side: RespClient): Promise<void> {
 
 describe('fault: silence is no loss', function () {
   this.timeout(60_000);
-  let cluster: RealCluster;
-  let alone: RealNode;
+  const servers: { stop(): Promise<void> }[] = [];
+  const nodes = new Map<Scene, { readonly port: number; readonly pid: number }>();
   const open: { disconnect(): void }[] = [];
   const sides: RespClient[] = [];
 
   before(async function () {
     needRedisServer(this);
-    [cluster, alone] = await Promise.all([
-      startRealCluster({
-        masters: 1,
-        replicas: 0,
-        config: { 'cluster-node-timeout': '15000', 'enable-debug-command': 'yes', 'cluster-announce-ip': '127.0.0.1' },
-      }),
-      startRealNode(),
-    ]);
+    await Promise.all(scenes.map(start));
   });
   after(async () => {
-    await cluster?.stop();
-    await alone?.stop();
+    await Promise.all(servers.map((server) => server.stop()));
   });
   afterEach(async () => {
     for (const client of open.splice(0)) client.disconnect();
     for (const side of sides.splice(0)) side.close();
-    for (const { port } of [cluster.masters[0]!, alone]) {
+    for (const { port } of nodes.values()) {
       const side = await RespClient.connect(port);
       await side.call('CLIENT', 'UNPAUSE');
       await side.call('FLUSHALL');
@@ -72,32 +81,65 @@ describe('fault: silence is no loss', function () {
     }
   });
 
-  const setUp = async (
-    kind: (typeof kinds)[number],
-    protocol: Protocol,
-    options: ClusterOptions = {},
-  ): Promise<Setup> => {
-    const { port, pid } = kind === 'Cluster' ? cluster.masters[0]! : alone;
-    const client =
+  async function start(scene: Scene): Promise<void> {
+    if (scene.kind === 'Redis') {
+      const node = await startRealNode();
+      servers.push(node);
+      nodes.set(scene, node);
+      return;
+    }
+    const cluster = await startRealCluster({
+      masters: 1,
+      replicas: 0,
+      config: { 'cluster-node-timeout': '15000', 'enable-debug-command': 'yes', 'cluster-announce-ip': '127.0.0.1' },
+    });
+    servers.push(cluster);
+    nodes.set(scene, cluster.masters[0]!);
+  }
+
+  async function sideOf(port: number): Promise<RespClient> {
+    const side = await RespClient.connect(port);
+    sides.push(side);
+    return side;
+  }
+
+  function adopt<T extends Cluster | Redis>(client: T): T {
+    client.on('error', () => undefined);
+    open.push(client);
+    return client;
+  }
+
+  async function setUp(scene: Scene, options: ClusterOptions = {}): Promise<Setup> {
+    const { port, pid } = nodes.get(scene)!;
+    const { kind, protocol } = scene;
+    const client = adopt(
       kind === 'Cluster'
         ? new Cluster([{ host: '127.0.0.1', port }], {
             ...options,
             redisOptions: { ...options.redisOptions, protocol },
           })
-        : new Redis({ ...(options.resend === undefined ? {} : { resend: options.resend }), port, protocol });
-    client.on('error', () => undefined);
-    open.push(client);
+        : new Redis({ ...(options.resend === undefined ? {} : { resend: options.resend }), port, protocol }),
+    );
     await client.set('ready', '1');
-    const side = await RespClient.connect(port);
-    sides.push(side);
-    return { client, side, pid, port };
-  };
+    return { client, side: await sideOf(port), pid, port };
+  }
 
-  const counted = async (port: number, key: string): Promise<number> => {
-    const side = await RespClient.connect(port);
-    sides.push(side);
-    return Number(String(await side.call('GET', key)));
-  };
+  /** A client behind a line that the test may slow down or stall. */
+  async function setUpLine(scene: Scene): Promise<{ client: Cluster | Redis; line: Line; port: number }> {
+    const { port } = nodes.get(scene)!;
+    const line = await Line.open({ host: '127.0.0.1', port });
+    const client = adopt(
+      scene.kind === 'Cluster' ? new Cluster([line.address], { natMap: () => line.address }) : new Redis(line.address),
+    );
+    await client.set('ready', '1');
+    return { client, line, port };
+  }
+
+  const counted = async (port: number, key: string): Promise<number> =>
+    Number(String(await (await sideOf(port)).call('GET', key)));
+
+  const connectionsOf = async (port: number): Promise<number> =>
+    Number(/total_connections_received:(\d+)/.exec(String(await (await sideOf(port)).call('INFO', 'stats')))![1]);
 
   const silences: { name: string; ms: number; begin(setup: Setup, ms: number): Promise<unknown> }[] = [
     { name: 'asleep for 1.3 s', ms: 1300, begin: async ({ side }, ms) => side.raw(`DEBUG SLEEP ${ms / 1000}\r\n`) },
@@ -127,73 +169,69 @@ describe('fault: silence is no loss', function () {
     },
   ];
 
-  for (const kind of kinds) {
-    for (const protocol of protocols) {
-      for (const { name, ms, begin } of silences) {
-        if (kind === 'Redis' && /3.4|writes/.test(name)) continue;
-        it(`${kind}, RESP${protocol}, ${name}: six INCRs and a push run once each, on the sockets there were`, async () => {
-          const setup = await setUp(kind, protocol);
-          const connections = async (): Promise<number> => {
-            const side = await RespClient.connect(setup.port);
-            sides.push(side);
-            return Number(/total_connections_received:(\d+)/.exec(String(await side.call('INFO', 'stats')))![1]);
-          };
-          const before = await connections();
-          const began = performance.now();
-          await begin(setup, ms);
-          if (!name.includes('writes')) await untilSilent(setup.side);
-          const { client } = setup;
-          const replies = await Promise.all([
-            ...Array.from({ length: 6 }, () => client.incr('counter')),
-            client.rpush('list', 'job'),
-          ]);
-          assert.ok(performance.now() - began > ms - 400, 'the silence did not hold the calls');
-          assert.deepEqual(replies, [1, 2, 3, 4, 5, 6, 1]);
-          // What a second socket still carried would arrive late.
-          await pause(200);
-          assert.equal(await counted(setup.port, 'counter'), 6);
-          assert.equal(await client.llen('list'), 1);
-          // The two looks of the test, and room for probes beside the socket; nothing that is dialled each second.
-          assert.ok((await connections()) - before <= 6, `${(await connections()) - before} connections`);
-        });
-      }
-
-      it(`${kind}, RESP${protocol}: with resend readonly a pause rejects nothing`, async () => {
-        const setup = await setUp(kind, protocol, { resend: 'readonly' });
-        await setup.side.call('CLIENT', 'PAUSE', '2500', 'ALL');
-        assert.deepEqual(
-          await Promise.all(Array.from({ length: 6 }, () => setup.client.incr('counter'))),
-          [1, 2, 3, 4, 5, 6],
-        );
-        assert.equal(await counted(setup.port, 'counter'), 6);
-      });
-
-      it(`${kind}, RESP${protocol}: a transaction in a pause is executed once`, async () => {
-        const setup = await setUp(kind, protocol);
-        await setup.side.call('CLIENT', 'PAUSE', '2500', 'ALL');
-        const results = await setup.client.multi().incr('{t}n').rpush('{t}l', 'x').exec();
-        assert.deepEqual(results, [
-          [null, 1],
-          [null, 1],
-        ]);
-        await pause(200);
-        assert.equal(await counted(setup.port, '{t}n'), 1);
-      });
-
-      it(`${kind}, RESP${protocol}: WAIT that needs 4 s is answered, what comes behind it too`, async () => {
-        const { client } = await setUp(kind, protocol);
-        await client.set('k', 'v');
+  for (const { name, ms, begin } of silences) {
+    it(`${name}: six INCRs and a push run once each, on the sockets there were`, () =>
+      inScenes(scenes, async (scene) => {
+        const setup = await setUp(scene);
+        const before = await connectionsOf(setup.port);
         const began = performance.now();
-        // Nobody copies this node: WAIT takes its whole time.
-        const [acknowledged, after] = await Promise.all([client.wait(1, 4000), client.incr('behind')]);
-        assert.equal(acknowledged, 0);
-        assert.equal(after, 1);
-        assert.ok(performance.now() - began > 3800);
-      });
-    }
+        await begin(setup, ms);
+        if (!name.includes('writes')) await untilSilent(setup.side);
+        const { client } = setup;
+        const replies = await Promise.all([
+          ...Array.from({ length: 6 }, () => client.incr('counter')),
+          client.rpush('list', 'job'),
+        ]);
+        assert.ok(performance.now() - began > ms - 400, 'the silence did not hold the calls');
+        assert.deepEqual(replies, [1, 2, 3, 4, 5, 6, 1]);
+        // What a second socket still carried would arrive late.
+        await pause(200);
+        assert.equal(await counted(setup.port, 'counter'), 6);
+        assert.equal(await client.llen('list'), 1);
+        // The two looks of the test, and room for probes beside the socket; nothing that is dialled each second.
+        const dialled = (await connectionsOf(setup.port)) - before;
+        assert.ok(dialled <= 6, `${dialled} connections`);
+      }));
+  }
 
-    it(`${kind}: a script of 8 s and the INCR behind it both succeed, each once`, async () => {
-      const { client, side, port } = await setUp(kind, 3);
+  it('with resend readonly a pause rejects nothing', () =>
+    inScenes(scenes, async (scene) => {
+      const { client, side, port } = await setUp(scene, { resend: 'readonly' });
+      await side.call('CLIENT', 'PAUSE', '2500', 'ALL');
+      const replies = await Promise.all(Array.from({ length: 6 }, () => client.incr('counter')));
+      assert.deepEqual(replies, [1, 2, 3, 4, 5, 6]);
+      assert.equal(await counted(port, 'counter'), 6);
+    }));
+
+  it('a transaction in a pause is executed once', () =>
+    inScenes(scenes, async (scene) => {
+      const { client, side, port } = await setUp(scene);
+      await side.call('CLIENT', 'PAUSE', '2500', 'ALL');
+      const results = await client.multi().incr('{t}n').rpush('{t}l', 'x').exec();
+      assert.deepEqual(results, [
+        [null, 1],
+        [null, 1],
+      ]);
+      await pause(200);
+      assert.equal(await counted(port, '{t}n'), 1);
+    }));
+
+  it('WAIT that needs 4 s is answered, what comes behind it too', () =>
+    inScenes(scenes, async (scene) => {
+      const { client } = await setUp(scene);
+      await client.set('k', 'v');
+      const began = performance.now();
+      // Nobody copies this node: WAIT takes its whole time.
+      const [acknowledged, after] = await Promise.all([client.wait(1, 4000), client.incr('behind')]);
+      assert.deepEqual([acknowledged, after], [0, 1]);
+      assert.ok(performance.now() - began > 3800);
+    }));
+
+  const newest = scenes.filter(({ protocol }) => protocol === 3);
+
+  it('a script of 8 s and the INCR behind it both succeed, each once', () =>
+    inScenes(newest, async (scene) => {
+      const { client, side, port } = await setUp(scene);
       await side.call('CONFIG', 'SET', 'busy-reply-threshold', '5000');
       const results = await Promise.all([
         client.eval(longScript, 1, '{s}runs', '8000'),
@@ -203,17 +241,12 @@ describe('fault: silence is no loss', function () {
       await pause(200);
       assert.equal(await counted(port, '{s}runs'), 1);
       assert.equal(await counted(port, '{s}behind'), 1);
-    });
+    }));
 
-    it(`${kind}: a value of 20 MB leaves once over a line of 5 MB/s`, async () => {
-      const { port } = kind === 'Cluster' ? cluster.masters[0]! : alone;
-      const line = await Line.open({ host: '127.0.0.1', port });
-      const client =
-        kind === 'Cluster' ? new Cluster([line.address], { natMap: () => line.address }) : new Redis(line.address);
-      client.on('error', () => undefined);
-      open.push(client);
+  it('a value of 20 MB leaves once over a line of 5 MB/s', () =>
+    inScenes(newest, async (scene) => {
+      const { client, line } = await setUpLine(scene);
       try {
-        await client.set('ready', '1');
         line.rate = 5_000_000;
         const size = 20_000_000;
         assert.equal(await client.set('large', Buffer.alloc(size, 'x')), 'OK');
@@ -225,17 +258,12 @@ describe('fault: silence is no loss', function () {
         client.disconnect();
         await line.close();
       }
-    });
+    }));
 
-    it(`${kind}: a large reply over a slow line is asked for once`, async () => {
-      const { port } = kind === 'Cluster' ? cluster.masters[0]! : alone;
-      const line = await Line.open({ host: '127.0.0.1', port });
-      const client =
-        kind === 'Cluster' ? new Cluster([line.address], { natMap: () => line.address }) : new Redis(line.address);
-      client.on('error', () => undefined);
-      open.push(client);
+  it('a large reply over a slow line is asked for once', () =>
+    inScenes(newest, async (scene) => {
+      const { client, line, port } = await setUpLine(scene);
       try {
-        await client.set('ready', '1');
         line.rate = 1_000_000;
         const dialled = line.connections;
         const began = performance.now();
@@ -248,17 +276,12 @@ describe('fault: silence is no loss', function () {
         client.disconnect();
         await line.close();
       }
-    });
+    }));
 
-    it(`${kind}: a line that stalls for 3 s after the request left: executed once`, async () => {
-      const { port } = kind === 'Cluster' ? cluster.masters[0]! : alone;
-      const line = await Line.open({ host: '127.0.0.1', port });
-      const client =
-        kind === 'Cluster' ? new Cluster([line.address], { natMap: () => line.address }) : new Redis(line.address);
-      client.on('error', () => undefined);
-      open.push(client);
+  it('a line that stalls for 3 s after the request left: executed once', () =>
+    inScenes(newest, async (scene) => {
+      const { client, line, port } = await setUpLine(scene);
       try {
-        await client.set('ready', '1');
         const calls = Array.from({ length: 6 }, () => client.incr('counter'));
         await until('the server has counted', async () => (await counted(port, 'counter')) > 0);
         const began = performance.now();
@@ -271,55 +294,54 @@ describe('fault: silence is no loss', function () {
         client.disconnect();
         await line.close();
       }
-    });
-  }
+    }));
 });
 
 describe('fault: a command that nobody knows may take its time', function () {
   this.timeout(30_000);
   for (const kind of kinds) {
-    for (const command of ['ft.aggregate', 'my.slowcommand', 'fcall'] as const) {
-      it(`${kind}: ${command} that takes 3 s, while other sockets are served, is asked once`, async () => {
-        // A server answers each connection in order: what is behind the slow command waits as long.
-        const owed = new Map<Socket, string[]>();
-        const answer = (argv: readonly string[]): string => {
-          if (argv[0] === 'cluster')
-            return argv[1]!.toLowerCase() === 'slots'
-              ? slotsReply([{ start: 0, end: 16383, nodes: [node] }])
-              : clusterOk;
-          if (argv[0] === 'info') return bulk('loading:0\r\n');
-          if (argv[0] === 'ping') return '+PONG\r\n';
-          return argv[0] === command ? bulk('done') : bulk(argv.join(' '));
-        };
-        const node: FakeNode = await FakeNode.start((argv, socket) => {
-          const waiting = owed.get(socket);
-          if (waiting !== undefined) waiting.push(answer(argv));
-          else if (argv[0] !== command) return answer(argv);
-          else {
-            owed.set(socket, [answer(argv)]);
-            setTimeout(() => {
-              socket.write(owed.get(socket)!.join(''));
-              owed.delete(socket);
-            }, 3000);
-          }
-          return undefined;
-        });
-        const client = kind === 'Cluster' ? new Cluster([node.key]) : new Redis(node.port, '127.0.0.1');
-        client.on('error', () => undefined);
-        try {
-          await client.get('ready');
-          const asked = command === 'fcall' ? client.call('fcall', 'slow', '1', 'k') : client.call(command, 'k');
-          await until('it was asked', () => node.count(command) > 0);
-          const behind = client.get('behind');
-          assert.equal(await asked, 'done');
-          assert.equal(await behind, 'get behind');
-          assert.equal(node.count(command), 1);
-          assert.equal(node.count('get', 'behind'), 1);
-        } finally {
-          client.disconnect();
-          await node.close();
-        }
-      });
+    it(`${kind}: one that takes 3 s, while other sockets are served, is asked once`, async () => {
+      await Promise.all((['ft.aggregate', 'my.slowcommand', 'fcall'] as const).map((command) => check(kind, command)));
+    });
+  }
+
+  async function check(kind: Kind, command: 'ft.aggregate' | 'my.slowcommand' | 'fcall'): Promise<void> {
+    // A server answers each connection in order: what is behind the slow command waits as long.
+    const owed = new Map<Socket, string[]>();
+    const answer = (argv: readonly string[]): string => {
+      if (argv[0] === 'cluster')
+        return argv[1]!.toLowerCase() === 'slots' ? slotsReply([{ start: 0, end: 16383, nodes: [node] }]) : clusterOk;
+      if (argv[0] === 'info') return bulk('loading:0\r\n');
+      if (argv[0] === 'ping') return '+PONG\r\n';
+      return argv[0] === command ? bulk('done') : bulk(argv.join(' '));
+    };
+    const node: FakeNode = await FakeNode.start((argv, socket) => {
+      const waiting = owed.get(socket);
+      if (waiting !== undefined) waiting.push(answer(argv));
+      else if (argv[0] !== command) return answer(argv);
+      else {
+        owed.set(socket, [answer(argv)]);
+        setTimeout(() => {
+          socket.write(owed.get(socket)!.join(''));
+          owed.delete(socket);
+        }, 3000);
+      }
+      return undefined;
+    });
+    const client = kind === 'Cluster' ? new Cluster([node.key]) : new Redis(node.port, '127.0.0.1');
+    client.on('error', () => undefined);
+    try {
+      await client.get('ready');
+      const asked = command === 'fcall' ? client.call('fcall', 'slow', '1', 'k') : client.call(command, 'k');
+      await until('it was asked', () => node.count(command) > 0);
+      const behind = client.get('behind');
+      assert.equal(await asked, 'done');
+      assert.equal(await behind, 'get behind');
+      assert.equal(node.count(command), 1, command);
+      assert.equal(node.count('get', 'behind'), 1, command);
+    } finally {
+      client.disconnect();
+      await node.close();
     }
   }
 });

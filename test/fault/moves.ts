@@ -224,7 +224,9 @@ async function playRound(
   const victim = victimsInTurn[round % victimsInTurn.length]!;
   const slots = tags.map((tag) => slotOf(tag)).join(',');
   const pace = draw(2) === 0 && victim !== 'none' ? ['--keys-per-second', '800'] : [];
-  const how = ['--atomic', atomic, '--batch', '5', '--exchange-timeout', '2s', ...pace];
+  // Where clients keep their share, slots move at other times than the kills want.
+  const keep = ['--keep-throughput', draw(4) === 0 ? '0.9' : 'never'];
+  const how = ['--atomic', atomic, '--batch', '5', '--exchange-timeout', '2s', ...pace, ...keep];
   const line = ['reshard', source.address, '--to', target.id, '--slot-list', slots, '--yes', ...how];
   const tool = stage.start(...line);
   const ended = once(tool, 'close');

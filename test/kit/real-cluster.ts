@@ -52,6 +52,8 @@ export interface RealClusterOptions {
    * `bundledServer` is ours.
    */
   readonly server?: string | readonly string[];
+  /** Programs for the nodes in turn, instead of `server`: several versions in one cluster. */
+  readonly servers?: readonly string[];
   /** `tls`: nodes listen on their port with TLS only. Default false. */
   readonly tls?: boolean;
 }
@@ -259,7 +261,9 @@ export async function startRealCluster(options: RealClusterOptions = {}): Promis
   const nodes: ServerProcess[] = [];
   for (let at = 0; at < total; at++) {
     const [port, busPort] = [await freePort(), await freePort()];
-    nodes.push(new ServerProcess(port, busPort, dir, settingsOf(options, port, busPort, extra), options));
+    const server = options.servers?.[at % options.servers.length] ?? options.server;
+    const programs = server === undefined ? options : { ...options, server };
+    nodes.push(new ServerProcess(port, busPort, dir, settingsOf(options, port, busPort, extra), programs));
   }
   const cluster = new StartedCluster(dir, nodes, masterCount);
   try {

@@ -24,3 +24,8 @@ export async function until<T>(what: string, test: () => Promise<T> | T, limit =
   }
   throw new GaveUp(`gave up waiting until ${what}`, { cause: last });
 }
+
+/** Waits until a client is ready, without a command: one would be subject to the short timeout that a test gives it. */
+export async function ready(client: { readonly status: string }): Promise<void> {
+  await until('the client is ready', () => client.status === 'ready');
+}

@@ -43,6 +43,15 @@ export class SparseRuns {
     return index === registerCount;
   }
 
+  /** Whether the runs are those of so many registers as a sketch has. */
+  get whole(): boolean {
+    const bytes = this.#bytes;
+    let index = 0;
+    let at = 0;
+    for (; at < bytes.length && index <= registerCount; at += runBytes(bytes[at]!)) index += runLength(bytes, at);
+    return index === registerCount && at === bytes.length;
+  }
+
   /** `z:` few zeros, `Z:` many, `v:rank,length`. */
   describe(): string {
     const words: string[] = [];
@@ -57,14 +66,17 @@ export class SparseRuns {
   /** Raises a register. `full`: that cannot be stored in this layout, or not within `room` bytes; nothing changed. */
   raise(index: number, rank: number, room: number): 'raised' | 'same' | 'full' {
     if (rank > mostRank) return 'full';
+    const bytes = this.#bytes;
     let first = 0;
-    let before: Run | undefined;
-    let run = this.#runAt(0);
-    while (index >= first + run.length) {
-      before = run;
-      first += run.length;
-      run = this.#runAt(run.at + run.bytes);
+    let before = 0;
+    let at = 0;
+    // Without an object a run: this is gone through for every element that is added.
+    for (let length = runLength(bytes, 0); index >= first + length; length = runLength(bytes, at)) {
+      before = at;
+      first += length;
+      at += runBytes(bytes[at]!);
     }
+    const run = this.#runAt(at);
     if (run.rank >= rank) return 'same';
     const [left, right] = [index - first, first + run.length - 1 - index];
     const same = run.rank === 0 ? zeros : (length: number): number[] => ranks(run.rank, length);
@@ -72,7 +84,7 @@ export class SparseRuns {
     const growth = fresh.length - run.bytes;
     if (growth > 0 && this.#bytes.length + growth > room) return 'full';
     this.#replace(run, fresh);
-    this.#merge(before?.at ?? 0);
+    this.#merge(before);
     return 'raised';
   }
 
@@ -102,6 +114,16 @@ export class SparseRuns {
     if (byte < 0x40) return { at, bytes: 1, rank: 0, length: byte + 1 };
     return { at, bytes: 2, rank: 0, length: (((byte & 63) << 8) | (this.#bytes[at + 1] ?? 0)) + 1 };
   }
+}
+
+function runBytes(byte: number): number {
+  return byte >= 0x40 && byte < 0x80 ? 2 : 1;
+}
+
+function runLength(bytes: Uint8Array, at: number): number {
+  const byte = bytes[at]!;
+  if (byte >= 0x80) return (byte & 3) + 1;
+  return byte < 0x40 ? byte + 1 : (((byte & 63) << 8) | (bytes[at + 1] ?? 0)) + 1;
 }
 
 function zeros(length: number): number[] {

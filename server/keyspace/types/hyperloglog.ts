@@ -1,43 +1,19 @@
 // HyperLogLog: 16384 registers of 6 bits in a string that starts with `HYLL`, and the estimate they give.
 // Sparse at first, dense for good once it has grown, as redis-server 7.0 has it.
 // Sources: Heule, Nunkesser, Hall, "HyperLogLog in Practice"; Ertl, "New cardinality estimation algorithms for
-// HyperLogLog sketches" (the estimator); A. Appleby's MurmurHash64A.
+// HyperLogLog sketches" (the estimator).
 
 import { defaultLimits } from '../encoding.ts';
 import { registerCount, SparseRuns } from './hyperloglog-sparse.ts';
+import { murmur64 } from './murmur64.ts';
 
 const REGISTER_BITS = 6;
-const INDEX_BITS = 14n;
+const INDEX_BITS = 14;
 const MAX_RANK = 50;
 const HEAD = 16;
 const LAYOUT = 4;
 const DENSE_LENGTH = (registerCount * REGISTER_BITS) / 8;
 const ALPHA = 0.7213475204444817;
-const SEED = 0xadc83b19n;
-const MULTIPLIER = 0xc6a4a7935bd1e995n;
-
-const wrap = (value: bigint): bigint => BigInt.asUintN(64, value);
-
-function scramble(block: bigint): bigint {
-  const mixed = wrap(block * MULTIPLIER);
-  return wrap((mixed ^ (mixed >> 47n)) * MULTIPLIER);
-}
-
-/** MurmurHash64A of a binary string. */
-function murmur64(text: string): bigint {
-  const bytes = Buffer.from(text, 'latin1');
-  const length = bytes.length;
-  let hash = SEED ^ wrap(BigInt(length) * MULTIPLIER);
-  const whole = length - (length % 8);
-  for (let at = 0; at < whole; at += 8) hash = wrap((hash ^ scramble(bytes.readBigUInt64LE(at))) * MULTIPLIER);
-  if (whole < length) {
-    let tail = 0n;
-    for (let at = length - 1; at >= whole; at -= 1) tail = (tail << 8n) | BigInt(bytes[at]!);
-    hash = wrap((hash ^ tail) * MULTIPLIER);
-  }
-  hash = wrap((hash ^ (hash >> 47n)) * MULTIPLIER);
-  return hash ^ (hash >> 47n);
-}
 
 /** Not the text of a HyperLogLog, or one whose sparse part is broken. */
 export type SketchProblem = 'foreign' | 'corrupt';
@@ -61,7 +37,7 @@ export class Sketch {
     const body = Buffer.from(text.slice(HEAD), 'latin1');
     if (layout === 1) {
       const runs = new SparseRuns(body);
-      return runs.fill(new Uint8Array(registerCount)) ? new Sketch(head, runs) : 'corrupt';
+      return runs.whole ? new Sketch(head, runs) : 'corrupt';
     }
     if (layout !== 0 || body.length !== DENSE_LENGTH) return 'foreign';
     return new Sketch(head, body);
@@ -76,11 +52,11 @@ export class Sketch {
 
   /** True when a register grew. */
   add(text: string): boolean {
-    const hash = murmur64(text);
-    const index = Number(hash & (BigInt(registerCount) - 1n));
-    let rest = (hash >> INDEX_BITS) | (1n << BigInt(MAX_RANK));
-    let rank = 1;
-    for (; (rest & 1n) === 0n; rest >>= 1n) rank += 1;
+    const { high, low } = murmur64(text);
+    const index = low & (registerCount - 1);
+    // 50 bits are left: 18 of the lower half, 32 of the upper one. The rank is that of the lowest bit that is set.
+    const rest = low >>> INDEX_BITS;
+    const rank = rest !== 0 ? lowestBit(rest) + 1 : high !== 0 ? lowestBit(high) + 33 - INDEX_BITS : MAX_RANK + 1;
     return this.#raise(index, rank);
   }
 
@@ -130,6 +106,11 @@ export class Sketch {
     this.#body = dense;
     return dense;
   }
+}
+
+/** The position of the lowest bit that is set, from 0. */
+function lowestBit(bits: number): number {
+  return 31 - Math.clz32(bits & -bits);
 }
 
 /** The estimated number of distinct elements of all sketches together. */

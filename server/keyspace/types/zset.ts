@@ -94,6 +94,11 @@ export class ZsetValue {
     return pairs;
   }
 
+  /** Ascending, from the pair of rank `first` on. */
+  *from(first: number): Generator<Scored> {
+    for (let node = this.#order.at(first); node !== undefined; node = node.next[0]) yield node;
+  }
+
   lowest(): Scored | undefined {
     return this.#order.first;
   }

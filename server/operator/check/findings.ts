@@ -23,7 +23,8 @@ export interface Finding {
 }
 
 const lagBytes = 1 << 20;
-const lagSeconds = 10;
+/** A master without writes says something every `repl-ping-replica-period`, 10 s by default. */
+const lagSeconds = 25;
 const nearLimit = 0.9;
 const clockMs = 1000;
 

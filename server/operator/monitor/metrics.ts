@@ -134,7 +134,7 @@ function statusOf({ flags }: NodeLine, answered: boolean): NodeStatus {
 }
 
 /** A figure of an INFO text; null when it is not there. */
-export function field(text: string, name: string): number | null {
+function field(text: string, name: string): number | null {
   const found = new RegExp(`^${name}:(-?\\d+(?:\\.\\d+)?)`, 'm').exec(text);
   return found === null ? null : Number(found[1]);
 }

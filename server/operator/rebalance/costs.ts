@@ -6,31 +6,48 @@ import type { MasterLoad } from './shares.ts';
 /** Keys per slot; a slot that is missing has none. */
 export type SlotKeys = ReadonlyMap<number, number>;
 
+/** What a slot does by itself; a slot that is missing does nothing. */
+export interface SlotTraffic {
+  /** Share of one thread's time. */
+  readonly cpu: ReadonlyMap<number, number>;
+  /** Bytes a second, in and out. */
+  readonly bytes: ReadonlyMap<number, number>;
+}
+
 /** How much each part counts. What nothing is known of (no keys, no traffic) counts for nothing. */
-const partOfSlots = 0.2;
-const partOfKeys = 0.4;
-const partOfTraffic = 0.4;
+const parts = { slots: 0.2, keys: 0.4, ops: 0.4, cpu: 0.25, bytes: 0.15 } as const;
 
 /**
- * Cost of each slot. Traffic is known per node only: it is spread over the slots of the node by their keys, evenly when
- * it has none.
+ * Cost of each slot. `traffic` by slot, where every master counts it; without it, the traffic of a node (`ops`) is spread
+ * over its slots by their keys, evenly when it has none.
  */
-export function slotCosts(masters: readonly MasterLoad[], keys: SlotKeys): Map<number, number> {
-  const slotTotal = masters.reduce((sum, { slots }) => sum + slots.length, 0);
-  const keysOf = (slots: readonly number[]): number => slots.reduce((sum, slot) => sum + (keys.get(slot) ?? 0), 0);
-  const keyTotal = masters.reduce((sum, { slots }) => sum + keysOf(slots), 0);
-  const opsTotal = masters.reduce((sum, { ops = 0, slots }) => sum + (slots.length > 0 ? ops : 0), 0);
-  const parts = partOfSlots + (keyTotal > 0 ? partOfKeys : 0) + (opsTotal > 0 ? partOfTraffic : 0);
-  const costs = new Map<number, number>();
+export function slotCosts(masters: readonly MasterLoad[], keys: SlotKeys, traffic?: SlotTraffic): Map<number, number> {
+  const slots = masters.flatMap((master) => master.slots);
+  const even = new Map(slots.map((slot) => [slot, 1]));
+  const weighed: [weight: number, amounts: ReadonlyMap<number, number>][] = [
+    [parts.slots, even],
+    [parts.keys, keys],
+  ];
+  if (traffic === undefined) weighed.push([parts.ops, spreadOps(masters, keys)]);
+  else weighed.push([parts.cpu, traffic.cpu], [parts.bytes, traffic.bytes]);
+  const known = weighed
+    .map(([weight, amounts]) => ({ weight, amounts, total: sumOf(slots, amounts) }))
+    .filter(({ total }) => total > 0);
+  const all = known.reduce((sum, { weight }) => sum + weight, 0);
+  const costOf = (slot: number): number =>
+    known.reduce((sum, { weight, amounts, total }) => sum + (weight * (amounts.get(slot) ?? 0)) / total, 0) / all;
+  return new Map(slots.map((slot) => [slot, costOf(slot)]));
+}
+
+function sumOf(slots: readonly number[], amounts: ReadonlyMap<number, number>): number {
+  return slots.reduce((sum, slot) => sum + (amounts.get(slot) ?? 0), 0);
+}
+
+function spreadOps(masters: readonly MasterLoad[], keys: SlotKeys): Map<number, number> {
+  const spread = new Map<number, number>();
   for (const { slots, ops = 0 } of masters) {
-    const own = keysOf(slots);
-    for (const slot of slots) {
-      const share = own > 0 ? (keys.get(slot) ?? 0) / own : 1 / slots.length;
-      let cost = partOfSlots / slotTotal;
-      if (keyTotal > 0) cost += (partOfKeys * (keys.get(slot) ?? 0)) / keyTotal;
-      if (opsTotal > 0) cost += (partOfTraffic * ops * share) / opsTotal;
-      costs.set(slot, cost / parts);
-    }
+    const own = sumOf(slots, keys);
+    for (const slot of slots) spread.set(slot, ops * (own > 0 ? (keys.get(slot) ?? 0) / own : 1 / slots.length));
   }
-  return costs;
+  return spread;
 }

@@ -26,8 +26,9 @@ export interface AtomicOutcome {
 /** What the caller wants of a job that is under way. */
 export type AtomicWish = 'go on' | 'call off' | 'leave';
 
+/** Most jobs are over within a tenth of a second; one that is older is looked at less often. */
+const quickPollMs = 5;
 const pollMs = 20;
-/** Neither end says more until a job is this old; afterwards it is looked at less often. */
 const slowPollMs = 200;
 const agreeMs = 5000;
 
@@ -74,7 +75,8 @@ export async function moveAtomically(
       return { end: 'refused', reason: `${job.state}${job.message === '' ? '' : `: ${job.message}`}` };
     }
     if (now === 'call off') await link.exchange(from, [['CLUSTER', 'CANCELSLOTMIGRATIONS']]);
-    await pause(link, link.world.now() - started < 2000 ? pollMs : slowPollMs);
+    const age = link.world.now() - started;
+    await pause(link, age < 200 ? quickPollMs : age < 2000 ? pollMs : slowPollMs);
   }
   return agreed(link, route);
 }

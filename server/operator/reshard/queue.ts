@@ -12,7 +12,14 @@ export class MoveQueue<T> {
   /** By priority, 1 to 10. */
   readonly #lines: readonly Line<T>[] = Array.from({ length: priorities + 1 }, () => ({ entries: [], next: 0 }));
 
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
   add(entry: T, priority: number): void {
+    this.#size++;
     this.#lines[priority]!.entries.push(entry);
   }
 
@@ -23,6 +30,7 @@ export class MoveQueue<T> {
       if (line.next === line.entries.length) continue;
       const entry = line.entries[line.next];
       line.entries[line.next++] = undefined;
+      this.#size--;
       if (line.next === line.entries.length) {
         line.entries.length = 0;
         line.next = 0;

@@ -4,6 +4,7 @@
 // Does not know: how one slot moves (slot-task.ts), nor why it should (rebalance/).
 // Invariant: a slot has at most one task that has not ended, and no slot is opened before its record is safe.
 
+import type { Timer } from '../../../lib/base/world.ts';
 import type { NodeLine } from '../../../lib/wire/cluster-nodes.ts';
 import { slotCount } from '../../../lib/wire/slot.ts';
 import { type ClusterLink, isMaster, isReachable, ownerIn } from '../link/cluster-link.ts';
@@ -13,10 +14,11 @@ import { type AtomicWish, canMoveAtomically, moveAtomically } from './atomic.ts'
 import { type ClosedTest, closedSlots } from './closed-slots.ts';
 import { countSlots, tooFewDatabases } from './empty-slots.ts';
 import { type Journal, MemoryJournal } from './journal.ts';
+import { type KeepThroughput, Pacer } from './pacer.ts';
 import { MoveQueue } from './queue.ts';
 import { endPhases, type MoveEnd, type MoveRecord, type MoveStatus, newRecord, statusOf } from './record.ts';
 import { SlotTask, StoppedError, type TaskHost, type TaskSettings } from './slot-task.ts';
-import { Throttle } from './throttle.ts';
+import type { ThroughputDecision, ThroughputSummary } from './throughput-control.ts';
 
 export interface MoveEngineOptions {
   /** Slots on their way at once. Default 16. */
@@ -40,6 +42,14 @@ export interface MoveEngineOptions {
    * have one database, and no rate and no time limit is set; `never`: key by key everywhere. Default `auto`.
    */
   readonly atomic?: 'auto' | 'never';
+  /**
+   * Share of their throughput that clients keep while slots move, 0.1 to 0.99: it is measured before and meanwhile, by
+   * INFO, and keys, slots and pauses follow. `auto`: 0.9 where clients have 1,000 commands a second or more in the
+   * cluster, and as fast as can be elsewhere. Default `never`.
+   */
+  readonly keepThroughput?: KeepThroughput;
+  /** Called with every decision about that, four times a second. */
+  readonly onPace?: (decision: ThroughputDecision) => void;
   /** Called with every change of a move. */
   readonly onChange?: (status: MoveStatus) => void;
 }
@@ -71,8 +81,8 @@ interface Entry {
 export class MoveEngine implements AsyncDisposable {
   readonly #link: ClusterLink;
   readonly #journal: Journal;
-  readonly #concurrency: number;
   readonly #host: TaskHost;
+  readonly #pacer: Pacer;
   readonly #onChange: ((status: MoveStatus) => void) | undefined;
   /** By slot, in order of arrival; the last move of each slot, over or not. */
   readonly #entries = new Map<number, Entry>();
@@ -81,6 +91,7 @@ export class MoveEngine implements AsyncDisposable {
   readonly #atomic: boolean;
   readonly #running = new Set<Promise<void>>();
   #paused = false;
+  #filling: Timer | undefined;
   #closed = false;
   /** What the journal had is known: before that it must not be written over. */
   #loaded = false;
@@ -90,15 +101,13 @@ export class MoveEngine implements AsyncDisposable {
   constructor(link: ClusterLink, options: MoveEngineOptions = {}, journal: Journal = new MemoryJournal()) {
     this.#link = link;
     this.#journal = journal;
-    this.#concurrency = within('concurrency', options.concurrency ?? 16, 1, 1000);
     this.#onChange = options.onChange;
     this.#presence = presenceOf(link);
     const { atomic = 'auto' } = options;
     if (atomic !== 'auto' && atomic !== 'never') throw new RangeError(`atomic: '${atomic}' is not auto or never`);
-    const limits = [options.keysPerSecond, options.bytesPerSecond, options.slotMs];
-    this.#atomic = atomic === 'auto' && limits.every((limit) => (limit ?? 0) === 0);
+    const holds = [options.keysPerSecond, options.bytesPerSecond, options.slotMs];
+    this.#atomic = atomic === 'auto' && holds.every((limit) => (limit ?? 0) === 0);
     const settings: TaskSettings = {
-      batch: within('batch', options.batch ?? 64, 1, 10_000),
       exchangeMs: within('exchangeMs', options.exchangeMs ?? 5000, 1),
       limitMs: within('slotMs', options.slotMs ?? 0, 0),
       retries: within('retries', options.retries ?? 30, 0),
@@ -108,11 +117,21 @@ export class MoveEngine implements AsyncDisposable {
       keysPerSecond: within('keysPerSecond', options.keysPerSecond ?? 0, 0),
       bytesPerSecond: within('bytesPerSecond', options.bytesPerSecond ?? 0, 0),
     };
+    const limits = {
+      keys: within('batch', options.batch ?? 64, 1, 10_000),
+      slots: within('concurrency', options.concurrency ?? 16, 1, 1000),
+    };
+    this.#pacer = new Pacer(link, {
+      keep: options.keepThroughput ?? 'never',
+      rates,
+      limits,
+      onDecision: options.onPace,
+    });
     this.#host = {
       link,
       decisions: new SlotAssigner(link),
       settings,
-      throttle: new Throttle(link.world, rates),
+      pacer: this.#pacer,
       changed: (task, durable) => this.#changed(task, durable),
     };
   }
@@ -150,6 +169,7 @@ export class MoveEngine implements AsyncDisposable {
       const now = this.#link.world.now();
       return owner === order.target ? { ...record, phase: 'done', startedAt: now, endedAt: now } : record;
     });
+    await this.#pacer.check();
     await this.#enter(view);
     try {
       await this.#checkDatabases(records);
@@ -194,14 +214,18 @@ export class MoveEngine implements AsyncDisposable {
   async #runAtomic(entries: readonly Entry[]): Promise<void> {
     const { source, target } = entries[0]!.task.record;
     let refused = false;
-    for (let at = 0; at < entries.length; at += atomicSlots) {
-      const group = entries.slice(at, at + atomicSlots).filter(({ task }) => task.isNew && !task.paused);
+    for (let at = 0, next = 0; at < entries.length; at = next) {
+      if (!refused) await this.#admit();
+      next = refused ? entries.length : at + Math.min(atomicSlots, this.#pacer.slotsOfJob);
+      const part = entries.slice(at, next);
+      const group = part.filter(({ task }) => task.isNew && !task.paused);
       const slots = group.map(({ task }) => task.record.slot);
       if (this.#closed) return;
       if (!refused && slots.length > 0) {
         const wish = (): AtomicWish => this.#wishFor(group);
         const counts = await countSlots(this.#link, source, slots).catch(() => undefined);
         await Promise.all(group.map(({ task }, index) => task.handedOver(counts?.[index] ?? 0)));
+        this.#pacer.pay({ slots: slots.length, keys: (counts ?? []).reduce((sum, count) => sum + count, 0) });
         const outcome = await moveAtomically(this.#link, { slots, from: source, to: target }, wish).catch(
           (error: Error) => ({ end: 'refused' as const, reason: error.message }),
         );
@@ -214,9 +238,17 @@ export class MoveEngine implements AsyncDisposable {
         refused = true;
         this.#link.world.log(`slots go key by key: ${outcome.reason}`);
       }
-      for (const entry of entries.slice(at, at + atomicSlots)) {
+      for (const entry of part) {
         if (!entry.task.ended) this.#queue.add(entry, entry.task.record.priority);
       }
+    }
+  }
+
+  /** Resolves when the next job of the servers' own may begin, or this engine is closed. */
+  async #admit(): Promise<void> {
+    const { world } = this.#link;
+    for (let ms = this.#pacer.waitMs({}); ms > 0 && !this.#closed; ms = this.#pacer.waitMs({})) {
+      await new Promise<void>((resolve) => void world.after(ms, resolve, true));
     }
   }
 
@@ -268,6 +300,11 @@ export class MoveEngine implements AsyncDisposable {
     };
   }
 
+  /** What clients had and kept, of the moves under way or the last ones; undefined: with `keepThroughput: 'never'`. */
+  get throughput(): ThroughputSummary | undefined {
+    return this.#pacer.summary;
+  }
+
   /** Resolves when the slot's move is over, to how it ended. Rejects when it has none, or when the engine is closed. */
   async finished(slot: number): Promise<MoveStatus> {
     return this.#entry(slot).done;
@@ -315,6 +352,8 @@ export class MoveEngine implements AsyncDisposable {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#filling?.cancel();
+    this.#pacer.stop();
     for (const { task, fail } of this.#entries.values()) {
       task.stop();
       if (!task.ended) fail(new StoppedError(`the mover was closed while slot ${task.record.slot} was on its way`));
@@ -349,7 +388,10 @@ export class MoveEngine implements AsyncDisposable {
     this.#entries.set(record.slot, entry);
     this.#forgetOld();
     if (task.ended) resolve(this.#statusOf(task));
-    else if (queued) this.#queue.add(entry, record.priority);
+    else {
+      this.#pacer.start();
+      if (queued) this.#queue.add(entry, record.priority);
+    }
     return entry;
   }
 
@@ -362,11 +404,26 @@ export class MoveEngine implements AsyncDisposable {
 
   /** Starts waiting moves while there is room, the most urgent first. */
   #fill(): void {
-    while (!this.#closed && !this.#paused && this.#running.size < this.#concurrency) {
-      const entry = this.#queue.take();
-      if (entry === undefined) return;
+    while (!this.#closed && !this.#paused && this.#queue.size > 0 && this.#running.size < this.#pacer.slots) {
+      const ms = this.#pacer.waitMs({ slots: 1 });
+      if (ms > 0) {
+        this.#fillIn(ms);
+        return;
+      }
+      const entry = this.#queue.take()!;
       if (!entry.started) this.#start(entry);
     }
+  }
+
+  #fillIn(ms: number): void {
+    this.#filling ??= this.#link.world.after(
+      ms,
+      () => {
+        this.#filling = undefined;
+        this.#fill();
+      },
+      true,
+    );
   }
 
   #start(entry: Entry): void {
@@ -379,7 +436,9 @@ export class MoveEngine implements AsyncDisposable {
     const run = work.finally(() => {
       this.#running.delete(run);
       this.#fill();
-      if (this.#running.size === 0 && !this.#closed) this.#saveSoon();
+      if (this.#running.size > 0) return;
+      if (this.#queue.size === 0) this.#pacer.stop();
+      if (!this.#closed) this.#saveSoon();
     });
     this.#running.add(run);
   }

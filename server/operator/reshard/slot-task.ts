@@ -6,14 +6,12 @@ import type { NodeLine } from '../../../lib/wire/cluster-nodes.ts';
 import { type ClusterLink, isMaster, isReachable, ownerIn } from '../link/cluster-link.ts';
 import type { SlotAssigner } from './assign-slots.ts';
 import { type NextStep, nextStep, slotView } from './next-step.ts';
+import type { Pacer } from './pacer.ts';
 import { endPhases, type MoveEnd, type MovePhase, type MoveRecord } from './record.ts';
 import type { SlotRoute } from './slot-commands.ts';
 import { handOver, type KeyBatch, keysIn, openSlot, reverse } from './slot-steps.ts';
-import type { Throttle } from './throttle.ts';
 
 export interface TaskSettings {
-  /** Keys handed over in one exchange. */
-  readonly batch: number;
   /** Milliseconds that one exchange may take. */
   readonly exchangeMs: number;
   /** Milliseconds that the slot may take before it is called off; 0: no limit. */
@@ -27,7 +25,7 @@ export interface TaskSettings {
 export interface TaskHost {
   readonly link: ClusterLink;
   readonly decisions: SlotAssigner;
-  readonly throttle: Throttle;
+  readonly pacer: Pacer;
   readonly settings: TaskSettings;
   /** The record changed. `durable`: resolves when it is safe. */
   changed(task: SlotTask, durable: boolean): Promise<void>;
@@ -93,8 +91,8 @@ export class SlotTask {
 
   /** They did. */
   async arrived(): Promise<void> {
-    await this.#set({ keysMoved: this.#record.keysTotal });
-    await this.#end('done', null);
+    const now = this.#host.link.world.now();
+    await this.#set({ keysMoved: this.#record.keysTotal, phase: 'done', error: null, endedAt: now });
   }
 
   resume(): void {
@@ -181,9 +179,9 @@ export class SlotTask {
   }
 
   async #forward(route: SlotRoute, stale: boolean): Promise<void> {
-    const { link, settings } = this.#host;
+    const { link, pacer } = this.#host;
     await this.#phase('opening');
-    const { total, next } = await openSlot(link, route, settings.batch, stale);
+    const { total, next } = await openSlot(link, route, pacer.keys, stale);
     await this.#set({ phase: 'moving', keysTotal: this.#record.keysMoved + total });
     if (await this.#drain(route, next)) await this.#decide(route);
   }
@@ -195,31 +193,35 @@ export class SlotTask {
   }
 
   async #back(route: SlotRoute, wayBack: SlotRoute): Promise<void> {
-    const { link, settings } = this.#host;
+    const { link, pacer } = this.#host;
     await this.#phase('turning');
     await reverse(link, route);
     await this.#phase('returning');
-    await this.#drain(wayBack, await keysIn(link, route.to, route.slot, settings.batch));
+    await this.#drain(wayBack, await keysIn(link, route.to, route.slot, pacer.keys));
     await this.#close(wayBack);
   }
 
   async #close(wayBack: SlotRoute, claimed = false): Promise<void> {
+    const { link, pacer } = this.#host;
     await this.#phase('closing');
-    await this.#drain(wayBack, await keysIn(this.#host.link, wayBack.from, wayBack.slot, this.#host.settings.batch));
+    await this.#drain(wayBack, await keysIn(link, wayBack.from, wayBack.slot, pacer.keys));
     await this.#host.decisions.decide(wayBack, claimed);
     await this.#end('cancelled', this.#record.error);
   }
 
   /** Hands keys over until there are none; false when the move was called off on the way forward. */
   async #drain(route: SlotRoute, first: KeyBatch): Promise<boolean> {
-    const { link, throttle, settings } = this.#host;
+    const { link, pacer, settings } = this.#host;
     const forward = this.#record.direction === 'forward';
     let keys = first;
     while (keys.keys.length > 0) {
-      await this.#gate(throttle.waitMs);
+      for (let ms = pacer.waitMs({ keys: keys.keys.length }); ; ms = pacer.waitMs({ keys: keys.keys.length })) {
+        await this.#gate(ms);
+        if (ms === 0) break;
+      }
       if (forward && (await this.#isCalledOffNow())) return false;
-      const batch = await handOver(link, route, keys, settings.batch, settings.exchangeMs);
-      throttle.charge(batch.keys, batch.bytes);
+      const batch = await handOver(link, route, keys, pacer.keys, settings.exchangeMs);
+      pacer.charge(batch.keys, batch.bytes);
       keys = batch.next;
       const keysMoved = Math.max(0, this.#record.keysMoved + (forward ? batch.keys : -batch.keys));
       const bytesMoved = Math.max(0, this.#record.bytesMoved + (forward ? batch.bytes : -batch.bytes));

@@ -36,6 +36,12 @@ export async function readFresh(link: ClusterLink, node: NodeAddress): Promise<F
   return { id: own.id, host: node.host, port: node.port, cport: own.cport };
 }
 
+/**
+ * Members hear of a new one by gossip, unless they were told to forget it: for a minute they believe nobody who speaks
+ * of it. Then they are told to meet it themselves.
+ */
+const gossipMs = 3000;
+
 /** CLUSTER MEET takes addresses, no names. */
 export async function meetWords({ host, port, cport }: FreshNode | NodeLine): Promise<string[]> {
   const address = isIP(host) === 0 ? (await lookup(host)).address : host;
@@ -51,16 +57,24 @@ export async function addNode(link: ClusterLink, node: NodeAddress, options: Joi
   const first = view.find((line) => isMaster(line) && isReachable(line));
   if (first === undefined) throw new Error('no master can be reached');
   if (master === undefined) await copyFunctions(link, first, node);
-  await link.ask(first, await meetWords(fresh));
+  const meet = await meetWords(fresh);
+  await link.ask(first, meet);
+  const askThemselvesAt = link.world.now() + gossipMs;
+  const asked = new Set<string>();
   await waitFor(
     link,
     `all members know ${addressOf(node)}`,
     async () => {
-      const views = await allViews(link);
-      const known = views.every(({ view }) =>
-        view.some(({ id, flags }) => id === fresh.id && !flags.includes('handshake')),
+      const strangers = (await allViews(link)).filter(
+        ({ node: member, view }) =>
+          member.id !== fresh.id && !view.some(({ id, flags }) => id === fresh.id && !flags.includes('handshake')),
       );
-      return known && (await link.viewOf(node)).length >= view.length;
+      if (link.world.now() > askThemselvesAt) {
+        const late = strangers.filter(({ node: member }) => !asked.has(member.id)).map((one) => one.node);
+        for (const member of late) asked.add(member.id);
+        await Promise.all(late.map((member) => link.exchange(member, [meet])));
+      }
+      return strangers.length === 0 && (await link.viewOf(node)).length >= view.length;
     },
     options,
   );

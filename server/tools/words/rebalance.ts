@@ -1,9 +1,10 @@
 // `lingcache rebalance`: moves slots until every master has its share, once or again and again.
 
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { type BalanceResult, type BalanceStrategy, findNode } from '../../operator/index.ts';
 import { usage } from '../cli/arguments.ts';
 import { defineWord, exitCodes, type Word } from '../cli/word.ts';
-import { finishEarlier, moveOptions, movePlan, openMover, runMoves } from '../moving.ts';
+import { finishEarlier, journalOf, moveOptions, movePlan, openMover, runMoves } from '../moving.ts';
 
 export const rebalance: Word = defineWord({
   name: 'rebalance',
@@ -26,6 +27,21 @@ export const rebalance: Word = defineWord({
       default: 2,
       help: 'leave it when no master is further from its share; default 2',
     },
+    first: {
+      kind: 'choice',
+      choices: ['nodes', 'slots'],
+      default: 'nodes',
+      help: 'what goes first: slots of the most burdened master, or with --by load the busiest slots; default nodes',
+    },
+    fewest: { kind: 'flag', help: 'no more moves than bring every master within the threshold' },
+    sample: {
+      kind: 'duration',
+      value: 'TIME',
+      least: 0,
+      most: 600_000,
+      default: 2000,
+      help: 'with --by load: how long traffic is measured; 0: keys alone count; default 2s',
+    },
     'max-slots': { kind: 'integer', value: 'N', least: 1, help: 'slots moved at most, in each round' },
     auto: { kind: 'flag', help: 'again and again, until Ctrl-C' },
     every: {
@@ -36,6 +52,8 @@ export const rebalance: Word = defineWord({
       help: 'with --auto: time between rounds, default 1m',
     },
     hours: { kind: 'text', value: '1-5', help: 'with --auto: only in these hours of the day, local time' },
+    pause: { kind: 'flag', help: 'a running --auto begins no slot more, nor one that is started later' },
+    unpause: { kind: 'flag', help: 'it goes on' },
     resume: { kind: 'flag', help: 'only finish what an earlier run has begun' },
     ...moveOptions,
   },
@@ -50,7 +68,9 @@ export const rebalance: Word = defineWord({
     const address = args[0]!;
     const inHours = readHours(options.hours);
     const again = `lingcache rebalance ${address} --resume`;
-    const { operator, link } = await openMover(context, address, options);
+    if (options.pause && options.unpause) throw usage('--pause or --unpause: one of the two');
+    if (options.pause || options.unpause) return setPause(context, address, options);
+    const { operator, link, journal } = await openMover(context, address, options);
     const earlier = await finishEarlier(context, operator, again);
     if (earlier === exitCodes.ok && options.resume) context.out.answer({ resumed: true });
     if (earlier !== exitCodes.ok || options.resume) return earlier;
@@ -65,6 +85,9 @@ export const rebalance: Word = defineWord({
       strategy,
       weights,
       threshold: options.threshold,
+      first: options.first,
+      fewest: options.fewest,
+      sampleMs: options.sample,
       ...(limit === undefined ? {} : { maxMoves: limit }),
     };
     const plan = await operator.balancer.plan(request);
@@ -73,17 +96,27 @@ export const rebalance: Word = defineWord({
     if (plan.moves.length === 0) out.line(`balanced: no master is further than ${off} from its share`);
     else
       out.line(`the worst master is ${off} from its share, and ${plan.after.maxDiffPercent.toFixed(1)} % afterwards`);
-    const data = { ...(shown.data as object), before: plan.before, after: plan.after };
+    if (plan.traffic !== 'none') out.line(plan.traffic === 'slots' ? trafficBySlot : trafficByNode);
+    const data = { ...(shown.data as object), traffic: plan.traffic, before: plan.before, after: plan.after };
     const lines = options.auto && shown.lines.length === 0 ? ['rounds are held until Ctrl-C'] : shown.lines;
     if (!(await context.approve({ lines, data }))) return exitCodes.ok;
     if (!options.auto) return runMoves(context, operator, plan.moves, again);
+    // A pause that is there already holds before the first round.
+    if (existsSync(pauseFile(journal))) operator.balancer.pauseAuto();
     operator.balancer.startAuto({
       ...request,
       everyMs: options.every,
       when: (now) => inHours(new Date(now).getHours()),
       onRound: (outcome) => showRound(out, outcome),
     });
-    while (!context.signal.aborted) await context.sleep(3_600_000);
+    const pause = pauseFile(journal);
+    for (let shown = false; !context.signal.aborted; shown = operator.balancer.autoPaused) {
+      const paused = existsSync(pause);
+      if (paused !== shown) showPause(out, paused, `lingcache rebalance ${address} --unpause`);
+      if (paused) operator.balancer.pauseAuto();
+      else operator.balancer.resumeAuto();
+      await context.sleep(pauseMs);
+    }
     operator.balancer.stopAuto();
     await operator.mover.close();
     out.note(`stopped; ${again} finishes what was on its way`);
@@ -91,15 +124,47 @@ export const rebalance: Word = defineWord({
   },
 });
 
-function showRound(out: Parameters<typeof rebalance.run>[0]['out'], outcome: BalanceResult | Error): void {
+type Out = Parameters<typeof rebalance.run>[0]['out'];
+
+const pauseMs = 500;
+const trafficBySlot = 'keys, processor time and bytes of each slot were measured (CLUSTER SLOT-STATS)';
+const trafficByNode = 'commands of each master were measured, and spread over its slots by their keys';
+
+/** Beside the journal: whoever may move slots here may stop that. */
+function pauseFile(journal: string): string {
+  return `${journal}.paused`;
+}
+
+async function setPause(
+  context: Parameters<typeof rebalance.run>[0],
+  address: string,
+  options: { readonly pause: boolean; readonly journal: string | undefined },
+): Promise<number> {
+  const file = pauseFile(options.journal ?? journalOf(await (await context.link(address)).view()));
+  if (options.pause) writeFileSync(file, `${JSON.stringify({ since: new Date(context.world.wallClock()) })}\n`);
+  else rmSync(file, { force: true });
+  context.out.answer({ paused: options.pause, file });
+  context.out.line(options.pause ? 'paused: no slot more is begun; --unpause goes on' : 'goes on');
+  return exitCodes.ok;
+}
+
+function showPause(out: Out, paused: boolean, again: string): void {
+  out.record({ paused });
+  out.line(paused ? `paused: ${again} goes on` : 'goes on');
+}
+
+function showRound(out: Out, outcome: BalanceResult | Error): void {
   if (outcome instanceof Error) {
     out.record({ error: outcome.message });
     out.line(out.paint('yellow', outcome.message));
     return;
   }
-  const failed = outcome.moves.filter(({ phase }) => phase !== 'done').length;
-  out.record({ moved: outcome.moves.length - failed, failed, after: outcome.plan.after });
-  out.line(`moved ${outcome.moves.length - failed} slots${failed === 0 ? '' : `, ${failed} failed`}`);
+  const count = (wanted: string): number => outcome.moves.filter(({ phase }) => phase === wanted).length;
+  const [moved, failed, left] = [count('done'), count('failed'), count('cancelled')];
+  out.record({ moved, failed, left, after: outcome.plan.after });
+  out.line(
+    `moved ${moved} slots${failed === 0 ? '' : `, ${failed} failed`}${left === 0 ? '' : `, ${left} were not begun`}`,
+  );
 }
 
 function readWeight(pair: string, idOf: (name: string) => string): [string, number] {

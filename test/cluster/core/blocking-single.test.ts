@@ -6,7 +6,7 @@ import { Redis as Peer } from 'ioredis';
 import { Redis, type RedisOptions } from '../../../lib/index.ts';
 import { FakeNode } from '../../kit/fake-node.ts';
 import { needRedisServer, type RealNode, startRealNode } from '../../kit/redis-server.ts';
-import { until } from '../../kit/until.ts';
+import { ready, until } from '../../kit/until.ts';
 
 describe('client: calls that block on a single Redis', () => {
   let server: RealNode;
@@ -95,7 +95,7 @@ describe('client: calls that block on a single Redis', () => {
   it('where CLIENT UNBLOCK is refused, a connection that owes nothing else is replaced', async () => {
     await other.call('acl', 'setuser', 'plain', 'on', '>secret', '~*', '+@all', '-client|unblock');
     const client = single({ commandTimeout: 100, username: 'plain', password: 'secret' });
-    await client.ping();
+    await ready(client);
     await assert.rejects(client.blpop('k', 0), /Command timed out/);
     await until('the server has let go', async () => (await blocked()) === 0);
     await other.rpush('k', 'kept');

@@ -7,7 +7,7 @@ import { Cluster as PeerCluster } from 'ioredis';
 import { Cluster, type ClusterOptions } from '../../../lib/index.ts';
 import { bulk, clusterOk, FakeNode, slotsReply } from '../../kit/fake-node.ts';
 import { needRedisServer, type RealCluster, startRealCluster } from '../../kit/real-cluster.ts';
-import { until } from '../../kit/until.ts';
+import { ready, until } from '../../kit/until.ts';
 
 const turns = 30;
 
@@ -127,7 +127,7 @@ describe('client: calls that block, on a real cluster', () => {
 
   it('given up by commandTimeout, it leaves the next element to others', async () => {
     const client = cluster({ redisOptions: { commandTimeout: 100 } });
-    await client.ping();
+    await ready(client);
     for (let turn = 0; turn < 5; turn++) {
       const key = `late:${turn}`;
       await assert.rejects(client.blpop(key, 0), /Command timed out/);
@@ -138,8 +138,8 @@ describe('client: calls that block, on a real cluster', () => {
   });
 
   it('given up by commandTimeout inside a pipeline, it holds up nobody and leaves the next element to others', async () => {
-    const client = cluster({ redisOptions: { commandTimeout: 200 } });
-    await client.ping();
+    const client = cluster({ redisOptions: { commandTimeout: 1000 } });
+    await ready(client);
     for (const key of ['first', 'second']) {
       const results = await client.pipeline().set(`{${key}}x`, '1').blpop(key, 0).exec();
       assert.equal(results![0]![1], 'OK');

@@ -1,7 +1,7 @@
 // Options that are assigned while a client lives, added commands, and counts under stringNumbers: a client of one server.
 
 import { setTimeout as pause } from 'node:timers/promises';
-import { until } from '../../kit/until.ts';
+import { ready, until } from '../../kit/until.ts';
 import { type Face, outcomeOf } from './harness.ts';
 import type { Alone, AloneRow } from './rows-alone.ts';
 
@@ -24,7 +24,7 @@ const rows: Readonly<Record<string, AloneRow['run']>> = {
   },
   'commandTimeout taken away': async ({ make, ask }) => {
     const client = make({ commandTimeout: 40 });
-    await client.ping();
+    await ready(client);
     client.options.commandTimeout = undefined;
     const waiting = client.blpop('list', 5).catch(short);
     await pause(120);
@@ -33,7 +33,7 @@ const rows: Readonly<Record<string, AloneRow['run']>> = {
   },
   'commandTimeout raised: each call has the one it was made with': async ({ make, ask }) => {
     const [one, two] = [make({ commandTimeout: 40 }), make({ commandTimeout: 5000 })];
-    await Promise.all([one.ping(), two.ping()]);
+    await Promise.all([ready(one), ready(two)]);
     const early = [one.blpop('none', 1).catch(short), two.blpop('list', 5).catch(short)];
     await pause(5);
     one.options.commandTimeout = 5000;

@@ -2,7 +2,7 @@
 
 import { setTimeout as pause } from 'node:timers/promises';
 import { RespClient } from '../../kit/resp-client.ts';
-import { until } from '../../kit/until.ts';
+import { ready, until } from '../../kit/until.ts';
 import { type Face, type Library, outcomeOf, outcomeOfScript } from './harness.ts';
 
 /** What a row gets: a library, a server of its own kind, and a way to make clients that are gone afterwards. */
@@ -408,12 +408,12 @@ const rows: Readonly<Record<string, AloneRow['run']>> = {
   },
   commandTimeout: async ({ make }) => {
     const client = make({ commandTimeout: 40 });
-    await client.ping();
+    await ready(client);
     return [await outcomeOf(() => client.blpop('nothing', 1)), await outcomeOf(() => make().ping())];
   },
   socketTimeout: async ({ make }) => {
     const client = make({ socketTimeout: 60, retryStrategy: () => null });
-    await client.ping();
+    await ready(client);
     const seen = watch(client);
     const outcome = await outcomeOf(() => client.blpop('nothing', 1));
     await reached(client, 'end');

@@ -1,7 +1,7 @@
 // What ioredis's README and typings say of a client of a cluster, item by item, where no other file has a row for it.
 
 import { setTimeout as pause } from 'node:timers/promises';
-import { until } from '../../kit/until.ts';
+import { ready, until } from '../../kit/until.ts';
 import { type Face, outcomeOf, type Row, type Setting, script } from './harness.ts';
 
 /** Runs with a client made for it, which is gone afterwards. */
@@ -207,7 +207,7 @@ export const documentedOfCluster: readonly Row[] = [
     return true;
   }),
   own('commandTimeout of redisOptions', { redisOptions: { commandTimeout: 80 } }, async (client) => {
-    await client.ping();
+    await ready(client);
     return outcomeOf(() => client.blpop('none', 0));
   }),
   own('scan streams of keys', {}, async (client) => {

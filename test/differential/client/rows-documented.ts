@@ -1,7 +1,7 @@
 // What ioredis's README and typings say of a client of one server, item by item, where no other file has a row for it.
 
 import { setTimeout as pause } from 'node:timers/promises';
-import { until } from '../../kit/until.ts';
+import { ready, until } from '../../kit/until.ts';
 import { type Face, outcomeOf } from './harness.ts';
 import type { AloneRow } from './rows-alone.ts';
 
@@ -259,7 +259,7 @@ const rows: Readonly<Record<string, AloneRow['run']>> = {
   },
   'commandTimeout in a pipeline and a transaction': async ({ make, ask }) => {
     const redis = make({ commandTimeout: 80 });
-    await redis.ping();
+    await ready(redis);
     await ask('client', 'pause', '300', 'ALL');
     const texts = async (promise: Promise<unknown>): Promise<unknown> =>
       promise.then(

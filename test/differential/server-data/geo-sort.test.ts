@@ -6,6 +6,7 @@ import { setCommands } from '../../../server/command/set.ts';
 import { sortCommands } from '../../../server/command/sort.ts';
 import { zsetCommands } from '../../../server/command/zset.ts';
 import { zsetRangeCommands } from '../../../server/command/zset-range.ts';
+import { chanceFrom } from '../../unit/server/bus/packet-kit.ts';
 import { type Dice, randomSuite, scriptSuite } from './compare.ts';
 
 const geo = [geoCommands, geoSearchCommands, zsetCommands, zsetRangeCommands];
@@ -92,6 +93,34 @@ scriptSuite('geo commands equal redis-server', geo, {
     GEORADIUSBYMEMBER none nope 200 km ASC
     GEORADIUSBYMEMBER_RO g Palermo 200 km DESC
   `,
+});
+
+/** Places of all latitudes, and areas from metres to half the earth that nobody asks to be sorted. */
+function unsorted(seed: number): string {
+  const chance = chanceFrom(seed);
+  const longitude = (): string => (chance(360_001) / 1000 - 180).toFixed(3);
+  const latitude = (): string => (chance(10) === 0 ? 84 + chance(100) / 100 : chance(170_001) / 1000 - 85).toFixed(3);
+  const metres = (): number =>
+    [1, 5000, 70_000, 900_000, 3_000_000, 9_000_000, 30_000_000][chance(7)]! * (1 + chance(3));
+  const lines = Array.from({ length: 300 }, (_, at) => `GEOADD g ${longitude()} ${latitude()} m${at}`);
+  for (let at = 0; at < 120; at++)
+    lines.push(`GEOADD g ${(10 + chance(500) / 1e4).toFixed(4)} ${(50 + chance(500) / 1e4).toFixed(4)} n${at}`);
+  lines.push('GEOADD g 180 85.05112878 c1 -180 -85.05112878 c2 180 0 c3 0 85.05112878 c4');
+  for (let at = 0; at < 150; at++) {
+    const member = [`m${chance(300)}`, `n${chance(120)}`, `c${1 + chance(4)}`][chance(3)]!;
+    const from = chance(2) === 0 ? `FROMMEMBER ${member}` : `FROMLONLAT ${longitude()} ${latitude()}`;
+    const shape = chance(2) === 0 ? `BYRADIUS ${metres()} m` : `BYBOX ${metres()} ${metres()} m`;
+    const more = ['', '', ' COUNT 7 ANY', ' WITHDIST', ' COUNT 3 ANY DESC'][chance(5)]!;
+    lines.push(`GEOSEARCH g ${from} ${shape}${more}`);
+    if (chance(5) === 0) lines.push(`GEORADIUSBYMEMBER g ${member} ${metres()} m`);
+  }
+  return lines.join('\n');
+}
+
+scriptSuite('geo searches that are not sorted come in the order of redis-server', geo, {
+  'seed 1': unsorted(1),
+  'seed 2': unsorted(2),
+  'seed 3': unsorted(3),
 });
 
 scriptSuite('SORT equals redis-server', [sortCommands, listCommands, setCommands, hashCommands, zsetCommands], {

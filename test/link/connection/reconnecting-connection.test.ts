@@ -101,14 +101,14 @@ describe('connection: keeper', () => {
     await watch.until(() => watch.lost.length === 1);
     assert.equal(watch.lost[0]!.written, true);
     await watch.until(() => watch.keeper.state === 'up');
-    assert.deepEqual(watch.states, ['dialing', 'up', 'resting', 'dialing', 'up']);
+    assert.deepEqual(watch.states, ['dialing', 'up', 'backoff', 'dialing', 'up']);
   });
 
   it('refuses calls while it rests', async () => {
     watch = new Watch(node, { retryDelay: () => 60_000 });
     await up();
     node.cut();
-    await watch.until(() => watch.keeper.state === 'resting');
+    await watch.until(() => watch.keeper.state === 'backoff');
     assert.equal(watch.keeper.send(watch.call('get', 'x')), false);
   });
 
@@ -156,7 +156,7 @@ describe('connection: keeper', () => {
     await watch.keeper.leave(new Error('leaving'), true);
     assert.equal(watch.lost[0]!.reason.message, 'leaving');
     await watch.until(() => watch.keeper.state === 'up');
-    assert.deepEqual(watch.states, ['dialing', 'up', 'resting', 'dialing', 'up']);
+    assert.deepEqual(watch.states, ['dialing', 'up', 'backoff', 'dialing', 'up']);
   });
 
   it('leaves for good although it was to come back', async () => {
@@ -176,7 +176,7 @@ describe('connection: keeper', () => {
     await up();
     port = other.port;
     node.cut();
-    await watch.until(() => watch.keeper.state === 'resting');
+    await watch.until(() => watch.keeper.state === 'backoff');
     await watch.until(() => watch.keeper.state === 'up');
     watch.keeper.send(watch.call('get', 'x'));
     await watch.until(() => watch.replies.length === 1);

@@ -18,11 +18,19 @@ describe('bench options', () => {
     assert.ok(options.workloads.length > 15);
   });
 
-  it('is short with --quick, unless told how long', () => {
+  it('is short with --quick, unless the length is given', () => {
     assert.deepEqual([parseOptions(['--quick']).rounds, parseOptions(['--quick']).seconds], [2, 0.15]);
     assert.deepEqual([parseOptions(['redirect']).rounds, parseOptions(['redirect', '--quick']).rounds], [3, 1]);
-    const told = parseOptions(['--quick', '--rounds', '3', '--seconds', '1.5']);
-    assert.deepEqual([told.rounds, told.seconds, told.quick], [3, 1.5, true]);
+    const given = parseOptions(['--quick', '--rounds', '3', '--seconds', '1.5']);
+    assert.deepEqual([given.rounds, given.seconds, given.quick], [3, 1.5, true]);
+  });
+
+  it('takes the number of masters, where the clients are compared', () => {
+    assert.equal(parseOptions([]).masters, 3);
+    assert.equal(parseOptions(['--masters', '30']).masters, 30);
+    refused(['--masters', '0'], /--masters 0: expected a whole number from 1 to 100/);
+    refused(['--masters', '101'], /--masters 101/);
+    refused(['redirect', '--masters', '30'], /--masters: not for redirect/);
   });
 
   it('takes suites and single micro benches', () => {

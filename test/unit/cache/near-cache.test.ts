@@ -286,7 +286,7 @@ describe('near cache', () => {
     scene.read(['get', 'bar'], 'b');
     const late = scene.call(['get', '{foo}late']);
     scene.cache.handle(late.call);
-    scene.cache.nodeState(scene.two.keeper, 'resting');
+    scene.cache.nodeState(scene.two.keeper, 'backoff');
     scene.two.answer('late');
     deepEqual(late.outcome, ['late']);
     deepEqual(
@@ -444,7 +444,7 @@ describe('near cache', () => {
     events.onPush!(node.keeper, new Push(message));
     equal(scene.read(['get', 'foo'], 'b').hit, false);
     equal(scene.read(['get', 'foo']).hit, true);
-    events.onState(node.keeper, 'resting', new Error('lost'));
+    events.onState(node.keeper, 'backoff', new Error('lost'));
     equal(scene.cache.stats.entries, 0);
     scene.cache.nodeState(scene.two.keeper, 'ended');
     ok(node.closed);
@@ -487,7 +487,7 @@ describe('near cache', () => {
             truth[key]!++;
             call.settle('OK');
           } else if (kind === 'lose') {
-            scene.cache.nodeState(node.keeper, 'resting');
+            scene.cache.nodeState(node.keeper, 'backoff');
             for (const call of node.inbox.splice(0)) call.sink.onLost(call, new Error('lost'));
             node.source = { address: node.address };
             // Nobody told of these.

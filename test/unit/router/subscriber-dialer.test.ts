@@ -27,7 +27,7 @@ class FakeKeeper {
 
   open(): void {
     this.become('dialing');
-    if (this.#refuses) this.become('resting', new Error('connect ECONNREFUSED'));
+    if (this.#refuses) this.become('backoff', new Error('connect ECONNREFUSED'));
   }
 
   close(): void {

@@ -32,7 +32,23 @@ describe('DEBUG of the cluster bus', () => {
       const before = await opened();
       assert.equal(await say(node, 'DEBUG', 'CLUSTERLINK', 'KILL', 'TO', other), 'OK');
       await until('the link is another one', async () => (await opened()) !== before);
-      assert.match(String(await say(node, 'DEBUG', 'CLUSTERLINK', 'KILL', 'ALL', 'nobody')), /Unknown node nobody/);
+      const client = await RespClient.connect(node.port);
+      const kinds = async (direction: string): Promise<string[]> => {
+        await until('both ways', async () => String(await client.call('CLUSTER', 'LINKS')).split(other).length === 3);
+        await client.call('MULTI');
+        await client.call('DEBUG', 'CLUSTERLINK', 'KILL', direction, other);
+        await client.call('CLUSTER', 'LINKS');
+        const [done, links] = (await client.call('EXEC')) as [unknown, unknown[][]];
+        assert.equal(String(done), 'OK');
+        return links.filter((link) => link.map(String).includes(other)).map((link) => String(link[1]));
+      };
+      assert.deepEqual(await kinds('TO'), ['from']);
+      assert.deepEqual(await kinds('from'), ['to']);
+      assert.deepEqual(await kinds('All'), []);
+      client.close();
+      const kill = ['DEBUG', 'CLUSTERLINK', 'KILL'];
+      assert.match(String(await say(node, ...kill, 'ALL', 'nobody')), /Unknown node nobody/);
+      assert.match(String(await say(node, ...kill, 'sideways', other)), /Unknown direction sideways/);
     } finally {
       await cluster.close();
     }

@@ -69,12 +69,11 @@ class Stage {
   plain(text: string): string {
     let plain = text.replaceAll(/\x1b\[[\d;]*m/g, '').replaceAll(/^Waiting for the cluster to join\n?\.*$/gm, '');
     for (const [id, name] of this.#names) plain = plain.replaceAll(id, name).replaceAll(id.slice(0, 8), name);
+    // With the colon: a port may be a number of a slot that is printed too.
     for (const [at, node] of this.nodes.entries())
-      plain = plain.replaceAll(new RegExp(`\\b${node.port}\\b`, 'g'), `<${at}>`);
+      plain = plain.replaceAll(new RegExp(`:${node.port}\\b`, 'g'), `:<${at}>`);
     // Which of three masters a replica gets is drawn by lot where all share one host.
-    return plain
-      .replaceAll(String(this.lone?.port), '<lone>')
-      .replaceAll(/replicates <id [0-2]>/g, 'replicates <id ?>');
+    return plain.replaceAll(`:${this.lone?.port}`, ':<lone>').replaceAll(/replicates <id [0-2]>/g, 'replicates <id ?>');
   }
 }
 

@@ -97,6 +97,97 @@ describe('balancing slots', () => {
     assert.deepEqual(new Set(moves.map(({ slot }) => slot)), new Set([1, 2, 3]));
   });
 
+  it('adaptive: what each slot does counts where it is known, whatever its node does', () => {
+    const masters = [
+      { id: 'a', slots: range(0, 100), ops: 1 },
+      { id: 'b', slots: range(100, 200), ops: 1 },
+    ];
+    // A tenth of a's slots has nearly all the work.
+    const busy = new Map(range(0, 200).map((slot) => [slot, slot < 10 ? 0.05 : 0.0001]));
+    const traffic = { cpu: busy, bytes: busy };
+    const plan = planBalance(masters, { strategy: 'adaptive', traffic, threshold: 5 });
+    assert.ok(plan.before.needed && !plan.after.needed);
+    const hot = plan.moves.filter(({ slot }) => slot < 10).length;
+    assert.ok(hot >= 3 && hot <= 6, `${hot} busy slots move`);
+    assert.deepEqual(planBalance(masters, { strategy: 'adaptive', threshold: 5 }).moves, []);
+    // Processor time and bytes: each counts where there is some.
+    for (const some of [
+      { cpu: busy, bytes: new Map() },
+      { cpu: new Map(), bytes: busy },
+    ]) {
+      assert.ok(planBalance(masters, { strategy: 'adaptive', traffic: some, threshold: 5 }).moves.length > 0);
+    }
+  });
+
+  it('first slots: the dearest go before the others, whoever has them', () => {
+    const masters = [
+      { id: 'a', slots: range(0, 60) },
+      { id: 'b', slots: range(60, 120) },
+      { id: 'c', slots: range(120, 130) },
+    ];
+    const keys = new Map(range(0, 130).map((slot) => [slot, slot === 70 ? 500 : slot < 120 ? 100 : 1]));
+    const options = { strategy: 'adaptive', keys, threshold: 1 } as const;
+    const bySlots = planBalance(masters, { ...options, first: 'slots' });
+    const byNodes = planBalance(masters, { ...options, first: 'nodes' });
+    assert.deepEqual(
+      bySlots.moves.map(({ slot, target }) => [slot, target]),
+      byNodes.moves.map(({ slot, target }) => [slot, target]),
+    );
+    assert.equal(bySlots.moves.find(({ slot }) => slot === 70)!.priority, 10);
+    assert.ok(bySlots.moves.filter(({ slot }) => slot !== 70).every(({ priority }) => priority < 5));
+    assert.ok(byNodes.moves.filter(({ priority }) => priority > 5).length > 1);
+    assert.throws(() => planBalance(masters, { first: 'keys' as 'slots' }), /first: 'keys' is not nodes or slots/);
+  });
+
+  it('fewest: no more moves than bring everyone within the threshold, and none could be left out', () => {
+    const cluster = fc.record({
+      counts: fc
+        .array(fc.nat({ max: 300 }), { minLength: 2, maxLength: 6 })
+        .filter((all) => all.some((one) => one > 0)),
+      threshold: fc.constantFrom(5, 10, 30),
+    });
+    fc.assert(
+      fc.property(cluster, ({ counts, threshold }) => {
+        let next = 0;
+        const masters = counts.map((count, at) => {
+          next += count;
+          return { id: `n${at}`, slots: range(next - count, next) };
+        });
+        const few = planBalance(masters, { threshold, fewest: true });
+        const all = planBalance(masters, { threshold });
+        assert.ok(few.moves.length <= all.moves.length);
+        if (!few.before.needed) return;
+        const share = next / counts.length;
+        const [low, high] = [Math.ceil(share * (1 - threshold / 100)), Math.floor(share * (1 + threshold / 100))];
+        const after = countsAfter(masters, few.moves);
+        if (low > high) assert.ok(after.every((one) => Math.abs(one - share) < 1.0001));
+        else if (few.moves.length < all.moves.length) {
+          assert.ok(
+            after.every((one) => one >= low && one <= high),
+            `${after} of ${low}..${high}`,
+          );
+          // As many as those beyond have to give, or as those below have to get.
+          const [over, under] = [counts.map((one) => one - high), counts.map((one) => low - one)].map((list) =>
+            list.reduce((sum, one) => sum + Math.max(0, one), 0),
+          );
+          assert.equal(few.moves.length, Math.max(over!, under!));
+        }
+      }),
+    );
+  });
+
+  it('fewest, by cost: stops as soon as everyone is near enough', () => {
+    const masters = [
+      { id: 'a', slots: range(0, 100) },
+      { id: 'b', slots: range(100, 200) },
+    ];
+    const keys = new Map(range(0, 200).map((slot) => [slot, slot < 100 ? 100 : 20]));
+    const options = { strategy: 'adaptive', keys, threshold: 20 } as const;
+    const [few, all] = [true, false].map((fewest) => planBalance(masters, { ...options, fewest }));
+    assert.ok(few!.moves.length > 0 && few!.moves.length < all!.moves.length);
+    assert.equal(few!.after.needed, false);
+  });
+
   it('costs add up to one, whatever is known', () => {
     for (const [ops, keys] of [
       [undefined, new Map()],
