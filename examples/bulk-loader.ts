@@ -3,7 +3,7 @@ import { Cluster, QueueFullError } from 'lingcache';
 import { startCluster } from 'lingcache/server';
 
 const bundled = await startCluster();
-// A bound on what may wait: a source that is faster than the cluster is told, and memory stays flat.
+// A limit on waiting commands: a source that is faster than the cluster has to wait, and memory stays flat.
 const cluster = new Cluster(bundled.seeds, { maxQueueBytes: 32 << 20 });
 const [batchSize, inFlight] = [1000, 4];
 

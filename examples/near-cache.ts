@@ -1,4 +1,4 @@
-// A product catalogue whose hot entries are answered from memory: CLIENT TRACKING tells the client what has changed.
+// A product catalogue whose hot entries are served from memory: CLIENT TRACKING notifies the client of changes.
 import { Cluster } from 'lingcache';
 import { startCluster } from 'lingcache/server';
 

@@ -19,10 +19,12 @@ import { startNodeProcess } from '../kit/node-process.ts';
 import { freePort } from '../kit/ports.ts';
 import { needRedisServer } from '../kit/real-cluster.ts';
 import { until } from '../kit/until.ts';
+import { startAhead } from './ahead.ts';
 import { compilePrograms, type Program } from './programs.ts';
 
 const isCode = ({ language, treatment }: Block): boolean =>
   /^(?:ts|js|mjs|cjs)$/.test(language) && treatment !== 'skip' && treatment !== 'matrix';
+const isRun = (block: Block): boolean => isCode(block) && block.treatment !== 'compile';
 /** Reasons for which a block of the pages may stay unrun; the reference is made from the sources. */
 const unrun = [/^needs an account/];
 const blockMs = 60_000;
@@ -65,6 +67,9 @@ describe('docs: code blocks', function () {
   let single: BundledNode;
   let secure: SecureCluster | undefined;
   const runner = new Runner();
+  /** Runners of programs that have servers of their own. */
+  const idle = [new Runner(), new Runner(), new Runner()];
+  let ahead: ReadonlyMap<Block, Promise<unknown>>;
 
   before(async () => {
     [bundled, single, secure] = await Promise.all([
@@ -77,9 +82,12 @@ describe('docs: code blocks', function () {
       single: single.port,
       secure: secure?.port ?? 0,
     }));
+    const isolated = programs.filter(({ block, source }) => isRun(block) && !usesShared(source));
+    assert.ok(isolated.length > 10);
+    ahead = startAhead(new Map(isolated.map(({ block, file }) => [block, () => printedAlone(file)])), idle.length);
   });
   after(async () => {
-    runner.close();
+    for (const each of [runner, ...idle]) each.close();
     await Promise.all([bundled?.close(), single?.kill(), secure?.close()]);
   });
 
@@ -88,13 +96,11 @@ describe('docs: code blocks', function () {
     assert.deepEqual(errors, []);
   });
 
-  for (const block of blocks.filter((each) => isCode(each) && each.treatment !== 'compile')) {
+  for (const block of blocks.filter(isRun)) {
     it(`runs: ${block.page}:${block.line}`, async function () {
       if (block.treatment === 'redis-server') needRedisServer(this, `${block.page}:${block.line}`);
       if (block.treatment === 'tls' && secure === undefined) this.skip();
-      const program = programs.find((each) => each.block === block)!;
-      await clean();
-      const printed = await runner.printedBy(program.file, block.treatment === 'tls' ? secure!.folder : root);
+      const printed = ((await ahead.get(block)) ?? (await printedOnShared(block))) as string[];
       let at = 0;
       for (const wanted of promisesOf(block)) {
         at = printed.findIndex((line, place) => place >= at && plain(line) === plain(wanted)) + 1;
@@ -124,17 +130,23 @@ describe('docs: code blocks', function () {
   it('shell blocks name scripts, words and options that exist', async () => {
     const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: object };
     const help = new Map<string, string>();
-    for (const { page, line, code } of blocks.filter(
-      ({ language, treatment }) => language === 'sh' && treatment !== 'skip',
-    )) {
+    const shells = blocks.filter(({ language, treatment }) => language === 'sh' && treatment !== 'skip');
+    const words = shells
+      .flatMap(({ code }) => commandsOf(code))
+      .map((text) => /^npx lingcache ([\w-]+)/.exec(text)?.[1]);
+    await Promise.all(
+      [...new Set(words)].map(async (word) => {
+        if (word !== undefined && word !== 'server')
+          help.set(word, (await run(process.execPath, ['dist/main.cjs', word, '--help'], { cwd: root })).stdout);
+      }),
+    );
+    for (const { page, line, code } of shells) {
       for (const command of commandsOf(code)) {
         const where = `${page}:${line}: ${command}`;
         const script = /^npm (?:run )?(?!ci|install|i |ls|exec|pack|init|create)([\w:]+)/.exec(command)?.[1];
         if (script !== undefined) assert.ok(script in scripts, `${where}: no script ${script}`);
         const [, word, rest] = /^npx lingcache ([\w-]+)(.*)/.exec(command) ?? [];
         if (word === undefined || word === 'server') continue;
-        if (!help.has(word))
-          help.set(word, (await run(process.execPath, ['dist/main.cjs', word, '--help'], { cwd: root })).stdout);
         for (const [, option] of rest!.matchAll(/ (--[\w-]+)/g)) {
           assert.ok(help.get(word)!.includes(option!), `${where}: ${word} has no ${option}`);
         }
@@ -151,6 +163,27 @@ describe('docs: code blocks', function () {
         .replaceAll(/(?<![\w.])6379(?!\w)/g, String(single.port));
       await run('bash', ['-euo', 'pipefail', '-c', script], { cwd: root, timeout: 60_000 });
     });
+  }
+
+  /** Whether the program uses the servers that all share, which are emptied between programs. */
+  function usesShared(source: string): boolean {
+    const ports = [...bundled.ports, single.port, secure?.port ?? 0].join('|');
+    return new RegExp(`(?<![\\w.])(?:${ports})(?!\\w)`).test(source) || source.includes('redis-server');
+  }
+
+  async function printedAlone(file: string): Promise<string[]> {
+    const free = idle.pop()!;
+    try {
+      return await free.printedBy(file, root);
+    } finally {
+      idle.push(free);
+    }
+  }
+
+  async function printedOnShared(block: Block): Promise<string[]> {
+    const program = programs.find((each) => each.block === block)!;
+    await clean();
+    return runner.printedBy(program.file, block.treatment === 'tls' ? secure!.folder : root);
   }
 
   /** The state that every block may count on: no keys, users, scripts; three masters with a replica each. */

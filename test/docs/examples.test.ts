@@ -5,6 +5,7 @@ import { execFile } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { startAhead } from './ahead.ts';
 
 const run = promisify(execFile);
 const root = process.cwd();
@@ -27,8 +28,15 @@ const shows: Readonly<Record<string, readonly RegExp[]>> = {
 describe('docs: examples', function () {
   this.timeout(120_000);
 
+  let printed: ReadonlyMap<string, Promise<unknown>>;
+
   before(async () => {
     await run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'examples/tsconfig.json'], { cwd: root });
+    // node:test reports to the runner above when there is one.
+    const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+    const options = { cwd: root, env, timeout: 60_000 };
+    const start = (name: string) => () => run(process.execPath, ['examples/start.mjs', name], options);
+    printed = startAhead(new Map(Object.keys(shows).map((name) => [name, start(name)])));
   });
 
   it('each has its row here', () => {
@@ -38,9 +46,7 @@ describe('docs: examples', function () {
 
   for (const [name, texts] of Object.entries(shows)) {
     it(`${name} runs to its end`, async () => {
-      // node:test reports to the runner above when there is one.
-      const { NODE_TEST_CONTEXT: _, ...env } = process.env;
-      const { stdout } = await run(process.execPath, ['examples/start.mjs', name], { cwd: root, env, timeout: 60_000 });
+      const { stdout } = (await printed.get(name)) as { stdout: string };
       for (const text of texts) assert.match(stdout, text);
     });
   }

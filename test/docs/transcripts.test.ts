@@ -6,12 +6,14 @@ import { Redis } from '../../lib/index.ts';
 import { pagePaths, readPage } from '../../scripts/docs/pages.ts';
 import { type BundledCluster, type Seed, startCluster } from '../../server/index.ts';
 import { needRedisServer, type RealCluster, sharedRealCluster } from '../kit/real-cluster.ts';
+import { until } from '../kit/until.ts';
 
 interface Shown {
   readonly where: string;
   /** Of the node: 0 to 5. */
   readonly node: number;
-  readonly words: readonly string[];
+  /** One command, or several that were piped into redis-cli, which prints errors and strings bare then. */
+  readonly commands: readonly (readonly string[])[];
   readonly answer: string;
 }
 
@@ -27,9 +29,12 @@ const timeless: readonly RegExp[] = [
   /^WAITAOF/,
   /^EVAL .* 0$/,
   /^SPUBLISH/,
+  /^PUBLISH x hello$/,
+  /^CLUSTER COUNTKEYSINSLOT 12182$/,
+  /^SET foo bar$/,
 ];
 const onlyElsewhere: readonly RegExp[] = [/^GET foo$/];
-const leastReplays = 24;
+const leastReplays = 40;
 
 /** Words of a shell line without variables, pipes and substitutions; undefined for any other line. */
 function wordsOf(line: string): string[] | undefined {
@@ -47,37 +52,67 @@ function shownIn(path: string): Shown[] {
       const parts = code.split(/^\$ /m).slice(1);
       return parts.flatMap((part): Shown[] => {
         const [command = '', ...answer] = part.trimEnd().split('\n');
+        const shown = { where: `${path}:${line}`, answer: answer.join('\n') };
+        if (answer.length === 0) return [];
+        const [, piped, to] = /^printf '(.*)\\n' \| redis-cli -p 7[01]0([0-5])$/.exec(command) ?? [];
+        if (piped !== undefined) {
+          const commands = piped.split('\\n').map((text) => text.split(' '));
+          return [{ ...shown, node: Number(to), commands }];
+        }
         const [, port, rest] = /^redis-cli -p 7[01]0([0-5]) (?!-)(.*)$/.exec(command) ?? [];
-        const words = rest === undefined || /# .*(?:Valkey|moves|moved)/.test(rest) ? undefined : wordsOf(rest);
-        if (words === undefined || answer.length === 0) return [];
-        return [{ where: `${path}:${line}`, node: Number(port), words, answer: answer.join('\n') }];
+        const words = rest === undefined || /# .*(?:Valkey|moves)/.test(rest) ? undefined : wordsOf(rest);
+        return words === undefined ? [] : [{ ...shown, node: Number(port), commands: [words] }];
       });
     });
 }
 
-function isTimeless({ node, words }: Shown): boolean {
-  const text = words.join(' ');
-  if (node > 2 && words[0] !== 'REPLICAOF') return false;
+const textOf = ({ commands }: Shown): string => commands.map((words) => words.join(' ')).join('; ');
+
+/** What is shown while slot 12182 moves from node 2 to node 0: `foo` is on the target, `{foo}2` is not yet. */
+function isOfMove(shown: Shown): boolean {
+  const text = textOf(shown);
+  if (text.startsWith('ASKING; ')) return true;
+  return shown.node === 2 && /(?:ASK 12182|TRYAGAIN)/.test(shown.answer);
+}
+
+/** What a replica of node 2 is shown to answer. */
+const isOfReplica = (shown: Shown): boolean => textOf(shown).startsWith('READONLY; ');
+
+function isTimeless(shown: Shown): boolean {
+  const { node, answer } = shown;
+  const text = textOf(shown);
+  if (node > 2 && !text.startsWith('REPLICAOF')) return false;
+  if (/^"|ASK /.test(answer)) return false;
   return timeless.some((pattern) => pattern.test(text)) || (node < 2 && onlyElsewhere.some((each) => each.test(text)));
 }
 
-/** As redis-cli prints it on a terminal, but for the quotes of strings. */
-function printed(reply: unknown): string {
-  if (reply instanceof Error) return `(error) ${reply.message}`;
+/** As redis-cli prints it on a terminal, or in a pipe, but for the quotes of strings. */
+function printed(reply: unknown, piped: boolean): string {
+  if (reply instanceof Error) return piped ? reply.message : `(error) ${reply.message}`;
   if (typeof reply === 'number') return `(integer) ${reply}`;
-  if (Array.isArray(reply)) return reply.map((item, at) => `${at + 1}) ${printed(item)}`).join('\n');
+  if (Array.isArray(reply)) return reply.map((item, at) => `${at + 1}) ${printed(item, piped)}`).join('\n');
   return reply === null ? '(nil)' : String(reply);
 }
 
 const paths = pagePaths().filter((path) => /^docs\/(?:principles|start|questions|tutorial)/.test(path));
-const replayed = paths.flatMap(shownIn).filter(isTimeless);
+const shown = paths.flatMap(shownIn);
+const [timelessOnes, ofMove, ofReplica] = [isTimeless, isOfMove, isOfReplica].map((which) => shown.filter(which)) as [
+  Shown[],
+  Shown[],
+  Shown[],
+];
 
 describe('docs: transcripts', () => {
   it(`at least ${leastReplays} commands are sent again`, () => {
-    assert.ok(replayed.length >= leastReplays, `${replayed.length}`);
+    const count = timelessOnes.length + ofMove.length + ofReplica.length;
+    assert.ok(count >= leastReplays, `${count}`);
+    assert.ok(
+      ofMove.length >= 10 && ofReplica.length >= 2,
+      `${ofMove.length} of a move, ${ofReplica.length} of a replica`,
+    );
     for (const pattern of [...timeless, ...onlyElsewhere])
       assert.ok(
-        replayed.some(({ words }) => pattern.test(words.join(' '))),
+        timelessOnes.some((each) => pattern.test(textOf(each))),
         `no page shows ${pattern}`,
       );
   });
@@ -126,11 +161,52 @@ function replays(seedsOf: () => readonly Seed[]): void {
       .replaceAll(/[ \t]+$/gm, '');
   }
 
-  for (const { where, node, words, answer } of replayed) {
-    it(`${where}: ${words.join(' ')}`, async () => {
-      const [name = '', ...args] = words;
-      const reply = await nodes[node]!.call(name, ...args).catch((error: unknown) => error);
-      assert.equal(plain(printed(reply)), plain(answer));
-    });
+  async function replay(to: Redis, { commands, answer }: Shown): Promise<void> {
+    const replies: string[] = [];
+    for (const [name = '', ...args] of commands) {
+      const reply = await to.call(name, ...args).catch((error: unknown) => error);
+      replies.push(printed(reply, commands.length > 1));
+    }
+    assert.equal(plain(replies.join('\n')), plain(answer));
   }
+
+  for (const each of timelessOnes) {
+    it(`${each.where}: ${textOf(each)}`, () => replay(nodes[each.node]!, each));
+  }
+
+  describe('from a replica', () => {
+    let replica: Redis;
+    before(async () => {
+      const id = String(await nodes[2]!.call('CLUSTER', 'MYID'));
+      const [line] = (await nodes[2]!.call('CLUSTER', 'REPLICAS', id)) as string[];
+      const [, port] = /^\S+ 127\.0\.0\.1:(\d+)/.exec(line!)!;
+      replica = new Redis({ host: '127.0.0.1', port: Number(port) });
+      await replica.call('READONLY');
+      await until('the replica has foo', async () => (await replica.get('foo')) === 'bar');
+      await replica.call('READWRITE');
+    });
+    after(() => replica?.disconnect());
+    for (const each of ofReplica) it(`${each.where}: ${textOf(each)}`, () => replay(replica, each));
+  });
+
+  describe('while slot 12182 moves', () => {
+    const setSlot = (node: Redis, ...words: string[]): Promise<unknown> =>
+      node.call('CLUSTER', 'SETSLOT', '12182', ...words);
+
+    before(async () => {
+      const [target, , source] = nodes as [Redis, Redis, Redis];
+      const ids = await Promise.all([source, target].map((node) => node.call('CLUSTER', 'MYID')));
+      await source.set('{foo}2', '2');
+      await setSlot(target, 'IMPORTING', String(ids[0]));
+      await setSlot(source, 'MIGRATING', String(ids[1]));
+      assert.equal(await source.call('MIGRATE', '127.0.0.1', ports[0]!, 'foo', 0, 5000), 'OK');
+    });
+    after(async () => {
+      const [target, , source] = nodes as [Redis, Redis, Redis];
+      await target.call('ASKING');
+      await target.call('DEL', 'foo');
+      await Promise.all([setSlot(source, 'STABLE'), setSlot(target, 'STABLE')]);
+    });
+    for (const each of ofMove) it(`${each.where}: ${textOf(each)}`, () => replay(nodes[each.node]!, each));
+  });
 }

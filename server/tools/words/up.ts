@@ -1,7 +1,7 @@
 // `lingcache up`: a cluster that stays until Ctrl-C, or in the background until `lingcache down`.
 
 import { spawn } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { startCluster } from '../../index.ts';
 import { usage } from '../cli/arguments.ts';
 import type { Output } from '../cli/output.ts';
@@ -109,7 +109,14 @@ async function startDaemon(options: UpOptions, out: Output): Promise<number> {
   const nodes = await new Promise<UpNode[]>((resolve, reject) => {
     child.once('message', (message) => resolve(message as UpNode[]));
     child.once('error', reject);
-    child.once('exit', (code) => reject(new Error(`it ended with ${code}; see ${log}`)));
+    child.once('exit', (code) => {
+      const last = readFileSync(log, 'utf8')
+        .trim()
+        .split('\n')
+        .at(-1)!
+        .replace(/^lingcache up: /, '');
+      reject(new Error(`${last || `exit code ${code}`} (log: ${log})`));
+    });
   });
   child.unref();
   const first = nodes[0]!;

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { ManualWorld } from '../../../../lib/base/world.ts';
 import { readLine } from '../../../../server/tools/cli/arguments.ts';
 import { linkOptions } from '../../../../server/tools/cli/connection.ts';
@@ -8,6 +10,7 @@ import { Output, type Sink } from '../../../../server/tools/cli/output.ts';
 import { runWord, type Surroundings } from '../../../../server/tools/cli/run.ts';
 import { defineWord, type Word } from '../../../../server/tools/cli/word.ts';
 import { allWords } from '../../../../server/tools/table.ts';
+import { freePort } from '../../../kit/ports.ts';
 import { RespClient } from '../../../kit/resp-client.ts';
 
 // The grammar that all words of the command line share: options, help, plans, exit codes, what a pipe gets.
@@ -210,6 +213,16 @@ describe('the grammar of the command line', () => {
     assert.equal(lingcache('demo', '--bogus').status, 2);
     assert.match(lingcache('up', '--master', '3').stderr, /did you mean --masters\?/);
     assert.equal(lingcache().status, 2);
+  });
+
+  it('up --daemon on a port that is taken names the reason, not only a log', async () => {
+    const port = String(await freePort());
+    const taken = createServer().listen(Number(port), '127.0.0.1');
+    await once(taken, 'listening');
+    const { status, stderr } = lingcache('up', '--daemon', '--masters', '1', '--replicas', '0', '--port', port);
+    taken.close();
+    assert.equal(status, 1);
+    assert.match(stderr, new RegExp(`\\b${port}\\b.*\\(log: `));
   });
 
   it('up --daemon goes on by itself until down', async () => {
