@@ -73,7 +73,7 @@ export const moveOptions: MoveOptions = {
     kind: 'text',
     value: 'SHARE',
     default: 'auto',
-    help: 'of their throughput that clients keep, 0.1 to 0.99, or never; default auto: 0.9 from 1000 commands/s on',
+    help: 'of their throughput that clients keep, 0.1 to 0.99, or never; default auto: 0.9 where a master uses half of a core',
   },
   journal: {
     kind: 'text',

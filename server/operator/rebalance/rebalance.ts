@@ -199,7 +199,8 @@ export class Balancer {
     const served = new ServedCommands(this.#link);
     await served.rates();
     await new Promise<void>((resolve) => void this.#link.world.after(sampleMs, resolve, true));
-    const [after, ops] = await Promise.all([readSlotCounts(this.#link), served.rates()]);
+    const [after, rates] = await Promise.all([readSlotCounts(this.#link), served.rates()]);
+    const ops = new Map([...rates].map(([id, { commands }]) => [id, commands]));
     if (after.withoutTraffic.length > 0 || after.unreachable.length > 0)
       return { ...nothing, keys, ops, known: 'nodes' };
     const loads = slotLoads(before, after);

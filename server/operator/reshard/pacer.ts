@@ -21,8 +21,8 @@ export interface PacerOptions {
 }
 
 const keepByDefault = 0.9;
-/** Commands of clients in a second, in the whole cluster: below that a move has all the room it wants. */
-const busyFrom = 1000;
+/** Share of a core that the busiest master uses without moves: below that there is room for a move at full speed. */
+const busyLoad = 0.5;
 const intervalMs = 250;
 /** While the throughput is measured, whoever waits asks again after this. */
 const restMs = 25;
@@ -50,8 +50,8 @@ export class Pacer {
     const { keep, limits } = this.#options;
     if (keep === 'never') return undefined;
     return keep === 'auto'
-      ? new ThroughputControl({ keep: keepByDefault, busyFrom, limits })
-      : new ThroughputControl({ keep, busyFrom: 0, limits });
+      ? new ThroughputControl({ keep: keepByDefault, busyLoad, limits })
+      : new ThroughputControl({ keep, busyLoad: 0, limits });
   }
 
   /** Begins to measure, unless it does already. */
@@ -141,7 +141,7 @@ export class Pacer {
       this.stop();
       return;
     }
-    if (typeof served === 'number') {
+    if (served !== undefined && !(served instanceof Error)) {
       this.#announce(control.observe(this.#link.world.now(), served));
     }
     this.#timer = this.#link.world.after(intervalMs, () => void this.#round(run, control, counters));

@@ -1,4 +1,5 @@
-// How many commands the clients of a cluster are served in a second, by the counters of its masters (INFO commandstats).
+// How many commands the clients of a cluster are served in a second, and how busy its masters are, by their counters
+// (INFO commandstats and cpu).
 // Owns: the counters of the last look.
 // Invariant: what an operator sends, what masters send each other for moves, and what was answered by a redirection are
 // no commands of clients; a counter that began anew gives no figure for its interval.
@@ -6,6 +7,7 @@
 import type { NodeLine } from '../../../lib/wire/cluster-nodes.ts';
 import { ReplyError } from '../../../lib/wire/reply.ts';
 import { type ClusterLink, isMaster, isReachable } from '../link/cluster-link.ts';
+import type { Served } from './throughput-control.ts';
 
 /** Of operators, of moves and of replication, and what only goes along with a command. */
 const notOfClients: ReadonlySet<string> = new Set(
@@ -21,11 +23,14 @@ const lane = 65;
 const mastersMs = 2000;
 const timeWords = ['TIME'];
 const statsWords = ['INFO', 'commandstats'];
+const loadWords = ['INFO', 'cpu'];
 
 interface Count {
   /** Milliseconds of the node's own clock: an answer may be long under way. */
   readonly at: number;
   readonly calls: number;
+  /** Seconds of processor time. */
+  readonly cpu: number;
 }
 
 export class ServedCommands {
@@ -37,17 +42,24 @@ export class ServedCommands {
     this.#link = link;
   }
 
-  /** Of all masters together; undefined for the first look, and when no counter can be compared. */
-  async look(): Promise<number | undefined> {
-    const rates = await this.rates();
-    return rates.size === 0 ? undefined : [...rates.values()].reduce((sum, rate) => sum + rate, 0);
+  /**
+   * The commands of all masters together, and the load of the busiest; undefined for the first look, and when no counter
+   * can be compared.
+   */
+  async look(): Promise<Served | undefined> {
+    const rates = [...(await this.rates()).values()];
+    if (rates.length === 0) return undefined;
+    return {
+      commands: rates.reduce((sum, { commands }) => sum + commands, 0),
+      load: Math.max(...rates.map(({ load }) => load)),
+    };
   }
 
   /**
-   * Commands a second since the last look by node id, of those that can be compared: none for the first look. Rejects
-   * when no master answers.
+   * What each master, by node id, has served since the last look, of those that can be compared: none for the first look.
+   * Rejects when no master answers.
    */
-  async rates(): Promise<Map<string, number>> {
+  async rates(): Promise<Map<string, Served>> {
     const nodes = await this.#nodes();
     const counts = new Map<string, Count>();
     const reasons: string[] = [];
@@ -62,11 +74,12 @@ export class ServedCommands {
     );
     if (counts.size === 0) throw new Error(reasons[0] ?? 'no master can be asked');
     if (reasons.length > 0) this.#masters = undefined;
-    const rates = new Map<string, number>();
-    for (const [id, { at, calls }] of counts) {
+    const rates = new Map<string, Served>();
+    for (const [id, { at, calls, cpu }] of counts) {
       const old = this.#last.get(id);
       if (old === undefined || calls < old.calls || at <= old.at) continue;
-      rates.set(id, ((calls - old.calls) / (at - old.at)) * 1000);
+      const seconds = (at - old.at) / 1000;
+      rates.set(id, { commands: (calls - old.calls) / seconds, load: Math.max(0, cpu - old.cpu) / seconds });
     }
     this.#last = counts;
     return rates;
@@ -81,12 +94,15 @@ export class ServedCommands {
   }
 
   async #count(node: NodeLine): Promise<Count> {
-    const [time, stats] = await this.#link.exchange(node, [timeWords, statsWords], this.#link.timeoutMs, lane);
-    for (const [name, reply] of [['TIME', time] as const, ['INFO', stats] as const]) {
-      if (reply instanceof ReplyError) throw new Error(`${node.host}:${node.port}: ${name}: ${reply.message}`);
+    const questions = [timeWords, statsWords, loadWords];
+    const replies = await this.#link.exchange(node, questions, this.#link.timeoutMs, lane);
+    for (const [at, reply] of replies.entries()) {
+      if (reply instanceof ReplyError)
+        throw new Error(`${node.host}:${node.port}: ${questions[at]![0]}: ${reply.message}`);
     }
+    const [time, stats, load] = replies;
     const [seconds, usec] = (time as unknown[]).map(Number) as [number, number];
-    return { at: seconds * 1000 + usec / 1000, calls: callsOfClients(String(stats)) };
+    return { at: seconds * 1000 + usec / 1000, calls: callsOfClients(String(stats)), cpu: cpuOf(String(load)) };
   }
 }
 
@@ -97,4 +113,14 @@ export function callsOfClients(text: string): number {
     if (!notOfClients.has(name!)) sum += Number(calls);
   }
   return sum;
+}
+
+/** Processor time of the thread that executes commands; before Redis 6.2, which does not count it, of the process. */
+export function cpuOf(text: string): number {
+  const field = (name: string): number | undefined => {
+    const found = new RegExp(`^used_cpu_${name}:([\\d.]+)`, 'm').exec(text)?.[1];
+    return found === undefined ? undefined : Number(found);
+  };
+  const of = (kind: 'sys' | 'user'): number => field(`${kind}_main_thread`) ?? field(kind) ?? 0;
+  return of('sys') + of('user');
 }

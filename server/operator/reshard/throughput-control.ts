@@ -4,6 +4,14 @@
 // comes and goes by itself. In between the pace is raised by and by, and lowered at once when clients get less.
 // Invariant: a pace is never below the least and never above the limits; two runs over the same figures decide alike.
 
+/** What a node, or the masters of a cluster, did in an interval. */
+export interface Served {
+  /** Commands of clients in a second. */
+  readonly commands: number;
+  /** Share of one core that the main thread used, of the busiest node where there are several. */
+  readonly load: number;
+}
+
 /** How much is done at once, and how much in a second. */
 export interface Pace {
   /** Keys in one exchange (MIGRATE). */
@@ -33,6 +41,8 @@ export interface ThroughputDecision {
     | 'clients came';
   /** Commands of clients in a second: in the interval that was just over, and when nothing moved. */
   readonly served: number;
+  /** Share of one core that the busiest master used in that interval, for moves too. */
+  readonly load: number;
   readonly steady: number | null;
   /** `served / steady`; null while that is not known. */
   readonly share: number | null;
@@ -42,8 +52,8 @@ export interface ThroughputDecision {
 export interface ThroughputOptions {
   /** Share of the steady throughput that clients keep, 0.1 to 0.99. */
   readonly keep: number;
-  /** Commands of clients in a second from which on the cluster is busy; below that moves are free. 0: always busy. */
-  readonly busyFrom: number;
+  /** Load of the busiest master from which on the cluster is busy; below that moves are free. 0: always busy. */
+  readonly busyLoad: number;
   /** Most of a pace: what was asked for without regard to throughput. */
   readonly limits: { readonly keys: number; readonly slots: number };
 }
@@ -65,6 +75,10 @@ export function unitsOf(work: { readonly slots?: number; readonly keys?: number;
 
 /** Intervals measured before the steady throughput is known. */
 const looks = 6;
+/** Below this share of the load that makes a cluster busy it is not, whatever further looks would show. */
+const clearly = 0.6;
+/** While moves are free: clients that are served so much more than before have come since. */
+const manyMore = { times: 2, most: 1000 } as const;
 /** Between two such measurements. */
 const measureEveryMs = 12_000;
 /** Some 20 slots without keys, or 200 small keys, in a second: that costs a master less than a hundredth of its time. */
@@ -86,6 +100,8 @@ export class ThroughputControl {
   readonly #options: ThroughputOptions;
   #stage: ThroughputDecision['stage'] = 'measuring';
   #looked: number[] = [];
+  /** Sum of the loads of those looks, a share of each. */
+  #load = 0;
   /** Intervals to pass over: work that was under way when the measuring began is still being ended. */
   #skip = 0;
   #steady: number | null = null;
@@ -127,37 +143,45 @@ export class ThroughputControl {
     return { steady: this.#steady, share: count === 0 ? null : sum / count, pace: this.pace, stage: this.#stage };
   }
 
-  /** An interval is over at `now` (ms) in which clients had `served` commands a second. */
-  observe(now: number, served: number): ThroughputDecision {
-    const reason = this.#next(now, served);
+  /** An interval is over at `now` (ms), and what was served in it. */
+  observe(now: number, { commands: served, load }: Served): ThroughputDecision {
+    const reason = this.#next(now, served, load);
     const share = this.#steady === null || this.#steady === 0 ? null : served / this.#steady;
-    return { stage: this.#stage, reason, served, steady: this.#steady, share, pace: this.pace };
+    return { stage: this.#stage, reason, served, load, steady: this.#steady, share, pace: this.pace };
   }
 
-  #next(now: number, served: number): ThroughputDecision['reason'] {
-    if (this.#stage === 'measuring') return this.#measure(now, served);
+  #next(now: number, served: number, load: number): ThroughputDecision['reason'] {
+    if (this.#stage === 'measuring') return this.#measure(now, served, load);
     if (this.#stage === 'free') {
-      if (served > this.#options.busyFrom) return this.#lookAgain('clients came');
+      if (served > manyMore.most + manyMore.times * this.#steady!) return this.#lookAgain('clients came');
       return now - this.#measuredAt >= measureEveryMs ? this.#lookAgain('measured long ago') : 'not busy';
     }
     return this.#hold(now, served / this.#steady!);
   }
 
-  #measure(now: number, served: number): ThroughputDecision['reason'] {
+  #measure(now: number, served: number, load: number): ThroughputDecision['reason'] {
     if (this.#skip > 0) {
       this.#skip--;
       return 'measuring';
     }
     this.#looked.push(served);
-    if (this.#looked.length < looks) return 'measuring';
+    this.#load += load / looks;
+    const { busyLoad } = this.#options;
+    // One look is enough where it leaves no doubt.
+    if (load < busyLoad * clearly && this.#looked.length === 1) return this.#measured(now, 0);
+    return this.#looked.length < looks ? 'measuring' : this.#measured(now, this.#load);
+  }
+
+  #measured(now: number, load: number): 'busy' | 'not busy' {
     const seen = meanOf(this.#looked);
     this.#noise = seen === 0 ? 0 : Math.sqrt(meanOf(this.#looked.map((one) => (one / seen - 1) ** 2)));
     this.#looked = [];
+    this.#load = 0;
     const old = this.#steady;
     const steady = old !== null && Math.abs(seen - old) < old * sameLoad ? (seen + old) / 2 : seen;
     this.#steady = steady;
     this.#measuredAt = now;
-    const busy = steady > 0 && steady >= this.#options.busyFrom;
+    const busy = steady > 0 && load >= this.#options.busyLoad;
     this.#stage = busy ? 'held' : 'free';
     return busy ? 'busy' : 'not busy';
   }

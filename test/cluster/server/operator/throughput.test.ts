@@ -103,9 +103,9 @@ describe('moving slots of redis-server while clients keep their throughput', fun
     const held = decisions.filter(({ decision }) => decision.stage === 'held');
     assert.ok(held.length > 1, 'slots moved under a pace');
     // What it decided is what the figures say, and nothing else.
-    const again = new ThroughputControl({ keep: 0.9, busyFrom: 0, limits: { keys: 64, slots: 256 } });
+    const again = new ThroughputControl({ keep: 0.9, busyLoad: 0, limits: { keys: 64, slots: 256 } });
     for (const { decision, at } of decisions) {
-      const same = again.observe(at, decision.served);
+      const same = again.observe(at, { commands: decision.served, load: decision.load });
       assert.deepEqual([same.stage, same.pace], [decision.stage, decision.pace]);
     }
     assert.equal(engine.throughput!.stage, decisions.at(-1)!.decision.stage);

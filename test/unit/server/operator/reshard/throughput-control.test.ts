@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { ManualWorld } from '../../../../../lib/base/world.ts';
-import { callsOfClients } from '../../../../../server/operator/reshard/served-commands.ts';
+import { callsOfClients, cpuOf } from '../../../../../server/operator/reshard/served-commands.ts';
 import {
   ThroughputControl,
   type ThroughputDecision,
@@ -20,12 +20,12 @@ class Model {
   moved = 0;
 
   constructor(options: Partial<ThroughputOptions> = {}) {
-    this.control = new ThroughputControl({ keep: 0.9, busyFrom: 1000, limits, ...options });
+    this.control = new ThroughputControl({ keep: 0.9, busyLoad: 0.5, limits, ...options });
   }
 
   observe(served: number): void {
     this.now += intervalMs;
-    this.control.observe(this.now, served);
+    this.control.observe(this.now, { commands: served, load: 1 });
   }
 
   /** `want`: commands that clients would send; `moverMost`: units that moves would take unchecked. */
@@ -34,7 +34,8 @@ class Model {
     this.moved += (moving * intervalMs) / 1000;
     this.now += intervalMs;
     const served = Math.max(0, Math.min(want, capacity - moving));
-    const decision = this.control.observe(this.now, served);
+    const load = Math.min(1, (served + moving) / capacity);
+    const decision = this.control.observe(this.now, { commands: served, load });
     this.decisions.push(decision);
     return decision;
   }
@@ -74,7 +75,7 @@ describe('throughput that clients keep while slots move', () => {
   });
 
   it('is no limit where there is room for both', () => {
-    const model = new Model();
+    const model = new Model({ busyLoad: 0 });
     model.run(100, 2000, 1e9);
     assert.deepEqual([model.control.pace.keys, model.control.pace.slots], [limits.keys, limits.slots]);
     assert.ok(!model.decisions.some(({ reason }) => reason === 'lowered'));
@@ -82,17 +83,30 @@ describe('throughput that clients keep while slots move', () => {
 
   it('is no limit on a cluster that is not busy, until clients come', () => {
     const model = new Model();
-    model.run(6, 999, 10_000);
+    model.run(1, 999, 10_000);
     assert.deepEqual([model.decisions.at(-1)!.stage, model.decisions.at(-1)!.reason], ['free', 'not busy']);
     assert.equal(model.control.pace.unitsPerSecond, Number.POSITIVE_INFINITY);
     assert.equal(model.step(5000, 30_000).reason, 'clients came');
-    model.run(8, 5000, 30_000);
+    model.run(8, 5000, 8000);
     assert.equal(model.control.stage, 'held');
     assert.equal(model.control.summary.steady, 5000);
   });
 
+  it('a busy cluster is one whose busiest master is; one look is enough where it clearly is not', () => {
+    const model = new Model();
+    model.run(1, 2_900, 10_000);
+    assert.equal(model.control.stage, 'free');
+    const near = new Model();
+    near.run(5, 4_000, 10_000);
+    assert.equal(near.control.stage, 'measuring');
+    assert.deepEqual(near.step(4_000, 10_000).reason, 'not busy');
+    const busy = new Model();
+    busy.run(6, 5_100, 10_000);
+    assert.equal(busy.control.stage, 'held');
+  });
+
   it('a share that was asked for holds on a quiet cluster as well', () => {
-    const model = new Model({ busyFrom: 0 });
+    const model = new Model({ busyLoad: 0 });
     model.run(6, 10, 10_000);
     assert.equal(model.decisions.at(-1)!.stage, 'held');
   });
@@ -101,10 +115,10 @@ describe('throughput that clients keep while slots move', () => {
     const model = new Model();
     model.run(30, 10_000, 10_000);
     const before = model.decisions.length;
-    model.run(120, 4000, 10_000);
+    model.run(120, 6000, 10_000);
     const later = model.decisions.slice(before);
     assert.ok(later.some(({ reason }) => reason === 'slowest and still too fast' || reason === 'measured long ago'));
-    assert.equal(model.control.summary.steady, 4000);
+    assert.equal(model.control.summary.steady, 6000);
     assert.ok(later.at(-1)!.pace.unitsPerSecond > 1000, 'there is room again');
   });
 
@@ -125,10 +139,12 @@ describe('throughput that clients keep while slots move', () => {
   it('stays within its limits whatever is measured, and decides alike over the same figures', () => {
     fc.assert(
       fc.property(
-        fc.array(fc.nat({ max: 50_000 }), { maxLength: 200 }),
+        fc.array(fc.record({ commands: fc.nat({ max: 50_000 }), load: fc.double({ min: 0, max: 1, noNaN: true }) }), {
+          maxLength: 200,
+        }),
         fc.constantFrom(0.1, 0.5, 0.9, 0.99),
         (all, keep) => {
-          const options = { keep, busyFrom: 1000, limits };
+          const options = { keep, busyLoad: 0.5, limits };
           const [one, other] = [new ThroughputControl(options), new ThroughputControl(options)];
           for (const [at, served] of all.entries()) {
             const decision = one.observe(at * intervalMs, served);
@@ -143,7 +159,7 @@ describe('throughput that clients keep while slots move', () => {
 
   it('refuses a share that is none', () => {
     for (const keep of [0, 1, 0.05, Number.NaN, -1]) {
-      assert.throws(() => new ThroughputControl({ keep, busyFrom: 0, limits }), /keepThroughput: .* is not within/);
+      assert.throws(() => new ThroughputControl({ keep, busyLoad: 0, limits }), /keepThroughput: .* is not within/);
     }
   });
 
@@ -159,6 +175,9 @@ describe('throughput that clients keep while slots move', () => {
     ].join('\r\n');
     assert.equal(callsOfClients(text), 123);
     assert.equal(callsOfClients(''), 0);
+    const cpu = ['used_cpu_sys:5.0', 'used_cpu_user:7.5'];
+    assert.equal(cpuOf(cpu.join('\r\n')), 12.5);
+    assert.equal(cpuOf([...cpu, 'used_cpu_sys_main_thread:1.25', 'used_cpu_user_main_thread:2'].join('\r\n')), 3.25);
     assert.equal(unitsOf({ slots: 2, keys: 3, bytes: 8192 }), 25);
   });
 });
