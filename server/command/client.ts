@@ -97,7 +97,7 @@ function unblock(engine: Engine, argv: readonly string[]): Reply {
     fail('CLIENT UNBLOCK reason should be TIMEOUT or ERROR');
   }
   const client = engine.clients.get(readLong(argv[2]!));
-  const reply = client?.parking?.onTimeout;
+  const reply = client?.blocked?.onTimeout;
   if (client === undefined || reply === undefined) return 0;
   engine.blocked.answer(client, byError ? unblockedByHand : reply);
   return 1;

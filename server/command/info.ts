@@ -49,7 +49,7 @@ function clientLines(engine: Engine): Lines {
   let blocked = 0;
   let replicas = 0;
   for (const client of engine.clients.values()) {
-    if (client.parking !== undefined) blocked++;
+    if (client.blocked !== undefined) blocked++;
     if (client.replicaLink) replicas++;
   }
   return [

@@ -1,13 +1,13 @@
 // Clients that wait for keys: who waits for what, in order of arrival, and who is served when a key is ready.
-// Invariant: a parked client has exactly one Parking, and its keys are counted as awaited in its store exactly then.
+// Invariant: a blocked client has exactly one BlockedState, and its keys are counted as awaited in its store exactly then.
 
 import type { Timer } from '../../lib/base/world.ts';
 import { type Reply, ReplyError } from '../../lib/wire/reply.ts';
 import type { Store } from '../keyspace/store.ts';
-import type { Client, Parking } from './client.ts';
+import type { BlockedState, Client } from './client.ts';
 import type { Blocked } from './registry.ts';
 
-class Waiter implements Parking {
+class Waiter implements BlockedState {
   readonly kind = 'keys';
   readonly client: Client;
   readonly argv: readonly string[];
@@ -64,7 +64,7 @@ export class BlockedClients {
       client.store.await(key);
     }
     this.#count++;
-    client.parking = waiter;
+    client.blocked = waiter;
     if (blocked.timeoutMs > 0) {
       // Timers hold 31 bits; a longer wait is as good as for ever.
       const ms = Math.min(blocked.timeoutMs, 0x7fffffff);
@@ -75,10 +75,10 @@ export class BlockedClients {
   /** Called for each wait that ends with an error. */
   onRefused: ((argv: readonly string[], refusal: ReplyError) => void) | undefined = undefined;
 
-  /** Ends the waiting of a parked client with an answer. */
+  /** Ends the waiting of a blocked client with an answer. */
   answer(client: Client, reply: Reply): void {
-    if (reply instanceof ReplyError && client.parking !== undefined) this.onRefused?.(client.parking.argv, reply);
-    client.parking?.cancel();
+    if (reply instanceof ReplyError && client.blocked !== undefined) this.onRefused?.(client.blocked.argv, reply);
+    client.blocked?.cancel();
     client.sink.settle(reply);
   }
 
@@ -96,7 +96,7 @@ export class BlockedClients {
         const waiting = this.#waiters.get(store)?.get(key);
         if (waiting === undefined) continue;
         for (const waiter of [...waiting]) {
-          if (waiter.client.parking !== waiter) continue;
+          if (waiter.client.blocked !== waiter) continue;
           const reply = run(waiter.client, waiter.argv, waiter.blocked.retry);
           if (reply !== undefined) this.answer(waiter.client, reply);
         }
@@ -109,7 +109,7 @@ export class BlockedClients {
     for (const byKey of this.#waiters.values()) {
       for (const waiting of [...byKey.values()]) {
         for (const waiter of [...waiting]) {
-          if (waiter.client.parking !== waiter) continue;
+          if (waiter.client.blocked !== waiter) continue;
           const refusal = refuse(waiter.client, waiter.argv);
           if (refusal !== undefined) this.answer(waiter.client, refusal);
         }
@@ -118,8 +118,8 @@ export class BlockedClients {
   }
 
   #forget(waiter: Waiter): void {
-    if (waiter.client.parking !== waiter) return;
-    waiter.client.parking = undefined;
+    if (waiter.client.blocked !== waiter) return;
+    waiter.client.blocked = undefined;
     waiter.timer?.cancel();
     this.#count--;
     const byKey = this.#waiters.get(waiter.store);

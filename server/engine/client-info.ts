@@ -17,7 +17,7 @@ const flags: readonly (readonly [string, (client: Client) => boolean])[] = [
   ['M', (client) => client.primaryLink],
   ['P', (client) => client.inPubSub],
   ['x', (client) => client.transaction !== undefined],
-  ['b', (client) => client.parking !== undefined],
+  ['b', (client) => client.blocked !== undefined],
   ['t', (client) => client.tracking !== undefined],
   ['R', (client) => client.tracking?.brokenRedirect === true],
   ['B', (client) => client.tracking?.bcast === true],
@@ -50,7 +50,7 @@ export function describeClient(client: Client, running: readonly string[] = []):
   const input = sink.inputBytes();
   const parsed = sink.parsedBytes?.() ?? 0;
   const output = outputOf(client);
-  const held = running.length > 0 ? running : (client.parking?.argv ?? []);
+  const held = running.length > 0 ? running : (client.blocked?.argv ?? []);
   const query = input - parsed + (running.length > 0 ? travelling(running) : 0);
   const words = parsed + lengths(held);
   const fields: readonly (readonly [string, string | number])[] = [

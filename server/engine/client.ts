@@ -23,7 +23,7 @@ export interface ReplySink {
   readonly unix?: boolean;
   /** Writes a reply now: a push, or one of several replies to a command. */
   send(reply: Reply): void;
-  /** Writes the answer of a parked command and goes on with the requests behind it. */
+  /** Writes the answer of a blocked command and goes on with the requests behind it. */
   settle(reply: Reply | undefined): void;
   /** Closes the socket, after what was written has left when `graceful`. */
   close(graceful: boolean): void;
@@ -62,8 +62,8 @@ export function emptyTransaction(): Transaction {
   return { queue: [], aborted: false, anyFlags: 0, allFlags: ~0, replicates: false, bytes: 0 };
 }
 
-/** Why a client is waiting; whoever parked it knows how to let it go. */
-export interface Parking {
+/** Why a client is waiting; whoever blocked it knows how to unblock it. */
+export interface BlockedState {
   readonly argv: readonly string[];
   readonly kind: 'keys' | 'later' | 'paused';
   /** What CLIENT UNBLOCK TIMEOUT answers; undefined: it cannot be unblocked. */
@@ -114,7 +114,7 @@ export class Client implements Context {
   readonly channels: Set<string> = new Set();
   readonly patterns: Set<string> = new Set();
   readonly shardChannels: Set<string> = new Set();
-  parking: Parking | undefined = undefined;
+  blocked: BlockedState | undefined = undefined;
   /** Takes the client's requests in the place of the commands: a session of the script debugger. */
   captor: Captor | undefined = undefined;
   lastActive: number;

@@ -17,7 +17,7 @@ const routing = new Set(['MOVED', 'ASK', 'TRYAGAIN', 'CROSSSLOT', 'CLUSTERDOWN']
 /** Runs requests: execute(), or what stands around it. */
 export type Execute = (engine: Engine, client: Client, argv: readonly string[]) => Reply | undefined;
 
-/** Runs one request of a client. `undefined`: nothing to send now (parked, or the command has sent its replies). */
+/** Runs one request of a client. `undefined`: nothing to send now (blocked, or the command has sent its replies). */
 export function execute(engine: Engine, client: Client, argv: readonly string[]): Reply | undefined {
   if (client.captor !== undefined) return client.captor.run(argv);
   const command = engine.registry.find(argv);
@@ -95,21 +95,21 @@ function reject(engine: Engine, client: Client, command: Command<Client> | undef
 /** Parks a client until the pause is over, then runs its request from the start. */
 function postpone(engine: Engine, client: Client, argv: readonly string[]): undefined {
   const again = (): void => {
-    if (client.parking !== parking) return;
-    client.parking = undefined;
+    if (client.blocked !== blocked) return;
+    client.blocked = undefined;
     const reply = execute(engine, client, argv);
-    if (client.parking === undefined) client.sink.settle(reply);
+    if (client.blocked === undefined) client.sink.settle(reply);
   };
   const forget = engine.pauses.wait(again);
-  const parking = {
+  const blocked = {
     argv,
     kind: 'paused' as const,
     onTimeout: undefined,
     cancel: () => {
       forget();
-      if (client.parking === parking) client.parking = undefined;
+      if (client.blocked === blocked) client.blocked = undefined;
     },
   };
-  client.parking = parking;
+  client.blocked = blocked;
   return undefined;
 }

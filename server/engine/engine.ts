@@ -228,7 +228,7 @@ export class Engine implements Ports {
 
   disconnect(client: Client): void {
     client.closed = true;
-    client.parking?.cancel();
+    client.blocked?.cancel();
     client.captor?.gone();
     client.discard();
     this.pubsub.drop(client);
@@ -322,7 +322,7 @@ export class Engine implements Ports {
    */
   releaseBlocked(): void {
     for (const client of [...this.clients.values()]) {
-      if (client.parking?.onTimeout === undefined) continue;
+      if (client.blocked?.onTimeout === undefined) continue;
       client.sink.close(true);
       this.blocked.answer(client, roleChanged);
     }
@@ -419,21 +419,21 @@ export class Engine implements Ports {
   #wait(client: Client, argv: readonly string[], later: AsyncReply): undefined {
     let cancel: (() => void) | undefined;
     let settled = false;
-    const parking = {
+    const blocked = {
       argv,
       kind: 'later' as const,
       onTimeout: later.onTimeout,
       cancel: () => {
         settled = true;
-        if (client.parking === parking) client.parking = undefined;
+        if (client.blocked === blocked) client.blocked = undefined;
         cancel?.();
       },
     };
-    client.parking = parking;
+    client.blocked = blocked;
     cancel = later.start((reply) => {
       if (settled) return;
       settled = true;
-      if (client.parking === parking) client.parking = undefined;
+      if (client.blocked === blocked) client.blocked = undefined;
       const override = client.override;
       client.override = undefined;
       if (override !== undefined) this.effect(client.store, ...override);

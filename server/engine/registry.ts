@@ -27,7 +27,7 @@ export class Blocked {
   }
 }
 
-/** A command whose answer comes from outside the keyspace: a peer, a timer. Its session is parked until then. */
+/** A command whose answer comes from outside the keyspace: a peer, a timer. Its session is blocked until then. */
 export class AsyncReply {
   /** Starts the work; `settle` answers, once. Gives back what to call when the client goes away or is unblocked. */
   readonly start: (settle: (reply: Reply) => void) => () => void;

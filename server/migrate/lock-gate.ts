@@ -49,10 +49,10 @@ function waitFor(engine: Engine, locks: KeyLocks, client: Client, argv: readonly
   return new AsyncReply(() =>
     locks.onUnlock(() => {
       if (client.closed) return;
-      client.parking?.cancel();
+      client.blocked?.cancel();
       client.asking = asking;
       const reply = execute(engine, client, argv);
-      if (client.parking === undefined) client.sink.settle(reply);
+      if (client.blocked === undefined) client.sink.settle(reply);
     }),
   );
 }

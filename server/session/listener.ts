@@ -153,7 +153,7 @@ export class Listener {
       if (limitMs > 0) {
         for (const session of this.sessions) {
           const client = session.client;
-          if (client.inPubSub || client.monitor || client.replicaLink || client.parking !== undefined) continue;
+          if (client.inPubSub || client.monitor || client.replicaLink || client.blocked !== undefined) continue;
           if (now - client.lastActive > limitMs) session.close(false);
         }
       }

@@ -121,7 +121,7 @@ export class Session implements ReplySink {
 
   /**
    * Gives the socket to someone else (a replica's stream): from now on bytes that arrive go to `onBytes`, those already
-   * here first, and no request is run. Call it from inside a command or while the client is parked.
+   * here first, and no request is run. Call it from inside a command or while the client is blocked.
    */
   takeOver(onBytes: (bytes: Buffer) => void): Socket {
     this.#takeover = onBytes;
@@ -140,7 +140,7 @@ export class Session implements ReplySink {
     }
     this.#decoder.feed(bytes);
     if (this.#engine.clientMemory.limit > 0 && !this.#engine.clientMemory.admit(this.client)) return;
-    if (this.client.parking !== undefined || this.#stalled) this.#checkQuery();
+    if (this.client.blocked !== undefined || this.#stalled) this.#checkQuery();
     else this.#run();
   }
 
@@ -158,7 +158,7 @@ export class Session implements ReplySink {
     try {
       const execute = this.#execute;
       for (;;) {
-        if (client.parking !== undefined || this.#stalled || this.#closing || this.#takeover !== undefined) break;
+        if (client.blocked !== undefined || this.#stalled || this.#closing || this.#takeover !== undefined) break;
         const argv = this.#decoder.read();
         if (argv === undefined) break;
         const reply = execute(this.#engine, client, argv);
@@ -197,7 +197,7 @@ export class Session implements ReplySink {
   /** CLIENT REPLY SKIP silences its own answer and the one after it. */
   #advanceSkip(): void {
     if (this.client.replies === 'skip-next') this.client.replies = 'skip';
-    else if (this.client.replies === 'skip' && this.client.parking === undefined) this.client.replies = 'on';
+    else if (this.client.replies === 'skip' && this.client.blocked === undefined) this.client.replies = 'on';
   }
 
   #scheduleFlush(): void {
@@ -238,7 +238,7 @@ export class Session implements ReplySink {
     if (!this.#stalled || this.#closing) return;
     this.#stalled = false;
     this.#socket.resume();
-    if (this.client.parking === undefined) this.#run();
+    if (this.client.blocked === undefined) this.#run();
   }
 
   /** Closes a client that lets its output pile up to the limits of its class; nothing more of it is sent then. */
@@ -294,7 +294,7 @@ export class Session implements ReplySink {
 
   #onEnd(): void {
     // Whoever stops sending gets the answers to what it sent, unless it waits for one that may never come.
-    if (this.client.parking !== undefined) this.#socket.destroy();
+    if (this.client.blocked !== undefined) this.#socket.destroy();
     else this.#end();
   }
 

@@ -311,21 +311,21 @@ function act(action: InterceptAction, engine: Engine, client: Client, argv: read
   const { delayMs } = action;
   if (delayMs === undefined) return answer(action, engine, client, argv);
   const timer = engine.world.after(delayMs, () => {
-    if (client.parking !== parking) return;
-    client.parking = undefined;
+    if (client.blocked !== blocked) return;
+    client.blocked = undefined;
     const reply = answer(action, engine, client, argv);
-    if (client.parking === undefined && !client.closed) client.sink.settle(reply);
+    if (client.blocked === undefined && !client.closed) client.sink.settle(reply);
   });
-  const parking = {
+  const blocked = {
     argv,
     kind: 'later' as const,
     onTimeout: undefined,
     cancel: () => {
       timer.cancel();
-      if (client.parking === parking) client.parking = undefined;
+      if (client.blocked === blocked) client.blocked = undefined;
     },
   };
-  client.parking = parking;
+  client.blocked = blocked;
   return undefined;
 }
 

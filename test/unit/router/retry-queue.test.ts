@@ -3,20 +3,20 @@ import { Backlog } from '../../../lib/base/backlog.ts';
 import { ManualWorld } from '../../../lib/base/world.ts';
 import { RetryQueue } from '../../../lib/router/retry-queue.ts';
 
-describe('router/parking', () => {
+describe('router/retry-queue', () => {
   interface Item {
     readonly name: string;
     readonly bytes: number;
   }
   const item = (name: string): Item => ({ name, bytes: name.length });
 
-  function scene(backlog?: Backlog): { world: ManualWorld; parking: RetryQueue<Item>; out: string[] } {
+  function scene(backlog?: Backlog): { world: ManualWorld; queue: RetryQueue<Item>; out: string[] } {
     const world = new ManualWorld();
     const out: string[] = [];
     return {
       world,
       out,
-      parking: new RetryQueue<Item>(
+      queue: new RetryQueue<Item>(
         world,
         ({ name }) => out.push(name),
         ({ bytes }) => bytes,
@@ -26,10 +26,10 @@ describe('router/parking', () => {
   }
 
   it('releases each when its time comes, with one timer', () => {
-    const { world, parking, out } = scene();
-    parking.park(item('slow'), 100);
-    parking.park(item('quick'), 10);
-    parking.park(item('quick too'), 10);
+    const { world, queue, out } = scene();
+    queue.park(item('slow'), 100);
+    queue.park(item('quick'), 10);
+    queue.park(item('quick too'), 10);
     assert.equal(world.pending, 1);
     world.forward(10);
     assert.deepEqual(out, ['quick', 'quick too']);
@@ -39,13 +39,13 @@ describe('router/parking', () => {
   });
 
   it('keeps a firm one until its time, and whoever was parked behind it in its lane', () => {
-    const { world, parking, out } = scene();
-    parking.park(item('before'), 1000);
-    parking.park(item('firm'), 100, true);
-    parking.park(item('same'), 1000);
-    parking.park(item('other lane'), 1000);
-    parking.park(item('next'), 10);
-    parking.releaseAll();
+    const { world, queue, out } = scene();
+    queue.park(item('before'), 1000);
+    queue.park(item('firm'), 100, true);
+    queue.park(item('same'), 1000);
+    queue.park(item('other lane'), 1000);
+    queue.park(item('next'), 10);
+    queue.releaseAll();
     assert.deepEqual(out, ['before', 'other lane']);
     world.forward(50);
     assert.deepEqual(out, ['before', 'other lane'], 'due, but behind');
@@ -53,52 +53,52 @@ describe('router/parking', () => {
     world.forward(50);
     assert.deepEqual(out, ['before', 'other lane', 'firm', 'same', 'next']);
     assert.equal(world.pending, 0);
-    parking.park(item('free'), 1000);
-    parking.releaseAll();
+    queue.park(item('free'), 1000);
+    queue.releaseAll();
     assert.equal(out.at(-1), 'free', 'the lane is free again');
   });
 
   it('releases all at once, in the order they were parked', () => {
-    const { world, parking, out } = scene();
-    for (const name of ['a', 'b', 'c']) parking.park(item(name), 1000);
-    parking.releaseAll();
+    const { world, queue, out } = scene();
+    for (const name of ['a', 'b', 'c']) queue.park(item(name), 1000);
+    queue.releaseAll();
     assert.deepEqual(out, ['a', 'b', 'c']);
-    assert.equal(parking.size, 0);
+    assert.equal(queue.size, 0);
     assert.equal(world.pending, 0);
   });
 
   it('lets what is released park itself again', () => {
     const world = new ManualWorld();
     let rounds = 0;
-    const parking: RetryQueue<Item> = new RetryQueue<Item>(
+    const queue: RetryQueue<Item> = new RetryQueue<Item>(
       world,
       (parked) => {
         rounds++;
-        if (rounds < 5) parking.park(parked, 10);
+        if (rounds < 5) queue.park(parked, 10);
       },
       ({ bytes }) => bytes,
     );
-    parking.park(item('stubborn'), 10);
+    queue.park(item('stubborn'), 10);
     world.forward(100);
     assert.equal(rounds, 5);
-    parking.park(item('once more'), 10);
-    parking.releaseAll();
+    queue.park(item('once more'), 10);
+    queue.releaseAll();
     assert.equal(rounds, 6);
   });
 
   it('gives everything back on clear()', () => {
-    const { world, parking, out } = scene();
-    parking.park(item('a'), 10);
-    assert.deepEqual(parking.clear(), [item('a')]);
+    const { world, queue, out } = scene();
+    queue.park(item('a'), 10);
+    assert.deepEqual(queue.clear(), [item('a')]);
     world.forward(100);
     assert.deepEqual(out, []);
   });
 
   it('looks at what is due and at nothing else', () => {
-    const { world, parking, out } = scene();
+    const { world, queue, out } = scene();
     const names = Array.from({ length: 20_000 }, (_, at) => `call ${at}`);
     names.forEach((name, at) => {
-      parking.park(item(name), 1 + at / 100);
+      queue.park(item(name), 1 + at / 100);
     });
     world.forward(201);
     assert.deepEqual(out, names);
@@ -107,15 +107,15 @@ describe('router/parking', () => {
 
   it('counts what is parked in the backlog, and gives back what it counted', () => {
     const backlog = new Backlog({ maxQueueLength: 2 });
-    const { world, parking } = scene(backlog);
-    parking.park(item('abc'), 10);
-    parking.park(item('de'), 20);
+    const { world, queue } = scene(backlog);
+    queue.park(item('abc'), 10);
+    queue.park(item('de'), 20);
     assert.deepEqual([backlog.calls, backlog.bytes], [2, 5]);
-    assert.equal(parking.refusal(item('f'))?.code, 'ERR_QUEUE_FULL');
+    assert.equal(queue.refusal(item('f'))?.code, 'ERR_QUEUE_FULL');
     world.forward(10);
     assert.deepEqual([backlog.calls, backlog.bytes], [1, 2]);
-    assert.equal(parking.refusal(item('f')), undefined);
-    parking.clear();
+    assert.equal(queue.refusal(item('f')), undefined);
+    queue.clear();
     assert.deepEqual([backlog.calls, backlog.bytes], [0, 0]);
   });
 });

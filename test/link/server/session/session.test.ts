@@ -150,7 +150,7 @@ describe('a session of the bundled server', () => {
     await admin.call('CLIENT', 'PAUSE', 60000, 'WRITE');
     assert.equal(await writer.call('GET', 'k'), null);
     const written = writer.call('SET', 'k', 'v');
-    await until(() => [...server.engine.clients.values()].some((client) => client.parking?.kind === 'paused'));
+    await until(() => [...server.engine.clients.values()].some((client) => client.blocked?.kind === 'paused'));
     assert.equal(await admin.call('GET', 'k'), null);
     assert.equal(await admin.call('CLIENT', 'UNPAUSE'), 'OK');
     assert.equal(await written, 'OK');

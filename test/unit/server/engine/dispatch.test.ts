@@ -225,11 +225,11 @@ describe('the engine', () => {
     });
     const { client, sink, say } = connect();
     assert.equal(say('WAIT 1 0'), undefined);
-    assert.equal(client.parking?.kind, 'later');
+    assert.equal(client.blocked?.kind, 'later');
     done!(1);
     done!(2);
     assert.deepEqual(sink.settled, [1]);
-    assert.equal(client.parking, undefined);
+    assert.equal(client.blocked, undefined);
   });
 
   it('does not wait inside a transaction', () => {
@@ -248,7 +248,7 @@ describe('the engine', () => {
     assert.deepEqual(say('EXEC'), [0, 2, NullArray.value]);
     assert.deepEqual(counts, [0, 0]);
     assert.equal(cancelled, 1);
-    assert.equal(client.parking, undefined);
+    assert.equal(client.blocked, undefined);
     assert.deepEqual(sink.settled, []);
   });
 

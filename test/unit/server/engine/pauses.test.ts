@@ -35,7 +35,7 @@ describe('pauses', () => {
       engine.pauses.pause(purpose, 'writes');
       assert.equal(writer.say('SET k 1'), undefined);
       operator.say('CLIENT UNPAUSE');
-      assert.deepEqual([writer.settled.length, writer.client.parking?.kind], [0, 'paused']);
+      assert.deepEqual([writer.settled.length, writer.client.blocked?.kind], [0, 'paused']);
       assert.equal(operator.say('GET k'), null);
       engine.pauses.resume(purpose);
       assert.equal(writer.settled.length, 1);
