@@ -94,6 +94,31 @@ describe('topology/refresher', () => {
     assert.ok(scene.asked >= 9 && scene.asked <= 11, `${scene.asked} rounds in a second`);
   });
 
+  it('polls an outage in which nothing changes less and less often, and at its quickest after a sign of change', async () => {
+    const scene = new Scene();
+    const asked: number[] = [];
+    scene.answer = () => {
+      asked.push(scene.world.now());
+      return Promise.resolve(someMap);
+    };
+    const last = async (ms: number): Promise<number> => {
+      for (let step = 0; step < ms / 20; step++) {
+        scene.refresher.suggest('outage');
+        await scene.forward(20);
+      }
+      return asked.at(-1)! - asked.at(-2)!;
+    };
+    assert.ok((await last(1500)) <= 120);
+    const later = await last(8000);
+    assert.ok(later >= 300 && later <= 500, `${later} ms after 9 s`);
+    const longest = await last(40_000);
+    assert.ok(longest >= 1500 && longest <= 2420, `${longest} ms after 50 s`);
+    const sign = scene.world.now();
+    scene.refresher.suggest('moved');
+    await last(1000);
+    assert.ok(asked.filter((at) => at >= sign).length >= 8);
+  });
+
   it('is single-flight, and looks once more for hints that came meanwhile', async () => {
     const scene = new Scene();
     let answer: (map: SlotMap) => void = () => {};
