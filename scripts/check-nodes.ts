@@ -42,7 +42,7 @@ function run(version: string, binary: string, kind: string, build: string): Outc
   // Tests that start `node` themselves must get this one.
   const env = { ...process.env, PATH: `${dirname(binary)}:${process.env['PATH'] ?? ''}` };
   // As .mocharc.json has it, but for the files: peers keep sockets open, so a run ends when its tests do.
-  const settings = ['--no-config', '--timeout', '30000', '--exit', '--forbid-only', '--parallel', '--jobs', '3'];
+  const settings = ['--no-config', '--timeout', '30000', '--exit', '--forbid-only', '--parallel', '--jobs', '4'];
   const words = [mocha, ...settings, `${build}/test/${kind}/**/*.test.js`];
   const started = performance.now();
   const { status, stdout, stderr } = spawnSync(binary, words, {

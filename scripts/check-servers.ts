@@ -60,7 +60,7 @@ function filesOf(kind: string, build: string): string[] {
 function run(server: string, kind: string, build: string): Outcome {
   const mocha = join(dirname(createRequire(import.meta.url).resolve('mocha/package.json')), 'bin', 'mocha.js');
   // As .mocharc.json has it, but for the files.
-  const settings = ['--no-config', '--timeout', '60000', '--exit', '--forbid-only', '--parallel', '--jobs', '3'];
+  const settings = ['--no-config', '--timeout', '60000', '--exit', '--forbid-only', '--parallel', '--jobs', '4'];
   const files = filesOf(kind, build);
   const started = performance.now();
   const { status, stdout, stderr } = spawnSync(process.execPath, [mocha, ...settings, ...files], {
