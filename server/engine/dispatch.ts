@@ -92,7 +92,7 @@ function reject(engine: Engine, client: Client, command: Command<Client> | undef
   return answer;
 }
 
-/** Parks a client until the pause is over, then runs its request from the start. */
+/** Blocks a client until the pause is over, then runs its request from the start. */
 function postpone(engine: Engine, client: Client, argv: readonly string[]): undefined {
   const again = (): void => {
     if (client.blocked !== blocked) return;
