@@ -3,6 +3,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseNodes } from '../../../../lib/wire/cluster-nodes.ts';
 import { slotOf } from '../../../../lib/wire/slot.ts';
 import { type ConfiguredNode, type Kind, startProcess } from '../../../kit/configured-node.ts';
 import { needRedisServer } from '../../../kit/real-cluster.ts';
@@ -64,6 +65,16 @@ class Stage {
     child.stderr.on('data', (chunk) => (text += chunk));
     const code = await new Promise((resolve) => child.on('close', resolve));
     return `${text}exit ${code}\n`;
+  }
+
+  /** The configuration epochs of the masters with slots in the view of a node: `id=epoch`, in the order of ids. */
+  async epochs(at: number): Promise<string> {
+    const nodes = parseNodes(String(await this.say(at, 'CLUSTER', 'NODES')));
+    const masters = nodes.filter(({ flags, ranges }) => flags.includes('master') && ranges.length > 0);
+    return masters
+      .map(({ id, configEpoch }) => `${id}=${configEpoch}`)
+      .sort()
+      .join(' ');
   }
 
   plain(text: string): string {
@@ -130,6 +141,13 @@ describe('redis-cli --cluster, on our nodes and on real ones', function () {
       await until('all are of one mind', async () => {
         const views = await Promise.all(stage.nodes.slice(0, count).map((_, at) => view(at)));
         return views.every((text) => text === views[0]);
+      });
+      // A master that still has another's epoch takes a new one once it notices, and may win back a slot that has just been
+      // moved: then nobody owns it, on redis-server as well.
+      await until('each master has an epoch of its own, and all know it', async () => {
+        const views = await Promise.all(stage.nodes.slice(0, count).map((_, at) => stage.epochs(at)));
+        const epochs = views[0]!.split(' ').map((entry) => entry.split('=')[1]);
+        return new Set(epochs).size === epochs.length && views.every((text) => text === views[0]);
       });
     });
 
