@@ -4,6 +4,7 @@
 
 import { AbortGroup } from '../base/abort-group.ts';
 import { RedisError } from '../base/errors.ts';
+import { withHint } from '../base/hint.ts';
 import type { CachedTime } from '../base/ticker.ts';
 import { nextTick, queueMicrotask } from '../base/turns.ts';
 import { Call, CallFlag, type CallGroup, type Dispatcher, type RoutableRequest } from '../connection/call.ts';
@@ -28,6 +29,11 @@ export interface BatchHost {
 }
 
 const reused = 'Pipeline cannot be used to send any commands when the `exec()` has been called on it.';
+
+/** As ioredis has it. */
+const crossSlotText = 'All keys in the pipeline should belong to the same slots allocation group';
+const crossSlotHint =
+  'a transaction is executed by one node, on keys of one slot: give its keys one hash tag, as in {user:1}:a';
 
 const noSlots: ReadonlySet<number> = new Set();
 
@@ -163,8 +169,7 @@ export class Pipeline {
     const commands = unit.slice(1, -1);
     const slots = this.#host.oneNode ? noSlots : new Set(commands.map((call) => call.slot).filter((slot) => slot >= 0));
     if (slots.size > 1) {
-      const why = 'All the keys in a transaction should belong to the same slot';
-      for (const call of unit) call.fail(new RedisError(why, { code: 'CROSSSLOT' }));
+      for (const call of unit) call.fail(withHint(new RedisError(crossSlotText, { code: 'CROSSSLOT' }), crossSlotHint));
       return;
     }
     const exec = unit.at(-1)!;
@@ -232,6 +237,8 @@ function textOf(reply: unknown): unknown {
 function unwrap(results: readonly BatchResult[]): BatchResult[] | null {
   const [error, values] = results.at(-1)!;
   if (error !== null) {
+    // Refused before anything was sent, its commands have no errors of their own.
+    if (error.message === crossSlotText) throw error;
     const others = results.slice(0, -1).map(([other]) => other);
     (error as { previousErrors?: unknown }).previousErrors ??= others.filter((other) => other && other !== error);
     throw error;

@@ -89,10 +89,6 @@ export const deviations: readonly Deviation[] = [
     reason: 'QUEUED is a status, not the reply of the command: it stays text in Buffer forms',
   },
   {
-    row: 'transactions: keys of two slots',
-    reason: 'says transaction, where ioredis speaks of a pipeline; keys of one node but two slots fail alike',
-  },
-  {
     row: 'scripts: eval with too few keys',
     reason: "the server's error; ioredis throws a TypeError or makes up keys named undefined",
   },
