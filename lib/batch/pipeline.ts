@@ -4,7 +4,6 @@
 
 import { AbortGroup } from '../base/abort-group.ts';
 import { RedisError } from '../base/errors.ts';
-import { withHint } from '../base/hint.ts';
 import type { CachedTime } from '../base/ticker.ts';
 import { nextTick, queueMicrotask } from '../base/turns.ts';
 import { Call, CallFlag, type CallGroup, type Dispatcher, type RoutableRequest } from '../connection/call.ts';
@@ -30,10 +29,8 @@ export interface BatchHost {
 
 const reused = 'Pipeline cannot be used to send any commands when the `exec()` has been called on it.';
 
-/** As ioredis has it. */
+/** As ioredis has it; core/hints adds the keys and their slots. */
 const crossSlotText = 'All keys in the pipeline should belong to the same slots allocation group';
-const crossSlotHint =
-  'a transaction is executed by one node, on keys of one slot: give its keys one hash tag, as in {user:1}:a';
 
 const noSlots: ReadonlySet<number> = new Set();
 
@@ -169,7 +166,7 @@ export class Pipeline {
     const commands = unit.slice(1, -1);
     const slots = this.#host.oneNode ? noSlots : new Set(commands.map((call) => call.slot).filter((slot) => slot >= 0));
     if (slots.size > 1) {
-      for (const call of unit) call.fail(withHint(new RedisError(crossSlotText, { code: 'CROSSSLOT' }), crossSlotHint));
+      for (const call of unit) call.fail(new RedisError(crossSlotText, { code: 'CROSSSLOT' }));
       return;
     }
     const exec = unit.at(-1)!;

@@ -60,7 +60,11 @@ describe('errors that tell the way out', function () {
     shows(await errorOf(client.mget('a', 'b')), message, hint);
     const results = await client.pipeline().mget('a', 'b').exec();
     shows(results![0]![0] as Hinted, message, hint);
-    shows(await errorOf(client.multi().set('a', 1).set('b', 1).exec()), /same slot$/, /in different slots/);
+    shows(
+      await errorOf(client.multi().set('a', 1).set('b', 1).exec()),
+      /same slots allocation group$/,
+      /in different slots/,
+    );
     shows(await errorOf(cluster({ showFriendlyErrorStack: true }).mget('a', 'b')), message, hint);
   });
 
