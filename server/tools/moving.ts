@@ -100,7 +100,7 @@ export async function openMover(
   address: string,
   options: MovingOptions,
 ): Promise<{ operator: ClusterOperator; link: ClusterLink; journal: string }> {
-  readKeep(options['keep-throughput']);
+  const keepThroughput = readKeep(options['keep-throughput']);
   const link = await context.link(address);
   const journal = options.journal ?? journalOf(await link.view());
   const operator = await context.operator(address, {
@@ -112,7 +112,7 @@ export async function openMover(
       keysPerSecond: options['keys-per-second'],
       bytesPerSecond: options['bytes-per-second'],
       exchangeMs: options['exchange-timeout'],
-      keepThroughput: readKeep(options['keep-throughput']),
+      keepThroughput,
     },
   });
   return { operator, link, journal };

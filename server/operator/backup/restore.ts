@@ -13,7 +13,7 @@ import { slotOfBinary } from '../../../lib/wire/slot.ts';
 import type { RawRdbKey } from '../../persistence/rdb/file.ts';
 import { RdbReader } from '../../persistence/rdb/file-reader.ts';
 import { type ClusterLink, isMaster, isReachable } from '../link/cluster-link.ts';
-import { parseInfo } from '../monitor/info-text.ts';
+import { parseInfo } from '../link/info-text.ts';
 import { isIn } from './backup.ts';
 import { type BackupFile, type Manifest, manifestName, readManifest } from './manifest.ts';
 import { payloadOf, plainPayloadOf } from './payload.ts';

@@ -4,6 +4,7 @@
 import { type NodeLine, parseNodes } from '../../../lib/wire/cluster-nodes.ts';
 import { ReplyError } from '../../../lib/wire/reply.ts';
 import { type ClusterLink, isReachable, type NodeAddress } from '../link/cluster-link.ts';
+import { parseInfo } from '../link/info-text.ts';
 
 /** Parameters that nodes of one cluster have alike, unless somebody forgot one. */
 export const comparedParameters = [
@@ -67,8 +68,8 @@ async function surveyNode(link: ClusterLink, line: NodeLine): Promise<NodeSurvey
       ...blank,
       unreachable: undefined,
       view: parseNodes(nodes),
-      info: fieldsOf(String(info)),
-      clusterInfo: fieldsOf(String(clusterInfo)),
+      info: parseInfo(String(info)),
+      clusterInfo: parseInfo(String(clusterInfo)),
       parameters: parametersOf(settings),
       clockMs: clockOf(time, (asked + answered) / 2),
     };
@@ -76,10 +77,6 @@ async function surveyNode(link: ClusterLink, line: NodeLine): Promise<NodeSurvey
     const reason = isReachable(line) ? (error as Error).message : `${host}:${port}: the cluster says it has failed`;
     return { ...blank, unreachable: reason, clockMs: undefined };
   }
-}
-
-function fieldsOf(text: string): Map<string, string> {
-  return new Map([...text.matchAll(/^([^#:\r\n]+):([^\r\n]*)/gm)].map(([, name, value]) => [name!, value!]));
 }
 
 function parametersOf(settings: readonly unknown[]): Map<string, string> {

@@ -1,7 +1,7 @@
 // Samples as what the page is sent. Pure.
 
 import { slotCount } from '../../../lib/wire/slot.ts';
-import { numberOf } from '../monitor/info-text.ts';
+import { numberOf } from '../link/info-text.ts';
 import type { ClusterRates } from '../monitor/rates.ts';
 import type { ClusterSample } from '../monitor/sample.ts';
 import type { SampledCluster } from '../monitor/sampler.ts';

@@ -3,7 +3,7 @@
 // know (the cluster as a whole, slots, lag in bytes) begins with lingcache_.
 // Invariant: within a family no two series have the same labels, and a figure that a node does not give has no series.
 
-import { numberOf } from '../monitor/info-text.ts';
+import { numberOf } from '../link/info-text.ts';
 import type { ClusterSample, NodeSample } from '../monitor/sample.ts';
 import type { SlotLoad } from '../monitor/slot-counts.ts';
 

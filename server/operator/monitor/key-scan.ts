@@ -5,7 +5,7 @@
 import type { NodeLine } from '../../../lib/wire/cluster-nodes.ts';
 import { ReplyError } from '../../../lib/wire/reply.ts';
 import { type ClusterLink, isMaster, isReachable, RefusedError } from '../link/cluster-link.ts';
-import { parseInfo } from './info-text.ts';
+import { parseInfo } from '../link/info-text.ts';
 
 export interface KeyScanOptions {
   /** Keys that are looked at by second, on every node. Default 20000. */

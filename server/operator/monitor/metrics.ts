@@ -3,6 +3,7 @@
 
 import type { NodeLine } from '../../../lib/wire/cluster-nodes.ts';
 import { slotCount } from '../../../lib/wire/slot.ts';
+import { numberOf, numbersByName, parseInfo } from '../link/info-text.ts';
 
 /** What one node answered; undefined: it could not be asked. */
 export interface NodeAnswers {
@@ -82,7 +83,9 @@ export function clusterMetrics(
   const masters = nodes.filter(({ role }) => role === 'master');
   const assigned = known.reduce((sum, line) => sum + slotsOf(line), 0);
   const sum = (values: readonly (number | null)[]): number => values.reduce<number>((all, one) => all + (one ?? 0), 0);
-  const epochs = [...answers.values()].map(({ clusterInfo }) => field(clusterInfo, 'cluster_current_epoch') ?? 0);
+  const epochs = [...answers.values()].map(
+    ({ clusterInfo }) => numberOf(parseInfo(clusterInfo), 'cluster_current_epoch') ?? 0,
+  );
   return {
     totalNodes: nodes.length,
     masterNodes: masters.length,
@@ -102,10 +105,11 @@ export function clusterMetrics(
 }
 
 function nodeMetrics(line: NodeLine, answers: NodeAnswers | undefined, now: number): NodeMetrics {
-  const info = answers?.info ?? '';
-  const clusterInfo = answers?.clusterInfo ?? '';
-  const keyspace = /^db0:keys=(\d+)/m.exec(info);
-  const redirects = (errorCount(info, 'MOVED') ?? 0) + (errorCount(info, 'ASK') ?? 0);
+  const info = parseInfo(answers?.info ?? '');
+  const clusterInfo = parseInfo(answers?.clusterInfo ?? '');
+  const keyspace = numbersByName(info, 'db').get('0');
+  const errors = numbersByName(info, 'errorstat_');
+  const redirects = (errors.get('MOVED')?.get('count') ?? 0) + (errors.get('ASK')?.get('count') ?? 0);
   return {
     id: line.id,
     address: `${line.host}:${line.port}`,
@@ -113,16 +117,16 @@ function nodeMetrics(line: NodeLine, answers: NodeAnswers | undefined, now: numb
     masterId: line.master,
     status: statusOf(line, answers !== undefined),
     slots: slotsOf(line),
-    keys: answers === undefined ? null : Number(keyspace?.[1] ?? 0),
-    qps: field(info, 'instantaneous_ops_per_sec'),
+    keys: answers === undefined ? null : (keyspace?.get('keys') ?? 0),
+    qps: numberOf(info, 'instantaneous_ops_per_sec'),
     latencyMs: answers?.latencyMs ?? null,
-    memoryUsed: field(info, 'used_memory'),
-    connections: field(info, 'connected_clients'),
-    errors: field(info, 'total_error_replies'),
+    memoryUsed: numberOf(info, 'used_memory'),
+    connections: numberOf(info, 'connected_clients'),
+    errors: numberOf(info, 'total_error_replies'),
     redirects: answers === undefined ? null : redirects,
     configEpoch: line.configEpoch,
-    messagesSent: field(clusterInfo, 'cluster_stats_messages_sent'),
-    messagesReceived: field(clusterInfo, 'cluster_stats_messages_received'),
+    messagesSent: numberOf(clusterInfo, 'cluster_stats_messages_sent'),
+    messagesReceived: numberOf(clusterInfo, 'cluster_stats_messages_received'),
     lastHeartbeat: line.flags.includes('myself') ? now : line.pongReceived,
   };
 }
@@ -131,17 +135,6 @@ function statusOf({ flags }: NodeLine, answered: boolean): NodeStatus {
   if (flags.includes('fail')) return 'failed';
   if (!answered) return 'unreachable';
   return flags.includes('fail?') ? 'suspected' : 'online';
-}
-
-/** A figure of an INFO text; null when it is not there. */
-function field(text: string, name: string): number | null {
-  const found = new RegExp(`^${name}:(-?\\d+(?:\\.\\d+)?)`, 'm').exec(text);
-  return found === null ? null : Number(found[1]);
-}
-
-function errorCount(info: string, code: string): number | null {
-  const found = new RegExp(`^errorstat_${code}:count=(\\d+)`, 'm').exec(info);
-  return found === null ? null : Number(found[1]);
 }
 
 function slotsOf({ ranges }: NodeLine): number {

@@ -2,7 +2,7 @@
 // Invariant: a node that restarted between the two, or was not there, has no rates: a counter that began anew is no
 // negative rate, and none is made up.
 
-import { numberOf } from './info-text.ts';
+import { numberOf } from '../link/info-text.ts';
 import type { ClusterSample, CommandCounts, NodeSample } from './sample.ts';
 
 export interface CommandRate {

@@ -4,8 +4,8 @@
 
 import type { NodeLine } from '../../../lib/wire/cluster-nodes.ts';
 import { slotCount } from '../../../lib/wire/slot.ts';
+import { type InfoFields, numberOf, numbersByName, parseInfo } from '../link/info-text.ts';
 import { type ClusterHealth, healthOf } from './health.ts';
-import { type InfoFields, numberOf, numbersByName, parseInfo } from './info-text.ts';
 import { type ClusterMetrics, clusterMetrics, type NodeAnswers, type NodeMetrics } from './metrics.ts';
 
 export interface CommandCounts {

@@ -12,14 +12,11 @@ export class MoveQueue<T> {
   /** By priority, 1 to 10. */
   readonly #lines: readonly Line<T>[] = Array.from({ length: priorities + 1 }, () => ({ entries: [], next: 0 }));
 
-  #size = 0;
-
   get size(): number {
-    return this.#size;
+    return this.#lines.reduce((sum, { entries, next }) => sum + entries.length - next, 0);
   }
 
   add(entry: T, priority: number): void {
-    this.#size++;
     this.#lines[priority]!.entries.push(entry);
   }
 
@@ -30,7 +27,6 @@ export class MoveQueue<T> {
       if (line.next === line.entries.length) continue;
       const entry = line.entries[line.next];
       line.entries[line.next++] = undefined;
-      this.#size--;
       if (line.next === line.entries.length) {
         line.entries.length = 0;
         line.next = 0;

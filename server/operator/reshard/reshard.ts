@@ -10,9 +10,10 @@ import { slotCount } from '../../../lib/wire/slot.ts';
 import { type ClusterLink, isMaster, isReachable, ownerIn } from '../link/cluster-link.ts';
 import { presenceOf } from '../link/presence.ts';
 import { SlotAssigner } from './assign-slots.ts';
-import { type AtomicWish, canMoveAtomically, moveAtomically } from './atomic.ts';
+import { canMoveAtomically } from './atomic.ts';
+import { runJobs } from './atomic-jobs.ts';
 import { type ClosedTest, closedSlots } from './closed-slots.ts';
-import { countSlots, tooFewDatabases } from './empty-slots.ts';
+import { tooFewDatabases } from './empty-slots.ts';
 import { type Journal, MemoryJournal } from './journal.ts';
 import { type KeepThroughput, Pacer } from './pacer.ts';
 import { MoveQueue } from './queue.ts';
@@ -44,8 +45,8 @@ export interface MoveEngineOptions {
   readonly atomic?: 'auto' | 'never';
   /**
    * Share of their throughput that clients keep while slots move, 0.1 to 0.99: it is measured before and meanwhile, by
-   * INFO, and keys, slots and pauses follow. `auto`: 0.9 where clients have 1,000 commands a second or more in the
-   * cluster, and as fast as can be elsewhere. Default `never`.
+   * INFO, and keys, slots and pauses follow. `auto`: 0.9 where a master uses half of a core or more, and as fast as can
+   * be elsewhere. Default `never`.
    */
   readonly keepThroughput?: KeepThroughput;
   /** Called with every decision about that, four times a second. */
@@ -65,8 +66,6 @@ export interface MoveOrder {
 const defaultPriority = 5;
 const saveEveryMs = 500;
 const maxHistory = slotCount;
-/** Slots of one job of the servers' own: what is not handed over is done again when it fails. */
-const atomicSlots = 2048;
 
 interface Entry {
   /** Its task runs, or ran. */
@@ -210,51 +209,23 @@ export class MoveEngine implements AsyncDisposable {
     return groups.filter((group) => group.length > 0);
   }
 
-  /** One source gives to one target, some slots at a time; what does not arrive goes key by key. */
+  /** One source gives to one target. */
   async #runAtomic(entries: readonly Entry[]): Promise<void> {
-    const { source, target } = entries[0]!.task.record;
-    let refused = false;
-    for (let at = 0, next = 0; at < entries.length; at = next) {
-      if (!refused) await this.#admit();
-      next = refused ? entries.length : at + Math.min(atomicSlots, this.#pacer.slotsOfJob);
-      const part = entries.slice(at, next);
-      const group = part.filter(({ task }) => task.isNew && !task.paused);
-      const slots = group.map(({ task }) => task.record.slot);
-      if (this.#closed) return;
-      if (!refused && slots.length > 0) {
-        const wish = (): AtomicWish => this.#wishFor(group);
-        const counts = await countSlots(this.#link, source, slots).catch(() => undefined);
-        await Promise.all(group.map(({ task }, index) => task.handedOver(counts?.[index] ?? 0)));
-        this.#pacer.pay({ slots: slots.length, keys: (counts ?? []).reduce((sum, count) => sum + count, 0) });
-        const outcome = await moveAtomically(this.#link, { slots, from: source, to: target }, wish).catch(
-          (error: Error) => ({ end: 'refused' as const, reason: error.message }),
-        );
-        if (outcome.end === 'left') return;
-        if (outcome.end === 'moved') {
-          await Promise.all(group.map(({ task }) => task.arrived()));
-          for (const { task, settle } of group) settle(this.#statusOf(task));
-          continue;
-        }
-        refused = true;
-        this.#link.world.log(`slots go key by key: ${outcome.reason}`);
-      }
-      for (const entry of part) {
-        if (!entry.task.ended) this.#queue.add(entry, entry.task.record.priority);
-      }
-    }
-  }
-
-  /** Resolves when the next job of the servers' own may begin, or this engine is closed. */
-  async #admit(): Promise<void> {
-    const { world } = this.#link;
-    for (let ms = this.#pacer.waitMs({}); ms > 0 && !this.#closed; ms = this.#pacer.waitMs({})) {
-      await new Promise<void>((resolve) => void world.after(ms, resolve, true));
-    }
-  }
-
-  #wishFor(group: readonly Entry[]): AtomicWish {
-    if (this.#closed) return 'leave';
-    return group.some(({ task }) => task.isCalledOff || task.paused) ? 'call off' : 'go on';
+    const bySlot = new Map(entries.map((entry) => [entry.task.record.slot, entry]));
+    const entryOf = (task: SlotTask): Entry => bySlot.get(task.record.slot)!;
+    const isClosed = (): boolean => this.#closed;
+    await runJobs(
+      entries.map(({ task }) => task),
+      {
+        link: this.#link,
+        pacer: this.#pacer,
+        get closed() {
+          return isClosed();
+        },
+        arrived: (task) => entryOf(task).settle(this.#statusOf(task)),
+        keyByKey: (task) => this.#queue.add(entryOf(task), task.record.priority),
+      },
+    );
   }
 
   /**

@@ -7,6 +7,7 @@
 import type { NodeLine } from '../../../lib/wire/cluster-nodes.ts';
 import { ReplyError } from '../../../lib/wire/reply.ts';
 import { type ClusterLink, isMaster, isReachable } from '../link/cluster-link.ts';
+import { numberOf, numbersByName, parseInfo } from '../link/info-text.ts';
 import type { Served } from './throughput-control.ts';
 
 /** Of operators, of moves and of replication, and what only goes along with a command. */
@@ -109,18 +110,16 @@ export class ServedCommands {
 /** Sum of the calls in `cmdstat_NAME:calls=N,...` lines that are of clients. */
 export function callsOfClients(text: string): number {
   let sum = 0;
-  for (const [, name, calls] of text.matchAll(/^cmdstat_([^|:\r\n]+)[^:\r\n]*:calls=(\d+)/gm)) {
-    if (!notOfClients.has(name!)) sum += Number(calls);
+  for (const [name, figures] of numbersByName(parseInfo(text), 'cmdstat_')) {
+    if (!notOfClients.has(name.split('|', 1)[0]!)) sum += figures.get('calls') ?? 0;
   }
   return sum;
 }
 
-/** Processor time of the thread that executes commands; before Redis 6.2, which does not count it, of the process. */
+/** Processor time of the thread that executes commands; of the process, before Redis 6.2, which does not count it. */
 export function cpuOf(text: string): number {
-  const field = (name: string): number | undefined => {
-    const found = new RegExp(`^used_cpu_${name}:([\\d.]+)`, 'm').exec(text)?.[1];
-    return found === undefined ? undefined : Number(found);
-  };
-  const of = (kind: 'sys' | 'user'): number => field(`${kind}_main_thread`) ?? field(kind) ?? 0;
+  const info = parseInfo(text);
+  const of = (kind: 'sys' | 'user'): number =>
+    numberOf(info, `used_cpu_${kind}_main_thread`) ?? numberOf(info, `used_cpu_${kind}`) ?? 0;
   return of('sys') + of('user');
 }

@@ -215,10 +215,11 @@ export class SlotTask {
     const forward = this.#record.direction === 'forward';
     let keys = first;
     while (keys.keys.length > 0) {
-      for (let ms = pacer.waitMs({ keys: keys.keys.length }); ; ms = pacer.waitMs({ keys: keys.keys.length })) {
+      let ms: number;
+      do {
+        ms = pacer.waitMs({ keys: keys.keys.length });
         await this.#gate(ms);
-        if (ms === 0) break;
-      }
+      } while (ms > 0);
       if (forward && (await this.#isCalledOffNow())) return false;
       const batch = await handOver(link, route, keys, pacer.keys, settings.exchangeMs);
       pacer.charge(batch.keys, batch.bytes);

@@ -3,8 +3,9 @@
 
 import { slotCount } from '../../../lib/wire/slot.ts';
 import type { ClusterLink, NodeAddress } from '../link/cluster-link.ts';
+import { parseInfo } from '../link/info-text.ts';
 import { type FreshNode, follow, meetWords, readFresh } from './members.ts';
-import { addressOf, fieldsOf, type WaitOptions, waitFor } from './waiting.ts';
+import { addressOf, type WaitOptions, waitFor } from './waiting.ts';
 
 export interface PlannedMaster<N extends NodeAddress = NodeAddress> {
   readonly node: N;
@@ -96,7 +97,7 @@ export async function createCluster(
     'every node says that the cluster is ok',
     async () => {
       const infos = await Promise.all(all.map((node) => link.ask(node, ['CLUSTER', 'INFO'])));
-      return infos.every((info) => fieldsOf(info).get('cluster_state') === 'ok');
+      return infos.every((info) => parseInfo(String(info)).get('cluster_state') === 'ok');
     },
     options,
   );

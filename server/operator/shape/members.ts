@@ -37,8 +37,8 @@ export async function readFresh(link: ClusterLink, node: NodeAddress): Promise<F
 }
 
 /**
- * Members hear of a new one by gossip, unless they were told to forget it: for a minute they believe nobody who speaks
- * of it. Then they are told to meet it themselves.
+ * Members learn of a new node by gossip, unless they were sent CLUSTER FORGET for it: for a minute they ignore gossip about
+ * it. After this time those that do not know it are sent CLUSTER MEET themselves.
  */
 const gossipMs = 3000;
 
@@ -59,22 +59,22 @@ export async function addNode(link: ClusterLink, node: NodeAddress, options: Joi
   if (master === undefined) await copyFunctions(link, first, node);
   const meet = await meetWords(fresh);
   await link.ask(first, meet);
-  const askThemselvesAt = link.world.now() + gossipMs;
+  const meetThemselvesAt = link.world.now() + gossipMs;
   const asked = new Set<string>();
   await waitFor(
     link,
     `all members know ${addressOf(node)}`,
     async () => {
-      const strangers = (await allViews(link)).filter(
+      const unaware = (await allViews(link)).filter(
         ({ node: member, view }) =>
           member.id !== fresh.id && !view.some(({ id, flags }) => id === fresh.id && !flags.includes('handshake')),
       );
-      if (link.world.now() > askThemselvesAt) {
-        const late = strangers.filter(({ node: member }) => !asked.has(member.id)).map((one) => one.node);
+      if (link.world.now() > meetThemselvesAt) {
+        const late = unaware.filter(({ node: member }) => !asked.has(member.id)).map((one) => one.node);
         for (const member of late) asked.add(member.id);
         await Promise.all(late.map((member) => link.exchange(member, [meet])));
       }
-      return strangers.length === 0 && (await link.viewOf(node)).length >= view.length;
+      return unaware.length === 0 && (await link.viewOf(node)).length >= view.length;
     },
     options,
   );

@@ -2,6 +2,7 @@
 
 import type { NodeLine } from '../../../lib/wire/cluster-nodes.ts';
 import { type ClusterLink, isReachable, type NodeAddress } from '../link/cluster-link.ts';
+import { type InfoFields, parseInfo } from '../link/info-text.ts';
 
 const pollMs = 50;
 
@@ -35,13 +36,8 @@ export async function waitFor(
   }
 }
 
-/** The fields of INFO's or CLUSTER INFO's text. */
-export function fieldsOf(text: unknown): Map<string, string> {
-  return new Map([...String(text).matchAll(/^([^#:\r\n]+):([^\r\n]*)/gm)].map(([, name, value]) => [name!, value!]));
-}
-
-export async function infoOf(link: ClusterLink, node: NodeAddress, section: string): Promise<Map<string, string>> {
-  return fieldsOf(await link.ask(node, ['INFO', section]));
+export async function infoOf(link: ClusterLink, node: NodeAddress, section: string): Promise<InfoFields> {
+  return parseInfo(String(await link.ask(node, ['INFO', section])));
 }
 
 /** What each node that can be reached says of the cluster. */
