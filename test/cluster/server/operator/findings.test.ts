@@ -305,7 +305,10 @@ describe('findings on redis-server', function () {
     const hosts = ['127.0.0.1', '127.0.0.2', '127.0.0.3', '127.0.0.4', '127.0.0.2', '127.0.0.5'];
     try {
       for (const [at, node] of real.nodes.entries()) await node.ask('config', 'set', 'cluster-announce-ip', hosts[at]!);
-      await until('everyone knows', () => views((view) => hosts.every((host) => view.includes(`${host}:`))), 20_000);
+      const announced = real.nodes.map(({ port }, at) => `${hosts[at]}:${port}@`);
+      const isSettled = (view: string): boolean =>
+        announced.every((address) => view.includes(address)) && !view.includes(' disconnected');
+      await until('everyone knows, and is connected again', () => views(isSettled), 20_000);
       const { severity, where } = one(await check(real.nodes), 'shared-host');
       assert.deepEqual([severity, where], ['warning', [`127.0.0.2:${real.nodes[4]!.port}`]]);
     } finally {
