@@ -45,7 +45,7 @@ export interface CacheStats {
 
 export interface NearCacheHost extends TrackingHost {
   readonly dispatcher: Dispatcher;
-  /** Sends a parcel as if there were no cache. */
+  /** Sends a request as if there were no cache. */
   submit(request: RoutableRequest): void;
   map(): SlotMap;
   /** Replicas answer reads too. */

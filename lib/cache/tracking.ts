@@ -89,9 +89,9 @@ export class Tracking {
   /** A push frame of a node's connection, or a message of its listener. */
   receive(connection: ReconnectingConnection, push: Push): void {
     const [kind, first, second] = push.items;
-    const word = String(kind);
-    if (word === 'invalidate') this.#notice(connection.address, first);
-    else if (word === 'message' && String(first) === channel) this.#notice(connection.address, second);
+    const type = String(kind);
+    if (type === 'invalidate') this.#notice(connection.address, first);
+    else if (type === 'message' && String(first) === channel) this.#notice(connection.address, second);
   }
 
   #notice(address: string, keys: unknown): void {
@@ -192,7 +192,7 @@ export class Tracking {
     for (const call of [id.call, subscribe]) if (!listener.send(call)) call.fail(new Error('Connection is closed.'));
   }
 
-  // A connection that nothing is asked on is not missed when it dies without a word: so something is asked.
+  // A connection that nothing is asked on is not missed when it dies without notice: so something is asked.
   #probeLater(): Timer | undefined {
     const period = this.#host.silenceTimeout;
     if (period <= 0) return undefined;

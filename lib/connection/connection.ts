@@ -185,7 +185,7 @@ export class Connection {
       this.#movedAt = this.#world.now();
       this.#touched = false;
     }
-    this.#encoder.encode(call.remedy?.argv === undefined ? call.argv : this.#scriptWords(call, call.remedy.argv));
+    this.#encoder.encode(call.remedy?.argv === undefined ? call.argv : this.#scriptArgv(call, call.remedy.argv));
     this.#fifo.push(call);
     this.#unflushed++;
     call.put();
@@ -274,11 +274,11 @@ export class Connection {
   }
 
   // The first use of a script on a connection is EVAL, so that calls behind it keep their place; EVALSHA from then on.
-  #scriptWords(call: Call, evalWords: readonly Argument[]): readonly Argument[] {
+  #scriptArgv(call: Call, evalArgv: readonly Argument[]): readonly Argument[] {
     const sha = call.argv[1] as string;
     if (this.#scripts.has(sha)) return call.argv;
     if (this.#scripts.size < maxScripts) this.#scripts.add(sha);
-    return evalWords;
+    return evalArgv;
   }
 
   #flushNow(): void {

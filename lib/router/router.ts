@@ -1,6 +1,6 @@
 // From a call to a node and back: picks the owner, sends, judges what came back, acts. The only redirect loop.
 // Owns the slot map in use and the calls that wait to be tried again. Knows no bytes.
-// Invariant: every parcel given to send() settles, by a reply, by its deadline or by close().
+// Invariant: every request given to send() settles, by a reply, by its deadline or by close().
 
 import type { Backlog } from '../base/backlog.ts';
 import { AbortError, type ErrorDetail, identityRefusal, RedisError } from '../base/errors.ts';
@@ -46,7 +46,7 @@ export interface RouterOptions extends RetryDelays, SelectorOptions {
   readonly natMap: NatMap | undefined;
   /** Which addresses of redirects may be dialed; undefined: all. */
   readonly guard: AddressGuard | undefined;
-  /** The client's: parked calls count there. */
+  /** The client's: calls to be retried count there. */
   readonly backlog: Backlog;
 }
 
@@ -78,7 +78,7 @@ interface Waiting {
   readonly bytes: number;
 }
 
-interface ParkOptions {
+interface RetryOptions {
   /** Not before its time, whatever changes meanwhile. */
   readonly firm?: boolean;
   readonly to?: string;
@@ -147,7 +147,7 @@ export class Router implements Dispatcher {
   }
 
   /** Calls waiting to be tried again. */
-  get parked(): number {
+  get retrying(): number {
     return this.#retries.size;
   }
 
@@ -192,9 +192,9 @@ export class Router implements Dispatcher {
     if (sender === undefined) {
       request.lastError ??= new RedisError('Hash slot not served by any known node', { slot: request.slot });
       this.#events.onHint('uncovered');
-      this.#park(request, this.#options.clusterDown);
+      this.#retryLater(request, this.#options.clusterDown);
     } else if (this.#order.size > 0 && !this.#order.mayGo(request, sender.address)) {
-      this.#park(request, turnPause);
+      this.#retryLater(request, turnPause);
     } else if (!request.sendOn(sender, false)) {
       request.lastError = sender.lastError ?? request.lastError;
       this.#events.onHint('outage');
@@ -222,7 +222,7 @@ export class Router implements Dispatcher {
   }
 
   /** A node came up: what waits may find its way now. */
-  retryParked(): void {
+  retryNow(): void {
     if (this.#retries.size > 0) this.#retries.releaseAll();
   }
 
@@ -232,7 +232,7 @@ export class Router implements Dispatcher {
     for (const { request } of this.#retries.clear()) request.fail(lossOf(request, reason));
   }
 
-  forEachParked(visit: (request: RoutableRequest) => void): void {
+  forEachRetry(visit: (request: RoutableRequest) => void): void {
     this.#retries.forEach(({ request }) => {
       visit(request);
     });
@@ -309,7 +309,7 @@ export class Router implements Dispatcher {
         this.counts.retried++;
         this.#events.onRedirect('retry', request, error, from, undefined);
         if (verdict.refresh) this.#events.onHint('outage');
-        this.#park(request, verdict.ms, { firm: verdict.firm === true });
+        this.#retryLater(request, verdict.ms, { firm: verdict.firm === true });
         // TRYAGAIN waits for a migration, which does not concern those behind it.
         if (!verdict.refresh) this.#order.stepAside(request);
         return;
@@ -331,7 +331,7 @@ export class Router implements Dispatcher {
     const key = this.#identify(verdict, from);
     if (key === undefined) {
       this.#events.onHint('moved');
-      this.#park(request, this.#options.clusterDown);
+      this.#retryLater(request, this.#options.clusterDown);
       return;
     }
     if (!this.#allows(key, from)) {
@@ -359,7 +359,7 @@ export class Router implements Dispatcher {
   // goes on, but gives them time.
   #goTo(request: RoutableRequest, key: string, pause: number): void {
     const base = Math.max(this.#options.moved, pause);
-    if (base > 0 || this.#retries.holds(request.slot)) this.#park(request, base, { firm: pause > 0, to: key });
+    if (base > 0 || this.#retries.holds(request.slot)) this.#retryLater(request, base, { firm: pause > 0, to: key });
     else this.#sendTo(request, key, false);
   }
 
@@ -369,12 +369,12 @@ export class Router implements Dispatcher {
   #ask(request: RoutableRequest, key: string, from: string, pause: number): void {
     const prompt = pause === 0 || this.map.masterOf(request.slot) === from;
     if (prompt && !this.#retries.holds(request.slot)) this.#sendTo(request, key, true);
-    else this.#park(request, pause, { firm: pause > 0 });
+    else this.#retryLater(request, pause, { firm: pause > 0 });
   }
 
   #sendTo(request: RoutableRequest, key: string, asking: boolean): void {
     const sender = this.#selector.selectAt(key, request);
-    if (!this.#order.mayGo(request, sender.address)) this.#park(request, turnPause, asking ? {} : { to: key });
+    if (!this.#order.mayGo(request, sender.address)) this.#retryLater(request, turnPause, asking ? {} : { to: key });
     else if (request.sendOn(sender, asking)) this.#order.went(request, sender.address);
     else {
       if (!asking) this.#events.onHint('outage');
@@ -411,11 +411,11 @@ export class Router implements Dispatcher {
   // Its node takes nothing just now.
   #waitForNode(request: RoutableRequest, { lastError }: ReconnectingConnection): void {
     const { failover } = this.#options;
-    if (failover > 0) this.#park(request, failover);
+    if (failover > 0) this.#retryLater(request, failover);
     else request.fail(lossOf(request, lastError ?? new AbortError('Connection is closed.')));
   }
 
-  #park(request: RoutableRequest, base: number, { firm = false, to }: ParkOptions = {}): void {
+  #retryLater(request: RoutableRequest, base: number, { firm = false, to }: RetryOptions = {}): void {
     if (this.#closed !== undefined) {
       request.fail(lossOf(request, this.#closed));
       return;
@@ -430,7 +430,7 @@ export class Router implements Dispatcher {
     const waiting: Waiting = { request, to, bytes: request.bytes };
     const full = this.#retries.refusal(waiting);
     if (full !== undefined) request.fail(full);
-    else this.#retries.park(waiting, Math.min(this.#deadline.pause(request, base, now), left), firm);
+    else this.#retries.add(waiting, Math.min(this.#deadline.pause(request, base, now), left), firm);
   }
 
   #outOfTime(request: RoutableRequest): Error {

@@ -48,8 +48,8 @@ export function judgeReply(error: ReplyError, delays: RetryDelays): Verdict {
 }
 
 /**
- * The parcel's connection is gone, or its answer could not be read. `written`: its bytes may have reached the server.
- * Counts the loss on the parcel.
+ * The request's connection is gone, or its answer could not be read. `written`: its bytes may have reached the server.
+ * Counts the loss on the request.
  */
 export function judgeLoss(request: RoutableRequest, written: boolean, reason: Error, rules: LossRules): Verdict {
   // Its own answer, unreadable: asking again would only bring the same.

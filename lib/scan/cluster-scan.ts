@@ -224,7 +224,7 @@ class ClusterScan {
         return;
       } catch (error) {
         if (this.#host.closed()) throw error;
-        this.#checkPatience(error as Error);
+        this.#checkDeadline(error as Error);
         await this.#pause();
       }
     }
@@ -233,7 +233,7 @@ class ClusterScan {
   // What the server refuses (a bad pattern or type, no permission) it would refuse again; all else may pass.
   async #recover(error: Error): Promise<void> {
     if (isRefusal(error) || (error as { code?: string }).code === stalled || this.#host.closed()) throw error;
-    this.#checkPatience(error);
+    this.#checkDeadline(error);
     await this.#pause();
     await this.#host.refresh().catch(() => undefined);
   }
@@ -244,7 +244,7 @@ class ClusterScan {
     });
   }
 
-  #checkPatience(error: Error): void {
+  #checkDeadline(error: Error): void {
     if (this.#host.world.now() - this.#progressAt >= this.#host.deadline) throw this.#stalled(error);
   }
 

@@ -10,8 +10,8 @@ import type {
 import { SubscriberDialer } from '../../../lib/pubsub/subscriber-dialer.ts';
 import type { NodePool } from '../../../lib/router/node-pool.ts';
 
-/** As much of a keeper as a dialer touches. */
-class FakeKeeper {
+/** As much of a connection as a dialer touches. */
+class FakeConnection {
   readonly address: string;
   readonly lastError = undefined;
   state: ReconnectingState = 'idle';
@@ -42,7 +42,7 @@ class FakeKeeper {
 
 describe('pubsub: how a subscriber searches', () => {
   let world: ManualWorld;
-  let dials: { at: number; keeper: FakeKeeper }[];
+  let dials: { at: number; connection: FakeConnection }[];
   let chosen: ReconnectingConnection[];
 
   function dialer(nodes: number, refuses: boolean): SubscriberDialer {
@@ -57,13 +57,13 @@ describe('pubsub: how a subscriber searches', () => {
           connection: { state: 'up', silent: false },
         })),
       connection: (key: string, _readOnly: boolean, events: ReconnectingEvents) => {
-        const keeper = new FakeKeeper(key, events, refuses);
-        dials.push({ at: world.now(), keeper });
-        return keeper;
+        const connection = new FakeConnection(key, events, refuses);
+        dials.push({ at: world.now(), connection });
+        return connection;
       },
     } as unknown as NodePool;
     const later = { onState: () => {}, onSilence: () => {}, onPush: () => {} };
-    return new SubscriberDialer(pool, world, 'name', { onUp: (keeper) => chosen.push(keeper), later });
+    return new SubscriberDialer(pool, world, 'name', { onUp: (connection) => chosen.push(connection), later });
   }
 
   it('tries a second node after about 2 s and a third about 4 s later, never the same, never more', () => {
@@ -74,17 +74,17 @@ describe('pubsub: how a subscriber searches', () => {
     assert.equal(first, 0);
     assert.ok(second >= 1500 && second <= 2500, String(second));
     assert.ok(third - second >= 3000 && third - second <= 5000, String(third - second));
-    assert.equal(new Set(dials.map(({ keeper }) => keeper.address)).size, 3);
-    dials[1]!.keeper.become('up');
+    assert.equal(new Set(dials.map(({ connection }) => connection.address)).size, 3);
+    dials[1]!.connection.become('up');
     assert.deepEqual(
-      dials.map(({ keeper }) => keeper.state),
+      dials.map(({ connection }) => connection.state),
       ['ended', 'up', 'ended'],
     );
     assert.equal(chosen.length, 1);
     assert.equal(world.pending, 0);
   });
 
-  it('follows refusals by pauses that grow to 2 s, and tells of each node', () => {
+  it('follows refusals by pauses that grow to 2 s, and reports each node', () => {
     const searching = dialer(3, true);
     searching.search();
     world.forward(60_000);

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { Decoder, pending } from '../../../lib/wire/decoder.ts';
 import { Double, NullArray, Push, type Reply, ReplyError, Status, Verbatim } from '../../../lib/wire/reply.ts';
 import { ReplyWriter } from '../../../lib/wire/reply-writer.ts';
-import { RequestDecoder, RequestError, splitWords } from '../../../lib/wire/request-decoder.ts';
+import { RequestDecoder, RequestError, splitArguments } from '../../../lib/wire/request-decoder.ts';
 
 const binary = fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes).toString('latin1'));
 
@@ -154,10 +154,10 @@ describe('the request decoder', () => {
   });
 
   it('splits lines as a shell does', () => {
-    assert.deepEqual(splitWords(' a  "b c" \'d e\' "\\x41\\n\\"" \'\\\'\' '), ['a', 'b c', 'd e', 'A\n"', "'"]);
-    assert.deepEqual(splitWords(''), []);
-    assert.deepEqual(splitWords('""'), ['']);
-    for (const bad of ['"a', "'a", '"a"b', "'a'b"]) assert.equal(splitWords(bad), undefined, bad);
+    assert.deepEqual(splitArguments(' a  "b c" \'d e\' "\\x41\\n\\"" \'\\\'\' '), ['a', 'b c', 'd e', 'A\n"', "'"]);
+    assert.deepEqual(splitArguments(''), []);
+    assert.deepEqual(splitArguments('""'), ['']);
+    for (const bad of ['"a', "'a", '"a"b', "'a'b"]) assert.equal(splitArguments(bad), undefined, bad);
   });
 
   it('never throws anything but RequestError, whatever comes', () => {

@@ -26,7 +26,7 @@ function binary(value: Json): string {
 }
 
 /** A portable value in the terms of the fixture. */
-function told(value: PortableValue): unknown {
+function comparable(value: PortableValue): unknown {
   switch (value.type) {
     case 'string':
       return value.text;
@@ -75,7 +75,7 @@ describe('DUMP payloads', () => {
 
     it(`reads ${vector.key} as redis-server wrote it`, () => {
       assert.equal(isDumpIntact(payload), true);
-      assert.deepEqual(told(parseDump(payload)!), expected(vector));
+      assert.deepEqual(comparable(parseDump(payload)!), expected(vector));
     });
 
     it(`writes ${vector.key} ${otherBytes.has(vector.key!) ? 'so that it reads back' : 'byte for byte'}`, () => {
