@@ -36,64 +36,59 @@ export function reachability(survey: ClusterSurvey): Finding[] {
 }
 
 export function membership(survey: ClusterSurvey): Finding[] {
-  const findings: Finding[] = [];
   const all = new Set(survey.nodes.map(({ id }) => id));
-  for (const node of reachableIn(survey)) {
-    const known = new Set(node.view.map(({ id }) => id));
-    const unknown = [...all].filter((id) => !known.has(id)).map((id) => nameOf(survey, id));
-    const suspects = node.view.filter(({ flags }) => flags.includes('fail') || flags.includes('fail?'));
-    const cut = node.view.filter(
-      ({ connected, flags }) => !connected && !flags.includes('myself') && !flags.includes('fail'),
-    );
-    const where = [addressOf(node)];
-    if (unknown.length > 0) {
-      const todo =
-        'wait for gossip; if it stays: CLUSTER MEET at that node (lingcache call ADDRESS CLUSTER MEET host port)';
-      findings.push({
-        severity: 'warning',
-        kind: 'unknown-node',
-        what: `does not know ${unknown.join(', ')}`,
-        where,
+  return [
+    ...reachableIn(survey).flatMap((node) => viewFindings(node, all, survey)),
+    ...survey.halfKnown.map((line) => {
+      const todo = 'it comes or goes within a minute; if it stays, lingcache forget it';
+      return finding(
+        'note',
+        'half-known-node',
+        `a node is ${line.flags.join(', ')}`,
+        `${line.id} ${addressOf(line)}`,
         todo,
-        fixable: false,
-      });
-    }
-    if (suspects.length > 0) {
-      const names = suspects.map((line) => `${addressOf(line)} (${line.flags.includes('fail') ? 'fail' : 'fail?'})`);
-      const todo = 'start the node again, or lingcache forget it when it is gone for good';
-      findings.push({
-        severity: 'warning',
-        kind: 'failing-node',
-        what: `takes for failing: ${names.join(', ')}`,
-        where,
-        todo,
-        fixable: false,
-      });
-    }
-    if (cut.length > 0) {
-      const todo = 'the bus ports (port + 10000 by default) have to be open between all nodes';
-      findings.push({
-        severity: 'warning',
-        kind: 'bus-link',
-        what: `has no bus connection to ${cut.map(addressOf).join(', ')}`,
-        where,
-        todo,
-        fixable: false,
-      });
-    }
-  }
-  for (const line of survey.halfKnown) {
-    const todo = 'it comes or goes within a minute; if it stays, lingcache forget it';
-    findings.push({
-      severity: 'note',
-      kind: 'half-known-node',
-      what: `a node is ${line.flags.join(', ')}`,
-      where: [`${line.id} ${addressOf(line)}`],
-      todo,
-      fixable: false,
-    });
-  }
-  return findings;
+      );
+    }),
+  ];
+}
+
+/** What one node does not know, takes for failing, or has no bus connection to. */
+function viewFindings(node: NodeSurvey, all: ReadonlySet<string>, survey: ClusterSurvey): Finding[] {
+  const known = new Set(node.view.map(({ id }) => id));
+  const unknown = [...all].filter((id) => !known.has(id)).map((id) => nameOf(survey, id));
+  const suspects = node.view
+    .filter(({ flags }) => flags.includes('fail') || flags.includes('fail?'))
+    .map((line) => `${addressOf(line)} (${line.flags.includes('fail') ? 'fail' : 'fail?'})`);
+  const cut = node.view
+    .filter(({ connected, flags }) => !connected && !flags.includes('myself') && !flags.includes('fail'))
+    .map(addressOf);
+  const rows: readonly (readonly [string, string, readonly string[], string])[] = [
+    [
+      'unknown-node',
+      'does not know',
+      unknown,
+      'wait for gossip; if it stays: CLUSTER MEET at that node (lingcache call ADDRESS CLUSTER MEET host port)',
+    ],
+    [
+      'failing-node',
+      'takes for failing:',
+      suspects,
+      'start the node again, or lingcache forget it when it is gone for good',
+    ],
+    [
+      'bus-link',
+      'has no bus connection to',
+      cut,
+      'the bus ports (port + 10000 by default) have to be open between all nodes',
+    ],
+  ];
+  return rows
+    .filter(([, , names]) => names.length > 0)
+    .map(([kind, what, names, todo]) => finding('warning', kind, `${what} ${names.join(', ')}`, addressOf(node), todo));
+}
+
+function finding(severity: Severity, kind: string, what: string, where: string, todo: string): Finding {
+  return { severity, kind, what, where: [where], todo, fixable: false };
 }
 
 export function replicas(survey: ClusterSurvey): Finding[] {
@@ -133,66 +128,43 @@ export function replicas(survey: ClusterSurvey): Finding[] {
 }
 
 function replicaFindings(node: NodeSurvey, master: NodeSurvey | undefined, survey: ClusterSurvey): Finding[] {
-  const where = [addressOf(node)];
-  const finding = (severity: Severity, kind: string, what: string, todo: string): Finding => {
-    return { severity, kind, what, where, todo, fixable: false };
-  };
-  if (master === undefined)
-    return [
-      finding(
-        'warning',
-        'wrong-master',
-        'follows a node that is no member',
-        'lingcache call it CLUSTER REPLICATE with the right id',
-      ),
-    ];
-  if (!isMasterNode(master)) {
-    return [
-      finding(
-        'warning',
-        'wrong-master',
-        `follows ${addressOf(master)}, which is a replica itself`,
-        'CLUSTER REPLICATE it to the master',
-      ),
-    ];
+  const warn = (kind: string, what: string, todo: string): Finding[] => [
+    finding('warning', kind, what, addressOf(node), todo),
+  ];
+  if (master === undefined) {
+    const todo = 'lingcache call it CLUSTER REPLICATE with the right id';
+    return warn('wrong-master', 'follows a node that is no member', todo);
   }
-  const port = node.info.get('master_port');
-  if (
-    port !== undefined &&
-    Number(port) !== master.port &&
-    !survey.nodes.some((one) => one.id === master.id && String(one.line.port) === port)
-  ) {
-    return [
-      finding(
-        'warning',
-        'wrong-master',
-        `replicates from ${node.info.get('master_host')}:${port}, and the cluster has ${addressOf(master)} for its master`,
-        'restart the replica, or CLUSTER REPLICATE once more',
-      ),
-    ];
+  if (!isMasterNode(master)) {
+    const what = `follows ${addressOf(master)}, which is a replica itself`;
+    return warn('wrong-master', what, 'CLUSTER REPLICATE it to the master');
+  }
+  if (!replicatesFrom(node, master, survey)) {
+    const source = `${node.info.get('master_host')}:${node.info.get('master_port')}`;
+    const what = `replicates from ${source}, and the cluster has ${addressOf(master)} for its master`;
+    return warn('wrong-master', what, 'restart the replica, or CLUSTER REPLICATE once more');
   }
   if (node.info.get('master_link_status') === 'down') {
-    return [
-      finding(
-        'warning',
-        'replica-link',
-        `has lost its master ${addressOf(master)}`,
-        'see the logs of both: network, masterauth, output buffer limits',
-      ),
-    ];
+    const what = `has lost its master ${addressOf(master)}`;
+    return warn('replica-link', what, 'see the logs of both: network, masterauth, output buffer limits');
   }
+  const lag = lagOf(node, master);
+  if (lag === undefined) return [];
+  const todo = 'a network or a disk is too slow for what is written';
+  return warn('replica-lag', `is ${lag} behind ${addressOf(master)}`, todo);
+}
+
+/** Whether the replica's own master_port is one of the master that it has in the cluster, as far as it shows one. */
+function replicatesFrom(node: NodeSurvey, master: NodeSurvey, { nodes }: ClusterSurvey): boolean {
+  const port = node.info.get('master_port');
+  if (port === undefined || Number(port) === master.port) return true;
+  return nodes.some((one) => one.id === master.id && String(one.line.port) === port);
+}
+
+/** How far a replica is behind, where that is too far. */
+function lagOf(node: NodeSurvey, master: NodeSurvey): string | undefined {
   const behind = Number(master.info.get('master_repl_offset') ?? 0) - Number(node.info.get('slave_repl_offset') ?? 0);
+  if (behind > lagBytes) return `${behind} bytes`;
   const silent = Number(node.info.get('master_last_io_seconds_ago') ?? 0);
-  if (behind > lagBytes || silent > lagSeconds) {
-    const lag = behind > lagBytes ? `${behind} bytes` : `${silent} seconds`;
-    return [
-      finding(
-        'warning',
-        'replica-lag',
-        `is ${lag} behind ${addressOf(master)}`,
-        'a network or a disk is too slow for what is written',
-      ),
-    ];
-  }
-  return [];
+  return silent > lagSeconds ? `${silent} seconds` : undefined;
 }
