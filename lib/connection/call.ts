@@ -30,19 +30,6 @@ export function wantsOwnConnection({ flags }: { readonly flags: number }): boole
   return (flags & (CallFlag.blocking | CallFlag.inOrder)) === CallFlag.blocking;
 }
 
-/** What to do with a reply or a loss. Made by router/verdict, acted on in one loop. */
-export type Verdict =
-  | { readonly kind: 'settle' }
-  | { readonly kind: 'moved' | 'ask'; readonly slot: number; readonly host: string; readonly port: number }
-  | {
-      readonly kind: 'later';
-      readonly ms: number;
-      readonly refresh: boolean;
-      /** Not before that time, whatever changes meanwhile. */
-      readonly firm?: boolean;
-    }
-  | { readonly kind: 'fail'; readonly error: Error };
-
 /** connection -> router: where an answer or its loss goes. `from` is the `host:port` it was sent to. */
 export interface CallSink {
   onReply(call: Call, reply: unknown, from: ReplySource): void;

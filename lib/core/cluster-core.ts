@@ -225,10 +225,10 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> impleme
       this.#closed(reason, reconnect);
       return;
     }
-    const { epoch } = this.#loop;
+    const { generation } = this.#loop;
     void Promise.all(leaving).then(() => {
       // Unless connect() was called again meanwhile.
-      if (epoch === this.#loop.epoch) this.#closed(reason, reconnect);
+      if (generation === this.#loop.generation) this.#closed(reason, reconnect);
     });
   }
 

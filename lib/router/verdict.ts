@@ -4,10 +4,23 @@
 // was not this client that closed the socket.
 
 import { AbortError, BrokenStreamError, ClusterAllFailedError, RedisError, SilentNodeError } from '../base/errors.ts';
-import { CallFlag, type RoutableRequest, type Verdict } from '../connection/call.ts';
+import { CallFlag, type RoutableRequest } from '../connection/call.ts';
 import { ProtocolError } from '../wire/decoder.ts';
 import { passingCauseOf } from '../wire/passing.ts';
 import { parseRedirect, ReplyError } from '../wire/reply.ts';
+
+/** What to do with a reply or a loss. Acted on in one loop, the router's. */
+export type Verdict =
+  | { readonly kind: 'settle' }
+  | { readonly kind: 'moved' | 'ask'; readonly slot: number; readonly host: string; readonly port: number }
+  | {
+      readonly kind: 'later';
+      readonly ms: number;
+      readonly refresh: boolean;
+      /** Not before that time, whatever changes meanwhile. */
+      readonly firm?: boolean;
+    }
+  | { readonly kind: 'fail'; readonly error: Error };
 
 export interface RetryDelays {
   /** ioredis `retryDelayOnTryAgain`, default 100 ms. */
