@@ -1,6 +1,7 @@
-// The chain behind pipeline() and multi(): collects commands, sends them as one batch, gives results in call order.
-// Keys may live in any slots. A MULTI..EXEC stretch travels as one unit, in a cluster on one slot. Command methods are put on the
-// prototype by the facade; this file knows no command but `multi` and `exec`.
+// The chain behind pipeline() and multi(): collects commands, sends them as one batch, gives results in call order. Keys
+// may live in any slots. Command methods are put on the prototype by the facade.
+// Owns: the calls that it collects, and their callbacks. Does not know: nodes, redirects, any command but `multi` and `exec`.
+// Invariant: a MULTI..EXEC stretch travels as one unit, in a cluster on one slot, or nothing of it is sent.
 
 import { AbortGroup } from '../base/abort-group.ts';
 import { RedisError } from '../base/errors.ts';

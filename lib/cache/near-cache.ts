@@ -1,5 +1,5 @@
 // The near cache: answers of servers kept in this process until the server that gave them says that a key changed.
-// Owns what is kept and what is being fetched; knows no sockets and decides no route.
+// Owns: what is kept and what is being fetched. Does not know: sockets, and which way a read goes.
 // Invariants: an answer is kept only when the node that owns its slot gave it on a connection that tracks, and no
 // notice, write of our own or slot move touched it while it was under way. It is served only while that very
 // connection lives, the slot has the same owner, and none of its keys can have expired.

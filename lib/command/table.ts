@@ -1,5 +1,6 @@
-// Looks commands up: arity, flags and key specs of every command and subcommand. Owns the reading of
-// table.generated.ts and knows nothing of servers or slots. Rows are made on first use and never change.
+// Looks commands up: arity, flags and key specs of every command and subcommand.
+// Owns: the reading of table.generated.ts. Does not know: servers, slots.
+// Invariant: rows are made on first use and never change.
 
 import { KeyFlag } from './flags.ts';
 import { rows } from './table.generated.ts';

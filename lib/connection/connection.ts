@@ -1,6 +1,8 @@
-// One open socket: calls in, replies out, in order. Owns the encoder, the decoder, the reply FIFO and the socket;
-// they live and die together, so a reply can never reach a call of another socket. Knows nothing of slots.
-// The calls of one tick leave together: the first schedules a flush, and only what fills a chunk goes ahead of it.
+// One open socket: calls in, replies out, in order. The calls of one tick leave together: the first schedules a flush,
+// and only what fills a chunk goes ahead of it.
+// Owns: the encoder, the decoder, the reply FIFO and the socket; they live and die together.
+// Does not know: slots, who dials, what a refusal means.
+// Invariant: a reply never reaches a call of another socket, and every call that was taken is answered or lost, once.
 
 import { AbortError, BrokenStreamError, RedisError } from '../base/errors.ts';
 import { Fifo } from '../base/fifo.ts';

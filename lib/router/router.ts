@@ -1,5 +1,6 @@
 // From a call to a node and back: picks the owner, sends, judges what came back, acts. The only redirect loop.
-// Owns the calls that wait to be tried again, and the map that all go by. Knows no bytes.
+// Owns: the calls that wait to be tried again, and the map that all go by.
+// Does not know: bytes, and where maps come from.
 // Invariant: every request given to send() settles, by a reply, by its deadline or by close().
 
 import type { Backlog } from '../base/backlog.ts';

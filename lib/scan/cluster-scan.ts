@@ -5,7 +5,8 @@
 //   undone slots -> the node that owns most of them -> SCAN until cursor 0, pages filtered to those slots
 //                -> same process, same owner, not migrating: done;  else: left undone, or looked up at the importer
 //
-// Guarantee: a key that exists from start to end is given at least once, through slot moves, failovers and restarts,
+// Owns: the slots that are not done, and the scan of the node at hand. Does not know: connections, redirects.
+// Invariant: a key that exists from start to end is given at least once, through slot moves, failovers and restarts,
 // as far as SCAN itself holds on one node. Not covered: a slot that leaves a node and is back before that node's scan ends.
 
 import type { Readable } from 'node:stream';
