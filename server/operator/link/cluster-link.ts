@@ -10,6 +10,7 @@ import { type Argv, PeerLink } from '../../../lib/connection/exchange.ts';
 import { type NodeLine, parseNodes } from '../../../lib/wire/cluster-nodes.ts';
 import { Encoder } from '../../../lib/wire/encoder.ts';
 import { ReplyError } from '../../../lib/wire/reply.ts';
+import { slotCount } from '../../../lib/wire/slot.ts';
 
 export interface NodeAddress {
   readonly host: string;
@@ -315,4 +316,11 @@ export function isMaster({ flags }: NodeLine): boolean {
 /** Id of the node that owns `slot` in this view. */
 export function ownerIn(view: readonly NodeLine[], slot: number): string | undefined {
   return view.find(({ ranges }) => ranges.some(([start, end]) => start <= slot && slot <= end))?.id;
+}
+
+/** The same of all slots at once: an id for each, undefined where nobody owns it. */
+export function ownersIn(view: readonly NodeLine[]): (string | undefined)[] {
+  const owners = new Array<string | undefined>(slotCount).fill(undefined);
+  for (const { id, ranges } of view) for (const [start, end] of ranges) owners.fill(id, start, end + 1);
+  return owners;
 }

@@ -7,7 +7,7 @@
 import type { Timer } from '../../../lib/base/world.ts';
 import type { NodeLine } from '../../../lib/wire/cluster-nodes.ts';
 import { slotCount } from '../../../lib/wire/slot.ts';
-import { type ClusterLink, isMaster, isReachable, ownerIn } from '../link/cluster-link.ts';
+import { type ClusterLink, isMaster, isReachable, ownersIn } from '../link/cluster-link.ts';
 import { presenceOf } from '../link/presence.ts';
 import { SlotAssigner } from './assign-slots.ts';
 import { canMoveAtomically } from './atomic.ts';
@@ -154,9 +154,10 @@ export class MoveEngine implements AsyncDisposable {
   async moveAll(orders: readonly MoveOrder[]): Promise<MoveStatus[]> {
     await this.recover();
     const view = await this.#link.view();
-    const owners = orders.map(({ slot }) => ownerIn(view, slot) ?? '');
+    const owners = ownersIn(view);
+    const endAs = endsOf(view);
     const taken = new Set<number>();
-    const records = orders.map((order, at): MoveRecord => {
+    const records = orders.map((order): MoveRecord => {
       const { slot, priority = defaultPriority } = order;
       within('slot', slot, 0, slotCount - 1);
       within('priority', priority, 1, 10);
@@ -164,9 +165,9 @@ export class MoveEngine implements AsyncDisposable {
         throw new Error(`slot ${slot} is on its way already`);
       }
       taken.add(slot);
-      const owner = owners[at]!;
-      if (owner === '') throw new Error(`slot ${slot} belongs to nobody: it can only be assigned`);
-      const record = newRecord(slot, endOf(view, owner), endOf(view, order.target), priority);
+      const owner = owners[slot];
+      if (owner === undefined) throw new Error(`slot ${slot} belongs to nobody: it can only be assigned`);
+      const record = newRecord(slot, endAs(owner), endAs(order.target), priority);
       const now = this.#link.world.now();
       return owner === order.target ? { ...record, phase: 'done', startedAt: now, endedAt: now } : record;
     });
@@ -472,6 +473,16 @@ function pairsOf(records: readonly MoveRecord[]): Map<string, Pair> {
     else pair.push(record);
   }
   return pairs;
+}
+
+/** The same for many slots: thousands of orders name few nodes. */
+function endsOf(view: readonly NodeLine[]): (id: string) => MoveEnd {
+  const known = new Map<string, MoveEnd>();
+  return (id) => {
+    const end = known.get(id) ?? endOf(view, id);
+    known.set(id, end);
+    return end;
+  };
 }
 
 function endOf(view: readonly NodeLine[], id: string): MoveEnd {
