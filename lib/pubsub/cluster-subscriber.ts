@@ -1,7 +1,9 @@
 // The cluster's subscriptions: shard channels go to pubsub/sharded; the classic ones live here, on one connection of
 // their own to one node, so that regular commands never share a socket with messages. Every node of a cluster delivers
 // every classic message, so any will do; when the node goes or falls silent, another is taken (pubsub/subscriber-dialer)
-// and subscribed to what is wanted. A call settles by `retryDeadline`, with an error that says what it waited for.
+// and subscribed to what is wanted.
+// Owns: that connection, and what is wanted on it. Does not know: the slot map, and why a node is gone.
+// Invariant: a call settles by `retryDeadline`, with an error that says what it waited for.
 
 import type { EventEmitter } from 'node:events';
 import { emitSafely } from '../base/emit.ts';
