@@ -249,7 +249,7 @@ export class ClusterSubscriber implements CallSink {
   }
 }
 
-/** The name of a connection that carries messages: ioredis's own, since scripts look for it in CLIENT LIST. LIB-NAME tells the library. */
+/** The name of a connection that carries messages: ioredis's own, since scripts look for it in CLIENT LIST. LIB-NAME names the library. */
 function subscriberName(part: 'subscriber' | 'ssubscriber', connectionName: string | null | undefined): string {
   return connectionName ? `ioredis-cluster(${part}):${connectionName}` : `ioredis-cluster(${part})`;
 }
