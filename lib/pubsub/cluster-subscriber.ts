@@ -249,7 +249,7 @@ export class ClusterSubscriber implements CallSink {
   }
 }
 
-/** The name of a connection that carries messages: ioredis's form, so that CLIENT LIST shows which connections these are. */
+/** The name of a connection that carries messages: ioredis's own, since scripts look for it in CLIENT LIST. LIB-NAME names the library. */
 function subscriberName(part: 'subscriber' | 'ssubscriber', connectionName: string | null | undefined): string {
-  return connectionName ? `lingcache-cluster(${part}):${connectionName}` : `lingcache-cluster(${part})`;
+  return connectionName ? `ioredis-cluster(${part}):${connectionName}` : `ioredis-cluster(${part})`;
 }

@@ -166,7 +166,7 @@ describe('client: how a subscriber finds its node', () => {
         .filter(({ argv }) => argv[0] === 'client' && argv[1] === 'setname')
         .map(({ argv }) => argv[2]);
       const tail = connectionName === undefined ? '' : ':app';
-      for (const part of ['subscriber', 'ssubscriber']) assert.ok(names.includes(`lingcache-cluster(${part})${tail}`));
+      for (const part of ['subscriber', 'ssubscriber']) assert.ok(names.includes(`ioredis-cluster(${part})${tail}`));
     });
   }
 
