@@ -12,8 +12,8 @@ export function stringBytes(length: number): number {
   return stringHeader + ((length + 7) & ~7);
 }
 
-/** An entry of the keyspace without its key and value: the object, its place in the map and in the dense array. */
-export const entryBytes: number = 110;
+/** An entry of the keyspace without its key and value: the object, its places in the key table and in the dense array. */
+export const entryBytes: number = 88;
 /** The same with its place among the keys of its slot. */
 export const slotEntryBytes: number = entryBytes + 10;
 /** A deadline, and its place in the heap. */

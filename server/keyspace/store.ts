@@ -1,7 +1,7 @@
 // One database: keys, their values and deadlines, and the indexes over them (by slot, by place, by deadline).
 // Owns: the entries and their indexes.
 // Does not know: clients and commands; changes of keys are reported to the hooks that all databases share.
-// Invariants: every entry is in the map, in the dense array at entry.place and, when slots are indexed, its place in its slot's
+// Invariants: every entry is in the key table, in the dense array at entry.place and, when slots are indexed, its place in its slot's
 // list; an entry past its deadline is never returned (a master deletes it on access, a replica hides it and waits
 // for its master's DEL).
 
@@ -13,6 +13,7 @@ import type { EncodingLimits } from './encoding.ts';
 import { Entry, never, type Stored, type Value } from './entry.ts';
 import { ExpiryHeap } from './expiry.ts';
 import { deadlineBytes, entryBytes, slotEntryBytes, stringBytes } from './footprint.ts';
+import { KeyTable } from './key-table.ts';
 import { KeyWatchers, type Watcher } from './key-watchers.ts';
 import { SlotIndex } from './slot-index.ts';
 
@@ -73,8 +74,8 @@ export function wrongTypeError(): ReplyError {
 export class Store {
   readonly index: number;
   readonly host: StoreHost;
-  #map = new Map<string, Entry>();
   #dense: Entry[] = [];
+  #map: KeyTable;
   #expiry = new ExpiryHeap();
   #slots: SlotIndex | undefined;
   readonly #watchers = new KeyWatchers();
@@ -89,6 +90,7 @@ export class Store {
   constructor(index: number, host: StoreHost, indexSlots = false) {
     this.index = index;
     this.host = host;
+    this.#map = this.#newTable();
     this.#slots = indexSlots ? new SlotIndex() : undefined;
   }
 
@@ -398,8 +400,8 @@ export class Store {
     this.#ownDeadlines.clear();
     for (const key of this.#watchers.watchedKeys()) if (this.#map.has(key)) this.#watchers.touch(key, false);
     for (const key of this.#watchers.awaitedKeys()) if (this.#map.has(key)) this.host.onReady?.(this, key);
-    this.#map = new Map();
     this.#dense = [];
+    this.#map = this.#newTable();
     this.#expiry = new ExpiryHeap();
     this.#bytes = 0;
     this.#last = undefined;
@@ -472,6 +474,10 @@ export class Store {
 
   // ---- inside
 
+  #newTable(): KeyTable {
+    return new KeyTable(this.#dense, this.host.world.random() * 2 ** 32);
+  }
+
   #wake(key: string): void {
     if (this.#watchers.touch(key, this.#map.has(key))) this.host.onReady?.(this, key);
   }
@@ -535,8 +541,8 @@ export class Store {
     const place = this.#dense.length;
     entry.place = place;
     entry.accessed = this.host.access.fresh();
-    this.#map.set(key, entry);
     this.#dense.push(entry);
+    this.#map.add(entry);
     this.#slots?.add(place, slotOfBinary(key));
     this.#last = entry;
     count(value);
@@ -547,13 +553,14 @@ export class Store {
 
   #remove(entry: Entry): void {
     const { key, place } = entry;
-    this.#map.delete(key);
+    this.#map.delete(entry);
     this.#bytes -= this.#bytesWithoutDeadline(entry);
     this.#last = undefined;
     if (entry.expireAt !== never) this.#expiry.remove(entry);
     this.#slots?.remove(place, slotOfBinary(key));
     const last = this.#dense.pop()!;
     if (last === entry) return;
+    this.#map.move(last, place);
     this.#dense[place] = last;
     this.#expiry.move(last.place, place);
     this.#slots?.move(last.place, place);
