@@ -65,7 +65,7 @@ describe('the table of keys', () => {
     assert.equal(keys.table.get('again'), keys.dense[0]);
   });
 
-  it('tells apart the empty key, a key and its beginning', () => {
+  it('keeps the empty key, a key and its beginning apart', () => {
     const keys = new Keys(-1);
     for (const key of ['', '\0', '\0\0', 'a', 'ab']) keys.add(key);
     for (const key of ['', '\0', '\0\0', 'a', 'ab']) assert.equal(keys.table.get(key)?.key, key);
