@@ -28,8 +28,8 @@ export interface LabOptions {
 /** A claim of an experiment that turned out to be wrong. */
 export class ClaimError extends Error {}
 
-/** A text is read at 40 characters a second. */
-const readingMs = { least: 800, most: 8000, character: 25 };
+/** A text is read at 25 characters a second: an experiment takes about a minute. */
+const readingMs = { least: 800, most: 12_000, character: 40 };
 const pollMs = 10;
 const limitMs = 20_000;
 

@@ -146,7 +146,7 @@ describe('docs: code blocks', function () {
     for (const { page, line, code } of shells) {
       for (const command of commandsOf(code)) {
         const where = `${page}:${line}: ${command}`;
-        const script = /^npm (?:run )?(?!ci|install|i |ls|exec|pack|init|create)([\w:]+)/.exec(command)?.[1];
+        const script = /^npm (?:run )?(?!ci|install|i |ls|exec|pack|init|create)([\w:-]+)/.exec(command)?.[1];
         if (script !== undefined) assert.ok(script in scripts, `${where}: no script ${script}`);
         const [, word, rest] = /^npx lingcache ([a-z][\w-]*)(.*)/.exec(command) ?? [];
         if (word === undefined || word === 'server') continue;
