@@ -3,8 +3,9 @@
 // Owns: nothing; the jobs live at the source and go on without whoever asked for them.
 // Invariant: `moved` is said only after both ends have named the target as the owner of every slot.
 
+import type { NodeLine } from '../../../lib/wire/cluster-nodes.ts';
 import { ReplyError } from '../../../lib/wire/reply.ts';
-import { type ClusterLink, type MovingNode, ownerIn, RefusedError } from '../link/cluster-link.ts';
+import { type ClusterLink, type MovingNode, ownersIn, RefusedError } from '../link/cluster-link.ts';
 import { rangesOf } from './slot-commands.ts';
 
 export interface AtomicRoute {
@@ -32,15 +33,15 @@ const pollMs = 20;
 const slowPollMs = 200;
 const agreeMs = 5000;
 
-const listWords = ['CLUSTER', 'GETSLOTMIGRATIONS'];
+const listArgv = ['CLUSTER', 'GETSLOTMIGRATIONS'];
 
 /**
- * Both ends have the words, and the source has one database: Valkey 9.1.2 sends writes that come while it hands a slot
+ * Both ends have the command, and the source has one database: Valkey 9.1.2 sends writes that come while it hands a slot
  * over to the database that it copied last (`npm run proof:valkey-migration`).
  */
 export async function canMoveAtomically(link: ClusterLink, source: MovingNode, target: MovingNode): Promise<boolean> {
   if ((await link.databasesOf(source)) > 1) return false;
-  const ask = (node: MovingNode): Promise<unknown[]> => link.exchange(node, [listWords]).catch((error) => [error]);
+  const ask = (node: MovingNode): Promise<unknown[]> => link.exchange(node, [listArgv]).catch((error) => [error]);
   const answers = await Promise.all([source, target].map(ask));
   return answers.every(([reply]) => Array.isArray(reply));
 }
@@ -54,9 +55,9 @@ export async function moveAtomically(
   const { slots, from, to } = route;
   const ranges = rangesOf(slots);
   const before = new Set((await jobsAt(link, from)).map(({ name }) => name));
-  const words = ['CLUSTER', 'MIGRATESLOTS', 'SLOTSRANGE', ...ranges.flat().map(String), 'NODE', to.id];
+  const argv = ['CLUSTER', 'MIGRATESLOTS', 'SLOTSRANGE', ...ranges.flat().map(String), 'NODE', to.id];
   try {
-    await link.ask(from, words);
+    await link.ask(from, argv);
   } catch (error) {
     if (error instanceof RefusedError) return { end: 'refused', reason: error.message };
     throw error;
@@ -81,16 +82,20 @@ export async function moveAtomically(
   return agreed(link, route);
 }
 
-/** Waits until both ends say so themselves. */
+/** Waits until both ends say so themselves: a matter of milliseconds. */
 async function agreed(link: ClusterLink, { slots, from, to }: AtomicRoute): Promise<AtomicOutcome> {
   const end = link.world.now() + agreeMs;
   for (;;) {
     const views = await Promise.all([link.viewOf(from), link.viewOf(to)]);
-    if (slots.every((slot) => views.every((view) => ownerIn(view, slot) === to.id)))
-      return { end: 'moved', reason: '' };
+    if (views.every((view) => ownsAll(view, to.id, slots))) return { end: 'moved', reason: '' };
     if (link.world.now() > end) return { end: 'refused', reason: 'the two ends do not agree on the owner' };
-    await pause(link, pollMs);
+    await pause(link, quickPollMs);
   }
+}
+
+function ownsAll(view: readonly NodeLine[], id: string, slots: readonly number[]): boolean {
+  const owners = ownersIn(view);
+  return slots.every((slot) => owners[slot] === id);
 }
 
 interface Job {
@@ -103,7 +108,7 @@ interface Job {
 
 /** Jobs that this node exports or imports, as pairs of names and values. */
 async function jobsAt(link: ClusterLink, node: MovingNode): Promise<Job[]> {
-  const reply = await link.ask(node, listWords);
+  const reply = await link.ask(node, listArgv);
   if (!Array.isArray(reply)) throw new ReplyError('ERR GETSLOTMIGRATIONS gave no list');
   return reply.map((entry): Job => {
     const pairs = Array.isArray(entry) ? entry.map(String) : [];

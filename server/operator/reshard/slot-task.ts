@@ -42,7 +42,8 @@ export class StoppedError extends Error {
 
 export class SlotTask {
   readonly #host: TaskHost;
-  #record: MoveRecord;
+  /** Changed in place, some ten times for each slot. */
+  readonly #record: MoveRecord;
   #paused = false;
   #stopped = false;
   #started = false;
@@ -53,10 +54,11 @@ export class SlotTask {
   /** `seenClosed`: a moment ago the slot was the source's and closed, as both ends said. */
   constructor(host: TaskHost, record: MoveRecord, seenClosed = false) {
     this.#host = host;
-    this.#record = record;
+    this.#record = { ...record };
     this.#seenClosed = seenClosed;
   }
 
+  /** As it is now; it changes while the slot moves. */
   get record(): MoveRecord {
     return this.#record;
   }
@@ -113,7 +115,7 @@ export class SlotTask {
     this.#wake?.();
   }
 
-  /** Runs to an end phase; the record tells which. Rejects with a StoppedError when it was stopped before. */
+  /** Runs to an end phase; the record has it. Rejects with a StoppedError when it was stopped before. */
   async run(): Promise<void> {
     this.#started = true;
     await this.#set({ startedAt: this.#record.startedAt ?? this.#host.link.world.now(), endedAt: null, error: null });
@@ -306,7 +308,7 @@ export class SlotTask {
   }
 
   async #set(change: Partial<MoveRecord>, durable = false): Promise<void> {
-    this.#record = { ...this.#record, ...change };
+    Object.assign(this.#record, change);
     await this.#host.changed(this, durable);
   }
 }
@@ -323,6 +325,6 @@ function present(view: readonly NodeLine[], end: MoveEnd, name: string): MoveEnd
 function serves(view: readonly NodeLine[], end: MoveEnd): NodeLine | undefined {
   const lines = [end.id, ...end.heirs].flatMap((id) => view.filter((line) => line.id === id));
   const masters = lines.filter((line) => isMaster(line) && isReachable(line));
-  // A master that was replaced may call itself master for a moment when it comes back: slots tell.
+  // A master that was replaced may call itself master for a moment when it comes back: its slots show it.
   return masters.find(({ ranges }) => ranges.length > 0) ?? masters[0];
 }

@@ -1,4 +1,4 @@
-// Where a word says something: text for people or JSON for programs on stdout, progress and complaints on stderr.
+// Where a command says something: text for people or JSON for programs on stdout, progress and complaints on stderr.
 // Owns: whether there are colours and bars: on a terminal, not in a pipe, not with NO_COLOR.
 // Invariant: with --json stdout holds JSON and nothing else.
 
@@ -14,6 +14,8 @@ export interface Sink {
 
 /** A bar on a terminal; nothing in a pipe. */
 export interface Progress {
+  /** Somebody sees it: otherwise what it would say need not be found out. */
+  readonly shown: boolean;
   /** `done` of `total`, and what to say beside the bar. */
   update(done: number, total: number, text?: string): void;
   /** Takes the bar away. */
@@ -63,7 +65,7 @@ export class Output {
     if (this.json) this.raw(`${JSON.stringify(value, undefined, 2)}\n`);
   }
 
-  /** One of many answers, on a line of its own: of a word that goes on. Nothing without --json. */
+  /** One of many answers, on a line of its own: of a command that goes on. Nothing without --json. */
   record(value: unknown): void {
     if (this.json) this.raw(`${JSON.stringify(value)}\n`);
   }
@@ -84,7 +86,7 @@ export class Output {
 
   progress(label: string): Progress {
     const { stderr, env } = this.#options;
-    if (stderr.isTTY !== true || this.json) return { update: () => undefined, end: () => undefined };
+    if (stderr.isTTY !== true || this.json) return { shown: false, update: () => undefined, end: () => undefined };
     this.#bar?.end();
     this.#bar = new Bar(label, stderr, hasColour(stderr, env));
     return this.#bar;
@@ -113,6 +115,7 @@ function paint(style: Paint | readonly Paint[], text: string): string {
 const barCells = 24;
 
 class Bar implements Progress {
+  readonly shown = true;
   readonly #label: string;
   readonly #stream: Sink;
   readonly #coloured: boolean;
