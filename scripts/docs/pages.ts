@@ -81,7 +81,7 @@ const comments: readonly (readonly [RegExp, Treatment])[] = [
 ];
 
 function treatmentOf(prose: readonly string[], line: number): Pick<Block, 'treatment' | 'note'> {
-  const above = prose.slice(0, line - 1).findLast((text) => text.trim() !== '') ?? '';
+  const above = prose.slice(0, line - 1).findLast((text) => text.trim() !== '' && !text.startsWith('<!-- en: ')) ?? '';
   const near = prose.slice(Math.max(0, line - 3), line - 1).includes(above);
   if (!near || !above.trimStart().startsWith('<!--')) return { treatment: 'default', note: '' };
   for (const [pattern, treatment] of comments) {

@@ -17,8 +17,10 @@ export interface LabOptions {
   readonly line: (text: string) => void;
   /** Styles a piece of text; gives it back as it is in a pipe. */
   readonly paint: (style: 'bold' | 'cyan' | 'green' | 'gray', text: string) => string;
-  /** No time to read: for tests. */
+  /** Short timeouts of the nodes, for tests. */
   readonly fast: boolean;
+  /** Somebody reads along: after each text there is a pause for as long as it takes to read. Default false. */
+  readonly reader?: boolean;
   /** Ends the experiment when it fires; what it has opened is closed all the same. */
   readonly signal?: AbortSignal;
 }
@@ -26,7 +28,8 @@ export interface LabOptions {
 /** A claim of an experiment that turned out to be wrong. */
 export class ClaimError extends Error {}
 
-const readingMs = 1200;
+/** A text is read at 25 characters a second: an experiment takes about a minute. */
+const readingMs = { least: 800, most: 12_000, character: 40 };
 const pollMs = 10;
 const limitMs = 20_000;
 
@@ -49,13 +52,14 @@ export class Lab {
   async part(title: string): Promise<void> {
     this.#line('');
     this.#line(this.#options.paint('bold', `${++this.#step}. ${title}`));
-    await this.#read();
+    await this.#read(title);
   }
 
   /** An explanation, folded at about 100 columns. */
   async say(text: string): Promise<void> {
-    for (const line of fold(text.replaceAll(/\s+/g, ' ').trim(), 100)) this.#line(`   ${line}`);
-    await this.#read();
+    const flat = text.replaceAll(/\s+/g, ' ').trim();
+    for (const line of fold(flat, 100)) this.#line(`   ${line}`);
+    await this.#read(flat);
   }
 
   /** Sends a command to one node and shows it with its reply. Errors of the server are replies too. */
@@ -64,7 +68,9 @@ export class Lab {
     const line = (text: string): void => this.#line(text);
     line(paint('cyan', `   ${node.port}> ${argv.join(' ')}`));
     const reply = await this.quiet(node, ...argv);
-    for (const text of shown(reply)) line(paint('gray', `      ${text}`));
+    const texts = shown(reply);
+    for (const text of texts) line(paint('gray', `      ${text}`));
+    await this.#read(texts.join(' '));
     return reply;
   }
 
@@ -135,8 +141,11 @@ export class Lab {
     if (!this.#closed) this.#options.line(text);
   }
 
-  async #read(): Promise<void> {
-    if (!this.fast) await sleep(readingMs);
+  async #read(text: string): Promise<void> {
+    const { reader = false, signal } = this.#options;
+    const { least, most, character } = readingMs;
+    const ms = Math.min(most, least + text.length * character);
+    if (reader) await sleep(ms, undefined, { signal }).catch(() => undefined);
   }
 }
 

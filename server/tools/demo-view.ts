@@ -6,8 +6,11 @@ import type { Cluster } from '../../lib/index.ts';
 import type { Output, Paint } from './cli/output.ts';
 import type { Traffic } from './demo-traffic.ts';
 
-const [columns, rows] = [64, 4];
-const perCell = 16_384 / (columns * rows);
+const cellCount = 256;
+const perCell = 16_384 / cellCount;
+/** Cells in a row of the map: as many as fit beside its margins. */
+const rowLengths = [64, 32, 16] as const;
+const margin = 4;
 const paints: readonly Paint[] = ['cyan', 'green', 'yellow', 'magenta', 'blue', 'red'];
 const [drawMs, lineMs] = [100, 1000];
 
@@ -50,7 +53,7 @@ export class DemoView {
 
   #line(): void {
     this.#out.line(
-      `  ${((performance.now() - this.#started) / 1000).toFixed(0).padStart(3)} s  ${this.#figures()}  ${this.#shares()}`,
+      `  ${((performance.now() - this.#started) / 1000).toFixed(0).padStart(3)} s  ${this.#figures().join('  ')}  ${this.#shares()}`,
     );
   }
 
@@ -60,7 +63,8 @@ export class DemoView {
   }
 
   #draw(): void {
-    const lines = ['', ...this.#picture(), `  ${this.#shares()}`, `  ${this.#figures()}`];
+    const figures = foldParts(this.#figures(), this.#out.width - margin);
+    const lines = ['', ...this.#picture(), `  ${this.#shares()}`, ...figures.map((line) => `  ${line}`)];
     this.#out.raw(`${lines.join('\n')}\n`);
     this.#drawn = lines.length;
   }
@@ -70,12 +74,20 @@ export class DemoView {
     this.#drawn = 0;
   }
 
-  #figures(): string {
+  #figures(): string[] {
     const [now, { calls, failed, waiting, longest }] = [performance.now(), this.#traffic];
     const rate = Math.round(((calls - this.#last.calls) / Math.max(1, now - this.#last.at)) * 1000);
     this.#last = { at: now, calls };
     const { moved, ask, retried } = this.#cluster.stats().redirects;
-    return `${rate.toLocaleString('en').padStart(7)} calls/s  longest ${longest.toFixed(0)} ms  MOVED ${moved}  ASK ${ask}  again ${retried}  waiting ${waiting}  failed ${failed}`;
+    return [
+      `${rate.toLocaleString('en').padStart(7)} calls/s`,
+      `longest ${longest.toFixed(0)} ms`,
+      `MOVED ${moved}`,
+      `ASK ${ask}`,
+      `again ${retried}`,
+      `waiting ${waiting}`,
+      `failed ${failed}`,
+    ];
   }
 
   /** Slots by master, as the client's own map has it. */
@@ -92,7 +104,8 @@ export class DemoView {
 
   #picture(): string[] {
     const { slots } = this.#cluster;
-    const cells = Array.from({ length: columns * rows }, (_, cell) => {
+    const columns = rowLengths.find((length) => length + margin <= this.#out.width) ?? rowLengths.at(-1)!;
+    const cells = Array.from({ length: cellCount }, (_, cell) => {
       const owners = new Map<string, number>();
       for (let slot = cell * perCell; slot < (cell + 1) * perCell; slot++) {
         const owner = slots[slot]?.[0] ?? '-';
@@ -103,6 +116,7 @@ export class DemoView {
       const text = owners.size > 1 ? '▒' : '█';
       return this.#out.paint(paints[at % paints.length]!, this.#out.colour ? text : letterOf(at));
     });
+    const rows = cellCount / columns;
     return Array.from({ length: rows }, (_, row) => `  ${cells.slice(row * columns, (row + 1) * columns).join('')}`);
   }
 
@@ -112,6 +126,17 @@ export class DemoView {
     this.#letters.set(address, this.#letters.size);
     return this.#letters.size - 1;
   }
+}
+
+/** Lines of at most `width` columns: one that the terminal wraps would not be erased whole. */
+function foldParts(parts: readonly string[], width: number): string[] {
+  const lines: string[] = [];
+  for (const part of parts) {
+    const longer = `${lines.at(-1)}  ${part}`;
+    if (lines.length > 0 && longer.length <= width) lines[lines.length - 1] = longer;
+    else lines.push(part);
+  }
+  return lines;
 }
 
 const letterOf = (place: number): string => String.fromCharCode(65 + (place % 26));

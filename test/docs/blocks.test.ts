@@ -127,13 +127,16 @@ describe('docs: code blocks', function () {
     assert.ok(matrixBlocks().size >= 8);
   });
 
-  it('shell blocks name scripts, words and options that exist', async () => {
+  it('shell blocks, and commands within the text, name scripts, words and options that exist', async () => {
     const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: object };
     const help = new Map<string, string>();
-    const shells = blocks.filter(({ language, treatment }) => language === 'sh' && treatment !== 'skip');
+    const shells: { page: string; line: number; code: string }[] = [
+      ...blocks.filter(({ language, treatment }) => language === 'sh' && treatment !== 'skip'),
+      ...[...paths, 'CONTRIBUTING.md', 'CHANGELOG.md', 'bench/README.md'].flatMap(commandsWithin),
+    ];
     const words = shells
       .flatMap(({ code }) => commandsOf(code))
-      .map((text) => /^npx lingcache ([\w-]+)/.exec(text)?.[1]);
+      .map((text) => /^npx lingcache ([a-z][\w-]*)/.exec(text)?.[1]);
     await Promise.all(
       [...new Set(words)].map(async (word) => {
         if (word !== undefined && word !== 'server')
@@ -143,9 +146,9 @@ describe('docs: code blocks', function () {
     for (const { page, line, code } of shells) {
       for (const command of commandsOf(code)) {
         const where = `${page}:${line}: ${command}`;
-        const script = /^npm (?:run )?(?!ci|install|i |ls|exec|pack|init|create)([\w:]+)/.exec(command)?.[1];
+        const script = /^npm (?:run )?(?!ci|install|i |ls|exec|pack|init|create)([\w:-]+)/.exec(command)?.[1];
         if (script !== undefined) assert.ok(script in scripts, `${where}: no script ${script}`);
-        const [, word, rest] = /^npx lingcache ([\w-]+)(.*)/.exec(command) ?? [];
+        const [, word, rest] = /^npx lingcache ([a-z][\w-]*)(.*)/.exec(command) ?? [];
         if (word === undefined || word === 'server') continue;
         for (const [, option] of rest!.matchAll(/ (--[\w-]+)/g)) {
           assert.ok(help.get(word)!.includes(option!), `${where}: ${word} has no ${option}`);
@@ -235,6 +238,17 @@ async function startSecure(): Promise<SecureCluster> {
 /** What the block says that console.log prints: `console.log(x); // this`. */
 function promisesOf({ code }: Block): string[] {
   return [...code.matchAll(/^.*\bconsole\.log\(.*\);? \/\/ (.*)$/gm)].map(([, text]) => text!.trim());
+}
+
+/** Commands of the package within the text of a page. */
+function commandsWithin(path: string): { page: string; line: number; code: string }[] {
+  return readPage(path).prose.flatMap((text, at) =>
+    [...text.matchAll(/`((?:npm run|npx lingcache|lingcache) [^`]+)`/g)].map(([, code]) => ({
+      page: path,
+      line: at + 1,
+      code: code!.replace(/^lingcache/, 'npx lingcache'),
+    })),
+  );
 }
 
 function commandsOf(code: string): string[] {

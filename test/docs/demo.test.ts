@@ -61,4 +61,23 @@ describe('docs: demo', function () {
     view.stop();
     assert.match(screen, /^\u001b\[7A\u001b\[0J$/);
   });
+
+  it('on a narrow terminal no line is longer than the terminal, and all are erased', async () => {
+    for (const columns of [80, 40]) {
+      let screen = '';
+      const stream = { isTTY: true, columns, write: (text: string) => (screen += text) };
+      const out = new Output({ stdout: stream, stderr: stream, env: { NO_COLOR: '1' }, json: false });
+      const slots = Array.from({ length: 16_384 }, () => ['127.0.0.1:7000']);
+      const redirects = { moved: 12_345, ask: 12_345, retried: 12_345 };
+      const cluster = { slots, stats: () => ({ redirects }) } as unknown as Cluster;
+      const view = new DemoView(out, cluster, { calls: 0, failed: 12, waiting: 8, longest: 12_345 } as Traffic);
+      view.start();
+      await until('it was drawn', () => screen.includes('failed 12'));
+      const lines = screen.split('\u001b')[0]!.split('\n').slice(0, -1);
+      assert.ok(Math.max(...lines.map(({ length }) => length)) < columns, screen);
+      screen = '';
+      view.stop();
+      assert.equal(screen, `\u001b[${lines.length}A\u001b[0J`);
+    }
+  });
 });

@@ -49,6 +49,19 @@ describe('docs: links and figures', () => {
     );
   });
 
+  it('files and folders of the repository that the text names exist', () => {
+    const missing = [...pages.values()].flatMap(({ path, prose }) =>
+      prose.flatMap((line, at) =>
+        [...line.matchAll(/`((?:lib|server|test|scripts|bench|examples|docs|web)\/[\w./-]+)`/g)]
+          .map(([, name]) => name!)
+          // A line of its own names the file that the reader makes of the block below.
+          .filter((name) => line !== `\`${name}\`:` && !isThere(name))
+          .map((name) => `${path}:${at + 1}: ${name}`),
+      ),
+    );
+    assert.deepEqual(missing, []);
+  });
+
   it('a rate or a percentile that was measured stands in a section that names its command', () => {
     const bare = [...pages.values()]
       .filter(({ path }) => path === 'README.md' || path.startsWith('docs/'))
@@ -62,6 +75,11 @@ describe('docs: links and figures', () => {
     assert.deepEqual(bare, []);
   });
 });
+
+/** Pages leave out `.ts` and `.test.ts`. What a build writes is not in the repository. */
+function isThere(name: string): boolean {
+  return ['', '.ts', '.test.ts'].some((end) => existsSync(join(root, `${name}${end}`)));
+}
 
 function sectionsOf({ prose }: Page): { title: string; text: string }[] {
   const sections = [{ title: '', text: '' }];

@@ -12,7 +12,7 @@ interface Shown {
   readonly where: string;
   /** Of the node: 0 to 5. */
   readonly node: number;
-  /** One command, or several that were piped into redis-cli, which prints errors and strings bare then. */
+  /** One command, or several that were piped into redis-cli. */
   readonly commands: readonly (readonly string[])[];
   readonly answer: string;
 }
@@ -86,11 +86,11 @@ function isTimeless(shown: Shown): boolean {
   return timeless.some((pattern) => pattern.test(text)) || (node < 2 && onlyElsewhere.some((each) => each.test(text)));
 }
 
-/** As redis-cli prints it on a terminal, or in a pipe, but for the quotes of strings. */
-function printed(reply: unknown, piped: boolean): string {
-  if (reply instanceof Error) return piped ? reply.message : `(error) ${reply.message}`;
+/** As redis-cli prints it on a terminal, but for the quotes of strings. */
+function printed(reply: unknown): string {
+  if (reply instanceof Error) return `(error) ${reply.message}`;
   if (typeof reply === 'number') return `(integer) ${reply}`;
-  if (Array.isArray(reply)) return reply.map((item, at) => `${at + 1}) ${printed(item, piped)}`).join('\n');
+  if (Array.isArray(reply)) return reply.map((item, at) => `${at + 1}) ${printed(item)}`).join('\n');
   return reply === null ? '(nil)' : String(reply);
 }
 
@@ -165,7 +165,7 @@ function replays(seedsOf: () => readonly Seed[]): void {
     const replies: string[] = [];
     for (const [name = '', ...args] of commands) {
       const reply = await to.call(name, ...args).catch((error: unknown) => error);
-      replies.push(printed(reply, commands.length > 1));
+      replies.push(printed(reply));
     }
     assert.equal(plain(replies.join('\n')), plain(answer));
   }

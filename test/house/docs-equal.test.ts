@@ -1,8 +1,10 @@
-// The learning pages say the same in English and in Chinese: the same headings, code blocks, drawings and experiments.
+// The learning pages say the same in English and in Chinese: the same headings, code blocks, drawings and experiments, and
+// each Chinese section is the translation of what the English one says now.
 
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { outdatedIn, translatedPages } from '../../scripts/docs/translations.ts';
 import { experiments } from '../../server/learn/learn.ts';
 
 const docs = join(process.cwd(), 'docs');
@@ -65,8 +67,11 @@ describe('house: the learning pages in two languages', () => {
       assert.match(chinese, /[\u4e00-\u9fff]/);
       const long = chinese.split('\n').filter((line) => /^[A-Z][a-z]+ [a-z]+ [a-z]+ [a-z]+ [a-z]+/.test(line));
       assert.deepEqual(long, [], 'English sentences in the Chinese page');
+      assert.deepEqual(outdatedIn(page), [], 'translate them again, then run `npm run translated -- PAGE`');
     });
   }
+
+  it('all translations are looked at', () => assert.deepEqual(translatedPages(), [...pages].sort()));
 
   it('there are the eight principles, and 45 questions or more in their groups', () => {
     assert.ok(pages.filter((page) => page.startsWith('principles/') && !page.endsWith('README.md')).length >= 8);

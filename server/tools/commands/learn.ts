@@ -9,7 +9,7 @@ const names = Object.keys(experiments);
 export const learn: Command = defineCommand({
   name: 'learn',
   arguments: [{ name: 'EXPERIMENT', optional: true, help: 'one of those below; none lists them' }],
-  options: { fast: { kind: 'flag', help: 'no pauses for reading' } },
+  options: { fast: { kind: 'flag', help: 'no pauses for reading, and shorter timeouts of the nodes' } },
   details: names.map((name) => `  ${name.padEnd(12)}  ${experiments[name]!.title}`).join('\n'),
   examples: ['lingcache learn failover'],
   run: async ({ args: [name], options, out, signal }) => {
@@ -33,6 +33,7 @@ export const learn: Command = defineCommand({
         line: (text) => out.line(text),
         paint: (style, text) => out.paint(style, text),
         fast: options.fast,
+        reader: out.isTerminal && !out.json && !options.fast,
         signal,
       });
       const took = (performance.now() - started) / 1000;
