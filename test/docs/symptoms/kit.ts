@@ -66,7 +66,7 @@ export async function refusalOf(promise: Promise<unknown>): Promise<Error & { co
   throw new Error(`it was not refused, the result is ${JSON.stringify(value.result)}`);
 }
 
-/** Message, code, hint and the causes, as the page tells users to look at them. */
+/** Message, code, hint and the causes, which the page advises to look at. */
 export function readable(error: unknown): string {
   const { message, code, hint, cause } = error as Error & { code?: string; hint?: string };
   return [message, code, hint, cause === undefined ? '' : readable(cause)]
