@@ -6,6 +6,7 @@
 
 import { constants } from 'node:buffer';
 import type { Bytes } from './bytes.ts';
+import { splitArguments } from './split-arguments.ts';
 
 /** A request that is not RESP; `message` is the text for the client, without `ERR`. */
 export class RequestError extends Error {
@@ -240,56 +241,4 @@ export class RequestDecoder {
 
 function protocolError(text: string): RequestError {
   return new RequestError(`Protocol error: ${text}`);
-}
-
-const escapes: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', b: '\b', a: '\x07' };
-const space = /\s/;
-
-/** Splits a line as a shell does: "double" quotes with \xHH and \n escapes, 'single' quotes; undefined when unbalanced. */
-export function splitArguments(line: string): string[] | undefined {
-  const argv: string[] = [];
-  let at = 0;
-  for (;;) {
-    while (at < line.length && space.test(line[at]!)) at++;
-    if (at >= line.length || line[at] === '\0') return argv;
-    const argument = readArgument(line, at);
-    if (argument === undefined) return undefined;
-    argv.push(argument.text);
-    at = argument.end;
-  }
-}
-
-function readArgument(line: string, start: number): { text: string; end: number } | undefined {
-  let text = '';
-  let at = start;
-  while (at < line.length && !' \n\r\t\0'.includes(line[at]!)) {
-    const char = line[at]!;
-    if (char !== '"' && char !== "'") {
-      text += char;
-      at++;
-      continue;
-    }
-    const quoted = readQuoted(line, at + 1, char);
-    // A closing quote must end the argument.
-    if (quoted === undefined || (quoted.end < line.length && !space.test(line[quoted.end]!))) return undefined;
-    return { text: text + quoted.text, end: quoted.end };
-  }
-  return { text, end: at };
-}
-
-function readQuoted(line: string, start: number, quote: string): { text: string; end: number } | undefined {
-  let text = '';
-  for (let at = start; at < line.length; at++) {
-    const char = line[at]!;
-    if (char === quote) return { text, end: at + 1 };
-    const next = line[at + 1];
-    if (char !== '\\' || next === undefined || (quote === "'" && next !== "'")) {
-      text += char;
-      continue;
-    }
-    const hex = quote === '"' ? /^x([0-9a-fA-F]{2})/.exec(line.slice(at + 1, at + 4))?.[1] : undefined;
-    text += hex === undefined ? (escapes[next] ?? next) : String.fromCharCode(Number.parseInt(hex, 16));
-    at += hex === undefined ? 1 : 3;
-  }
-  return undefined;
 }

@@ -1,7 +1,7 @@
 // One set of permissions: commands, key patterns, channel patterns. A user has one of its own and any number beside it.
 // Invariant: a rule that is refused has changed nothing.
 
-import { splitArguments } from '../../lib/wire/request-decoder.ts';
+import { splitArguments } from '../../lib/wire/split-arguments.ts';
 import { globMatcher } from '../keyspace/glob.ts';
 import { categoryBit, ruledLike } from './catalog.ts';
 import { CommandSet, entryByName } from './command-set.ts';

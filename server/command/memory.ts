@@ -8,7 +8,6 @@ import type { CommandGroup, Context } from '../engine/registry.ts';
 import { baseBytes } from '../eviction/eviction.ts';
 import { readLong, sameWord, syntaxError } from '../keyspace/arguments.ts';
 import { deadlineBytes, entryBytes } from '../keyspace/footprint.ts';
-import { never } from '../keyspace/store.ts';
 
 export interface MemoryFacts {
   readonly used: number;
@@ -59,7 +58,7 @@ function usage(ctx: Context, argv: readonly string[]): Reply {
   }
   const entry = ctx.store.peek(argv[2]!);
   // The estimate is of the whole value: there is nothing to sample.
-  return entry === undefined ? null : entry.bytes + (entry.expireAt === never ? 0 : deadlineBytes);
+  return entry === undefined ? null : ctx.store.bytesOf(entry);
 }
 
 function ratio(part: number, whole: number): Double {

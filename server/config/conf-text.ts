@@ -1,5 +1,10 @@
-// The syntax of redis.conf, both ways: lines of words, quoted where they must be. Pure; knows no parameter.
+// The syntax of redis.conf, both ways: lines of arguments, quoted where they must be. Pure; knows no parameter.
 // Invariant: splitWords(printWord(text)) is [text] for every binary string.
+
+import { splitArguments } from '../../lib/wire/split-arguments.ts';
+
+/** The words of a line. Undefined when a quote is not closed, or something follows a closing quote at once. */
+export const splitWords: typeof splitArguments = splitArguments;
 
 /** One line that says something: `port 7000`. */
 export interface Directive {
@@ -32,78 +37,6 @@ export class ConfError extends Error {
 const maxLines = 1_000_000;
 const escapes: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', b: '\b', a: '\x07' };
 const unescapes = new Map(Object.entries(escapes).map(([letter, char]) => [char, letter]));
-
-/**
- * The words of a line: separated by blanks; "..." with backslash escapes (\n \r \t \b \a \xHH), '...' with \' alone.
- * Undefined when a quote is not closed, or something follows a closing quote at once.
- */
-export function splitWords(line: string): string[] | undefined {
-  const words: string[] = [];
-  let at = 0;
-  for (;;) {
-    while (isBlank(line[at])) at++;
-    if (at >= line.length) return words;
-    const word = readWord(line, at);
-    if (word === undefined) return undefined;
-    words.push(word.text);
-    at = word.end;
-  }
-}
-
-function readWord(line: string, start: number): { text: string; end: number } | undefined {
-  let text = '';
-  let at = start;
-  while (at < line.length && !isBlank(line[at])) {
-    const char = line[at]!;
-    if (char !== '"' && char !== "'") {
-      text += char;
-      at++;
-      continue;
-    }
-    const quoted = char === '"' ? readDouble(line, at + 1) : readSingle(line, at + 1);
-    if (quoted === undefined || (quoted.end < line.length && !isBlank(line[quoted.end]))) return undefined;
-    text += quoted.text;
-    at = quoted.end;
-  }
-  return { text, end: at };
-}
-
-function readDouble(line: string, start: number): { text: string; end: number } | undefined {
-  let text = '';
-  for (let at = start; at < line.length; at++) {
-    const char = line[at]!;
-    if (char === '"') return { text, end: at + 1 };
-    if (char !== '\\' || at + 1 >= line.length) {
-      text += char;
-      continue;
-    }
-    const hex = /^x([0-9a-f]{2})/i.exec(line.slice(at + 1, at + 4));
-    if (hex === null) {
-      const next = line[++at]!;
-      text += escapes[next] ?? next;
-    } else {
-      text += String.fromCharCode(Number.parseInt(hex[1]!, 16));
-      at += 3;
-    }
-  }
-  return undefined;
-}
-
-function readSingle(line: string, start: number): { text: string; end: number } | undefined {
-  let text = '';
-  for (let at = start; at < line.length; at++) {
-    if (line[at] === '\\' && line[at + 1] === "'") {
-      text += "'";
-      at++;
-    } else if (line[at] === "'") return { text, end: at + 1 };
-    else text += line[at];
-  }
-  return undefined;
-}
-
-function isBlank(char: string | undefined): boolean {
-  return char === ' ' || (char !== undefined && char >= '\t' && char <= '\r') || char === '\0';
-}
 
 /** A word as it must stand in a file: bare when that is safe, else in double quotes. */
 export function printWord(text: string): string {

@@ -129,19 +129,25 @@ export class Config {
     this.#listeners.push(listener);
   }
 
-  /** Names and values that match any of the patterns. */
+  /** Names and values that match any of the patterns, each once: as it was asked for first. */
   match(patterns: readonly string[]): Map<string, string> {
     const found = new Map<string, string>();
+    const taken = new Set<string>();
+    const take = (name: string, value: string): void => {
+      const lower = name.toLowerCase();
+      if (!taken.has(lower)) found.set(name, value);
+      taken.add(lower);
+    };
     for (const pattern of patterns) {
       if (/[[*?]/.test(pattern)) {
         const matches = globMatcher(pattern, true);
         for (const [name, { hidden, value }] of this.#parameters) {
-          if (!hidden && matches(name)) found.set(name, printed(name, value));
+          if (!hidden && matches(name)) take(name, printed(name, value));
         }
         continue;
       }
       const exact = this.#parameters.get(pattern.toLowerCase());
-      if (exact !== undefined) found.set(pattern, printed(exact.name, exact.value));
+      if (exact !== undefined) take(pattern, printed(exact.name, exact.value));
     }
     return found;
   }

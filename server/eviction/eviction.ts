@@ -5,7 +5,7 @@
 
 import type { World } from '../../lib/base/world.ts';
 import type { Databases } from '../keyspace/databases.ts';
-import type { Store } from '../keyspace/store.ts';
+import { never, type Store } from '../keyspace/store.ts';
 import { evictionTimeMs, type Policy, policyOf } from './policy.ts';
 import { type Candidate, EvictionPool } from './pool.ts';
 
@@ -193,7 +193,7 @@ export class Eviction {
       if (!this.#fillPool(policy)) return undefined;
       for (let found = this.#pool.take(); found !== undefined; found = this.#pool.take()) {
         const { store, entry } = found;
-        if (store.holds(entry) && (!policy.volatile || entry.heapPlace >= 0)) return found;
+        if (store.holds(entry) && (!policy.volatile || entry.expireAt !== never)) return found;
       }
     }
     return undefined;

@@ -14,6 +14,8 @@ export interface Value {
   clone(): Value;
   /** Estimated bytes held, without a walk over them. */
   memory(): number;
+  /** What memory() gave when its store counted it last; written by the store alone. */
+  counted: number;
 }
 
 /** A string is held as itself, one byte per char. */
@@ -26,38 +28,57 @@ export function typeOf(value: Stored): TypeName {
 /** No deadline. */
 export const never = -1;
 
-/** One key with its place in every index of its store. Only the store writes the places. */
+/** How redis-server would hold a string, when the text alone does not say: `raw` after APPEND. */
+export type StringForm = 'raw' | 'embstr' | undefined;
+
+const forms: readonly StringForm[] = [undefined, 'raw', 'embstr'];
+const formBits = 2;
+const formMask = (1 << formBits) - 1;
+
+/**
+ * One key. A database has millions, so it has no field that could be a number in a table of its store: what is known by
+ * the entry's place (its place in the heap of deadlines, its neighbours in the slot) is kept there, and `place` and
+ * `form` share one small integer.
+ */
 export class Entry {
   readonly key: string;
   value: Stored;
-  /** How redis-server would hold this string, when the text alone does not say (`raw` after APPEND). */
-  form: 'raw' | 'embstr' | undefined = undefined;
-  /** Absolute ms since the epoch, or `never`. */
-  expireAt: number = never;
   /** What the AccessClock stamped it with when it was last touched. */
   accessed = 0;
-  /** Estimated bytes, as counted in its store; the deadline's come on top. */
-  bytes = 0;
-  /** Index in the store's dense array. */
-  place = 0;
-  /** Index in the expiry heap, -1 when it has no deadline. */
-  heapPlace = -1;
+  /** Not `never`: a field that begins as a number would have a box of its own in every entry, once one has a deadline. */
+  #deadline: number | undefined = undefined;
+  /** The place, and the form in the lowest bits. */
+  #packed = 0;
 
   constructor(key: string, value: Stored) {
     this.key = key;
     this.value = value;
   }
-}
 
-/** One key of a database whose slots are indexed. Other databases save its fields. */
-export class SlotEntry extends Entry {
-  readonly slot: number;
-  /** Neighbours in the slot's list. */
-  newer: SlotEntry | undefined = undefined;
-  older: SlotEntry | undefined = undefined;
+  /** Absolute ms since the epoch, or `never`. */
+  get expireAt(): number {
+    return this.#deadline ?? never;
+  }
 
-  constructor(key: string, value: Stored, slot: number) {
-    super(key, value);
-    this.slot = slot;
+  /** Written by the store alone, which keeps deadlines in order. */
+  set expireAt(at: number) {
+    this.#deadline = at === never ? undefined : at;
+  }
+
+  /** Index in the store's dense array; written by the store alone. */
+  get place(): number {
+    return this.#packed >>> formBits;
+  }
+
+  set place(place: number) {
+    this.#packed = (place << formBits) | (this.#packed & formMask);
+  }
+
+  get form(): StringForm {
+    return forms[this.#packed & formMask];
+  }
+
+  set form(form: StringForm) {
+    this.#packed = (this.#packed & ~formMask) | (form === undefined ? 0 : forms.indexOf(form));
   }
 }

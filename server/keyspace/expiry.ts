@@ -1,10 +1,13 @@
 // Which key is due next: a binary min-heap of entries over their deadlines. Knows nothing of time or of deleting.
-// Invariant: heap[entry.heapPlace] === entry for every entry held, and heapPlace is -1 for every other one.
+// Invariant: for every entry held, heap[places of entry.place - 1] === entry; for every other place the number is 0.
 
 import type { Entry } from './entry.ts';
+import { PlaceNumbers } from './place-numbers.ts';
 
 export class ExpiryHeap {
   readonly #heap: Entry[] = [];
+  /** Where in the heap the entry is whose place in the store is this, plus 1. */
+  readonly #places = new PlaceNumbers();
 
   get size(): number {
     return this.#heap.length;
@@ -21,26 +24,27 @@ export class ExpiryHeap {
 
   /** Takes the entry in, or moves it after its deadline changed. */
   put(entry: Entry): void {
-    if (entry.heapPlace < 0) {
-      entry.heapPlace = this.#heap.length;
+    const link = this.#places.get(entry.place);
+    if (link === 0) {
       this.#heap.push(entry);
-      this.#up(entry);
+      this.#up(entry, this.#heap.length - 1);
       return;
     }
-    this.#up(entry);
-    this.#down(entry);
+    this.#down(entry, this.#up(entry, link - 1));
   }
 
   remove(entry: Entry): void {
-    const place = entry.heapPlace;
-    if (place < 0) return;
-    entry.heapPlace = -1;
+    const link = this.#places.get(entry.place);
+    if (link === 0) return;
+    this.#places.set(entry.place, 0);
     const last = this.#heap.pop()!;
-    if (last === entry) return;
-    this.#heap[place] = last;
-    last.heapPlace = place;
-    this.#up(last);
-    this.#down(last);
+    if (last !== entry) this.#down(last, this.#up(last, link - 1));
+  }
+
+  /** What is at place `from` of the store is at `to` from now on. */
+  move(from: number, to: number): void {
+    this.#places.set(to, this.#places.get(from));
+    this.#places.set(from, 0);
   }
 
   /** Mean of deadline - now over at most `sample` entries, in ms; 0 when there is none. */
@@ -51,35 +55,38 @@ export class ExpiryHeap {
     return count === 0 ? 0 : Math.floor(total / count);
   }
 
-  #up(entry: Entry): void {
+  /** Where it ended. */
+  #up(entry: Entry, from: number): number {
     const heap = this.#heap;
-    let place = entry.heapPlace;
+    let place = from;
     while (place > 0) {
       const above = (place - 1) >> 1;
       const parent = heap[above]!;
       if (parent.expireAt <= entry.expireAt) break;
-      heap[place] = parent;
-      parent.heapPlace = place;
+      this.#hold(parent, place);
       place = above;
     }
-    heap[place] = entry;
-    entry.heapPlace = place;
+    this.#hold(entry, place);
+    return place;
   }
 
-  #down(entry: Entry): void {
+  #down(entry: Entry, from: number): void {
     const heap = this.#heap;
-    let place = entry.heapPlace;
+    let place = from;
     for (;;) {
       let below = place * 2 + 1;
       if (below >= heap.length) break;
       if (below + 1 < heap.length && heap[below + 1]!.expireAt < heap[below]!.expireAt) below++;
       const child = heap[below]!;
       if (child.expireAt >= entry.expireAt) break;
-      heap[place] = child;
-      child.heapPlace = place;
+      this.#hold(child, place);
       place = below;
     }
-    heap[place] = entry;
-    entry.heapPlace = place;
+    this.#hold(entry, place);
+  }
+
+  #hold(entry: Entry, place: number): void {
+    this.#heap[place] = entry;
+    this.#places.set(entry.place, place + 1);
   }
 }

@@ -12,14 +12,16 @@ export function stringBytes(length: number): number {
   return stringHeader + ((length + 7) & ~7);
 }
 
-/** An entry of the keyspace without its key and value: the object, its place in the map and in the dense array. */
-export const entryBytes: number = 136;
+/** An entry of the keyspace without its key and value: the object, its places in the key table and in the dense array. */
+export const entryBytes: number = 88;
 /** The same with its place among the keys of its slot. */
-export const slotEntryBytes: number = entryBytes + 24;
+export const slotEntryBytes: number = entryBytes + 10;
 /** A deadline, and its place in the heap. */
-export const deadlineBytes: number = 28;
+export const deadlineBytes: number = 30;
 /** An empty hash, set or stream: the object, its tables. */
 export const aggregateBytes: number = 240;
+/** A hash that is packed into one text, without the text. */
+export const packedHashBytes: number = 128;
 /** An empty list. */
 export const listBytes: number = 120;
 /** An empty sorted set: the head of its skip list reaches all levels. */

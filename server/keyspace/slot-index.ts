@@ -1,45 +1,69 @@
-// The keys of each slot as a doubly linked list through the entries, newest first. Adding, removing and counting cost
-// O(1) whatever the number of keys, and an empty slot costs one array place.
+// The keys of each slot as a doubly linked list of places in the database's dense array, newest first. Adding, removing
+// and counting cost O(1) whatever the number of keys. Links are places + 1, and 0 is the end.
+// Invariant: the link to the newer key is, of the newest of a slot, -1 - slot: so it can move without anybody asking for
+// its slot.
 
 import { slotCount } from '../../lib/wire/slot.ts';
-import type { SlotEntry } from './entry.ts';
+import { PlaceNumbers } from './place-numbers.ts';
 
 export class SlotIndex {
-  readonly #heads: (SlotEntry | undefined)[] = new Array(slotCount).fill(undefined);
+  readonly #heads = new Int32Array(slotCount);
   readonly #counts = new Int32Array(slotCount);
+  #newer = new PlaceNumbers();
+  #older = new PlaceNumbers();
 
   count(slot: number): number {
     return this.#counts[slot] ?? 0;
   }
 
-  /** Up to `count` keys of a slot, most recently added first. */
-  keys(slot: number, count: number): string[] {
-    const keys: string[] = [];
-    for (let entry = this.#heads[slot]; entry !== undefined && keys.length < count; entry = entry.older) {
-      keys.push(entry.key);
+  /** Up to `count` places of a slot's keys, most recently added first. */
+  *places(slot: number, count: number): Generator<number> {
+    let left = count;
+    for (let link = this.#heads[slot] ?? 0; link !== 0 && left > 0; link = this.#older.get(link - 1), left--) {
+      yield link - 1;
     }
-    return keys;
   }
 
-  add(entry: SlotEntry): void {
-    const head = this.#heads[entry.slot];
-    entry.older = head;
-    if (head !== undefined) head.newer = entry;
-    this.#heads[entry.slot] = entry;
-    this.#counts[entry.slot]!++;
+  add(place: number, slot: number): void {
+    const head = this.#heads[slot]!;
+    this.#older.set(place, head);
+    this.#newer.set(place, -1 - slot);
+    if (head !== 0) this.#newer.set(head - 1, place + 1);
+    this.#heads[slot] = place + 1;
+    this.#counts[slot]!++;
   }
 
-  remove(entry: SlotEntry): void {
-    if (entry.newer !== undefined) entry.newer.older = entry.older;
-    else this.#heads[entry.slot] = entry.older;
-    if (entry.older !== undefined) entry.older.newer = entry.newer;
-    entry.newer = undefined;
-    entry.older = undefined;
-    this.#counts[entry.slot]!--;
+  remove(place: number, slot: number): void {
+    const newer = this.#newer.get(place);
+    const older = this.#older.get(place);
+    this.#linkFromNewer(newer, older);
+    if (older !== 0) this.#newer.set(older - 1, newer);
+    this.#newer.set(place, 0);
+    this.#older.set(place, 0);
+    this.#counts[slot]!--;
+  }
+
+  /** The key at `from`, which is in the index, is at `to` from now on. */
+  move(from: number, to: number): void {
+    const newer = this.#newer.get(from);
+    const older = this.#older.get(from);
+    this.#newer.set(to, newer);
+    this.#older.set(to, older);
+    this.#linkFromNewer(newer, to + 1);
+    if (older !== 0) this.#newer.set(older - 1, to + 1);
+    this.#newer.set(from, 0);
+    this.#older.set(from, 0);
   }
 
   clear(): void {
-    this.#heads.fill(undefined);
+    this.#heads.fill(0);
     this.#counts.fill(0);
+    this.#newer = new PlaceNumbers();
+    this.#older = new PlaceNumbers();
+  }
+
+  #linkFromNewer(newer: number, link: number): void {
+    if (newer < 0) this.#heads[-1 - newer] = link;
+    else this.#older.set(newer - 1, link);
   }
 }

@@ -1,7 +1,7 @@
 // One database: keys, their values and deadlines, and the indexes over them (by slot, by place, by deadline).
 // Owns: the entries and their indexes.
 // Does not know: clients and commands; changes of keys are reported to the hooks that all databases share.
-// Invariants: every entry is in the map, in the dense array at entry.place and, when slots are indexed, in its slot's
+// Invariants: every entry is in the key table, in the dense array at entry.place and, when slots are indexed, its place in its slot's
 // list; an entry past its deadline is never returned (a master deletes it on access, a replica hides it and waits
 // for its master's DEL).
 
@@ -10,9 +10,10 @@ import { ReplyError } from '../../lib/wire/reply.ts';
 import { slotOfBinary } from '../../lib/wire/slot.ts';
 import type { AccessClock } from './access-clock.ts';
 import type { EncodingLimits } from './encoding.ts';
-import { Entry, never, SlotEntry, type Stored, type Value } from './entry.ts';
+import { Entry, never, type Stored, type Value } from './entry.ts';
 import { ExpiryHeap } from './expiry.ts';
 import { deadlineBytes, entryBytes, slotEntryBytes, stringBytes } from './footprint.ts';
+import { KeyTable } from './key-table.ts';
 import { KeyWatchers, type Watcher } from './key-watchers.ts';
 import { SlotIndex } from './slot-index.ts';
 
@@ -73,8 +74,8 @@ export function wrongTypeError(): ReplyError {
 export class Store {
   readonly index: number;
   readonly host: StoreHost;
-  #map = new Map<string, Entry>();
   #dense: Entry[] = [];
+  #map: KeyTable;
   #expiry = new ExpiryHeap();
   #slots: SlotIndex | undefined;
   readonly #watchers = new KeyWatchers();
@@ -89,6 +90,7 @@ export class Store {
   constructor(index: number, host: StoreHost, indexSlots = false) {
     this.index = index;
     this.host = host;
+    this.#map = this.#newTable();
     this.#slots = indexSlots ? new SlotIndex() : undefined;
   }
 
@@ -207,9 +209,7 @@ export class Store {
   put(key: string, value: Stored): Entry {
     const entry = this.peek(key);
     if (entry !== undefined) {
-      entry.value = value;
-      entry.form = undefined;
-      this.#count(entry);
+      this.#exchange(entry, value);
       return entry;
     }
     return this.#add(key, value);
@@ -219,9 +219,7 @@ export class Store {
   replace(key: string, value: Stored): Entry {
     const entry = this.peek(key);
     if (entry === undefined) return this.#add(key, value);
-    entry.value = value;
-    entry.form = undefined;
-    this.#count(entry);
+    this.#exchange(entry, value);
     this.#touch(entry);
     if (entry.expireAt !== never) this.setDeadline(entry, never);
     return entry;
@@ -391,7 +389,7 @@ export class Store {
 
   /** Up to `count` keys of a slot, most recently added first. */
   keysInSlot(slot: number, count: number): string[] {
-    return this.#slots?.keys(slot, count) ?? [];
+    return Array.from(this.#slots?.places(slot, count) ?? [], (place) => this.#dense[place]!.key);
   }
 
   // ---- whole database
@@ -402,8 +400,8 @@ export class Store {
     this.#ownDeadlines.clear();
     for (const key of this.#watchers.watchedKeys()) if (this.#map.has(key)) this.#watchers.touch(key, false);
     for (const key of this.#watchers.awaitedKeys()) if (this.#map.has(key)) this.host.onReady?.(this, key);
-    this.#map = new Map();
     this.#dense = [];
+    this.#map = this.#newTable();
     this.#expiry = new ExpiryHeap();
     this.#bytes = 0;
     this.#last = undefined;
@@ -476,6 +474,10 @@ export class Store {
 
   // ---- inside
 
+  #newTable(): KeyTable {
+    return new KeyTable(this.#dense, this.host.world.random() * 2 ** 32);
+  }
+
   #wake(key: string): void {
     if (this.#watchers.touch(key, this.#map.has(key))) this.host.onReady?.(this, key);
   }
@@ -505,48 +507,72 @@ export class Store {
     entry.accessed = access.counting ? access.touched(entry.accessed) : access.stamp;
   }
 
-  /** What the entry takes has changed. */
-  #count(entry: Entry): void {
-    const { value } = entry;
-    const bytes =
-      (this.#slots === undefined ? entryBytes : slotEntryBytes) +
-      stringBytes(entry.key.length) +
-      (typeof value === 'string' ? stringBytes(value.length) : value.memory());
-    this.#bytes += bytes - entry.bytes;
-    entry.bytes = bytes;
+  /** Estimated bytes that an entry of this database takes, its deadline included. */
+  bytesOf(entry: Entry): number {
+    return this.#bytesWithoutDeadline(entry) + (entry.expireAt === never ? 0 : deadlineBytes);
+  }
+
+  #bytesWithoutDeadline(entry: Entry): number {
+    const base = this.#slots === undefined ? entryBytes : slotEntryBytes;
+    return base + stringBytes(entry.key.length) + countedBytes(entry.value);
+  }
+
+  #exchange(entry: Entry, value: Stored): void {
+    this.#bytes -= countedBytes(entry.value);
+    entry.value = value;
+    entry.form = undefined;
+    count(value);
+    this.#bytes += countedBytes(value);
   }
 
   #recount(key: string): void {
     const entry = this.#last?.key === key ? this.#last : this.#map.get(key);
-    if (entry !== undefined) this.#count(entry);
+    if (entry === undefined || typeof entry.value === 'string') return;
+    this.#bytes -= entry.value.counted;
+    count(entry.value);
+    this.#bytes += entry.value.counted;
   }
 
   #add(key: string, value: Stored): Entry {
     // A replica may write over a key that it only hides.
     const hidden = this.#map.get(key);
     if (hidden !== undefined) this.#remove(hidden);
-    const entry = this.#slots === undefined ? new Entry(key, value) : new SlotEntry(key, value, slotOfBinary(key));
+    const entry = new Entry(key, value);
+    const place = this.#dense.length;
+    entry.place = place;
     entry.accessed = this.host.access.fresh();
-    this.#map.set(key, entry);
-    entry.place = this.#dense.length;
     this.#dense.push(entry);
-    if (entry instanceof SlotEntry) this.#slots!.add(entry);
+    this.#map.add(entry);
+    this.#slots?.add(place, slotOfBinary(key));
     this.#last = entry;
-    this.#count(entry);
+    count(value);
+    this.#bytes += this.#bytesWithoutDeadline(entry);
     this.host.onEvent?.(this, 'n', 'new', key);
     return entry;
   }
 
   #remove(entry: Entry): void {
-    this.#map.delete(entry.key);
-    this.#bytes -= entry.bytes;
+    const { key, place } = entry;
+    this.#map.delete(entry);
+    this.#bytes -= this.#bytesWithoutDeadline(entry);
     this.#last = undefined;
+    if (entry.expireAt !== never) this.#expiry.remove(entry);
+    this.#slots?.remove(place, slotOfBinary(key));
     const last = this.#dense.pop()!;
-    if (last !== entry) {
-      this.#dense[entry.place] = last;
-      last.place = entry.place;
-    }
-    if (entry.heapPlace >= 0) this.#expiry.remove(entry);
-    if (entry instanceof SlotEntry) this.#slots!.remove(entry);
+    if (last === entry) return;
+    this.#map.move(last, place);
+    this.#dense[place] = last;
+    this.#expiry.move(last.place, place);
+    this.#slots?.move(last.place, place);
+    last.place = place;
   }
+}
+
+/** What a value was counted as; of a string, what it takes. */
+function countedBytes(value: Stored): number {
+  return typeof value === 'string' ? stringBytes(value.length) : value.counted;
+}
+
+function count(value: Stored): void {
+  if (typeof value !== 'string') value.counted = value.memory();
 }

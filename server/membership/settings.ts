@@ -90,9 +90,13 @@ interface BoundPorts {
 /** Makes what a node announces of itself follow its parameters. */
 export function watchAnnounced(config: Config, member: ClusterMember, bound: () => BoundPorts): void {
   const { host } = me(member.state);
+  let announced = '';
   const announce = (): void => {
+    // What was announced and is no more is nobody's address; what others have seen stays.
+    const detected = announced === '' ? me(member.state).host : '';
+    announced = config.get('cluster-announce-ip');
     const change = {
-      host: config.get('cluster-announce-ip') || host || me(member.state).host,
+      host: announced || host || detected,
       ...announcedPorts(config, bound()),
       hostname: config.get('cluster-announce-hostname'),
       noFailover: config.flag('cluster-replica-no-failover'),

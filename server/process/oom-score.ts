@@ -11,8 +11,15 @@ const most = 1000;
 /** Milliseconds between two looks at the role. */
 const lookMs = 1000;
 
-/** Keeps the score as the parameters and the role say; gives what ends that. Where there is no such file, nothing is done. */
-export function keepOomScore(config: Config, world: World, isReplica: () => boolean): () => void {
+/** The score that is kept. */
+export interface OomScore {
+  /** The role has changed. */
+  review(): void;
+  end(): void;
+}
+
+/** Keeps the score as the parameters and the role say. Where there is no such file, nothing is done. */
+export function keepOomScore(config: Config, world: World, isReplica: () => boolean): OomScore {
   /** Before this process changed it; undefined: it has not. */
   let base: number | undefined;
   let written: number | undefined;
@@ -38,9 +45,13 @@ export function keepOomScore(config: Config, world: World, isReplica: () => bool
     base = undefined;
     written = undefined;
   };
+  const review = (): void => {
+    if (base !== undefined) apply();
+  };
+  // A cluster may know of a role before the data follows it.
   const watch = (): void => {
     timer = world.after(lookMs, () => {
-      if (base !== undefined) apply();
+      review();
       watch();
     });
   };
@@ -49,5 +60,5 @@ export function keepOomScore(config: Config, world: World, isReplica: () => bool
   });
   if (config.get('oom-score-adj') !== 'no') apply();
   watch();
-  return () => timer?.cancel();
+  return { review, end: () => timer?.cancel() };
 }

@@ -189,7 +189,8 @@ async function run({ config, warnings, nodeId, file }: Plan, world: ProcessWorld
     onFatal,
   });
   world.role = () => (node.isReplica ? 'S' : 'M');
-  const forgetScore = keepOomScore(config, world, () => node.isReplica);
+  const score = keepOomScore(config, world, () => node.isReplica);
+  node.engine.onRoleChanged = score.review;
   const pidFile = writePid(config, world);
   try {
     enter(node, nodeId, world);
@@ -201,7 +202,7 @@ async function run({ config, warnings, nodeId, file }: Plan, world: ProcessWorld
     await node.close();
     throw error;
   } finally {
-    forgetScore();
+    score.end();
     if (pidFile !== undefined) rmSync(pidFile, { force: true });
   }
   note(world, 'lingcache is now ready to exit, bye bye...');

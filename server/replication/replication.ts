@@ -206,6 +206,7 @@ export class NodeReplication implements ReplicationPort, StreamSource, RoleSwitc
     this.replica.follow(address);
     this.#engine.databases.mode = 'replica';
     this.#review();
+    this.#engine.onRoleChanged?.();
   }
 
   /** Becomes a master, with the data it has. */
@@ -217,6 +218,7 @@ export class NodeReplication implements ReplicationPort, StreamSource, RoleSwitc
     this.primary.resume();
     this.#engine.databases.mode = 'primary';
     this.#review();
+    this.#engine.onRoleChanged?.();
   }
 
   /** The data was changed past the stream: no replica may go on from it. */

@@ -1,6 +1,6 @@
 // Random words of ACL rules and of calls to try them on, valid and not.
 
-import { splitArguments } from '../../lib/wire/request-decoder.ts';
+import { splitArguments } from '../../lib/wire/split-arguments.ts';
 import { joinSelectors } from '../../server/acl/rule-text.ts';
 
 /** Where the chance comes from: a world, or a fuzzer's. */

@@ -1,14 +1,16 @@
 // A hash value. Knows nothing of keys or commands.
 // Invariant: fields keep their order of insertion while the hash is compact, as a listpack does; once it has grown
-// past the limits it stays a hashtable.
+// past the limits it stays a hashtable. Independently of what it is called, a small one is packed into one text.
 
 import { defaultLimits, type EncodingLimits } from '../encoding.ts';
-import { aggregateBytes, fieldBytes } from '../footprint.ts';
+import { aggregateBytes, fieldBytes, packedHashBytes, stringBytes } from '../footprint.ts';
 import { MemberIndex } from './member-index.ts';
+import { PackedFields } from './packed-fields.ts';
 
 export class HashValue {
   readonly type = 'hash';
-  readonly #fields = new Map<string, string>();
+  counted = 0;
+  #fields: PackedFields | Map<string, string> = new PackedFields();
   readonly #limits: EncodingLimits;
   #compact = true;
   /** Length of all fields and values. */
@@ -38,7 +40,7 @@ export class HashValue {
   /** True when the field is new. */
   set(field: string, value: string): boolean {
     const old = this.#fields.get(field);
-    this.#fields.set(field, value);
+    this.#roomFor(field, value).set(field, value);
     if (old === undefined) {
       this.#text += field.length + value.length;
       this.#index?.add(field);
@@ -49,6 +51,14 @@ export class HashValue {
         this.#compact = false;
     }
     return old === undefined;
+  }
+
+  /** It is spread out when it grows too large, and stays so. */
+  #roomFor(field: string, value: string): PackedFields | Map<string, string> {
+    if (this.#fields instanceof PackedFields && !this.#fields.takes(field, value)) {
+      this.#fields = this.#fields.spread();
+    }
+    return this.#fields;
   }
 
   delete(field: string): boolean {
@@ -74,29 +84,30 @@ export class HashValue {
 
   /** A uniformly chosen field; `random` is in [0, 1). The hash must not be empty. */
   randomField(random: number): string {
-    this.#index ??= new MemberIndex(this.#fields.keys());
+    this.#index ??= new MemberIndex(this.fields());
     return this.#index.at(Math.floor(random * this.#fields.size));
   }
 
   /** One step of HSCAN; a compact hash is visited whole. Returns the next cursor, 0 at the end. */
   scan(cursor: number, count: number, visit: (field: string) => void): number {
     if (this.#compact) {
-      for (const field of this.#fields.keys()) visit(field);
+      for (const field of this.fields()) visit(field);
       return 0;
     }
-    this.#index ??= new MemberIndex(this.#fields.keys());
+    this.#index ??= new MemberIndex(this.fields());
     return this.#index.scan(cursor, count, visit);
   }
 
   clone(): HashValue {
     const copy = new HashValue(this.#limits);
-    for (const [field, value] of this.#fields) copy.#fields.set(field, value);
+    copy.#fields = this.#fields instanceof PackedFields ? this.#fields.clone() : new Map(this.#fields);
     copy.#compact = this.#compact;
     copy.#text = this.#text;
     return copy;
   }
 
   memory(): number {
+    if (this.#fields instanceof PackedFields) return packedHashBytes + stringBytes(this.#fields.length);
     return aggregateBytes + this.#fields.size * fieldBytes + this.#text;
   }
 }

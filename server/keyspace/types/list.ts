@@ -10,6 +10,7 @@ const nodeBytes = [4096, 8192, 16384, 32768, 65536];
 
 export class ListValue implements Iterable<string> {
   readonly type = 'list';
+  counted = 0;
   readonly encoding = 'quicklist';
   #ring: (string | undefined)[] = new Array<string | undefined>(MIN_CAPACITY).fill(undefined);
   #head = 0;

@@ -9,6 +9,7 @@ import { MemberIndex } from './member-index.ts';
 
 export class SetValue implements Iterable<string> {
   readonly type = 'set';
+  counted = 0;
   readonly #members = new Set<string>();
   readonly #limits: EncodingLimits;
   #integers = true;

@@ -2,7 +2,7 @@
 // Invariants: level 0 links every node in order; span[i] is how many level-0 steps next[i] jumps (to the end of the
 // list when next[i] is missing, counted as if there were a node after the last).
 
-const MAX_LEVEL = 32;
+const maxLevel = 16;
 
 export class SkipNode {
   readonly member: string;
@@ -23,14 +23,16 @@ const precedes = (node: SkipNode, score: number, member: string): boolean =>
   node.score < score || (node.score === score && node.member < member);
 
 export class SkipList {
-  readonly #head = new SkipNode('', -Infinity, MAX_LEVEL);
+  /** Reaches as many levels as any node ever did: most lists are short. */
+  readonly #head = new SkipNode('', -Infinity, 1);
   #tail: SkipNode | undefined;
   #level = 1;
   #size = 0;
   // Heights need no secrecy, only spread: a fixed xorshift keeps every run the same.
   #seed = 0x9e3779b9;
-  readonly #path: SkipNode[] = new Array<SkipNode>(MAX_LEVEL).fill(this.#head);
-  readonly #ranks: number[] = new Array<number>(MAX_LEVEL).fill(0);
+  /** Of the last descent: the node on each level, and how many come before it. */
+  readonly #path: SkipNode[] = [this.#head];
+  readonly #ranks: number[] = [0];
 
   get size(): number {
     return this.#size;
@@ -48,12 +50,7 @@ export class SkipList {
   insert(member: string, score: number): void {
     this.#descend(score, member);
     const level = this.#height();
-    while (this.#level < level) {
-      this.#path[this.#level] = this.#head;
-      this.#ranks[this.#level] = 0;
-      this.#head.span[this.#level] = this.#size;
-      this.#level += 1;
-    }
+    while (this.#level < level) this.#addLevel();
     const node = new SkipNode(member, score, level);
     const before = this.#ranks[0]!;
     for (let at = 0; at < level; at += 1) {
@@ -70,6 +67,15 @@ export class SkipList {
     if (node.next[0] === undefined) this.#tail = node;
     else node.next[0].previous = node;
     this.#size += 1;
+  }
+
+  #addLevel(): void {
+    const at = this.#level;
+    this.#head.next[at] = undefined;
+    this.#head.span[at] = this.#size;
+    this.#path[at] = this.#head;
+    this.#ranks[at] = 0;
+    this.#level += 1;
   }
 
   /** The pair must be in the list. */
@@ -146,7 +152,7 @@ export class SkipList {
     // Each further level with a chance of 1/4: two zero bits of 32 a level.
     let bits = this.#seed >>> 0;
     let level = 1;
-    while ((bits & 3) === 0 && level < 16) {
+    while ((bits & 3) === 0 && level < maxLevel) {
       level += 1;
       bits >>>= 2;
     }

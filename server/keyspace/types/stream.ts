@@ -37,6 +37,7 @@ export interface Trim {
 
 export class StreamValue {
   readonly type = 'stream';
+  counted = 0;
   readonly encoding = 'stream';
   lastId: StreamId = ZERO_ID;
   maxDeletedId: StreamId = ZERO_ID;

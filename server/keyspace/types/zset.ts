@@ -13,6 +13,7 @@ export interface Scored {
 
 export class ZsetValue {
   readonly type = 'zset';
+  counted = 0;
   readonly #scores = new Map<string, number>();
   readonly #order = new SkipList();
   readonly #limits: EncodingLimits;

@@ -10,7 +10,7 @@ import { strictEqual } from 'node:assert';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
-import { splitArguments } from '../../../lib/wire/request-decoder.ts';
+import { splitArguments } from '../../../lib/wire/split-arguments.ts';
 import { encode, RespClient } from '../../kit/resp-client.ts';
 
 class Ear {

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { allCommandNames, commandOf, Flag } from '../../../lib/command/table.ts';
-import { splitArguments } from '../../../lib/wire/request-decoder.ts';
+import { splitArguments } from '../../../lib/wire/split-arguments.ts';
 import { calls, leftOut, others, states } from './effect-cases.ts';
 import { nodesForSuite } from './pair.ts';
 import { type Testimony, Witness } from './witness.ts';

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { ReplyError } from '../../../lib/wire/reply.ts';
-import { splitArguments } from '../../../lib/wire/request-decoder.ts';
+import { splitArguments } from '../../../lib/wire/split-arguments.ts';
 import { RespClient } from '../../kit/resp-client.ts';
 import { pairForSuite } from './pair.ts';
 import { scripts } from './scripts.ts';

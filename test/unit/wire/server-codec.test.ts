@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { Decoder, pending } from '../../../lib/wire/decoder.ts';
 import { Double, NullArray, Push, type Reply, ReplyError, Status, Verbatim } from '../../../lib/wire/reply.ts';
 import { ReplyWriter } from '../../../lib/wire/reply-writer.ts';
-import { RequestDecoder, RequestError, splitArguments } from '../../../lib/wire/request-decoder.ts';
+import { RequestDecoder, RequestError } from '../../../lib/wire/request-decoder.ts';
 
 const binary = fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes).toString('latin1'));
 
@@ -151,13 +151,6 @@ describe('the request decoder', () => {
     restricted.restricted = true;
     restricted.feed(Buffer.from('*11\r\n'));
     assert.throws(() => restricted.read(), { message: 'Protocol error: unauthenticated multibulk length' });
-  });
-
-  it('splits lines as a shell does', () => {
-    assert.deepEqual(splitArguments(' a  "b c" \'d e\' "\\x41\\n\\"" \'\\\'\' '), ['a', 'b c', 'd e', 'A\n"', "'"]);
-    assert.deepEqual(splitArguments(''), []);
-    assert.deepEqual(splitArguments('""'), ['']);
-    for (const bad of ['"a', "'a", '"a"b', "'a'b"]) assert.equal(splitArguments(bad), undefined, bad);
   });
 
   it('never throws anything but RequestError, whatever comes', () => {

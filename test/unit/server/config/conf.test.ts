@@ -240,3 +240,17 @@ describe('CONFIG REWRITE', () => {
     );
   });
 });
+
+describe('CONFIG GET', () => {
+  it('has each parameter once, under the name by which it was asked for first', () => {
+    const config = new Config();
+    assert.deepEqual(
+      [...config.match(['MAXMEMORY', 'maxmemory', 'maxmemory-s*'])],
+      [
+        ['MAXMEMORY', '0'],
+        ['maxmemory-samples', '5'],
+      ],
+    );
+    assert.deepEqual([...config.match(['maxmemory-s*', 'Maxmemory-Samples'])], [['maxmemory-samples', '5']]);
+  });
+});

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { ManualWorld } from '../../../../lib/base/world.ts';
 import { slotOfBinary } from '../../../../lib/wire/slot.ts';
 import { Databases } from '../../../../server/keyspace/databases.ts';
-import type { Store, TypeName, Value } from '../../../../server/keyspace/store.ts';
+import { never, type Store, type TypeName, type Value } from '../../../../server/keyspace/store.ts';
 
 function open(options: { indexSlots?: boolean; count?: number } = {}): {
   world: ManualWorld;
@@ -19,6 +19,7 @@ class Box implements Value {
   readonly type: TypeName = 'list';
   readonly encoding = 'quicklist';
   size = 1;
+  counted = 0;
   memory(): number {
     return 8;
   }
@@ -101,6 +102,47 @@ describe('the store', () => {
           for (let n = 0; n < stays; n++) assert.ok(seen.has(`stay${n}`), `stay${n} was not returned`);
         },
       ),
+    );
+  });
+
+  it('knows the order, deadline and form of each key of a slot, whatever is removed between them', () => {
+    const step = fc.tuple(fc.nat(5), fc.nat(2), fc.nat(12));
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 150 }), (steps) => {
+        const { store } = open({ indexSlots: true, count: 1 });
+        const model = new Map<string, { deadline: number; form: 'raw' | 'embstr' | undefined }>();
+        for (const [what, tag, n] of steps) {
+          const key = `{t${tag}}${n}`;
+          if (what < 2) {
+            store.replace(key, 'v').form = what === 0 ? 'raw' : 'embstr';
+            const there = model.get(key);
+            const now = { deadline: never, form: what === 0 ? ('raw' as const) : ('embstr' as const) };
+            if (there === undefined) model.set(key, now);
+            else Object.assign(there, now);
+          } else if (what < 4) {
+            assert.equal(store.delete(key), model.delete(key));
+          } else {
+            const entry = store.peek(key);
+            if (entry === undefined) continue;
+            entry.form = undefined;
+            store.setDeadline(entry, what === 4 ? store.now() + 1000 + n : never);
+            Object.assign(model.get(key)!, { form: undefined, deadline: entry.expireAt });
+          }
+        }
+        for (const tag of [0, 1, 2]) {
+          const slot = slotOfBinary(`{t${tag}}`);
+          const held = [...model.keys()].filter((key) => key.startsWith(`{t${tag}}`)).reverse();
+          assert.deepEqual(store.keysInSlot(slot, 100), held);
+          assert.equal(store.countInSlot(slot), held.length);
+        }
+        for (const [key, { deadline, form }] of model) {
+          const entry = store.peek(key)!;
+          assert.deepEqual([entry.expireAt, entry.form], [deadline, form], key);
+        }
+        const deadlines = [...model.values()].flatMap(({ deadline }) => (deadline === never ? [] : [deadline]));
+        assert.equal(store.expires, deadlines.length);
+        assert.equal(store.nextDeadline, deadlines.length === 0 ? never : Math.min(...deadlines));
+      }),
     );
   });
 

@@ -11,6 +11,8 @@ import {
 import { rangesOf } from '../../../../server/cluster/slots.ts';
 import { me, newState } from '../../../../server/cluster/state.ts';
 import { slotRanges } from '../../../../server/cluster/text.ts';
+import { Config } from '../../../../server/config/config.ts';
+import { watchAnnounced } from '../../../../server/membership/settings.ts';
 import { apply, type Played, PlayedCluster } from './members-kit.ts';
 
 const facts = { keysHere: 0, allowReplicaMigration: true };
@@ -263,5 +265,25 @@ describe('members on the loopback bus', () => {
 
   it('a new state owns nothing', () => {
     assert.equal(slotRanges(newState('z'.repeat(40), { host: '', port: 1, cport: 2 }), 'ip').length, 0);
+  });
+
+  it("an announced address that is taken back is nobody's until a ping has shown the true one", async () => {
+    const cluster = new PlayedCluster();
+    const [a, b] = [cluster.add('a'), cluster.add('b')];
+    const config = new Config();
+    watchAnnounced(config, a.member, () => ({ port: a.port, plainPort: 0, cport: a.port + 10_000 }));
+    apply(b.member, (state) => meet(state, '127.0.0.1', String(a.port)));
+    await cluster.pass(1500);
+    const own = (): string => me(a.member.state).host;
+    const seen = (): string | undefined => b.member.state.nodes.get(a.member.state.myself)?.host;
+    assert.deepEqual([own(), seen()], ['127.0.0.1', '127.0.0.1']);
+    config.set([['cluster-announce-ip', '10.1.2.3']]);
+    await cluster.pass(2000);
+    assert.deepEqual([own(), seen()], ['10.1.2.3', '10.1.2.3']);
+    config.set([['cluster-announce-ip', '']]);
+    assert.equal(own(), '');
+    await cluster.pass(3000);
+    assert.deepEqual([own(), seen()], ['127.0.0.1', '127.0.0.1']);
+    cluster.close();
   });
 });

@@ -364,6 +364,7 @@ describe('snapshots', () => {
       size: 1,
       clone: () => assert.fail(),
       memory: () => 0,
+      counted: 0,
     });
     assert.throws(() => saveSnapshot(path, databases, facts), RangeError);
     assert.deepEqual(readFileSync(path), before);
