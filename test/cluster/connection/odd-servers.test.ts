@@ -28,7 +28,7 @@ describe('odd servers', function () {
   async function fake(cluster: (subcommand: string, self: FakeNode) => string): Promise<FakeNode> {
     const node: FakeNode = await FakeNode.start(([name, subcommand]) => {
       if (name !== 'cluster') return bulk(String(node.port));
-      return subcommand === 'info' ? clusterOk : cluster(String(subcommand).toLowerCase(), node);
+      return subcommand === 'INFO' ? clusterOk : cluster(String(subcommand).toLowerCase(), node);
     });
     fakes.push(node);
     return node;
@@ -124,8 +124,8 @@ describe('odd servers', function () {
     const second = await fake(() => refused);
     const node: FakeNode = await FakeNode.start(([name, subcommand]) => {
       if (name !== 'cluster') return `-MOVED 12182 127.0.0.1:${second.port} since=yesterday [maybe]\r\n`;
-      if (subcommand === 'info') return clusterOk;
-      return subcommand === 'slots' ? slotsReply([{ start: 0, end: 16_383, nodes: [node] }]) : refused;
+      if (subcommand === 'INFO') return clusterOk;
+      return subcommand === 'SLOTS' ? slotsReply([{ start: 0, end: 16_383, nodes: [node] }]) : refused;
     });
     fakes.push(node);
     assert.equal(await connect([node.port]).get('foo'), String(second.port));
@@ -136,8 +136,8 @@ describe('odd servers', function () {
     const node: FakeNode = await FakeNode.start(([name, key]) => {
       if (name === 'get' && key === 'foo' && asked++ < 2) return '-MOVED 12182 10.0.0.1:1\r\n';
       if (name !== 'cluster') return bulk(String(node.port));
-      if (key === 'info') return clusterOk;
-      return key === 'slots' ? slotsReply([{ start: 0, end: 16_383, nodes: [node] }]) : refused;
+      if (key === 'INFO') return clusterOk;
+      return key === 'SLOTS' ? slotsReply([{ start: 0, end: 16_383, nodes: [node] }]) : refused;
     });
     fakes.push(node);
     const cluster = connect([node.port], {
