@@ -7,16 +7,21 @@ import { progress, type Timer } from '../../lib/base/world.ts';
 import type { Engine } from '../engine/engine.ts';
 import { savePace } from '../engine/save-pace.ts';
 import { serverVersion } from '../engine/version.ts';
-import { type SnapshotFacts, saveSnapshot, saveSnapshotSlowly } from './rdb/snapshot.ts';
+import { systemText } from './disk/system-text.ts';
+import type { RdbContent } from './rdb/file.ts';
+import { rdbPieces } from './rdb/file-writer.ts';
+import { capturedContent, type SnapshotFacts, saveSnapshot } from './rdb/snapshot.ts';
+import { type BackgroundSaves, type RunningSave, type SaveEnd, SpawnError, unwantedSignal } from './saver/saver.ts';
 
 const cronMs = 100;
 /** After one that failed, save points wait so long. */
 const retryMs = 5000;
+const mebibyte = 1 << 20;
 
 export class Snapshots {
   readonly #engine: Engine;
-  #running: Promise<void> | undefined;
-  #abort = new AbortController();
+  readonly #saves: BackgroundSaves;
+  #running: RunningSave | undefined;
   #timer: Timer | undefined;
   /** Milliseconds. */
   #startedAt = 0;
@@ -26,12 +31,14 @@ export class Snapshots {
   ok = true;
   /** Whole seconds the last BGSAVE took; -1: there was none. */
   lastSeconds = -1;
+  /** SAVE and BGSAVE, whatever became of them. */
   count = 0;
   /** In the background, whatever became of them. */
   begun = 0;
 
-  constructor(engine: Engine) {
+  constructor(engine: Engine, saves: BackgroundSaves) {
     this.#engine = engine;
+    this.#saves = saves;
     this.lastSave = Math.floor(engine.world.wallClock() / 1000);
   }
 
@@ -39,13 +46,15 @@ export class Snapshots {
     return join(this.#engine.config.get('dir'), this.#engine.config.get('dbfilename'));
   }
 
+  /** An RDB is being written in the background, to the disk or to replicas. */
   get running(): boolean {
-    return this.#running !== undefined;
+    const { running } = this.#saves;
+    return running !== undefined && running.kind !== 'aof';
   }
 
   /** Whole seconds the one under way has taken; -1: none is. */
   get seconds(): number {
-    return this.running ? Math.floor((this.#engine.world.now() - this.#startedAt) / 1000) : -1;
+    return this.#running === undefined ? -1 : Math.floor((this.#engine.world.now() - this.#startedAt) / 1000);
   }
 
   /** `save 900 1 300 10` as pairs of seconds and changes. */
@@ -64,9 +73,10 @@ export class Snapshots {
 
   /** Writes one before it returns; false: it failed, the log says why. */
   now(): boolean {
-    const { databases, world } = this.#engine;
+    const { databases, world, config } = this.#engine;
+    const how = { checksum: config.flag('rdbchecksum'), compress: config.flag('rdbcompression') };
     try {
-      saveSnapshot(this.path, databases, this.#facts());
+      saveSnapshot(this.path, databases, this.#facts(), how);
     } catch (error) {
       this.#progress(`Error saving DB on disk in ${this.path}`, error);
       return false;
@@ -76,44 +86,80 @@ export class Snapshots {
     return true;
   }
 
-  /** Writes one while other work goes on. */
-  soon(): void {
-    const { databases, world } = this.#engine;
+  /**
+   * Writes one while other work goes on: of what the databases hold, or of `captured`, which is of this moment, too.
+   * Undefined: none could be begun, and the log says why.
+   */
+  soon(captured?: RdbContent): RunningSave | undefined {
+    const { databases, world, config } = this.#engine;
     this.begun++;
-    this.#startedAt = world.now();
-    this.#triedAt = this.#startedAt;
+    this.count++;
+    this.#triedAt = world.now();
     const changes = databases.dirty;
-    this.#abort = new AbortController();
-    progress(world, `Background saving started by pid ${process.pid}`);
-    this.#running = saveSnapshotSlowly(this.path, databases, this.#facts(), savePace(this.#engine, this.#abort.signal))
-      .then(() => {
-        progress(world, 'DB saved on disk');
-        progress(world, 'Background saving terminated with success');
-        this.#succeeded(changes);
-      })
-      .catch((error: unknown) => {
-        if (this.#abort.signal.aborted) {
-          progress(world, 'Background saving was ended');
-          return;
-        }
-        this.ok = false;
-        this.#progress('Background saving error', error);
-      })
-      .finally(() => {
-        this.lastSeconds = this.seconds;
-        this.#running = undefined;
+    const content = captured ?? capturedContent(databases, this.#facts());
+    const pace = savePace(this.#engine);
+    try {
+      this.#running = this.#saves.begin({
+        kind: 'rdb',
+        rdb: true,
+        checksum: config.flag('rdbchecksum'),
+        target: { path: this.path, before: join(config.get('dir'), 'temp-'), after: '.rdb' },
+        content,
+        pieces: rdbPieces(content, config.flag('rdbcompression') ? 'later' : 'never', pace?.chunkBytes),
+        pace,
       });
+    } catch (error) {
+      this.ok = false;
+      this.begun--;
+      this.#noteRefusal(error);
+      return undefined;
+    }
+    this.#startedAt = world.now();
+    const { pid, ended } = this.#running;
+    progress(world, `Background saving started by pid ${pid}`);
+    void ended.then((end) => this.#onEnded(end, changes));
+    return this.#running;
   }
 
   /** Gives up the one under way: what it would hold is not wanted any more. */
   end(): void {
-    if (this.running) this.#abort.abort(new Error('it is not wanted any more'));
+    if (this.running) this.#saves.running?.kill();
   }
 
   async close(): Promise<void> {
     this.#timer?.cancel();
     this.end();
-    await this.#running;
+    await this.#running?.ended;
+  }
+
+  #onEnded(end: SaveEnd, changes: number): void {
+    const { world } = this.#engine;
+    this.lastSeconds = this.seconds;
+    this.#running = undefined;
+    switch (end.how) {
+      case 'done': {
+        progress(world, 'DB saved on disk');
+        const megabytes = Math.floor(this.#saves.lastKept.rdb / mebibyte);
+        progress(world, `Fork CoW for RDB: current ${megabytes} MB, peak ${megabytes} MB, average ${megabytes} MB`);
+        progress(world, 'Background saving terminated with success');
+        this.#succeeded(changes);
+        break;
+      }
+      case 'failed':
+        this.ok = false;
+        if (end.error !== undefined) world.log(`Write error saving DB on disk: ${systemText(end.error)}`);
+        world.log('Background saving error');
+        break;
+      case 'killed':
+        if (end.signal !== unwantedSignal) this.ok = false;
+        world.log(`Background saving terminated by signal ${end.signal}`);
+    }
+  }
+
+  #noteRefusal(error: unknown): void {
+    const log = (why: Error): void => this.#engine.world.log(`Can't save in background: fork: ${systemText(why)}`);
+    if (error instanceof SpawnError) void error.reason.then(log);
+    else log(error as Error);
   }
 
   #facts(): SnapshotFacts {
@@ -122,7 +168,7 @@ export class Snapshots {
   }
 
   #check(): void {
-    if (this.running) return;
+    if (this.#saves.running !== undefined) return;
     const { databases, world } = this.#engine;
     const now = world.now();
     if (!this.ok && now - this.#triedAt < retryMs) return;
@@ -136,7 +182,6 @@ export class Snapshots {
 
   #succeeded(changes: number): void {
     this.ok = true;
-    this.count++;
     this.lastSave = Math.floor(this.#engine.world.wallClock() / 1000);
     // Less when everything was replaced in the meantime.
     this.#engine.databases.dirty = Math.max(0, this.#engine.databases.dirty - changes);

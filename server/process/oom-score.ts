@@ -8,11 +8,19 @@ import type { Config } from '../config/config.ts';
 
 const scoreFile = '/proc/self/oom_score_adj';
 const most = 1000;
+/** Of the three values of oom-score-adj-values: master, replica, child. */
+const childKind = 2;
 /** Milliseconds between two looks at the role. */
 const lookMs = 1000;
 
-/** Keeps the score as the parameters and the role say; gives what ends that. Where there is no such file, nothing is done. */
-export function keepOomScore(config: Config, world: World, isReplica: () => boolean): () => void {
+export interface OomScore {
+  /** That of a child that writes a save; undefined: as this process has it. */
+  ofChild(): number | undefined;
+  stop(): void;
+}
+
+/** Keeps the score as the parameters and the role say. Where there is no such file, nothing is done. */
+export function keepOomScore(config: Config, world: World, isReplica: () => boolean): OomScore {
   /** Before this process changed it; undefined: it has not. */
   let base: number | undefined;
   let written: number | undefined;
@@ -22,8 +30,11 @@ export function keepOomScore(config: Config, world: World, isReplica: () => bool
     const mode = config.get('oom-score-adj');
     if (mode === 'no') return base;
     base ??= Number(readFileSync(scoreFile, 'latin1'));
-    const [primary = 0, replica = 0] = config.get('oom-score-adj-values').split(' ').map(Number);
-    const score = (isReplica() ? replica : primary) + (mode !== 'absolute' ? base : 0);
+    return scoreOf(isReplica() ? 1 : 0, base);
+  };
+  const scoreOf = (kind: number, from: number): number => {
+    const value = Number(config.get('oom-score-adj-values').split(' ')[kind] ?? 0);
+    const score = value + (config.get('oom-score-adj') !== 'absolute' ? from : 0);
     return Math.min(most, Math.max(-most, score));
   };
   const apply = (): void => {
@@ -49,5 +60,8 @@ export function keepOomScore(config: Config, world: World, isReplica: () => bool
   });
   if (config.get('oom-score-adj') !== 'no') apply();
   watch();
-  return () => timer?.cancel();
+  return {
+    ofChild: () => (base === undefined || config.get('oom-score-adj') === 'no' ? undefined : scoreOf(childKind, base)),
+    stop: () => timer?.cancel(),
+  };
 }

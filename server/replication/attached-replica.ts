@@ -51,6 +51,8 @@ export class AttachedReplica {
   stage: ReplicaStage = 'waiting';
   /** The offset it has acknowledged. */
   acked = 0;
+  /** Its copy is sent as it is made. */
+  streamed = false;
   /** When it was last heard, or last took in what was sent. */
   heardAt: number;
   readonly #owner: ReplicaOwner;
@@ -116,10 +118,12 @@ export class AttachedReplica {
     });
   }
 
-  /** Its copy is made of the data at `offset`: the stream from there on waits for it. */
-  prepare(offset: number): void {
+  /** Its copy is made of the data at `offset`: the stream from there on, which is at `now`, waits for it. */
+  prepare(offset: number, now: number): void {
     this.stage = 'preparing';
-    if (!this.facts.copyOnly) this.#next = offset + 1;
+    if (this.facts.copyOnly) return;
+    this.#next = offset + 1;
+    this.#keptBytes = now - offset;
   }
 
   /** The first byte of the stream that waits for it in the backlog; undefined: none does. */
@@ -179,6 +183,12 @@ export class AttachedReplica {
   whenClosed(run: () => void): void {
     if (this.#closed) run();
     else this.#whenClosed.push(run);
+  }
+
+  /** Lets it go with a last word. */
+  dismiss(text: string): void {
+    if (!this.#closed) this.#socket.end(text);
+    this.#onClosed();
   }
 
   close(): void {

@@ -10,9 +10,11 @@ import type { Engine } from '../engine/engine.ts';
 import type { Effect, ExpiredKey, ReplicationPort } from '../engine/ports.ts';
 import { type SavePace, savePace } from '../engine/save-pace.ts';
 import type { RdbContent } from '../persistence/rdb/file.ts';
+import type { BackgroundSaves } from '../persistence/saver/saver.ts';
 import { captureAll } from './apply.ts';
+import type { DiskCopies } from './full-sync.ts';
 import { History } from './history.ts';
-import { type ReplicationView, replicationLines, roleReply, stageWords } from './info.ts';
+import { type ReplicationView, replicationLines, roleReply, stageWord } from './info.ts';
 import { MasterStream } from './master-stream.ts';
 import { Primary, type StreamSource } from './primary.ts';
 import { Replica } from './replica.ts';
@@ -35,6 +37,9 @@ export class NodeReplication implements ReplicationPort, StreamSource, RoleSwitc
   readonly replica: Replica;
   /** FAILOVER, outside of a cluster. */
   readonly failover: SingleFailover;
+  readonly saves: BackgroundSaves;
+  /** Undefined: copies do not go by way of the disk. */
+  disk: DiskCopies | undefined;
   readonly #engine: Engine;
   readonly #stream: MasterStream;
   #onLinked: () => void = () => undefined;
@@ -43,9 +48,10 @@ export class NodeReplication implements ReplicationPort, StreamSource, RoleSwitc
   /** Where the stream stood when the replicas were asked how far they are. */
   #asked: number | undefined;
 
-  /** `place`: where clients reach this node, once it listens. */
-  constructor(engine: Engine, place: { readonly port: number }, tls: TlsConfig) {
+  /** `place`: where clients reach this node, once it listens; `saves`: all of the node's. */
+  constructor(engine: Engine, place: { readonly port: number }, tls: TlsConfig, saves: BackgroundSaves) {
     this.#engine = engine;
+    this.saves = saves;
     const { world, config } = engine;
     this.history = new History(world, () => config.number('repl-backlog-size'));
     this.primary = new Primary(world, this.history, primarySettings(config), this);
@@ -79,8 +85,8 @@ export class NodeReplication implements ReplicationPort, StreamSource, RoleSwitc
     return captureAll(this.#engine, functionsOnly, this.facts());
   }
 
-  pace(signal: AbortSignal): SavePace {
-    return savePace(this.#engine, signal);
+  pace(): SavePace | undefined {
+    return savePace(this.#engine);
   }
 
   get relaying(): boolean {
@@ -152,11 +158,11 @@ export class NodeReplication implements ReplicationPort, StreamSource, RoleSwitc
     const { replicas } = this.primary;
     const offset = this.#asked ?? this.primary.offset;
     const now = this.#engine.world.now();
-    return replicas.map(({ facts, stage, acked, heardAt }) => ({
+    return replicas.map(({ facts, stage, streamed, acked, heardAt }) => ({
       name: `${facts.host}:${facts.port}`,
       behind: Math.max(0, offset - acked),
       lagSeconds: stage === 'online' ? Math.max(0, Math.floor((now - heardAt) / 1000)) : 0,
-      state: stageWords[stage],
+      state: stageWord({ stage, streamed }),
     }));
   }
 

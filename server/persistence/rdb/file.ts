@@ -75,8 +75,17 @@ export interface RdbContent {
   readonly functions: readonly string[];
   /** Databases without keys are left out of the file. */
   readonly databases: Iterable<RdbDatabase>;
+  /** How far the walk over it is. */
+  readonly progress?: ContentProgress;
   /** To be called once it was written, however that ended. */
   release?(): void;
+}
+
+export interface ContentProgress {
+  readonly keys: number;
+  readonly written: number;
+  /** Estimated bytes of values that are kept for it because the originals have changed since. */
+  readonly kept: number;
 }
 
 /** Told, in the order of the file, what a reader finds. A sink that throws ends the reading with its error. */

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { ManualWorld } from '../../../../lib/base/world.ts';
+import { InProcessSaver } from '../../../../server/persistence/saver/in-process.ts';
+import { BackgroundSaves } from '../../../../server/persistence/saver/saver.ts';
 import type { ReplicaFacts } from '../../../../server/replication/attached-replica.ts';
 import { History } from '../../../../server/replication/history.ts';
 import { Primary, type PrimarySettings } from '../../../../server/replication/primary.ts';
@@ -60,6 +62,8 @@ describe('a master and its replicas over time', () => {
       diskless: true,
       disklessDelayMs: 0,
       disklessEnough: 0,
+      checksum: true,
+      compress: true,
       pingEveryMs: 10_000,
       timeoutMs: 60_000,
       backlogTtlMs: 3_600_000,
@@ -72,6 +76,8 @@ describe('a master and its replicas over time', () => {
         return { aux: [], functions: [], databases: [] };
       },
       pace: () => undefined,
+      saves: new BackgroundSaves(new InProcessSaver()),
+      disk: undefined,
       get relaying() {
         return host.relaying;
       },
