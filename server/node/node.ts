@@ -134,6 +134,7 @@ export class ServerNode {
       pauses: this.engine.pauses,
       replication: this.#replication,
       persistence: this.#persistence,
+      cronPaused: () => this.engine.databases.cronPaused,
       stop: () => void this.close(),
     });
     this.engine.replication = this.#replication;
@@ -176,6 +177,11 @@ export class ServerNode {
 
   get isReplica(): boolean {
     return this.#replication.following || (this.#member !== undefined && me(this.#member.state).role === 'replica');
+  }
+
+  /** `run` is called when it has become a master or a replica. */
+  onRole(run: () => void): void {
+    this.#replication.onRole(run);
   }
 
   /** Bytes of the replication stream, sent or applied; 0: nobody has attached yet. */
@@ -236,7 +242,7 @@ export class ServerNode {
 
   /** Stops in order, as SHUTDOWN does; `done` gets the refusal, or undefined. */
   stop(how: ShutdownHow, done: (refusal: ReplyError | undefined) => void): void {
-    this.#shutdown.begin(how, done);
+    this.#shutdown.ask(how, done);
   }
 
   /** Lets go of everything, sockets first. What the clients had sent and got no answer for is lost. */

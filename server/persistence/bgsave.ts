@@ -5,13 +5,21 @@
 import { join } from 'node:path';
 import { progress, type Timer } from '../../lib/base/world.ts';
 import type { Engine } from '../engine/engine.ts';
-import { savePace } from '../engine/save-pace.ts';
+import { type SavePace, savePace } from '../engine/save-pace.ts';
 import { serverVersion } from '../engine/version.ts';
 import { systemText } from './disk/system-text.ts';
 import type { RdbContent } from './rdb/file.ts';
 import { rdbPieces } from './rdb/file-writer.ts';
 import { capturedContent, type SnapshotFacts, saveSnapshot } from './rdb/snapshot.ts';
-import { type BackgroundSaves, type RunningSave, type SaveEnd, SpawnError, unwantedSignal } from './saver/saver.ts';
+import { InProcessSaver } from './saver/in-process.ts';
+import {
+  BackgroundSaves,
+  type RunningSave,
+  type SaveEnd,
+  type SaveRequest,
+  SpawnError,
+  unwantedSignal,
+} from './saver/saver.ts';
 
 const cronMs = 100;
 /** After one that failed, save points wait so long. */
@@ -22,6 +30,8 @@ export class Snapshots {
   readonly #engine: Engine;
   readonly #saves: BackgroundSaves;
   #running: RunningSave | undefined;
+  /** That of a node that stops. */
+  #last: RunningSave | undefined;
   #timer: Timer | undefined;
   /** Milliseconds. */
   #startedAt = 0;
@@ -86,28 +96,32 @@ export class Snapshots {
     return true;
   }
 
+  /** The last one of a node that stops: as now(), or, slowed down as the parameters say, while a promise is open. */
+  last(): boolean | Promise<boolean> {
+    const pace = savePace(this.#engine);
+    if (pace === undefined) return this.now();
+    const content = capturedContent(this.#engine.databases, this.#facts());
+    this.#last = new BackgroundSaves(new InProcessSaver()).begin(this.#request(content, pace));
+    return this.#last.ended.then((end) => {
+      if (end.how === 'done') progress(this.#engine.world, 'DB saved on disk');
+      if (end.how === 'failed') this.#progress(`Error saving DB on disk in ${this.path}`, end.error);
+      return end.how === 'done';
+    });
+  }
+
   /**
    * Writes one while other work goes on: of what the databases hold, or of `captured`, which is of this moment, too.
    * Undefined: none could be begun, and the log says why.
    */
   soon(captured?: RdbContent): RunningSave | undefined {
-    const { databases, world, config } = this.#engine;
+    const { databases, world } = this.#engine;
     this.begun++;
     this.count++;
     this.#triedAt = world.now();
     const changes = databases.dirty;
     const content = captured ?? capturedContent(databases, this.#facts());
-    const pace = savePace(this.#engine);
     try {
-      this.#running = this.#saves.begin({
-        kind: 'rdb',
-        rdb: true,
-        checksum: config.flag('rdbchecksum'),
-        target: { path: this.path, before: join(config.get('dir'), 'temp-'), after: '.rdb' },
-        content,
-        pieces: rdbPieces(content, config.flag('rdbcompression') ? 'later' : 'never', pace?.chunkBytes),
-        pace,
-      });
+      this.#running = this.#saves.begin(this.#request(content, savePace(this.#engine)));
     } catch (error) {
       this.ok = false;
       this.begun--;
@@ -129,7 +143,21 @@ export class Snapshots {
   async close(): Promise<void> {
     this.#timer?.cancel();
     this.end();
-    await this.#running?.ended;
+    this.#last?.kill();
+    await Promise.all([this.#running?.ended, this.#last?.ended]);
+  }
+
+  #request(content: RdbContent, pace: SavePace | undefined): SaveRequest {
+    const { config } = this.#engine;
+    return {
+      kind: 'rdb',
+      rdb: true,
+      checksum: config.flag('rdbchecksum'),
+      target: { path: this.path, before: join(config.get('dir'), 'temp-'), after: '.rdb' },
+      content,
+      pieces: rdbPieces(content, config.flag('rdbcompression') ? 'later' : 'never', pace?.chunkBytes),
+      pace,
+    };
   }
 
   #onEnded(end: SaveEnd, changes: number): void {

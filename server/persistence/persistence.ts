@@ -178,11 +178,11 @@ export class PersistenceManager implements PersistencePort {
     return true;
   }
 
-  /** Before the node stops: writes a last snapshot. False: it failed. */
-  saveLast(always: boolean): boolean {
+  /** Before the node stops: writes a last snapshot, which may take its time. False: it failed. */
+  saveLast(always: boolean): boolean | Promise<boolean> {
     if (!always && this.#snapshots.points.length === 0) return true;
     progress(this.#engine.world, 'Saving the final RDB snapshot before exiting.');
-    return this.#snapshots.now();
+    return this.#snapshots.last();
   }
 
   /** The lines of INFO persistence. `copying`: a snapshot is on its way to replicas, which counts as one. */

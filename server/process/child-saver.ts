@@ -4,7 +4,7 @@
 // Invariant: a save counts as done only when the child has exited with 0; of any other end no file is left.
 
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { closeSync, existsSync, openSync, rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { constants } from 'node:os';
@@ -13,6 +13,7 @@ import type { RdbPiece } from '../persistence/rdb/file-writer.ts';
 import { endFrame, pieceHeader } from '../persistence/saver/frames.ts';
 import { placeFile } from '../persistence/saver/place.ts';
 import {
+  type FileTarget,
   type SaveEnd,
   type SaveOrder,
   type Saver,
@@ -70,7 +71,21 @@ export class ChildSaver implements Saver {
       throw new SpawnError(Promise.resolve(error as Error));
     }
     if (child.pid === undefined) throw new SpawnError(new Promise((resolve) => child.once('error', resolve)));
+    if (file !== undefined) show(temporaryOf(file, child.pid));
     return child;
+  }
+}
+
+function temporaryOf({ before, after }: FileTarget, pid: number): string {
+  return `${before}${pid}${after}`;
+}
+
+/** The file is there from the first moment; that it cannot be is for the child to say. */
+function show(path: string): void {
+  try {
+    closeSync(openSync(path, 'w'));
+  } catch {
+    // It will find the same.
   }
 }
 
@@ -80,6 +95,7 @@ class ChildWriter implements SaveWriter {
   readonly #order: SaveOrder;
   readonly #child: ChildProcess;
   readonly #input: Socket;
+  readonly #temporary: string | undefined;
   /** Killed on purpose. */
   #unwanted = false;
   #over = false;
@@ -88,6 +104,7 @@ class ChildWriter implements SaveWriter {
     this.#order = order;
     this.#child = child;
     this.pid = child.pid!;
+    this.#temporary = typeof order.target === 'function' ? undefined : temporaryOf(order.target, this.pid);
     this.#input = child.stdin as Socket;
     // How the child ends says it all.
     this.#input.on('error', () => undefined);
@@ -129,6 +146,8 @@ class ChildWriter implements SaveWriter {
     this.#unwanted = true;
     // A child that is stopped has to end as well.
     this.#child.kill('SIGKILL');
+    // Who sees the node go must not see the file any more.
+    if (this.#temporary !== undefined) rmSync(this.#temporary, { force: true });
   }
 
   #endOf(code: number | null, signal: NodeJS.Signals | null): SaveEnd {
@@ -141,13 +160,13 @@ class ChildWriter implements SaveWriter {
 
   async #settle(end: SaveEnd, taken: Promise<void>): Promise<SaveEnd> {
     const { target } = this.#order;
-    if (typeof target === 'function') {
+    const temporary = this.#temporary;
+    if (typeof target === 'function' || temporary === undefined) {
       const stream = this.#stream;
       if (end.how === 'done') await taken;
       else stream?.destroy();
       return end;
     }
-    const temporary = `${target.before}${this.pid}${target.after}`;
     if (end.how === 'done') {
       return placeFile(temporary, target.path).then(
         () => end,

@@ -3,34 +3,36 @@
 // Invariant: a score that this process has changed is as it was before once the parameter is off again.
 
 import { readFileSync, writeFileSync } from 'node:fs';
-import type { Timer, World } from '../../lib/base/world.ts';
+import type { World } from '../../lib/base/world.ts';
 import type { Config } from '../config/config.ts';
 
 const scoreFile = '/proc/self/oom_score_adj';
 const most = 1000;
 /** Of the three values of oom-score-adj-values: master, replica, child. */
 const childKind = 2;
-/** Milliseconds between two looks at the role. */
-const lookMs = 1000;
 
 export interface OomScore {
   /** That of a child that writes a save; undefined: as this process has it. */
   ofChild(): number | undefined;
-  stop(): void;
+}
+
+/** A node whose role counts. */
+interface RoleOfNode {
+  readonly isReplica: boolean;
+  onRole(run: () => void): void;
 }
 
 /** Keeps the score as the parameters and the role say. Where there is no such file, nothing is done. */
-export function keepOomScore(config: Config, world: World, isReplica: () => boolean): OomScore {
+export function keepOomScore(config: Config, world: World, node: RoleOfNode): OomScore {
   /** Before this process changed it; undefined: it has not. */
   let base: number | undefined;
   let written: number | undefined;
-  let timer: Timer | undefined;
 
   const wanted = (): number | undefined => {
     const mode = config.get('oom-score-adj');
     if (mode === 'no') return base;
     base ??= Number(readFileSync(scoreFile, 'latin1'));
-    return scoreOf(isReplica() ? 1 : 0, base);
+    return scoreOf(node.isReplica ? 1 : 0, base);
   };
   const scoreOf = (kind: number, from: number): number => {
     const value = Number(config.get('oom-score-adj-values').split(' ')[kind] ?? 0);
@@ -49,19 +51,14 @@ export function keepOomScore(config: Config, world: World, isReplica: () => bool
     base = undefined;
     written = undefined;
   };
-  const watch = (): void => {
-    timer = world.after(lookMs, () => {
-      if (base !== undefined) apply();
-      watch();
-    });
-  };
   config.onChange((name) => {
     if (name.startsWith('oom-score-adj')) apply();
   });
+  node.onRole(() => {
+    if (base !== undefined) apply();
+  });
   if (config.get('oom-score-adj') !== 'no') apply();
-  watch();
   return {
     ofChild: () => (base === undefined || config.get('oom-score-adj') === 'no' ? undefined : scoreOf(childKind, base)),
-    stop: () => timer?.cancel(),
   };
 }

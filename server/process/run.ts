@@ -196,7 +196,7 @@ async function run({ config, warnings, nodeId, file }: Plan, world: ProcessWorld
     onFatal,
   });
   world.role = () => (node.isReplica ? 'S' : 'M');
-  score = keepOomScore(config, world, () => node.isReplica);
+  score = keepOomScore(config, world, node);
   const pidFile = writePid(config, world);
   try {
     enter(node, nodeId, world);
@@ -208,7 +208,6 @@ async function run({ config, warnings, nodeId, file }: Plan, world: ProcessWorld
     await node.close();
     throw error;
   } finally {
-    score.stop();
     if (pidFile !== undefined) rmSync(pidFile, { force: true });
   }
   note(world, 'lingcache is now ready to exit, bye bye...');

@@ -22,8 +22,8 @@ const unwantedCode = 255;
 const order = parseOrder(process.argv[2]);
 const temporary = order.file && `${order.file.before}${process.pid}${order.file.after}`;
 
-process.title = titles[order.kind];
 process.on('SIGUSR1', () => end(unwantedCode));
+process.title = titles[order.kind];
 setScore(order);
 const output = temporary === undefined ? streamDescriptor : open(temporary);
 const sum = order.rdb && order.checksum ? new RunningChecksum() : undefined;

@@ -43,6 +43,7 @@ export class NodeReplication implements ReplicationPort, StreamSource, RoleSwitc
   readonly #engine: Engine;
   readonly #stream: MasterStream;
   #onLinked: () => void = () => undefined;
+  #onRole: () => void = () => undefined;
   /** Left out when the data was loaded, until it is known whether a master decides. */
   #expiredAtLoad: readonly ExpiredKey[] = [];
   /** Where the stream stood when the replicas were asked how far they are. */
@@ -67,6 +68,11 @@ export class NodeReplication implements ReplicationPort, StreamSource, RoleSwitc
 
   get clusterEnabled(): boolean {
     return this.#engine.clusterEnabled;
+  }
+
+  /** `run` is called when the node has become a master or a replica. */
+  onRole(run: () => void): void {
+    this.#onRole = run;
   }
 
   /** `run` is called when the first byte of a stream was applied. */
@@ -212,6 +218,7 @@ export class NodeReplication implements ReplicationPort, StreamSource, RoleSwitc
     this.replica.follow(address);
     this.#engine.databases.mode = 'replica';
     this.#review();
+    this.#onRole();
   }
 
   /** Becomes a master, with the data it has. */
@@ -223,6 +230,7 @@ export class NodeReplication implements ReplicationPort, StreamSource, RoleSwitc
     this.primary.resume();
     this.#engine.databases.mode = 'primary';
     this.#review();
+    this.#onRole();
   }
 
   /** The data was changed past the stream: no replica may go on from it. */

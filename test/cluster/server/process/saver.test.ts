@@ -118,7 +118,9 @@ for (const program of ['lingcache', 'redis-server'] as const) {
       await slow();
       for (const end of ['FLUSHALL', 'SIGUSR1']) {
         const child = await begin('BGSAVE');
-        await until('the file is there', () => files().includes(`temp-${child}.rdb`));
+        await until('it is at work', () =>
+          readFileSync(`/proc/${child}/cmdline`, 'utf8').startsWith('redis-rdb-bgsave'),
+        );
         if (end === 'SIGUSR1') process.kill(child, end);
         else await node.ask(end);
         await untilIdle('rdb_bgsave_in_progress');
