@@ -69,8 +69,8 @@ const plugin = {
 const entryModules = ['server/index.js', 'server/operator/index.js'];
 
 /**
- * The client with all it is made of, since a look into another file at each command would be felt; the server, which is
- * made of the same parts; the programs of the command line.
+ * The client with all it is made of, since a look into another file at each command would be felt; what an operator of any
+ * cluster needs; the server, which is made of the same parts; the programs of the command line.
  */
 function chunkOf(id) {
   const path = relative(join(process.cwd(), compiled), id).replaceAll('\\', '/');
@@ -78,6 +78,7 @@ function chunkOf(id) {
     /^(?:server\/(?:tools|learn|testing)|server\/operator\/(?:metrics|backup|dashboard|config-check)|lib\/otel)\//;
   if (id === entry || alone.test(path) || entryModules.includes(path)) return undefined;
   if (id === promEntry || id.startsWith('\0') || id.startsWith(promFiles)) return 'prometheus';
+  if (path.startsWith('server/operator/')) return 'operation';
   return path.startsWith('server/') ? 'nodes' : 'client';
 }
 
@@ -127,7 +128,10 @@ async function bundle() {
 const registry = `globalThis[Symbol.for(${JSON.stringify(`lingcache ${version}`)})]`;
 
 /** Chunks that ES entries read, in the order in which they need each other. */
-const shared = ['client', 'nodes', 'server', 'operator'];
+const shared = ['client', 'operation', 'nodes', 'server', 'operator'];
+
+/** Of each of them, those that it reads itself. */
+const needs = new Map();
 
 /** Takes the code of a chunk out of its CommonJS module, which is left with naming it. */
 function makeScript(name) {
@@ -137,6 +141,7 @@ function makeScript(name) {
   const needed = [...new Set([...code.matchAll(required)].map(([, other]) => other))];
   const strange = needed.filter((other) => !shared.includes(other));
   if (strange.length > 0) throw new Error(`${name} needs ${strange.join()}, which is no shared chunk`);
+  needs.set(name, needed);
   const body = code.replaceAll(required, (_, other) => `modules.${other}`);
   const script = `(modules=>{modules.${name}??=(exports=>{${body}\nreturn exports})({})})(${registry}??={})\n`;
   writeFileSync(join(dist, `${name}-code.cjs`), script);
@@ -147,8 +152,11 @@ function makeScript(name) {
 
 /** What an ES entry begins with that reads a chunk. */
 function scriptsOf(name) {
-  const upTo = shared.slice(0, shared.indexOf(name) + 1);
-  return upTo.map((one) => `import './${one}-code.cjs';\n`).join('');
+  const wanted = new Set([name]);
+  // A set goes on to what is added meanwhile.
+  for (const one of wanted) for (const other of needs.get(one)) wanted.add(other);
+  const inOrder = shared.filter((one) => wanted.has(one));
+  return inOrder.map((one) => `import './${one}-code.cjs';\n`).join('');
 }
 
 /** The files of typings that an entry needs, by their paths below `root`. */

@@ -197,8 +197,10 @@ async function showMoves(
   const bar = progress('moving');
   // A stopped mover rejects what is left: that is no failure.
   while (outcome === undefined && !signal.aborted) {
-    const { ended, keys } = standOf(operator, slots);
-    bar.update(ended, slots.length, `${ended} of ${slots.length} slots, ${keys} keys${paceText(operator)}`);
+    if (bar.shown) {
+      const { ended, keys } = standOf(operator, slots);
+      bar.update(ended, slots.length, `${ended} of ${slots.length} slots, ${keys} keys${paceText(operator)}`);
+    }
     await Promise.race([sleep(barMs), over.catch(() => undefined)]);
   }
   if (outcome === undefined) {

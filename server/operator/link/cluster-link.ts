@@ -10,6 +10,7 @@ import { PeerLink, type Words } from '../../../lib/connection/exchange.ts';
 import { type NodeLine, parseNodes } from '../../../lib/wire/cluster-nodes.ts';
 import { Encoder } from '../../../lib/wire/encoder.ts';
 import { ReplyError } from '../../../lib/wire/reply.ts';
+import { slotCount } from '../../../lib/wire/slot.ts';
 
 export interface NodeAddress {
   readonly host: string;
@@ -72,6 +73,7 @@ export class ClusterLink {
   /** Connections of which the database is being chosen: nothing may be sent before that is known to be done. */
   readonly #choosing = new Map<string, Promise<void>>();
   readonly #databases = new Map<string, Promise<number>>();
+  readonly #redis = new Map<string, Promise<boolean>>();
   #known: readonly NodeAddress[];
   #changes: Promise<void> = Promise.resolve();
   #closed = false;
@@ -116,6 +118,7 @@ export class ClusterLink {
       this.#links.set(name, link);
       // A node that was started again may have other databases.
       this.#databases.delete(address);
+      this.#redis.delete(address);
     }
     if (database > 0) return this.#inDatabase(name, link, fresh, node, commands, timeoutMs, database);
     if (!fresh || this.#auth === undefined) return link.exchange(commands, timeoutMs);
@@ -186,6 +189,23 @@ export class ClusterLink {
       else high = middle;
     }
     return low + 1;
+  }
+
+  /** Whether the node is Redis, or a bundled one; Valkey does some things of a cluster otherwise. False where INFO is refused. */
+  isRedis(node: NodeAddress): Promise<boolean> {
+    const address = `${node.host}:${node.port}`;
+    const known = this.#redis.get(address);
+    if (known !== undefined) return known;
+    const found = this.ask(node, ['INFO', 'server']).then(
+      (text) => /^redis_version:/m.test(String(text)) && !/^valkey_version:/m.test(String(text)),
+      (error: Error) => {
+        if (error instanceof RefusedError) return false;
+        throw error;
+      },
+    );
+    this.#redis.set(address, found);
+    found.catch(() => this.#redis.delete(address));
+    return found;
   }
 
   /** One command; an error reply is thrown as a RefusedError. */
@@ -296,4 +316,11 @@ export function isMaster({ flags }: NodeLine): boolean {
 /** Id of the node that owns `slot` in this view. */
 export function ownerIn(view: readonly NodeLine[], slot: number): string | undefined {
   return view.find(({ ranges }) => ranges.some(([start, end]) => start <= slot && slot <= end))?.id;
+}
+
+/** The same of all slots at once: an id for each, undefined where nobody owns it. */
+export function ownersIn(view: readonly NodeLine[]): (string | undefined)[] {
+  const owners = new Array<string | undefined>(slotCount).fill(undefined);
+  for (const { id, ranges } of view) for (const [start, end] of ranges) owners.fill(id, start, end + 1);
+  return owners;
 }

@@ -6,6 +6,7 @@
 import type { NodeLine } from '../../../lib/wire/cluster-nodes.ts';
 import { ReplyError } from '../../../lib/wire/reply.ts';
 import { type ClusterLink, isMaster, isReachable, type MovingNode, RefusedError } from '../link/cluster-link.ts';
+import { claimSlots } from './claim-slots.ts';
 import { notGivable } from './empty-slots.ts';
 import { type SlotRoute, setSlot } from './slot-commands.ts';
 
@@ -120,11 +121,18 @@ export class SlotAssigner {
     if (ways.length === 0) return [];
     const commands = ways.map(({ slot }) => setSlot(slot, 'NODE', owner));
     try {
-      const replies = await this.#link.exchange(node, commands);
+      const mine = node.id === owner;
+      const replies = await (mine
+        ? claimSlots(
+            this.#link,
+            node,
+            ways.map(({ slot }) => slot),
+          )
+        : this.#link.exchange(node, commands));
       return replies.map((reply, at) => {
         if (!(reply instanceof ReplyError)) return undefined;
         // A master that gave its last slot away is a replica by now.
-        const left = reply.message.startsWith(onlyMasters) && node.id !== owner;
+        const left = reply.message.startsWith(onlyMasters) && !mine;
         return left ? undefined : new RefusedError(node, commands[at]!, reply.message);
       });
     } catch (error) {

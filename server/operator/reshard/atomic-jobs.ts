@@ -50,13 +50,16 @@ async function runJob(tasks: readonly SlotTask[], host: JobHost): Promise<Atomic
   if (first === undefined) return { end: 'moved', reason: '' };
   const { link, pacer } = host;
   const slots = tasks.map(({ record }) => record.slot);
-  const counts = await countSlots(link, first.source, slots).catch(() => undefined);
-  await Promise.all(tasks.map((task, index) => task.handedOver(counts?.[index] ?? 0)));
-  pacer.pay({ slots: slots.length, keys: (counts ?? []).reduce((sum, count) => sum + count, 0) });
+  // Counted on the way: the job is asked for only after this reply, on the same connection.
+  const counting = countSlots(link, first.source, slots).catch(() => undefined);
   const route = { slots, from: first.source, to: first.target };
-  const outcome = await moveAtomically(link, route, () => wishFor(tasks, host)).catch(
+  const moving = moveAtomically(link, route, () => wishFor(tasks, host)).catch(
     (error: Error): AtomicOutcome => ({ end: 'refused', reason: error.message }),
   );
+  const counts = await counting;
+  await Promise.all(tasks.map((task, index) => task.handedOver(counts?.[index] ?? 0)));
+  pacer.pay({ slots: slots.length, keys: (counts ?? []).reduce((sum, count) => sum + count, 0) });
+  const outcome = await moving;
   if (outcome.end === 'moved') {
     await Promise.all(tasks.map((task) => task.arrived()));
     for (const task of tasks) host.arrived(task);

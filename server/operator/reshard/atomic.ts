@@ -3,8 +3,9 @@
 // Owns: nothing; the jobs live at the source and go on without whoever asked for them.
 // Invariant: `moved` is said only after both ends have named the target as the owner of every slot.
 
+import type { NodeLine } from '../../../lib/wire/cluster-nodes.ts';
 import { ReplyError } from '../../../lib/wire/reply.ts';
-import { type ClusterLink, type MovingNode, ownerIn, RefusedError } from '../link/cluster-link.ts';
+import { type ClusterLink, type MovingNode, ownersIn, RefusedError } from '../link/cluster-link.ts';
 import { rangesOf } from './slot-commands.ts';
 
 export interface AtomicRoute {
@@ -81,16 +82,20 @@ export async function moveAtomically(
   return agreed(link, route);
 }
 
-/** Waits until both ends say so themselves. */
+/** Waits until both ends say so themselves: a matter of milliseconds. */
 async function agreed(link: ClusterLink, { slots, from, to }: AtomicRoute): Promise<AtomicOutcome> {
   const end = link.world.now() + agreeMs;
   for (;;) {
     const views = await Promise.all([link.viewOf(from), link.viewOf(to)]);
-    if (slots.every((slot) => views.every((view) => ownerIn(view, slot) === to.id)))
-      return { end: 'moved', reason: '' };
+    if (views.every((view) => ownsAll(view, to.id, slots))) return { end: 'moved', reason: '' };
     if (link.world.now() > end) return { end: 'refused', reason: 'the two ends do not agree on the owner' };
-    await pause(link, pollMs);
+    await pause(link, quickPollMs);
   }
+}
+
+function ownsAll(view: readonly NodeLine[], id: string, slots: readonly number[]): boolean {
+  const owners = ownersIn(view);
+  return slots.every((slot) => owners[slot] === id);
 }
 
 interface Job {

@@ -1,8 +1,7 @@
 // Which slots can be opened without another look: those that both ends take for the source's, and neither for open.
 
 import type { NodeLine } from '../../../lib/wire/cluster-nodes.ts';
-import { slotCount } from '../../../lib/wire/slot.ts';
-import type { ClusterLink } from '../link/cluster-link.ts';
+import { type ClusterLink, ownersIn } from '../link/cluster-link.ts';
 
 type Look = (slot: number) => { readonly owner: string | undefined; readonly open: boolean };
 
@@ -27,8 +26,7 @@ export async function closedSlots(
 }
 
 function lookUp(lines: readonly NodeLine[]): Look {
-  const owners = new Array<string | undefined>(slotCount).fill(undefined);
-  for (const { id, ranges } of lines) for (const [start, end] of ranges) owners.fill(id, start, end + 1);
+  const owners = ownersIn(lines);
   const mine = lines.find(({ flags }) => flags.includes('myself'));
   return (slot) => ({
     owner: owners[slot],

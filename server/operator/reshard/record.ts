@@ -85,7 +85,9 @@ const format = 'lingcache-moves';
 const version = 1;
 
 export function printRecords(records: readonly MoveRecord[]): string {
-  return `${JSON.stringify({ format, version, moves: records }, undefined, 1)}\n`;
+  // A line for each: thousands of them are written while slots move.
+  const moves = records.map((record) => `\n${JSON.stringify(record)}`).join(',');
+  return `{"format":"${format}","version":${version},"moves":[${moves}\n]}\n`;
 }
 
 /** Throws an Error that names the field at fault. */

@@ -7,12 +7,12 @@
 import type { Timer } from '../../../lib/base/world.ts';
 import type { NodeLine } from '../../../lib/wire/cluster-nodes.ts';
 import { slotCount } from '../../../lib/wire/slot.ts';
-import { type ClusterLink, isMaster, isReachable, ownerIn } from '../link/cluster-link.ts';
+import { type ClusterLink, isMaster, isReachable, ownersIn } from '../link/cluster-link.ts';
 import { presenceOf } from '../link/presence.ts';
 import { SlotAssigner } from './assign-slots.ts';
 import { canMoveAtomically } from './atomic.ts';
 import { runJobs } from './atomic-jobs.ts';
-import { type ClosedTest, closedSlots } from './closed-slots.ts';
+import { closedSlots } from './closed-slots.ts';
 import { tooFewDatabases } from './empty-slots.ts';
 import { type Journal, MemoryJournal } from './journal.ts';
 import { type KeepThroughput, Pacer } from './pacer.ts';
@@ -95,6 +95,9 @@ export class MoveEngine implements AsyncDisposable {
   /** What the journal had is known: before that it must not be written over. */
   #loaded = false;
   #savedAt = 0;
+  /** Something changed since the records were read for the last save. */
+  #unsaved = false;
+  #saving: Promise<void> = Promise.resolve();
   #recovered: Promise<void> | undefined;
 
   constructor(link: ClusterLink, options: MoveEngineOptions = {}, journal: Journal = new MemoryJournal()) {
@@ -151,10 +154,10 @@ export class MoveEngine implements AsyncDisposable {
   async moveAll(orders: readonly MoveOrder[]): Promise<MoveStatus[]> {
     await this.recover();
     const view = await this.#link.view();
-    const owners = orders.map(({ slot }) => ownerIn(view, slot) ?? '');
-    const isClosed = await closedSlots(this.#link, view, new Set([...owners, ...orders.map(({ target }) => target)]));
+    const owners = ownersIn(view);
+    const endAs = endsOf(view);
     const taken = new Set<number>();
-    const records = orders.map((order, at): MoveRecord => {
+    const records = orders.map((order): MoveRecord => {
       const { slot, priority = defaultPriority } = order;
       within('slot', slot, 0, slotCount - 1);
       within('priority', priority, 1, 10);
@@ -162,17 +165,25 @@ export class MoveEngine implements AsyncDisposable {
         throw new Error(`slot ${slot} is on its way already`);
       }
       taken.add(slot);
-      const owner = owners[at]!;
-      if (owner === '') throw new Error(`slot ${slot} belongs to nobody: it can only be assigned`);
-      const record = newRecord(slot, endOf(view, owner), endOf(view, order.target), priority);
+      const owner = owners[slot];
+      if (owner === undefined) throw new Error(`slot ${slot} belongs to nobody: it can only be assigned`);
+      const record = newRecord(slot, endAs(owner), endAs(order.target), priority);
       const now = this.#link.world.now();
       return owner === order.target ? { ...record, phase: 'done', startedAt: now, endedAt: now } : record;
     });
     await this.#pacer.check();
     await this.#enter(view);
     try {
-      await this.#checkDatabases(records);
-      const atomic = await this.#atomicGroups(records.filter((record) => canBeAtomic(record, isClosed)));
+      const ends = new Set(records.flatMap(({ source, target }) => [source.id, target.id]));
+      const [isClosed, movable] = await Promise.all([
+        closedSlots(this.#link, view, ends),
+        this.#movableByServers(records),
+        this.#checkDatabases(records),
+      ]);
+      const closed = movable.map((group) =>
+        group.filter(({ slot, source, target }) => isClosed(slot, source.id, target.id)),
+      );
+      const atomic = closed.filter((group) => group.length > 0);
       const grouped = new Set(atomic.flat().map(({ slot }) => slot));
       const entries = records.map((record) =>
         this.#add(record, isClosed(record.slot, record.source.id, record.target.id), !grouped.has(record.slot)),
@@ -198,15 +209,14 @@ export class MoveEngine implements AsyncDisposable {
     if (reason !== undefined) throw new Error(reason);
   }
 
-  /** Groups that the servers can move by themselves. */
-  async #atomicGroups(records: readonly MoveRecord[]): Promise<MoveRecord[][]> {
+  /** Groups of which the servers can move those slots by themselves that are closed. */
+  async #movableByServers(records: readonly MoveRecord[]): Promise<MoveRecord[][]> {
     if (!this.#atomic || this.#paused) return [];
-    const groups = await Promise.all(
+    return Promise.all(
       [...pairsOf(records)].map(async ([, group]) =>
         (await canMoveAtomically(this.#link, group[0].source, group[0].target)) ? group : [],
       ),
     );
-    return groups.filter((group) => group.length > 0);
   }
 
   /** One source gives to one target. */
@@ -330,7 +340,7 @@ export class MoveEngine implements AsyncDisposable {
       if (!task.ended) fail(new StoppedError(`the mover was closed while slot ${task.record.slot} was on its way`));
     }
     await Promise.allSettled([...this.#running]);
-    if (this.#loaded) await this.#save();
+    if (this.#loaded) await (this.#unsaved ? this.#save() : this.#saving);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -355,6 +365,7 @@ export class MoveEngine implements AsyncDisposable {
     // Nobody may be waiting for it: its outcome is in moves().
     promise.catch(() => undefined);
     const entry: Entry = { started: false, task, done: promise, settle: resolve, fail: reject };
+    this.#unsaved = true;
     this.#entries.delete(record.slot);
     this.#entries.set(record.slot, entry);
     this.#forgetOld();
@@ -424,6 +435,7 @@ export class MoveEngine implements AsyncDisposable {
   }
 
   async #changed(task: SlotTask, durable: boolean): Promise<void> {
+    this.#unsaved = true;
     this.#onChange?.(this.#statusOf(task));
     const now = this.#link.world.now();
     if (durable) await this.#save();
@@ -436,7 +448,15 @@ export class MoveEngine implements AsyncDisposable {
   }
 
   #save(): Promise<void> {
-    return this.#journal.save(() => [...this.#entries.values()].map(({ task }) => task.record));
+    const records = (): MoveRecord[] => {
+      this.#unsaved = false;
+      return [...this.#entries.values()].map(({ task }) => task.record);
+    };
+    this.#saving = this.#journal.save(records).catch((error: Error) => {
+      this.#unsaved = true;
+      throw error;
+    });
+    return this.#saving;
   }
 }
 
@@ -455,8 +475,14 @@ function pairsOf(records: readonly MoveRecord[]): Map<string, Pair> {
   return pairs;
 }
 
-function canBeAtomic({ phase, slot, source, target }: MoveRecord, isClosed: ClosedTest): boolean {
-  return !endPhases.has(phase) && isClosed(slot, source.id, target.id);
+/** The same for many slots: thousands of orders name few nodes. */
+function endsOf(view: readonly NodeLine[]): (id: string) => MoveEnd {
+  const known = new Map<string, MoveEnd>();
+  return (id) => {
+    const end = known.get(id) ?? endOf(view, id);
+    known.set(id, end);
+    return end;
+  };
 }
 
 function endOf(view: readonly NodeLine[], id: string): MoveEnd {

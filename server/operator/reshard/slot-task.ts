@@ -42,7 +42,8 @@ export class StoppedError extends Error {
 
 export class SlotTask {
   readonly #host: TaskHost;
-  #record: MoveRecord;
+  /** Changed in place, some ten times for each slot. */
+  readonly #record: MoveRecord;
   #paused = false;
   #stopped = false;
   #started = false;
@@ -53,10 +54,11 @@ export class SlotTask {
   /** `seenClosed`: a moment ago the slot was the source's and closed, as both ends said. */
   constructor(host: TaskHost, record: MoveRecord, seenClosed = false) {
     this.#host = host;
-    this.#record = record;
+    this.#record = { ...record };
     this.#seenClosed = seenClosed;
   }
 
+  /** As it is now; it changes while the slot moves. */
   get record(): MoveRecord {
     return this.#record;
   }
@@ -306,7 +308,7 @@ export class SlotTask {
   }
 
   async #set(change: Partial<MoveRecord>, durable = false): Promise<void> {
-    this.#record = { ...this.#record, ...change };
+    Object.assign(this.#record, change);
     await this.#host.changed(this, durable);
   }
 }

@@ -14,6 +14,8 @@ export interface Sink {
 
 /** A bar on a terminal; nothing in a pipe. */
 export interface Progress {
+  /** Somebody sees it: otherwise what it would say need not be found out. */
+  readonly shown: boolean;
   /** `done` of `total`, and what to say beside the bar. */
   update(done: number, total: number, text?: string): void;
   /** Takes the bar away. */
@@ -84,7 +86,7 @@ export class Output {
 
   progress(label: string): Progress {
     const { stderr, env } = this.#options;
-    if (stderr.isTTY !== true || this.json) return { update: () => undefined, end: () => undefined };
+    if (stderr.isTTY !== true || this.json) return { shown: false, update: () => undefined, end: () => undefined };
     this.#bar?.end();
     this.#bar = new Bar(label, stderr, hasColour(stderr, env));
     return this.#bar;
@@ -113,6 +115,7 @@ function paint(style: Paint | readonly Paint[], text: string): string {
 const barCells = 24;
 
 class Bar implements Progress {
+  readonly shown = true;
   readonly #label: string;
   readonly #stream: Sink;
   readonly #coloured: boolean;
