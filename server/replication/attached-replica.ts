@@ -41,6 +41,8 @@ export interface ReplicaOwner {
   /** The bytes of the stream from an offset on; undefined when they are no longer kept. */
   streamFrom(next: number): Buffer | undefined;
   onAck(): void;
+  /** It sent a command that has a reply, for which there is no room on its connection. */
+  onStray(replica: AttachedReplica, words: readonly string[]): void;
   onClosed(replica: AttachedReplica): void;
 }
 
@@ -206,7 +208,14 @@ export class AttachedReplica {
   }
 
   #onWords(words: readonly string[]): void {
-    if (words[0]?.toLowerCase() !== 'replconf' || words[1]?.toLowerCase() !== 'ack') return;
+    const word = words[0]?.toLowerCase();
+    const what = word === 'replconf' ? words[1]?.toLowerCase() : undefined;
+    if (word === undefined || what === 'getack') return;
+    if (what !== 'ack') {
+      this.#owner.onStray(this, words);
+      this.close();
+      return;
+    }
     const offset = Number(words[2]);
     if (!Number.isSafeInteger(offset) || offset < 0) return;
     this.acked = Math.max(this.acked, offset);

@@ -212,18 +212,20 @@ export class FullSync {
     this.#announce(copy, group);
     progress(world, `Background RDB transfer started by pid ${save.pid}`);
     const mark = this.#newMark();
+    let ended = false;
     for (const replica of group) {
       replica.stage = 'copying';
       replica.streamed = true;
       replica.heardAt = world.now();
       replica.send(`$EOF:${mark}\r\n`);
       replica.whenClosed(() => {
-        if (!isOver(group)) return;
+        if (ended || !isOver(group)) return;
         world.log('Diskless rdb transfer, last replica dropped, killing fork child.');
         save.kill();
       });
     }
     const end = await save.ended;
+    ended = true;
     const left = group.filter(({ closed }) => !closed);
     if (end.how === 'done') {
       world.log(`Diskless rdb transfer, done reading from pipe, ${left.length} replicas still up.`);

@@ -36,6 +36,8 @@ export interface StreamSource {
   pace(): SavePace | undefined;
   /** The stream comes from this node's own master: nothing may be added to it. */
   readonly relaying: boolean;
+  /** The name of a command, and whether it reads or writes keys. */
+  describe(words: Words): { readonly name: string; readonly ofKeys: boolean };
   /** Writes wait for a failover: the stream must stand still. */
   readonly quiet: boolean;
   /** A replica at offset 0 is taken for one that is loading still: give it something to acknowledge. */
@@ -111,6 +113,16 @@ export class Primary implements CopySource, ReplicaOwner {
 
   onAck(): void {
     this.#waiters.review();
+  }
+
+  onStray({ facts }: AttachedReplica, words: Words): void {
+    const { name, ofKeys } = this.#source.describe(words);
+    if (ofKeys) {
+      this.world.log(
+        `== CRITICAL == This master is sending an error to its replica: '-Replica can't interact with the keyspace' after processing the command '${name}'`,
+      );
+    }
+    this.world.log(`Replica generated a reply to command '${name}', disconnecting it: ${nameOf(facts)}`);
   }
 
   onClosed(replica: AttachedReplica): void {

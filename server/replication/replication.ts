@@ -3,8 +3,9 @@
 // Does not know: cluster rules; whom to follow is decided by the membership or by REPLICAOF.
 // Invariant: expiry, read-only and the stream change together, in follow() and promote() alone.
 
-import { progress } from '../../lib/base/world.ts';
-import type { Reply } from '../../lib/wire/reply.ts';
+import { progress, type World } from '../../lib/base/world.ts';
+import { Flag } from '../../lib/command/flags.ts';
+import { type Reply, ReplyError } from '../../lib/wire/reply.ts';
 import type { TlsConfig } from '../config/tls.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Effect, ExpiredKey, ReplicationPort } from '../engine/ports.ts';
@@ -66,6 +67,10 @@ export class NodeReplication implements ReplicationPort, StreamSource, RoleSwitc
     engine.pauses.onChange(() => this.replica.link?.goOn());
   }
 
+  get world(): World {
+    return this.#engine.world;
+  }
+
   get clusterEnabled(): boolean {
     return this.#engine.clusterEnabled;
   }
@@ -93,6 +98,13 @@ export class NodeReplication implements ReplicationPort, StreamSource, RoleSwitc
 
   pace(): SavePace | undefined {
     return savePace(this.#engine);
+  }
+
+  describe(words: readonly string[]): { name: string; ofKeys: boolean } {
+    const known = this.#engine.registry.findTrusted(words);
+    if (known instanceof ReplyError) return { name: '<unknown>', ofKeys: false };
+    const { name, flags } = known.row;
+    return { name, ofKeys: (flags & (Flag.readonly | Flag.write)) !== 0 };
   }
 
   get relaying(): boolean {

@@ -76,6 +76,7 @@ describe('a master and its replicas over time', () => {
         return { aux: [], functions: [], databases: [] };
       },
       pace: () => undefined,
+      describe: ([name]) => ({ name: name!.toLowerCase(), ofKeys: false }),
       saves: new BackgroundSaves(new InProcessSaver()),
       disk: undefined,
       get relaying() {
@@ -167,11 +168,15 @@ describe('a master and its replicas over time', () => {
 
   it('lets go of a replica that speaks out of turn, and reads past what it does not know', async () => {
     const strange = await online();
-    strange.hear('*1\r\n$4\r\nPING\r\n\n\n*3\r\n$8\r\nreplconf\r\n$3\r\nack\r\n$3\r\nabc\r\n');
+    strange.hear('\n\n*3\r\n$8\r\nreplconf\r\n$3\r\nack\r\n$3\r\nabc\r\n');
     assert.ok(!strange.socket.destroyed);
     assert.equal(primary.replicas[0]!.acked, 0);
     strange.hear('*1\r\n!nonsense\r\n');
     assert.ok(strange.socket.destroyed);
+    const curious = await online();
+    curious.hear('*1\r\n$4\r\nPING\r\n');
+    assert.ok(curious.socket.destroyed);
+    assert.match(world.lines.at(-1)!, /^Replica generated a reply to command 'ping', disconnecting it: h:1/);
   });
 
   it('lets go of a replica that stays over the soft limit for its time', async () => {
