@@ -138,6 +138,13 @@ export class PersistenceManager implements PersistencePort {
 
   /** All data was replaced by a copy from elsewhere. */
   replaced(): void {
+    const { running } = this.#saves;
+    if (running?.kind === 'rdb') {
+      this.#engine.world.log(
+        `The data was replaced while a snapshot was written. Killing process ${running.pid} and removing its temp file`,
+      );
+      running.kill();
+    }
     if (this.#log === undefined) return;
     this.#outdated = true;
     this.#renewLog();

@@ -278,6 +278,8 @@ export class FullSync {
   // ---- by way of the disk
 
   async #saveAndSend(copy: Copy, group: Group, disk: DiskCopies): Promise<void> {
+    // Where the next one goes may be set to something else meanwhile.
+    const { path } = disk;
     const save = disk.begin(copy.content);
     if (save === undefined) {
       this.#refuse(group);
@@ -289,7 +291,7 @@ export class FullSync {
     const end = await save.ended;
     this.#onDisk = undefined;
     const left = group.filter(({ closed }) => !closed);
-    if (end.how === 'done') for (const replica of left) void this.#sendSaved(replica, disk.path);
+    if (end.how === 'done') for (const replica of left) void this.#sendSaved(replica, path);
     else for (const replica of left) this.#fail(replica);
   }
 

@@ -25,6 +25,8 @@ export interface RdbPiece {
 }
 
 const defaultChunk = 65_536;
+/** One that is written while the node serves: what comes meanwhile waits for the rest of it, some 2,000 small keys at most. */
+const defaultPiece = 32_768;
 /** A chunk is handed out when it is this much over its size at most, for usual values. */
 const overhang = 4096;
 
@@ -32,18 +34,19 @@ const overhang = 4096;
 export function* writeRdb(content: RdbContent, options: RdbWriterOptions = {}): Generator<Buffer, void, undefined> {
   const { checksum = true, compress = true } = options;
   const sum = new RunningChecksum();
-  for (const { bytes } of rdbPieces(content, compress ? 'now' : 'never', options.chunkBytes)) {
+  const { chunkBytes = defaultChunk } = options;
+  for (const { bytes } of rdbPieces(content, compress ? 'now' : 'never', chunkBytes)) {
     if (checksum) sum.update(bytes);
     yield bytes;
   }
   yield Buffer.from(sum.value);
 }
 
-/** The file without its checksum, which whoever packs the strings has to add. */
+/** The file without its checksum, which whoever packs the strings has to add. `chunkBytes`: default 32 KiB. */
 export function* rdbPieces(
   content: RdbContent,
   packing: Packing,
-  chunkBytes: number = defaultChunk,
+  chunkBytes: number = defaultPiece,
 ): Generator<RdbPiece, void, undefined> {
   const next = (): ByteWriter => new ByteWriter(packing, chunkBytes && chunkBytes + overhang);
   let writer = next();
