@@ -4,6 +4,7 @@
 // Invariants: a snapshot shows one moment, however long its writing takes; a file that cannot be read whole leaves
 // the databases empty, never half full.
 
+import { getHeapStatistics } from 'node:v8';
 import type { Databases } from '../../keyspace/databases.ts';
 import { never, type Store } from '../../keyspace/store.ts';
 import { readChunks, readChunksNow, writeWhole } from '../disk/atomic-file.ts';
@@ -59,7 +60,8 @@ function content(databases: Databases, facts: SnapshotFacts, keysOf: (store: Sto
     ['redis-ver', facts.version],
     ['redis-bits', '64'],
     ['ctime', String(Math.floor(databases.world.wallClock() / 1000))],
-    ['used-mem', String(process.memoryUsage().heapUsed)],
+    // Not of process.memoryUsage, which fails where a process may open no more files.
+    ['used-mem', String(getHeapStatistics().used_heap_size)],
     ...(facts.more ?? []),
     ['aof-base', facts.aofBase === true ? '1' : '0'],
   ];

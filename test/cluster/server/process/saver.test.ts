@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -271,6 +272,23 @@ for (const program of ['lingcache', 'redis-server'] as const) {
       assert.ok(resident() - before < 50 << 20);
       assert.equal(await fact('current_save_keys_processed'), first);
       process.kill(child, 'SIGCONT');
+      await untilIdle('rdb_bgsave_in_progress');
+      assert.equal(await fact('rdb_last_bgsave_status'), 'ok');
+    });
+
+    it('that cannot be started is refused, and counts as failed', async () => {
+      const limit = (files: number): void => {
+        execFileSync('prlimit', ['--pid', String(node.child.pid), `--nofile=${files}:`]);
+      };
+      await node.ask('SET', 'k', 'v');
+      limit(5);
+      await assert.rejects(node.ask('BGSAVE'), /^ReplyError: ERR$/);
+      await assert.rejects(node.ask('BGREWRITEAOF'), /Can't execute an AOF background rewriting/);
+      limit(1024);
+      await logged(/# Can't save in background: fork: Too many open files\n/);
+      assert.equal(await fact('rdb_last_bgsave_status'), 'err');
+      assert.equal(await fact('rdb_bgsave_in_progress'), '0');
+      assert.equal(await node.ask('BGSAVE'), 'Background saving started');
       await untilIdle('rdb_bgsave_in_progress');
       assert.equal(await fact('rdb_last_bgsave_status'), 'ok');
     });
