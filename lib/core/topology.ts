@@ -60,7 +60,7 @@ export class Topology {
     const { shards } = map;
     const address = shards[Math.floor(world.random() * shards.length)]?.master;
     if (address === undefined) return undefined;
-    const info = await this.ask(pool.open(address).connection, ['cluster', 'info']).catch(() => undefined);
+    const info = await this.ask(pool.open(address).connection, ['cluster', 'INFO']).catch(() => undefined);
     if (typeof info !== 'string') return undefined;
     if (!superseded()) this.#publish(map);
     return info;
@@ -71,7 +71,7 @@ export class Topology {
     const up = [...this.#core.pool.all()].map((node) => node.connection).filter((one) => one.state === 'up');
     const connection = up.find(({ address }) => !this.#saidDown.has(address)) ?? up[0];
     if (connection === undefined) return;
-    const info = said ?? (await this.ask(connection, ['cluster', 'info']).catch(() => undefined));
+    const info = said ?? (await this.ask(connection, ['cluster', 'INFO']).catch(() => undefined));
     if (typeof info === 'string' && /cluster_state:fail/.test(info)) {
       this.#saidDown.add(connection.address);
       throw new RedisError('CLUSTERDOWN The cluster is down', { code: 'CLUSTERDOWN', node: connection.address });

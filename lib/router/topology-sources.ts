@@ -92,7 +92,7 @@ export class TopologySources {
     const connection = this.#open(key);
     if (connection.state === 'backoff') connection.open();
     const leftOut = new LeftOut();
-    const slots = this.ask(connection, ['cluster', 'slots']);
+    const slots = this.ask(connection, ['cluster', 'SLOTS']);
     const nodes = this.ask(connection, ['cluster', 'nodes'])
       .then((reply) => parseNodes(reply, leftOut))
       .catch(() => []);

@@ -104,7 +104,7 @@ async function approve(
   if (planOnly || plan.lines.length === 0) out.answer({ plan: plan.data });
   for (const line of plan.lines) out.line(line);
   if (planOnly || plan.lines.length === 0) return false;
-  if (options['yes'] === true) return true;
+  if (options['yes'] === true || plan.named === true) return true;
   if (around.stdin.isTTY !== true || around.stderr.isTTY !== true) {
     throw new ExitError(exitCodes.usage, 'nothing was changed: --yes agrees to the plan, --plan only shows it');
   }

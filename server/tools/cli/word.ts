@@ -65,6 +65,8 @@ export interface Plan {
   readonly lines: readonly string[];
   /** The same as data, for `--plan --json`. */
   readonly data: unknown;
+  /** The command line names every step itself (`failover ID`): it is shown, and no agreement is asked for. */
+  readonly named?: boolean;
 }
 
 export interface WordContext<O extends OptionTable = OptionTable> {
@@ -83,7 +85,7 @@ export interface WordContext<O extends OptionTable = OptionTable> {
   /** The same with all that an operator can do. */
   operator(address: string, options?: Omit<Partial<OperatorOptions>, 'seeds'>): Promise<ClusterOperator>;
   /**
-   * Shows the plan and has it agreed to: by `--yes`, or by a typed yes at a terminal. False: nothing is to be done
+   * Shows the plan and has it agreed to: by `--yes`, by a typed yes at a terminal, or by being `named`. False: nothing is to be done
    * (`--plan`, or an empty plan); return 0. Rejects with an ExitError when it was not agreed to.
    */
   approve(plan: Plan): Promise<boolean>;

@@ -26,7 +26,8 @@ export const addNodeWord: Word = defineWord({
     const replicaOf = options['replica-of'];
     const master = replicaOf === undefined ? undefined : findNode(await link.view(), replicaOf);
     const as = master === undefined ? 'a master without slots' : `a replica of ${master.host}:${master.port}`;
-    const plan = { lines: [`${args[0]} joins as ${as}`], data: { node: args[0], replicaOf: master?.id ?? null } };
+    const data = { node: args[0], replicaOf: master?.id ?? null };
+    const plan = { lines: [`${args[0]} joins as ${as}`], data, named: true };
     if (!(await context.approve(plan))) return exitCodes.ok;
     const id = await addNode(link, node, { replicaOf: master?.id, signal });
     out.answer({ id, address: `${node.host}:${node.port}`, replicaOf: master?.id ?? null });

@@ -23,7 +23,13 @@ export const failover: Word = defineWord({
     const [from, to] = [master, replica].map(({ host, port }) => `${host}:${port}`);
     const mode = options.takeover ? 'takeover' : options.force ? 'force' : undefined;
     const text = `${to} takes the place of ${from}${mode === undefined ? '' : ` (${mode})`}`;
-    if (!(await context.approve({ lines: [text], data: { from: master.id, to: replica.id, mode: mode ?? null } }))) {
+    if (
+      !(await context.approve({
+        lines: [text],
+        data: { from: master.id, to: replica.id, mode: mode ?? null },
+        named: true,
+      }))
+    ) {
       return exitCodes.ok;
     }
     const { tookMs } = await failOver(link, replica.id, { mode, signal, limitMs: options.wait });

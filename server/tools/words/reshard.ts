@@ -48,7 +48,9 @@ export const reshard: Word = defineWord({
     const from = options.from.map((name) => findNode(view, name));
     const slots = list.length > 0 ? readSlotList(list) : pickSlots(view, from, to, options.slots!);
     const orders = slots.map((slot) => ({ slot, target: to.id }));
-    if (!(await context.approve(movePlan(view, orders)))) return exitCodes.ok;
+    const plan = movePlan(view, orders);
+    if (plan.lines.length === 0) context.out.line(`nothing to move: ${to.host}:${to.port} has these slots already`);
+    if (!(await context.approve(plan))) return exitCodes.ok;
     return runMoves(context, operator, orders, again);
   },
 });

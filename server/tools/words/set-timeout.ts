@@ -20,8 +20,8 @@ export const setTimeoutWord: Word = defineWord({
     const link = await context.link(address);
     const nodes = await link.view();
     const lines = [`${nodes.length} nodes: cluster-node-timeout ${ms}, and CONFIG REWRITE`];
-    if (!(await context.approve({ lines, data: { timeout: Number(ms), nodes: nodes.map(({ id }) => id) } })))
-      return exitCodes.ok;
+    const data = { timeout: Number(ms), nodes: nodes.map(({ id }) => id) };
+    if (!(await context.approve({ lines, data, named: true }))) return exitCodes.ok;
     const results = await sayToAll(link, nodes, ['CONFIG', 'SET', 'cluster-node-timeout', ms]);
     // A node that was started without a file has none to write.
     const kept = await sayToAll(link, nodes, ['CONFIG', 'REWRITE']);

@@ -19,7 +19,7 @@ describe('client: the first call', () => {
     seed = await FakeNode.start((argv, socket) => {
       if (argv[0] !== 'cluster') return '+OK\r\n';
       if (argv[1]!.toLowerCase() === 'info') asking = socket;
-      if (argv[1]!.toLowerCase() !== 'slots') return argv[1] === 'info' ? undefined : clusterOk;
+      if (argv[1]!.toLowerCase() !== 'slots') return argv[1] === 'INFO' ? undefined : clusterOk;
       const [mine, other] = [seed, owner].map(({ port }) => ({ host: '127.0.0.1', port }));
       // The slot of k is 7629.
       return slotsReply([

@@ -432,7 +432,7 @@ describe('client: lifecycle', () => {
     assert.equal(node.count('cluster', 'slots'), asked + 1);
     // What answers but says nothing of its state is asked for the map.
     const answer = node.answer;
-    node.answer = (argv, socket) => (argv[1] === 'info' ? '-ERR no\r\n' : answer(argv, socket));
+    node.answer = (argv, socket) => (argv[1] === 'INFO' ? '-ERR no\r\n' : answer(argv, socket));
     const third = original.duplicate([], { lazyConnect: true });
     open.push(third);
     await third.connect();
@@ -447,13 +447,13 @@ describe('client: lifecycle', () => {
     ]);
     node.answer = (argv) => {
       if (argv[0] !== 'cluster') return bulk('pong');
-      return argv[1] === 'slots' ? slotsReply([{ start: 0, end: 16383, nodes: [gone] }]) : clusterOk;
+      return argv[1]!.toLowerCase() === 'slots' ? slotsReply([{ start: 0, end: 16383, nodes: [gone] }]) : clusterOk;
     };
     await original.ping();
     assert.equal(original.slots[0]?.[0], gone.key);
     node.answer = (argv) => {
       if (argv[0] !== 'cluster') return bulk('pong');
-      return argv[1] === 'slots' ? slotsReply([{ start: 0, end: 16383, nodes: [node] }]) : clusterOk;
+      return argv[1]!.toLowerCase() === 'slots' ? slotsReply([{ start: 0, end: 16383, nodes: [node] }]) : clusterOk;
     };
     const copy = original.duplicate([], { lazyConnect: true });
     open.push(copy);

@@ -145,7 +145,7 @@ describe('client: one scripted node', () => {
     await open({ connectionName: 'me', clientInfoTag: 'app_v1' }).set('k', 'v');
     const words = node.seen.map(({ argv }) => argv.join(' '));
     assert.ok(words.includes('client setname me'));
-    assert.ok(words.includes('client setinfo LIB-NAME lingcache(app_v1)'));
+    assert.ok(words.includes('client SETINFO LIB-NAME lingcache(app_v1)'));
     redis!.disconnect();
     node.seen.length = 0;
     await open({ disableClientInfo: true }).set('k', 'v');

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { createServer, type Server, type Socket } from 'node:net';
+import { libraryVersion } from '../../../lib/base/version.ts';
 import { RealWorld } from '../../../lib/base/world.ts';
 import { Connection } from '../../../lib/connection/connection.ts';
 import { dial } from '../../../lib/connection/dial.ts';
@@ -98,6 +99,45 @@ describe('handshake', () => {
       assert.ok(seen.includes('auth u p'));
     });
   }
+
+  for (const odd of ['+OK\r\n', '-ERR unknown command\r\n']) {
+    it(`HELLO answered with ${odd.trim()}: what was done behind it is not asked for again`, async () => {
+      const answers: Answers = ([name]) => (name === 'hello' ? odd : '+OK\r\n');
+      assert.equal(await introduce(answers, { connectionName: 'app', readOnly: true, db: 2 }), 2);
+      assert.deepEqual(seen, [
+        'hello 3',
+        'client setname app',
+        'select 2',
+        'readonly',
+        `client SETINFO LIB-VER ${libraryVersion}`,
+        'client SETINFO LIB-NAME lingcache',
+      ]);
+    });
+  }
+
+  it('HELLO refused by a server that wants a password: all that was refused with it is asked for behind AUTH', async () => {
+    let known = false;
+    const answers: Answers = ([name]) => {
+      if (name === 'hello') return "-ERR unknown command 'hello'\r\n";
+      if (name === 'auth') known = true;
+      return known ? '+OK\r\n' : '-NOAUTH Authentication required.\r\n';
+    };
+    assert.equal(await introduce(answers, { password: 'p', connectionName: 'app', db: 2, clientInfo: false }), 2);
+    assert.deepEqual(seen, [
+      'hello 3 AUTH default p',
+      'client setname app',
+      'select 2',
+      'auth p',
+      'client setname app',
+      'select 2',
+    ]);
+  });
+
+  it('a replica without its master is found out where HELLO is not understood', async () => {
+    const answers: Answers = ([name]) =>
+      name === 'hello' ? '+OK\r\n' : name === 'info' ? '$23\r\nmaster_link_status:down\r\n' : '+OK\r\n';
+    await assert.rejects(introduce(answers, { readOnly: true, inStep: true }), { code: 'MASTERDOWN' });
+  });
 
   it('a refusal that is about who asks stands, and nothing more is tried', async () => {
     for (const [refusal, options] of [

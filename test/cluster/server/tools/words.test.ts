@@ -111,7 +111,7 @@ for (const kind of kinds) {
 
     it('failover, forth by the master and back by the replica', async () => {
       const [master, replica] = [real.masters[0]!, real.replicas[0]!];
-      const { to } = (await ok('failover', master.id, first(), '--yes')) as { to: { id: string } };
+      const { to } = (await ok('failover', master.id, first())) as { to: { id: string } };
       assert.equal(to.id, replica.id);
       await until('the old master follows', async () =>
         /role:slave[\s\S]*link_status:up/.test(String(await master.ask('info', 'replication'))),
@@ -131,7 +131,7 @@ for (const kind of kinds) {
         keys.length,
       );
       assert.equal((await lingcache('call', first(), 'NO-SUCH-COMMAND')).code, 1);
-      await ok('set-timeout', '4321', first(), '--yes');
+      await ok('set-timeout', '4321', first());
       for (const node of real.nodes) {
         assert.match(String(await node.ask('config', 'get', 'cluster-node-timeout')), /4321/);
       }
@@ -151,9 +151,9 @@ for (const kind of kinds) {
         assert.equal(busy.code, 1);
         assert.match(busy.stderr, /is member of a cluster already/);
         for (const node of other.nodes) await node.ask('cluster', 'reset', 'hard');
-        const joined = (await ok('add-node', one.address, first(), '--yes')) as { id: string };
+        const joined = (await ok('add-node', one.address, first())) as { id: string };
         const master = real.masters[1]!;
-        const replica = (await ok('add-node', two.address, first(), '--replica-of', master.id, '--yes')) as {
+        const replica = (await ok('add-node', two.address, first(), '--replica-of', master.id)) as {
           id: string;
         };
         for (const node of real.nodes) {
