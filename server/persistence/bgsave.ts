@@ -179,9 +179,19 @@ export class Snapshots {
         world.log('Background saving error');
         break;
       case 'killed':
-        if (end.signal !== unwantedSignal) this.ok = false;
-        world.log(`Background saving terminated by signal ${end.signal}`);
+        this.#noteKill(end.signal);
     }
+  }
+
+  #noteKill(signal: number): void {
+    const { world } = this.#engine;
+    const line = `Background saving terminated by signal ${signal}`;
+    if (signal === unwantedSignal) {
+      progress(world, line);
+      return;
+    }
+    this.ok = false;
+    world.log(line);
   }
 
   #noteRefusal(error: unknown): void {

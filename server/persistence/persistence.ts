@@ -140,7 +140,8 @@ export class PersistenceManager implements PersistencePort {
   replaced(): void {
     const { running } = this.#saves;
     if (running?.kind === 'rdb') {
-      this.#engine.world.log(
+      progress(
+        this.#engine.world,
         `The data was replaced while a snapshot was written. Killing process ${running.pid} and removing its temp file`,
       );
       running.kill();

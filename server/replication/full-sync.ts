@@ -10,7 +10,13 @@ import type { SavePace } from '../engine/save-pace.ts';
 import { systemText } from '../persistence/disk/system-text.ts';
 import type { RdbContent } from '../persistence/rdb/file.ts';
 import { rdbPieces, writeRdb } from '../persistence/rdb/file-writer.ts';
-import { type BackgroundSaves, type RunningSave, type SaveEnd, SpawnError } from '../persistence/saver/saver.ts';
+import {
+  type BackgroundSaves,
+  type RunningSave,
+  type SaveEnd,
+  SpawnError,
+  unwantedSignal,
+} from '../persistence/saver/saver.ts';
 import type { AttachedReplica } from './attached-replica.ts';
 import { sendFile } from './copy-file.ts';
 
@@ -220,7 +226,7 @@ export class FullSync {
       replica.send(`$EOF:${mark}\r\n`);
       replica.whenClosed(() => {
         if (ended || !isOver(group)) return;
-        world.log('Diskless rdb transfer, last replica dropped, killing fork child.');
+        progress(world, 'Diskless rdb transfer, last replica dropped, killing fork child.');
         save.kill();
       });
     }
@@ -228,7 +234,7 @@ export class FullSync {
     ended = true;
     const left = group.filter(({ closed }) => !closed);
     if (end.how === 'done') {
-      world.log(`Diskless rdb transfer, done reading from pipe, ${left.length} replicas still up.`);
+      progress(world, `Diskless rdb transfer, done reading from pipe, ${left.length} replicas still up.`);
       progress(world, 'Background RDB transfer terminated with success');
       for (const replica of left) this.#endStream(replica, mark);
       return;
@@ -264,7 +270,11 @@ export class FullSync {
 
   #noteEnd(end: SaveEnd): void {
     const { world } = this.#source;
-    if (end.how === 'killed') world.log(`Background transfer terminated by signal ${end.signal}`);
+    if (end.how === 'killed') {
+      const line = `Background transfer terminated by signal ${end.signal}`;
+      if (end.signal === unwantedSignal) progress(world, line);
+      else world.log(line);
+    }
     if (end.how !== 'failed') return;
     if (end.error !== undefined) world.log(`a copy for replicas failed: ${end.error.stack}`);
     world.log('Background transfer error');
