@@ -49,7 +49,7 @@ export const usage = `npm run bench -- [macro|redirect|footprint|growth|behaviou
   --rounds N           interleaved rounds, medians are reported (default 5, quick 2; redirect 3, quick 1)
   --seconds S          seconds of one client, workload and round (default 0.7; quick 0.15)
   --clients a,b        ${clientNames.join(', ')}
-  --workloads a,b      names, or parts of names: burst, loops-64, 64k, ... (default: all that tell something new)
+  --workloads a,b      names, or parts of names: burst, loops-64, 64k, ... (default: all that show something new)
   --server real|bundled  redis-server processes, or the bundled cluster in one process (default real)
   --masters N          masters of that cluster, 1 to 100 (default 3); macro only
   --packages FOLDER    servers: where js-redis-server, redis-memory-server and ioredis-mock are installed (default .)

@@ -1,5 +1,7 @@
 // The public names. ioredis's come first. The package's CommonJS entry exports the class itself, with everything else on
 // it (scripts/bundle.js), so `const { Cluster } = require('lingcache')` works as well.
+// Owns: nothing. Does not know: the server.
+// Invariant: what is not named here is no part of the client's public surface.
 
 import {
   AbortError,

@@ -97,7 +97,7 @@ async function capture(program: string): Promise<Capture> {
   }
 }
 
-/** Every command and subcommand, one level. A module tells neither arity nor arguments: those stand in overrides.ts. */
+/** Every command and subcommand, one level. A module reports neither arity nor arguments: those stand in overrides.ts. */
 function flat({ info, docs }: Capture): Map<string, NewerCommand> {
   const commands = new Map<string, NewerCommand>();
   const add = (

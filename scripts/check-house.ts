@@ -1,10 +1,12 @@
 // The house check. A room is a folder with a row in floors.json, which names the rooms that it may import. Refused are:
 // an import that the row does not allow, a folder without a row, a row that names nothing, a loose file beside the
-// rooms, a cycle of files or of rooms (type-only imports count), and a picture in CONTRIBUTING.md that shows other rooms
-// or an arrow that does not point downwards. Run by `npm run lint` and by test/house.
+// rooms, a cycle of files or of rooms (type-only imports count), a picture in CONTRIBUTING.md that shows other rooms or an
+// arrow that does not point downwards, and words that are not the field's (house/words). Run by `npm run lint` and by
+// test/house.
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, posix, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { unwantedIn } from './house/words.ts';
 
 export type Floors = Record<string, readonly string[]>;
 export type ImportGraph = Map<string, readonly string[]>;
@@ -103,16 +105,28 @@ export function cycles(graph: ReadonlyMap<string, readonly string[]>): string[] 
 }
 
 export function readGraph(root: string, rooms: readonly string[]): ImportGraph {
-  const graph: ImportGraph = new Map();
+  return new Map([...readSources(root, rooms)].map(([file, text]) => [file, importsOf(file, text)]));
+}
+
+/** Every .ts file of these folders, by its path from the root. */
+function readSources(root: string, rooms: readonly string[]): Map<string, string> {
+  const texts = new Map<string, string>();
   for (const room of rooms) {
     for (const entry of readdirSync(join(root, room), { recursive: true, withFileTypes: true })) {
       if (!entry.isFile() || !entry.name.endsWith('.ts')) continue;
       const path = join(entry.parentPath, entry.name);
-      const name = relative(root, path).replaceAll('\\', '/');
-      graph.set(name, importsOf(name, readFileSync(path, 'utf8')));
+      texts.set(relative(root, path).replaceAll('\\', '/'), readFileSync(path, 'utf8'));
     }
   }
-  return graph;
+  return texts;
+}
+
+/** Lines with words that the project does not use. Passed over: the list itself, and texts made of servers' own. */
+export function unwantedLines(root: string): string[] {
+  const texts = readSources(root, ['lib', 'server', 'test', 'bench', 'scripts']);
+  return [...texts].flatMap(([file, text]) =>
+    /^(?:scripts|test)\/house\/words/.test(file) || file.includes('.generated') ? [] : unwantedIn(file, text),
+  );
 }
 
 /**
@@ -164,6 +178,7 @@ export function checkHouse(root: string): string[] {
     ...staleRows(files, floors),
     ...looseFiles(files),
     ...wrongPicture(readFileSync(join(root, 'CONTRIBUTING.md'), 'utf8'), floors),
+    ...unwantedLines(root),
   ];
 }
 

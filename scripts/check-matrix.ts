@@ -44,7 +44,7 @@ function perform(check: Check, folder: string): string | undefined {
   mkdirSync(folder);
   for (const [from, to] of Object.entries(check.fixtures)) {
     cpSync(join(fixtures, from), join(folder, to));
-    // The kind of module that a file is, where its name tells.
+    // The kind of module that a file is, where its name shows it.
     if (/\.ts$/.test(to) && from.startsWith('consumers/types/')) {
       cpSync(join(folder, to), join(folder, to.replace(/\.ts$/, '.cts')));
       cpSync(join(folder, to), join(folder, to.replace(/\.ts$/, '.mts')));

@@ -58,7 +58,7 @@ export const overrides: readonly OverrideGroup[] = [
   },
   {
     availability: 'Redis 8.0',
-    reason: 'vector sets are a module there: COMMAND tells neither their arity nor their arguments',
+    reason: 'vector sets are a module there: COMMAND reports neither their arity nor their arguments',
     rows: keyed(`
       vadd -5 write,denyoom: @key arg...
       vcard 2 readonly,fast: @key
@@ -163,19 +163,19 @@ export const summaries: Readonly<Record<string, string>> = Object.fromEntries(
   vemb: Gives the vector of an element
   vgetattr: Gives the attributes of an element, as JSON
   vinfo: Gives facts about a vector set
-  vismember: Tells whether an element is in a vector set
+  vismember: Returns whether an element is in a vector set
   vlinks: Gives the neighbours of an element, by layer
   vrandmember: Gives one or several elements of a vector set at random
   vrange: Gives the elements of a vector set in lexicographical order
   vrem: Removes an element from a vector set
   vsetattr: Sets the attributes of an element, as JSON
   vsim: Gives the elements most similar to a vector or to an element
-  delex: Deletes a string if its value or digest compares as told
+  delex: Deletes a string if its value or digest compares as asked
   digest: Gives the hash digest of a string's value
   increx: Increments a number within bounds, and sets its expiration
   xackdel: Acknowledges and deletes stream entries
   xcfgset: Sets options of a stream
-  xdelex: Deletes stream entries, and their references as told
+  xdelex: Deletes stream entries, and their references as asked
   xidmprecord: Records the idempotent production of a stream entry
   xnack: Gives pending stream entries back to their group
   sdiffcard: Gives the number of members of the difference of sets

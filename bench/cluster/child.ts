@@ -77,9 +77,9 @@ export class Child {
   /** Lets it go, and kills it (by pid) when it has not left within two seconds. */
   async close(): Promise<void> {
     if (this.#process.connected) this.#process.disconnect();
-    const patience = setTimeout(() => this.#process.kill('SIGKILL'), 2000);
+    const kill = setTimeout(() => this.#process.kill('SIGKILL'), 2000);
     await this.#gone;
-    clearTimeout(patience);
+    clearTimeout(kill);
   }
 
   #answered({ id, value, error }: Answer): void {

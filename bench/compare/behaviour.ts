@@ -17,7 +17,7 @@ interface Case {
 
 /** How long nodes refuse, and how long a promise is waited for before it counts as pending. */
 const refusalMs = 3000;
-const patienceMs = 20_000;
+const timeoutMs = 20_000;
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const firstWords = (error: unknown): string => String((error as Error).message ?? error).slice(0, 40);
@@ -26,7 +26,7 @@ const firstWords = (error: unknown): string => String((error as Error).message ?
 async function outcomeOf(call: Promise<unknown>): Promise<string> {
   const started = performance.now();
   const seconds = (): string => `${((performance.now() - started) / 1000).toFixed(1)} s`;
-  const pending = sleep(patienceMs).then(() => `pending after ${patienceMs / 1000} s`);
+  const pending = sleep(timeoutMs).then(() => `pending after ${timeoutMs / 1000} s`);
   const settled = call.then(
     () => 'ok',
     (error: unknown) => `error after ${seconds()}: ${firstWords(error)}`,

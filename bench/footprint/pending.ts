@@ -14,7 +14,7 @@ async function startMute(): Promise<number> {
     [/hello/i, () => '%1\r\n+proto\r\n:3\r\n'],
     [/setinfo/i, () => '+OK\r\n'],
     [/slots/i, () => `*1\r\n*3\r\n:0\r\n:16383\r\n*3\r\n$9\r\n127.0.0.1\r\n:${port}\r\n$2\r\nid\r\n`],
-    [/nodes\r\n/i, () => '-ERR not told\r\n'],
+    [/nodes\r\n/i, () => '-ERR not known\r\n'],
   ];
   const server = createServer((socket: Socket) => {
     socket.on('error', () => undefined);

@@ -73,7 +73,7 @@ export function growthOf(figures: readonly Figure[]): number {
 
 /** What one item may take more when there are ten times as many. */
 const mostGrowth = 2;
-/** A peer this much faster is not told from one that is as fast. */
+/** A peer this much faster is not distinguished from one that is as fast. */
 const noise = 1.15;
 
 /** The bars that a case misses, in words. */

@@ -1,4 +1,4 @@
-// Growth of what happens in this process alone: slot maps, timers, parked calls, the near cache.
+// Growth of what happens in this process alone: slot maps, timers, calls to be retried, the near cache.
 
 import { ManualWorld } from '../../lib/base/world.ts';
 import { NearCache } from '../../lib/cache/near-cache.ts';
@@ -47,8 +47,8 @@ function refresh(masters: number, ranges: number): () => number {
   const held = SlotMap.of([]);
   return () => {
     const view = viewOfSlots(reply, parseNodes(text), addressOf(0), undefined);
-    const witness = viewOfNodes(text, addressOf(1), undefined);
-    const map = merge(held, combine(view, [witness, witness]));
+    const secondary = viewOfNodes(text, addressOf(1), undefined);
+    const map = merge(held, combine(view, [secondary, secondary]));
     if (map.covered !== slots) throw new Error('slots are missing');
     return map.sameAs(held) ? 0 : map.addresses().size;
   };
@@ -56,7 +56,7 @@ function refresh(masters: number, ranges: number): () => number {
 
 const source: ReplySource = { address: addressOf(0) };
 
-/** A near cache over a node that answers when it is told to. */
+/** A near cache over a node that answers when it is asked to. */
 function cacheScene(): { cache: NearCache; answer: () => void } {
   const waiting: Call[] = [];
   const send = (call: Call): boolean => {
@@ -76,7 +76,7 @@ function cacheScene(): { cache: NearCache; answer: () => void } {
   } as unknown as CommandSender & ReconnectingConnection;
   const map = SlotMap.of([{ start: 0, end: slots - 1, master: source.address, replicas: [] }]);
   const dispatcher = { refused: () => false, lost: () => {} } as unknown as Dispatcher;
-  const submit = (parcel: RoutableRequest): void => void parcel.sendOn(lane, false);
+  const submit = (request: RoutableRequest): void => void request.sendOn(lane, false);
   const host = {
     dispatcher,
     submit,
@@ -160,18 +160,18 @@ export function roomCases(): GrowthCase[] {
       },
     },
     {
-      name: 'calls parked until n different times',
+      name: 'calls to be retried at n different times',
       sizes: thousands,
       run: (size) => {
         const world = new ManualWorld();
         let released = 0;
-        const parking = new RetryQueue<{ readonly bytes: number }>(
+        const retries = new RetryQueue<{ readonly bytes: number }>(
           world,
           () => released++,
           () => 0,
         );
         return timed(() => {
-          for (let at = 0; at < size; at++) parking.park({ bytes: 10 }, 1 + Math.floor(at / 100) + ((at * 7919) % 100));
+          for (let at = 0; at < size; at++) retries.add({ bytes: 10 }, 1 + Math.floor(at / 100) + ((at * 7919) % 100));
           world.forward(size / 100 + 200);
           if (released !== size) throw new Error('calls are missing');
         });

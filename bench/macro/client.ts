@@ -1,4 +1,4 @@
-// Child process: one client, one workload. It measures itself and tells the parent.
+// Child process: one client, one workload. It measures itself and reports to the parent.
 
 import { serve } from '../cluster/child.ts';
 import type { BenchNode } from '../cluster/cluster.ts';

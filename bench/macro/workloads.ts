@@ -56,7 +56,7 @@ export const workloads: readonly Workload[] = [
 
 const rare = new Set(['batch-100-set', 'loops-1000-set', 'loops-1-set', 'batch-1000-mix', 'loops-64-set-1k']);
 
-/** Without --workloads: all but those that tell nothing new. */
+/** Without --workloads: all but those that show nothing new. */
 export const defaultWorkloads: readonly Workload[] = workloads.filter((one) => !rare.has(one.name));
 
 /** Operation number `index` of a workload. */

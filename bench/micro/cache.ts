@@ -36,7 +36,7 @@ function cacheOver(reply: (argv: readonly Argument[]) => unknown): NearCache {
   const lane = laneOf(reply);
   const map = SlotMap.of([{ start: 0, end: 16383, master: address, replicas: [] }]);
   const dispatcher = { refused: () => false, lost: () => {}, now: () => 1 } as unknown as Dispatcher;
-  const submit = (parcel: RoutableRequest): void => void parcel.sendOn(lane, false);
+  const submit = (request: RoutableRequest): void => void request.sendOn(lane, false);
   const connection = (): ReconnectingConnection => lane;
   const host = { dispatcher, submit, map: () => map, readsFromReplicas: false, connection, silenceTimeout: 0 };
   const cache = new NearCache({ ttl: 86_400_000 }, host, new RealWorld());

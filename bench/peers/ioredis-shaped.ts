@@ -20,7 +20,7 @@ export interface ClusterFace {
   on(event: string, run: (...args: never[]) => void): unknown;
 }
 
-const patience = 10_000;
+const timeoutMs = 10_000;
 
 class IoredisShaped implements Peer {
   readonly #cluster: ClusterFace;
@@ -104,7 +104,7 @@ export async function openShaped(
   let timer: NodeJS.Timeout | undefined;
   const ready = new Promise<void>((resolve, reject) => {
     cluster.on('ready', resolve);
-    timer = setTimeout(() => reject(last ?? new Error(`not ready within ${patience} ms`)), patience);
+    timer = setTimeout(() => reject(last ?? new Error(`not ready within ${timeoutMs} ms`)), timeoutMs);
   });
   await ready.finally(() => clearTimeout(timer));
   return new IoredisShaped(cluster, crossesSlots ? undefined : new ByNode(nodes));

@@ -1,5 +1,5 @@
 // A master is killed while loops read its keys: how long after its replica's promotion the client has its first answer,
-// and what it told its user in the meantime. The cluster is one of its own, for it does not come back whole.
+// and what it reported to its user in the meantime. The cluster is one of its own, for it does not come back whole.
 
 import { setTimeout as pause } from 'node:timers/promises';
 import { Redis } from 'ioredis';
@@ -21,14 +21,14 @@ export interface FailoverFigures {
   readonly gapMs: number;
   readonly errors: number;
   readonly firstError: string | undefined;
-  /** False when no answer came within the patience. */
+  /** False when no answer came within the timeout. */
   readonly recovered: boolean;
 }
 
 const nodeTimeout = 1000;
 const width = 64;
-const promotionPatience = 30_000;
-const answerPatience = 20_000;
+const promotionTimeoutMs = 30_000;
+const answerTimeoutMs = 20_000;
 
 const clock = (): number => performance.timeOrigin + performance.now();
 
@@ -69,12 +69,12 @@ async function untilPromoted(cluster: RealCluster): Promise<number> {
   const replica = new Redis({ host, port });
   replica.on('error', () => undefined);
   try {
-    const deadline = clock() + promotionPatience;
+    const deadline = clock() + promotionTimeoutMs;
     for (;;) {
       const [role] = (await replica.call('ROLE')) as [string];
       const now = clock();
       if (role === 'master') return now;
-      if (now > deadline) throw new Error(`no failover within ${promotionPatience} ms`);
+      if (now > deadline) throw new Error(`no failover within ${promotionTimeoutMs} ms`);
       await pause(1);
     }
   } finally {
@@ -83,7 +83,7 @@ async function untilPromoted(cluster: RealCluster): Promise<number> {
 }
 
 async function untilAnswered(child: Child, killed: number, promoted: number): Promise<FailoverFigures> {
-  const deadline = clock() + answerPatience;
+  const deadline = clock() + answerTimeoutMs;
   let errors = 0;
   let firstError: string | undefined;
   for (;;) {

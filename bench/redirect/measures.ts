@@ -84,7 +84,7 @@ const poll = 20;
 const afterMove = 5;
 const warmUpBatches = 20;
 const quiet = 500;
-const patience = 20_000;
+const timeoutMs = 20_000;
 
 export async function direct({ child, counters, plan, effort }: Bench): Promise<CallFigures> {
   const indexes = Array.from({ length: effort.direct }, (_, at) => (at * 7) % plan.keys.length);
@@ -148,7 +148,7 @@ function together(samples: readonly CallFigures[]): CallFigures {
   };
 }
 
-/** Every slot back where it was, and the client told so by reading: the next measure starts on a warm map. */
+/** Every slot back where it was, and the client informed by reading: the next measure starts on a warm map. */
 async function goHome({ child, mover }: Bench): Promise<void> {
   await mover.move(mover.homeward());
   await child.ask('settle');
@@ -234,7 +234,7 @@ async function shift({ child, counters, effort }: Bench, change: () => Promise<v
   await change();
   const shifted = performance.now();
   let [moves, asks, maps, last] = [0, 0, 0, shifted];
-  for (let now = shifted; now - last < quiet && now - shifted < patience; now = performance.now()) {
+  for (let now = shifted; now - last < quiet && now - shifted < timeoutMs; now = performance.now()) {
     const counts = await counters.read();
     if (now !== shifted && counts.moved + counts.ask > 0) last = performance.now();
     moves += counts.moved;

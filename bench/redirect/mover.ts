@@ -81,7 +81,7 @@ export class Mover {
 
   async #handTo(moves: readonly Move[]): Promise<void> {
     await this.#each(moves, 'to', ({ slot, to }) => [this.#give(slot, to)]);
-    // Gossip may have told the source already; then it has dropped the keys itself and refuses the transaction.
+    // Gossip may have reached the source already; then it has dropped the keys itself and refuses the transaction.
     await this.#each(moves, 'from', (move) => this.#drop(move), true);
     await this.#each(moves, 'from', ({ slot, to }) => [this.#give(slot, to)]);
     const others = (move: Move): number[] =>

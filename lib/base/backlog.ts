@@ -9,7 +9,7 @@ import { QueueFullError } from './errors.ts';
 export interface BacklogLimits {
   /** Most calls that wait; default no limit. */
   readonly maxQueueLength?: number | undefined;
-  /** Most bytes of their words; default no limit. */
+  /** Most bytes of their arguments; default no limit. */
   readonly maxQueueBytes?: number | undefined;
 }
 

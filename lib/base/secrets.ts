@@ -1,8 +1,8 @@
-// Passwords among the words of commands and options: the one place that knows which they are, and what stands for them
+// Passwords among the arguments of commands and options: the one place that knows which they are, and what stands for them
 // wherever a command or an option becomes text or data for others (errors, events, channels).
 // Sources: AUTH, HELLO, CONFIG SET, ACL SETUSER, MIGRATE, SENTINEL SET, MODULE LOADEX.
 
-type Word = string | Uint8Array;
+type Argument = string | Uint8Array;
 
 /** Stands for what is not shown. */
 const redacted = '[redacted]';
@@ -24,15 +24,15 @@ const rules: ReadonlyMap<string, Rule> = new Map<string, Rule>([
 ]);
 
 /** What errors and events say of a command: its name, and its arguments without secrets. */
-function describeCommand(argv: readonly Word[]): { name: string; args: unknown[] } {
+function describeCommand(argv: readonly Argument[]): { name: string; args: unknown[] } {
   const args: unknown[] = argv.slice(1);
   const name = textOf(argv[0]!);
   for (const at of secretsOf(name, argv)) args[at] = redacted;
   return { name, args };
 }
 
-/** Makes an error name its command. Servers repeat the words that they do not like: secrets go from the text, too. */
-export function nameCommand(error: Error, argv: readonly Word[]): void {
+/** Makes an error name its command. Servers repeat the arguments that they do not like: secrets go from the text, too. */
+export function nameCommand(error: Error, argv: readonly Argument[]): void {
   const named = error as { command?: { name: string; args: unknown[] } };
   named.command ??= describeCommand(argv);
   hideSecrets(error, argv);
@@ -43,7 +43,7 @@ const fixedTexts =
   /^(?:WRONGPASS invalid username-password pair or user is disabled\.?|ERR invalid password|ERR Client sent AUTH, but no password is set|ERR AUTH <password> called without any password configured for the default user\..*|NOAUTH Authentication required\.?|NOAUTH HELLO must be called with the client already authenticated.*|ERR wrong number of arguments for '(?:auth|hello)' command)$/;
 
 /** Takes the secrets of a command out of an error's text. */
-export function hideSecrets(error: Error, argv: readonly Word[]): void {
+export function hideSecrets(error: Error, argv: readonly Argument[]): void {
   if (fixedTexts.test(error.message)) return;
   for (const at of secretsOf(textOf(argv[0]!), argv)) {
     const secret = textOf(argv[at + 1]!);
@@ -78,7 +78,7 @@ export function shownOption(name: string, value: unknown): string {
   return String(value);
 }
 
-function secretsOf(name: string, argv: readonly Word[]): Iterable<number> {
+function secretsOf(name: string, argv: readonly Argument[]): Iterable<number> {
   const rule = rules.get(name.toLowerCase());
   return rule === undefined ? [] : rule(argv.slice(1).map(textOf));
 }
@@ -97,7 +97,7 @@ export function withoutSecret(text: string, secret: string): string {
 
 // HELLO 3 AUTH username password SETNAME name
 function helloSecrets(args: readonly string[]): number[] {
-  const auth = args.findIndex((word) => /^auth$/i.test(word));
+  const auth = args.findIndex((argument) => /^auth$/i.test(argument));
   if (auth < 0) return [];
   const whole = auth + 2 < args.length && !/^setname$/i.test(args[auth + 2]!);
   const at = whole ? auth + 2 : auth + 1;
@@ -125,12 +125,12 @@ function aclSecrets(args: readonly string[]): number[] {
 
 // name value, anywhere from `start` on.
 function valuesOfSecretNames(args: readonly string[], start: number): number[] {
-  if (!args.slice(0, 2).some((word) => /^(set|loadex)$/i.test(word))) return [];
+  if (!args.slice(0, 2).some((argument) => /^(set|loadex)$/i.test(argument))) return [];
   const secrets: number[] = [];
   for (let at = start; at + 1 < args.length; at++) if (secretName.test(args[at]!)) secrets.push(++at);
   return secrets;
 }
 
-function textOf(word: Word): string {
-  return typeof word === 'string' ? word : Buffer.from(word).toString('latin1');
+function textOf(argument: Argument): string {
+  return typeof argument === 'string' ? argument : Buffer.from(argument).toString('latin1');
 }

@@ -1,5 +1,7 @@
-// Time and chance, handed in. Nothing below the facade calls Date.now, setTimeout or Math.random itself,
-// so any minute of a client's or a node's life can be played in a millisecond from a printed seed.
+// Time and chance, handed in. Nothing below the facade calls Date.now, setTimeout or Math.random itself, so any minute of
+// a client's or a node's life can be played in a millisecond from a printed seed.
+// Owns: the real clock, and the one that tests move. Does not know: what its timers are for.
+// Invariant: now() never goes back, and a timer runs once or, cancelled before, never.
 
 import { Socket } from 'node:net';
 

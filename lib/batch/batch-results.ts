@@ -1,4 +1,4 @@
-// A batch in flight: parcels go out in order, results come back by index. Where each goes, and where it goes again
+// A batch in flight: requests go out in order, results come back by index. Where each goes, and where it goes again
 // when refused, is the dispatcher's business; since every call of one tick to one node leaves in one write, sending
 // them one after another *is* grouping them by node. Only what was refused travels twice.
 // Invariant: exactly one result per call; the batch is done when the last one is in.

@@ -51,7 +51,7 @@ export function splitByKeys(call: Call, send: (part: Call) => void): boolean {
   return true;
 }
 
-// slot -> positions of its keys; undefined when the words do not come out even (the server refuses those best).
+// slot -> positions of its keys; undefined when the arguments do not come out even (the server refuses those best).
 function groupBySlot(argv: readonly Argument[], step: number): Map<number, number[]> | undefined {
   if ((argv.length - 1) % step !== 0) return undefined;
   const groups = new Map<number, number[]>();

@@ -1,6 +1,7 @@
-// The chain behind pipeline() and multi(): collects commands, sends them as one batch, gives results in call order.
-// Keys may live in any slots. A MULTI..EXEC stretch travels as one unit, in a cluster on one slot. Command methods are put on the
-// prototype by the facade; this file knows no command but `multi` and `exec`.
+// The chain behind pipeline() and multi(): collects commands, sends them as one batch, gives results in call order. Keys
+// may live in any slots. Command methods are put on the prototype by the facade.
+// Owns: the calls that it collects, and their callbacks. Does not know: nodes, redirects, any command but `multi` and `exec`.
+// Invariant: a MULTI..EXEC stretch travels as one unit, in a cluster on one slot, or nothing of it is sent.
 
 import { AbortGroup } from '../base/abort-group.ts';
 import { RedisError } from '../base/errors.ts';
@@ -8,14 +9,14 @@ import type { CachedTime } from '../base/ticker.ts';
 import { nextTick, queueMicrotask } from '../base/turns.ts';
 import { Call, CallFlag, type CallGroup, type Dispatcher, type RoutableRequest } from '../connection/call.ts';
 import { type BatchResult, BatchResults } from './batch-results.ts';
-import { Transaction, type TransactionOutcome } from './transaction.ts';
+import { crossSlotRefusal, Transaction, type TransactionOutcome, wasNeverSent } from './transaction.ts';
 
 export type Callback<T> = (error?: Error | null, result?: T) => void;
 
 /** What a pipeline needs of the client that made it. */
 export interface BatchHost {
   readonly dispatcher: Dispatcher;
-  /** Sends a parcel, or holds it until the client is ready. */
+  /** Sends a request, or holds it until the client is ready. */
   submit(request: RoutableRequest): void;
   /** One node takes everything: the keys of a transaction may be in any slots. Default false. */
   readonly oneNode?: boolean;
@@ -28,9 +29,6 @@ export interface BatchHost {
 }
 
 const reused = 'Pipeline cannot be used to send any commands when the `exec()` has been called on it.';
-
-/** As ioredis has it; core/hints adds the keys and their slots. */
-const crossSlotText = 'All keys in the pipeline should belong to the same slots allocation group';
 
 const noSlots: ReadonlySet<number> = new Set();
 
@@ -138,11 +136,11 @@ export class Pipeline {
   #send(): Promise<BatchResult[]> {
     return new Promise((resolve) => {
       const calls = this.#calls;
-      const scatter: CallGroup = withCallbacks(new BatchResults(calls.length, resolve), this.#callbacks);
+      const results: CallGroup = withCallbacks(new BatchResults(calls.length, resolve), this.#callbacks);
       const { moment } = this.#host.dispatcher;
       for (let at = 0; at < calls.length; at++) {
         const call = calls[at]!;
-        call.group = scatter;
+        call.group = results;
         call.moment = moment;
         if (call.name !== 'multi') {
           if (this.#cancel !== undefined && (call.flags & CallFlag.blocking) !== 0) this.#host.mayRelease?.(call);
@@ -150,8 +148,8 @@ export class Pipeline {
           continue;
         }
         const end = this.#endOfUnit(at);
-        for (let inner = at; inner <= end; inner++) calls[inner]!.group = scatter;
-        this.#sendUnit(calls.slice(at, end + 1), moment, scatter);
+        for (let inner = at; inner <= end; inner++) calls[inner]!.group = results;
+        this.#sendUnit(calls.slice(at, end + 1), moment, results);
         at = end;
       }
     });
@@ -166,7 +164,7 @@ export class Pipeline {
     const commands = unit.slice(1, -1);
     const slots = this.#host.oneNode ? noSlots : new Set(commands.map((call) => call.slot).filter((slot) => slot >= 0));
     if (slots.size > 1) {
-      for (const call of unit) call.fail(new RedisError(crossSlotText, { code: 'CROSSSLOT' }));
+      for (const call of unit) call.fail(crossSlotRefusal());
       return;
     }
     const exec = unit.at(-1)!;
@@ -235,7 +233,7 @@ function unwrap(results: readonly BatchResult[]): BatchResult[] | null {
   const [error, values] = results.at(-1)!;
   if (error !== null) {
     // Refused before anything was sent, its commands have no errors of their own.
-    if (error.message === crossSlotText) throw error;
+    if (wasNeverSent(error)) throw error;
     const others = results.slice(0, -1).map(([other]) => other);
     (error as { previousErrors?: unknown }).previousErrors ??= others.filter((other) => other && other !== error);
     throw error;

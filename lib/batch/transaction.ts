@@ -6,6 +6,7 @@ import { abortedByClose, RedisError } from '../base/errors.ts';
 import { hideSecrets, nameCommand } from '../base/secrets.ts';
 import { type CachedTime, longAgo } from '../base/ticker.ts';
 import {
+  argvLength,
   Call,
   type CallGroup,
   type CallSink,
@@ -13,7 +14,6 @@ import {
   type Dispatcher,
   type ReplySource,
   type RoutableRequest,
-  wordsLength,
 } from '../connection/call.ts';
 import type { Encoding } from '../wire/decoder.ts';
 import { ProtocolError } from '../wire/decoder.ts';
@@ -22,6 +22,20 @@ import { ReplyError } from '../wire/reply.ts';
 
 const multiArgv = ['multi'];
 const execArgv = ['exec'];
+
+/** Marks the error of a transaction that was refused before any of it was sent. */
+const neverSent: unique symbol = Symbol('refused before anything was sent');
+
+/** Why a transaction with keys of several slots is not sent. The text is ioredis's; core/hints adds the keys and their slots. */
+export function crossSlotRefusal(): RedisError {
+  const text = 'All keys in the pipeline should belong to the same slots allocation group';
+  // Not enumerable: users log and compare errors.
+  return Object.defineProperty(new RedisError(text, { code: 'CROSSSLOT' }), neverSent, { value: true });
+}
+
+export function wasNeverSent(error: Error): boolean {
+  return neverSent in error;
+}
 
 export interface TransactionOutcome {
   /** Answer to MULTI. */
@@ -69,7 +83,7 @@ export class Transaction implements RoutableRequest, CallSink {
   }
 
   get bytes(): number {
-    return this.#commands.reduce((sum, argv) => sum + wordsLength(argv), 0);
+    return this.#commands.reduce((sum, argv) => sum + argvLength(argv), 0);
   }
 
   sendOn(sender: CommandSender, asking: boolean): boolean {

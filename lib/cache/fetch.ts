@@ -1,5 +1,5 @@
 // One read on its way to a server for the cache: the command, with PTTL of each of its keys before it on the same
-// connection, and everybody who waits for the answer. It travels the router's one redirect loop as a parcel.
+// connection, and everybody who waits for the answer. It travels the router's one redirect loop as a request.
 // Invariants: answered() or failed() is called exactly once; every answer counted belongs to the last try.
 
 import type { CachedTime } from '../base/ticker.ts';

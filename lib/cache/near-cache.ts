@@ -1,5 +1,5 @@
 // The near cache: answers of servers kept in this process until the server that gave them says that a key changed.
-// Owns what is kept and what is being fetched; knows no sockets and decides no route.
+// Owns: what is kept and what is being fetched. Does not know: sockets, and which way a read goes.
 // Invariants: an answer is kept only when the node that owns its slot gave it on a connection that tracks, and no
 // notice, write of our own or slot move touched it while it was under way. It is served only while that very
 // connection lives, the slot has the same owner, and none of its keys can have expired.
@@ -15,7 +15,7 @@ import { Fetch, type FetchEvents } from './fetch.ts';
 import { type Dependant, KeyIndex } from './key-index.ts';
 import { keyNamesOf, mayKeep, nameOf } from './policy.ts';
 import { copyOf, isPlain, sizeOf } from './replies.ts';
-import { type Epoch, Tracking, type TrackingHost } from './tracking.ts';
+import { Tracking, type TrackingHost, type TrackingSession } from './tracking.ts';
 
 /** Bounds of `clientSideCache`. */
 export interface NearCacheOptions {
@@ -45,7 +45,7 @@ export interface CacheStats {
 
 export interface NearCacheHost extends TrackingHost {
   readonly dispatcher: Dispatcher;
-  /** Sends a parcel as if there were no cache. */
+  /** Sends a request as if there were no cache. */
   submit(request: RoutableRequest): void;
   map(): SlotMap;
   /** Replicas answer reads too. */
@@ -67,7 +67,7 @@ interface Entry extends Dependant {
   readonly reply: unknown;
   readonly plain: boolean;
   readonly bytes: number;
-  readonly epoch: Epoch;
+  readonly session: TrackingSession;
   /** Master of the slot when it was kept. */
   readonly owner: string;
   /** By the cache's clock. */
@@ -123,7 +123,7 @@ export class NearCache {
       {
         onChanged: (key) => this.#changed(key),
         onFlushed: (address) => this.#flushed(address),
-        onEnded: (epoch) => this.#ended(epoch),
+        onEnded: (session) => this.#ended(session),
       },
       world,
     );
@@ -146,7 +146,7 @@ export class NearCache {
     const id = nameOf(call.argv, call.encoding);
     const entry = this.#kept.get(id);
     if (entry === undefined) return this.#fetch(id, call);
-    if (!entry.epoch.live || this.#clock.at(call.moment) >= entry.expiresAt) {
+    if (!entry.session.live || this.#clock.at(call.moment) >= entry.expiresAt) {
       this.#kept.delete(id);
       return this.#fetch(id, call);
     }
@@ -173,7 +173,7 @@ export class NearCache {
       // One slot that moved leaves all other shards what they were: their answers need no look.
       if (shard !== undefined && shard === before?.shardOf(slot)) continue;
       for (const entry of this.#entries.ofSlot(slot)) {
-        if (!this.#serves(shard, entry.owner, entry.epoch.address)) this.#kept.delete(entry.id);
+        if (!this.#serves(shard, entry.owner, entry.session.address)) this.#kept.delete(entry.id);
       }
     }
     for (const slot of this.#underWay.slots()) {
@@ -251,12 +251,12 @@ export class NearCache {
   #keep(fetch: Fetch, reply: unknown, from: ReplySource): void {
     if (fetch.tainted || !fetch.lifetimeKnown) return;
     const { id, keys, slot, owner } = fetch;
-    const epoch = this.#tracking.epochOf(from);
-    if (epoch === undefined || !this.#serves(this.#host.map().shardOf(slot), owner, epoch.address)) return;
+    const session = this.#tracking.sessionOf(from);
+    if (session === undefined || !this.#serves(this.#host.map().shardOf(slot), owner, session.address)) return;
     const bytes = entryOverhead + 2 * id.length + sizeOf(reply);
     if (bytes > this.#maxEntryBytes) return;
     const expiresAt = fetch.sentAt + Math.min(fetch.lifetime, this.#ttl);
-    const entry = { id, keys, slot, owner, epoch, expiresAt, bytes, reply: copyOf(reply), plain: isPlain(reply) };
+    const entry = { id, keys, slot, owner, session, expiresAt, bytes, reply: copyOf(reply), plain: isPlain(reply) };
     this.#kept.set(id, entry);
     this.#entries.add(entry);
   }
@@ -275,7 +275,7 @@ export class NearCache {
   #flushed(address: string | undefined): void {
     const before = this.#kept.size;
     for (const entry of this.#entries.all()) {
-      if (address !== undefined && entry.epoch.address !== address) continue;
+      if (address !== undefined && entry.session.address !== address) continue;
       this.#counts.invalidations++;
       this.#kept.delete(entry.id);
     }
@@ -283,9 +283,9 @@ export class NearCache {
     this.#dropped('flushed', before);
   }
 
-  #ended(epoch: Epoch): void {
+  #ended(session: TrackingSession): void {
     const before = this.#kept.size;
-    for (const entry of this.#entries.all()) if (entry.epoch === epoch) this.#kept.delete(entry.id);
+    for (const entry of this.#entries.all()) if (entry.session === session) this.#kept.delete(entry.id);
     this.#dropped('ended', before);
   }
 

@@ -39,7 +39,7 @@ function judge(name: string): boolean {
 }
 
 /**
- * The name an answer is kept under: all words and how text comes out. `GET k` and `get k` differ, since users may have
+ * The name an answer is kept under: all arguments and how text comes out. `GET k` and `get k` differ, since users may have
  * set a shape for one; text and bytes of the same key differ too, which costs a second entry and nothing else.
  */
 export function nameOf(argv: readonly Argument[], encoding: string): string {
@@ -48,8 +48,9 @@ export function nameOf(argv: readonly Argument[], encoding: string): string {
   if (argv.length === 2 && typeof key === 'string') return `${encoding} ${command as string} ${key}`;
   let name = `${encoding} ${argv.length} ${command as string} `;
   for (let at = 1; at < argv.length; at++) {
-    const word = argv[at]!;
-    name += typeof word === 'string' ? `${word.length}:${word}` : `b${word.length}:${bytesAsText(word)}`;
+    const argument = argv[at]!;
+    name +=
+      typeof argument === 'string' ? `${argument.length}:${argument}` : `b${argument.length}:${bytesAsText(argument)}`;
   }
   return name;
 }

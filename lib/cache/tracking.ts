@@ -1,6 +1,6 @@
-// CLIENT TRACKING: which connections send invalidations, and of which keys. Owns one epoch for each connection
+// CLIENT TRACKING: which connections send invalidations, and of which keys. Owns one session for each connection
 // that tracks, and with RESP2 a second connection to the node that the notices come by.
-// Invariant: an epoch is live only from the answer to CLIENT TRACKING until that very connection (or the one its
+// Invariant: a session is live only from the answer to CLIENT TRACKING until that very connection (or the one its
 // notices come by) is lost or silent. What was read under it holds no longer than it does.
 // Sources: the manual's page on client-side caching; CLIENT TRACKING, CLIENT ID.
 
@@ -14,7 +14,7 @@ import type {
 import type { Push } from '../wire/reply.ts';
 
 /** The life of one connection as a source of answers worth keeping. */
-export interface Epoch {
+export interface TrackingSession {
   /** `host:port`. */
   readonly address: string;
   live: boolean;
@@ -25,8 +25,8 @@ export interface TrackingEvents {
   onChanged(key: string): void;
   /** Everything at this address changed. */
   onFlushed(address: string): void;
-  /** What was read under this epoch is no longer watched over. */
-  onEnded(epoch: Epoch): void;
+  /** What was read under this session is no longer watched over. */
+  onEnded(session: TrackingSession): void;
 }
 
 export interface TrackingHost {
@@ -42,9 +42,9 @@ const channel = '__redis__:invalidate';
 interface Tracked {
   readonly connection: ReconnectingConnection;
   listener: ReconnectingConnection | undefined;
-  epoch: Epoch | undefined;
+  session: TrackingSession | undefined;
   /** Raised with every change of either connection: an answer to a question of before counts for nothing. */
-  turn: number;
+  generation: number;
 }
 
 export class Tracking {
@@ -54,7 +54,7 @@ export class Tracking {
   readonly #tracked = new Map<ReconnectingConnection, Tracked>();
   /** Addresses that will not track. */
   readonly #refused = new Set<string>();
-  readonly #epochs = new WeakMap<ReplySource, Epoch>();
+  readonly #sessions = new WeakMap<ReplySource, TrackingSession>();
   #timer: Timer | undefined;
 
   constructor(host: TrackingHost, events: TrackingEvents, world: World) {
@@ -63,15 +63,15 @@ export class Tracking {
     this.#world = world;
   }
 
-  /** May an answer of this node be watched over? Yes while nothing is known: what decides is the epoch it comes under. */
+  /** May an answer of this node be watched over? Yes while nothing is known: what decides is the session it comes under. */
   mayCover(address: string): boolean {
     return !this.#refused.has(address);
   }
 
-  /** The live epoch of the connection an answer came by. */
-  epochOf(source: ReplySource): Epoch | undefined {
-    const epoch = this.#epochs.get(source);
-    return epoch?.live ? epoch : undefined;
+  /** The live session of the connection an answer came by. */
+  sessionOf(source: ReplySource): TrackingSession | undefined {
+    const session = this.#sessions.get(source);
+    return session?.live ? session : undefined;
   }
 
   /** A node's connection changed; to be called before anything else is sent on it. */
@@ -89,9 +89,9 @@ export class Tracking {
   /** A push frame of a node's connection, or a message of its listener. */
   receive(connection: ReconnectingConnection, push: Push): void {
     const [kind, first, second] = push.items;
-    const word = String(kind);
-    if (word === 'invalidate') this.#notice(connection.address, first);
-    else if (word === 'message' && String(first) === channel) this.#notice(connection.address, second);
+    const type = String(kind);
+    if (type === 'invalidate') this.#notice(connection.address, first);
+    else if (type === 'message' && String(first) === channel) this.#notice(connection.address, second);
   }
 
   #notice(address: string, keys: unknown): void {
@@ -102,7 +102,7 @@ export class Tracking {
   #begin(connection: ReconnectingConnection): void {
     let tracked = this.#tracked.get(connection);
     if (tracked === undefined) {
-      tracked = { connection, listener: undefined, epoch: undefined, turn: 0 };
+      tracked = { connection, listener: undefined, session: undefined, generation: 0 };
       this.#tracked.set(connection, tracked);
     }
     this.#over(tracked);
@@ -127,26 +127,26 @@ export class Tracking {
   }
 
   #over(tracked: Tracked): void {
-    tracked.turn++;
-    const { epoch } = tracked;
-    if (epoch === undefined) return;
-    tracked.epoch = undefined;
-    epoch.live = false;
-    this.#events.onEnded(epoch);
+    tracked.generation++;
+    const { session } = tracked;
+    if (session === undefined) return;
+    tracked.session = undefined;
+    session.live = false;
+    this.#events.onEnded(session);
   }
 
   // A server without tracking, or a user who may not: nothing is kept of that node.
   #ask(tracked: Tracked, argv: readonly string[]): void {
-    const { turn, connection } = tracked;
+    const { generation, connection } = tracked;
     const sink: CallSink = {
       onReply: (_call, reply, from) => {
-        if (tracked.turn !== turn) return;
+        if (tracked.generation !== generation) return;
         if (reply instanceof Error) {
           this.#refused.add(connection.address);
           return;
         }
-        tracked.epoch = { address: connection.address, live: true };
-        this.#epochs.set(from, tracked.epoch);
+        tracked.session = { address: connection.address, live: true };
+        this.#sessions.set(from, tracked.session);
       },
       onLost: () => {},
     };
@@ -175,7 +175,7 @@ export class Tracking {
   #redirect(tracked: Tracked, listener: ReconnectingConnection): void {
     this.#over(tracked);
     this.#refused.delete(listener.address);
-    const { turn } = tracked;
+    const { generation } = tracked;
     const id = ownCall(['client', 'id']);
     const subscribe = new Call(['subscribe', channel], -1, CallFlag.subscribing, 'utf8', undefined, directSink);
     const subscribed = new Promise((resolve, reject) => {
@@ -184,7 +184,8 @@ export class Tracking {
     });
     Promise.all([id.answer, subscribed]).then(
       ([number]) => {
-        if (tracked.turn === turn) this.#ask(tracked, ['client', 'tracking', 'on', 'redirect', String(number)]);
+        if (tracked.generation === generation)
+          this.#ask(tracked, ['client', 'tracking', 'on', 'redirect', String(number)]);
       },
       // Lost: the listener's next connection asks again. Refused: nothing is kept of that node.
       () => void this.#refused.add(listener.address),
@@ -192,14 +193,14 @@ export class Tracking {
     for (const call of [id.call, subscribe]) if (!listener.send(call)) call.fail(new Error('Connection is closed.'));
   }
 
-  // A connection that nothing is asked on is not missed when it dies without a word: so something is asked.
+  // A connection that nothing is asked on is not missed when it dies without notice: so something is asked.
   #probeLater(): Timer | undefined {
     const period = this.#host.silenceTimeout;
     if (period <= 0) return undefined;
     return this.#world.after(period, () => {
       this.#timer = this.#probeLater();
-      for (const { epoch, connection, listener } of this.#tracked.values()) {
-        if (epoch === undefined) continue;
+      for (const { session, connection, listener } of this.#tracked.values()) {
+        if (session === undefined) continue;
         probe(connection);
         if (listener === undefined) continue;
         probe(listener);

@@ -12,20 +12,20 @@ const fieldsAfter: ReadonlyMap<string, number> = new Map([
 ]);
 
 /**
- * Makes `words` (the name, then the arguments as the user gave them) what travels; the array itself is used where no
+ * Makes `given` (the name, then the arguments as the user gave them) what travels; the array itself is used where no
  * argument becomes several, so it must be the caller's own. Arrays are spread one level; null and undefined become empty;
  * numbers, bigints, booleans and whatever else go by String(), integers beyond 2^53 without exponent; bytes are kept by
  * reference. Throws TypeError for an object without toString().
  * `mset msetnx hset hmset` (in lower case) also take a Map or an object of fields as their last argument.
  */
-export function argvOf(words: unknown[]): Argument[] {
-  for (let at = 1; at < words.length; at++) {
-    const word = words[at];
-    if (typeof word === 'string') continue;
-    if (typeof word !== 'object' || word === null) words[at] = textOf(word);
-    else if (!(word instanceof Uint8Array)) return spreadFrom(words, at);
+export function argvOf(given: unknown[]): Argument[] {
+  for (let at = 1; at < given.length; at++) {
+    const argument = given[at];
+    if (typeof argument === 'string') continue;
+    if (typeof argument !== 'object' || argument === null) given[at] = textOf(argument);
+    else if (!(argument instanceof Uint8Array)) return spreadFrom(given, at);
   }
-  return words as Argument[];
+  return given as Argument[];
 }
 
 /** As argvOf(), from a name and arguments that stay as they are. */
@@ -34,16 +34,16 @@ export function toArgv(name: string, args: readonly unknown[]): Argument[] {
 }
 
 // Everything before `start` is text or bytes already.
-function spreadFrom(words: readonly unknown[], start: number): Argument[] {
-  const argv = words.slice(0, start) as Argument[];
-  const name = words[0] as string;
-  for (let at = start; at < words.length; at++) {
-    const argument = words[at];
+function spreadFrom(given: readonly unknown[], start: number): Argument[] {
+  const argv = given.slice(0, start) as Argument[];
+  const name = given[0] as string;
+  for (let at = start; at < given.length; at++) {
+    const argument = given[at];
     if (typeof argument === 'string') argv.push(argument);
     else if (typeof argument !== 'object' || argument === null) argv.push(textOf(argument));
     else if (argument instanceof Uint8Array) argv.push(argument);
     else if (Array.isArray(argument)) pushAll(argv, argument, name);
-    else pushObject(argv, argument, name, isLast(words, at));
+    else pushObject(argv, argument, name, isLast(given, at));
   }
   return argv;
 }

@@ -117,16 +117,16 @@ export const KeyFlag: KeyFlagBits = {
 };
 
 /** The bits of the named flags; a name that is not listed is an error, so a new server's flag cannot pass unseen. */
-export function bitsOf(words: readonly string[], names: readonly string[]): number {
+export function bitsOf(flags: readonly string[], names: readonly string[]): number {
   let bits = 0;
-  for (const word of words) {
-    const at = names.indexOf(word);
-    if (at < 0) throw new RangeError(`unknown flag: ${word}`);
+  for (const flag of flags) {
+    const at = names.indexOf(flag);
+    if (at < 0) throw new RangeError(`unknown flag: ${flag}`);
     bits |= 1 << at;
   }
   return bits;
 }
 
-export function wordsOf(bits: number, names: readonly string[]): string[] {
+export function namesOf(bits: number, names: readonly string[]): string[] {
   return names.filter((_, at) => (bits & (1 << at)) !== 0);
 }

@@ -13,7 +13,7 @@ export interface KeyOptions {
 
 /**
  * Positions in argv of all keys, in the order of the specs; empty for keyless commands and for calls whose
- * words do not parse (a count that is no number): the server's own refusal is the better answer to those.
+ * arguments do not parse (a count that is no number): the server's own refusal is the better answer to those.
  */
 export function keyIndexes(argv: Argv, options?: KeyOptions): number[] {
   if (argv.length < 2) return [];
@@ -44,7 +44,7 @@ export interface KeyUse {
 
 /**
  * The keys of a call with what is done with each, as access rules look at them: channels are not keys, and a call whose
- * words do not parse has none.
+ * arguments do not parse has none.
  */
 export function keyUsesOf(row: CommandRow, argv: Argv): KeyUse[] {
   const byHand = usesByHand.get(row.name);
@@ -79,7 +79,7 @@ export function firstKey(argv: Argv): string | Uint8Array | undefined {
   return at === 0 ? undefined : argv[at];
 }
 
-/** False when a count promises more keys than there are words: a syntax error, so no key of the call is certain. */
+/** False when a count promises more keys than there are arguments: a syntax error, so no key of the call is certain. */
 function collect(spec: KeySpec, argv: Argv, found: number[]): boolean {
   const begin = beginOf(spec, argv);
   if (begin <= 0 || spec.find.kind === 'unknown') return true;
@@ -105,7 +105,7 @@ function beginOf(spec: KeySpec, argv: Argv): number {
   if (spec.begin.kind === 'unknown') return 0;
   const { keyword, from } = spec.begin;
   const step = from > 0 ? 1 : -1;
-  // The word itself is never the last argument, going up, nor the command's name, going down.
+  // The keyword itself is never the last argument, going up, nor the command's name, going down.
   const end = from > 0 ? argv.length - 1 : 1;
   for (let at = from > 0 ? from : argv.length + from; step > 0 ? at < end : at > end; at += step) {
     if (isWord(argv[at], keyword)) return at + 1;
@@ -182,7 +182,10 @@ const routingOnly: ReadonlyMap<string, (row: CommandRow, argv: Argv) => number[]
 
 /** SET reads only with GET, BITFIELD writes only with SET or INCRBY: their specs say the most they can do. */
 const usesByHand: ReadonlyMap<string, (argv: Argv) => KeyUse[]> = new Map([
-  ['set', (argv) => [{ at: 1, flags: argv.slice(3).some((word) => isWord(word, 'GET')) ? readAndUpdate : update }]],
+  [
+    'set',
+    (argv) => [{ at: 1, flags: argv.slice(3).some((argument) => isWord(argument, 'GET')) ? readAndUpdate : update }],
+  ],
   ['bitfield', (argv) => [{ at: 1, flags: bitfieldReadsOnly(argv) ? KeyFlag.RO | KeyFlag.access : readAndUpdate }]],
   [
     'sort',

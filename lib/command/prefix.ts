@@ -22,12 +22,12 @@ export function prefixKeys(argv: Argument[], prefix: string | Uint8Array): Argum
 function externalKeys(argv: readonly Argument[]): number[] {
   const found: number[] = [];
   for (let at = 2; at < argv.length - 1; at++) {
-    const word = wordOf(argv[at]).toUpperCase();
-    if (word === 'LIMIT') at += 2;
-    else if (word === 'STORE') at += 1;
-    else if (word === 'BY' || word === 'GET') {
+    const keyword = wordOf(argv[at]).toUpperCase();
+    if (keyword === 'LIMIT') at += 2;
+    else if (keyword === 'STORE') at += 1;
+    else if (keyword === 'BY' || keyword === 'GET') {
       at += 1;
-      if (word === 'BY' || wordOf(argv[at]) !== '#') found.push(at);
+      if (keyword === 'BY' || wordOf(argv[at]) !== '#') found.push(at);
     }
   }
   return found;

@@ -40,11 +40,11 @@ function pairUpStreams(reply: unknown): unknown {
 const flattened =
   'hrandfield vsim zdiff zinter zpopmax zpopmin zrandmember zrange zrangebyscore zrevrange zrevrangebyscore zunion';
 
-/** Comforts, as ioredis has them: only for the name in lower case, so `call('HGETALL', key)` gives what the server sent. */
-const comforts: ReadonlyMap<string, ReplyShape> = new Map<string, ReplyShape>([['hgetall', toObject]]);
+/** Shapes that ioredis gives replies: only for the name in lower case, so `call('HGETALL', key)` gives what the server sent. */
+const ioredisShapes: ReadonlyMap<string, ReplyShape> = new Map<string, ReplyShape>([['hgetall', toObject]]);
 
-/** Make one of what RESP2 and RESP3 say differently; for the name in any case. */
-const repairs: ReadonlyMap<string, ReplyShape> = new Map<string, ReplyShape>([
+/** Make one of what RESP2 and RESP3 answer differently; for the name in any case. */
+const resp2Shapes: ReadonlyMap<string, ReplyShape> = new Map<string, ReplyShape>([
   ['xread', pairUpStreams],
   ['xreadgroup', pairUpStreams],
   ...flattened.split(' ').map((name) => [name, flattenPairs] as const),
@@ -52,10 +52,10 @@ const repairs: ReadonlyMap<string, ReplyShape> = new Map<string, ReplyShape>([
 
 /** As shapeOf for a client that keeps RESP3's shapes: hgetall alone, for a server that speaks RESP2 after all. */
 export function resp3ShapeOf(name: string): ReplyShape | undefined {
-  return comforts.get(name);
+  return ioredisShapes.get(name);
 }
 
 /** The shape of a command's reply by its name as the user wrote it; undefined when it stays as it is. */
 export function shapeOf(name: string): ReplyShape | undefined {
-  return comforts.get(name) ?? repairs.get(name.toLowerCase());
+  return ioredisShapes.get(name) ?? resp2Shapes.get(name.toLowerCase());
 }

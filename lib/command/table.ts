@@ -1,12 +1,13 @@
-// Looks commands up: arity, flags and key specs of every command and subcommand. Owns the reading of
-// table.generated.ts and knows nothing of servers or slots. Rows are made on first use and never change.
+// Looks commands up: arity, flags and key specs of every command and subcommand.
+// Owns: the reading of table.generated.ts. Does not know: servers, slots.
+// Invariant: rows are made on first use and never change.
 
 import { KeyFlag } from './flags.ts';
 import { rows } from './table.generated.ts';
 
 export { Flag, KeyFlag } from './flags.ts';
 
-/** Where the keys' search starts: a fixed position, or right after a word (searched from `from`; negative = from the end). */
+/** Where the keys' search starts: a fixed position, or right after a keyword (searched from `from`; negative = from the end). */
 type BeginSearch =
   | { readonly kind: 'index'; readonly index: number }
   | { readonly kind: 'keyword'; readonly keyword: string; readonly from: number }
@@ -27,12 +28,12 @@ export interface KeySpec {
 export interface CommandRow {
   /** Lower case; a subcommand is `container|sub`. */
   readonly name: string;
-  /** Words including the name; negative means "at least". */
+  /** Arguments, the name included; negative means "at least". */
   readonly arity: number;
   /** Bits of `Flag`. */
   readonly flags: number;
   readonly keySpecs: readonly KeySpec[];
-  /** Position of the first key when it is the same in every call; 0 = never a key; -1 = depends on the words. */
+  /** Position of the first key when it is the same in every call; 0 = never a key; -1 = depends on the arguments. */
   readonly firstKey: number;
   /** Full names of the subcommands; empty unless this is a container. */
   readonly subcommands: readonly string[];
@@ -84,7 +85,7 @@ export function commandOfArgv(argv: readonly (string | Uint8Array)[]): CommandRo
   return commandOf(`${row.name}|${wordOf(argv[1])}`) ?? row;
 }
 
-/** A word of an argv as text; bytes are read as latin1, which leaves every ASCII word intact. */
+/** An argument as text; bytes are read as latin1, which leaves ASCII intact. */
 export function wordOf(argument: string | Uint8Array | undefined): string {
   if (typeof argument === 'string') return argument;
   if (argument === undefined) return '';

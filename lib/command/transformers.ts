@@ -32,10 +32,10 @@ function set<T>(transformers: Map<string, T>, name: string, transform: T | undef
   else throw new TypeError('A transformer must be a function');
 }
 
-/** The words of a command (its name first) as the transformer of its arguments makes them; untouched without one. */
-export function transformWords(name: string, words: unknown[]): unknown[] {
+/** The argv of a command as the transformer of its arguments makes them; untouched without one. */
+export function transformArguments(name: string, argv: unknown[]): unknown[] {
   const transform = ofArguments.size === 0 ? undefined : ofArguments.get(name);
-  return transform === undefined ? words : [words[0], ...transform(words.slice(1).flat())];
+  return transform === undefined ? argv : [argv[0], ...transform(argv.slice(1).flat())];
 }
 
 export function replyTransformerOf(name: string): ReplyTransformer | undefined {

@@ -8,7 +8,7 @@ import type { Encoding } from '../wire/decoder.ts';
 import type { Argument } from '../wire/encoder.ts';
 import type { ReplyError } from '../wire/reply.ts';
 
-/** What a call is, beyond its words. Bits of `Call.flags`. */
+/** What a call is, beyond its arguments. Bits of `Call.flags`. */
 export const CallFlag = {
   /** Changes nothing on the server; may be asked of a replica and safely repeated. */
   readOnly: 1,
@@ -29,19 +29,6 @@ export const CallFlag = {
 export function wantsOwnConnection({ flags }: { readonly flags: number }): boolean {
   return (flags & (CallFlag.blocking | CallFlag.inOrder)) === CallFlag.blocking;
 }
-
-/** What to do with a reply or a loss. Made by router/verdict, acted on in one loop. */
-export type Verdict =
-  | { readonly kind: 'settle' }
-  | { readonly kind: 'moved' | 'ask'; readonly slot: number; readonly host: string; readonly port: number }
-  | {
-      readonly kind: 'later';
-      readonly ms: number;
-      readonly refresh: boolean;
-      /** Not before that time, whatever changes meanwhile. */
-      readonly firm?: boolean;
-    }
-  | { readonly kind: 'fail'; readonly error: Error };
 
 /** connection -> router: where an answer or its loss goes. `from` is the `host:port` it was sent to. */
 export interface CallSink {
@@ -71,9 +58,9 @@ export interface Dispatcher extends CallSink {
   /** One reading of the clock a tick. */
   readonly moment: CachedTime;
   send(request: RoutableRequest): void;
-  /** True when the refusal sends the parcel round again; false when it is final. */
+  /** True when the refusal sends the request round again; false when it is final. */
   refused(request: RoutableRequest, error: ReplyError, from: ReplySource): boolean;
-  /** The parcel's connection was lost: sends it again or fails it. */
+  /** The request's connection was lost: sends it again or fails it. */
   lost(request: RoutableRequest, written: boolean, reason: Error): void;
 }
 
@@ -219,7 +206,7 @@ export class Call implements RoutableRequest {
   }
 
   get bytes(): number {
-    return wordsLength(this.argv);
+    return argvLength(this.argv);
   }
 
   sendOn(sender: CommandSender, asking: boolean): boolean {
@@ -282,7 +269,7 @@ export class Call implements RoutableRequest {
 /** What may help a call that its server refuses, tried once for each call: routers apply it before they judge the refusal. */
 export interface Remedy {
   /**
-   * Words that do the same and are never refused for this reason (EVAL for EVALSHA): what the first such call of a
+   * An argv that does the same and is never refused for this reason (EVAL for EVALSHA): what the first such call of a
    * connection sends, and what a transaction sends, whose commands are not sent again one by one.
    */
   readonly argv?: readonly Argument[];
@@ -308,7 +295,7 @@ export interface RoutableRequest {
   /** When the user made it; the client stamps it. */
   moment: CachedTime;
   readonly settled: boolean;
-  /** Length of its words, roughly: what it takes to hold it in a queue. */
+  /** Length of its arguments, roughly: what it takes to hold it in a queue. */
   readonly bytes: number;
   attempts: number;
   redirects: number;
@@ -318,13 +305,13 @@ export interface RoutableRequest {
   losses: number;
   /** The refusal or loss that sent it round again. */
   lastError: Error | undefined;
-  /** False when the lane is down; nothing was sent then. */
+  /** False when the connection is down; nothing was sent then. */
   sendOn(sender: CommandSender, asking: boolean): boolean;
   fail(error: Error): void;
 }
 
 /** Sum of the arguments' lengths; chars count as bytes. */
-export function wordsLength(argv: readonly Argument[]): number {
+export function argvLength(argv: readonly Argument[]): number {
   let length = 0;
   for (const argument of argv) length += argument.length;
   return length;

@@ -56,11 +56,11 @@ export function textOf(reply: unknown): unknown {
   return Array.isArray(reply) ? reply.map(textOf) : reply;
 }
 
-function isSameText(word: Argument, name: Buffer): boolean {
-  return typeof word === 'string' ? name.toString() === word : name.equals(word);
+function isSameText(argument: Argument, name: Buffer): boolean {
+  return typeof argument === 'string' ? name.toString() === argument : name.equals(argument);
 }
 
 /** One char a byte. */
-function textOfBytes(word: Argument): string {
-  return Buffer.from(word as string).toString('latin1');
+function textOfBytes(argument: Argument): string {
+  return Buffer.from(argument as string).toString('latin1');
 }

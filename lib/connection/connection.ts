@@ -1,6 +1,8 @@
-// One open socket: calls in, replies out, in order. Owns the encoder, the decoder, the reply FIFO and the socket;
-// they live and die together, so a reply can never reach a call of another socket. Knows nothing of slots.
-// The calls of one tick leave together: the first schedules a flush, and only what fills a chunk goes ahead of it.
+// One open socket: calls in, replies out, in order. The calls of one tick leave together: the first schedules a flush,
+// and only what fills a chunk goes ahead of it.
+// Owns: the encoder, the decoder, the reply FIFO and the socket; they live and die together.
+// Does not know: slots, who dials, what a refusal means.
+// Invariant: a reply never reaches a call of another socket, and every call that was taken is answered or lost, once.
 
 import { AbortError, BrokenStreamError, RedisError } from '../base/errors.ts';
 import { Fifo } from '../base/fifo.ts';
@@ -185,7 +187,7 @@ export class Connection {
       this.#movedAt = this.#world.now();
       this.#touched = false;
     }
-    this.#encoder.encode(call.remedy?.argv === undefined ? call.argv : this.#scriptWords(call, call.remedy.argv));
+    this.#encoder.encode(call.remedy?.argv === undefined ? call.argv : this.#scriptArgv(call, call.remedy.argv));
     this.#fifo.push(call);
     this.#unflushed++;
     call.put();
@@ -274,11 +276,11 @@ export class Connection {
   }
 
   // The first use of a script on a connection is EVAL, so that calls behind it keep their place; EVALSHA from then on.
-  #scriptWords(call: Call, evalWords: readonly Argument[]): readonly Argument[] {
+  #scriptArgv(call: Call, evalArgv: readonly Argument[]): readonly Argument[] {
     const sha = call.argv[1] as string;
     if (this.#scripts.has(sha)) return call.argv;
     if (this.#scripts.size < maxScripts) this.#scripts.add(sha);
-    return evalWords;
+    return evalArgv;
   }
 
   #flushNow(): void {

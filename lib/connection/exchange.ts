@@ -7,7 +7,7 @@ import { nextTick } from '../base/turns.ts';
 import type { Timer, World } from '../base/world.ts';
 import { Decoder, pending } from '../wire/decoder.ts';
 
-export type Words = readonly string[];
+export type Argv = readonly string[];
 
 /** What can go wrong with the socket, as MIGRATE distinguishes it; a refused connection shows when it is written to. */
 export class PeerLinkError extends Error {
@@ -70,14 +70,14 @@ export class PeerLink {
    * Sends `commands` in one write; resolves to their replies in order (errors as ReplyError values).
    * Rejects with a PeerLinkError when the socket is lost or `ms` pass; the link is closed then.
    */
-  exchange(commands: readonly Words[], ms: number, onReply?: Exchange['onReply']): Promise<unknown[]> {
+  exchange(commands: readonly Argv[], ms: number, onReply?: Exchange['onReply']): Promise<unknown[]> {
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(new PeerLinkError('connecting', false, 'the connection is closed'));
       const entry: Exchange = { replies: [], count: commands.length, onReply, resolve, reject, timer: undefined };
       entry.timer = this.#world.after(ms, () => this.#fail(`no answer within ${ms} ms`, true));
       this.#queue.push(entry);
       this.#holdBack();
-      this.#socket.write(commands.map(encodeWords).join(''), 'latin1');
+      this.#socket.write(commands.map(encodeArgv).join(''), 'latin1');
     });
   }
 
@@ -131,8 +131,8 @@ export class PeerLink {
   }
 }
 
-function encodeWords(words: Words): string {
-  let text = `*${words.length}\r\n`;
-  for (const word of words) text += `$${word.length}\r\n${word}\r\n`;
+function encodeArgv(argv: Argv): string {
+  let text = `*${argv.length}\r\n`;
+  for (const argument of argv) text += `$${argument.length}\r\n${argument}\r\n`;
   return text;
 }

@@ -35,7 +35,7 @@ export interface HandshakeOptions {
   readonly identify?: boolean | undefined;
   /** Goes with the name: `lingcache(tag)`. */
   readonly clientInfoTag?: string | undefined;
-  /** Told of a password that the server did not need, or could not take. Default: nobody is. */
+  /** Called for a password that the server did not need, or could not take. Default: nobody is. */
   readonly warn?: ((text: string) => void) | undefined;
   /** Announce that a replica may name its primary (CLIENT CAPA redirect, Valkey 8) instead of serving. Default false. */
   readonly followsRedirects?: boolean | undefined;
@@ -150,7 +150,7 @@ function firstError(outcomes: readonly Outcome[]): Error | undefined {
 function exchange(connection: Connection, options: HandshakeOptions, steps: readonly Step[]): Promise<Outcome[]> {
   const outcomes = steps.map((step): Promise<Outcome> => {
     const { call, answer } = ownCall(step.argv);
-    // Told to close since: the second exchange of a handshake finds it so.
+    // Asked to close since: the second exchange of a handshake finds it so.
     if (!connection.write(call)) call.fail(closedError(connection));
     return answer.then(
       (reply) => {

@@ -1,5 +1,5 @@
 // Asks a server, over a second connection, about a first one that owes answers and says nothing. The clock alone cannot
-// tell a busy server from a dead path; the server can: it knows whether it still has the first connection, and what it is
+// distinguish a busy server from a dead path; the server can: it knows whether it still has the first connection, and what it is
 // doing there. Decides nothing: the watchdog does.
 // Sources: CLIENT LIST ID (6.2), CLIENT KILL ID; the fields of CLIENT LIST.
 

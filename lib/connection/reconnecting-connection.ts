@@ -6,17 +6,19 @@
 // Invariant: every call given to send() either went to a connection, is in the queue, or was refused by `false`.
 
 import type { Backlog } from '../base/backlog.ts';
-import { AbortError, errorOfNode, RedisError } from '../base/errors.ts';
+import { errorOfNode, RedisError } from '../base/errors.ts';
 import type { Timer, World } from '../base/world.ts';
 import type { Push } from '../wire/reply.ts';
 import { type Call, type CommandSender, directSink } from './call.ts';
+import { ConnectAttempt } from './connect-attempt.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
 import type { CredentialSource } from './credentials.ts';
+import { Departure } from './departure.ts';
 import type { Socket } from './dial.ts';
-import { shakeHands } from './handshake.ts';
 import { keepAuthenticated } from './keep-authenticated.ts';
-import { type Reaching, type ReachOptions, reach, type Terms } from './reach.ts';
+import type { ReachOptions } from './reach.ts';
 import { RetiredConnections } from './retired.ts';
+import { limitSilence } from './socket-timeout.ts';
 import { WaitingCalls, type WaitLimits } from './waiting-calls.ts';
 import { type SilenceLimits, Watch } from './watch.ts';
 
@@ -74,28 +76,21 @@ export class ReconnectingConnection implements CommandSender {
   #connection: Connection | undefined;
   /** Looks after `#connection`. */
   #watch: Watch | undefined;
-  #dialing: Reaching<ReconnectingOptions> | undefined;
+  /** While dialing. */
+  #attempt: ConnectAttempt<ReconnectingOptions> | undefined;
   /** The source of its credentials is not to look after `#connection` any more. */
   #leaveSource: () => void = () => {};
-  /** Open, but still shaking hands. */
-  #handshaking: Connection | undefined;
   /** Given up, but still owing answers. */
   readonly #retired = new RetiredConnections();
   #times = 0;
   #upAt = 0;
-  #dialedAt = 0;
-  /** This dial has taken so long that nobody should wait for it. */
-  #slow = false;
   #timer: Timer | undefined;
   #readOnly: boolean;
   /** Connections it has had so far, the one of now included. */
   generation = 0;
   /** The connection is half-closed and the last one: this ends with it. */
   #leaving = false;
-  /** Runs out when the peer of a half-closed connection does not close it. */
-  #lingering: Timer | undefined;
-  /** Who waits for a half-closed connection to be gone. */
-  #departures: (() => void)[] = [];
+  readonly #departure: Departure;
   /** Why the last dial or connection failed. */
   lastError: Error | undefined;
 
@@ -104,6 +99,7 @@ export class ReconnectingConnection implements CommandSender {
     this.#options = options;
     this.#world = world;
     this.#events = events;
+    this.#departure = new Departure(world);
     this.#waiting = new WaitingCalls(options, () => this.#connection);
     this.#readOnly = options.readOnly ?? false;
   }
@@ -122,9 +118,19 @@ export class ReconnectingConnection implements CommandSender {
     return this.#waiting.backlog;
   }
 
+  /** The connection that is open now, through its handshake or not. */
+  get #current(): Connection | undefined {
+    return this.#connection ?? this.#attempt?.connection;
+  }
+
+  /** The dial under way has taken so long that nobody should wait for it. */
+  get #slow(): boolean {
+    return this.#attempt?.slow ?? false;
+  }
+
   /** The socket that is open now, through its handshake or not. */
   get socket(): Socket | undefined {
-    return (this.#connection ?? this.#handshaking)?.socket;
+    return this.#current?.socket;
   }
 
   /** Whom a further connection to this node asks for its credentials. */
@@ -148,7 +154,7 @@ export class ReconnectingConnection implements CommandSender {
 
   /** Milliseconds for which the peer has shown no sign of life, on this connection or another; 0: it is well. */
   get muteFor(): number {
-    return this.#watch?.muteFor ?? (this.#slow ? this.#world.now() - this.#dialedAt : 0);
+    return this.#watch?.muteFor ?? this.#attempt?.muteFor ?? 0;
   }
 
   /** Milliseconds that an open connection has had nothing to do; 0 otherwise. */
@@ -220,7 +226,7 @@ export class ReconnectingConnection implements CommandSender {
     if (this.#readOnly === readOnly) return;
     this.#readOnly = readOnly;
     // One that still shakes hands has said its role already.
-    (this.#connection ?? this.#handshaking)?.write(ask([readOnly ? 'readonly' : 'readwrite']));
+    this.#current?.write(ask([readOnly ? 'readonly' : 'readwrite']));
     // What made it useless as a replica may be no hindrance to a master, and everybody waits for one.
     if (this.#state === 'backoff') this.#dial();
   }
@@ -290,8 +296,7 @@ export class ReconnectingConnection implements CommandSender {
 
   // A peer that was frozen before it was first dialed is as silent as one that froze later.
   #checkDial(limit: number): void {
-    if (this.#state !== 'dialing' || this.#slow || this.#world.now() - this.#dialedAt < limit) return;
-    this.#slow = true;
+    if (!this.#attempt?.look(limit)) return;
     this.#events.onSilence?.(this, true);
     this.#loseQueue(this.#mute(`No handshake within ${limit}ms.`));
   }
@@ -312,16 +317,13 @@ export class ReconnectingConnection implements CommandSender {
    * Resolves when the connection is gone.
    */
   leave(reason: Error, again = false): Promise<void> {
-    const connection = this.#connection ?? this.#handshaking;
+    const connection = this.#current;
     if (connection === undefined) {
       if (!again) this.close(reason);
       return Promise.resolve();
     }
     this.#leaving ||= !again;
-    connection.halfClose(reason);
-    const limit = this.#options.disconnectTimeout ?? 2000;
-    this.#lingering ??= this.#world.after(limit, () => connection.destroy(reason));
-    return new Promise((resolve) => this.#departures.push(resolve));
+    return this.#departure.begin(connection, reason, this.#options.disconnectTimeout);
   }
 
   /** leave(), or close() when no call is under way; what resolves when all that owed answers is gone. */
@@ -344,8 +346,8 @@ export class ReconnectingConnection implements CommandSender {
     this.#departed();
     this.#timer?.cancel();
     this.#become('ended', reason);
-    this.#dialing?.cancel(reason);
-    this.#handshaking?.destroy(reason);
+    this.#attempt?.cancel(reason);
+    this.#attempt = undefined;
     this.#loseQueue(reason);
     if (watch !== undefined) this.#retire(watch);
     if (!gently) this.abandon(reason);
@@ -377,16 +379,17 @@ export class ReconnectingConnection implements CommandSender {
   #dial(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
-    this.#dialedAt = this.#world.now();
-    this.#slow = false;
     this.#become('dialing');
+    // A listener has ended it.
+    if (this.#state !== 'dialing') return;
     this.#takeLatest();
-    const dialing = reach(this.#options, this.#world);
-    this.#dialing = dialing;
-    dialing.opened.then(
-      (socket) => this.#opened(socket, dialing.terms),
-      (error: Error) => this.#lost(error),
-    );
+    this.#attempt = new ConnectAttempt(this.address, this.#options, this.#world, {
+      readOnly: () => this.#readOnly,
+      connect: (socket, attempt) => this.#connect(socket, attempt),
+      onOpen: () => this.#events.onOpen?.(this),
+      onUp: (connection, protocol, attempt) => this.#up(connection, protocol, attempt),
+      onFailed: (error) => this.#lost(error),
+    });
   }
 
   #takeLatest(): void {
@@ -398,18 +401,14 @@ export class ReconnectingConnection implements CommandSender {
     if ('readOnly' in options) this.#readOnly = options.readOnly ?? false;
   }
 
-  #opened(socket: Socket, terms: Terms<ReconnectingOptions>): void {
-    this.#dialing = undefined;
-    if (this.#state !== 'dialing') {
-      socket.destroy();
-      return;
-    }
-    let handshakeDone = false;
+  #connect(socket: Socket, attempt: ConnectAttempt<ReconnectingOptions>): Connection {
     const connection: Connection = new Connection(socket, this.address, this.#options, this.#world, {
       onClose: (reason) => {
         if (this.#retired.closed(connection)) return;
-        if (this.#connection === connection || this.#handshaking === connection) this.#departed();
-        if (handshakeDone) this.#lost(reason);
+        const up = connection === this.#connection;
+        if (up || connection === attempt.connection) this.#departed();
+        if (up) this.#lost(reason);
+        else attempt.closed(reason);
       },
       onPush: (push) => this.#events.onPush?.(this, push),
       onBehind: () => this.#waiting.noteBehind(),
@@ -421,39 +420,16 @@ export class ReconnectingConnection implements CommandSender {
       onRenew: (reason) => this.#turnOver(connection, reason),
       onStray: (reply) => this.#events.onStray?.(reply) ?? false,
     });
-    this.#handshaking = connection;
-    this.#events.onOpen?.(this);
-    const limit = this.#options.connectTimeout ?? 10_000;
-    const late = (): void =>
-      connection.destroy(new RedisError('connect ETIMEDOUT', { code: 'ETIMEDOUT', node: this.address }));
-    const deadline = limit > 0 ? this.#world.deadline(limit, late) : undefined;
-    shakeHands(connection, { ...terms.options, ...terms.credentials, readOnly: this.#readOnly }).then(
-      (protocol) => {
-        deadline?.cancel();
-        this.#handshaking = undefined;
-        handshakeDone = true;
-        if (this.#state !== 'dialing')
-          connection.destroy(new AbortError('Connection is closed.', { node: this.address }));
-        else if (connection.closed)
-          this.#lost(this.lastError ?? new RedisError('Connection is closed.', { node: this.address }));
-        else this.#up(connection, protocol, terms);
-      },
-      (error: Error) => {
-        deadline?.cancel();
-        this.#handshaking = undefined;
-        this.#options.credentials?.forget();
-        connection.destroy(error);
-        if (this.#state === 'dialing') this.#lost(error);
-      },
-    );
+    return connection;
   }
 
   #watchOf(connection: Connection): Watch | undefined {
     return connection === this.#connection ? this.#watch : this.#retired.watchOf(connection);
   }
 
-  #up(connection: Connection, protocol: 2 | 3, terms: Terms<ReconnectingOptions>): void {
+  #up(connection: Connection, protocol: 2 | 3, { terms, begunAt }: ConnectAttempt<ReconnectingOptions>): void {
     connection.protocol = protocol;
+    this.#attempt = undefined;
     this.#connection = connection;
     this.generation++;
     const watch = new Watch(connection, terms.options, this.#world, (held) => {
@@ -461,9 +437,8 @@ export class ReconnectingConnection implements CommandSender {
     });
     this.#watch = watch;
     this.#upAt = this.#world.now();
-    this.#slow = false;
     this.lastError = undefined;
-    this.#watchSocket(connection);
+    limitSilence(connection, this.#options.socketTimeout ?? 0, this.#world);
     const { credentials, options } = terms;
     if (options.credentials !== undefined && credentials !== undefined) {
       const mayAuthenticate = options.mayAuthenticate ?? (() => true);
@@ -472,7 +447,7 @@ export class ReconnectingConnection implements CommandSender {
     this.#events.onReady?.(this);
     const waited = this.#waiting.take().filter((call) => !call.settled);
     // All of them, or none: a transaction's ASK is about its first call, and what is behind one keeps its place.
-    const late = this.#upAt - this.#dialedAt > askLasts && waited.some((call) => call.asking);
+    const late = this.#upAt - begunAt > askLasts && waited.some((call) => call.asking);
     for (const call of waited) {
       if (late && call.sink !== directSink) call.sink.onLost(call, this.#lateAsk());
       else if (call.asking) connection.writeAsking(call);
@@ -489,32 +464,18 @@ export class ReconnectingConnection implements CommandSender {
     });
   }
 
-  // A look every quarter: late by no more than that.
-  #watchSocket(connection: Connection): void {
-    const limit = this.#options.socketTimeout ?? 0;
-    if (limit <= 0 || connection.closed) return;
-    this.#world.after(Math.max(1, limit / 4), () => {
-      if (connection.silence >= limit) {
-        const message = `Socket timeout. Expecting data, but didn't receive any in ${limit}ms.`;
-        connection.destroy(new RedisError(message, { code: 'ERR_SOCKET_TIMEOUT', node: this.address }));
-      } else this.#watchSocket(connection);
-    });
-  }
-
   #departed(): void {
     this.#connection = undefined;
     this.#leaveSource();
     this.#watch = undefined;
     this.#waiting.forgetBehind();
-    this.#lingering?.cancel();
-    this.#lingering = undefined;
-    for (const departure of this.#departures.splice(0)) departure();
+    this.#departure.over();
   }
 
   #lost(reason: Error): void {
     if (this.#state === 'ended') return;
     this.lastError = errorOfNode(this.address, reason);
-    this.#slow = false;
+    this.#attempt = undefined;
     const wasUp = this.#state === 'up';
     if (wasUp && this.#world.now() - this.#upAt >= (this.#options.steadyAfter ?? 0)) this.#times = 0;
     const delay = this.#leaving ? null : this.#options.retryDelay(++this.#times);

@@ -20,7 +20,7 @@ export class AbandonedCalls {
     this.#world = world;
   }
 
-  /** A parcel that may be given up is about to be sent to `key`. */
+  /** A request that may be given up is about to be sent to `key`. */
   note(request: RoutableRequest, key: string | undefined): void {
     if (key === undefined || (request.flags & blocksInOrder) !== blocksInOrder) return;
     const unblocker = this.#unblockerOf(this.#pool.open(key).connection);

@@ -15,19 +15,19 @@ export interface BlockingLimits {
 
 /** Milliseconds that the call itself asks for; 0: for ever; undefined: it does not block, or not by a timeout. */
 function ownTimeout(argv: readonly Argument[]): number | undefined {
-  const words = argv.map((argument) => (typeof argument === 'string' ? argument : Buffer.from(argument).toString()));
-  const name = words[0]!.toLowerCase();
-  if (isInGroup('FIRST_ARG_TIMEOUT_COMMANDS', name)) return milliseconds(words[1], 1000);
-  if (isInGroup('LAST_ARG_TIMEOUT_COMMANDS', name)) return milliseconds(words.at(-1), 1000);
+  const args = argv.map((argument) => (typeof argument === 'string' ? argument : Buffer.from(argument).toString()));
+  const name = args[0]!.toLowerCase();
+  if (isInGroup('FIRST_ARG_TIMEOUT_COMMANDS', name)) return milliseconds(args[1], 1000);
+  if (isInGroup('LAST_ARG_TIMEOUT_COMMANDS', name)) return milliseconds(args.at(-1), 1000);
   if (!isInGroup('BLOCK_OPTION_COMMANDS', name)) return undefined;
-  const streams = words.findIndex((word) => word.toLowerCase() === 'streams');
-  const block = words.findIndex((word, at) => at < streams && word.toLowerCase() === 'block');
-  return block < 0 ? undefined : milliseconds(words[block + 1], 1);
+  const streams = args.findIndex((argument) => argument.toLowerCase() === 'streams');
+  const block = args.findIndex((argument, at) => at < streams && argument.toLowerCase() === 'block');
+  return block < 0 ? undefined : milliseconds(args[block + 1], 1);
 }
 
-function milliseconds(word: string | undefined, unit: number): number | undefined {
-  const value = Number(word);
-  return word === undefined || word === '' || !(value >= 0) ? undefined : value * unit;
+function milliseconds(argument: string | undefined, unit: number): number | undefined {
+  const value = Number(argument);
+  return argument === undefined || argument === '' || !(value >= 0) ? undefined : value * unit;
 }
 
 /**

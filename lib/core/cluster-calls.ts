@@ -2,7 +2,7 @@
 // held until the client is ready, or given to the router.
 // Owns: the near cache, the scripts and fieldsets that calls may need again, the deadlines of calls. Does not know:
 // which node a call goes to, nor when the client connects.
-// Invariant: every parcel given to submit() or forward() settles here, is held by the lifecycle, or is the router's.
+// Invariant: every request given to submit() or forward() settles here, is held by the lifecycle, or is the router's.
 
 import type { World } from '../base/world.ts';
 import { fanOut, isScriptControl, mayFanOut } from '../batch/fan-out.ts';
@@ -207,7 +207,7 @@ export class ClusterCalls implements ClientBackend {
 
   #visitAll(visit: (request: RoutableRequest) => void): void {
     this.#lifecycle.forEachHeld(visit);
-    this.dispatcher.forEachParked(visit);
+    this.dispatcher.forEachRetry(visit);
     this.#pool.forEachCall(visit);
   }
 

@@ -149,8 +149,8 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> impleme
       refusal = refused;
     });
     late = await outlasts(parting, limit, this.world);
-    const { parked } = this.router;
-    if (late) this.#closeAtOnce(quitTimeoutError(limit, awaitedBy(this.pool, parked, this.lifecycle.held)));
+    const { retrying } = this.router;
+    if (late) this.#closeAtOnce(quitTimeoutError(limit, awaitedBy(this.pool, retrying, this.lifecycle.held)));
     else this.#close(new AbortError('Connection is closed.', { code: 'ERR_CLOSED' }), false);
     if (refusal !== undefined) throw refusal;
     return 'OK';
@@ -161,7 +161,7 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> impleme
     if (this.lifecycle.held > 0 && this.status !== 'wait') await this.#loop.nextOutcome();
     if (over()) return undefined;
     if (this.status !== 'disconnecting') this.lifecycle.become('disconnecting');
-    await drain(this.pool, () => this.router.parked, this.world, over);
+    await drain(this.pool, () => this.router.retrying, this.world, over);
     if (over()) return undefined;
     await this.subscriber.settled();
     return sendQuit(this.pool);
@@ -225,10 +225,10 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> impleme
       this.#closed(reason, reconnect);
       return;
     }
-    const { epoch } = this.#loop;
+    const { generation } = this.#loop;
     void Promise.all(leaving).then(() => {
       // Unless connect() was called again meanwhile.
-      if (epoch === this.#loop.epoch) this.#closed(reason, reconnect);
+      if (generation === this.#loop.generation) this.#closed(reason, reconnect);
     });
   }
 
@@ -286,7 +286,7 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> impleme
       const node = this.pool.get(connection.address);
       if (node?.inMap) this.nodes.show(node, true);
       this.refresher.stirred();
-      this.router.retryParked();
+      this.router.retryNow();
     }
     if (state === 'ended') {
       this.pool.forget(connection.address);
@@ -335,7 +335,7 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> impleme
   #onSilence(connection: ReconnectingConnection, silent: boolean): void {
     this.calls.cache?.silence(connection, silent);
     if (silent) this.refresher.suggest('outage');
-    else this.router.retryParked();
+    else this.router.retryNow();
   }
 
   // --- Its parts ---

@@ -15,7 +15,7 @@ export class ConnectLoop {
   /** What each node said to the attempt that failed last. */
   reasons: readonly Error[] = [];
   #attempts = 0;
-  #epoch = 0;
+  #generation = 0;
   #retry: { cancel(): void } | undefined;
   readonly #waiters = new ReadyWaiters();
 
@@ -26,8 +26,8 @@ export class ConnectLoop {
   }
 
   /** Counts attempts and ends: what was begun in an earlier one is out of date. */
-  get epoch(): number {
-    return this.#epoch;
+  get generation(): number {
+    return this.#generation;
   }
 
   /** Resolves at `ready`; rejects when this attempt fails (others follow by clusterRetryStrategy). */
@@ -49,7 +49,7 @@ export class ConnectLoop {
 
   /** Breaks off what is under way. */
   abandon(cause: Error): void {
-    this.#epoch++;
+    this.#generation++;
     this.#retry?.cancel();
     const aborted = new RedisError('Connection is aborted', { code: 'ERR_CLOSED', cause });
     this.#waiters.take()(aborted);
@@ -59,7 +59,7 @@ export class ConnectLoop {
   tryAgain(reason: Error, shown: Error = reason): void {
     const delay = this.#askDelay(shown);
     if (typeof delay !== 'number') {
-      this.#epoch++;
+      this.#generation++;
       this.#steps.gaveUp(reason);
       return;
     }
@@ -80,14 +80,14 @@ export class ConnectLoop {
   }
 
   #begin(): void {
-    const epoch = ++this.#epoch;
+    const generation = ++this.#generation;
     this.#steps.prepare();
     this.#lifecycle.become('connecting');
     this.#steps
-      .attempt(() => epoch !== this.#epoch)
+      .attempt(() => generation !== this.#generation)
       .then(
         () => {
-          if (epoch !== this.#epoch) return;
+          if (generation !== this.#generation) return;
           this.#attempts = 0;
           this.reasons = [];
           this.#lifecycle.become('ready');
@@ -95,7 +95,7 @@ export class ConnectLoop {
           this.#waiters.take()();
         },
         (error: Error) => {
-          if (epoch === this.#epoch) this.#failed(error);
+          if (generation === this.#generation) this.#failed(error);
         },
       );
   }

@@ -32,27 +32,27 @@ export function quitTimeoutError(limit: number, awaited: string, node?: string):
   return new AbortError(message, { code: 'ERR_QUIT_TIMEOUT', node });
 }
 
-/** Resolves when no call is under way or parked, or when `over`. */
-export async function drain(pool: NodePool, parked: () => number, world: World, over: () => boolean): Promise<void> {
-  while (!over() && (parked() > 0 || pool.load > 0 || pool.owed > 0)) {
+/** Resolves when no call is under way or to be retried, or when `over`. */
+export async function drain(pool: NodePool, retrying: () => number, world: World, over: () => boolean): Promise<void> {
+  while (!over() && (retrying() > 0 || pool.load > 0 || pool.owed > 0)) {
     const busy = [...pool.all()].filter(({ connection }) => connection.load > 0);
     const taken = await Promise.all(busy.map(({ connection }) => answered(connection, 'ping')));
     // A node that refuses the question still owes answers to others: asked again without a pause it would be for ever.
     // So do connections that take no questions any more.
-    if (parked() > 0 || pool.owed > 0 || taken.includes(false))
+    if (retrying() > 0 || pool.owed > 0 || taken.includes(false))
       await new Promise<void>((resolve) => world.after(pause, resolve, true));
   }
 }
 
 /** What drain() waits for just now, in words. */
-export function awaitedBy(pool: NodePool, parked: number, held: number): string {
+export function awaitedBy(pool: NodePool, retrying: number, held: number): string {
   const parts = [...pool.all()]
     .filter(({ connection }) => connection.load > 0)
     .map(({ key, connection }) => `${key} (${connection.load} unanswered, ${connection.state})`);
   if (pool.owed > 0) parts.push(`connections that were given up (${pool.owed} unanswered)`);
-  if (parked > 0) parts.push(`calls to be tried again (${parked})`);
+  if (retrying > 0) parts.push(`calls to be tried again (${retrying})`);
   if (held > 0) parts.push(`the cluster to be ready (calls held: ${held})`);
-  return parts.join(', ') || 'its nodes to say goodbye';
+  return parts.join(', ') || 'its nodes to answer QUIT';
 }
 
 /** QUIT to every node that is there; resolves with the first refusal. */
@@ -73,8 +73,8 @@ export async function sendQuit(pool: NodePool): Promise<Error | undefined> {
 }
 
 /** Resolves when the node has answered everything sent before, or has lost it; false when it takes no calls. */
-async function answered(connection: ReconnectingConnection, word: string): Promise<boolean> {
-  const { call, answer } = ownCall([word]);
+async function answered(connection: ReconnectingConnection, name: string): Promise<boolean> {
+  const { call, answer } = ownCall([name]);
   const taken = connection.send(call);
   if (!taken) call.fail(new AbortError('Connection is closed.', { node: connection.address }));
   await answer.catch(() => undefined);

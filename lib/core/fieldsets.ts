@@ -22,7 +22,7 @@ export class Fieldsets {
     this.#names = new Set(fieldsets.map(({ name }) => idOf(name)));
   }
 
-  /** Tells a connection every fieldset; rejects with the first refusal. What is sent on it next comes after them. */
+  /** Defines every fieldset on a connection; rejects with the first refusal. What is sent on it next comes after them. */
   async prepare(connection: Connection): Promise<void> {
     const defined = this.#fieldsets.map(({ name, fields }) => {
       const { call, answer } = ownCall(['himport', 'PREPARE', name, ...fields]);
@@ -43,7 +43,7 @@ export class Fieldsets {
   }
 }
 
-/** Tells the fieldsets to the connections again, for a server that does not know one. */
+/** Defines the fieldsets on the connections again, for a server that does not know one. */
 class PrepareRemedy implements Remedy {
   readonly #fieldsets: Fieldsets;
   readonly #connections: () => Iterable<Connection>;
@@ -73,7 +73,7 @@ export function isHimportControl({ argv }: Call): boolean {
   return /^himport$/i.test(String(argv[0])) && /^(prepare|discard|discardall)$/i.test(String(argv[1]));
 }
 
-/** Sends a call's words to every connection; it is settled by the first answer, or by any refusal. */
+/** Sends a call to every connection; it is settled by the first answer, or by any refusal. */
 export function sendToAll(call: Call, connections: readonly Connection[]): void {
   const answers = connections.map((connection) => {
     const own = ownCall(call.argv, call.encoding);

@@ -24,15 +24,15 @@ export interface LifecycleOptions {
   /** Hold commands while not ready; false rejects them with `offlineMessage`. */
   readonly offlineQueue: boolean;
   readonly offlineMessage: string;
-  /** Whether a parcel is sent as soon as there is a connection, ready or not, when nothing waits. Default: none is. */
+  /** Whether a request is sent as soon as there is a connection, ready or not, when nothing waits. Default: none is. */
   readonly early?: (request: RoutableRequest) => boolean;
   /** The client's: what is held counts there. */
   readonly backlog: Backlog;
-  /** Sends a parcel once the client is ready. */
+  /** Sends a request once the client is ready. */
   readonly send: (request: RoutableRequest) => void;
   /** The first command of a lazy client. */
   readonly wake: () => void;
-  /** A parcel has to wait until the client is ready. */
+  /** A request has to wait until the client is ready. */
   readonly onHeld?: () => void;
   /** Prints a line, for errors that nobody listens to. */
   readonly log: (line: string) => void;
@@ -126,7 +126,7 @@ export class Lifecycle {
     return this.#held.drain();
   }
 
-  /** Runs `act` once ready; `parcel` stands for it in the queue and is failed if that never comes. */
+  /** Runs `act` once ready; `request` stands for it in the queue and is failed if that never comes. */
   whenReady(act: () => void, request: RoutableRequest): void {
     this.submit({
       slot: request.slot,

@@ -3,7 +3,7 @@
 export interface MonitoredCommand {
   /** Seconds since 1970 with microseconds, as text. */
   readonly time: string;
-  /** The command's words as the server prints them: quotes as they were, other unprintable bytes as escapes. */
+  /** The command's arguments as the server prints them: quotes as they were, other unprintable bytes as escapes. */
   readonly args: readonly string[];
   /** `host:port`, `unix:path` or `lua`. */
   readonly source: string;
@@ -16,13 +16,13 @@ const line = /^(\d+\.\d+) \[(\d+) (.*?)\] (".*")$/s;
 export function parseMonitorLine(text: string): MonitoredCommand | undefined {
   const parts = line.exec(text);
   if (parts === null) return undefined;
-  const [, time, database, source, words] = parts as unknown as [string, string, string, string, string];
-  return { time, args: wordsIn(words).map((word) => word.replaceAll('\\"', '"')), source, database };
+  const [, time, database, source, args] = parts as unknown as [string, string, string, string, string];
+  return { time, args: argumentsIn(args).map((argument) => argument.replaceAll('\\"', '"')), source, database };
 }
 
-// Valkey 8 prints quotes inside a word as they are: then only those between two words can be recognized.
-function wordsIn(text: string): string[] {
+// Valkey 8 prints quotes inside an argument as they are: then only those between two arguments can be recognized.
+function argumentsIn(text: string): string[] {
   const found = [...text.matchAll(/"((?:[^"\\]|\\.)*)"/gs)];
-  if (found.map(([quoted]) => quoted).join(' ') === text) return found.map(([, word]) => word!);
+  if (found.map(([quoted]) => quoted).join(' ') === text) return found.map(([, argument]) => argument!);
   return text.slice(1, -1).split('" "');
 }

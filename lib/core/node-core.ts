@@ -89,7 +89,7 @@ export class NodeCore implements NodeBackend {
       backlog: connection.backlog,
     });
     const visitAll: VisitRequests = (visit) => {
-      this.dispatcher.forEachParked(visit);
+      this.dispatcher.forEachRetry(visit);
       connection.forEachCall(visit);
     };
     this.#timeout = new CommandTimeout(options, world, visitAll, {

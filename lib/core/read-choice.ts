@@ -39,7 +39,7 @@ export function readChoiceOf<Node extends object>(
   random: () => number,
 ): ReadChoice {
   return (keys, request) => {
-    // A call, or a read of the near cache, which has its words too.
+    // A call, or a read of the near cache, which has its argv too.
     if (!('argv' in request)) return undefined;
     const nodes = keys.map(nodeOf);
     let chosen: Node | readonly Node[] | null | undefined;

@@ -1,67 +1,49 @@
-// The life of a client of one server: when it connects, sends, waits, quits and gives up. The public class (facade/redis)
-// adds names.
-// Owns: the connection of now, and the state that outlives it (database, subscriptions, calls that wait).
-// Does not know: bytes, and what commands mean beyond what they do to a connection.
+// The life of a client of one server: when it connects, becomes ready, quits and gives up. The public class (facade/redis)
+// adds names; what becomes of a call is redis-calls.
+// Owns: the connection of now, the subscriptions that outlive it, and when the parts start and stop.
+// Does not know: bytes, and what commands mean.
 // Invariant: after `end` nothing waits, no socket is open and no timer runs.
 
 import type { EventEmitter } from 'node:events';
-import type { Socket } from 'node:net';
 import { Backlog } from '../base/backlog.ts';
-import { emitSafely } from '../base/emit.ts';
 import { AbortError, MaxRetriesPerRequestError, RedisError } from '../base/errors.ts';
 import { nextTick, queueMicrotask } from '../base/turns.ts';
 import type { Timer, World } from '../base/world.ts';
 import { isInGroup } from '../command/groups.ts';
-import { Call, CallFlag, ownCall, type RoutableRequest } from '../connection/call.ts';
+import { Call, ownCall } from '../connection/call.ts';
 import { ReconnectingConnection, type ReconnectingState } from '../connection/reconnecting-connection.ts';
-import { credentialSourceOf, maxResendsOf, resendsWritten, warn } from '../options/derive.ts';
+import { credentialSourceOf, warn } from '../options/derive.ts';
 import type { RedisOptions } from '../options/options.ts';
 import { Subscriptions } from '../pubsub/subscriptions.ts';
-import { CommandTimeout } from '../router/command-timeout.ts';
-import { failAsTimedOut } from '../router/deadlines.ts';
-import { SingleRouter } from '../router/single.ts';
-import { lossOf } from '../router/verdict.ts';
 import type { NodeAddress } from '../topology/seeds.ts';
 import type { ReplyError } from '../wire/reply.ts';
-import { limitBlocking } from './blocking-timeout.ts';
-import type { NodeBackend } from './client-backend.ts';
 import { ConnectTracer } from './diagnostics.ts';
 import { defaultQuitTimeout, quitTimeoutError } from './drain.ts';
-import { Fieldsets } from './fieldsets.ts';
 import { Lifecycle, type Status } from './lifecycle.ts';
 import { waitUntilLoaded } from './ready-check.ts';
 import { ReadyWaiters } from './ready-waiters.ts';
+import { RedisCalls } from './redis-calls.ts';
+import type { SharedRedisCore } from './redis-client.ts';
 import { RedisDialer } from './redis-dialer.ts';
-import { closedText, endOf, gaveUpOf, isCrowded, refusalAt, refusalIn } from './redis-errors.ts';
+import { closedText, endOf, isCrowded, refusalAt, refusalIn } from './redis-errors.ts';
 import { emitMonitorLine, heldSubscriptions, reselect, startMonitoring } from './redis-setup.ts';
-import { SessionState } from './session-state.ts';
-import { limitsBlocking, secondOf, Unblocker } from './unblock.ts';
 
-export class RedisCore implements NodeBackend {
-  readonly dispatcher: SingleRouter;
-  readonly oneNode = true;
+export class RedisCore implements SharedRedisCore {
+  readonly client: EventEmitter;
+  readonly options: RedisOptions;
+  readonly world: World;
+  readonly lifecycle: Lifecycle;
+  readonly backlog: Backlog;
+  /** What the client's methods stand on. */
+  readonly calls: RedisCalls;
   subscriptions: Subscriptions;
-  /** Another one after the client has ended and connects again. */
   connection: ReconnectingConnection;
-  readonly #client: EventEmitter;
-  readonly #options: RedisOptions;
-  readonly #world: World;
-  /** Everything that waits anywhere in this client. */
-  readonly #backlog: Backlog;
-  readonly #lifecycle: Lifecycle;
-  readonly #state: SessionState;
-  /** Of calls that are to be sent again. */
-  readonly #databases = new WeakMap<RoutableRequest, number>();
-  readonly #timeout: CommandTimeout;
-  readonly #fieldsets: Fieldsets | undefined;
+  quitLate: Error | undefined;
   readonly #dialer: RedisDialer;
   readonly #connects = new ConnectTracer();
-  readonly #unblocker: Unblocker;
   /** The connection of now, or the one just lost, has been through its handshake. */
   #wasUp = false;
   #connections = 0;
-  /** The client was closed because quit() has waited too long. */
-  #quitLate: Error | undefined;
   readonly #waiters = new ReadyWaiters();
   /** connect() was called in this tick. */
   #fresh = false;
@@ -71,154 +53,35 @@ export class RedisCore implements NodeBackend {
   #waking: Timer | undefined;
 
   constructor(client: EventEmitter, options: RedisOptions, world: World) {
-    this.#client = client;
-    this.#options = options;
-    this.#world = world;
-    this.#backlog = new Backlog(options);
-    const credentials = credentialSourceOf(options, world, (error) => this.#lifecycle.reportError(error));
+    this.client = client;
+    this.options = options;
+    this.world = world;
+    this.backlog = new Backlog(options);
+    const credentials = credentialSourceOf(options, world, (error) => this.lifecycle.reportError(error));
     this.#dialer = new RedisDialer(options, credentials);
     this.connection = this.#makeConnection();
-    this.#unblocker = new Unblocker(
-      () => this.connection,
-      secondOf(() => this.connection, options, world),
-      world,
-    );
-    this.dispatcher = new SingleRouter(this.connection, world, {
-      get resendWritten() {
-        return resendsWritten(options);
-      },
-      get maxResends() {
-        return maxResendsOf(options);
-      },
-      gaveUp: (request, reason) => gaveUpOf(options)(request, reason),
-      loadingDeadline: options.maxLoadingRetryTime ?? 10_000,
-      follow: options.followRedirects ? (primary) => this.#moveTo(primary) : undefined,
-      again: (request) => this.#databases.set(request, this.#state.db),
-      hold: (request) => this.#hold(request),
-      backlog: this.#backlog,
-    });
-    this.#lifecycle = new Lifecycle(client, {
+    this.lifecycle = new Lifecycle(client, {
       get offlineQueue() {
         return options.enableOfflineQueue ?? true;
       },
       offlineMessage: "Stream isn't writeable and enableOfflineQueue options is false",
-      backlog: this.#backlog,
-      send: (request) => this.#send(request),
+      backlog: this.backlog,
+      send: (request) => this.calls.send(request),
       early: (request) => request instanceof Call && isInGroup('HANDSHAKE_COMMANDS', request.name),
       wake: () => void this.connect().catch(() => undefined),
       log: (line) => world.log(line),
     });
     this.subscriptions = new Subscriptions(client);
-    this.#state = new SessionState(
-      options.db ?? 0,
-      () => (this.connection.state === 'up' ? this.#connections : 0),
-      (db) => emitSafely(client, 'select', db),
-    );
-    this.#timeout = new CommandTimeout(options, world, (visit) => this.#visitAll(visit), {
-      expire: (request) => {
-        failAsTimedOut(request);
-        if ((request.flags & CallFlag.blocking) !== 0) this.release(request as Call);
-      },
-      swept: () => this.#lifecycle.forgetSettled(),
-    });
-    if (options.himportFieldsets?.length) this.#fieldsets = new Fieldsets(options.himportFieldsets);
-    if (options.lazyConnect) this.#lifecycle.become('wait');
-  }
-
-  get socket(): Socket | undefined {
-    return this.connection.socket;
+    this.calls = new RedisCalls(this);
+    if (options.lazyConnect) this.lifecycle.become('wait');
   }
 
   get status(): Status {
-    return this.#lifecycle.status;
+    return this.lifecycle.status;
   }
 
-  get database(): number {
-    return this.#state.db;
-  }
-
-  get friendlyErrors(): boolean {
-    return this.#options.showFriendlyErrorStack ?? false;
-  }
-
-  get subscribed(): boolean {
-    return this.connection.protocol === 2 && this.subscriptions.size > 0;
-  }
-
-  submit(request: RoutableRequest): void {
-    request.moment = this.dispatcher.moment;
-    if (!(request instanceof Call) || (this.#prepare(request) && this.#admits(request))) this.#pass(request);
-  }
-
-  refusalOf(_call: Call): undefined {
-    return undefined;
-  }
-
-  addressOf(_call: Call): string {
-    return this.connection.address;
-  }
-
-  watch(call: Call, exec: Call): void {
-    this.#state.watch(call, exec);
-  }
-
-  mayRelease(call: Call): void {
-    this.#unblocker.note(call);
-  }
-
-  release(call: Call): void {
-    this.#unblocker.release(call);
-  }
-
-  // False: it has been refused.
-  #prepare(call: Call): boolean {
-    if ((call.flags & CallFlag.subscribing) !== 0) this.subscriptions.prepare(call);
-    const refusal = this.#refusalOfMode(call);
-    if (refusal !== undefined) {
-      call.fail(refusal);
-      return false;
-    }
-    if ((call.flags & CallFlag.blocking) !== 0) {
-      const ready = this.status === 'ready';
-      limitBlocking(call, this.#options, this.#world, ready, (late) => this.release(late));
-    }
-    this.#fieldsets?.attach(call, () => [this.connection]);
-    return true;
-  }
-
-  // Why the connection takes no such call just now: it is a monitor, or a RESP2 one that receives messages only.
-  #refusalOfMode(call: Call): RedisError | undefined {
-    if (this.#options.monitor) {
-      return new RedisError("Connection is in monitoring mode, can't process commands.", { code: 'ERR_MONITOR_MODE' });
-    }
-    if (!this.subscribed || isInGroup('VALID_IN_SUBSCRIBER_MODE', call.name)) return undefined;
-    const why = 'Connection in subscriber mode, only subscriber commands may be used';
-    return new RedisError(why, { code: 'ERR_SUBSCRIBER_MODE' });
-  }
-
-  // What commands do to the connection is noted in the order in which they are issued, whenever they are sent.
-  #admits(call: Call): boolean {
-    const admitted = this.#state.admit(call);
-    if (admitted === undefined) return true;
-    if (admitted === 'quit') {
-      this.#timeout.start(call.moment.at);
-      this.#submitQuit(call);
-    } else call.fail(admitted);
-    return false;
-  }
-
-  #pass(request: RoutableRequest): void {
-    this.#timeout.start(request.moment.at);
-    const plain = (request.flags & CallFlag.blocking) === 0;
-    if (plain && this.#lifecycle.open) this.dispatcher.send(request);
-    else this.#lifecycle.submit(request);
-  }
-
-  // Once it may be sent.
-  #send(request: RoutableRequest): void {
-    if ((request.flags & CallFlag.blocking) !== 0 && limitsBlocking(this.#options))
-      this.#unblocker.note(request as Call);
-    this.dispatcher.send(request);
+  get connectionNumber(): number {
+    return this.connection.state === 'up' ? this.#connections : 0;
   }
 
   connect(): Promise<void> {
@@ -229,7 +92,7 @@ export class RedisCore implements NodeBackend {
     const ready = this.#waiters.next();
     if (this.connection.state === 'ended') {
       this.connection = this.#makeConnection();
-      this.dispatcher.sender = this.connection;
+      this.calls.dispatcher.sender = this.connection;
     }
     this.#waking?.cancel();
     this.#fresh = true;
@@ -254,7 +117,7 @@ export class RedisCore implements NodeBackend {
       return;
     }
     // The status stays what it is until the connection is closed, and what comes meanwhile waits for what is next.
-    if (connection.state === 'up' || status === 'connect') this.#lifecycle.pause();
+    if (connection.state === 'up' || status === 'connect') this.lifecycle.pause();
     void connection.leave(this.#reasonToClose(), reconnect);
   }
 
@@ -263,21 +126,21 @@ export class RedisCore implements NodeBackend {
     if (connection !== this.connection || connection.state === 'ended') return;
     const reason = this.#reasonToClose();
     this.#refuseWaiters(reason);
-    this.#lifecycle.failHeldNow(() => this.#reasonToClose());
-    this.#lifecycle.become('end');
+    this.lifecycle.failHeldNow(() => this.#reasonToClose());
+    this.lifecycle.become('end');
     connection.close(reason);
   }
 
   // As ioredis has it: a client that never connected closes, and connects after the first pause of its strategy.
   #wakeLater(): void {
-    this.#lifecycle.become('close');
+    this.lifecycle.become('close');
     const delay = this.#retryDelay();
     if (delay === null) {
       this.connection.close(this.#reasonToClose());
       return;
     }
-    this.#lifecycle.become('reconnecting', delay);
-    this.#waking = this.#world.after(delay, () => void this.connect().catch(() => undefined), true);
+    this.lifecycle.become('reconnecting', delay);
+    this.#waking = this.world.after(delay, () => void this.connect().catch(() => undefined), true);
   }
 
   #reasonToClose(): AbortError {
@@ -286,31 +149,31 @@ export class RedisCore implements NodeBackend {
 
   async quit(): Promise<'OK'> {
     const { call, answer } = ownCall(['quit']);
-    const ended = this.#lifecycle.ended;
-    call.moment = this.dispatcher.moment;
-    if (this.#admits(call)) this.#pass(call);
+    const ended = this.lifecycle.ended;
+    call.moment = this.calls.dispatcher.moment;
+    this.calls.submitOwn(call);
     try {
       await answer;
     } catch (error) {
       // Lost with its connection: then that is gone too, as it was meant to be.
-      if (ended || !this.#lifecycle.ended) throw error;
+      if (ended || !this.lifecycle.ended) throw error;
     }
     return 'OK';
   }
 
   // QUIT goes behind everything that waits; with nothing waiting there is no connection to say it on.
-  #submitQuit(call: Call): void {
-    if (this.status === 'wait' && this.#lifecycle.held === 0) void this.connect().catch(() => undefined);
-    const { status, held, paused } = this.#lifecycle;
+  submitQuit(call: Call): void {
+    if (this.status === 'wait' && this.lifecycle.held === 0) void this.connect().catch(() => undefined);
+    const { status, held, paused } = this.lifecycle;
     const connected = status === 'ready' && !paused;
-    if (connected || held > 0 || status === 'end' || this.#options.enableOfflineQueue === false) {
+    if (connected || held > 0 || status === 'end' || this.options.enableOfflineQueue === false) {
       this.#quitting ||= connected;
-      const patience = this.#limitQuit();
+      const deadline = this.#limitQuit();
       call.onSettled((_call, error) => {
-        patience?.cancel();
+        deadline?.cancel();
         if (error === null) this.#onQuit();
       });
-      this.#lifecycle.submit(call);
+      this.lifecycle.submit(call);
       return;
     }
     this.disconnect(false);
@@ -318,13 +181,13 @@ export class RedisCore implements NodeBackend {
   }
 
   #limitQuit(): Timer | undefined {
-    const limit = this.#options.quitTimeout ?? defaultQuitTimeout;
-    return limit > 0 ? this.#world.after(limit, () => this.#closeLate(limit), true) : undefined;
+    const limit = this.options.quitTimeout ?? defaultQuitTimeout;
+    return limit > 0 ? this.world.after(limit, () => this.#closeLate(limit), true) : undefined;
   }
 
   // The server closes now. One that does not is left.
   #onQuit(): void {
-    this.#lifecycle.pause();
+    this.lifecycle.pause();
     void this.connection.leave(this.#reasonToClose());
   }
 
@@ -332,11 +195,11 @@ export class RedisCore implements NodeBackend {
   #closeLate(limit: number): void {
     if (this.status === 'end') return;
     const { connection } = this;
-    const { held } = this.#lifecycle;
+    const { held } = this.lifecycle;
     const awaited =
       connection.load > 0 ? `${connection.address} (${connection.load} unanswered)` : `a connection (${held} held)`;
-    this.#quitLate = quitTimeoutError(limit, awaited, connection.address);
-    connection.close(this.#quitLate);
+    this.quitLate = quitTimeoutError(limit, awaited, connection.address);
+    connection.close(this.quitLate);
   }
 
   depart(): void {
@@ -349,22 +212,22 @@ export class RedisCore implements NodeBackend {
       latest: () => this.#dialer.dialOptions(),
       retryDelay: () => this.#retryDelay(),
       holdWhileDown: false,
-      backlog: this.#backlog,
+      backlog: this.backlog,
       // Among the lines of a monitor no reply can be recognized.
-      mayAuthenticate: () => !this.#state.inTransaction && !this.#options.monitor,
+      mayAuthenticate: () => !this.calls.session.inTransaction && !this.options.monitor,
     };
-    return new ReconnectingConnection(options.address, options, this.#world, {
+    return new ReconnectingConnection(options.address, options, this.world, {
       onState: (connection, state, reason) => {
         this.#connects.onState(connection, state, reason);
         if (connection === this.connection) this.#onState(state, reason);
       },
       onOpen: (connection) => {
         if (connection !== this.connection) return;
-        this.#state.connected(this.#options.db ?? 0);
-        this.#lifecycle.become('connect');
+        this.calls.session.connected(this.options.db ?? 0);
+        this.lifecycle.become('connect');
       },
-      onPush: (_keeper, push) => this.subscriptions.receive(push),
-      onStray: (line) => this.#options.monitor === true && emitMonitorLine(this.#client, line),
+      onPush: (_connection, push) => this.subscriptions.receive(push),
+      onStray: (line) => this.options.monitor === true && emitMonitorLine(this.client, line),
     });
   }
 
@@ -374,38 +237,12 @@ export class RedisCore implements NodeBackend {
   }
 
   // Refused calls of the connection before may still come in, with the same address.
-  #moveTo(primary: NodeAddress): boolean {
-    if (this.#options.enableOfflineQueue === false || this.#quitting) return false;
+  moveTo(primary: NodeAddress): boolean {
+    if (this.options.enableOfflineQueue === false || this.#quitting) return false;
     if (this.connection.state !== 'up' || this.connection.address === primary.key) return true;
     this.#dialer.primary = primary;
     this.connection.renew();
     return true;
-  }
-
-  // What could not be sent: waits for the next connection, or fails where nothing will come.
-  #hold(request: RoutableRequest): void {
-    const refusal = this.#quitLate === undefined ? this.#state.refusal(request) : lossOf(request, this.#quitLate);
-    if (refusal !== undefined) request.fail(refusal);
-    // Behind the events that say so.
-    else if (this.status === 'end') nextTick(() => this.#lifecycle.submit(request));
-    else {
-      this.#returnTo(request);
-      this.#lifecycle.submit(request);
-    }
-  }
-
-  // A command that is sent again runs in the database it was issued for, also when its handler has selected another. The
-  // connection stays there, as with ioredis.
-  #returnTo(request: RoutableRequest): void {
-    const db = this.#databases.get(request);
-    if (db === undefined) return;
-    this.#databases.delete(request);
-    if (db === this.#state.intended) return;
-    // As a user's own: held and sent again like what comes behind it.
-    const call = new Call(['select', String(db)], -1, 0, 'utf8', undefined, this.dispatcher);
-    call.moment = request.moment;
-    call.reject = (error) => this.#lifecycle.reportError(error);
-    if (this.#admits(call)) this.#pass(call);
   }
 
   #onState(state: ReconnectingState, reason?: Error): void {
@@ -413,8 +250,8 @@ export class RedisCore implements NodeBackend {
     switch (state) {
       case 'dialing':
         this.#quitting = false;
-        this.#quitLate = undefined;
-        this.#lifecycle.become('connecting');
+        this.quitLate = undefined;
+        this.lifecycle.become('connecting');
         break;
       case 'up':
         this.#wasUp = true;
@@ -426,10 +263,10 @@ export class RedisCore implements NodeBackend {
       case 'ended':
         if (this.status === 'end') break;
         this.#report(reason!);
-        if (this.status !== 'reconnecting') this.#lifecycle.become('close');
-        this.#lifecycle.become('end');
-        this.dispatcher.close(reason!);
-        this.#lifecycle.failHeld((request) => endOf(request, reason!));
+        if (this.status !== 'reconnecting') this.lifecycle.become('close');
+        this.lifecycle.become('end');
+        this.calls.dispatcher.close(reason!);
+        this.lifecycle.failHeld((request) => endOf(request, reason!));
         break;
       default:
     }
@@ -441,32 +278,32 @@ export class RedisCore implements NodeBackend {
     // Not within the connection's own event, which it has not finished handling.
     await undefined;
     let refused: ReplyError | undefined;
-    if (this.#options.enableReadyCheck ?? true) {
-      const { maxLoadingRetryTime = 10_000, connectTimeout = 10_000 } = this.#options;
+    if (this.options.enableReadyCheck ?? true) {
+      const { maxLoadingRetryTime = 10_000, connectTimeout = 10_000 } = this.options;
       const late = (reason?: Error): void => this.#dropUnready(generation, reason);
-      refused = await waitUntilLoaded(send, this.#world, maxLoadingRetryTime, connectTimeout, late, warn);
+      refused = await waitUntilLoaded(send, this.world, maxLoadingRetryTime, connectTimeout, late, warn);
     }
-    if (generation !== this.#connections || this.connection.state !== 'up' || this.#lifecycle.paused) return;
+    if (generation !== this.#connections || this.connection.state !== 'up' || this.lifecycle.paused) return;
     if (refused !== undefined) {
       this.#refuse(refused);
       return;
     }
     this.#dialer.attempts = 0;
-    reselect(send, this.#state, this.#lifecycle);
-    this.#fieldsets?.prepare(this.connection).catch((error: Error) => this.#lifecycle.reportError(error));
-    const held = heldSubscriptions(this.#lifecycle);
-    if (this.#options.autoResubscribe ?? true) this.subscriptions.restore(send, (label) => held.has(label));
-    else this.subscriptions = new Subscriptions(this.#client);
-    this.#lifecycle.become('ready');
+    reselect(send, this.calls.session, this.lifecycle);
+    this.calls.fieldsets?.prepare(this.connection).catch((error: Error) => this.lifecycle.reportError(error));
+    const held = heldSubscriptions(this.lifecycle);
+    if (this.options.autoResubscribe ?? true) this.subscriptions.restore(send, (label) => held.has(label));
+    else this.subscriptions = new Subscriptions(this.client);
+    this.lifecycle.become('ready');
     const settle = this.#waiters.take();
     // Behind the event.
     nextTick(() => settle());
-    if (this.#options.monitor) this.#monitor(send, generation);
+    if (this.options.monitor) this.#monitor(send, generation);
   }
 
   #monitor(send: (call: Call) => boolean, generation: number): void {
-    const { connectTimeout = 10_000 } = this.#options;
-    startMonitoring(send, this.#lifecycle, this.#world, connectTimeout, () => this.#dropUnready(generation));
+    const { connectTimeout = 10_000 } = this.options;
+    startMonitoring(send, this.lifecycle, this.world, connectTimeout, () => this.#dropUnready(generation));
   }
 
   // It let us in and says nothing: no better than one that lets nobody in.
@@ -478,8 +315,8 @@ export class RedisCore implements NodeBackend {
 
   // The server is there and refuses this client: what waits is rejected, and another attempt follows.
   #refuse(refusal: ReplyError): void {
-    this.#lifecycle.failHeldNow(() => refusalAt(this.connection.address, refusal));
-    this.#lifecycle.reportError(refusal);
+    this.lifecycle.failHeldNow(() => refusalAt(this.connection.address, refusal));
+    this.lifecycle.reportError(refusal);
     this.disconnect(true);
   }
 
@@ -493,35 +330,29 @@ export class RedisCore implements NodeBackend {
     const refused = refusalIn(reason);
     // Commands do not wait for a server that will have none of this client.
     if (refused !== undefined && !this.#wasUp && !isCrowded(refused))
-      this.#lifecycle.failHeldNow(() => refusalAt(connection.address, refused));
-    this.#lifecycle.become('close');
-    this.#lifecycle.become('reconnecting', this.#dialer.delay);
-    const { maxRetriesPerRequest: limit = 20 } = this.#options;
+      this.lifecycle.failHeldNow(() => refusalAt(connection.address, refused));
+    this.lifecycle.become('close');
+    this.lifecycle.become('reconnecting', this.#dialer.delay);
+    const { maxRetriesPerRequest: limit = 20 } = this.options;
     if (limit !== null && limit >= 0 && this.#dialer.attempts % (limit + 1) === 0) {
       const detail = { node: this.connection.address, cause: reason };
-      this.#lifecycle.failHeld(() => new MaxRetriesPerRequestError(limit, detail));
+      this.lifecycle.failHeld(() => new MaxRetriesPerRequestError(limit, detail));
     }
     this.#wasUp = false;
   }
 
   /** The error event is for failures: not for a connection that was closed, by whichever side and for whatever reply. */
   #report(reason: Error): void {
-    if (reason.message === closedText || reason === this.#quitLate || (this.#wasUp && refusalIn(reason) !== undefined))
+    if (reason.message === closedText || reason === this.quitLate || (this.#wasUp && refusalIn(reason) !== undefined))
       return;
     // A refusal of the handshake is the server's own, as with ioredis.
     const refused = refusalIn(reason);
-    this.#lifecycle.reportError(refused === undefined ? reason : refusalAt(this.connection.address, refused));
+    this.lifecycle.reportError(refused === undefined ? reason : refusalAt(this.connection.address, refused));
   }
 
   #refuseWaiters(cause: Error): void {
     const error = new RedisError(closedText, { code: 'ERR_CLOSED', node: this.connection.address, cause });
     const settle = this.#waiters.take();
     nextTick(() => settle(error));
-  }
-
-  #visitAll(visit: (request: RoutableRequest) => void): void {
-    this.#lifecycle.forEachHeld(visit);
-    this.dispatcher.forEachParked(visit);
-    this.connection.forEachCall(visit as (call: Call) => void);
   }
 }

@@ -9,7 +9,7 @@ import { ReplyError } from '../wire/reply.ts';
 
 type Refusal = (argv: readonly Argument[], db: number) => Error | undefined;
 
-const word = (argument: Argument | undefined): string => String(argument).toLowerCase();
+const lower = (argument: Argument | undefined): string => String(argument).toLowerCase();
 
 function refused(name: string, why: string): Error {
   const text = `${name.toUpperCase()} ${why} (the connections of a cluster client are shared, and come and go)`;
@@ -37,7 +37,7 @@ const refusals: Readonly<Record<string, Refusal>> = {
       ? undefined
       : refused('hello', 'cannot change the protocol of one connection: use the option'),
   client: ([, subcommand, mode]) =>
-    word(subcommand) === 'reply' && word(mode) !== 'on'
+    lower(subcommand) === 'reply' && lower(mode) !== 'on'
       ? refused('client reply', 'would silence a connection that others wait for')
       : undefined,
 };
@@ -46,6 +46,6 @@ const names: ReadonlySet<string> = new Set(Object.keys(refusals));
 
 /** Why a keyless call cannot be carried out on a cluster's connections; `db`: their database. */
 export function refusalOnShared({ argv }: Call, db: number): Error | undefined {
-  const name = word(argv[0]);
+  const name = lower(argv[0]);
   return names.has(name) ? refusals[name]!(argv, db) : undefined;
 }

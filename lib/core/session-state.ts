@@ -11,7 +11,7 @@ interface OpenTransaction {
   connection: number | undefined;
 }
 
-const words = new Set(['select', 'multi', 'exec', 'discard', 'quit'].flatMap((word) => [word, word.toUpperCase()]));
+const noted = new Set(['select', 'multi', 'exec', 'discard', 'quit'].flatMap((name) => [name, name.toUpperCase()]));
 
 export class SessionState {
   /** Counts connections: the number of the one in use. */
@@ -67,7 +67,7 @@ export class SessionState {
 
   /** Notes a call before it is sent for the first time. An error: it must not be; `quit`: it ends the connection. */
   admit(call: Call): Error | 'quit' | undefined {
-    if (this.#open === undefined && !words.has(call.name)) return undefined;
+    if (this.#open === undefined && !noted.has(call.name)) return undefined;
     const name = call.name.toLowerCase();
     if (name === 'quit') return 'quit';
     if (name === 'select') this.#followSelect(call, call);

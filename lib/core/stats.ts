@@ -44,7 +44,7 @@ export function statsOf(
   return {
     redirects: { ...router.counts },
     refreshes: { ...refresher.counts },
-    waiting: lifecycle.held + router.parked,
+    waiting: lifecycle.held + router.retrying,
     queue: { calls: backlog.calls, bytes: backlog.bytes },
     nodes: [...pool.all()].map(({ key, role, connection }) => ({
       key,

@@ -139,11 +139,11 @@ export class Topology {
     const { lifecycle, world } = this.#core;
     const loop = this.#loop;
     for (;;) {
-      const { epoch } = loop;
+      const { generation } = loop;
       try {
         return await fetchTopology(this.#source.targets(), world);
       } catch (error) {
-        if (epoch === loop.epoch || lifecycle.status !== 'connecting') throw error;
+        if (generation === loop.generation || lifecycle.status !== 'connecting') throw error;
       }
     }
   }

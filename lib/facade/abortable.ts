@@ -11,7 +11,7 @@ import type { Encoding } from '../wire/decoder.ts';
 import type { CommandBuilder, CommandSpec } from './commands/command-builder.ts';
 import { addScript, installCommands } from './commands/install.ts';
 import { promiseOf, takeCallback } from './commands/promise.ts';
-import type { CommandWords, PipelineBuilder } from './pipeline.ts';
+import type { BatchCommand, PipelineBuilder } from './pipeline.ts';
 import type { ChainableCommander, RedisCommander } from './surface.generated/index.ts';
 
 /** What the view needs of the client it belongs to. */
@@ -38,9 +38,9 @@ export class Cancellable {
     for (const [name, script] of host.scripts) addScript(this, name, script);
   }
 
-  execute(spec: CommandSpec, words: unknown[], encoding: Encoding): Promise<unknown> {
-    const callback = takeCallback(words);
-    return this.#run(this.#host.builder.make(spec, words, encoding), callback);
+  execute(spec: CommandSpec, argv: unknown[], encoding: Encoding): Promise<unknown> {
+    const callback = takeCallback(argv);
+    return this.#run(this.#host.builder.make(spec, argv, encoding), callback);
   }
 
   executeScript(script: Script, args: unknown[], encoding: Encoding): Promise<unknown> {
@@ -49,7 +49,7 @@ export class Cancellable {
   }
 
   /** A batch that is cancelled as a whole: every call without an answer is rejected in its results. */
-  pipeline(commands?: readonly CommandWords[]): ChainableCommander {
+  pipeline(commands?: readonly BatchCommand[]): ChainableCommander {
     return this.#host
       .chain(false)
       .cancelWith(this.#signal)
@@ -57,7 +57,7 @@ export class Cancellable {
   }
 
   /** A transaction. Once its EXEC was sent it may be carried out although its promise was rejected. */
-  multi(commands?: readonly CommandWords[]): ChainableCommander {
+  multi(commands?: readonly BatchCommand[]): ChainableCommander {
     return this.#host
       .chain(true)
       .cancelWith(this.#signal)

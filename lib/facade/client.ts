@@ -13,7 +13,7 @@ import { addScript, type CommandAdder, installCommands, scriptOf } from './comma
 import { promiseOf, takeCallback } from './commands/promise.ts';
 import { CallCommand } from './compat/call-command.ts';
 import type { Command } from './compat/command.ts';
-import { type CommandWords, PipelineBuilder } from './pipeline.ts';
+import { type BatchCommand, PipelineBuilder } from './pipeline.ts';
 import '../core/debug-log.ts';
 import '../core/hints.ts';
 import type { ClientBackend } from '../core/client-backend.ts';
@@ -66,7 +66,7 @@ export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extend
   }
 
   /** ioredis's is a plain property, and consumers set it after quit(); the client knows better, so it is not changed. */
-  set status(_told: Status) {}
+  set status(_status: Status) {}
 
   /** ioredis's gauge of its own auto-pipelining; here commands of a tick are never queued apart. Always 0. */
   get autoPipelineQueueSize(): number {
@@ -93,7 +93,7 @@ export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extend
   }
 
   /** Collects commands and sends them as one batch; `exec()` gives `[error, result][]` in call order. */
-  pipeline(commands?: readonly CommandWords[]): ChainableCommander<ReplyShapes<Mapping>> {
+  pipeline(commands?: readonly BatchCommand[]): ChainableCommander<ReplyShapes<Mapping>> {
     return this.#chain(false).addBatch(commands ?? []) as ChainableCommander<ReplyShapes<Mapping>>;
   }
 
@@ -103,9 +103,9 @@ export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extend
    */
   multi(options: { pipeline: false }): Promise<'OK'>;
   multi(options: { pipeline: true }): ChainableCommander<ReplyShapes<Mapping>>;
-  multi(commands?: readonly CommandWords[], options?: { pipeline?: boolean }): ChainableCommander<ReplyShapes<Mapping>>;
-  multi(commands?: readonly CommandWords[] | { pipeline?: boolean }, options?: { pipeline?: boolean }): unknown {
-    const batch = Array.isArray(commands) ? (commands as readonly CommandWords[]) : undefined;
+  multi(commands?: readonly BatchCommand[], options?: { pipeline?: boolean }): ChainableCommander<ReplyShapes<Mapping>>;
+  multi(commands?: readonly BatchCommand[] | { pipeline?: boolean }, options?: { pipeline?: boolean }): unknown {
+    const batch = Array.isArray(commands) ? (commands as readonly BatchCommand[]) : undefined;
     const settings = batch ? options : ((commands as { pipeline?: boolean } | undefined) ?? options);
     return settings?.pipeline === false ? this.#openTransaction() : this.#chain(true).addBatch(batch ?? []);
   }
@@ -129,16 +129,20 @@ export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extend
     return command.promise;
   }
 
-  execute(spec: CommandSpec, words: unknown[], encoding: Encoding): unknown {
-    const callback = takeCallback(words);
-    const call = this.#builder.make(spec, words, encoding);
-    return this.sendCommand === ownSendCommand ? this.#start(call, callback) : this.#hand(spec.name, call, callback);
+  execute(spec: CommandSpec, argv: unknown[], encoding: Encoding): unknown {
+    const callback = takeCallback(argv);
+    const call = this.#builder.make(spec, argv, encoding);
+    return this.sendCommand === ownSendCommand
+      ? this.#start(call, callback)
+      : this.#viaSendCommand(spec.name, call, callback);
   }
 
   executeScript(script: Script, args: unknown[], encoding: Encoding): unknown {
     const callback = takeCallback(args);
     const call = this.#builder.makeScript(script, args, encoding);
-    return this.sendCommand === ownSendCommand ? this.#start(call, callback) : this.#hand('evalsha', call, callback);
+    return this.sendCommand === ownSendCommand
+      ? this.#start(call, callback)
+      : this.#viaSendCommand('evalsha', call, callback);
   }
 
   /** `await using client = new Cluster(...)`: quits at the end of the block. */
@@ -152,7 +156,7 @@ export abstract class Client<Mapping extends ReplyMappingMode = 'legacy'> extend
   }
 
   /** Where sendCommand is not ours any more (a tracer's, a test's, a subclass's), each command goes through it, as in ioredis. */
-  #hand(name: string, call: Call, callback: Callback<unknown> | undefined): Promise<unknown> {
+  #viaSendCommand(name: string, call: Call, callback: Callback<unknown> | undefined): Promise<unknown> {
     const command = new CallCommand(name, call, this.#backend.friendlyErrors);
     if (callback !== undefined) nodeify(command.promise, callback);
     return this.sendCommand(command);

@@ -1,4 +1,6 @@
 // The public client of a cluster: ioredis's names over the core. Everything about calls, slots and connections lives below.
+// Owns: the names. Does not know: how anything is done.
+// Invariant: a method that ioredis has takes and gives what it takes and gives there (test/house/deviations names the rest).
 
 import { OptionError } from '../base/errors.ts';
 import { type World, worldOf } from '../base/world.ts';

@@ -15,7 +15,7 @@ import type { Command } from './compat/command.ts';
 import type { ChainableCommander, RedisCommander } from './surface.generated/index.ts';
 
 /** A command as `[name, ...arguments]`. */
-export type CommandWords = readonly [name: string, ...args: unknown[]];
+export type BatchCommand = readonly [name: string, ...args: unknown[]];
 
 export interface PipelineBuilder extends RedisCommander<{ type: 'pipeline'; chain: ChainableCommander }> {}
 
@@ -61,7 +61,7 @@ export class PipelineBuilder extends Pipeline {
   }
 
   /** `[['set', 'a', 1], ['get', 'a']]`, as given to pipeline(commands). */
-  addBatch(commands: readonly CommandWords[]): this {
+  addBatch(commands: readonly BatchCommand[]): this {
     for (const [name, ...args] of commands) {
       const method = (this as unknown as Record<string, unknown>)[name];
       if (typeof method === 'function') method.apply(this, args);
@@ -76,13 +76,13 @@ export class PipelineBuilder extends Pipeline {
     return this;
   }
 
-  execute(spec: CommandSpec, words: unknown[], encoding: Encoding): this {
+  execute(spec: CommandSpec, argv: unknown[], encoding: Encoding): this {
     if (!this.#backend.oneNode && (spec.flags & CallFlag.subscribing) !== 0) {
       const why = 'cannot be part of a pipeline on a cluster: subscriptions have a connection of their own';
       throw new RedisError(`${spec.name} ${why}`, { code: 'ERR_INVALID_ARG' });
     }
-    const callback = takeCallback(words);
-    return this.#take(this.#builder.make(spec, words, encoding), callback);
+    const callback = takeCallback(argv);
+    return this.#take(this.#builder.make(spec, argv, encoding), callback);
   }
 
   // In a pipeline a refused call fails by itself when its turn comes; in a transaction that would be too late.

@@ -57,7 +57,7 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
     else {
       checkRedisOptions(this.options);
       const world = worldOf(args.findLast((arg) => typeof arg === 'object' && arg !== null) ?? {});
-      this.#backend = new RedisCore(this, this.options, world);
+      this.#backend = new RedisCore(this, this.options, world).calls;
     }
     const builder = new CommandBuilder(this.options, this.#backend.dispatcher, this.options);
     Client.attach(this, this.#backend, builder, this.options.scripts ?? {});

@@ -1,4 +1,4 @@
-// The public words of the command surface: what arguments, callbacks and results are made of. Types only.
+// The public types of the command surface: what arguments, callbacks and results are made of. Types only.
 // Names and meanings follow ioredis, so that code written against its typings compiles unchanged.
 
 import type { ReplyMappingMode } from '../options/options.ts';

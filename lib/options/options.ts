@@ -1,5 +1,7 @@
 // The options users write. Names, meanings and defaults follow ioredis 6; the defaults themselves are in defaults.ts, the
-// checks in verify.ts.
+// checks in verify.ts, and derive.ts makes of them what the rooms below take.
+// Owns: the types. Does not know: who reads which option.
+// Invariant: an option that ioredis has means what it means there.
 
 import type { ConnectionOptions } from 'node:tls';
 import type { NearCacheOptions } from '../cache/near-cache.ts';

@@ -111,7 +111,7 @@ const callable: Rule = [aFunction, 'a function'];
 const count: Rule = [countLimit, 'a whole number from 0'];
 const bytes: Rule = [bound(numeric(amount)), 'bytes'];
 /** Milliseconds that something must be waited for: it cannot be turned off. */
-const patience: Rule = [bound(numeric(amount)), 'milliseconds'];
+const duration: Rule = [bound(numeric(amount)), 'milliseconds'];
 
 const commonRules: Rules = {
   commandTimeout: milliseconds,
@@ -133,10 +133,10 @@ const commonRules: Rules = {
   keyPrefix: [(value) => (Buffer.isBuffer(value) ? value : aText(value)), 'a string or Buffer'],
   socketTimeout: milliseconds,
   blockingTimeout: [(value) => (isNone(value) ? 0 : aNumber(value)), 'milliseconds'],
-  blockingTimeoutGrace: patience,
+  blockingTimeoutGrace: duration,
   reconnectOnError: callable,
-  maxLoadingRetryTime: patience,
-  disconnectTimeout: patience,
+  maxLoadingRetryTime: duration,
+  disconnectTimeout: duration,
   quitTimeout: milliseconds,
   maxRetriesPerRequest: [retries, 'a whole number from 0, Infinity or null'],
   disableClientInfo: flag,
@@ -185,11 +185,11 @@ const clusterRules: Rules = {
   retryDelayOnFailover: [nonNegative, 'milliseconds'],
   retryDelayOnClusterDown: [nonNegative, 'milliseconds'],
   retryDelayOnTryAgain: [nonNegative, 'milliseconds'],
-  retryDeadline: patience,
+  retryDeadline: duration,
   quitTimeout: milliseconds,
   silenceTimeout: milliseconds,
   maxBlockingConnections: [numeric((value) => natural(value) && value >= 1), 'a whole number from 1'],
-  slotsRefreshTimeout: patience,
+  slotsRefreshTimeout: duration,
   slotsRefreshInterval: milliseconds,
   redisOptions: [anObject, 'an object'],
   dnsLookup: callable,

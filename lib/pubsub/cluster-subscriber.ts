@@ -1,7 +1,9 @@
 // The cluster's subscriptions: shard channels go to pubsub/sharded; the classic ones live here, on one connection of
 // their own to one node, so that regular commands never share a socket with messages. Every node of a cluster delivers
 // every classic message, so any will do; when the node goes or falls silent, another is taken (pubsub/subscriber-dialer)
-// and subscribed to what is wanted. A call settles by `retryDeadline`, with an error that says what it waited for.
+// and subscribed to what is wanted.
+// Owns: that connection, and what is wanted on it. Does not know: the slot map, and why a node is gone.
+// Invariant: a call settles by `retryDeadline`, with an error that says what it waited for.
 
 import type { EventEmitter } from 'node:events';
 import { emitSafely } from '../base/emit.ts';
@@ -247,7 +249,7 @@ export class ClusterSubscriber implements CallSink {
   }
 }
 
-/** The name of a connection that carries messages: ioredis's form, so that CLIENT LIST shows which connections these are. */
+/** The name of a connection that carries messages: ioredis's own, since scripts look for it in CLIENT LIST. LIB-NAME names the library. */
 function subscriberName(part: 'subscriber' | 'ssubscriber', connectionName: string | null | undefined): string {
-  return connectionName ? `lingcache-cluster(${part}):${connectionName}` : `lingcache-cluster(${part})`;
+  return connectionName ? `ioredis-cluster(${part}):${connectionName}` : `ioredis-cluster(${part})`;
 }

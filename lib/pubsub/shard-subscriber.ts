@@ -15,16 +15,16 @@ export interface Waiter {
   timer: Timer | undefined;
 }
 
-/** Invariant: `link` is the only connection with words about this channel that count. */
+/** Invariant: `link` is the only connection whose messages about this channel count. */
 export interface ShardChannel {
   readonly id: string;
   readonly name: Buffer;
   readonly slot: number;
   wanted: boolean;
   link: ShardSubscriber | undefined;
-  /** The last word sent about it on `link` was SSUBSCRIBE. */
+  /** The last command sent about it on `link` was SSUBSCRIBE. */
   asked: boolean;
-  /** That word has been answered. */
+  /** That command has been answered. */
   confirmed: boolean;
   /** It has been confirmed before. */
   stood: boolean;
@@ -41,7 +41,7 @@ export interface ShardChannel {
 export interface ShardLinkEvents {
   onUp(link: ShardSubscriber): void;
   onDown(link: ShardSubscriber, ended: boolean): void;
-  /** The node says that it has (or no longer has) us as a subscriber. */
+  /** The node confirms that it has (or no longer has) us as a subscriber. */
   onConfirmed(link: ShardSubscriber, id: string, joined: boolean): void;
   onRefused(link: ShardSubscriber, channels: readonly ShardChannel[], joined: boolean, error: ReplyError): void;
   onMessage(push: Push): void;
@@ -57,14 +57,14 @@ export class ShardSubscriber implements CallSink {
   readonly channels: Set<ShardChannel> = new Set();
   /** Channels that the node says we have there. */
   count = 0;
-  /** How often in a row it was dropped because words went unanswered. */
+  /** How often in a row it was dropped because commands went unanswered. */
   drops = 0;
   /** World time since when it has had no channel. */
   emptySince = 0;
   readonly #world: World;
   readonly #events: ShardLinkEvents;
   readonly #dirty = new Set<ShardChannel>();
-  readonly #said = new Map<Call, { readonly channels: readonly ShardChannel[]; readonly joined: boolean }>();
+  readonly #pending = new Map<Call, { readonly channels: readonly ShardChannel[]; readonly joined: boolean }>();
   #scheduled = false;
   #progressAt = 0;
 
@@ -78,20 +78,20 @@ export class ShardSubscriber implements CallSink {
     this.#world = world;
     this.#events = events;
     this.connection = make(key, {
-      onState: (_keeper, state) => {
+      onState: (_connection, state) => {
         if (state === 'up') {
           events.onUp(this);
           this.#schedule();
         } else if (state === 'backoff' || state === 'ended') {
-          this.#said.clear();
+          this.#pending.clear();
           this.count = 0;
           events.onDown(this, state === 'ended');
         }
       },
-      onSilence: (_keeper, silent) => {
+      onSilence: (_connection, silent) => {
         if (!silent) this.#schedule();
       },
-      onPush: (_keeper, push) => this.#onPush(push),
+      onPush: (_connection, push) => this.#onPush(push),
     });
   }
 
@@ -104,12 +104,12 @@ export class ShardSubscriber implements CallSink {
   /** Forgets a channel that moved elsewhere; its node is unsubscribed from when that is possible, and owes no answer. */
   abandon(channel: ShardChannel): void {
     this.#dirty.delete(channel);
-    if (channel.asked && this.connection.state === 'up') this.#say([channel], false);
+    if (channel.asked && this.connection.state === 'up') this.#send([channel], false);
   }
 
-  /** True when words have waited for their answer longer than `limit` ms. */
+  /** True when commands have waited for their answer longer than `limit` ms. */
   overdue(limit: number): boolean {
-    return this.#said.size > 0 && this.#world.now() - this.#progressAt > limit;
+    return this.#pending.size > 0 && this.#world.now() - this.#progressAt > limit;
   }
 
   close(reason: Error): void {
@@ -118,19 +118,19 @@ export class ShardSubscriber implements CallSink {
   }
 
   onReply(call: Call, reply: unknown): void {
-    const said = this.#said.get(call);
-    this.#said.delete(call);
+    const pending = this.#pending.get(call);
+    this.#pending.delete(call);
     this.#progressAt = this.#world.now();
     this.drops = 0;
     call.finish(null, undefined);
-    if (said === undefined || !(reply instanceof Error)) return;
+    if (pending === undefined || !(reply instanceof Error)) return;
     const error = reply instanceof ReplyError ? reply : new ReplyError(`ERR ${reply.message}`);
-    this.#events.onRefused(this, said.channels, said.joined, error);
+    this.#events.onRefused(this, pending.channels, pending.joined, error);
   }
 
   // The loss of the connection itself says all there is to say.
   onLost(call: Call): void {
-    this.#said.delete(call);
+    this.#pending.delete(call);
   }
 
   #schedule(): void {
@@ -156,7 +156,7 @@ export class ShardSubscriber implements CallSink {
       const joined = group.startsWith('+');
       for (let at = 0; at < channels.length; at += batchLimit) {
         const batch = channels.slice(at, at + batchLimit);
-        if (!this.#say(batch, joined)) {
+        if (!this.#send(batch, joined)) {
           for (const channel of batch) this.#dirty.add(channel);
           continue;
         }
@@ -169,24 +169,24 @@ export class ShardSubscriber implements CallSink {
     }
   }
 
-  #say(channels: readonly ShardChannel[], joined: boolean): boolean {
+  #send(channels: readonly ShardChannel[], joined: boolean): boolean {
     const argv = [joined ? 'ssubscribe' : 'sunsubscribe', ...channels.map(({ name }) => name)];
     const call = new Call(argv, channels[0]!.slot, CallFlag.subscribing, 'utf8', undefined, this);
     call.pushes = channels.length;
-    if (this.#said.size === 0) this.#progressAt = this.#world.now();
+    if (this.#pending.size === 0) this.#progressAt = this.#world.now();
     if (!this.connection.send(call)) return false;
-    this.#said.set(call, { channels, joined });
+    this.#pending.set(call, { channels, joined });
     return true;
   }
 
   #onPush(push: Push): void {
     const [kind, name, count] = push.items;
-    const word = String(kind);
-    if (word === 'ssubscribe' || word === 'sunsubscribe') {
+    const type = String(kind);
+    if (type === 'ssubscribe' || type === 'sunsubscribe') {
       this.#progressAt = this.#world.now();
       this.drops = 0;
       this.count = Number(count);
-      if (Buffer.isBuffer(name)) this.#events.onConfirmed(this, name.toString('latin1'), word === 'ssubscribe');
+      if (Buffer.isBuffer(name)) this.#events.onConfirmed(this, name.toString('latin1'), type === 'ssubscribe');
     } else this.#events.onMessage(push);
   }
 }

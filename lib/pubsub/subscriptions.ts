@@ -14,7 +14,7 @@ type Kind = 'subscribe' | 'psubscribe' | 'ssubscribe';
 
 const kinds: readonly Kind[] = ['subscribe', 'psubscribe', 'ssubscribe'];
 
-/** Tells a channel or pattern from those of other kinds. */
+/** Distinguishes a channel or pattern from those of other kinds. */
 function labelOf(kind: Kind, id: string): string {
   return `${kind} ${id}`;
 }
@@ -22,7 +22,7 @@ function labelOf(kind: Kind, id: string): string {
 /** What a subscribing call asks for, as labels; of one that unsubscribes they name nothing that is ever subscribed. */
 export function labelsOf(call: Call): string[] {
   const kind = call.name.toLowerCase() as Kind;
-  return call.argv.slice(1).map((word) => labelOf(kind, idOf(word)));
+  return call.argv.slice(1).map((channel) => labelOf(kind, idOf(channel)));
 }
 
 /** Most names of one SUBSCRIBE or PSUBSCRIBE when a connection is subscribed again. */
@@ -169,9 +169,9 @@ function nextBatch({ left, next }: Restoring): { kind: Kind; names: Argument[] }
 const beyondAscii = /[^\0-\x7f]/;
 
 /** A name under which it is known here: one char a byte. */
-function idOf(word: Argument): string {
-  if (typeof word === 'string' && !beyondAscii.test(word)) return word;
-  return Buffer.from(word as string).toString('latin1');
+function idOf(channel: Argument): string {
+  if (typeof channel === 'string' && !beyondAscii.test(channel)) return channel;
+  return Buffer.from(channel as string).toString('latin1');
 }
 
 /** What names it to the server; text where it is the same. */

@@ -10,7 +10,7 @@ import type { RoutableRequest } from '../connection/call.ts';
 export type VisitRequests = (visit: (request: RoutableRequest) => void) => void;
 
 export interface DeadlineRules {
-  /** Settles a parcel that ran out; default: "Command timed out". */
+  /** Settles a request that ran out; default: "Command timed out". */
   readonly expire?: (request: RoutableRequest) => void;
   /** After a sweep that found some that ran out. */
   readonly swept?: () => void;

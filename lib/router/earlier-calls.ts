@@ -19,7 +19,7 @@ export class EarlierCalls {
     this.#backlog = new Backlog({}, backlog);
   }
 
-  /** True: the parcel waits for what `shared` owes, or its queue is full and it has failed. */
+  /** True: the request waits for what `shared` owes, or its queue is full and it has failed. */
   holds(request: RoutableRequest, shared: ReconnectingConnection | undefined): boolean {
     if (shared === undefined || shared.load === 0 || this.#done.has(request)) return false;
     const { bytes } = request;

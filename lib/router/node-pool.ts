@@ -30,7 +30,7 @@ export interface PooledNode {
 }
 
 export interface PoolOptions {
-  /** How to reach a node: everything of KeeperOptions but host and port. */
+  /** How to reach a node: everything of ReconnectingOptions but host and port. */
   readonly optionsFor: (key: string) => Omit<ReconnectingOptions, 'host' | 'port'>;
   /** Replicas are asked to answer reads. */
   readonly readFromReplicas: boolean;
@@ -127,7 +127,7 @@ export class NodePool {
     const node = this.open(key);
     // Refuses, and the call can wait where it is not written.
     if (node.connection.silent) return node.connection;
-    // One named connection a node and client, as users count them by CLIENT LIST: the shared one, lanes have no name.
+    // One named connection a node and client, as users count them by CLIENT LIST: the shared one, blocking ones have no name.
     if (node.connection.state === 'idle') node.connection.open();
     const readOnly = node.reads && node.role === 'slave';
     node.blocking ??= new BlockingConnectionPool(
@@ -143,7 +143,7 @@ export class NodePool {
     for (const node of this.#nodes.values()) node.blocking?.release(call);
   }
 
-  /** Looks after open connections from now on: silent peers, idle blocking lanes. */
+  /** Looks after open connections from now on: silent peers, idle blocking connections. */
   watch(): void {
     if (this.#watch !== undefined) return;
     const { silence } = this.#options.limits;

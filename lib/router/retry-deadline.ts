@@ -43,7 +43,7 @@ export class RetryDeadline {
     }
   }
 
-  /** Milliseconds that `parcel` has been tried for. */
+  /** Milliseconds that `request` has been tried for. */
   spent(request: RoutableRequest, now: number): number {
     return this.#deadline - this.left(request, now);
   }
@@ -58,7 +58,7 @@ export class RetryDeadline {
     return Math.max(base, grown);
   }
 
-  /** Milliseconds left to try `parcel` again; not above 0: give up. */
+  /** Milliseconds left to try `request` again; not above 0: give up. */
   left(request: RoutableRequest, now: number): number {
     const start = (request.flags & CallFlag.blocking) === 0 ? undefined : this.#troubles.get(request)?.since;
     return (start ?? request.moment.at) + this.#deadline - now;

@@ -1,12 +1,12 @@
 // From a call to a node and back: picks the owner, sends, judges what came back, acts. The only redirect loop.
-// Owns the slot map in use and the calls that wait to be tried again. Knows no bytes.
-// Invariant: every parcel given to send() settles, by a reply, by its deadline or by close().
+// Owns: the calls that wait to be tried again, and the map that all go by.
+// Does not know: bytes, and where maps come from.
+// Invariant: every request given to send() settles, by a reply, by its deadline or by close().
 
 import type { Backlog } from '../base/backlog.ts';
 import { AbortError, type ErrorDetail, identityRefusal, RedisError } from '../base/errors.ts';
 import { hintOf, withHint } from '../base/hint.ts';
 import { type CachedTime, Ticker } from '../base/ticker.ts';
-import { nextTick } from '../base/turns.ts';
 import type { World } from '../base/world.ts';
 import {
   type Call,
@@ -14,23 +14,24 @@ import {
   type Dispatcher,
   type ReplySource,
   type RoutableRequest,
-  type Verdict,
   wantsOwnConnection,
 } from '../connection/call.ts';
 import type { ReconnectingConnection } from '../connection/reconnecting-connection.ts';
-import { type AddressGuard, refusedRedirect } from '../topology/allow.ts';
+import type { AddressGuard } from '../topology/allow.ts';
 import type { RefreshReason } from '../topology/refresher.ts';
-import { keyThrough, type NatMap, parseKey } from '../topology/seeds.ts';
-import { SlotMap } from '../topology/slot-map.ts';
+import type { NatMap } from '../topology/seeds.ts';
+import type { SlotMap } from '../topology/slot-map.ts';
 import { ReplyError } from '../wire/reply.ts';
 import { EarlierCalls } from './earlier-calls.ts';
 import { type Latencies, NodeLatencies } from './latency.ts';
+import { MapInUse } from './map-in-use.ts';
 import type { NodePool } from './node-pool.ts';
 import { NodeSelector, type SelectorOptions } from './node-selector.ts';
+import { RedirectTargets } from './redirect-target.ts';
 import { RetryDeadline } from './retry-deadline.ts';
 import { RetryQueue } from './retry-queue.ts';
 import { SlotOrder } from './slot-order.ts';
-import { judgeLoss, judgeReply, type LossRules, lossOf, type RetryDelays } from './verdict.ts';
+import { judgeLoss, judgeReply, type LossRules, lossOf, type RetryDelays, type Verdict } from './verdict.ts';
 
 export interface RouterOptions extends RetryDelays, SelectorOptions {
   /** MOVED and ASK followed for one call; no limit but the deadline unless the user sets one. */
@@ -46,7 +47,7 @@ export interface RouterOptions extends RetryDelays, SelectorOptions {
   readonly natMap: NatMap | undefined;
   /** Which addresses of redirects may be dialed; undefined: all. */
   readonly guard: AddressGuard | undefined;
-  /** The client's: parked calls count there. */
+  /** The client's: calls to be retried count there. */
   readonly backlog: Backlog;
 }
 
@@ -78,7 +79,7 @@ interface Waiting {
   readonly bytes: number;
 }
 
-interface ParkOptions {
+interface RetryOptions {
   /** Not before its time, whatever changes meanwhile. */
   readonly firm?: boolean;
   readonly to?: string;
@@ -106,21 +107,11 @@ export class Router implements Dispatcher {
   readonly #latencies: NodeLatencies;
   readonly #selector: NodeSelector;
   readonly #earlier: EarlierCalls;
-  #map: SlotMap = SlotMap.of([]);
+  readonly #inUse: MapInUse;
+  readonly #targets: RedirectTargets;
   readonly #ticker: Ticker;
   readonly #sendAgain = (call: Call): void => this.send(call);
   #closed: Error | undefined;
-  /** From the MOVED replies of this tick. */
-  #moves: [slot: number, key: string][] = [];
-  readonly #applyMoves = (): void => {
-    if (this.#moves.length === 0) return;
-    const patched = this.#map.withMoves(this.#moves);
-    this.#moves = [];
-    if (patched === this.#map) return;
-    this.#use(patched);
-    this.#events.onPatched(patched);
-  };
-
   constructor(options: RouterOptions, pool: NodePool, world: World, events: RouterEvents) {
     this.#options = options;
     this.#pool = pool;
@@ -133,6 +124,11 @@ export class Router implements Dispatcher {
     const { resendWritten, maxResends, failover, backlog } = options;
     this.#losses = { resendWritten, maxResends, pause: failover };
     this.#selector = new NodeSelector(options, pool, world);
+    this.#inUse = new MapInUse((map, patched) => {
+      this.#selector.use(map);
+      if (patched) events.onPatched(map);
+    });
+    this.#targets = new RedirectTargets(options.natMap, options.guard, (key) => pool.get(key) !== undefined);
     this.#earlier = new EarlierCalls((request) => this.send(request), backlog);
     const release = ({ request, to }: Waiting): void => {
       if (to === undefined || request.settled) this.send(request);
@@ -142,30 +138,24 @@ export class Router implements Dispatcher {
   }
 
   get map(): SlotMap {
-    this.#applyMoves();
-    return this.#map;
+    return this.#inUse.map;
   }
 
   /** Calls waiting to be tried again. */
-  get parked(): number {
+  get retrying(): number {
     return this.#retries.size;
   }
 
   /** Swaps the map in and tries again what waited for it. */
   setMap(map: SlotMap): void {
-    this.#use(map);
+    this.#inUse.use(map);
     this.#pool.reconcile(map.addresses(), map.facts.failed);
     this.#retries.releaseAll();
   }
 
   /** Same owners, newer epochs: nothing moves, nothing is emitted. */
   adopt(map: SlotMap): void {
-    this.#use(map);
-  }
-
-  #use(map: SlotMap): void {
-    this.#map = map;
-    this.#selector.use(map);
+    this.#inUse.use(map);
   }
 
   /** A connection was replaced or let go: they are looked up again. */
@@ -192,9 +182,9 @@ export class Router implements Dispatcher {
     if (sender === undefined) {
       request.lastError ??= new RedisError('Hash slot not served by any known node', { slot: request.slot });
       this.#events.onHint('uncovered');
-      this.#park(request, this.#options.clusterDown);
+      this.#retryLater(request, this.#options.clusterDown);
     } else if (this.#order.size > 0 && !this.#order.mayGo(request, sender.address)) {
-      this.#park(request, turnPause);
+      this.#retryLater(request, turnPause);
     } else if (!request.sendOn(sender, false)) {
       request.lastError = sender.lastError ?? request.lastError;
       this.#events.onHint('outage');
@@ -213,16 +203,14 @@ export class Router implements Dispatcher {
 
   /** A MOVED that was not a call's (a subscription's) patches the map as theirs do; an error: it must not be followed. */
   learn(slot: number, host: string, port: number, from: string): Error | undefined {
-    const key = this.#identify({ host, port }, from);
-    const refused =
-      key !== undefined && !this.#allows(key, from) ? refusedRedirect(key, { node: from, slot }) : undefined;
-    if (key !== undefined && refused === undefined) this.#patch(slot, key);
+    const target = this.#targets.of({ slot, host, port }, from);
+    if (typeof target === 'string') this.#inUse.patch(slot, target);
     this.#events.onHint('moved');
-    return refused;
+    return target instanceof Error ? target : undefined;
   }
 
   /** A node came up: what waits may find its way now. */
-  retryParked(): void {
+  retryNow(): void {
     if (this.#retries.size > 0) this.#retries.releaseAll();
   }
 
@@ -232,7 +220,7 @@ export class Router implements Dispatcher {
     for (const { request } of this.#retries.clear()) request.fail(lossOf(request, reason));
   }
 
-  forEachParked(visit: (request: RoutableRequest) => void): void {
+  forEachRetry(visit: (request: RoutableRequest) => void): void {
     this.#retries.forEach(({ request }) => {
       visit(request);
     });
@@ -283,7 +271,7 @@ export class Router implements Dispatcher {
     if (this.#pool.get(from)?.role !== 'slave') return false;
     this.#options.reads?.avoid(from);
     const first = request.lastError === undefined;
-    if (verdict.kind !== 'later' || !first || !this.#pool.usable(this.#map.masterOf(request.slot) ?? '')) return false;
+    if (verdict.kind !== 'later' || !first || !this.#pool.usable(this.map.masterOf(request.slot) ?? '')) return false;
     this.counts.retried++;
     this.#events.onRedirect('retry', request, error, from, undefined);
     request.lastError = error;
@@ -309,7 +297,7 @@ export class Router implements Dispatcher {
         this.counts.retried++;
         this.#events.onRedirect('retry', request, error, from, undefined);
         if (verdict.refresh) this.#events.onHint('outage');
-        this.#park(request, verdict.ms, { firm: verdict.firm === true });
+        this.#retryLater(request, verdict.ms, { firm: verdict.firm === true });
         // TRYAGAIN waits for a migration, which does not concern those behind it.
         if (!verdict.refresh) this.#order.stepAside(request);
         return;
@@ -328,14 +316,14 @@ export class Router implements Dispatcher {
   #follow(request: RoutableRequest, verdict: Verdict & { kind: 'moved' | 'ask' }, error: Error, from: string): void {
     this.#order.enter(request);
     if (this.#isSpent(request, error)) return;
-    const key = this.#identify(verdict, from);
+    const key = this.#targets.of(verdict, from, error);
     if (key === undefined) {
       this.#events.onHint('moved');
-      this.#park(request, this.#options.clusterDown);
+      this.#retryLater(request, this.#options.clusterDown);
       return;
     }
-    if (!this.#allows(key, from)) {
-      request.fail(refusedRedirect(key, { node: from, slot: verdict.slot, cause: error }));
+    if (key instanceof Error) {
+      request.fail(key);
       return;
     }
     this.#events.onRedirect(verdict.kind, request, error, from, key);
@@ -346,7 +334,7 @@ export class Router implements Dispatcher {
       this.counts.moved++;
       // A node that names itself may answer better on a new connection; once.
       if (key === from && request.redirects === 1) this.#pool.open(key).connection.renew();
-      this.#patch(verdict.slot, key);
+      this.#inUse.patch(verdict.slot, key);
       this.#events.onHint('moved');
     }
     const further = request.redirects - promptRedirects;
@@ -359,7 +347,7 @@ export class Router implements Dispatcher {
   // goes on, but gives them time.
   #goTo(request: RoutableRequest, key: string, pause: number): void {
     const base = Math.max(this.#options.moved, pause);
-    if (base > 0 || this.#retries.holds(request.slot)) this.#park(request, base, { firm: pause > 0, to: key });
+    if (base > 0 || this.#retries.holds(request.slot)) this.#retryLater(request, base, { firm: pause > 0, to: key });
     else this.#sendTo(request, key, false);
   }
 
@@ -369,12 +357,12 @@ export class Router implements Dispatcher {
   #ask(request: RoutableRequest, key: string, from: string, pause: number): void {
     const prompt = pause === 0 || this.map.masterOf(request.slot) === from;
     if (prompt && !this.#retries.holds(request.slot)) this.#sendTo(request, key, true);
-    else this.#park(request, pause, { firm: pause > 0 });
+    else this.#retryLater(request, pause, { firm: pause > 0 });
   }
 
   #sendTo(request: RoutableRequest, key: string, asking: boolean): void {
     const sender = this.#selector.selectAt(key, request);
-    if (!this.#order.mayGo(request, sender.address)) this.#park(request, turnPause, asking ? {} : { to: key });
+    if (!this.#order.mayGo(request, sender.address)) this.#retryLater(request, turnPause, asking ? {} : { to: key });
     else if (request.sendOn(sender, asking)) this.#order.went(request, sender.address);
     else {
       if (!asking) this.#events.onHint('outage');
@@ -382,40 +370,14 @@ export class Router implements Dispatcher {
     }
   }
 
-  // The host that sent the redirect has been let in already, whatever port of it is named now.
-  #allows(key: string, from: string): boolean {
-    const { guard } = this.#options;
-    if (guard === undefined || this.#pool.get(key) !== undefined) return true;
-    const { host, port } = parseKey(key);
-    return (from !== '' && host === parseKey(from).host) || guard(host, port);
-  }
-
-  // An empty host means "the one you asked"; an unknown one ("?") names nobody.
-  #identify(verdict: { host: string; port: number }, from: string): string | undefined {
-    if (verdict.host === '?' || (verdict.host === '' && from === '')) return undefined;
-    if (verdict.host === '') return `${parseKey(from).host}:${verdict.port}`;
-    try {
-      return keyThrough(this.#options.natMap, verdict.host, verdict.port);
-    } catch {
-      return undefined;
-    }
-  }
-
-  // The moves of one tick are applied at once: a batch whose slots have all moved costs one copy of the map. The
-  // calls concerned do not wait for it, they follow the address of the redirect.
-  #patch(slot: number, key: string): void {
-    if (this.#moves.length === 0) nextTick(this.#applyMoves);
-    this.#moves.push([slot, key]);
-  }
-
   // Its node takes nothing just now.
   #waitForNode(request: RoutableRequest, { lastError }: ReconnectingConnection): void {
     const { failover } = this.#options;
-    if (failover > 0) this.#park(request, failover);
+    if (failover > 0) this.#retryLater(request, failover);
     else request.fail(lossOf(request, lastError ?? new AbortError('Connection is closed.')));
   }
 
-  #park(request: RoutableRequest, base: number, { firm = false, to }: ParkOptions = {}): void {
+  #retryLater(request: RoutableRequest, base: number, { firm = false, to }: RetryOptions = {}): void {
     if (this.#closed !== undefined) {
       request.fail(lossOf(request, this.#closed));
       return;
@@ -430,7 +392,7 @@ export class Router implements Dispatcher {
     const waiting: Waiting = { request, to, bytes: request.bytes };
     const full = this.#retries.refusal(waiting);
     if (full !== undefined) request.fail(full);
-    else this.#retries.park(waiting, Math.min(this.#deadline.pause(request, base, now), left), firm);
+    else this.#retries.add(waiting, Math.min(this.#deadline.pause(request, base, now), left), firm);
   }
 
   #outOfTime(request: RoutableRequest): Error {

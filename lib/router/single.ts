@@ -20,16 +20,16 @@ export interface SingleRouterOptions {
   readonly gaveUp: (request: RoutableRequest, reason: Error) => Error;
   /** Milliseconds from a call's start until LOADING is no longer waited for; default 10000 (maxLoadingRetryTime). */
   readonly loadingDeadline: number;
-  /** The user's reconnectOnError wants a refused parcel sent again. */
+  /** The user's reconnectOnError wants a refused request sent again. */
   readonly again?: (request: RoutableRequest) => void;
   /**
    * A replica names its primary (CLIENT CAPA redirect): the client goes there. False: it does not, and the refusal is the
    * answer. Default: it never does.
    */
   readonly follow?: ((primary: NodeAddress) => boolean) | undefined;
-  /** Takes parcels while the node is not up. */
+  /** Takes requests while the node is not up. */
   readonly hold: (request: RoutableRequest) => void;
-  /** The client's: parked calls count there. */
+  /** The client's: calls to be retried count there. */
   readonly backlog?: Backlog | undefined;
 }
 
@@ -90,7 +90,7 @@ export class SingleRouter implements Dispatcher {
     if (this.#world.now() - request.moment.at >= this.#options.loadingDeadline) return false;
     request.lastError = error;
     const verdict = judgeReply(error, delays);
-    this.#park(request, verdict.kind === 'later' ? verdict.ms : delays.failover);
+    this.#retryLater(request, verdict.kind === 'later' ? verdict.ms : delays.failover);
     return true;
   }
 
@@ -102,8 +102,8 @@ export class SingleRouter implements Dispatcher {
     }
     request.lastError = error;
     const further = request.redirects++;
-    if (further > 0) this.#park(request, Math.min(disagreement * 2 ** (further - 1), longestPause), true);
-    else if (this.#retries.size > 0) this.#park(request, 0);
+    if (further > 0) this.#retryLater(request, Math.min(disagreement * 2 ** (further - 1), longestPause), true);
+    else if (this.#retries.size > 0) this.#retryLater(request, 0);
     else this.#options.hold(request);
     return true;
   }
@@ -113,14 +113,14 @@ export class SingleRouter implements Dispatcher {
     if (!error.message.includes('instance state changed') || request.redirects >= mostRedirects) return false;
     request.lastError = error;
     request.redirects++;
-    this.#park(request, disagreement, true);
+    this.#retryLater(request, disagreement, true);
     return true;
   }
 
-  #park(request: RoutableRequest, ms: number, firm = false): void {
+  #retryLater(request: RoutableRequest, ms: number, firm = false): void {
     const full = this.#retries.refusal(request);
     if (full !== undefined) request.fail(full);
-    else this.#retries.park(request, ms, firm);
+    else this.#retries.add(request, ms, firm);
   }
 
   lost(request: RoutableRequest, written: boolean, reason: Error): void {
@@ -131,9 +131,9 @@ export class SingleRouter implements Dispatcher {
     if (verdict.kind === 'fail') {
       const spent = request.losses > maxResends && !(reason instanceof ReplyError);
       request.fail(spent ? gaveUp(request, reason) : verdict.error);
-    } else if (verdict.kind === 'later' && verdict.firm) this.#park(request, verdict.ms, true);
+    } else if (verdict.kind === 'later' && verdict.firm) this.#retryLater(request, verdict.ms, true);
     // Not past those that were before it.
-    else if (this.#retries.size > 0) this.#park(request, 0);
+    else if (this.#retries.size > 0) this.#retryLater(request, 0);
     else hold(request);
   }
 
@@ -141,7 +141,7 @@ export class SingleRouter implements Dispatcher {
     for (const request of this.#retries.clear()) request.fail(lossOf(request, reason));
   }
 
-  forEachParked(visit: (request: RoutableRequest) => void): void {
+  forEachRetry(visit: (request: RoutableRequest) => void): void {
     this.#retries.forEach(visit);
   }
 }

@@ -38,7 +38,7 @@ export class SlotOrder {
     return this.#places.size;
   }
 
-  /** The parcel was refused or lost: it takes its place behind those that were before it, or keeps the one it has. */
+  /** The request was refused or lost: it takes its place behind those that were before it, or keeps the one it has. */
   enter(request: RoutableRequest): void {
     const known = this.#places.get(request);
     if (known !== undefined) {

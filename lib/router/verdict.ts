@@ -4,10 +4,23 @@
 // was not this client that closed the socket.
 
 import { AbortError, BrokenStreamError, ClusterAllFailedError, RedisError, SilentNodeError } from '../base/errors.ts';
-import { CallFlag, type RoutableRequest, type Verdict } from '../connection/call.ts';
+import { CallFlag, type RoutableRequest } from '../connection/call.ts';
 import { ProtocolError } from '../wire/decoder.ts';
 import { passingCauseOf } from '../wire/passing.ts';
 import { parseRedirect, ReplyError } from '../wire/reply.ts';
+
+/** What to do with a reply or a loss. Acted on in one loop, the router's. */
+export type Verdict =
+  | { readonly kind: 'settle' }
+  | { readonly kind: 'moved' | 'ask'; readonly slot: number; readonly host: string; readonly port: number }
+  | {
+      readonly kind: 'later';
+      readonly ms: number;
+      readonly refresh: boolean;
+      /** Not before that time, whatever changes meanwhile. */
+      readonly firm?: boolean;
+    }
+  | { readonly kind: 'fail'; readonly error: Error };
 
 export interface RetryDelays {
   /** ioredis `retryDelayOnTryAgain`, default 100 ms. */
@@ -48,8 +61,8 @@ export function judgeReply(error: ReplyError, delays: RetryDelays): Verdict {
 }
 
 /**
- * The parcel's connection is gone, or its answer could not be read. `written`: its bytes may have reached the server.
- * Counts the loss on the parcel.
+ * The request's connection is gone, or its answer could not be read. `written`: its bytes may have reached the server.
+ * Counts the loss on the request.
  */
 export function judgeLoss(request: RoutableRequest, written: boolean, reason: Error, rules: LossRules): Verdict {
   // Its own answer, unreadable: asking again would only bring the same.

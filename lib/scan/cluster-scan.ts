@@ -5,7 +5,8 @@
 //   undone slots -> the node that owns most of them -> SCAN until cursor 0, pages filtered to those slots
 //                -> same process, same owner, not migrating: done;  else: left undone, or looked up at the importer
 //
-// Guarantee: a key that exists from start to end is given at least once, through slot moves, failovers and restarts,
+// Owns: the slots that are not done, and the scan of the node at hand. Does not know: connections, redirects.
+// Invariant: a key that exists from start to end is given at least once, through slot moves, failovers and restarts,
 // as far as SCAN itself holds on one node. Not covered: a slot that leaves a node and is back before that node's scan ends.
 
 import type { Readable } from 'node:stream';
@@ -224,7 +225,7 @@ class ClusterScan {
         return;
       } catch (error) {
         if (this.#host.closed()) throw error;
-        this.#checkPatience(error as Error);
+        this.#checkDeadline(error as Error);
         await this.#pause();
       }
     }
@@ -233,7 +234,7 @@ class ClusterScan {
   // What the server refuses (a bad pattern or type, no permission) it would refuse again; all else may pass.
   async #recover(error: Error): Promise<void> {
     if (isRefusal(error) || (error as { code?: string }).code === stalled || this.#host.closed()) throw error;
-    this.#checkPatience(error);
+    this.#checkDeadline(error);
     await this.#pause();
     await this.#host.refresh().catch(() => undefined);
   }
@@ -244,7 +245,7 @@ class ClusterScan {
     });
   }
 
-  #checkPatience(error: Error): void {
+  #checkDeadline(error: Error): void {
     if (this.#host.world.now() - this.#progressAt >= this.#host.deadline) throw this.#stalled(error);
   }
 

@@ -53,7 +53,7 @@ export async function fetchTopology(
   return combine(primary, heard);
 }
 
-// Two lanes over the same list: the first starts at once, the second after the hedge.
+// Two walks over the same list: the first starts at once, the second after the hedge.
 async function askPrimaries(targets: readonly TopologySource[], world: World, hedge: number): Promise<View> {
   const errors: Error[] = [];
   if (targets.length === 0) throw new ClusterAllFailedError('Failed to refresh slots cache.', errors);
@@ -70,7 +70,7 @@ async function askPrimaries(targets: readonly TopologySource[], world: World, he
       throw error;
     }
   };
-  const lane = (): Promise<View> =>
+  const walk = (): Promise<View> =>
     pRetry(askNext, {
       retries: targets.length,
       minTimeout: 0,
@@ -78,7 +78,7 @@ async function askPrimaries(targets: readonly TopologySource[], world: World, he
       unref: true,
       shouldRetry: () => next < targets.length && !found,
     });
-  const first = lane();
+  const first = walk();
   // The first fails when nobody is left to ask: there is nothing to wait for then.
   const over = first.then(
     () => undefined,
@@ -86,7 +86,7 @@ async function askPrimaries(targets: readonly TopologySource[], world: World, he
   );
   const second = Promise.race([pause(world, hedge), over]).then(() => {
     if (found || next >= targets.length) throw new Error('no node left to ask');
-    return lane();
+    return walk();
   });
   try {
     return await Promise.any([first, second]);

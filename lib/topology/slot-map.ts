@@ -1,6 +1,7 @@
-// Who owns which slot: an immutable value that everyone reads and one owner replaces. Knows addresses
-// (`host:port`, already mapped) and slots, no sockets. A change copies the 32 KiB table (about 2 µs), so a patch
-// touches exactly the slots it is about and a map once handed out never changes.
+// Who owns which slot: a value that everyone reads and one owner replaces. A change copies the 32 KiB table (about 2 us),
+// so a patch touches exactly the slots it is about.
+// Owns: addresses (`host:port`, already mapped) by slot. Does not know: sockets, and whom to believe.
+// Invariant: a map once handed out never changes.
 
 import { slotCount } from '../wire/slot.ts';
 

@@ -58,13 +58,13 @@ function elect(primary: View, secondaries: readonly View[]): OwnedRange[] {
   const known = new Map(primary.shards.map((shard) => [shard.id, shard]));
   for (const view of [primary, ...secondaries]) {
     // The ranges of a node that is right do not overlap. However much one says, reading it has an end.
-    let patience = slotCount * 4;
+    let slotsLeft = slotCount * 4;
     for (const shard of view.shards) {
       const named = shard.id === '' ? undefined : known.get(shard.id);
       const index = shards.push(named === undefined ? shard : { ...named, epoch: shard.epoch }) - 1;
       for (const [start, end] of shard.ranges) {
-        patience -= end - start + 1;
-        if (patience < 0) break;
+        slotsLeft -= end - start + 1;
+        if (slotsLeft < 0) break;
         for (let slot = start; slot <= end; slot++) {
           const before = owner[slot]!;
           if (before < 0 || shards[before]!.epoch < shard.epoch) owner[slot] = index;

@@ -57,12 +57,12 @@ export function printNodes(nodes: readonly NodeLine[]): string {
 }
 
 function parseNodeLine(line: string, where: string, leftOut: LeftOut | undefined): NodeLine {
-  const words = line.trim().split(/\s+/);
-  if (words.length < 8) throw new Error(`${where}: ${words.length} fields, expected at least 8`);
-  const [id, address, flags, master, ping, pong, epoch, link] = words as [string, ...string[]] & string[];
+  const tokens = line.trim().split(/\s+/);
+  if (tokens.length < 8) throw new Error(`${where}: ${tokens.length} fields, expected at least 8`);
+  const [id, address, flags, master, ping, pong, epoch, link] = tokens as [string, ...string[]] & string[];
   const fault = faultOf(leftOut);
   if (link !== 'connected' && link !== 'disconnected') fault(`${where} link: unknown word '${link}'`);
-  const slots = parseSlotTokens(words.slice(8), where, fault);
+  const slots = parseSlotTokens(tokens.slice(8), where, fault);
   return {
     id,
     ...parseAddress(address!, where, fault),
@@ -87,7 +87,7 @@ function faultOf(leftOut: LeftOut | undefined): Fault {
 }
 
 export function printNodeLine(node: NodeLine): string {
-  const words = [
+  const tokens = [
     node.id,
     `${node.host}:${node.port}@${node.cport}${node.hostname === '' ? '' : `,${node.hostname}`}`,
     node.flags.length === 0 ? 'noflags' : node.flags.join(','),
@@ -98,9 +98,9 @@ export function printNodeLine(node: NodeLine): string {
     node.connected ? 'connected' : 'disconnected',
     ...node.ranges.map(([start, end]) => (start === end ? String(start) : `${start}-${end}`)),
   ];
-  for (const [slot, id] of node.migrating) words.push(`[${slot}->-${id}]`);
-  for (const [slot, id] of node.importing) words.push(`[${slot}-<-${id}]`);
-  return words.join(' ');
+  for (const [slot, id] of node.migrating) tokens.push(`[${slot}->-${id}]`);
+  for (const [slot, id] of node.importing) tokens.push(`[${slot}-<-${id}]`);
+  return tokens.join(' ');
 }
 
 function parseAddress(
@@ -125,33 +125,33 @@ function parseAddress(
 }
 
 function parseSlotTokens(
-  words: readonly string[],
+  tokens: readonly string[],
   where: string,
   fault: Fault,
 ): Pick<NodeLine, 'ranges' | 'migrating' | 'importing'> {
   const ranges: [number, number][] = [];
   const migrating = new Map<number, string>();
   const importing = new Map<number, string>();
-  for (const word of words) {
-    const open = /^\[(\d{1,5})-([<>])-(.+)\]$/.exec(word);
+  for (const token of tokens) {
+    const open = /^\[(\d{1,5})-([<>])-(.+)\]$/.exec(token);
     if (open !== null) {
       const slot = digits(open[1]!, `${where} slot`, fault, 16383);
       if (slot !== undefined) (open[2] === '>' ? migrating : importing).set(slot, open[3]!);
       continue;
     }
-    const range = parseRange(word, where, fault);
+    const range = parseRange(token, where, fault);
     if (range !== undefined) ranges.push(range);
   }
   return { ranges, migrating, importing };
 }
 
-function parseRange(word: string, where: string, fault: Fault): [number, number] | undefined {
-  const [first, last, more] = word.split('-');
+function parseRange(token: string, where: string, fault: Fault): [number, number] | undefined {
+  const [first, last, more] = token.split('-');
   const start = digits(first ?? '', `${where} slot`, fault, 16383);
   const end = last === undefined ? start : digits(last, `${where} slot`, fault, 16383);
   if (start === undefined || end === undefined) return undefined;
   if (end >= start && more === undefined) return [start, end];
-  fault(`${where} slots: '${word}' is no range`);
+  fault(`${where} slots: '${token}' is no range`);
   return undefined;
 }
 

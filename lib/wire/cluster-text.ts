@@ -194,14 +194,14 @@ function parseShardNode(value: unknown, where: string, leftOut: LeftOut | undefi
     ip: optional(() => textAt(fields.get('ip'), `${where} ip`), '', leftOut),
     endpoint: hostAt(fields.get('endpoint'), `${where} endpoint`),
     ...optionalText(fields, 'hostname', where, leftOut),
-    role: wordAt(fields.get('role'), `${where} role`, { master: 'master', slave: 'replica', replica: 'replica' }),
+    role: valueAt(fields.get('role'), `${where} role`, { master: 'master', slave: 'replica', replica: 'replica' }),
     replicationOffset: optional(
       () => integerAt(fields.get('replication-offset'), `${where} replication-offset`, 0),
       0,
       leftOut,
     ),
     // A state that is not known here says nothing against the node.
-    health: optional(() => wordAt(fields.get('health'), `${where} health`, healthWords), 'online', leftOut),
+    health: optional(() => valueAt(fields.get('health'), `${where} health`, healthValues), 'online', leftOut),
   };
 }
 
@@ -217,12 +217,12 @@ function portAt<K extends string>(
   return port === undefined ? {} : ({ [name]: port } as { [P in K]?: number });
 }
 
-const healthWords = { online: 'online', fail: 'fail', failed: 'fail', loading: 'loading' } as const;
+const healthValues = { online: 'online', fail: 'fail', failed: 'fail', loading: 'loading' } as const;
 
-function wordAt<T extends string>(value: unknown, where: string, words: Readonly<Record<string, T>>): T {
+function valueAt<T extends string>(value: unknown, where: string, values: Readonly<Record<string, T>>): T {
   const text = textAt(value, where);
-  if (!Object.hasOwn(words, text)) throw new Error(`${where}: unknown word '${text}'`);
-  return words[text]!;
+  if (!Object.hasOwn(values, text)) throw new Error(`${where}: unknown word '${text}'`);
+  return values[text]!;
 }
 
 function printShardNode(node: ShardNode): Reply {

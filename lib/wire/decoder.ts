@@ -1,5 +1,6 @@
-// RESP2 and RESP3 replies out of bytes that arrive in any pieces. Knows no sockets and no commands.
-// Pull-based: feed() takes a chunk, read() gives the next whole reply or `pending` ("not yet" is a normal result).
+// RESP2 and RESP3 replies out of bytes that arrive in any pieces. Pull-based: feed() takes a chunk, read() gives the next
+// whole reply or `pending` ("not yet" is a normal result).
+// Owns: the bytes that were fed and belong to no reply yet. Does not know: sockets, commands.
 // Invariants: after a thrown ProtocolError the decoder is dead and its socket must be closed; memory is taken only for
 // bytes that have arrived, never for a length that was merely announced. A reply that is well formed but beyond a limit
 // is no broken stream: read() *returns* a ProtocolError in its place, at once, and passes over its bytes.

@@ -63,25 +63,25 @@ export class Encoder {
     this.#at = 0;
   }
 
-  // Short ASCII words only, as most commands are: one reservation for all, and the position in a local. False, and
-  // nothing is written, when a word is something else.
+  // Short ASCII arguments only, as most commands are: one reservation for all, and the position in a local. False, and
+  // nothing is written, when an argument is something else.
   #plain(argv: readonly Argument[]): boolean {
     let most = 16;
     for (let index = 0; index < argv.length; index++) {
-      const word = argv[index]!;
-      if (typeof word !== 'string' || word.length > loopUpTo) return false;
-      most += word.length + 8;
+      const argument = argv[index]!;
+      if (typeof argument !== 'string' || argument.length > loopUpTo) return false;
+      most += argument.length + 8;
     }
     this.#reserve(most);
     const slab = this.#slab;
     let at = header(slab, this.#at, star, argv.length);
     let all = 0;
     for (let index = 0; index < argv.length; index++) {
-      const word = argv[index] as string;
-      const length = word.length;
+      const argument = argv[index] as string;
+      const length = argument.length;
       at = header(slab, at, dollar, length);
       for (let place = 0; place < length; place++) {
-        const code = codeAt(word, place);
+        const code = codeAt(argument, place);
         all |= code;
         slab[at + place] = code;
       }

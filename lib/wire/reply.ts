@@ -1,4 +1,4 @@
-// Reply values and the words a cluster uses to redirect, both ways: what the client parses, the server prints.
+// Reply values and the errors by which a cluster redirects, both ways: what the client parses, the server prints.
 // Sources: RESP2/RESP3 protocol specification; redis-server 7.0 src/cluster.c (clusterRedirectClient).
 
 /** An error reply (`-CODE text` or RESP3 `!`). `message` is the whole text, `code` its first word when upper-case. */
@@ -57,7 +57,7 @@ export interface Redirect {
   readonly port: number;
 }
 
-/** Parses `MOVED 3999 127.0.0.1:6381` or `ASK ...`, words behind it ignored; undefined when it is neither or malformed. */
+/** Parses `MOVED 3999 127.0.0.1:6381` or `ASK ...`, what is behind it ignored; undefined when it is neither or malformed. */
 export function parseRedirect(message: string): Redirect | undefined {
   const moved = message.startsWith('MOVED ');
   if (!moved && !message.startsWith('ASK ')) return undefined;
@@ -86,7 +86,7 @@ function parseDigits(text: string): number | undefined {
   return /^\d{1,5}$/.test(text) ? Number(text) : undefined;
 }
 
-/** Error texts that routing answers with; exact words of redis-server 7.0. */
+/** Error texts that routing answers with; the exact texts of redis-server 7.0. */
 export const refusals = {
   crossSlot: "CROSSSLOT Keys in request don't hash to the same slot",
   tryAgain: 'TRYAGAIN Multiple keys request during rehashing of slot',

@@ -95,8 +95,8 @@ export class RequestDecoder {
       if (this.#missing === 0) {
         if (this.#at >= this.#buffer.length) return undefined;
         if (this.#buffer[this.#at] !== STAR) {
-          const words = this.#readInline();
-          if (words === undefined || words.length > 0) return words;
+          const argv = this.#readInline();
+          if (argv === undefined || argv.length > 0) return argv;
           continue;
         }
         if (!this.#readCount()) return undefined;
@@ -232,9 +232,9 @@ export class RequestDecoder {
     const stop = end > this.#at && buffer[end - 1] === CR ? end - 1 : end;
     const line = buffer.latin1Slice(this.#at, stop);
     this.#at = end + 1;
-    const words = splitWords(line);
-    if (words === undefined) throw protocolError('unbalanced quotes in request');
-    return words;
+    const argv = splitArguments(line);
+    if (argv === undefined) throw protocolError('unbalanced quotes in request');
+    return argv;
   }
 }
 
@@ -246,20 +246,20 @@ const escapes: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', b
 const space = /\s/;
 
 /** Splits a line as a shell does: "double" quotes with \xHH and \n escapes, 'single' quotes; undefined when unbalanced. */
-export function splitWords(line: string): string[] | undefined {
-  const words: string[] = [];
+export function splitArguments(line: string): string[] | undefined {
+  const argv: string[] = [];
   let at = 0;
   for (;;) {
     while (at < line.length && space.test(line[at]!)) at++;
-    if (at >= line.length || line[at] === '\0') return words;
-    const word = readWord(line, at);
-    if (word === undefined) return undefined;
-    words.push(word.text);
-    at = word.end;
+    if (at >= line.length || line[at] === '\0') return argv;
+    const argument = readArgument(line, at);
+    if (argument === undefined) return undefined;
+    argv.push(argument.text);
+    at = argument.end;
   }
 }
 
-function readWord(line: string, start: number): { text: string; end: number } | undefined {
+function readArgument(line: string, start: number): { text: string; end: number } | undefined {
   let text = '';
   let at = start;
   while (at < line.length && !' \n\r\t\0'.includes(line[at]!)) {
@@ -270,7 +270,7 @@ function readWord(line: string, start: number): { text: string; end: number } | 
       continue;
     }
     const quoted = readQuoted(line, at + 1, char);
-    // A closing quote must end the word.
+    // A closing quote must end the argument.
     if (quoted === undefined || (quoted.end < line.length && !space.test(line[quoted.end]!))) return undefined;
     return { text: text + quoted.text, end: quoted.end };
   }

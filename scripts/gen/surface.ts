@@ -118,7 +118,7 @@ function summaryOf(name: string, availability: string): string {
   return summary === undefined ? `${availability}.` : `${summary}. ${availability}.`;
 }
 
-/** By name: what later servers have told, and what is known of others by their documentation. */
+/** By name: what later servers have reported, and what is known of others by their documentation. */
 const later: ReadonlyMap<string, Later> = new Map(
   [
     ...[...readNewer().values()].map(fromServer),

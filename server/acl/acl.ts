@@ -5,7 +5,7 @@
 
 import type { Denial } from './check.ts';
 import { AclLog } from './log.ts';
-import { joinSelectors } from './rule-words.ts';
+import { joinSelectors } from './rule-text.ts';
 import { hasSpaces, type Problem, problems, untilZero } from './selector.ts';
 import { User, UserRules, unlimitedRules } from './user.ts';
 

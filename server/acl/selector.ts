@@ -1,7 +1,7 @@
 // One set of permissions: commands, key patterns, channel patterns. A user has one of its own and any number beside it.
 // Invariant: a rule that is refused has changed nothing.
 
-import { splitWords } from '../../lib/wire/request-decoder.ts';
+import { splitArguments } from '../../lib/wire/request-decoder.ts';
 import { globMatcher } from '../keyspace/glob.ts';
 import { categoryBit, ruledLike } from './catalog.ts';
 import { CommandSet, entryByName } from './command-set.ts';
@@ -229,7 +229,7 @@ const plainRules: ReadonlyMap<string, (selector: Selector, commands: CommandSet)
 /** A selector of `(rule rule ...)`, or the problem with the first rule that has one. */
 export function parseSelector(text: string, allChannels: boolean): Selector | Problem {
   const selector = new Selector(allChannels);
-  for (const rule of splitWords(text.slice(1, -1)) ?? []) {
+  for (const rule of splitArguments(text.slice(1, -1)) ?? []) {
     // Printed, it would end the selector where it stands.
     const problem = rule.endsWith(')') ? problems.syntax : selector.apply(rule);
     if (problem !== undefined) return problem;

@@ -19,7 +19,7 @@ import {
 import { BadPacket, type GossipRecord, type PacketBody, type PingExtension } from './codec-packet.ts';
 
 type Kind = Exclude<PacketBody['kind'], 'unknown'>;
-type Greeting = Extract<PacketBody, { readonly gossip: unknown }>;
+type PingPong = Extract<PacketBody, { readonly gossip: unknown }>;
 
 const kinds = new Map<number, Kind>(Object.entries(packetTypes).map(([kind, type]) => [type, kind as Kind]));
 
@@ -56,7 +56,7 @@ export function writeBody(bytes: Buffer, body: PacketBody): void {
     case 'ping':
     case 'pong':
     case 'meet':
-      writeGreeting(bytes, body);
+      writePingPong(bytes, body);
       break;
     case 'fail':
       writeId(bytes, headerLength, body.id);
@@ -86,7 +86,7 @@ export function writeBody(bytes: Buffer, body: PacketBody): void {
   }
 }
 
-function writeGreeting(bytes: Buffer, body: Greeting): void {
+function writePingPong(bytes: Buffer, body: PingPong): void {
   let at = headerLength;
   for (const record of body.gossip) {
     writeRecord(bytes, at, record);
@@ -123,7 +123,7 @@ export function readBody(bytes: Buffer): PacketBody {
     case 'ping':
     case 'pong':
     case 'meet':
-      return readGreeting(bytes, kind);
+      return readPingPong(bytes, kind);
     case 'fail':
       expectLength(bytes, idLength);
       return { kind, id: readId(bytes, headerLength) };
@@ -154,7 +154,7 @@ function expectLength(bytes: Buffer, length: number): void {
   }
 }
 
-function readGreeting(bytes: Buffer, kind: Greeting['kind']): PacketBody {
+function readPingPong(bytes: Buffer, kind: PingPong['kind']): PacketBody {
   const count = bytes.readUInt16BE(header.count);
   // Without the mark the number of extensions means nothing, as in redis.
   const marked = (bytes[header.marks]! & marks.extensions) !== 0;

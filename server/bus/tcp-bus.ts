@@ -199,7 +199,7 @@ class TcpBus implements Bus, BusPort {
     }
   }
 
-  /** Strangers go first, the oldest before the others. */
+  /** Links of unknown nodes go first, the oldest before the others. */
   #makeRoom(): boolean {
     if (this.#inbound.size < inboundLimit) return true;
     for (const inbound of this.#inbound) {

@@ -64,13 +64,13 @@ export function learn(state: ClusterState, message: Message, facts: GossipFacts)
 export function learnNews(state: ClusterState, message: Message, facts: GossipFacts): Step {
   const { header, body } = message;
   const steps = new StepSequence(state);
-  if (isGreeting(body)) {
+  if (isPingPong(body)) {
     steps.run((now) => learnMyHost(now, body.kind, facts));
     steps.run((now) => shakeHands(now, header, body.kind, facts));
   }
   if (!isKnown(steps.state, header.sender)) return steps.step();
-  steps.run((now) => raiseEpochs(now, header, isGreeting(body)));
-  if (isGreeting(body)) {
+  steps.run((now) => raiseEpochs(now, header, isPingPong(body)));
+  if (isPingPong(body)) {
     steps.run((now) => learnHostname(now, header));
     if (body.kind === 'ping' && facts.link === undefined) steps.run((now) => learnAddress(now, header, facts));
     steps.run((now) => learnRole(now, header));
@@ -85,7 +85,7 @@ export function learnNews(state: ClusterState, message: Message, facts: GossipFa
   return steps.step();
 }
 
-function isGreeting(body: Body): body is Extract<Body, { kind: 'ping' | 'pong' | 'meet' }> {
+function isPingPong(body: Body): body is Extract<Body, { kind: 'ping' | 'pong' | 'meet' }> {
   return body.kind === 'ping' || body.kind === 'pong' || body.kind === 'meet';
 }
 

@@ -18,8 +18,8 @@ export function meet(state: ClusterState, host: string, portWord: string, cportW
   return { state, effects: [{ kind: 'meet', host, port, cport }] };
 }
 
-function parseInteger(word: string): number | undefined {
-  return /^(?:0|-?[1-9]\d{0,14})$/.test(word) ? Number(word) : undefined;
+function parseInteger(text: string): number | undefined {
+  return /^(?:0|-?[1-9]\d{0,14})$/.test(text) ? Number(text) : undefined;
 }
 
 export function forget(state: ClusterState, id: string, now: number): Outcome {

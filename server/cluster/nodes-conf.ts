@@ -93,12 +93,12 @@ export interface Vars {
 }
 
 function readVars(row: string): Vars {
-  const words = row.trim().split(/\s+/).slice(1);
-  if (words.length % 2 !== 0) throw new Error('vars: a name without a value');
+  const tokens = row.trim().split(/\s+/).slice(1);
+  if (tokens.length % 2 !== 0) throw new Error('vars: a name without a value');
   const values = new Map<string, number>();
   const shards = new Map<string, string>();
-  for (let at = 0; at < words.length; at += 2) {
-    const [name, value] = [words[at]!, words[at + 1]!];
+  for (let at = 0; at < tokens.length; at += 2) {
+    const [name, value] = [tokens[at]!, tokens[at + 1]!];
     if (name.startsWith(shardPrefix)) shards.set(name.slice(shardPrefix.length), readShard(value, `vars ${name}`));
     else values.set(name, readEpoch(value, `vars ${name}`));
   }

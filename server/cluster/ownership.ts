@@ -17,10 +17,10 @@ import {
   withoutKeys,
 } from './state.ts';
 
-/** The slot a word means, or undefined. */
-export function parseSlot(word: string): number | undefined {
-  if (!/^(?:0|-?[1-9]\d{0,18})$/.test(word)) return undefined;
-  const slot = Number(word);
+/** The slot that an argument means, or undefined. */
+export function parseSlot(argument: string): number | undefined {
+  if (!/^(?:0|-?[1-9]\d{0,18})$/.test(argument)) return undefined;
+  const slot = Number(argument);
   return slot >= 0 && slot < slotCount ? slot : undefined;
 }
 

@@ -66,7 +66,7 @@ interface Taken {
 export type Effect =
   /** The configuration changed and must survive a restart. */
   | { readonly kind: 'save' }
-  /** Tell every peer at once what this node is and owns. */
+  /** Announce to every peer at once what this node is and owns. */
   | { readonly kind: 'announce' }
   /** The same, a moment later. */
   | { readonly kind: 'announceLater' }
@@ -84,7 +84,7 @@ export type Effect =
   | { readonly kind: 'flush' }
   /** Delete the keys of slots that were lost to another node. */
   | { readonly kind: 'dropKeys'; readonly slots: readonly number[] }
-  /** Tell `to` who owns what it claims wrongly. */
+  /** Send `to` an update of who owns what it claims wrongly. */
   | { readonly kind: 'correct'; readonly to: string; readonly about: string };
 
 export interface Step {

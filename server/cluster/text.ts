@@ -1,4 +1,4 @@
-// What CLUSTER NODES, SLOTS, SHARDS and INFO answer: the state in the words of lib/wire.
+// What CLUSTER NODES, SLOTS, SHARDS and INFO answer: the state as lib/wire prints it.
 // Invariant: SLOTS and the ranges of NODES are ascending and maximal, so that every node that agrees prints the same.
 
 import { type NodeLine, printNodeLine } from '../../lib/wire/cluster-nodes.ts';
@@ -45,15 +45,15 @@ export function nodeLine(state: ClusterState, node: ClusterNode, peers: PeerView
 }
 
 export function flagWords(node: ClusterNode, mine: boolean): string[] {
-  const words: string[] = [];
-  if (mine) words.push('myself');
-  if (!node.handshake || mine) words.push(node.role === 'replica' ? 'slave' : 'master');
-  if (node.suspect) words.push('fail?');
-  if (node.failed) words.push('fail');
-  if (node.handshake) words.push('handshake');
-  if (!mine && node.host === '') words.push('noaddr');
-  if (node.noFailover) words.push('nofailover');
-  return words;
+  const flags: string[] = [];
+  if (mine) flags.push('myself');
+  if (!node.handshake || mine) flags.push(node.role === 'replica' ? 'slave' : 'master');
+  if (node.suspect) flags.push('fail?');
+  if (node.failed) flags.push('fail');
+  if (node.handshake) flags.push('handshake');
+  if (!mine && node.host === '') flags.push('noaddr');
+  if (node.noFailover) flags.push('nofailover');
+  return flags;
 }
 
 export function nodesText(state: ClusterState, peers: PeerViews, plain = false): string {

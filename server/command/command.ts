@@ -1,7 +1,7 @@
 // COMMAND and its subcommands, and the HELP of every container: what clients learn about the commands.
 // Only commands that this server can run are listed.
 
-import { Flag, keyFlagNames, wordsOf } from '../../lib/command/flags.ts';
+import { Flag, keyFlagNames, namesOf } from '../../lib/command/flags.ts';
 import { keyIndexesOf } from '../../lib/command/keys.ts';
 import { type CommandRow, commandOfArgv } from '../../lib/command/table.ts';
 import { type Reply, ReplyError, Status } from '../../lib/wire/reply.ts';
@@ -114,7 +114,7 @@ function keysWithFlags(argv: readonly string[]): Reply {
     // The table has no place for STORE, which may stand anywhere.
     if (found.row.name === 'sort' && index > 0) return [argv[at + 2]!, statuses(['OW', 'update'])];
     const spec = specs[Math.min(index, specs.length - 1)];
-    return [argv[at + 2]!, statuses(wordsOf(spec?.flags ?? 0, keyFlagNames))];
+    return [argv[at + 2]!, statuses(namesOf(spec?.flags ?? 0, keyFlagNames))];
   });
 }
 

@@ -2,7 +2,7 @@
 
 import { Attributed, BigNumber, Double, OK, Push, type Reply, ReplyError, Verbatim } from '../../lib/wire/reply.ts';
 import type { Client } from '../engine/client.ts';
-import { type DebugWord, helpReply } from '../engine/debug-words.ts';
+import { type DebugSubcommand, helpReply } from '../engine/debug-subcommands.ts';
 import type { Engine } from '../engine/engine.ts';
 import { AsyncReply, type CommandGroup, type Outcome } from '../engine/registry.ts';
 import { fail, readLong } from '../keyspace/arguments.ts';
@@ -167,7 +167,7 @@ function crash(engine: Engine, signal: 'SIGSEGV' | 'SIGABRT'): Outcome {
   return OK;
 }
 
-function debugWords(engine: Engine): Record<string, DebugWord> {
+function debugWords(engine: Engine): Record<string, DebugSubcommand> {
   return {
     help: { least: 0, run: () => helpReply('debug', debugHelp) },
     sleep: { least: 1, run: (client, argv) => sleep(engine, client, argv[2]!) },

@@ -1,7 +1,7 @@
 // The HELP of containers whose words are in this room. Forms are those of redis-server, explanations our own.
 
 import type { Client } from '../engine/client.ts';
-import { helpReply } from '../engine/debug-words.ts';
+import { helpReply } from '../engine/debug-subcommands.ts';
 import type { CommandGroup } from '../engine/registry.ts';
 
 type Line = readonly [form: string, ...text: string[]];

@@ -169,7 +169,7 @@ export class Config {
     return undefined;
   }
 
-  /** Tells whoever listens that these may have changed. */
+  /** Notifies whoever listens that these may have changed. */
   notify(names: Iterable<string>): void {
     for (const each of names) {
       const name = this.nameOf(each);

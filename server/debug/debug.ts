@@ -1,12 +1,12 @@
-// The words of DEBUG that need more than the engine: files, the form in which values are written, the replicas.
-// Owns: nothing. The words of the engine alone are in command/debug.ts; other rooms may add their own to engine.debug.
+// The subcommands of DEBUG that need more than the engine: files, the form in which values are written, the replicas.
+// Owns: nothing. Those of the engine alone are in command/debug.ts; other rooms may add their own to engine.debug.
 // Does not know: how a file is read or written, nor the replicas; persistence and replication do as they are asked.
 // Invariant: RELOAD and LOADAOF leave what the file says, and nothing else runs on the data meanwhile.
 
 import { note } from '../../lib/base/world.ts';
 import { OK, type Reply, ReplyError, Status } from '../../lib/wire/reply.ts';
 import type { Client } from '../engine/client.ts';
-import type { DebugWord } from '../engine/debug-words.ts';
+import type { DebugSubcommand } from '../engine/debug-subcommands.ts';
 import type { Engine } from '../engine/engine.ts';
 import { AsyncReply, type Outcome } from '../engine/registry.ts';
 import { encodingOf } from '../keyspace/encoding.ts';
@@ -58,17 +58,17 @@ function printed(client: Client, key: string, encoding: string, engine: Engine):
 }
 
 function reload(engine: Engine, saving: PersistenceManager | undefined, argv: readonly string[]): Reply {
-  const words = new Set(argv.slice(2).map((word) => word.toLowerCase()));
-  for (const word of words) if (!['merge', 'noflush', 'nosave'].includes(word)) return badOption;
+  const options = new Set(argv.slice(2).map((option) => option.toLowerCase()));
+  for (const option of options) if (!['merge', 'noflush', 'nosave'].includes(option)) return badOption;
   if (saving === undefined) return noFiles;
-  const path = saving.saveForReload(!words.has('nosave'));
+  const path = saving.saveForReload(!options.has('nosave'));
   if (path === undefined) return notSaved;
   const { databases, world } = engine;
-  if (!words.has('noflush')) for (const store of databases.stores) store.clear();
+  if (!options.has('noflush')) for (const store of databases.stores) store.clear();
   try {
-    const merge = words.has('merge');
+    const merge = options.has('merge');
     const { functions } = addSnapshotNow(path, databases, { merge, dropExpired: databases.mode === 'primary' });
-    if (words.has('noflush')) for (const source of functions) engine.functions?.add(source, merge);
+    if (options.has('noflush')) for (const source of functions) engine.functions?.add(source, merge);
     else engine.functions?.replaceAll(functions);
   } catch (error) {
     world.log(`DEBUG RELOAD: ${error instanceof Error ? error.message : String(error)}`);
@@ -103,17 +103,17 @@ function loadLog(engine: Engine, saving: PersistenceManager | undefined): Outcom
 
 /** What DEBUG asks of the replication. */
 export interface DebugReplication {
-  /** Sends words to the replicas that this node does not run. */
+  /** Sends a command to the replicas that this node does not run. */
   replicate(argv: readonly string[]): void;
   /** Gives the stream a new id, which no replica knows. */
   changeId(): void;
 }
 
-export function debugWords(
+export function debugSubcommands(
   engine: Engine,
   saving: PersistenceManager | undefined,
   replication: DebugReplication,
-): Record<string, DebugWord> {
+): Record<string, DebugSubcommand> {
   return {
     digest: { least: 0, run: () => new Status(digestAll(engine.databases)) },
     'digest-value': {

@@ -40,7 +40,7 @@ export interface ProcessClusterOptions {
   readonly program?: string;
   /** Where the others and clients are to find each node. Default: where it listens. */
   readonly announce?: (places: readonly NodePlace[]) => Promise<readonly NodePlace[]>;
-  /** Told when a node ends that nobody stopped. */
+  /** Called when a node ends that nobody stopped. */
   readonly onEnded?: (node: ProcessNode, how: string) => void;
 }
 
@@ -146,14 +146,14 @@ export class ProcessCluster implements AsyncDisposable {
       : lines.find(({ id, master }) => master === named.id && this.#runs(id));
     if (replica === undefined) throw new Error(`${named.host}:${named.port} has no running replica`);
     const next = this.node(replica.id);
-    const words = ['CLUSTER', 'FAILOVER', ...(mode === 'agreed' ? [] : [mode.toUpperCase()])];
+    const argv = ['CLUSTER', 'FAILOVER', ...(mode === 'agreed' ? [] : [mode.toUpperCase()])];
     const end = this.#world.now() + failoverMs;
     let askAt = 0;
     while (!(await this.#knownMaster(next.id).catch(() => false))) {
       const now = this.#world.now();
       if (now > end)
         throw new Error(`the failover to ${next.host}:${next.port} did not come about within ${failoverMs} ms`);
-      if (now >= askAt) await this.#links().ask(next, words);
+      if (now >= askAt) await this.#links().ask(next, argv);
       if (now >= askAt) askAt = now + askAgainMs;
       await this.#pause();
     }
@@ -369,7 +369,7 @@ export class ProcessCluster implements AsyncDisposable {
   }
 }
 
-/** Roles and slots of all nodes, whoever tells them. */
+/** Roles and slots of all nodes, whichever answers. */
 function shapeOf(lines: readonly NodeLine[]): string {
   const rows = lines.map(({ id, flags, master, ranges, migrating, importing }) => {
     const role = flags.includes('slave') ? 'slave' : 'master';

@@ -21,7 +21,7 @@ export interface ProcessNodeOptions {
   readonly settings: Readonly<Record<string, string>>;
   /** Path of another server's program. Default: the bundled one. */
   readonly program?: string;
-  /** Told when it ends although nobody stopped it. */
+  /** Called when it ends although nobody stopped it. */
   readonly onEnded?: (node: ProcessNode, how: string) => void;
 }
 
@@ -29,9 +29,9 @@ const stopMs = 10_000;
 const startMs = 20_000;
 const pollMs = 10;
 /** Servers that would not notice that this process has ended. */
-const strangers = new Set<ChildProcess>();
+const children = new Set<ChildProcess>();
 process.on('exit', () => {
-  for (const child of strangers) child.kill('SIGKILL');
+  for (const child of children) child.kill('SIGKILL');
 });
 
 /** One node of a ProcessCluster: a process to be killed, frozen and started again. */
@@ -44,7 +44,7 @@ export class ProcessNode {
   #id: string;
   #stopping = false;
   #paused = false;
-  /** Where in its log the words of this start begin. */
+  /** Where in its log the lines of this start begin. */
   #logStart = 0;
 
   constructor(options: ProcessNodeOptions) {
@@ -74,7 +74,7 @@ export class ProcessNode {
     return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
-  /** Resolves when it serves; rejects with the last words of its log. Does nothing when it runs. */
+  /** Resolves when it serves; rejects with the last line of its log. Does nothing when it runs. */
   async start(): Promise<void> {
     if (this.running) return;
     this.#stopping = false;
@@ -138,7 +138,7 @@ export class ProcessNode {
     return new Promise((done) => {
       child.once('exit', () => done());
       child.kill(signal);
-      // A stopped process would not heed any other signal.
+      // A stopped process would not react to any other signal.
       if (signal !== 'SIGKILL') child.kill('SIGCONT');
     });
   }
@@ -188,7 +188,7 @@ export class ProcessNode {
 }
 
 function keep(child: ChildProcess): void {
-  strangers.add(child);
-  child.once('exit', () => strangers.delete(child));
-  child.once('error', () => strangers.delete(child));
+  children.add(child);
+  child.once('exit', () => children.delete(child));
+  child.once('error', () => children.delete(child));
 }

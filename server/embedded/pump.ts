@@ -1,4 +1,4 @@
-// Lets time pass on a clock that moves only when told to, while somebody waits for something that needs time.
+// Lets time pass on a clock that moves only when the test moves it, while somebody waits for something that needs time.
 
 import { setImmediate } from '../../lib/base/turns.ts';
 import { ManualWorld, type World } from '../../lib/base/world.ts';

@@ -85,11 +85,11 @@ export class Access {
     this.#note(client, context, reason, reason === 'command' ? row.name : argv[at]!, client.user.name);
   }
 
-  /** Lets the client in as this user when the password is right; false, and noted, when not. `word`: AUTH or HELLO. */
-  authenticate(client: Client, name: string, password: string, word: string): boolean {
+  /** Lets the client in as this user when the password is right; false, and noted, when not. `command`: AUTH or HELLO. */
+  authenticate(client: Client, name: string, password: string, command: string): boolean {
     const user = this.acl.authenticate(name, password);
     if (user === undefined) {
-      this.#note(client, contextOf(client), 'auth', word, name);
+      this.#note(client, contextOf(client), 'auth', command, name);
       return false;
     }
     client.user = user;
@@ -120,10 +120,11 @@ export class Access {
     const definitions = this.#host.config.directives('user');
     if (definitions.length > 0 && this.#host.config.get('aclfile') !== '') throw new Error(bothSources);
     const names = new Set<string>();
-    for (const words of definitions) {
-      if (names.has(words[0]!)) throw new Error(`Error in user declaration '${words[0]}': ${problems.duplicateUser}`);
-      names.add(words[0]!);
-      this.acl.define(words);
+    for (const definition of definitions) {
+      if (names.has(definition[0]!))
+        throw new Error(`Error in user declaration '${definition[0]}': ${problems.duplicateUser}`);
+      names.add(definition[0]!);
+      this.acl.define(definition);
     }
   }
 

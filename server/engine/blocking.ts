@@ -47,7 +47,7 @@ export class BlockedClients {
     return this.#ready.length > 0;
   }
 
-  park(client: Client, argv: readonly string[], blocked: Blocked): void {
+  block(client: Client, argv: readonly string[], blocked: Blocked): void {
     const waiter = new Waiter(client, argv, blocked, (gone) => this.#forget(gone));
     let byKey = this.#waiters.get(client.store);
     if (byKey === undefined) {

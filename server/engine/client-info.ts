@@ -32,17 +32,17 @@ function flagsOf(client: Client): string {
   return letters.length === 0 ? 'N' : letters.join('');
 }
 
-function lengths(words: readonly string[]): number {
-  return words.reduce((sum, { length }) => sum + length, 0);
+function lengths(argv: readonly string[]): number {
+  return argv.reduce((sum, { length }) => sum + length, 0);
 }
 
 /** Bytes of a request as it travels. */
-function travelling(words: readonly string[]): number {
-  const bulks = words.reduce((sum, { length }) => sum + `$${length}\r\n`.length + length + 2, 0);
-  return `*${words.length}\r\n`.length + bulks;
+function travelling(argv: readonly string[]): number {
+  const bulks = argv.reduce((sum, { length }) => sum + `$${length}\r\n`.length + length + 2, 0);
+  return `*${argv.length}\r\n`.length + bulks;
 }
 
-/** The line of one client, without its end. `running`: the words that it is running now, which are still its. */
+/** The line of one client, without its end. `running`: the argv that it is running now, which still counts. */
 export function describeClient(client: Client, running: readonly string[] = []): string {
   const now = client.world.now();
   const seconds = (since: number): number => Math.max(0, Math.floor((now - since) / 1000));
@@ -52,7 +52,7 @@ export function describeClient(client: Client, running: readonly string[] = []):
   const output = outputOf(client);
   const held = running.length > 0 ? running : (client.blocked?.argv ?? []);
   const query = input - parsed + (running.length > 0 ? travelling(running) : 0);
-  const words = parsed + lengths(held);
+  const argvBytes = parsed + lengths(held);
   const fields: readonly (readonly [string, string | number])[] = [
     ['id', client.id],
     ['addr', sink.address],
@@ -69,14 +69,14 @@ export function describeClient(client: Client, running: readonly string[] = []):
     ['multi', transaction?.queue.length ?? -1],
     ['qbuf', query],
     ['qbuf-free', 0],
-    ['argv-mem', words],
+    ['argv-mem', argvBytes],
     ['multi-mem', transaction?.bytes ?? 0],
     ['rbs', fixedOutputBytes],
     ['rbp', 0],
     ['obl', sink.outputBytes() - output],
     ['oll', Math.ceil(output / fixedOutputBytes)],
     ['omem', output],
-    ['tot-mem', memoryOf(client) + words - parsed + query - (input - parsed)],
+    ['tot-mem', memoryOf(client) + argvBytes - parsed + query - (input - parsed)],
     ['events', output > 0 ? 'rw' : 'r'],
     ['cmd', client.lastCommand],
     ['user', client.user.name],

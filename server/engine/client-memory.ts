@@ -11,7 +11,7 @@ import type { Client } from './client.ts';
 const baseBytes = 18_000;
 /** Replies up to here wait in the part of the buffer that is always there. */
 export const fixedOutputBytes = 16_384;
-/** What is held for a watched key, a queued command, a subscription, a prefix, beside its words. */
+/** What is held for a watched key, a queued command, a subscription, a prefix, beside its arguments. */
 const entryBytes = 64;
 /** A lower limit would let nobody ask for a higher one. */
 const leastLimit = 128 * 1024;

@@ -36,7 +36,7 @@ export interface ReplySink {
   inputBytes(): number;
   /** Closes the client if a reply of so many bytes would be over its output limit. */
   refuseOutput?(bytes: number): void;
-  /** Of the request bytes, those of words that were read already. */
+  /** Of the request bytes, those of arguments that were read already. */
   parsedBytes?(): number;
 }
 
@@ -54,7 +54,7 @@ export interface Transaction {
   allFlags: number;
   /** A queued command may say something to the replicas though it is no write. */
   replicates: boolean;
-  /** Of all queued words. */
+  /** Of all queued arguments. */
   bytes: number;
 }
 
@@ -161,12 +161,12 @@ export class Client implements Context {
     return this.channels.size + this.patterns.size;
   }
 
-  /** RESP2 clients with a subscription may only use the pub/sub words. */
+  /** RESP2 clients with a subscription may only use the pub/sub commands. */
   get inPubSub(): boolean {
     return this.channels.size + this.patterns.size + this.shardChannels.size > 0;
   }
 
-  /** Bytes of the words that are held for it: watched, queued, subscribed, prefixes of keys. */
+  /** Bytes of what is held for it: watched, queued, subscribed, prefixes of keys. */
   get heldBytes(): number {
     return this.namedBytes + (this.transaction?.bytes ?? 0) + (this.tracking?.prefixBytes ?? 0);
   }

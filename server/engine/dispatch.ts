@@ -10,7 +10,7 @@ import { gate, held } from './gate.ts';
 import { feedMonitors } from './monitor.ts';
 import type { Command } from './registry.ts';
 
-/** Words of a transaction that run at once instead of being queued. */
+/** Commands of a transaction that run at once instead of being queued. */
 const runsInMulti = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset']);
 /** Codes of redirects and refusals of the cluster: EXEC answers them as they are. */
 const routing = new Set(['MOVED', 'ASK', 'TRYAGAIN', 'CROSSSLOT', 'CLUSTERDOWN']);
@@ -56,7 +56,7 @@ function endCaching(client: Client, row: CommandRow | undefined): void {
   if (counts && client.transaction === undefined && client.tracking !== undefined) client.tracking.caching = false;
 }
 
-/** Applies the words of this node's primary: no checks but that the command exists. */
+/** Applies the commands of this node's primary: no checks but that the command exists. */
 export function apply(engine: Engine, client: Client, argv: readonly string[]): Reply | undefined {
   const command = engine.registry.findTrusted(argv);
   if (command instanceof ReplyError) return command;
@@ -70,7 +70,7 @@ function enqueue(transaction: Transaction, queued: Queued, row: CommandRow): Rep
   transaction.anyFlags |= row.flags;
   transaction.allFlags &= row.flags;
   if (mayReplicate(row, undefined)) transaction.replicates = true;
-  for (const word of queued.argv) transaction.bytes += word.length;
+  for (const argument of queued.argv) transaction.bytes += argument.length;
   return QUEUED;
 }
 

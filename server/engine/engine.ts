@@ -20,7 +20,7 @@ import { BlockedClients } from './blocking.ts';
 import { Client, type ReplySink } from './client.ts';
 import { describeClient } from './client-info.ts';
 import { ClientMemory } from './client-memory.ts';
-import { DebugWords } from './debug-words.ts';
+import { DebugSubcommands } from './debug-subcommands.ts';
 import { Effects } from './effects.ts';
 import { BrowserGuard } from './guarded.ts';
 import { publishKeyspaceEvents } from './keyspace-events.ts';
@@ -108,7 +108,7 @@ export class Engine implements Ports {
   readonly monitors: Set<Client> = new Set();
   readonly pubsub: PubSubHub = new PubSubHub();
   readonly blocked: BlockedClients = new BlockedClients();
-  readonly debug: DebugWords = new DebugWords();
+  readonly debug: DebugSubcommands = new DebugSubcommands();
   readonly latency: LatencyMonitor;
   readonly memory: Eviction;
   readonly bufferBytes: BufferBytes;
@@ -244,7 +244,7 @@ export class Engine implements Ports {
   }
 
   /**
-   * Runs a command that has passed every check, and collects what it changed. Parks the client when it has to wait.
+   * Runs a command that has passed every check, and collects what it changed. Blocks the client when it has to wait.
    * `undefined`: nothing is to be sent now.
    */
   run(client: Client, command: Command<Client>, argv: readonly string[]): Reply | undefined {
@@ -269,7 +269,7 @@ export class Engine implements Ports {
       );
     }
     if (typeof outcome !== 'object') return outcome;
-    if (outcome instanceof Blocked) return this.#park(client, argv, outcome);
+    if (outcome instanceof Blocked) return this.#block(client, argv, outcome);
     if (outcome instanceof AsyncReply)
       return client.denyBlocking ? settleNow(outcome) : this.#wait(client, argv, outcome);
     if (outcome instanceof ReplyError) {
@@ -328,7 +328,7 @@ export class Engine implements Ports {
     }
   }
 
-  /** Replicates words that no client sent: what a settled `AsyncReply` or the node itself did to the keys. */
+  /** Replicates a command that no client sent: what a settled `AsyncReply` or the node itself did to the keys. */
   effect(store: Store, ...effects: (readonly string[])[]): void {
     for (const argv of effects) this.effects.collect(store.index, argv);
   }
@@ -411,8 +411,8 @@ export class Engine implements Ports {
     }
   }
 
-  #park(client: Client, argv: readonly string[], blocked: Blocked): undefined {
-    this.blocked.park(client, argv, blocked);
+  #block(client: Client, argv: readonly string[], blocked: Blocked): undefined {
+    this.blocked.block(client, argv, blocked);
     return undefined;
   }
 

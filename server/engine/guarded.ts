@@ -10,11 +10,11 @@ import type { Client } from './client.ts';
 
 type Switch = 'enable-debug-command' | 'enable-module-command' | 'enable-protected-configs';
 
-const guarded: ReadonlyMap<string, { readonly word: string; readonly by: Switch }> = new Map([
-  ['debug', { word: 'DEBUG', by: 'enable-debug-command' }],
-  ['module|load', { word: 'MODULE', by: 'enable-module-command' }],
-  ['module|loadex', { word: 'MODULE', by: 'enable-module-command' }],
-  ['module|unload', { word: 'MODULE', by: 'enable-module-command' }],
+const guarded: ReadonlyMap<string, { readonly command: string; readonly by: Switch }> = new Map([
+  ['debug', { command: 'DEBUG', by: 'enable-debug-command' }],
+  ['module|load', { command: 'MODULE', by: 'enable-module-command' }],
+  ['module|loadex', { command: 'MODULE', by: 'enable-module-command' }],
+  ['module|unload', { command: 'MODULE', by: 'enable-module-command' }],
 ]);
 
 /** Whether the configuration lets this client do what the switch is about. */
@@ -28,7 +28,7 @@ export function notOffered(config: Config, client: Client, row: CommandRow): Rep
   const found = guarded.get(row.name);
   if (found === undefined || client.primaryLink || isEnabled(config, client, found.by)) return undefined;
   return new ReplyError(
-    `ERR ${found.word} command not allowed. If the ${found.by} option is set to "local", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.`,
+    `ERR ${found.command} command not allowed. If the ${found.by} option is set to "local", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.`,
   );
 }
 
@@ -43,10 +43,10 @@ export class BrowserGuard {
     this.#world = world;
   }
 
-  /** Closes the client and gives true when these are the words of HTTP. */
+  /** Closes the client and gives true when this is the beginning of an HTTP request. */
   catches(client: Client, argv: readonly string[]): boolean {
-    const word = argv[0]!;
-    if ((word.length !== 4 && word.length !== 5) || !/^(?:post|host:)$/i.test(word)) return false;
+    const name = argv[0]!;
+    if ((name.length !== 4 && name.length !== 5) || !/^(?:post|host:)$/i.test(name)) return false;
     const now = this.#world.now();
     if (now - this.#loggedAt > logEveryMs) {
       this.#loggedAt = now;

@@ -1,4 +1,4 @@
-// The parameters that the keyspace heeds: up to where values are compact, and what keys remember of their use.
+// The parameters that the keyspace follows: up to where values are compact, and what keys remember of their use.
 // The keyspace does not know parameters: it reads the values that are written here.
 
 import type { Config } from '../config/config.ts';

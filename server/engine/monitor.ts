@@ -19,8 +19,8 @@ export function feedMonitors(
 /** For a command that feeds monitors by itself: EVAL does so before the commands of its script. */
 export function feedScriptCall(monitors: ReadonlySet<Client>, client: Client, argv: readonly string[]): void {
   const time = (client.world.wallClock() / 1000).toFixed(6);
-  const words = argv.map(quote).join(' ');
-  const line = new Status(`${time} [${client.store.index} ${client.sink.address}] ${words}`);
+  const args = argv.map(quote).join(' ');
+  const line = new Status(`${time} [${client.store.index} ${client.sink.address}] ${args}`);
   for (const monitor of monitors) monitor.sink.send(line);
 }
 
@@ -34,7 +34,7 @@ const named: Readonly<Record<string, string>> = {
   '\b': '\\b',
 };
 
-/** A word in double quotes, bytes that do not print as \xHH. */
+/** An argument in double quotes, bytes that do not print as \xHH. */
 function quote(text: string): string {
   const body = text.replace(/[^ !#-[\]-~]/g, (char) => {
     return named[char] ?? `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`;

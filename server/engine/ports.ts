@@ -5,7 +5,7 @@
 import type { Reply, ReplyError } from '../../lib/wire/reply.ts';
 import type { GuardRequest } from '../cluster/guard.ts';
 
-/** One write to replicate: the words, and the database they apply to. */
+/** One write to replicate: the argv, and the database it applies to. */
 export interface Effect {
   readonly db: number;
   readonly argv: readonly string[];
@@ -83,7 +83,7 @@ export interface PersistencePort {
   readonly begun: number;
 }
 
-/** The words of SHUTDOWN: a snapshot always, never, or when there are save points; without waiting; come what may. */
+/** The options of SHUTDOWN: a snapshot always, never, or when there are save points; without waiting; come what may. */
 export interface ShutdownHow {
   readonly save: 'yes' | 'no' | 'default';
   readonly now: boolean;

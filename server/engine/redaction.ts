@@ -1,4 +1,4 @@
-// Words that are not for MONITOR and SLOWLOG: passwords, and who the users are. The one list of them.
+// Arguments that are not for MONITOR and SLOWLOG: passwords, and who the users are. The one list of them.
 
 const hidden = '(redacted)';
 
@@ -11,7 +11,7 @@ const secretParameters = new Set([
   'tls-client-key-file-pass',
 ]);
 
-/** The words of a call as a log may show them; `name` is the full name of its command. */
+/** The arguments of a call as a log may show them; `name` is the full name of its command. */
 export function redacted(name: string, argv: readonly string[]): readonly string[] {
   switch (name) {
     case 'auth':
@@ -32,22 +32,22 @@ export function redacted(name: string, argv: readonly string[]): readonly string
 }
 
 function mask(argv: readonly string[], secret: (at: number) => boolean): readonly string[] {
-  return argv.map((word, at) => (secret(at) ? hidden : word));
+  return argv.map((argument, at) => (secret(at) ? hidden : argument));
 }
 
-function maskAfter(argv: readonly string[], from: number, word: string, count: number): readonly string[] {
-  const at = argv.findIndex((each, index) => index >= from && each.toLowerCase() === word);
+function maskAfter(argv: readonly string[], from: number, keyword: string, count: number): readonly string[] {
+  const at = argv.findIndex((each, index) => index >= from && each.toLowerCase() === keyword);
   return at < 0 ? argv : mask(argv, (index) => index > at && index <= at + count);
 }
 
-/** `MIGRATE host port key db timeout [AUTH pw] [AUTH2 user pw] [KEYS key ...]`: behind KEYS every word is a key. */
+/** `MIGRATE host port key db timeout [AUTH pw] [AUTH2 user pw] [KEYS key ...]`: behind KEYS every argument is a key. */
 function maskMigrate(argv: readonly string[]): readonly string[] {
   const secret = new Set<number>();
   for (let at = 6; at < argv.length; at++) {
-    const word = argv[at]!.toLowerCase();
-    if (word === 'keys') break;
-    if (word === 'auth') secret.add(++at);
-    else if (word === 'auth2') secret.add(++at).add(++at);
+    const keyword = argv[at]!.toLowerCase();
+    if (keyword === 'keys') break;
+    if (keyword === 'auth') secret.add(++at);
+    else if (keyword === 'auth2') secret.add(++at).add(++at);
   }
   return mask(argv, (at) => secret.has(at));
 }

@@ -9,7 +9,7 @@ import type { Store } from '../keyspace/store.ts';
 import { CommandNames } from './command-names.ts';
 import type { LatencyHistogram } from './latency.ts';
 
-/** A command that found nothing to answer yet. The session parks it until one of `keys` is signalled ready. */
+/** A command that found nothing to answer yet. The client is blocked until one of `keys` is signalled ready. */
 export class Blocked {
   readonly keys: readonly string[];
   /** Milliseconds to wait, 0 = for ever. */
@@ -50,7 +50,7 @@ export interface Context {
   readonly inScript?: boolean;
   /** Whether the client may run this call and, by the same rules, read every key there may be. */
   mayReadAnyKey(row: CommandRow, argv: readonly string[]): boolean;
-  /** Replaces the argv that is replicated for this command (effects instead of the original words). */
+  /** Replaces the argv that is replicated for this command (effects instead of the original command). */
   propagate(...effects: (readonly string[])[]): void;
 }
 
@@ -167,7 +167,7 @@ export class Registry<C extends Context> {
   }
 }
 
-/** Whether a call has too many words for its command, or too few. */
+/** Whether a call has too many arguments for its command, or too few. */
 export function wrongArity({ arity }: CommandRow, argv: readonly string[]): boolean {
   return arity > 0 ? argv.length !== arity : argv.length < -arity;
 }

@@ -35,14 +35,14 @@ export function databaseApplier(engine: Engine): (db: number, argv: readonly str
     });
 }
 
-/** The command that the words call, or why they call none: nothing else looks at how many they are. */
-export function wellFormed(engine: Engine, words: readonly string[]): Command<Client> | ReplyError {
-  const command = engine.registry.findTrusted(words);
+/** The command that an argv calls, or why it calls none: nothing else looks at its length. */
+export function wellFormed(engine: Engine, argv: readonly string[]): Command<Client> | ReplyError {
+  const command = engine.registry.findTrusted(argv);
   if (command instanceof ReplyError) return command;
-  return wrongArity(command.row, words) ? arityRefusal(command.row.name) : command;
+  return wrongArity(command.row, argv) ? arityRefusal(command.row.name) : command;
 }
 
-/** A client whose words are facts already: no checks, no waiting. */
+/** A client whose commands are facts already: no checks, no waiting. */
 export function trusted(engine: Engine): Client {
   return trust(new Client(0, engine.world, engine.databases.stores[0]!, nobody, true));
 }
@@ -55,7 +55,7 @@ export function trust(client: Client): Client {
   return client;
 }
 
-/** The primary decides when a key is gone: its words must find what they were meant for. */
+/** The primary decides when a key is gone: its commands must find what they were meant for. */
 export function withoutExpiry(engine: Engine, run: () => void): void {
   const { mode } = engine.databases;
   engine.databases.mode = 'applying';

@@ -1,5 +1,5 @@
 // Packets of the bus that a node does not hear: of some kinds (DEBUG DROP-CLUSTER-PACKET-FILTER) or of some nodes, as
-// behind a broken network. Wraps the bus that a node is given; the links stay up, and nobody is told.
+// behind a broken network. Wraps the bus that a node is given; the links stay up, and nobody is notified.
 
 import type { Bus, BusAddress, BusLink, Delivery, LinkEvents, OpenBus } from '../bus/bus.ts';
 import type { MessageKind } from '../cluster/message.ts';

@@ -7,7 +7,7 @@ export class StaleView {
   readonly #owners = new Map<number, string>();
   #shown: { readonly of: ClusterState; readonly state: ClusterState } | undefined;
 
-  /** Clients are told that `slot` belongs to the node `id`; undefined: the truth again. */
+  /** Clients get the answer that `slot` belongs to the node `id`; undefined: the truth again. */
   setOwner(slot: number, id: string | undefined): void {
     if (id === undefined) this.#owners.delete(slot);
     else this.#owners.set(slot, id);

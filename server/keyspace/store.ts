@@ -254,7 +254,7 @@ export class Store {
   }
 
   /**
-   * Tells everyone that `key` changed: counts it as dirty, breaks watches, wakes waiters, raises the key event.
+   * Notifies everyone that `key` changed: counts it as dirty, breaks watches, wakes waiters, raises the key event.
    * Every command that changed something calls this once per key, after the change; `changes` is what INFO counts.
    */
   changed(key: string, kind: EventKind, event: string, changes = 1): void {

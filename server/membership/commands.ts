@@ -69,8 +69,8 @@ function tooManyWords(argv: readonly string[]): ReplyError {
   return refuse(`unknown subcommand or wrong number of arguments for '${argv[1]}'. Try CLUSTER HELP.`);
 }
 
-function parseInteger(word: string): number | undefined {
-  return /^(?:0|-?[1-9]\d{0,17})$/.test(word) ? Number(word) : undefined;
+function parseInteger(argument: string): number | undefined {
+  return /^(?:0|-?[1-9]\d{0,17})$/.test(argument) ? Number(argument) : undefined;
 }
 
 type Ranges = [number, number][];
@@ -78,8 +78,8 @@ type Ranges = [number, number][];
 /** Single slots from argv[2] on. */
 function slotList(argv: readonly string[]): Ranges | ReplyError {
   const ranges: Ranges = [];
-  for (const word of argv.slice(2)) {
-    const slot = parseSlot(word);
+  for (const argument of argv.slice(2)) {
+    const slot = parseSlot(argument);
     if (slot === undefined) return refuse(badSlot);
     ranges.push([slot, slot]);
   }
@@ -154,19 +154,19 @@ const replicas: ClusterCommand = (member, { plain }, argv) => {
 };
 
 const failover: ClusterCommand = (member, _client, argv) => {
-  const word = argv[2]?.toLowerCase();
+  const mode = argv[2]?.toLowerCase();
   if (argv.length > 3) return tooManyWords(argv);
-  if (word !== undefined && word !== 'force' && word !== 'takeover') return syntaxError;
-  return settle(member, member.failover.start(word ?? 'agreed'));
+  if (mode !== undefined && mode !== 'force' && mode !== 'takeover') return syntaxError;
+  return settle(member, member.failover.start(mode ?? 'agreed'));
 };
 
 const resetCommand: ClusterCommand = (member, client, argv) => {
-  const word = argv[2]?.toLowerCase();
+  const mode = argv[2]?.toLowerCase();
   if (argv.length > 3) return tooManyWords(argv);
-  if (word !== undefined && word !== 'hard' && word !== 'soft') return syntaxError;
+  if (mode !== undefined && mode !== 'hard' && mode !== 'soft') return syntaxError;
   return settle(
     member,
-    reset(member.state, client.store.size, word === 'hard' ? member.cluster.randomId() : undefined),
+    reset(member.state, client.store.size, mode === 'hard' ? member.cluster.randomId() : undefined),
   );
 };
 
@@ -190,13 +190,13 @@ const slotStats: ClusterCommand = (member, client, argv) => {
   return sorted.slice(0, order.limit).map(stat);
 };
 
-function statOrder(words: readonly string[]): { limit: number; ascending: boolean } | ReplyError {
+function statOrder(args: readonly string[]): { limit: number; ascending: boolean } | ReplyError {
   const order = { limit: slotCount, ascending: false };
-  for (let at = 0; at < words.length; at++) {
-    const word = words[at]!.toLowerCase();
-    if (word === 'asc' || word === 'desc') order.ascending = word === 'asc';
-    else if (word === 'limit' && at + 1 < words.length) {
-      const limit = parseInteger(words[++at]!);
+  for (let at = 0; at < args.length; at++) {
+    const argument = args[at]!.toLowerCase();
+    if (argument === 'asc' || argument === 'desc') order.ascending = argument === 'asc';
+    else if (argument === 'limit' && at + 1 < args.length) {
+      const limit = parseInteger(args[++at]!);
       if (limit === undefined) return notInteger;
       if (limit < 1 || limit > slotCount) {
         return refuse(`Limit has to lie in between 1 and ${slotCount} (maximum number of slots).`);

@@ -1,8 +1,8 @@
-// DEBUG DROP-CLUSTER-PACKET-FILTER and DEBUG CLUSTERLINK: the words of DEBUG that tests of the cluster bus use.
+// DEBUG DROP-CLUSTER-PACKET-FILTER and DEBUG CLUSTERLINK: the subcommands of DEBUG that tests of the cluster bus use.
 
 import { OK, type Reply, ReplyError } from '../../lib/wire/reply.ts';
 import { type MessageKind, messageKinds } from '../cluster/message.ts';
-import type { DebugWord } from '../engine/debug-words.ts';
+import type { DebugSubcommand } from '../engine/debug-subcommands.ts';
 import type { ClusterMember } from './membership.ts';
 
 /** Where packets can be kept from the node. */
@@ -10,7 +10,10 @@ interface PacketFilter {
   kind: MessageKind | undefined;
 }
 
-export function clusterDebugWords(member: ClusterMember | undefined, filter: PacketFilter): Record<string, DebugWord> {
+export function clusterDebugSubcommands(
+  member: ClusterMember | undefined,
+  filter: PacketFilter,
+): Record<string, DebugSubcommand> {
   return {
     'drop-cluster-packet-filter': { least: 1, run: (_client, argv) => dropPackets(filter, argv[2]!) },
     clusterlink: { least: 3, run: (_client, argv) => killLinks(member, argv) },

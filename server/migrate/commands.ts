@@ -14,7 +14,7 @@ import { dumpKey, restoreKey } from './payload.ts';
 /** The transaction holds the keys already. */
 const noLocks: MigrateHost['locks'] = { lock: () => undefined, unlock: () => undefined };
 
-export function moveWords(engine: Engine, locks: KeyLocks, links: LinkCache): CommandGroup<Client> {
+export function migrateCommands(engine: Engine, locks: KeyLocks, links: LinkCache): CommandGroup<Client> {
   const restore: Handler<Client> = (client, argv) => {
     const { reply, effect } = restoreKey(client.store, argv);
     if (effect !== undefined) client.propagate(effect);

@@ -21,7 +21,7 @@ export function execWithMigrate(engine: Engine, locks: KeyLocks, start: StartMig
     if (transaction === undefined || !hands || transaction.aborted || watchBroken) return plain(client, argv);
     const { queue } = transaction;
     client.discard();
-    const keys = [...new Set(queue.flatMap(({ command, argv: words }) => keysOf(command.row, words)))];
+    const keys = [...new Set(queue.flatMap(({ command, argv }) => keysOf(command.row, argv)))];
     locks.lock(keys);
     return new AsyncReply((settle) => {
       void run(engine, client, queue, start).then((replies) => {

@@ -12,7 +12,7 @@ import type { KeyLocks } from './key-locks.ts';
 /** Commands that touch every key. */
 const wholeStore = new Set(['flushall', 'flushdb']);
 
-/** Makes every command of the engine heed `locks`. Call it once, after all commands were added. */
+/** Makes every command of the engine wait for `locks`. Call it once, after all commands were added. */
 export function wrapWithKeyLocks(engine: Engine, locks: KeyLocks): void {
   const group: Record<string, Handler<Client>> = {};
   for (const command of [...engine.registry.all()]) {

@@ -20,7 +20,7 @@ export interface MigrateRequest {
   readonly timeout: number;
   readonly copy: boolean;
   readonly replace: boolean;
-  /** AUTH words to send first. */
+  /** AUTH with its arguments, to send first. */
   readonly auth: readonly string[] | undefined;
 }
 
@@ -37,13 +37,13 @@ export function readMigrate(argv: readonly string[]): MigrateRequest | ReplyErro
   let replace = false;
   let auth: readonly string[] | undefined;
   for (let at = 6; at < argv.length; at++) {
-    const word = argv[at]!.toUpperCase();
+    const keyword = argv[at]!.toUpperCase();
     const left = argv.length - 1 - at;
-    if (word === 'COPY') copy = true;
-    else if (word === 'REPLACE') replace = true;
-    else if (word === 'AUTH' && left >= 1) auth = ['AUTH', argv[++at]!];
-    else if (word === 'AUTH2' && left >= 2) auth = ['AUTH', argv[++at]!, argv[++at]!];
-    else if (word === 'KEYS') {
+    if (keyword === 'COPY') copy = true;
+    else if (keyword === 'REPLACE') replace = true;
+    else if (keyword === 'AUTH' && left >= 1) auth = ['AUTH', argv[++at]!];
+    else if (keyword === 'AUTH2' && left >= 2) auth = ['AUTH', argv[++at]!, argv[++at]!];
+    else if (keyword === 'KEYS') {
       if (argv[3] !== '') return keyNotEmpty;
       keys = argv.slice(at + 1);
       break;
@@ -64,13 +64,13 @@ export interface MigrateHost {
   readonly links: LinkCache;
   /** Restores with RESTORE-ASKING, as between nodes of a cluster. */
   readonly asking: boolean;
-  /** Tells replicas of keys that were handed over. */
+  /** Replicates the deletion of keys that were handed over. */
   propagate(effect: readonly string[]): void;
 }
 
 interface PackedKey {
   readonly key: string;
-  readonly words: readonly string[];
+  readonly argv: readonly string[];
 }
 
 /** Starts the exchange; undefined when none of the keys is here. The reply is never a rejection. */
@@ -92,8 +92,8 @@ function pack(store: Store, request: MigrateRequest, asking: boolean): PackedKey
     const entry = store.peek(key);
     if (entry === undefined) continue;
     const ttl = entry.expireAt === never ? 0 : Math.max(1, entry.expireAt - store.now());
-    const words = [name, key, String(ttl), dumpKey(store, key)!];
-    packed.push({ key, words: request.replace ? [...words, 'REPLACE'] : words });
+    const argv = [name, key, String(ttl), dumpKey(store, key)!];
+    packed.push({ key, argv: request.replace ? [...argv, 'REPLACE'] : argv });
   }
   return packed;
 }
@@ -119,7 +119,7 @@ async function exchange(
       else if (welcome && !refused) gone.push(packed[index - prelude.length]!.key);
     };
     try {
-      const commands = [...prelude, ...packed.map(({ words }) => words)];
+      const commands = [...prelude, ...packed.map(({ argv }) => argv)];
       await kept.link.exchange(commands, request.timeout, onReply);
       kept.db = refusal === undefined ? request.db : undefined;
       letGo(store, request, host, gone);

@@ -24,7 +24,7 @@ interface RestoreOptions {
 
 export interface Restored {
   readonly reply: Reply;
-  /** What to replicate instead of the words that came; undefined: nothing changed. */
+  /** What to replicate instead of the command that came; undefined: nothing changed. */
   readonly effect?: readonly string[];
 }
 
@@ -67,8 +67,8 @@ export function restoreKey(store: Store, argv: readonly string[]): Restored {
   store.changed(key, 'g', 'restore');
   // Replicas and the log may be read by servers of this server's own version.
   const portable = isNewerDump(payload) ? dumpValue(value) : payload;
-  const words = ttl === 0 || options.absolute ? argv.slice(4) : [...argv.slice(4), 'ABSTTL'];
-  return { reply: OK, effect: [argv[0]!, key, ttl === 0 ? ttlWord : String(deadline), portable, ...words] };
+  const rest = ttl === 0 || options.absolute ? argv.slice(4) : [...argv.slice(4), 'ABSTTL'];
+  return { reply: OK, effect: [argv[0]!, key, ttl === 0 ? ttlWord : String(deadline), portable, ...rest] };
 }
 
 /** What fits the policy of this server counts; the other of the two says nothing here. */
@@ -80,15 +80,15 @@ function restoreUse(access: AccessClock, entry: Entry, { idleSeconds, uses }: Re
 function readOptions(argv: readonly string[]): RestoreOptions | ReplyError {
   const options: RestoreOptions = { replace: false, absolute: false, idleSeconds: undefined, uses: undefined };
   for (let at = 4; at < argv.length; at++) {
-    const word = argv[at]!.toUpperCase();
-    if (word === 'REPLACE') options.replace = true;
-    else if (word === 'ABSTTL') options.absolute = true;
-    else if ((word === 'IDLETIME' || word === 'FREQ') && at + 1 < argv.length) {
+    const keyword = argv[at]!.toUpperCase();
+    if (keyword === 'REPLACE') options.replace = true;
+    else if (keyword === 'ABSTTL') options.absolute = true;
+    else if ((keyword === 'IDLETIME' || keyword === 'FREQ') && at + 1 < argv.length) {
       // One of the two is all that a server can use.
-      if ((word === 'FREQ' ? options.idleSeconds : options.uses) !== undefined) return syntaxError;
+      if ((keyword === 'FREQ' ? options.idleSeconds : options.uses) !== undefined) return syntaxError;
       const number = parseLong(argv[++at]!);
       if (number === undefined) return notInteger;
-      if (word === 'IDLETIME') {
+      if (keyword === 'IDLETIME') {
         if (number < 0) return new ReplyError('ERR Invalid IDLETIME value, must be >= 0');
         options.idleSeconds = number;
       } else if (number < 0 || number > 255) {

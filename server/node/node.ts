@@ -12,18 +12,18 @@ import { type ClusterState, me } from '../cluster/state.ts';
 import { createEngine } from '../command/all.ts';
 import type { Config } from '../config/config.ts';
 import { TlsConfig } from '../config/tls.ts';
-import { debugWords } from '../debug/debug.ts';
+import { debugSubcommands } from '../debug/debug.ts';
 import type { Execute } from '../engine/dispatch.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { NodePort, ShutdownHow } from '../engine/ports.ts';
 import { PacketFilter } from '../faults/packet-filter.ts';
 import type { Store } from '../keyspace/store.ts';
 import { clusterCommands } from '../membership/commands.ts';
-import { clusterDebugWords } from '../membership/debug-commands.ts';
+import { clusterDebugSubcommands } from '../membership/debug-commands.ts';
 import { ClusterMember } from '../membership/membership.ts';
 import { ClusterFile } from '../membership/nodes-file.ts';
 import { busSettings, settingsOf, watchAnnounced } from '../membership/settings.ts';
-import { moveWords } from '../migrate/commands.ts';
+import { migrateCommands } from '../migrate/commands.ts';
 import { KeyLocks } from '../migrate/key-locks.ts';
 import { LinkCache } from '../migrate/link-cache.ts';
 import { wrapWithKeyLocks } from '../migrate/lock-gate.ts';
@@ -211,7 +211,7 @@ export class ServerNode {
     if (this.#persistence === undefined) return;
     this.engine.add(this.#persistence.words());
     // What was logged may be of these.
-    this.engine.add(moveWords(this.engine, this.#locks, this.#links));
+    this.engine.add(migrateCommands(this.engine, this.#locks, this.#links));
     await this.#persistence.load();
   }
 
@@ -233,9 +233,9 @@ export class ServerNode {
     if (state !== undefined) this.#join(state, up);
     this.#replication.start();
     this.engine.add(clusterCommands(this.#member));
-    this.engine.add(moveWords(this.engine, this.#locks, this.#links));
-    this.engine.debug.add(debugWords(this.engine, this.#persistence, this.#replication));
-    this.engine.debug.add(clusterDebugWords(this.#member, this.packetFilter));
+    this.engine.add(migrateCommands(this.engine, this.#locks, this.#links));
+    this.engine.debug.add(debugSubcommands(this.engine, this.#persistence, this.#replication));
+    this.engine.debug.add(clusterDebugSubcommands(this.#member, this.packetFilter));
     wrapWithKeyLocks(this.engine, this.#locks);
     this.engine.loading = false;
   }

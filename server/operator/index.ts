@@ -1,9 +1,9 @@
 // lingcache/operator: a cluster as its operator sees it, of bundled nodes, redis-server or Valkey, by address.
-// Names what the rooms below make; the words of the command line use nothing else.
+// Names what the rooms below make; the command line uses nothing else.
 
 export { ManualWorld, RealWorld, type World } from '../../lib/base/world.ts';
 export { type CheckedNode, type CheckReport, checkCluster, checkInDetail } from './check/check.ts';
-export type { Finding, Severity } from './check/findings.ts';
+export type { Finding, Severity } from './check/finding.ts';
 export { type FixOptions, type FixResult, planFix, runFix, silentMasters } from './check/fix.ts';
 export { type FixStep, stepText } from './check/fix-plan.ts';
 export { type SlotRange, slotsOfCluster } from './check/slot-ranges.ts';

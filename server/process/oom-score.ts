@@ -1,4 +1,4 @@
-// What the kernel is told of this process for the case that memory runs out (`oom-score-adj`).
+// What the kernel knows of this process for the case that memory runs out (`oom-score-adj`).
 // Owns: the score, while the parameter says so. Does not know: nodes; whether this one is a replica is asked.
 // Invariant: a score that this process has changed is as it was before once the parameter is off again.
 

@@ -200,7 +200,7 @@ async function run({ config, warnings, nodeId, file }: Plan, world: ProcessWorld
   const pidFile = writePid(config, world);
   try {
     enter(node, nodeId, world);
-    const release = heedSignals(node, world);
+    const release = handleSignals(node, world);
     process.send?.('ready');
     await untilStopped(node);
     release();
@@ -285,7 +285,7 @@ function untilStopped(node: ServerNode): Promise<void> {
 }
 
 /** SIGTERM and SIGINT stop the node as their parameters say, a second one at once; gives what ends that. */
-function heedSignals(node: ServerNode, world: ProcessWorld): () => void {
+function handleSignals(node: ServerNode, world: ProcessWorld): () => void {
   const names = ['SIGTERM', 'SIGINT'] as const;
   const aborted = (): void => crashReport(world, 'SIGABRT');
   process.on('SIGABRT', aborted);
@@ -317,7 +317,7 @@ function heedSignals(node: ServerNode, world: ProcessWorld): () => void {
 
 /** `shutdown-on-sigterm save force` and the like. */
 function howToStop(node: ServerNode, name: NodeJS.Signals): ShutdownHow {
-  const words = new Set(node.engine.config.get(`shutdown-on-${name.toLowerCase()}`).split(' '));
-  const save = words.has('save') ? 'yes' : words.has('nosave') ? 'no' : 'default';
-  return { save, now: words.has('now'), force: words.has('force') };
+  const modes = new Set(node.engine.config.get(`shutdown-on-${name.toLowerCase()}`).split(' '));
+  const save = modes.has('save') ? 'yes' : modes.has('nosave') ? 'no' : 'default';
+  return { save, now: modes.has('now'), force: modes.has('force') };
 }

@@ -1,4 +1,4 @@
-// What a node tells the process that writes its save, as one argument of its command line. Pure.
+// The order of a node to the process that writes its save, as one argument of its command line. Pure.
 
 import type { FileTarget } from '../persistence/saver/saver.ts';
 

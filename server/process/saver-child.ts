@@ -111,6 +111,6 @@ function log(text: string): void {
     if (order.log === '') writeSync(1, line);
     else appendFileSync(order.log, line);
   } catch {
-    // There is nobody left to tell.
+    // Nobody reads the log any more.
   }
 }

@@ -23,7 +23,7 @@ import { isTooLong } from '../engine/too-long.ts';
 /** Requests stop being run while this many bytes of replies wait to leave, as long as the client does not read. */
 const outputHighWater = 16 * 1024 * 1024;
 /** Bytes of replies that may wait for a client which has yet to authenticate, as redis-server has it. */
-const strangersHighWater = 16 * 1024;
+const unauthenticatedHighWater = 16 * 1024;
 const noBytes = Buffer.alloc(0);
 
 export class Session implements ReplySink {
@@ -246,7 +246,7 @@ export class Session implements ReplySink {
     if (this.#closing) return;
     const waiting = outputOf(this.client);
     const limit = this.#limit;
-    if (this.#decoder.restricted && waiting > strangersHighWater) {
+    if (this.#decoder.restricted && waiting > unauthenticatedHighWater) {
       this.#closeForOutput();
       return;
     }

@@ -40,7 +40,7 @@ export interface Backend {
   rebuild(): Promise<void>;
   /** Deletes data, scripts, functions and statistics of all nodes, and undoes what CONFIG SET did, as far as it can. */
   clean(): Promise<void>;
-  /** Makes one node alone tell clients that a slot is another's. Throws where that cannot be. */
+  /** Makes one node alone answer clients that a slot is another's. Throws where that cannot be. */
   setSlotOwner(node: BackendNode, slot: number, ownerId: string | null): void;
   close(): Promise<void>;
 }

@@ -135,7 +135,7 @@ export class TestCluster implements AsyncDisposable {
     return this.node(owner.id);
   }
 
-  /** The version of the servers, as INFO tells it: `7.0.15`. */
+  /** The version of the servers, as INFO reports it: `7.0.15`. */
   async version(): Promise<string> {
     const info = String(await this.#anyNode().call('INFO', 'server'));
     return (/^valkey_version:(\S+)/m.exec(info) ?? /^redis_version:(\S+)/m.exec(info))?.[1] ?? 'unknown';
@@ -198,7 +198,7 @@ export class TestCluster implements AsyncDisposable {
     return this.#seeded(this.#backend.removeNode(this.node(node).inner));
   }
 
-  /** Makes `node`, and only it, tell clients that `slot` belongs to another node; null: the truth again. In process only. */
+  /** Makes `node`, and only it, answer clients that `slot` belongs to another node; null: the truth again. In process only. */
   setSlotOwner(node: TestNodeReference, slot: number, owner: TestNodeReference | null): void {
     this.#backend.setSlotOwner(this.node(node).inner, slot, owner === null ? null : this.node(owner).id);
   }
@@ -213,7 +213,7 @@ export class TestCluster implements AsyncDisposable {
     const entries = data instanceof Map ? [...data] : Object.entries(data);
     const commands = entries.map(([key, value]) => ({
       slot: slotOfBinary(binary(key)),
-      words: commandsFor(key, value),
+      commands: commandsFor(key, value),
     }));
     const shares = shareOut(commands, await this.#view());
     const write = async ([id, lists]: readonly [string, string[][][]]): Promise<void> =>

@@ -1,6 +1,6 @@
 // Where the framing bytes of a RESP stream lie: what a fault may spoil so that every decoder must notice.
 // RESP carries no checksum: a flipped byte inside a payload, a number or a length that stays a number is another valid
-// reply, and no client can tell. So only these bytes are ever spoiled, each in a way that is never valid where it
+// reply, and no client can notice. So only these bytes are ever spoiled, each in a way that is never valid where it
 // stands.
 
 type SpotKind =

@@ -109,7 +109,7 @@ export class InsideBackend implements Backend {
         if (node.server.store.size > 0) this.#run(engine, ['FLUSHALL']);
         if ((engine.functions?.sources.length ?? 0) > 0) this.#run(engine, ['FUNCTION', 'FLUSH']);
       }
-      for (const words of tidying) this.#run(engine, words);
+      for (const argv of tidying) this.#run(engine, argv);
     }
     await this.#copied();
   }

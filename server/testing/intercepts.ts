@@ -257,12 +257,12 @@ function commandMatcher(command: string | RegExp | undefined): (argv: readonly s
   if (typeof command !== 'string') {
     return (argv) => fresh(command).test(argv[0]!.toLowerCase()) || fresh(command).test(nameOf(argv));
   }
-  const words = command
+  const names = command
     .toLowerCase()
     .trim()
     .split(/[\s|]+/);
-  if (words[0] === '') throw new RangeError(`command: '${command}' is no name`);
-  return (argv) => words.every((word, at) => argv[at]?.toLowerCase() === word);
+  if (names[0] === '') throw new RangeError(`command: '${command}' is no name`);
+  return (argv) => names.every((name, at) => argv[at]?.toLowerCase() === name);
 }
 
 function keyMatcher(key: string | RegExp | undefined): ((name: string) => boolean) | undefined {
@@ -282,7 +282,7 @@ function keysIn(argv: readonly string[]): readonly string[] {
   try {
     return row === undefined ? [] : keysOf(row, argv);
   } catch {
-    // Too few words, say: the command will complain.
+    // Too few arguments: the command will complain.
     return [];
   }
 }

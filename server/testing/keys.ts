@@ -7,17 +7,17 @@ import { type DumpValue, ExpiringValue, readable, readerOf, type SeedValue, valu
 
 /** Commands by the id of the node that serves their slot. Throws an Error for a slot that nobody serves. */
 export function shareOut(
-  commands: readonly { readonly slot: number; readonly words: string[][] }[],
+  commands: readonly { readonly slot: number; readonly commands: string[][] }[],
   lines: readonly NodeLine[],
 ): Map<string, string[][][]> {
   const owners = ownersOf(lines);
   const shares = new Map<string, string[][][]>();
-  for (const { slot, words } of commands) {
+  for (const { slot, commands: argvs } of commands) {
     const id = owners(slot);
     if (id === undefined) throw new Error(`no node serves slot ${slot}`);
     const share = shares.get(id);
-    if (share === undefined) shares.set(id, [words]);
-    else share.push(words);
+    if (share === undefined) shares.set(id, [argvs]);
+    else share.push(argvs);
   }
   return shares;
 }
@@ -41,11 +41,11 @@ export async function readKeys(
   must(types, 'dump');
   const there = keys.flatMap((key, at) => {
     const type = String(types[at]);
-    const words = readerOf(type, key);
-    if (words === undefined && type !== 'none') throw new Error(`dump: ${readable(key)} is of type ${type}`);
-    return words === undefined ? [] : [{ key, type, words }];
+    const argv = readerOf(type, key);
+    if (argv === undefined && type !== 'none') throw new Error(`dump: ${readable(key)} is of type ${type}`);
+    return argv === undefined ? [] : [{ key, type, argv }];
   });
-  const commands = there.flatMap(({ key, words }) => (ttl ? [words, ['PTTL', key]] : [words]));
+  const commands = there.flatMap(({ key, argv }) => (ttl ? [argv, ['PTTL', key]] : [argv]));
   const replies = await backend.exchange(node, commands);
   const width = ttl ? 2 : 1;
   return there.flatMap(({ key, type }, at): [string, DumpValue][] => {

@@ -1,7 +1,7 @@
-// A ledger of writes: each leaves an id of its own in a list on the servers, so that afterwards what callers were told can
+// A ledger of writes: each leaves an id of its own in a list on the servers, so that afterwards the outcomes of calls can
 // be compared with what is there.
 // Owns the writers and their book. Does not know what happens to the cluster meanwhile.
-// Invariant: an id is written by one call alone; what a call was told is on record before the comparison.
+// Invariant: an id is written by one call alone; the outcome of a call is on record before the comparison.
 
 import { Cluster, ReplyError } from '../../lib/index.ts';
 import type { TestCluster } from './cluster.ts';
@@ -18,7 +18,7 @@ export interface LedgerOptions {
   readonly writers?: number;
   /** Lists that are written to, each in a slot by itself. Default 64. */
   readonly keys?: number;
-  /** Milliseconds that each writer rests between two calls. Default 1. */
+  /** Milliseconds that each writer pauses between two calls. Default 1. */
   readonly pauseMs?: number;
   /** The client may send a write again whose answer was lost: ids found twice are counted and no fault. Default false. */
   readonly resends?: boolean;
@@ -49,7 +49,7 @@ type Outcome = 'open' | 'ok' | 'refused' | 'unknown';
 
 const mostExamples = 10;
 /** Milliseconds that open calls are waited for when the scenario is over. */
-const patience = 90_000;
+const endTimeoutMs = 90_000;
 
 export class Ledger {
   readonly #cluster: TestCluster;
@@ -91,7 +91,7 @@ export class Ledger {
   /** Stops the writers and waits for the calls that are open. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    await Promise.race([Promise.all(this.#working), this.#pause(patience)]);
+    await Promise.race([Promise.all(this.#working), this.#pause(endTimeoutMs)]);
     this.#own?.disconnect();
   }
 

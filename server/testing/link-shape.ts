@@ -30,7 +30,7 @@ export interface LinkShape {
   readonly chances?: Readonly<Partial<Record<LinkFault, number>>>;
   /** Milliseconds of a stall. Default 2500. */
   readonly stallMs?: number;
-  /** Nothing arrives any more, and nobody is told; what waits arrives when the link is healed. Default false. */
+  /** Nothing arrives any more, and nobody is notified; what waits arrives when the link is healed. Default false. */
   readonly lost?: boolean;
   /** Packets of the cluster bus that are dropped, by kind; the link stays up. */
   readonly drop?: readonly BusPacketKind[];

@@ -1,7 +1,7 @@
 // The network between clients and nodes, and between nodes: a proxy before the client port and the bus port of each
 // node, announced in its place, and what users want of the links between the parties.
 // Owns: the proxies, the rules and the chance of what happens.
-// Does not know: clusters; nodes are ids that it is told.
+// Does not know: clusters; nodes are ids that it is given.
 // Invariant: without rules every byte passes as it comes; healed, what was held back arrives, in order.
 
 import { connect, createServer, type Server, type Socket } from 'node:net';

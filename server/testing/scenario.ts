@@ -7,7 +7,7 @@ import type { TestCluster } from './cluster.ts';
 import { Ledger, type LedgerOptions, type LedgerReport } from './ledger.ts';
 import { healAll, type Stage, type Step } from './steps.ts';
 
-/** What a workload is told. */
+/** What a workload gets. */
 export interface WorkloadRound {
   /** How often it was done before. */
   readonly round: number;

@@ -66,7 +66,7 @@ async function chosen(stage: Stage, choice: NodeChoice): Promise<TestNode> {
   return typeof choice === 'function' ? choice(stage) : stage.cluster.node(choice);
 }
 
-function told({ host, port }: TestNode): string {
+function addressText({ host, port }: TestNode): string {
   return `${host}:${port}`;
 }
 
@@ -95,7 +95,7 @@ export function move(slotOrKey: number | string, to?: NodeChoice): Step {
         );
       const target = to === undefined ? await others() : await chosen(stage, to);
       const keys = await cluster.moveSlot(slotOrKey, target);
-      return `${told(owner)} -> ${told(target)}, ${keys} keys`;
+      return `${addressText(owner)} -> ${addressText(target)}, ${keys} keys`;
     },
   };
 }
@@ -136,7 +136,7 @@ export function unfreeze(node: NodeChoice = lastNode()): Step {
 export function failover(node: NodeChoice = anyMaster(), mode: FailoverMode = 'agreed'): Step {
   return about(mode === 'agreed' ? 'failover' : `failover ${mode}`, node, async (stage, named) => {
     stage.crashed ||= mode !== 'agreed';
-    return `new master ${told(await stage.cluster.failover(named, mode))}`;
+    return `new master ${addressText(await stage.cluster.failover(named, mode))}`;
   });
 }
 
@@ -147,7 +147,7 @@ export function addNode(replicaOf?: NodeChoice): Step {
     run: async (stage) => {
       const master = replicaOf === undefined ? {} : { replicaOf: await chosen(stage, replicaOf) };
       stage.last = await stage.cluster.addNode(master);
-      return told(stage.last);
+      return addressText(stage.last);
     },
   };
 }
@@ -171,7 +171,7 @@ export function partition(...groups: readonly (readonly (LinkEnd | NodeChoice)[]
       );
       stage.cluster.partition(...resolved);
       return resolved
-        .map((group) => group.map((end) => (typeof end === 'object' ? told(end) : end)).join(' '))
+        .map((group) => group.map((end) => (typeof end === 'object' ? addressText(end) : end)).join(' '))
         .join(' | ');
     },
   };
@@ -264,7 +264,7 @@ function about(
       const node = await chosen(stage, choice);
       stage.last = node;
       const detail = await run(stage, node);
-      return detail === undefined ? told(node) : `${told(node)}, ${detail}`;
+      return detail === undefined ? addressText(node) : `${addressText(node)}, ${detail}`;
     },
   };
 }

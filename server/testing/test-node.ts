@@ -65,10 +65,10 @@ export class TestNode {
    * Runs a command on this very node, past the slots, intercepts and links. Bulk strings come back as text, or as a
    * Buffer where the bytes are no UTF-8. Rejects with an Error when the reply is one, or the node does not answer.
    */
-  async call(...words: readonly Scalar[]): Promise<unknown> {
-    if (words.length === 0) throw new RangeError('call: a command is needed');
-    const replies = await this.#backend.exchange(this.#node, [words.map(binary)]);
-    must(replies, String(words[0]));
+  async call(...argv: readonly Scalar[]): Promise<unknown> {
+    if (argv.length === 0) throw new RangeError('call: a command is needed');
+    const replies = await this.#backend.exchange(this.#node, [argv.map(binary)]);
+    must(replies, String(argv[0]));
     return readableDeep(replies[0]);
   }
 }

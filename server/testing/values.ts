@@ -136,10 +136,10 @@ function streamOf(key: string, name: string, { entries }: StreamValue): string[]
   return entries.map(({ id = '*', fields }) => ['XADD', name, id, ...scalars(key, Object.entries(fields).flat())]);
 }
 
-function inParts(head: readonly string[], width: number, words: readonly string[]): string[][] {
+function inParts(head: readonly string[], width: number, items: readonly string[]): string[][] {
   const parts: string[][] = [];
   const size = perCommand * width;
-  for (let at = 0; at < words.length; at += size) parts.push([...head, ...words.slice(at, at + size)]);
+  for (let at = 0; at < items.length; at += size) parts.push([...head, ...items.slice(at, at + size)]);
   return parts;
 }
 
@@ -161,26 +161,26 @@ export function valueFrom(type: string, reply: unknown): DumpValue {
     const entries = reply as readonly [id: string, fields: readonly string[]][];
     return new StreamValue(entries.map(([id, fields]) => ({ id, fields: recordOf(fields) })));
   }
-  const words = reply as readonly string[];
-  if (type === 'list') return words.map(readable);
-  if (type === 'set') return new Set([...words].sort().map(readable));
+  const items = reply as readonly string[];
+  if (type === 'list') return items.map(readable);
+  if (type === 'set') return new Set([...items].sort().map(readable));
   if (type === 'zset') {
-    return new Map(pairs(words).map(([member, score]) => [readable(member), scoreOf(score)]));
+    return new Map(pairs(items).map(([member, score]) => [readable(member), scoreOf(score)]));
   }
-  return recordOf(words);
+  return recordOf(items);
 }
 
 function scoreOf(text: string): number {
   return text === 'inf' ? Number.POSITIVE_INFINITY : text === '-inf' ? Number.NEGATIVE_INFINITY : Number(text);
 }
 
-function recordOf(words: readonly string[]): Record<string, string | Buffer> {
-  const sorted = pairs(words).map(([field, value]) => [String(readable(field)), readable(value)] as const);
+function recordOf(items: readonly string[]): Record<string, string | Buffer> {
+  const sorted = pairs(items).map(([field, value]) => [String(readable(field)), readable(value)] as const);
   return Object.fromEntries(sorted);
 }
 
-function pairs(words: readonly string[]): [string, string][] {
+function pairs(items: readonly string[]): [string, string][] {
   const found: [string, string][] = [];
-  for (let at = 0; at + 1 < words.length; at += 2) found.push([words[at]!, words[at + 1]!]);
+  for (let at = 0; at + 1 < items.length; at += 2) found.push([items[at]!, items[at + 1]!]);
   return found;
 }

@@ -1,4 +1,4 @@
-// Options that several words of the command line share, each with one spelling, one range and one help text.
+// Options that several commands of the command line share, each with one spelling, one range and one help text.
 
 export interface NumberOption<Kind extends 'integer' | 'bytes' | 'duration'> {
   readonly kind: Kind;
@@ -26,7 +26,7 @@ interface KeyScanOptions {
   readonly limit: { readonly kind: 'integer'; readonly value: string; readonly least: number; readonly help: string };
 }
 
-/** Of the words that walk through the keys of every master. */
+/** Of the commands that walk through the keys of every master. */
 export const keyScanOptions: KeyScanOptions = {
   rate: {
     kind: 'integer',
@@ -43,7 +43,7 @@ interface ListenOptions {
   readonly host: { readonly kind: 'text'; readonly value: string; readonly default: string; readonly help: string };
 }
 
-/** Of the words that serve HTTP. */
+/** Of the commands that serve HTTP. */
 export function listenOptions(port: number): ListenOptions {
   const help = `port to listen on; 0: a free one; default ${port}`;
   return {

@@ -14,13 +14,13 @@ export interface NodeReply {
 export async function sayToAll(
   link: ClusterLink,
   nodes: readonly MovingNode[],
-  words: readonly string[],
+  argv: readonly string[],
 ): Promise<NodeReply[]> {
   return Promise.all(
     nodes.map(async (node): Promise<NodeReply> => {
       const who = { id: node.id, address: `${node.host}:${node.port}` };
       try {
-        const [reply] = await link.exchange(node, [words]);
+        const [reply] = await link.exchange(node, [argv]);
         if (reply instanceof ReplyError) return { ...who, reply: null, error: reply.message };
         return { ...who, reply: readable(reply), error: null };
       } catch (error) {

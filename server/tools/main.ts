@@ -1,19 +1,19 @@
 #!/usr/bin/env node
-// The `lingcache` command: finds the word that was asked for and runs it.
-// Owns: nothing; the words stand in table.ts.
-// Does not know: what a word does, nor the options that it takes.
-// Invariant: the process exits with the code of the word that ran, or with 2 when none was named.
+// The `lingcache` command: finds the command that was asked for and runs it.
+// Owns: nothing; the commands stand in table.ts.
+// Does not know: what a command does, nor the options that it takes.
+// Invariant: the process exits with the code of the command that ran, or with 2 when none was named.
 
 import { existsSync, readFileSync } from 'node:fs';
 import { overview } from './cli/help.ts';
 import { nearest } from './cli/near.ts';
-import { runWord } from './cli/run.ts';
-import { allWords, wordTable } from './table.ts';
+import { runCommand } from './cli/run.ts';
+import { allCommands, commandTable } from './table.ts';
 
 async function main(args: string[]): Promise<number> {
   const [name, ...rest] = args;
   if (name === undefined || name === '--help' || name === '-h') {
-    (name === undefined ? process.stderr : process.stdout).write(listOfWords());
+    (name === undefined ? process.stderr : process.stdout).write(listOfCommands());
     return name === undefined ? 2 : 0;
   }
   if (name === '--version' || name === '-v') {
@@ -21,19 +21,19 @@ async function main(args: string[]): Promise<number> {
     return 0;
   }
   if (name === 'help') return main(rest.length === 0 ? ['--help'] : [rest[0]!, '--help']);
-  const row = allWords().get(name);
+  const row = allCommands().get(name);
   if (row === undefined) {
-    const near = nearest(name, allWords().keys());
+    const near = nearest(name, allCommands().keys());
     const meant = near === undefined ? 'try lingcache --help' : `did you mean ${near}?`;
     process.stderr.write(`lingcache: unknown command '${name}'; ${meant}\n`);
     return 2;
   }
-  return runWord(await row.load(), row.summary, rest, process);
+  return runCommand(await row.load(), row.summary, rest, process);
 }
 
-function listOfWords(): string {
-  const groups = Object.entries(wordTable).map(([title, words]) => {
-    return [title, Object.entries(words).map(([name, { summary }]) => [name, summary] as const)] as const;
+function listOfCommands(): string {
+  const groups = Object.entries(commandTable).map(([title, commands]) => {
+    return [title, Object.entries(commands).map(([name, { summary }]) => [name, summary] as const)] as const;
   });
   return overview(groups);
 }

@@ -1,4 +1,4 @@
-// What the words that move slots have in common: their options, the journal, the plan as people read it, the bar, and
+// What the commands that move slots have in common: their options, the journal, the plan as people read it, the bar, and
 // how they end.
 
 import { mkdirSync } from 'node:fs';
@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { NodeLine } from '../../lib/wire/cluster-nodes.ts';
 import type { ClusterLink, ClusterOperator, MoveOrder, MoveStatus } from '../operator/index.ts';
 import { usage } from './cli/arguments.ts';
-import { ExitError, exitCodes, type Plan, type WordContext } from './cli/word.ts';
+import { type CommandContext, ExitError, exitCodes, type Plan } from './cli/command.ts';
 import type { NumberOption } from './common-options.ts';
 import { slotsText } from './report.ts';
 
@@ -92,7 +92,7 @@ interface MovingOptions {
   readonly 'keep-throughput': string;
   readonly journal: string | undefined;
 }
-type Context = Pick<WordContext, 'link' | 'operator' | 'out' | 'signal' | 'progress' | 'options' | 'sleep'>;
+type Context = Pick<CommandContext, 'link' | 'operator' | 'out' | 'signal' | 'progress' | 'options' | 'sleep'>;
 
 /** An operator with a journal. Rejects with an ExitError when slots are open that this journal does not know. */
 export async function openMover(
@@ -217,7 +217,7 @@ async function showMoves(
   const moved = outcome.length - failed.length;
   const keys = outcome.reduce((sum, { keysMoved }) => sum + keysMoved, 0);
   const tookMs = Math.round(performance.now() - started);
-  // What is left out for being a part is told when it failed: nothing else is said then.
+  // What is left out for being a part is reported when it failed: nothing else is printed then.
   const { steady = null, share = null } = operator.mover.throughput ?? {};
   if (!part || failed.length > 0) {
     const throughput = share === null ? null : { steady, share };

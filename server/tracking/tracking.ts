@@ -160,7 +160,7 @@ export class Tracking<C extends TrackingClient> {
     }
   }
 
-  /** Tells a client, or whom it redirects to, of keys; null: of all. */
+  /** Notifies a client, or whom it redirects to, of keys; null: of all. */
   #notify(client: C, keys: readonly string[] | null): void {
     const mode = client.tracking;
     if (mode === undefined) return;

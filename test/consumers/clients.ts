@@ -1,5 +1,5 @@
 // The clients a consumer is handed: our Cluster and our Redis where it documents ioredis's. With CONTROL=ioredis the
-// same tests run on ioredis itself, which tells a fault of ours from one of the consumer or the test.
+// same tests run on ioredis itself, which distinguishes a fault of ours from one of the consumer or the test.
 
 import { once } from 'node:events';
 import { Cluster as PeerCluster, Redis as PeerRedis } from 'ioredis';

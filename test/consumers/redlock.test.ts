@@ -61,7 +61,7 @@ for (const kind of kinds()) {
       assert.deepEqual({ most, total }, { most: 1, total: 12 });
     });
 
-    it('is told about NOSCRIPT after the scripts were flushed', async () => {
+    it('gets NOSCRIPT after the scripts were flushed', async () => {
       if ('nodes' in client) for (const node of client.nodes('master')) await node.script('FLUSH');
       else await client.script('FLUSH');
       const locks = await Promise.all(['k1', 'k2', 'k3', 'k4'].map((key) => redlock.lock(key, 5000)));

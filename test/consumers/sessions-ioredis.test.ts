@@ -1,4 +1,4 @@
-// connect-redis 8, the last one that takes an ioredis client as it is. It tells clients apart by what they have.
+// connect-redis 8, the last one that takes an ioredis client as it is. It distinguishes clients by what they have.
 
 import assert from 'node:assert/strict';
 import { needRedisServer } from '../kit/real-cluster.ts';
@@ -43,7 +43,7 @@ for (const kind of kinds()) {
     });
     after(() => kind.stop());
 
-    it('keeps sessions, for as long as it is told', async () => {
+    it('keeps sessions, for as long as configured', async () => {
       await Promise.all(Array.from({ length: 12 }, (_, n) => store.set(`id${n}`, visited(n))));
       const kept = await Promise.all(Array.from({ length: 12 }, (_, n) => store.get(`id${n}`)));
       assert.deepEqual(

@@ -1,5 +1,5 @@
 // The near cache under writers, slot moves and failovers on a real cluster. Another client counts up; whatever it was
-// told (value n, at time t) a reader with a cache must have caught up with `settle` ms later, wherever the slot went
+// acknowledged (value n, at time t) a reader with a cache must have caught up with `settle` ms later, wherever the slot went
 // meanwhile. The reader's own writes must be seen at once. Chance comes from a seed that is printed.
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
@@ -15,32 +15,32 @@ const settle = 1500;
 const tags = ['foo', 'bar', 'x', 'y', 'z', 'w'];
 const keys = tags.flatMap((tag) => Array.from({ length: 12 }, (_, at) => `{${tag}}:${at}`));
 
-interface Told {
+interface Acknowledged {
   readonly at: number;
   readonly value: number;
 }
 
-/** What the writer was told of each key, and what a reader must know by now. */
+/** What was acknowledged to the writer of each key, and what a reader must know by now. */
 class Ledger {
-  readonly #told = new Map<string, Told[]>();
+  readonly #acknowledged = new Map<string, Acknowledged[]>();
 
   note(key: string, value: number): void {
-    const list = this.#told.get(key) ?? [];
+    const list = this.#acknowledged.get(key) ?? [];
     list.push({ at: performance.now(), value });
-    this.#told.set(key, list);
+    this.#acknowledged.set(key, list);
   }
 
-  /** The last value told `settle` ms before now; what is older is forgotten. */
+  /** The last value acknowledged `settle` ms before now; what is older is forgotten. */
   floor(key: string): number {
-    const list = this.#told.get(key) ?? [];
+    const list = this.#acknowledged.get(key) ?? [];
     const limit = performance.now() - settle;
     while (list.length > 1 && list[1]!.at <= limit) list.shift();
     return list[0] !== undefined && list[0].at <= limit ? list[0].value : 0;
   }
 
-  /** A master died: what it had told and not passed on is gone, so nothing is owed any more. */
+  /** A master died: what it had acknowledged and not replicated is lost, so nothing is owed any more. */
   forgetAll(): void {
-    this.#told.clear();
+    this.#acknowledged.clear();
   }
 }
 
@@ -224,7 +224,7 @@ for (const protocol of [3, 2] as const) {
           const rows = (await watcher.ask('cluster', 'slots')) as [number, number, [string, number]][];
           return rows.some((row) => row[0] <= slot && slot <= row[1] && row[2][1] !== victim.port);
         });
-        // What the victim told before it fell may never have reached its replica: start afresh.
+        // What the victim acknowledged before it fell may never have reached its replica: start afresh.
         await pause(300);
         load.wrong.length = 0;
         load.ledger.forgetAll();

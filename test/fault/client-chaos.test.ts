@@ -49,7 +49,7 @@ function commandOf(error: Error & { command?: { name: string } }): string {
  */
 const restOfSlot = 4000;
 
-/** Moves slots that hold keys of the load to and fro until told to stop. */
+/** Moves slots that hold keys of the load to and fro until stopped. */
 function keepMoving(cluster: RealCluster, slots: readonly number[]): Repeated {
   const moved: number[] = [];
   return repeat(async (count) => {

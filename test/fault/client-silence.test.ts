@@ -1,5 +1,5 @@
 // A server that says nothing for a while: asleep, stopped, paused, busy, or at the far end of a slow line. Nothing that
-// was written is sent again because of the silence; the servers' own counters tell how often each command ran.
+// was written is sent again because of the silence; the servers' own counters show how often each command ran.
 
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';

@@ -33,6 +33,8 @@ export interface ProofOptions {
   readonly large: number;
   /** `never`: key by key also where the servers could by themselves. */
   readonly atomic?: 'auto' | 'never';
+  /** Called with a line after each round. */
+  readonly onRound?: (text: string) => void;
 }
 
 export interface ProofResult {
@@ -138,7 +140,11 @@ export async function proveMoves(options: ProofOptions): Promise<ProofResult> {
     const kills = { none: 0, tool: 0, source: 0, target: 0 };
     let moved = 0;
     for (let round = 0; round < options.rounds; round++) {
-      kills[await playRound(stage, tags, draw, round, options)]++;
+      const begun = performance.now();
+      const victim = await playRound(stage, tags, draw, round, options);
+      kills[victim]++;
+      const seconds = ((performance.now() - begun) / 1000).toFixed(1);
+      options.onRound?.(`round ${round + 1} of ${options.rounds}, killed: ${victim}, ${seconds} s`);
       moved += slotsAtOnce;
     }
     for (const writer of writers) writer.stopped = true;
@@ -281,7 +287,7 @@ async function run(): Promise<void> {
   console.log(JSON.stringify(options));
   // Children and sockets that are waited for keep no process alive by themselves.
   const awake = setInterval(() => undefined, 60_000);
-  console.log(JSON.stringify(await proveMoves(options)));
+  console.log(JSON.stringify(await proveMoves({ ...options, onRound: (text) => console.log(text) })));
   clearInterval(awake);
 }
 

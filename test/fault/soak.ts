@@ -1,4 +1,4 @@
-// Is memory flat? A mixed load on a cluster whose slots move and whose masters hand over, for as long as told; prints
+// Is memory flat? A mixed load on a cluster whose slots move and whose masters hand over, for as long as asked; prints
 // resident set and heap every 10 s and a verdict on the second half. Exits with 1 when memory grows or a reply is wrong.
 // Under 3 minutes there is no verdict on memory.
 //
@@ -107,8 +107,8 @@ function collector(): () => void {
   return runInNewContext('gc') as () => void;
 }
 
-/** Changes the cluster until told to stop. */
-async function change(stage: Stage, going: () => boolean, tell: (line: string) => void): Promise<number[]> {
+/** Changes the cluster until stopped. */
+async function change(stage: Stage, going: () => boolean, print: (line: string) => void): Promise<number[]> {
   const slots = ['w0:0', '{w1}:0', 'count:2', '{w3}:0', 'w4:1', 'w5:2', '{w6}:1'].map((key) => slotOf(key));
   const counts = [0, 0];
   for (let turn = 0; going(); turn++) {
@@ -121,7 +121,7 @@ async function change(stage: Stage, going: () => boolean, tell: (line: string) =
         counts[0]!++;
       }
     } catch (error) {
-      tell(`change ${turn}: ${(error as Error).message}`);
+      print(`change ${turn}: ${(error as Error).message}`);
     }
     await pause(200);
   }

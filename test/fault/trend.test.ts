@@ -1,4 +1,4 @@
-// The soak's verdict: growth is told from noise.
+// The soak's verdict: growth is distinguished from noise.
 
 import assert from 'node:assert/strict';
 import { ManualWorld } from '../../lib/base/world.ts';
@@ -33,7 +33,7 @@ describe("fault: the soak's verdict", () => {
     assert.equal(verdictOf(warm).flat, true);
   });
 
-  it('cannot tell from too few samples', () => {
+  it('gives no verdict on too few samples', () => {
     assert.equal(verdictOf(samples(0, 0).slice(0, fewest - 1)).flat, undefined);
     assert.equal(verdictOf(samples(0, 0).slice(0, fewest)).flat, true);
   });

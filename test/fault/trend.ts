@@ -10,7 +10,7 @@ export interface Sample {
 }
 
 export interface Trend {
-  /** Undefined: too few samples to tell. */
+  /** Undefined: too few samples. */
   readonly flat: boolean | undefined;
   /** MiB a minute. */
   readonly heapSlope: number;
@@ -43,7 +43,7 @@ export function verdictOf(samples: readonly Sample[]): Trend {
   const heapSlope = slopeOf(second, ({ heap }) => heap);
   const rssSlope = slopeOf(second, ({ rss }) => rss);
   const flat = samples.length < fewest ? undefined : heapSlope <= heapBound && rssSlope <= rssBound;
-  const verdict = flat === undefined ? 'too short to tell' : flat ? 'flat' : 'GROWS';
+  const verdict = flat === undefined ? 'too short to judge' : flat ? 'flat' : 'GROWS';
   const text = `second half: heap ${heapSlope.toFixed(3)} MiB/min (bound ${heapBound}), rss ${rssSlope.toFixed(3)} MiB/min (bound ${rssBound}): ${verdict}`;
   return { flat, heapSlope, rssSlope, text };
 }

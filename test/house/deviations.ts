@@ -31,7 +31,7 @@ export const deviations: Readonly<Record<string, string>> = {
     'Cluster.handleError',
     'Pipeline.fillResult',
   ]),
-  ...because('private to ioredis: sockets and their loss are connection/keeper here', [
+  ...because('private to ioredis: sockets and their loss are connection/reconnecting-connection here', [
     'Redis._connect',
     'Redis.handleReconnection',
     'Redis.recoverFromFatalError',

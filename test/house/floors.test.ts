@@ -149,6 +149,7 @@ describe('house: what the check refuses', () => {
         'scripts/floors.json': JSON.stringify({ ...law, ...rows }),
         ...changes,
       };
+      for (const folder of ['test', 'bench']) mkdirSync(join(house, folder));
       for (const [name, text] of Object.entries(all)) {
         mkdirSync(dirname(join(house, name)), { recursive: true });
         writeFileSync(join(house, name), text);

@@ -56,7 +56,7 @@ export class ConfiguredNode {
     folders.delete(this.folder);
   }
 
-  /** Seconds of processor time used so far; undefined where the system does not tell. */
+  /** Seconds of processor time used so far; undefined where the system does not report it. */
   cpuSeconds(): number | undefined {
     const file = `/proc/${this.#process?.child.pid}/stat`;
     if (!existsSync(file)) return undefined;

@@ -19,7 +19,7 @@ export async function failOver(
 ): Promise<number> {
   let last: unknown;
   for (let attempt = 1; attempt <= mostAttempts; attempt++) {
-    // Refused by a node that is just being asked, or over since: isOver tells.
+    // Refused by a node that is just being asked, or over since: isOver finds out.
     const said = await ask().catch((error: unknown) => error);
     try {
       await until(what, isOver, attemptMs);

@@ -1,6 +1,6 @@
 // A TCP line between a client and one server: slow, stalled, cut in chosen places, or garbled. It notes when a socket
 // was lost by the line or the server, and counts the sockets that the client closed by itself: what a client did on its
-// own decision can be told from what was done to it. Clients come here by natMap.
+// own decision can be distinguished from what was done to it. Clients come here by natMap.
 // Invariant: when either side of a connection goes, the other goes too, and what was held back is dropped.
 
 import { connect, createServer, type Server, type Socket } from 'node:net';

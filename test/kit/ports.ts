@@ -1,4 +1,4 @@
-// Ports for nodes that must be told theirs: processes, and whoever comes back to where it was.
+// Ports for nodes that need a fixed port: processes, and whoever comes back to where it was.
 //
 // Test files run side by side, and so may whole runs. A port that was free a moment ago is not ours yet, so each process
 // takes a block: it listens at the block's first port for as long as it lives, and who finds that port taken goes on to

@@ -391,7 +391,7 @@ class StartedCluster implements RealCluster {
 }
 
 /**
- * Moves a slot with its keys from its owner to another master; the two are told, the others hear of it by gossip.
+ * Moves a slot with its keys from its owner to another master; the two get SETSLOT, the others learn of it by gossip.
  * `again`: an earlier move was broken off, and may have left copies.
  */
 export async function moveSlotBetween(slot: number, from: RealNode, to: RealNode, again = false): Promise<void> {

@@ -8,7 +8,7 @@ export class GaveUp extends Error {}
 /**
  * Waits until `test` gives a truthy value, and gives that value; a test that throws is one that does not hold yet.
  * Throws with `what` after `limit` ms of pauses: the time that the asking takes does not count, so that on a busy
- * machine the patience is longer.
+ * machine the limit is longer.
  */
 export async function until<T>(what: string, test: () => Promise<T> | T, limit = 20_000): Promise<T> {
   let last: unknown;

@@ -39,8 +39,8 @@ export class SimulatedCluster {
    */
   readonly refused = new Set<string>();
   epoch = 1;
-  /** Told of every command and its answer. */
-  tell: ((what: string) => void) | undefined;
+  /** Called for every command and its answer. */
+  log: ((what: string) => void) | undefined;
 
   constructor(world: SimulatedWorld, masters: number, replicas: number) {
     this.world = world;

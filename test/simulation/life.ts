@@ -77,7 +77,7 @@ class ClientLife {
       [1, 40],
     ]);
     this.#cluster = new SimulatedCluster(world, world.between(1, 4), world.between(0, 2));
-    if (story) this.#cluster.tell = (what) => this.#tell(what);
+    if (story) this.#cluster.log = (what) => this.#log(what);
     this.#tags = Array.from({ length: world.between(2, 8) }, (_, at) => `t${at}`);
     this.#resend = world.random() < 0.7 ? 'all' : 'readonly';
     const clientOptions: ClusterOptions = {
@@ -89,23 +89,23 @@ class ClientLife {
         : {}),
     };
     this.#client = new Cluster(this.#cluster.seeds, livingIn(world, clientOptions));
-    this.#client.on('error', (error: Error) => this.#tell(`error event: ${error.message}`));
+    this.#client.on('error', (error: Error) => this.#log(`error event: ${error.message}`));
   }
 
-  #tell(what: string): void {
+  #log(what: string): void {
     this.#story?.push(`${(this.#world.now() - 1_000_000).toFixed(1).padStart(9)}  ${what}`);
   }
 
   #break(what: string): void {
     if (this.#broken.length < 20) this.#broken.push(`seed ${this.#seed}: ${what}`);
-    this.#tell(`BROKEN ${what}`);
+    this.#log(`BROKEN ${what}`);
   }
 
   async run(): Promise<LifeReport> {
     const world = this.#world;
     const start = world.now();
     this.#client.on('message', (_channel: string, message: string) => {
-      this.#tell(`message ${message}`);
+      this.#log(`message ${message}`);
       this.#heard.set(message, (this.#heard.get(message) ?? 0) + 1);
     });
     void this.#read(() => this.#client.subscribe('news'));
@@ -123,7 +123,7 @@ class ClientLife {
     await this.#converge();
     this.#judge();
     await this.#leave();
-    this.#tell(`over after ${world.now() - start} ms`);
+    this.#log(`over after ${world.now() - start} ms`);
     let repeated = 0;
     for (const { writes } of this.#asked.values()) if (writes !== undefined && writes > 1) repeated += writes - 1;
     return {
@@ -179,7 +179,7 @@ class ClientLife {
   async #read(read: () => Promise<unknown>): Promise<void> {
     this.#calls++;
     const at = this.#world.now();
-    await read().catch((error: Error) => this.#tell(`a read failed: ${error.message}`));
+    await read().catch((error: Error) => this.#log(`a read failed: ${error.message}`));
     this.#judgeTime('a read', at);
   }
 
@@ -200,7 +200,7 @@ class ClientLife {
     if (error !== null) {
       asked.error = error;
       asked.writes = error.writes;
-      this.#tell(`${asked.id} rejected: ${error.message.slice(0, 100)}`);
+      this.#log(`${asked.id} rejected: ${error.message.slice(0, 100)}`);
     }
     this.#judgeTime(asked.id, asked.at);
   }
@@ -278,7 +278,7 @@ class ClientLife {
     const name = this.#world.pick(Object.keys(acts));
     if (!this.#running || !acts[name]!()) return;
     this.#troubles.set(name, (this.#troubles.get(name) ?? 0) + 1);
-    this.#tell(`TROUBLE ${name}`);
+    this.#log(`TROUBLE ${name}`);
   }
 
   #anyNode(): SimulatedNode {
@@ -345,7 +345,7 @@ class ClientLife {
     world.after((steps + 1) * 15, () => {
       if (this.#cluster.moves.get(move.slot) !== move) return;
       this.#cluster.endMove(move, keys, 400);
-      this.#tell(`slot ${move.slot} is at shard ${move.to.number}`);
+      this.#log(`slot ${move.slot} is at shard ${move.to.number}`);
     });
   }
 
@@ -359,7 +359,7 @@ class ClientLife {
     world.after(world.between(600, 2000), () => {
       if (victim.up || shard.master !== victim) return;
       victim.failed = true;
-      if (this.#cluster.promote(shard, 300)) this.#tell(`shard ${shard.number} has a new master`);
+      if (this.#cluster.promote(shard, 300)) this.#log(`shard ${shard.number} has a new master`);
     });
     world.after(world.between(1500, 5000), () => victim.restart(world.between(0, 400)));
     return true;

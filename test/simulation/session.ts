@@ -26,7 +26,7 @@ export interface ServingNode extends Address {
     readonly executions: { readonly id: string; readonly wire: Wire }[];
     readonly refused: Set<string>;
     readonly moves: ReadonlyMap<number, { readonly from: ServingShard; readonly to: ServingShard }>;
-    readonly tell: ((what: string) => void) | undefined;
+    readonly log: ((what: string) => void) | undefined;
     /** Gives a message to every subscriber of every node. */
     broadcast(channel: string, message: string): void;
   };
@@ -130,17 +130,17 @@ export class Session implements Peer {
     for (let argv = this.#decoder.read('latin1'); argv !== pending; argv = this.#decoder.read('latin1')) {
       this.#heardAt = this.#node.cluster.world.now();
       const value = this.#answer(argv as string[]);
-      this.#tell(argv as string[], value);
+      this.#log(argv as string[], value);
       replies.push(this.#print(value));
     }
     if (replies.length > 0) this.wire.fromServer(Buffer.from(replies.join(''), 'latin1'));
   }
 
-  #tell(argv: readonly string[], value: Value): void {
-    const { tell } = this.#node.cluster;
-    if (tell === undefined || argv[0]!.toLowerCase() === 'cluster') return;
+  #log(argv: readonly string[], value: Value): void {
+    const { log } = this.#node.cluster;
+    if (log === undefined || argv[0]!.toLowerCase() === 'cluster') return;
     const text = value instanceof Fault || value instanceof Status ? value.text : (JSON.stringify(value) ?? '');
-    tell(`${this.#node.address} client ${this.number}: ${argv.join(' ')} -> ${text.slice(0, 60)}`);
+    log(`${this.#node.address} client ${this.number}: ${argv.join(' ')} -> ${text.slice(0, 60)}`);
   }
 
   #answer(argv: string[]): Value {

@@ -13,7 +13,7 @@ import {
   type ReplyContext,
   type ReplyTransformer,
   replyTransformerOf,
-  transformWords,
+  transformArguments,
 } from '../../command/transformers.ts';
 import { Call, CallFlag, type CallSink, type ReplyShape } from '../../connection/call.ts';
 import { EvalRemedy } from '../../connection/remedy.ts';
@@ -31,12 +31,12 @@ export interface CommandSpec {
   readonly shape: ReplyShape | undefined;
 }
 
-const words = new Map<string, CommandSpec>();
+const specs = new Map<string, CommandSpec>();
 /** Names come from users (call()): a program that makes them up must not fill memory. */
-const maxWords = 4096;
+const maxSpecs = 4096;
 
 export function specOf(name: string): CommandSpec {
-  const known = words.get(name);
+  const known = specs.get(name);
   if (known !== undefined) return known;
   const lower = name.toLowerCase();
   const row = commandOf(lower);
@@ -49,7 +49,7 @@ export function specOf(name: string): CommandSpec {
   // A module's commands may do whatever they like, also those whose keys are known.
   if (row === undefined || mayTakeLong(lower) || lower.includes('.')) flags |= CallFlag.slow;
   const spec: CommandSpec = { name, row, flags, shape: shapeOf(name) };
-  if (words.size < maxWords) words.set(name, spec);
+  if (specs.size < maxSpecs) specs.set(name, spec);
   return spec;
 }
 
@@ -77,10 +77,10 @@ export class CommandBuilder {
     this.replyContext = { protocol, replyMapping };
   }
 
-  /** `words`: the name and the arguments as given, in an array that becomes the call's. */
-  make(spec: CommandSpec, words: unknown[], encoding: Encoding): Call {
+  /** `given`: the name and the arguments as given, in an array that becomes the call's. */
+  make(spec: CommandSpec, given: unknown[], encoding: Encoding): Call {
     const { keyPrefix } = this.#options;
-    let argv = argvOf(transformWords(spec.name, words));
+    let argv = argvOf(transformArguments(spec.name, given));
     if (keyPrefix?.length) argv = prefixKeys(argv, keyPrefix);
     return this.makeAsIs(spec, argv, encoding);
   }

@@ -11,8 +11,8 @@ import { type CommandSpec, specOf } from './command-builder.ts';
 
 /** What the methods of a class do with a command. */
 interface CommandTarget {
-  /** `words`: the command's name and its arguments, a callback among them; the array is the callee's. */
-  execute(spec: CommandSpec, words: unknown[], encoding: Encoding): unknown;
+  /** `argv`: the command's name and its arguments, a callback among them; the array is the callee's. */
+  execute(spec: CommandSpec, argv: unknown[], encoding: Encoding): unknown;
   executeScript(script: Script, args: unknown[], encoding: Encoding): unknown;
 }
 
@@ -72,8 +72,8 @@ function makeCommandMethods(): Record<string, unknown> {
   return methods;
 }
 
-// The word is looked up at the first call, so that installing 700 methods costs an import next to nothing. With
-// `arguments` the words are made at once, in an array of just their size: rest parameters would be one array more a call,
+// The command is looked up at the first call, so that installing 700 methods costs an import next to nothing. With
+// `arguments` the argv is made at once, in an array of just their size: rest parameters would be one array more a call,
 // and one that grows by push() takes room for 17.
 function commandMethod(name: string, encoding: Encoding): unknown {
   let spec: CommandSpec | undefined;
@@ -81,25 +81,25 @@ function commandMethod(name: string, encoding: Encoding): unknown {
     spec ??= specOf(name);
     // biome-ignore-start lint/complexity/noArguments: see above
     const count = arguments.length;
-    let words: unknown[];
-    if (count === 1) words = [name, arguments[0]];
-    else if (count === 2) words = [name, arguments[0], arguments[1]];
+    let argv: unknown[];
+    if (count === 1) argv = [name, arguments[0]];
+    else if (count === 2) argv = [name, arguments[0], arguments[1]];
     else {
-      words = [name];
-      for (let at = 0; at < count; at++) words.push(arguments[at]);
+      argv = [name];
+      for (let at = 0; at < count; at++) argv.push(arguments[at]);
     }
     // biome-ignore-end lint/complexity/noArguments: see above
-    return this.execute(spec, words, encoding);
+    return this.execute(spec, argv, encoding);
   };
 }
 
 function genericMethod(encoding: Encoding): unknown {
-  return function call(this: CommandTarget, ...words: unknown[]): unknown {
-    const [name] = words;
+  return function call(this: CommandTarget, ...argv: unknown[]): unknown {
+    const [name] = argv;
     if (typeof name !== 'string' || name === '') {
       throw new RedisError('The command name must be a non-empty string', { code: 'ERR_INVALID_ARG' });
     }
-    return this.execute(specOf(name), words, encoding);
+    return this.execute(specOf(name), argv, encoding);
   };
 }
 

@@ -14,7 +14,7 @@ import {
   replyTransformerOf,
   setArgumentTransformer,
   setReplyTransformer,
-  transformWords,
+  transformArguments,
 } from '../../command/transformers.ts';
 import { type Call, CallFlag } from '../../connection/call.ts';
 import { type Argument, Encoder } from '../../wire/encoder.ts';
@@ -64,7 +64,7 @@ export class Command {
     callback?: Callback<unknown>,
   ) {
     this.name = name;
-    const argv = argvOf(transformWords(name, [name, ...(args ?? [])]));
+    const argv = argvOf(transformArguments(name, [name, ...(args ?? [])]));
     this.args = (options.keyPrefix ? prefixKeys(argv, options.keyPrefix) : argv).slice(1);
     this.isReadOnly = options.readOnly ?? false;
     this.#options = options;

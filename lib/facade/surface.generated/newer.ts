@@ -32,7 +32,7 @@ export interface NewerCommands<Context extends ClientContext> {
   vinfo(key: RedisKey, callback?: Callback<Shaped<(string | number)[] | null, Record<string, string | number> | null, Context>>): Result<Shaped<(string | number)[] | null, Record<string, string | number> | null, Context>, Context>;
   vinfoBuffer(key: RedisKey, callback?: Callback<Shaped<(Buffer | number)[] | null, Record<string, Buffer | number> | null, Context>>): Result<Shaped<(Buffer | number)[] | null, Record<string, Buffer | number> | null, Context>, Context>;
 
-  /** Tells whether an element is in a vector set. Redis 8.0. */
+  /** Returns whether an element is in a vector set. Redis 8.0. */
   vismember(key: RedisKey, element: RedisValue, callback?: Callback<Shaped<number, boolean, Context>>): Result<Shaped<number, boolean, Context>, Context>;
 
   /** Gives the neighbours of an element, by layer. Redis 8.0. */
@@ -65,7 +65,7 @@ export interface NewerCommands<Context extends ClientContext> {
   vsimBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<unknown>]): Result<unknown, Context>;
   vsimBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<unknown, Context>;
 
-  /** Deletes a string if its value or digest compares as told. Redis 8.2 to 8.8. */
+  /** Deletes a string if its value or digest compares as asked. Redis 8.2 to 8.8. */
   delex(key: RedisKey, ifeq: 'IFEQ', value: RedisValue, callback?: Callback<number>): Result<number, Context>;
   delex(key: RedisKey, ifne: 'IFNE', value: RedisValue, callback?: Callback<number>): Result<number, Context>;
   delex(key: RedisKey, ifdeq: 'IFDEQ', value: RedisValue, callback?: Callback<number>): Result<number, Context>;
@@ -98,7 +98,7 @@ export interface NewerCommands<Context extends ClientContext> {
   xcfgsetBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[], callback: Callback<unknown>]): Result<unknown, Context>;
   xcfgsetBuffer(...args: [key: RedisKey, ...args: (RedisValue | readonly (RedisValue)[])[]]): Result<unknown, Context>;
 
-  /** Deletes stream entries, and their references as told. Redis 8.2 to 8.8. */
+  /** Deletes stream entries, and their references as asked. Redis 8.2 to 8.8. */
   xdelex(...args: [key: RedisKey, keepref: 'KEEPREF', ids: 'IDS', numids: number | string, ...ids2: (RedisValue | readonly (RedisValue)[])[], callback: Callback<unknown>]): Result<unknown, Context>;
   xdelex(...args: [key: RedisKey, keepref: 'KEEPREF', ids: 'IDS', numids: number | string, ...ids2: (RedisValue | readonly (RedisValue)[])[]]): Result<unknown, Context>;
   xdelexBuffer(...args: [key: RedisKey, keepref: 'KEEPREF', ids: 'IDS', numids: number | string, ...ids2: (RedisValue | readonly (RedisValue)[])[], callback: Callback<unknown>]): Result<unknown, Context>;

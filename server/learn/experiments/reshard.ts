@@ -21,7 +21,7 @@ export async function reshard(lab: Lab): Promise<void> {
   lab.onEnd(() => reader.stop());
   await lab.ask(source, 'CLUSTER', 'COUNTKEYSINSLOT', slot);
 
-  await lab.part('The target is told first');
+  await lab.part('The target is notified first');
   await lab.say('The other way round, the source would send clients to a node that does not expect them.');
   await lab.ask(target, 'CLUSTER', 'SETSLOT', slot, 'IMPORTING', source.id);
   await lab.ask(source, 'CLUSTER', 'SETSLOT', slot, 'MIGRATING', target.id);
@@ -45,12 +45,12 @@ export async function reshard(lab: Lab): Promise<void> {
   await lab.ask(source, 'MIGRATE', ...place, ...rest);
 
   await lab.part('The slot gets its new owner');
-  await lab.say(`The target is told first again: it raises its configuration epoch, and by that its claim wins everywhere.
+  await lab.say(`The target is notified first again: it raises its configuration epoch, and by that its claim wins everywhere.
     The source would otherwise give the slot away before anyone has it.`);
   await lab.ask(target, 'CLUSTER', 'SETSLOT', slot, 'NODE', target.id);
   await lab.ask(source, 'CLUSTER', 'SETSLOT', slot, 'NODE', target.id);
   await lab.until('the third node knows', () => third.state?.owners.get(slot) === target.id);
-  lab.check(`the third node was told nothing; gossip brought it the news`, bundled.ownerOf(slot) === target);
+  lab.check(`the third node got no command; gossip brought it the new owner`, bundled.ownerOf(slot) === target);
 
   await lab.part('After');
   const moved = reader.rounds;

@@ -48,19 +48,19 @@ export async function fetchCopy(
 }
 
 /** One question after the other: a master gives no copy while an answer is still to be sent. */
-async function readHead(bytes: SocketBytes, send: (words: string[]) => void, logins: number): Promise<CopyHead> {
+async function readHead(bytes: SocketBytes, send: (argv: string[]) => void, logins: number): Promise<CopyHead> {
   for (let at = 0; at < logins; at++) {
     const line = await bytes.line();
     if (line.startsWith('-')) throw new Error(line.slice(1));
   }
   // Older servers do not know all of REPLCONF, which does no harm.
-  for (const words of [
+  for (const args of [
     ['rdb-only', '1'],
     ['capa', 'eof', 'capa', 'psync2'],
     // To older replicas Valkey 9 writes an older form, and gives up at a hash whose fields expire.
     ['version', '9.0.0'],
   ]) {
-    send(['REPLCONF', ...words]);
+    send(['REPLCONF', ...args]);
     await bytes.line();
   }
   send(['PSYNC', '?', '-1']);

@@ -283,9 +283,9 @@ class KeyWriter {
   }
 
   #command({ key, expireAt }: WaitingKey, payload: string): string[] {
-    const words = ['RESTORE', key, String(Math.max(0, expireAt)), payload, ...(expireAt < 0 ? [] : ['ABSTTL'])];
+    const argv = ['RESTORE', key, String(Math.max(0, expireAt)), payload, ...(expireAt < 0 ? [] : ['ABSTTL'])];
     // One that is sent again may be there from the first time.
-    return this.#options.replace === true || this.#round > 0 ? [...words, 'REPLACE'] : words;
+    return this.#options.replace === true || this.#round > 0 ? [...argv, 'REPLACE'] : argv;
   }
 
   /** A batch is large; a node may need longer for it than for a question. */
@@ -315,8 +315,8 @@ class KeyWriter {
   ): Promise<{ again: boolean; reason: string } | undefined> {
     const payload = key.plain();
     if (payload === undefined) return { again: false, reason };
-    const words = this.#command(key, payload);
-    const commands = key.database === 0 ? [words] : [['SELECT', String(key.database)], words];
+    const argv = this.#command(key, payload);
+    const commands = key.database === 0 ? [argv] : [['SELECT', String(key.database)], argv];
     const replies = await this.#link
       .exchange(owner, commands, this.#timeoutMs, lane + key.database)
       .catch((error: Error) => [error]);

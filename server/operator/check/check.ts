@@ -4,9 +4,10 @@
 // Invariant: nothing is changed.
 
 import type { ClusterLink } from '../link/cluster-link.ts';
-import { addressOf, type Finding, findingsOf, isMasterNode, ownLine } from './findings.ts';
+import type { Finding } from './finding.ts';
+import { findingsOf } from './findings.ts';
 import { type SlotFacts, unusualSlots } from './slot-facts.ts';
-import { type ClusterSurvey, surveyNodes } from './survey.ts';
+import { addressOf, type ClusterSurvey, isMasterNode, ownLine, surveyNodes } from './survey.ts';
 
 export interface CheckedNode {
   readonly id: string;

@@ -18,7 +18,7 @@ export type FixStep =
   | { readonly kind: 'close'; readonly slot: number; readonly node: SlotAtNode }
   /** The move that was begun goes on to its end. */
   | { readonly kind: 'finish'; readonly slot: number; readonly from: SlotAtNode; readonly to: SlotAtNode }
-  /** Every master is told who the owner is. */
+  /** CLUSTER SETSLOT NODE at every master. */
   | { readonly kind: 'tell'; readonly slot: number; readonly owner: SlotAtNode }
   /** The node announces its slots anew, under an epoch of its own. */
   | { readonly kind: 'bump'; readonly node: MovingNode };

@@ -9,9 +9,9 @@ import { setSlot } from '../reshard/slot-commands.ts';
 import { SlotMove } from '../reshard/slot-move.ts';
 import { type KeyBatch, keysIn } from '../reshard/slot-steps.ts';
 import type { CheckDetails } from './check.ts';
-import { ownersIn } from './findings.ts';
+
 import { type FixStep, planSlots, stepText } from './fix-plan.ts';
-import type { ClusterSurvey, NodeSurvey } from './survey.ts';
+import { type ClusterSurvey, type NodeSurvey, ownersIn } from './survey.ts';
 
 export interface FixOptions {
   /** Ends after the step that is under way. */

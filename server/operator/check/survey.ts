@@ -3,6 +3,7 @@
 
 import { type NodeLine, parseNodes } from '../../../lib/wire/cluster-nodes.ts';
 import { ReplyError } from '../../../lib/wire/reply.ts';
+import { slotCount } from '../../../lib/wire/slot.ts';
 import { type ClusterLink, isReachable, type NodeAddress } from '../link/cluster-link.ts';
 import { parseInfo } from '../link/info-text.ts';
 
@@ -87,4 +88,41 @@ function parametersOf(settings: readonly unknown[]): Map<string, string> {
 function clockOf(time: unknown, now: number): number | undefined {
   if (!Array.isArray(time)) return undefined;
   return Number(time[0]) * 1000 + Number(time[1]) / 1000 - now;
+}
+
+/** The nodes that could be asked. */
+export function reachableIn({ nodes }: ClusterSurvey): NodeSurvey[] {
+  return nodes.filter((node) => node.unreachable === undefined);
+}
+
+/** How many slots a line gives its node. */
+export function slotsOf({ ranges }: NodeLine): number {
+  return ranges.reduce((sum, [start, end]) => sum + end - start + 1, 0);
+}
+
+export function addressOf({ host, port }: { readonly host: string; readonly port: number }): string {
+  return `${host}:${port}`;
+}
+
+/** `host:port` of a node by its id; the id where the survey has no such node. */
+export function nameOf({ nodes }: ClusterSurvey, id: string): string {
+  if (id === '') return 'nobody';
+  const node = nodes.find((one) => one.id === id);
+  return node === undefined ? id : addressOf(node);
+}
+
+/** The owner of each slot in one node's view. */
+export function ownersIn(view: readonly NodeLine[]): (string | undefined)[] {
+  const owners = new Array<string | undefined>(slotCount).fill(undefined);
+  for (const { id, ranges } of view) for (const [start, end] of ranges) owners.fill(id, start, end + 1);
+  return owners;
+}
+
+/** What a node says of itself. */
+export function ownLine({ view }: NodeSurvey): NodeLine | undefined {
+  return view.find(({ flags }) => flags.includes('myself'));
+}
+
+export function isMasterNode(node: NodeSurvey): boolean {
+  return (ownLine(node) ?? node.line).flags.includes('master');
 }

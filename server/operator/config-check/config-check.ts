@@ -1,7 +1,7 @@
 // Judges a redis.conf before a server reads it, and the parameters of running nodes beside each other.
 // Owns: nothing.
 // Does not know: how a directive is read (server/config has the table and the rules); changes nothing.
-// Invariant: all faults of a file are found, not the first alone; no password and no user is ever told.
+// Invariant: all faults of a file are found, not the first alone; no password and no user is ever shown.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { ConfError, type Directive, parseConf } from '../../config/conf-text.ts';

@@ -6,7 +6,7 @@
 import { connect, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import type { World } from '../../../lib/base/world.ts';
-import { PeerLink, type Words } from '../../../lib/connection/exchange.ts';
+import { type Argv, PeerLink } from '../../../lib/connection/exchange.ts';
 import { type NodeLine, parseNodes } from '../../../lib/wire/cluster-nodes.ts';
 import { Encoder } from '../../../lib/wire/encoder.ts';
 import { ReplyError } from '../../../lib/wire/reply.ts';
@@ -41,8 +41,8 @@ export interface ClusterLinkOptions {
 export class RefusedError extends Error {
   readonly refusal: string;
 
-  constructor(node: NodeAddress, words: Words, refusal: string) {
-    super(`${node.host}:${node.port}: ${words.slice(0, 3).join(' ')}: ${refusal}`);
+  constructor(node: NodeAddress, argv: Argv, refusal: string) {
+    super(`${node.host}:${node.port}: ${argv.slice(0, 3).join(' ')}: ${refusal}`);
     this.refusal = refusal;
   }
 
@@ -66,7 +66,7 @@ export class ClusterLink {
   readonly timeoutMs: number;
   /** As they were given. */
   readonly seeds: readonly NodeAddress[];
-  readonly #auth: Words | undefined;
+  readonly #auth: Argv | undefined;
   readonly #tls: ConnectionOptions | undefined;
   readonly #natMap: Readonly<Record<string, NodeAddress>>;
   readonly #links = new Map<string, PeerLink>();
@@ -90,8 +90,8 @@ export class ClusterLink {
     this.#known = options.seeds;
   }
 
-  /** The words that make MIGRATE log in at the other end. */
-  get migrateAuth(): Words {
+  /** The arguments by which MIGRATE logs in at the other end. */
+  get migrateAuth(): Argv {
     if (this.#auth === undefined) return [];
     return [this.#auth.length === 3 ? 'AUTH2' : 'AUTH', ...this.#auth.slice(1)];
   }
@@ -102,7 +102,7 @@ export class ClusterLink {
    */
   async exchange(
     node: NodeAddress,
-    commands: readonly Words[],
+    commands: readonly Argv[],
     timeoutMs: number = this.timeoutMs,
     lane: number = 0,
     database: number = 0,
@@ -136,11 +136,11 @@ export class ClusterLink {
     link: PeerLink,
     fresh: boolean,
     node: NodeAddress,
-    commands: readonly Words[],
+    commands: readonly Argv[],
     timeoutMs: number,
     database: number,
   ): Promise<unknown[]> {
-    const select: Words = ['SELECT', String(database)];
+    const select: Argv = ['SELECT', String(database)];
     if (fresh) {
       const first = this.#auth === undefined ? [select] : [this.#auth, select];
       const choose = async (): Promise<void> => {
@@ -209,15 +209,15 @@ export class ClusterLink {
   }
 
   /** One command; an error reply is thrown as a RefusedError. */
-  async ask(node: NodeAddress, words: Words, timeoutMs?: number): Promise<unknown> {
-    const [reply] = await this.exchange(node, [words], timeoutMs);
-    if (reply instanceof ReplyError) throw new RefusedError(node, words, reply.message);
+  async ask(node: NodeAddress, argv: Argv, timeoutMs?: number): Promise<unknown> {
+    const [reply] = await this.exchange(node, [argv], timeoutMs);
+    if (reply instanceof ReplyError) throw new RefusedError(node, argv, reply.message);
     return reply;
   }
 
   /** The same of the first node that can be asked. Rejects with an UnreachableError when there is none. */
-  async askAny(words: Words, timeoutMs?: number): Promise<unknown> {
-    return this.#first((node) => this.ask(node, words, timeoutMs));
+  async askAny(argv: Argv, timeoutMs?: number): Promise<unknown> {
+    return this.#first((node) => this.ask(node, argv, timeoutMs));
   }
 
   /** What this very node thinks of the cluster. */
@@ -254,13 +254,13 @@ export class ClusterLink {
    * A connection to a node that is the caller's own, for what is no command and reply: MONITOR, a copy of all data.
    * AUTH was sent when there are `logins`: that many replies come unasked.
    */
-  dial(node: NodeAddress): { readonly socket: Socket; readonly logins: number; send(words: Words): void } {
+  dial(node: NodeAddress): { readonly socket: Socket; readonly logins: number; send(argv: Argv): void } {
     const { host, port } = this.#natMap[`${node.host}:${node.port}`] ?? node;
     const target = { host, port, noDelay: true };
     const socket = this.#tls === undefined ? connect(target) : connectTls({ ...target, ...this.#tls });
     const encoder = new Encoder();
-    const send = (words: Words): void => {
-      encoder.encode(words.map((word) => Buffer.from(word, 'latin1')));
+    const send = (argv: Argv): void => {
+      encoder.encode(argv.map((argument) => Buffer.from(argument, 'latin1')));
       for (const bytes of encoder.take()) socket.write(bytes);
     };
     if (this.#auth !== undefined) send(this.#auth);

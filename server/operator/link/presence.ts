@@ -5,7 +5,7 @@
 // Invariant: of two that enter at the same time at most one is let in.
 
 import { hostname } from 'node:os';
-import type { Words } from '../../../lib/connection/exchange.ts';
+import type { Argv } from '../../../lib/connection/exchange.ts';
 import { ReplyError } from '../../../lib/wire/reply.ts';
 import type { ClusterLink, NodeAddress } from './cluster-link.ts';
 
@@ -21,7 +21,7 @@ const mark = 'lingcache-operator';
 const lane = 64;
 const pollMs = 50;
 const claimMs = 3000;
-const listWords: Words = ['CLIENT', 'LIST'];
+const listArgv: Argv = ['CLIENT', 'LIST'];
 
 const presences = new WeakMap<ClusterLink, OperatorPresence>();
 
@@ -101,15 +101,15 @@ class OperatorPresence {
     await Promise.all(nodes.map((node) => this.#say(node, ['CLIENT', 'SETNAME', name])));
   }
 
-  async #say(node: NodeAddress, words: Words): Promise<unknown> {
-    const [reply] = await this.#link.exchange(node, [words], this.#link.timeoutMs, lane).catch(() => [undefined]);
+  async #say(node: NodeAddress, argv: Argv): Promise<unknown> {
+    const [reply] = await this.#link.exchange(node, [argv], this.#link.timeoutMs, lane).catch(() => [undefined]);
     if (!(reply instanceof ReplyError)) return reply;
     this.#link.world.log(`other operators cannot be seen at ${node.host}:${node.port}: ${reply.message}`);
     return undefined;
   }
 
   async #others(nodes: readonly NodeAddress[]): Promise<{ stage: Stage; id: string }[]> {
-    const lists = await Promise.all(nodes.map((node) => this.#say(node, listWords)));
+    const lists = await Promise.all(nodes.map((node) => this.#say(node, listArgv)));
     const pattern = new RegExp(` name=${mark}:(claims|works):(\\S+) `, 'g');
     return lists.flatMap((list) =>
       [...String(list ?? '').matchAll(pattern)]

@@ -196,8 +196,8 @@ function upFamilies(nodes: readonly NodeSample[]): Family[] {
 
 function stateFamilies(nodes: readonly NodeSample[]): Family[] {
   const isOk = (node: NodeSample, field: string): number | null => {
-    const word = node.info.get(field);
-    return word === undefined ? null : word === 'ok' ? 1 : 0;
+    const text = node.info.get(field);
+    return text === undefined ? null : text === 'ok' ? 1 : 0;
   };
   const flag = (value: boolean | null): number | null => (value === null ? null : Number(value));
   const rows: [string, string, (node: NodeSample) => number | null][] = [

@@ -26,7 +26,7 @@ export interface ScannedKey {
   readonly replies: readonly unknown[];
 }
 
-/** A question about a key: words after which its name comes, and words after that. */
+/** A question about a key: arguments before its name, and after it. */
 export type KeyQuestion = readonly [before: readonly string[], after: readonly string[]];
 
 export interface ScanOutcome {
@@ -153,17 +153,17 @@ class NodeWalk {
       this.#onKey({ key, database, node: this.#address, replies: replies.slice(at * width, (at + 1) * width) });
   }
 
-  async #ask(database: number, words: readonly (readonly string[])[]): Promise<unknown[]> {
-    const replies = await this.#exchange(database, words);
+  async #ask(database: number, commands: readonly (readonly string[])[]): Promise<unknown[]> {
+    const replies = await this.#exchange(database, commands);
     for (const [at, reply] of replies.entries())
-      if (reply instanceof ReplyError) throw new RefusedError(this.#node, words[at]!, reply.message);
+      if (reply instanceof ReplyError) throw new RefusedError(this.#node, commands[at]!, reply.message);
     return replies;
   }
 
   /** In one write with its SELECT: a connection that was dialled anew is in database 0. */
-  async #exchange(database: number, words: readonly (readonly string[])[]): Promise<unknown[]> {
-    if (database === 0) return this.#link.exchange(this.#node, words, this.#link.timeoutMs, scanLane);
-    const all = [['SELECT', String(database)], ...words];
+  async #exchange(database: number, commands: readonly (readonly string[])[]): Promise<unknown[]> {
+    if (database === 0) return this.#link.exchange(this.#node, commands, this.#link.timeoutMs, scanLane);
+    const all = [['SELECT', String(database)], ...commands];
     const [selected, ...replies] = await this.#link.exchange(this.#node, all, this.#link.timeoutMs, scanLane + 1);
     if (selected instanceof ReplyError) throw new RefusedError(this.#node, all[0]!, selected.message);
     return replies;

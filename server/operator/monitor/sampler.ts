@@ -19,7 +19,7 @@ export interface SampledCluster {
 }
 
 /** Milliseconds that a node may take to answer before a sample is made without it. */
-const patienceMs = 2000;
+const answerTimeoutMs = 2000;
 
 /** Samples of one cluster, of any server, with rates and events between them. */
 export class ClusterSampler {
@@ -64,7 +64,7 @@ export class ClusterSampler {
 
   async #take(): Promise<SampledCluster> {
     const { world } = this.#link;
-    const { view, answers } = await surveyCluster(this.#link, Math.min(patienceMs, this.#link.timeoutMs));
+    const { view, answers } = await surveyCluster(this.#link, Math.min(answerTimeoutMs, this.#link.timeoutMs));
     const before = this.#latest;
     const sample = clusterSample(view, answers, { at: world.wallClock(), clock: world.now() });
     this.#latest = sample;

@@ -179,8 +179,8 @@ export class Balancer {
     const { strategy = 'equal', weights = {}, threshold, maxMoves, first, fewest } = request;
     const view = await this.#link.view();
     const nodes = view.filter((node) => isMaster(node) && isReachable(node));
-    const stranger = Object.keys(weights).find((id) => !nodes.some((node) => node.id === id));
-    if (stranger !== undefined) throw new RangeError(`weights: ${stranger} is no running master`);
+    const unknown = Object.keys(weights).find((id) => !nodes.some((node) => node.id === id));
+    if (unknown !== undefined) throw new RangeError(`weights: ${unknown} is no running master`);
     const measured = strategy === 'adaptive' ? await this.#measure(request.sampleMs ?? defaultSampleMs) : nothing;
     const masters = nodes.map((node): MasterLoad => {
       return { id: node.id, slots: slotsOf(node), weight: weights[node.id] ?? 1, ops: measured.ops.get(node.id) ?? 0 };

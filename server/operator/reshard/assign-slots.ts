@@ -1,4 +1,4 @@
-// The last step of a move: the slot becomes the target's, and every reachable master is told at once. Slots that are
+// The last step of a move: the slot becomes the target's, and every reachable master gets SETSLOT at once. Slots that are
 // ready for the same target at the same time are decided together: one look at the epochs, one write to each node.
 // Invariant: no slot is claimed under an epoch that its old owner may have overtaken, nor while the old owner has a key
 // of it in any database.
@@ -41,7 +41,7 @@ export class SlotAssigner {
 
   /**
    * Gives the slot to `route.to`, once `route.from` is seen to have no key of it. Rejects when it has some, and when
-   * either end cannot be told. `claimed`: the new owner was told before; only the others may not know.
+   * either end does not take it. `claimed`: the new owner has taken it before; only the others may not know.
    */
   decide(route: SlotRoute, claimed = false): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -82,20 +82,20 @@ export class SlotAssigner {
     const failures = await this.#failuresOf(waiting, (source, routes) => notGivable(this.#link, source, routes));
     const open = waiting.map(({ route }) => route).filter((_route, at) => failures[at] === undefined);
     if (open.length === 0) return failures;
-    const claims = await this.#tell(to, open, to.id);
+    const claims = await this.#announce(to, open, to.id);
     const won = open.filter((_route, at) => claims[at] === undefined);
-    const told = new Map(open.map((route, at) => [route, claims[at]]));
+    const outcomes = new Map(open.map((route, at) => [route, claims[at]]));
     const others = masters.filter((node) => node.id !== to.id && !sources.has(addressOf(node)));
     await Promise.all([
       ...[...sources].map(async ([address, source]) => {
         const routes = won.filter(({ from }) => addressOf(from) === address);
-        const answers = await this.#tell(source, routes, to.id);
-        for (const [at, route] of routes.entries()) told.set(route, answers[at]);
+        const answers = await this.#announce(source, routes, to.id);
+        for (const [at, route] of routes.entries()) outcomes.set(route, answers[at]);
       }),
       // They would hear of it by gossip as well: whoever is out of reach learns it then.
-      ...others.map((node) => this.#tell(node, won, to.id)),
+      ...others.map((node) => this.#announce(node, won, to.id)),
     ]);
-    return waiting.map(({ route }, at) => failures[at] ?? told.get(route));
+    return waiting.map(({ route }, at) => failures[at] ?? outcomes.get(route));
   }
 
   /** What `look` finds at each source, for those that are not claimed yet. */
@@ -117,7 +117,7 @@ export class SlotAssigner {
     return waiting.map((entry) => found.get(entry));
   }
 
-  async #tell(node: MovingNode, ways: readonly SlotRoute[], owner: string): Promise<(Error | undefined)[]> {
+  async #announce(node: MovingNode, ways: readonly SlotRoute[], owner: string): Promise<(Error | undefined)[]> {
     if (ways.length === 0) return [];
     const commands = ways.map(({ slot }) => setSlot(slot, 'NODE', owner));
     try {

@@ -33,15 +33,15 @@ const pollMs = 20;
 const slowPollMs = 200;
 const agreeMs = 5000;
 
-const listWords = ['CLUSTER', 'GETSLOTMIGRATIONS'];
+const listArgv = ['CLUSTER', 'GETSLOTMIGRATIONS'];
 
 /**
- * Both ends have the words, and the source has one database: Valkey 9.1.2 sends writes that come while it hands a slot
+ * Both ends have the command, and the source has one database: Valkey 9.1.2 sends writes that come while it hands a slot
  * over to the database that it copied last (`npm run proof:valkey-migration`).
  */
 export async function canMoveAtomically(link: ClusterLink, source: MovingNode, target: MovingNode): Promise<boolean> {
   if ((await link.databasesOf(source)) > 1) return false;
-  const ask = (node: MovingNode): Promise<unknown[]> => link.exchange(node, [listWords]).catch((error) => [error]);
+  const ask = (node: MovingNode): Promise<unknown[]> => link.exchange(node, [listArgv]).catch((error) => [error]);
   const answers = await Promise.all([source, target].map(ask));
   return answers.every(([reply]) => Array.isArray(reply));
 }
@@ -55,9 +55,9 @@ export async function moveAtomically(
   const { slots, from, to } = route;
   const ranges = rangesOf(slots);
   const before = new Set((await jobsAt(link, from)).map(({ name }) => name));
-  const words = ['CLUSTER', 'MIGRATESLOTS', 'SLOTSRANGE', ...ranges.flat().map(String), 'NODE', to.id];
+  const argv = ['CLUSTER', 'MIGRATESLOTS', 'SLOTSRANGE', ...ranges.flat().map(String), 'NODE', to.id];
   try {
-    await link.ask(from, words);
+    await link.ask(from, argv);
   } catch (error) {
     if (error instanceof RefusedError) return { end: 'refused', reason: error.message };
     throw error;
@@ -108,7 +108,7 @@ interface Job {
 
 /** Jobs that this node exports or imports, as pairs of names and values. */
 async function jobsAt(link: ClusterLink, node: MovingNode): Promise<Job[]> {
-  const reply = await link.ask(node, listWords);
+  const reply = await link.ask(node, listArgv);
   if (!Array.isArray(reply)) throw new ReplyError('ERR GETSLOTMIGRATIONS gave no list');
   return reply.map((entry): Job => {
     const pairs = Array.isArray(entry) ? entry.map(String) : [];

@@ -4,14 +4,14 @@
 // Does not know: when a slot may be claimed (assign-slots.ts).
 // Invariant: a slot is claimed under an epoch that is the newest the node knows.
 
-import type { Words } from '../../../lib/connection/exchange.ts';
+import type { Argv } from '../../../lib/connection/exchange.ts';
 import { ReplyError } from '../../../lib/wire/reply.ts';
 import type { ClusterLink, MovingNode } from '../link/cluster-link.ts';
 import { setSlot } from './slot-commands.ts';
 
-const begin: Words = ['MULTI'];
-const bump: Words = ['CLUSTER', 'BUMPEPOCH'];
-const end: Words = ['EXEC'];
+const begin: Argv = ['MULTI'];
+const bump: Argv = ['CLUSTER', 'BUMPEPOCH'];
+const end: Argv = ['EXEC'];
 
 /**
  * The replies of `owner` to SETSLOT NODE, one for each slot. Valkey 8 and later wait for replicas with each SETSLOT, which
@@ -30,13 +30,13 @@ export async function claimSlots(link: ClusterLink, owner: MovingNode, slots: re
   );
 }
 
-const claim = (slot: number, id: string): Words => setSlot(slot, 'NODE', id);
+const claim = (slot: number, id: string): Argv => setSlot(slot, 'NODE', id);
 
 /**
  * A slot that is not open any more is claimed without a broadcast and without a new epoch, so the epoch comes first, and
  * the last slot is left open: its broadcast carries them all.
  */
-function transactionFor(slots: readonly number[], id: string): Words[] {
+function transactionFor(slots: readonly number[], id: string): Argv[] {
   const silent = slots.slice(0, -1).flatMap((slot) => [setSlot(slot, 'STABLE'), claim(slot, id)]);
   return [begin, bump, ...silent, claim(slots.at(-1)!, id), end];
 }

@@ -1,10 +1,10 @@
 // The last look before a slot is given away: is it still open towards its new node, and empty in every database?
-// A target that claims a slot makes the source drop whatever it still has of it, so nobody is told before this.
+// A target that claims a slot makes the source drop whatever it still has of it, so nothing is announced before this.
 
 import { parseNodes } from '../../../lib/wire/cluster-nodes.ts';
 import { ReplyError } from '../../../lib/wire/reply.ts';
 import { type ClusterLink, type MovingNode, ownerIn, RefusedError } from '../link/cluster-link.ts';
-import { countWords, type SlotRoute } from './slot-commands.ts';
+import { countArgv, type SlotRoute } from './slot-commands.ts';
 
 /** For each route why its slot may not be given away yet; undefined: it may. `routes` have `source` in common. */
 export async function notGivable(
@@ -33,7 +33,7 @@ export async function notGivable(
 /** Keys of each slot in all databases of the node. */
 export async function countSlots(link: ClusterLink, node: MovingNode, slots: readonly number[]): Promise<number[]> {
   const databases = await link.databasesOf(node);
-  const commands = slots.map(countWords);
+  const commands = slots.map(countArgv);
   const answers = await Promise.all(
     Array.from({ length: databases }, (_, database) => link.exchange(node, commands, link.timeoutMs, 0, database)),
   );

@@ -16,9 +16,9 @@ export interface SlotView {
 
 /**
  * - `open`: (again) mark the slot at both ends, hand over what is left.
- * - `decide`: the target owns it; tell everyone (again).
+ * - `decide`: the target owns it; announce it to everyone (again).
  * - `turn`: give what was moved back, beginning with the slot itself.
- * - `close`: the old owner has it back; tell everyone (again).
+ * - `close`: the old owner has it back; announce it to everyone (again).
  * - `finished`: nothing is left to do.
  * - `lost`: somebody else owns the slot now.
  * - `foreign`: somebody else is moving the slot, or left it open towards another node.

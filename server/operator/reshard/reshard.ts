@@ -139,7 +139,7 @@ export class MoveEngine implements AsyncDisposable {
   }
 
   /**
-   * Moves one slot. Resolves to how it ended (`done`, `cancelled` or `failed`; the status tells why). Rejects for a
+   * Moves one slot. Resolves to how it ended (`done`, `cancelled` or `failed`; the status has the reason). Rejects for a
    * slot that does not exist or is on its way already, a target that is no master, and when the engine is closed.
    */
   async move(slot: number, target: string, priority?: number): Promise<MoveStatus> {

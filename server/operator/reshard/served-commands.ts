@@ -22,9 +22,9 @@ const notOfClients: ReadonlySet<string> = new Set(
 /** A connection of its own: figures must not wait behind keys. */
 const lane = 65;
 const mastersMs = 2000;
-const timeWords = ['TIME'];
-const statsWords = ['INFO', 'commandstats'];
-const loadWords = ['INFO', 'cpu'];
+const timeArgv = ['TIME'];
+const statsArgv = ['INFO', 'commandstats'];
+const loadArgv = ['INFO', 'cpu'];
 
 interface Count {
   /** Milliseconds of the node's own clock: an answer may be long under way. */
@@ -95,7 +95,7 @@ export class ServedCommands {
   }
 
   async #count(node: NodeLine): Promise<Count> {
-    const questions = [timeWords, statsWords, loadWords];
+    const questions = [timeArgv, statsArgv, loadArgv];
     const replies = await this.#link.exchange(node, questions, this.#link.timeoutMs, lane);
     for (const [at, reply] of replies.entries()) {
       if (reply instanceof ReplyError)

@@ -1,6 +1,6 @@
 // What the steps of a move say to the nodes, and where a slot is to go.
 
-import type { Words } from '../../../lib/connection/exchange.ts';
+import type { Argv } from '../../../lib/connection/exchange.ts';
 import type { MovingNode } from '../link/cluster-link.ts';
 
 /** A slot is to go `from` one master `to` another. */
@@ -10,15 +10,15 @@ export interface SlotRoute {
   readonly to: MovingNode;
 }
 
-export function setSlot(slot: number, ...words: readonly string[]): Words {
-  return ['CLUSTER', 'SETSLOT', String(slot), ...words];
+export function setSlot(slot: number, ...argv: readonly string[]): Argv {
+  return ['CLUSTER', 'SETSLOT', String(slot), ...argv];
 }
 
-export function keysWords(slot: number, limit: number): Words {
+export function keysArgv(slot: number, limit: number): Argv {
   return ['CLUSTER', 'GETKEYSINSLOT', String(slot), String(limit)];
 }
 
-export function countWords(slot: number): Words {
+export function countArgv(slot: number): Argv {
   return ['CLUSTER', 'COUNTKEYSINSLOT', String(slot)];
 }
 

@@ -4,11 +4,11 @@
 // Speaks RESP to the nodes and knows nothing else of them.
 // Invariant: at every moment each key is at one node that clients are led to, by ASK at worst.
 
-import type { Words } from '../../../lib/connection/exchange.ts';
+import type { Argv } from '../../../lib/connection/exchange.ts';
 import { ReplyError } from '../../../lib/wire/reply.ts';
 import { type ClusterLink, type MovingNode, RefusedError } from '../link/cluster-link.ts';
 import { untilKnows } from './assign-slots.ts';
-import { countWords, keysWords, type SlotRoute, setSlot } from './slot-commands.ts';
+import { countArgv, keysArgv, type SlotRoute, setSlot } from './slot-commands.ts';
 
 /** Keys of a slot in one of its databases. */
 export interface KeyBatch {
@@ -43,19 +43,19 @@ export async function openSlot(
   if (stale) await transaction(link, route.to, [setSlot(route.slot, 'NODE', route.from.id), importing]);
   else await link.ask(route.to, importing);
   const opening = setSlot(route.slot, 'MIGRATING', route.to.id);
-  const [opened, ...looks] = await link.exchange(route.from, [opening, ...lookWords(route.slot, limit)]);
+  const [opened, ...looks] = await link.exchange(route.from, [opening, ...lookArgvs(route.slot, limit)]);
   if (opened instanceof ReplyError) throw new RefusedError(route.from, opening, opened.message);
   return lookFurther(link, route.from, route.slot, limit, looks);
 }
 
 /** The first database of the slot that has keys, with up to `limit` of them. */
 export async function keysIn(link: ClusterLink, node: MovingNode, slot: number, limit: number): Promise<KeyBatch> {
-  const looks = await link.exchange(node, lookWords(slot, limit));
+  const looks = await link.exchange(node, lookArgvs(slot, limit));
   return (await lookFurther(link, node, slot, limit, looks)).next;
 }
 
-function lookWords(slot: number, limit: number): Words[] {
-  return [countWords(slot), keysWords(slot, limit)];
+function lookArgvs(slot: number, limit: number): Argv[] {
+  return [countArgv(slot), keysArgv(slot, limit)];
 }
 
 /** `first`: what database 0 answered; the others are asked as well. */
@@ -68,13 +68,13 @@ async function lookFurther(
 ): Promise<{ total: number; next: KeyBatch }> {
   const databases = await link.databasesOf(node);
   const others = Array.from({ length: databases - 1 }, (_, at) =>
-    link.exchange(node, lookWords(slot, limit), link.timeoutMs, 0, at + 1),
+    link.exchange(node, lookArgvs(slot, limit), link.timeoutMs, 0, at + 1),
   );
   let total = 0;
   let next = none;
   for (const [database, [count, keys]] of [first, ...(await Promise.all(others))].entries()) {
     for (const reply of [count, keys]) {
-      if (reply instanceof ReplyError) throw new RefusedError(node, keysWords(slot, limit), reply.message);
+      if (reply instanceof ReplyError) throw new RefusedError(node, keysArgv(slot, limit), reply.message);
     }
     total += Number(count);
     if (next.keys.length === 0 && (keys as string[]).length > 0) next = { database, keys: keys as string[] };
@@ -100,7 +100,7 @@ export async function handOver(
   }
   if (moved instanceof ReplyError) throw new RefusedError(route.from, ['MIGRATE'], moved.message);
   const next = replies.at(-1);
-  if (next instanceof ReplyError) throw new RefusedError(route.from, keysWords(route.slot, limit), next.message);
+  if (next instanceof ReplyError) throw new RefusedError(route.from, keysArgv(route.slot, limit), next.message);
   let bytes = 0;
   for (const size of replies.slice(0, -2)) if (typeof size === 'number') bytes += size;
   const here = next as string[];
@@ -115,13 +115,13 @@ function exchangeKeys(
   { database, keys }: KeyBatch,
   limit: number,
   exchangeMs: number,
-  options: Words,
+  options: Argv,
 ): Promise<unknown[]> {
   const head = ['MIGRATE', to.host, String(to.port), '', String(database), String(exchangeMs)];
   const commands = [
     ...keys.map((key) => ['MEMORY', 'USAGE', key, 'SAMPLES', '1']),
     [...head, ...options, ...link.migrateAuth, 'KEYS', ...keys],
-    keysWords(slot, limit),
+    keysArgv(slot, limit),
   ];
   // The node answers within its own time limit; ours only ends what a dead node leaves open.
   return link.exchange(from, commands, exchangeMs * 2 + 1000, 1 + (slot % lanes), database);
@@ -146,7 +146,7 @@ export async function reverse(link: ClusterLink, { slot, from, to }: SlotRoute):
 }
 
 /** Only the refusal of the last command counts: the ones before it may have been done already. */
-async function transaction(link: ClusterLink, node: MovingNode, commands: readonly Words[]): Promise<void> {
+async function transaction(link: ClusterLink, node: MovingNode, commands: readonly Argv[]): Promise<void> {
   const replies = await link.exchange(node, [['MULTI'], ...commands, ['EXEC']]);
   const outcome = replies.at(-1);
   const last = Array.isArray(outcome) ? outcome.at(-1) : outcome;

@@ -115,7 +115,7 @@ export class SlotTask {
     this.#wake?.();
   }
 
-  /** Runs to an end phase; the record tells which. Rejects with a StoppedError when it was stopped before. */
+  /** Runs to an end phase; the record has it. Rejects with a StoppedError when it was stopped before. */
   async run(): Promise<void> {
     this.#started = true;
     await this.#set({ startedAt: this.#record.startedAt ?? this.#host.link.world.now(), endedAt: null, error: null });
@@ -325,6 +325,6 @@ function present(view: readonly NodeLine[], end: MoveEnd, name: string): MoveEnd
 function serves(view: readonly NodeLine[], end: MoveEnd): NodeLine | undefined {
   const lines = [end.id, ...end.heirs].flatMap((id) => view.filter((line) => line.id === id));
   const masters = lines.filter((line) => isMaster(line) && isReachable(line));
-  // A master that was replaced may call itself master for a moment when it comes back: slots tell.
+  // A master that was replaced may call itself master for a moment when it comes back: its slots show it.
   return masters.find(({ ranges }) => ranges.length > 0) ?? masters[0];
 }

@@ -4,7 +4,7 @@
 import { slotCount } from '../../../lib/wire/slot.ts';
 import type { ClusterLink, NodeAddress } from '../link/cluster-link.ts';
 import { parseInfo } from '../link/info-text.ts';
-import { type FreshNode, follow, meetWords, readFresh } from './members.ts';
+import { type FreshNode, follow, meetArgv, readFresh } from './members.ts';
 import { addressOf, type WaitOptions, waitFor } from './waiting.ts';
 
 export interface PlannedMaster<N extends NodeAddress = NodeAddress> {
@@ -73,7 +73,7 @@ export async function createCluster(
     }),
   );
   const first = all[0]!;
-  for (const node of all.slice(1)) await link.ask(first, await meetWords(node));
+  for (const node of all.slice(1)) await link.ask(first, await meetArgv(node));
   await waitFor(
     link,
     'all nodes know each other',

@@ -34,8 +34,8 @@ export async function importKeys(
   const server = source.seeds[0]!;
   const { database = 0 } = options;
   const owners = slotOwners(await cluster.view());
-  const say = (words: readonly string[]): Promise<unknown[]> =>
-    source.exchange(server, [words], exchangeMs * 2, 0, database);
+  const say = (argv: readonly string[]): Promise<unknown[]> =>
+    source.exchange(server, [argv], exchangeMs * 2, 0, database);
   const total = Number((await say(['DBSIZE']))[0]);
   let [imported, refused, cursor] = [0, 0, '0'];
   // With `copy` the keys stay, and a scan may name one twice.
@@ -60,7 +60,7 @@ export async function importKeys(
 
 async function handGroup(
   cluster: ClusterLink,
-  say: (words: readonly string[]) => Promise<unknown[]>,
+  say: (argv: readonly string[]) => Promise<unknown[]>,
   owner: MovingNode,
   keys: readonly string[],
   { copy, replace }: ImportOptions,
@@ -77,7 +77,7 @@ async function handGroup(
       throw new Error(`MIGRATE to ${owner.host}:${owner.port}: ${reply.message}`);
     } else if (group.length === 1) busy++;
     else {
-      // Those of the group that went are gone from the server: each by itself tells which is there already.
+      // Those of the group that went are gone from the server: each by itself shows which is there already.
       for (const key of group) {
         const one = await handGroup(cluster, say, owner, [key], {});
         moved += one.moved;

@@ -43,7 +43,7 @@ export async function readFresh(link: ClusterLink, node: NodeAddress): Promise<F
 const gossipMs = 3000;
 
 /** CLUSTER MEET takes addresses, no names. */
-export async function meetWords({ host, port, cport }: FreshNode | NodeLine): Promise<string[]> {
+export async function meetArgv({ host, port, cport }: FreshNode | NodeLine): Promise<string[]> {
   const address = isIP(host) === 0 ? (await lookup(host)).address : host;
   return ['CLUSTER', 'MEET', address, String(port), ...(cport > 0 && cport !== port + 10_000 ? [String(cport)] : [])];
 }
@@ -57,7 +57,7 @@ export async function addNode(link: ClusterLink, node: NodeAddress, options: Joi
   const first = view.find((line) => isMaster(line) && isReachable(line));
   if (first === undefined) throw new Error('no master can be reached');
   if (master === undefined) await copyFunctions(link, first, node);
-  const meet = await meetWords(fresh);
+  const meet = await meetArgv(fresh);
   await link.ask(first, meet);
   const meetThemselvesAt = link.world.now() + gossipMs;
   const asked = new Set<string>();
@@ -140,7 +140,7 @@ export async function deleteNode(link: ClusterLink, name: string, options: WaitO
   return node;
 }
 
-/** Every reachable member forgets the node at once: one that does not would tell the others of it again. */
+/** Every reachable member forgets the node at once: one that does not would gossip about it again. */
 export async function forgetNode(link: ClusterLink, node: NodeLine, view: readonly NodeLine[]): Promise<void> {
   const others = view.filter((line) => line.id !== node.id && isReachable(line));
   const outcomes = await Promise.allSettled(

@@ -13,7 +13,7 @@ export interface RollingStep {
 }
 
 export interface RollingOptions extends WaitOptions {
-  /** Restarts the node; resolves when it was told to. Default: nobody restarts, it is a drill of the failovers. */
+  /** Restarts the node; resolves when it was asked to. Default: nobody restarts, it is a drill of the failovers. */
   readonly restart?: ((node: NodeLine) => Promise<void>) | undefined;
   /** Masters take their places again. Default: those that took over keep them. */
   readonly failBack?: boolean | undefined;

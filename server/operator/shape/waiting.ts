@@ -15,7 +15,7 @@ export interface WaitOptions {
 
 const defaultLimitMs = 30_000;
 
-/** Resolves once `done` says so; what it throws counts as not yet, and is told at the limit. */
+/** Resolves once `done` says so; what it throws counts as not yet, and is reported at the limit. */
 export async function waitFor(
   link: ClusterLink,
   what: string,

@@ -1,10 +1,10 @@
-// Reads the line of a word: options by its declaration, positional arguments by theirs. Pure.
+// Reads the line of a command: options by its declaration, positional arguments by theirs. Pure.
 // node:util's parseArgs splits the line; what it cannot know (ranges, units, near misses) is checked here.
 // Invariant: a line is read whole or refused with the option at fault by its name.
 
 import { parseArgs } from 'node:util';
+import { type ArgumentSpec, ExitError, exitCodes, type OptionSpec, type OptionTable } from './command.ts';
 import { nearest } from './near.ts';
-import { type ArgumentSpec, ExitError, exitCodes, type OptionSpec, type OptionTable } from './word.ts';
 
 export interface ReadLine {
   readonly args: readonly string[];

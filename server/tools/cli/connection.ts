@@ -1,4 +1,4 @@
-// How a word reaches a cluster: addresses as people write them, and the options of a connection, by line and by
+// How a command reaches a cluster: addresses as people write them, and the options of a connection, by line and by
 // environment. A password on the command line can be read by other users of the machine, one in the environment cannot.
 
 import { readFileSync } from 'node:fs';
@@ -6,7 +6,7 @@ import type { ConnectionOptions } from 'node:tls';
 import type { World } from '../../../lib/base/world.ts';
 import { type ClusterLinkOptions, type NodeAddress, parseAddress } from '../../operator/link/cluster-link.ts';
 import { usage } from './arguments.ts';
-import type { OptionTable, OptionValues } from './word.ts';
+import type { OptionTable, OptionValues } from './command.ts';
 
 const table = {
   user: { kind: 'text', value: 'NAME', help: 'user for AUTH; or LINGCACHE_USER' },
@@ -84,7 +84,7 @@ function readUrl(text: string): ReadAddress {
   };
 }
 
-/** Host and port of a word's argument that is one node. Throws an ExitError (2). */
+/** Host and port of a command's argument that is one node. Throws an ExitError (2). */
 export function readNode(text: string): NodeAddress {
   const { host, port } = readAddress(text);
   return { host, port };

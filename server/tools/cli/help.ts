@@ -1,7 +1,7 @@
-// The help texts, made of what the words declare: nothing is said twice. Pure.
+// The help texts, made of what the commands declare: nothing is said twice. Pure.
 
+import type { Command, OptionSpec, OptionTable } from './command.ts';
 import { connectionOptions } from './connection.ts';
-import type { OptionSpec, OptionTable, Word } from './word.ts';
 
 const changeOptions: OptionTable = {
   yes: { kind: 'flag', short: 'y', help: 'do it without asking' },
@@ -11,28 +11,28 @@ const commonOptions: OptionTable = {
   json: { kind: 'flag', help: 'answer with JSON' },
 };
 
-/** All options of a word: its own, and those that it shares. */
-export function optionsOf(word: Word): OptionTable {
+/** All options of a command: its own, and those that it shares. */
+export function optionsOf(command: Command): OptionTable {
   return {
-    ...word.options,
-    ...(word.changes === true ? changeOptions : {}),
+    ...command.options,
+    ...(command.changes === true ? changeOptions : {}),
     ...commonOptions,
-    ...(word.connects === true ? connectionOptions : {}),
+    ...(command.connects === true ? connectionOptions : {}),
   };
 }
 
-export function usageLine(word: Word): string {
-  const places = word.arguments.map(({ name, optional, rest }) => {
+export function usageLine(command: Command): string {
+  const places = command.arguments.map(({ name, optional, rest }) => {
     const text = rest === true ? `${name} ...` : name;
     return optional === true ? `[${text}]` : text;
   });
-  return ['Usage: lingcache', word.name, ...places, '[options]'].join(' ');
+  return ['Usage: lingcache', command.name, ...places, '[options]'].join(' ');
 }
 
-export function helpOf(word: Word, summary: string): string {
-  const parts = [`${usageLine(word)}\n`, `${summary[0]!.toUpperCase()}${summary.slice(1)}.\n`];
-  if (word.details !== undefined) parts.push(`${word.details}\n`);
-  const described = word.arguments.filter((one) => one.help !== undefined);
+export function helpOf(command: Command, summary: string): string {
+  const parts = [`${usageLine(command)}\n`, `${summary[0]!.toUpperCase()}${summary.slice(1)}.\n`];
+  if (command.details !== undefined) parts.push(`${command.details}\n`);
+  const described = command.arguments.filter((one) => one.help !== undefined);
   if (described.length > 0)
     parts.push(
       columns(
@@ -40,10 +40,11 @@ export function helpOf(word: Word, summary: string): string {
         described.map(({ name, help }) => [name, help!]),
       ),
     );
-  const own = { ...word.options, ...(word.changes === true ? changeOptions : {}), ...commonOptions };
+  const own = { ...command.options, ...(command.changes === true ? changeOptions : {}), ...commonOptions };
   parts.push(columns('Options', [...rowsOf(own), ['-h, --help', 'this text']]));
-  if (word.connects === true) parts.push(columns('Connection', rowsOf(connectionOptions)));
-  if (word.examples !== undefined) parts.push(`Examples:\n${word.examples.map((line) => `  ${line}\n`).join('')}`);
+  if (command.connects === true) parts.push(columns('Connection', rowsOf(connectionOptions)));
+  if (command.examples !== undefined)
+    parts.push(`Examples:\n${command.examples.map((line) => `  ${line}\n`).join('')}`);
   return parts.join('\n');
 }
 
@@ -66,17 +67,17 @@ function columns(title: string, rows: readonly (readonly [string, string])[]): s
   return `${title}:\n${lines.join('\n')}\n`;
 }
 
-/** The words under their headings. */
+/** The commands under their headings. */
 export function overview(groups: readonly (readonly [string, readonly (readonly [string, string])[]])[]): string {
-  const width = Math.max(...groups.flatMap(([, words]) => words.map(([name]) => name.length)));
-  const texts = groups.map(([title, words]) => {
-    return `${title}:\n${words.map(([name, summary]) => `  ${name.padEnd(width)}  ${summary}\n`).join('')}`;
+  const width = Math.max(...groups.flatMap(([, commands]) => commands.map(([name]) => name.length)));
+  const texts = groups.map(([title, commands]) => {
+    return `${title}:\n${commands.map(([name, summary]) => `  ${name.padEnd(width)}  ${summary}\n`).join('')}`;
   });
   return `Usage: lingcache <command> [arguments] [options]
 
 ${texts.join('\n')}
 ADDRESS is host:port of any node of a cluster, of redis-server, Valkey or bundled nodes.
-lingcache <command> --help tells the options of a command; --version the version.
+lingcache <command> --help shows the options of a command; --version the version.
 Exit codes: 0 done or healthy, 1 findings or failed, 2 wrong usage or no node can be reached, 130 interrupted.
 `;
 }

@@ -1,4 +1,4 @@
-// Where a word says something: text for people or JSON for programs on stdout, progress and complaints on stderr.
+// Where a command says something: text for people or JSON for programs on stdout, progress and complaints on stderr.
 // Owns: whether there are colours and bars: on a terminal, not in a pipe, not with NO_COLOR.
 // Invariant: with --json stdout holds JSON and nothing else.
 
@@ -65,7 +65,7 @@ export class Output {
     if (this.json) this.raw(`${JSON.stringify(value, undefined, 2)}\n`);
   }
 
-  /** One of many answers, on a line of its own: of a word that goes on. Nothing without --json. */
+  /** One of many answers, on a line of its own: of a command that goes on. Nothing without --json. */
   record(value: unknown): void {
     if (this.json) this.raw(`${JSON.stringify(value)}\n`);
   }

@@ -1,17 +1,17 @@
-// Runs one word: reads its line, connects when it asks, has changes agreed to, and turns its end into an exit code.
-// Owns: what a word leaves to be closed, the interrupt signals while it runs.
-// Does not know: any word.
-// Invariant: whatever happens, what was opened for the word is closed and there is an exit code.
+// Runs one command: reads its line, connects when it asks, has changes agreed to, and turns its end into an exit code.
+// Owns: what a command leaves to be closed, the interrupt signals while it runs.
+// Does not know: any command.
+// Invariant: whatever happens, what was opened for the command is closed and there is an exit code.
 
 import { createInterface } from 'node:readline/promises';
 import { RealWorld } from '../../../lib/base/world.ts';
 import { ClusterLink, UnreachableError } from '../../operator/link/cluster-link.ts';
 import { ClusterOperator } from '../../operator/operator.ts';
 import { type ReadLine, readLine } from './arguments.ts';
+import { type Command, type CommandContext, ExitError, exitCodes, type Plan } from './command.ts';
 import { linkOptions } from './connection.ts';
 import { helpOf, optionsOf, usageLine } from './help.ts';
 import { Output, type OutputOptions } from './output.ts';
-import { ExitError, exitCodes, type Plan, type Word, type WordContext } from './word.ts';
 
 /** What a process has and a test may replace. */
 export interface Surroundings extends Omit<OutputOptions, 'json'> {
@@ -19,8 +19,8 @@ export interface Surroundings extends Omit<OutputOptions, 'json'> {
 }
 
 /** `summary`: its line in the overview. Resolves with the exit code; rejects never. */
-export async function runWord(
-  word: Word,
+export async function runCommand(
+  command: Command,
   summary: string,
   line: readonly string[],
   around: Surroundings,
@@ -30,29 +30,33 @@ export async function runWord(
   const cleanups: (() => unknown)[] = [];
   const interrupt = new Interrupt();
   try {
-    if (word.raw !== undefined) return await word.raw(line);
-    const read = readLine(line, { options: optionsOf(word), arguments: word.arguments, rawAfter: word.rawAfter });
+    if (command.raw !== undefined) return await command.raw(line);
+    const read = readLine(line, {
+      options: optionsOf(command),
+      arguments: command.arguments,
+      rawAfter: command.rawAfter,
+    });
     if (read.help) {
-      around.stdout.write(helpOf(word, summary));
+      around.stdout.write(helpOf(command, summary));
       return exitCodes.ok;
     }
     out = new Output({ ...around, json: read.options['json'] === true });
-    return await word.run(contextOf(read, out, around, interrupt, cleanups));
+    return await command.run(contextOf(read, out, around, interrupt, cleanups));
   } catch (error) {
-    return refuse(word, error as Error, out);
+    return refuse(command, error as Error, out);
   } finally {
     for (const cleanup of cleanups.reverse()) await Promise.resolve(cleanup()).catch(() => undefined);
     interrupt.close();
   }
 }
 
-function refuse(word: Word, error: Error, out: Output): number {
+function refuse(command: Command, error: Error, out: Output): number {
   const otherwise = error instanceof UnreachableError ? exitCodes.usage : exitCodes.failed;
   const code = error instanceof ExitError ? error.code : otherwise;
   out.answer({ error: error.message, exitCode: code });
-  out.note(`lingcache ${word.name}: ${error.message}`);
+  out.note(`lingcache ${command.name}: ${error.message}`);
   if (code === exitCodes.usage && error instanceof ExitError && !out.json)
-    out.note(`${usageLine(word)}; --help tells more`);
+    out.note(`${usageLine(command)}; --help shows more`);
   return code;
 }
 
@@ -62,7 +66,7 @@ function contextOf(
   around: Surroundings,
   interrupt: Interrupt,
   cleanups: (() => unknown)[],
-): WordContext {
+): CommandContext {
   const world = new RealWorld();
   const onEnd = (cleanup: () => unknown): void => void cleanups.push(cleanup);
   const link = async (address: string, anyServer = false): Promise<ClusterLink> => {
@@ -73,7 +77,7 @@ function contextOf(
   };
   return {
     args,
-    options: options as WordContext['options'],
+    options: options as CommandContext['options'],
     out,
     get signal() {
       return interrupt.signal;

@@ -1,5 +1,5 @@
 // The near cache on a real cluster and on one of the bundled server: what is kept, what is dropped and why, over RESP3 and over RESP2.
-// Every test reads what another client wrote, so a cache that is never told of changes fails here.
+// Every test reads what another client wrote, so a cache that is never notified of changes fails here.
 
 import { deepEqual, equal, notEqual, ok, rejects } from 'node:assert/strict';
 import { channel } from 'node:diagnostics_channel';
@@ -84,7 +84,7 @@ for (const [server, protocol] of servers.flatMap((name) => [[name, 3] as const, 
       await until('the key is seen', async () => (await client.get('near:none')) === 'here now');
     });
 
-    it('a key in bytes and in UTF-8 is told of like any other', async () => {
+    it('a key in bytes and in UTF-8 is invalidated like any other', async () => {
       const bytes = Buffer.from([0, 255, 254, 32, 10]);
       for (const key of [bytes, 'naïve ключ 🔑', Buffer.from('naïve ключ 🔑')]) {
         await other.set(key, 'one');
@@ -137,19 +137,19 @@ for (const [server, protocol] of servers.flatMap((name) => [[name, 3] as const, 
     });
 
     it('reports on its channel what it looked up, and what it dropped', async () => {
-      await other.set('near:told', 'v');
-      const told: unknown[] = [];
-      const listen = (message: unknown): number => told.push(message);
+      await other.set('near:looked', 'v');
+      const seen: unknown[] = [];
+      const listen = (message: unknown): number => seen.push(message);
       channel('lingcache:cache').subscribe(listen);
       try {
-        await Promise.all([client.get('near:told'), client.get('near:told')]);
-        await client.get('near:told');
-        await client.set('near:told', 'w');
+        await Promise.all([client.get('near:looked'), client.get('near:looked')]);
+        await client.get('near:looked');
+        await client.set('near:looked', 'w');
       } finally {
         channel('lingcache:cache').unsubscribe(listen);
       }
-      const read = { command: 'get', slot: slotOf('near:told') };
-      deepEqual(told, [
+      const read = { command: 'get', slot: slotOf('near:looked') };
+      deepEqual(seen, [
         { outcome: 'miss', ...read },
         { outcome: 'joined', ...read },
         { outcome: 'hit', ...read },
@@ -242,7 +242,7 @@ for (const [server, protocol] of servers.flatMap((name) => [[name, 3] as const, 
       await warm(client, gone);
       await warm(client, stays);
       const victim = cluster.masters[0]!;
-      // Written while nobody listens: only the loss itself can tell.
+      // Written while nobody listens: only the loss itself shows it.
       await Promise.all([
         victim.ask('client', 'kill', 'type', 'normal', 'skipme', 'yes'),
         victim.ask('client', 'kill', 'type', 'pubsub'),
@@ -261,7 +261,7 @@ describe('client: near cache and replicas', function () {
   this.timeout(60_000);
 
   for (const server of servers) {
-    it(`scaleReads: what replicas answer is kept, and they tell of changes, on ${server}`, async function () {
+    it(`scaleReads: what replicas answer is kept, and they notify of changes, on ${server}`, async function () {
       const cluster = await sharedClusterOf(this, server);
       const client = await clientOf(cluster, { clientSideCache: {}, scaleReads: 'slave' });
       const other = new Cluster(cluster.seeds.slice(0, 2));
@@ -358,7 +358,7 @@ for (const server of servers)
       await until('the new owner is asked', async () => (await client.get('{foo}absent')) === 'made by the new owner');
       await warm(client, '{foo}absent');
       await to.ask('set', '{foo}absent', 'changed there');
-      await until('the new owner tells', async () => (await client.get('{foo}absent')) === 'changed there');
+      await until('the new owner notifies', async () => (await client.get('{foo}absent')) === 'changed there');
       if (stays !== undefined) {
         const { hits } = countsOf(client);
         await client.get(stays);

@@ -12,7 +12,7 @@ import { type RealNode, startRealNode } from '../../kit/redis-server.ts';
 import { RespClient } from '../../kit/resp-client.ts';
 import { until } from '../../kit/until.ts';
 
-/** Users token1, token2, ... of the server, one for each answer of the provider; the server's log tells who came. */
+/** Users token1, token2, ... of the server, one for each answer of the provider; the server's log shows who came. */
 class Tokens {
   count = 0;
   /** Milliseconds that each is good for; undefined: for ever. */
@@ -145,7 +145,7 @@ describe('credentialsProvider of a Redis', function () {
       [null, 'OK'],
       [null, 'OK'],
     ]);
-    await until('told after it', async () => (await client.acl('WHOAMI')) !== 'token1');
+    await until('sent after it', async () => (await client.acl('WHOAMI')) !== 'token1');
   });
 
   it('a monitor is left in peace', async () => {
@@ -193,7 +193,7 @@ describe('credentialsProvider of a Redis', function () {
     });
   });
 
-  it('a client that gives up tells those who waited that it was the provider', async () => {
+  it('a client that gives up reports to those who waited that it was the provider', async () => {
     const credentialsProvider = (): Credentials => {
       throw new Error('the vault is sealed');
     };

@@ -24,7 +24,7 @@ describe('odd servers', function () {
     return cluster;
   };
 
-  /** A node that answers CLUSTER as told and everything else with its port. */
+  /** A node that answers CLUSTER as given and everything else with its port. */
   async function fake(cluster: (subcommand: string, self: FakeNode) => string): Promise<FakeNode> {
     const node: FakeNode = await FakeNode.start(([name, subcommand]) => {
       if (name !== 'cluster') return bulk(String(node.port));
@@ -36,7 +36,7 @@ describe('odd servers', function () {
 
   const refused = '-ERR unknown subcommand\r\n';
 
-  it('one unusable entry of CLUSTER SLOTS does not keep a client from starting, and the refresh channel tells of it', async () => {
+  it('one unusable entry of CLUSTER SLOTS does not keep a client from starting, and the refresh channel reports it', async () => {
     const node = await fake((subcommand, self) =>
       subcommand === 'slots'
         ? slotsReply([

@@ -159,7 +159,7 @@ describe('client on a real cluster with passwords', function () {
       await client.set('k', 1);
       await Promise.all(cluster.nodes.map((node) => node.ask(...user, '>second')));
       await Promise.all(cluster.nodes.map((node) => node.ask('client', 'kill', 'user', 'rotated')));
-      // The first is sent, lost and parked, the other is held until the client is ready again.
+      // The first is sent, lost and to be retried, the other is held until the client is ready again.
       await refused();
       await refused();
       client.options.redisOptions!.password = 'second';
@@ -175,7 +175,7 @@ describe('client on a real cluster with passwords', function () {
     ok(error.message.startsWith('None of startup nodes is available'), error.message);
     equal(error.errors?.length, 3);
     for (const { host, port } of seeds) ok(error.hint.includes(`${host}:${port}: WRONGPASS`), error.hint);
-    ok(!error.hint.includes('wrong '), 'the password itself is not told');
+    ok(!error.hint.includes('wrong '), 'the password itself is not shown');
   });
 
   it('names the seeds and the reason when there is no password', async () => {

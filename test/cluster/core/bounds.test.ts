@@ -120,7 +120,7 @@ describe('client: bounds of what waits', () => {
     refuse = '-CLUSTERDOWN The cluster is down\r\n';
     let settled = 0;
     const calls = Array.from({ length: 200 }, () => outcome(cluster.set(keyOf.a, 'x')).finally(() => settled++));
-    await until('they are parked, or refused', () => cluster.stats().queue.calls === 50 && settled === 150);
+    await until('they wait for a retry, or refused', () => cluster.stats().queue.calls === 50 && settled === 150);
     refuse = undefined;
     cluster.disconnect();
     assert.equal(refusedOf(await Promise.all(calls)), 150);

@@ -170,7 +170,7 @@ describe('databases of a cluster', () => {
       assert.equal(await stored('selected', 9), '1');
     });
 
-    it('observers are told the database', async () => {
+    it('observers get the database', async () => {
       const seen: unknown[] = [];
       const note = (context: unknown): void => void seen.push((context as { database: number }).database);
       const channels = [

@@ -281,7 +281,7 @@ describe('client: disconnect of a cluster', () => {
     client.disconnect();
   });
 
-  it('may be told to connect while its connections close', async () => {
+  it('may be asked to connect while its connections close', async () => {
     const client = await connected();
     const before = client.set('left', 'x');
     client.disconnect();

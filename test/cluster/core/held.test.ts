@@ -212,7 +212,7 @@ describe('client: calls held before the first map', () => {
   });
 });
 
-describe('client: what clusterRetryStrategy and events are told', () => {
+describe('client: what clusterRetryStrategy and events get', () => {
   const nodes: FakeNode[] = [];
   const clients: Cluster[] = [];
   afterEach(async () => {
@@ -252,7 +252,7 @@ describe('client: what clusterRetryStrategy and events are told', () => {
     assert.equal(good.count('get'), 1);
   });
 
-  it("a name that cannot be looked up is told in the look-up's own words, as with ioredis", async () => {
+  it("a name that cannot be looked up is reported in the look-up's own words, as with ioredis", async () => {
     const reasons: unknown[] = [];
     const client = new Cluster([{ host: 'nowhere.test', port: 1 }], {
       lazyConnect: true,
@@ -265,7 +265,7 @@ describe('client: what clusterRetryStrategy and events are told', () => {
     clients.push(client);
     client.on('error', (error: Error) => reasons.push(error.message));
     await assert.rejects(client.connect(), { message: 'Random Exception' });
-    await until('both were told', () => reasons.length === 2);
+    await until('both were called', () => reasons.length === 2);
     assert.deepEqual(reasons.sort(), ['Failed to refresh slots cache.', 'Random Exception']);
   });
 
@@ -274,12 +274,12 @@ describe('client: what clusterRetryStrategy and events are told', () => {
       argv[0] === 'cluster' ? '-ERR This instance has cluster support disabled\r\n' : bulk(''),
     );
     nodes.push(bad);
-    const told: unknown[] = [];
+    const seen: unknown[] = [];
     const client = new Cluster([bad.port], { clusterRetryStrategy: () => null });
     clients.push(client);
     client.on('error', () => {});
-    client.on('node error', (error: Error, key: string) => told.push(error.message, key));
+    client.on('node error', (error: Error, key: string) => seen.push(error.message, key));
     await until('it gave up', () => client.status === 'end');
-    assert.deepEqual(told, ['ERR This instance has cluster support disabled', bad.key]);
+    assert.deepEqual(seen, ['ERR This instance has cluster support disabled', bad.key]);
   });
 });

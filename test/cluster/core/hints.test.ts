@@ -1,4 +1,4 @@
-// Errors that tell the way out: the message stays the server's, the hint is beside it and in the stack.
+// Errors that hint at the way out: the message stays the server's, the hint is beside it and in the stack.
 
 import assert from 'node:assert/strict';
 import { createServer, type Server } from 'node:net';
@@ -11,13 +11,13 @@ import { startRealNode } from '../../kit/redis-server.ts';
 
 type Hinted = Error & { hint?: string };
 
-describe('errors that tell the way out', function () {
+describe('errors that hint at the way out', function () {
   this.timeout(60_000);
   let real: RealCluster;
   const clients: (Cluster | Redis)[] = [];
 
   before(async function () {
-    needRedisServer(this, 'errors that tell the way out');
+    needRedisServer(this, 'errors that hint at the way out');
     real = await startRealCluster({ replicas: 1 });
   });
   after(() => real?.stop());

@@ -69,7 +69,7 @@ describe('client: lifecycle', () => {
     }
   }
 
-  it('calls that waited for a cluster that never came are told of every seed, each by an error of its own', async () => {
+  it('calls that waited for a cluster that never came name every seed, each by an error of its own', async () => {
     const ports = [await deadPort(), await deadPort()];
     const client = cluster(
       ports.map((port) => ({ host: '127.0.0.1', port })),

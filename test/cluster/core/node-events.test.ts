@@ -1,4 +1,4 @@
-// What users are told and shown of a cluster's nodes, beside ioredis: who joins and leaves, and the life of each.
+// The events and lists by which users see a cluster's nodes, beside ioredis: who joins and leaves, and the life of each.
 
 import assert from 'node:assert/strict';
 import { Cluster as PeerCluster } from 'ioredis';

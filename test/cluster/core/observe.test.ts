@@ -69,7 +69,7 @@ describe('client: diagnostics channels on a real cluster', function () {
     const peer = new Peer(cluster.seeds);
     try {
       await peer.set('seen', 'secret');
-      // Another listener of this process may have had it traced, and ioredis tells the end after its promise.
+      // Another listener of this process may have had it traced, and ioredis publishes the end after its promise.
       await new Promise((resolve) => setImmediate(resolve));
       const theirs = await heardOf('ioredis:command', () => peer.set('seen', 'secret'));
       deepEqual(heard, theirs);

@@ -1,4 +1,4 @@
-// quit() comes to an end within `quitTimeout`, whatever a node does, and what was pending is told why it has no answer.
+// quit() comes to an end within `quitTimeout`, whatever a node does, and what was pending gets the reason why it has no answer.
 
 import assert from 'node:assert/strict';
 import { setTimeout as pause } from 'node:timers/promises';

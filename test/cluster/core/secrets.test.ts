@@ -11,7 +11,7 @@ import { until } from '../../kit/until.ts';
 const secret = 'hunter2-marker';
 
 /** Everything that somebody could have got hold of. */
-class Witness {
+class SecretFinder {
   readonly heard: { readonly where: string; readonly what: unknown }[] = [];
   readonly #channels: string[] = [];
   readonly #note = (message: unknown, name: string | symbol): void => this.hear(String(name), message);
@@ -86,26 +86,26 @@ const commands: readonly (readonly [string, ...string[]])[] = [
 ];
 
 describe('client: no secret leaves', () => {
-  let witness: Witness;
+  let finder: SecretFinder;
   let node: FakeNode;
   const clients: (Redis | Cluster)[] = [];
 
   beforeEach(() => {
-    witness = new Witness();
+    finder = new SecretFinder();
   });
   afterEach(async () => {
     for (const client of clients.splice(0)) client.disconnect();
-    witness.close();
+    finder.close();
     await node?.close();
   });
 
   const redis = (options: RedisOptions): Redis => {
-    const client = witness.watch(new Redis({ retryStrategy: () => 20, ...options, lazyConnect: true }));
+    const client = finder.watch(new Redis({ retryStrategy: () => 20, ...options, lazyConnect: true }));
     clients.push(client);
     return client;
   };
   const cluster = (options: ClusterOptions): Cluster => {
-    const client = witness.watch(new Cluster([node.key], { ...options, lazyConnect: true }));
+    const client = finder.watch(new Cluster([node.key], { ...options, lazyConnect: true }));
     clients.push(client);
     return client;
   };
@@ -119,17 +119,17 @@ describe('client: no secret leaves', () => {
       port: node.port,
       enableReadyCheck: false,
       reconnectOnError: (error) => {
-        witness.hear('reconnectOnError', error);
+        finder.hear('reconnectOnError', error);
         return false;
       },
     });
     for (const [name, ...args] of commands) {
-      await witness.fails(name, () => client.call(name, ...args));
-      await witness.fails(`${name}, pipeline`, () => client.pipeline([[name, ...args]]).exec());
-      await witness.fails(`${name}, transaction`, () => client.multi([[name, ...args]]).exec());
+      await finder.fails(name, () => client.call(name, ...args));
+      await finder.fails(`${name}, pipeline`, () => client.pipeline([[name, ...args]]).exec());
+      await finder.fails(`${name}, transaction`, () => client.multi([[name, ...args]]).exec());
     }
-    witness.check(commands.length * 3);
-    const errors = witness.heard.map(({ what }) => what as Error & { command?: { name: string; args: string[] } });
+    finder.check(commands.length * 3);
+    const errors = finder.heard.map(({ what }) => what as Error & { command?: { name: string; args: string[] } });
     const refused = errors.find(({ command }) => command?.name === 'migrate')!;
     assert.deepEqual(refused.command!.args, ['127.0.0.1', '1', 'key', '0', '10', 'COPY', 'AUTH', '[redacted]']);
     assert.match(refused.message, /'COPY' 'AUTH' '\[redacted\]'/);
@@ -139,9 +139,9 @@ describe('client: no secret leaves', () => {
     const answers = ['+OK\r\n', '+QUEUED\r\n', `*1\r\n${String(echo(['acl', 'setuser', 'joe', `>${secret}`]))}`];
     node = await FakeNode.start(() => answers.shift());
     const client = redis({ port: node.port, enableReadyCheck: false });
-    await witness.fails('exec', () => client.multi().acl('SETUSER', 'joe', `>${secret}`).exec());
-    witness.check(1);
-    assert.match(inspect(witness.heard, { depth: 10 }), /redacted/);
+    await finder.fails('exec', () => client.multi().acl('SETUSER', 'joe', `>${secret}`).exec());
+    finder.check(1);
+    assert.match(inspect(finder.heard, { depth: 10 }), /redacted/);
   });
 
   for (const protocol of [2, 3] as const) {
@@ -149,15 +149,15 @@ describe('client: no secret leaves', () => {
       node = new FakeNode(echo);
       await node.listen();
       const client = redis({ port: node.port, username: 'joe', password: secret, protocol, maxRetriesPerRequest: 1 });
-      await witness.fails('get', () => client.get('k'));
-      await witness.fails('connect', () => client.connect());
+      await finder.fails('get', () => client.get('k'));
+      await finder.fails('connect', () => client.connect());
       const many = cluster({
         redisOptions: { username: 'joe', password: secret, protocol },
         clusterRetryStrategy: () => null,
       });
-      await witness.fails('cluster', () => many.get('k'));
-      await witness.fails('cluster connect', () => many.connect());
-      witness.check(6);
+      await finder.fails('cluster', () => many.get('k'));
+      await finder.fails('cluster connect', () => many.connect());
+      finder.check(6);
     });
   }
 
@@ -178,21 +178,21 @@ describe('client: no secret leaves', () => {
     const client = redis({ port: node.port, maxRetriesPerRequest: 1, ...options });
     const many = cluster({ redisOptions: options, retryDeadline: 300 });
     await Promise.all([
-      witness.fails('auth', () => client.auth(secret)),
-      witness.fails('acl', () => client.acl('SETUSER', 'joe', `>${secret}`)),
-      witness.fails('cluster auth', () => many.call('config', 'SET', 'requirepass', secret)),
-      witness.fails('cluster acl', () => many.call('acl', 'SETUSER', 'joe', `>${secret}`)),
+      finder.fails('auth', () => client.auth(secret)),
+      finder.fails('acl', () => client.acl('SETUSER', 'joe', `>${secret}`)),
+      finder.fails('cluster auth', () => many.call('config', 'SET', 'requirepass', secret)),
+      finder.fails('cluster acl', () => many.call('acl', 'SETUSER', 'joe', `>${secret}`)),
     ]);
     assert.ok(cut > 0);
-    const waiting = witness.fails('closed', () => client.call('auth', secret));
+    const waiting = finder.fails('closed', () => client.call('auth', secret));
     client.disconnect();
     await waiting;
-    await witness.fails('ended', () => client.call('auth', secret));
+    await finder.fails('ended', () => client.call('auth', secret));
     const full = redis({ port: node.port, maxQueueLength: 0 });
-    await witness.fails('full', () => full.call('auth', secret));
+    await finder.fails('full', () => full.call('auth', secret));
     const signal = AbortSignal.abort(new Error('enough'));
-    await witness.fails('cancelled', () => client.withAbortSignal(signal).call('auth', secret));
-    witness.check(8);
+    await finder.fails('cancelled', () => client.withAbortSignal(signal).call('auth', secret));
+    finder.check(8);
     await until('the cluster has been seen', () => node.count('cluster', 'slots') > 0);
   });
 
@@ -208,9 +208,9 @@ describe('client: no secret leaves', () => {
       `redis://:${secret}@[::1`,
     ];
     for (const url of urls) {
-      await witness.fails(url.replace(secret, '*'), () => new Redis(url));
-      await witness.fails(`cluster ${url.replace(secret, '*')}`, () => new Cluster([url]));
-      await witness.fails(`port ${url.replace(secret, '*')}`, () => new Cluster([{ port: url }]));
+      await finder.fails(url.replace(secret, '*'), () => new Redis(url));
+      await finder.fails(`cluster ${url.replace(secret, '*')}`, () => new Cluster([url]));
+      await finder.fails(`port ${url.replace(secret, '*')}`, () => new Cluster([{ port: url }]));
     }
     const bad: RedisOptions[] = [
       { password: [secret] as never },
@@ -220,14 +220,14 @@ describe('client: no secret leaves', () => {
       { port: `redis://:${secret}@h` as never },
     ];
     for (const options of bad) {
-      await witness.fails(Object.keys(options)[0]!, () => new Redis({ lazyConnect: true, ...options }));
+      await finder.fails(Object.keys(options)[0]!, () => new Redis({ lazyConnect: true, ...options }));
       // Where a node is has no meaning in redisOptions, and is no mistake there.
-      await witness.fails(`redisOptions.${Object.keys(options)[0]!}`, () => cluster({ redisOptions: options }));
+      await finder.fails(`redisOptions.${Object.keys(options)[0]!}`, () => cluster({ redisOptions: options }));
     }
-    for (const { where, what } of witness.heard) {
+    for (const { where, what } of finder.heard) {
       if (!where.startsWith('tracing'))
         assert.equal((what as { code?: string } | null)?.code, 'ERR_INVALID_OPTION', where);
     }
-    witness.check(urls.length * 3);
+    finder.check(urls.length * 3);
   });
 });

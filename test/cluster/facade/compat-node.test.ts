@@ -44,7 +44,7 @@ describe('client: one scripted node', () => {
     assert.deepEqual(node.commands, [...Array(4).fill('info persistence'), 'set k v']);
   });
 
-  it('does not ask when told not to', async () => {
+  it('does not ask when set not to', async () => {
     await open({ enableReadyCheck: false }).set('k', 'v');
     assert.equal(node.count('info'), 0);
   });
@@ -141,7 +141,7 @@ describe('client: one scripted node', () => {
     await cluster.close();
   });
 
-  it('names itself as told', async () => {
+  it('names itself as set', async () => {
     await open({ connectionName: 'me', clientInfoTag: 'app_v1' }).set('k', 'v');
     const words = node.seen.map(({ argv }) => argv.join(' '));
     assert.ok(words.includes('client setname me'));
@@ -152,7 +152,7 @@ describe('client: one scripted node', () => {
     assert.equal(node.count('client', 'setinfo'), 0);
   });
 
-  it('does not subscribe again when told not to', async () => {
+  it('does not subscribe again when set not to', async () => {
     const client = open({ autoResubscribe: false, protocol: 2 });
     script['subscribe'] = ['*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n'];
     await client.subscribe('c');
@@ -194,24 +194,24 @@ describe('client: MONITOR', () => {
 
   for (const protocol of [2, 3] as const) {
     it(`reports what ioredis reports, over RESP${protocol}`, async () => {
-      const told: unknown[][][] = [];
+      const runs: unknown[][][] = [];
       const peer = new Peer({ path: server.path, protocol });
       const ours = new Redis({ path: server.path, protocol });
       const monitors = [await peer.monitor(), await ours.monitor()];
       for (const monitor of monitors) {
         const lines: unknown[][] = [];
-        told.push(lines);
+        runs.push(lines);
         (monitor as Redis).on('monitor', (...line: unknown[]) => lines.push(line));
       }
       await ours.set('k', 'a "quoted" \\ word\r\n');
       await ours.set(Buffer.from([0xff, 0]), '" "');
       await ours.eval("return redis.call('get', KEYS[1])", 1, 'k');
       await ours.echo('last');
-      while (told.some((lines) => !lines.some((line) => (line[1] as string[])[1] === 'last'))) {
+      while (runs.some((lines) => !lines.some((line) => (line[1] as string[])[1] === 'last'))) {
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
-      assert.deepEqual(told[1], told[0]);
-      assert.ok(told[1]!.length >= 5);
+      assert.deepEqual(runs[1], runs[0]);
+      assert.ok(runs[1]!.length >= 5);
       const monitor = monitors[1] as Redis;
       assert.equal(monitor.status, 'monitoring');
       assert.equal(monitor.mode, 'monitor');

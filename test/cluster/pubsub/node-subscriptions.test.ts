@@ -1,4 +1,4 @@
-// Subscriptions on the objects of nodes(): keyspace notifications are told by the node that holds the key.
+// Subscriptions on the objects of nodes(): keyspace notifications are published by the node that holds the key.
 
 import assert from 'node:assert/strict';
 import { Cluster, type ClusterOptions, type Redis } from '../../../lib/index.ts';
@@ -28,16 +28,16 @@ describe('subscriptions on nodes of a cluster', function () {
     return cluster;
   };
 
-  /** Key -> events told of it, by all nodes together. */
+  /** Key -> events of it, by all nodes together. */
   const listen = (nodes: readonly Redis[]): Map<string, string[]> => {
-    const told = new Map<string, string[]>();
+    const events = new Map<string, string[]>();
     for (const node of nodes) {
       node.on('pmessage', (_pattern, channel: string, event: string) => {
         const key = channel.replace('__keyspace@0__:', '');
-        told.set(key, [...(told.get(key) ?? []), event]);
+        events.set(key, [...(events.get(key) ?? []), event]);
       });
     }
-    return told;
+    return events;
   };
 
   /** Connections of a node that are subscribed. */
@@ -50,13 +50,13 @@ describe('subscriptions on nodes of a cluster', function () {
     it(`keyspace notifications come from every node, and commands go on, RESP${protocol}`, async () => {
       const cluster = await connect({ redisOptions: { protocol } });
       const nodes = cluster.nodes('master');
-      const told = listen(nodes);
+      const events = listen(nodes);
       const counts = await Promise.all(nodes.map((node) => node.psubscribe('__keyspace@0__:*')));
       assert.deepEqual(counts, [1, 1, 1]);
       const keys = Array.from({ length: 30 }, (_, at) => `note:${protocol}:${at}`);
       await Promise.all(keys.map((key) => cluster.set(key, 1)));
-      await until('every key was told', () => keys.every((key) => told.has(key)));
-      assert.deepEqual([...new Set([...told.values()].flat())], ['set']);
+      await until('every key was notified', () => keys.every((key) => events.has(key)));
+      assert.deepEqual([...new Set([...events.values()].flat())], ['set']);
       assert.ok((await Promise.all(nodes.map((node) => node.dbsize()))).every((size) => size > 0));
       // The cluster's own connection has no subscription: these are its nodes' second ones.
       for (const at of [0, 1, 2]) assert.equal((await subscribed(at)).length, 1);
@@ -68,7 +68,7 @@ describe('subscriptions on nodes of a cluster', function () {
   it('after a loss the connection is dialed and subscribed again', async () => {
     const cluster = await connect();
     const nodes = cluster.nodes('master');
-    const told = listen(nodes);
+    const events = listen(nodes);
     await Promise.all(nodes.map((node) => node.psubscribe('__keyspace@0__:again*', 'other')));
     for (const at of [0, 1, 2]) {
       for (const line of await subscribed(at)) {
@@ -78,7 +78,7 @@ describe('subscriptions on nodes of a cluster', function () {
     for (const at of [0, 1, 2]) await until('subscribed again', async () => (await subscribed(at)).length === 1);
     await until('a notification comes', async () => {
       await cluster.incr('again');
-      return told.has('again');
+      return events.has('again');
     });
     assert.equal(await nodes[0]!.psubscribe('third'), 3);
   });

@@ -92,7 +92,7 @@ describe('client: pub/sub on a real cluster', function () {
         equal(await client.sunsubscribe(), 0);
       });
 
-      it('ends as last told when subscribing and unsubscribing take turns', async () => {
+      it('ends as last asked when subscribing and unsubscribing take turns', async () => {
         const client = connect({ redisOptions });
         const channel = channelOf(1, 'turn');
         const owner = await cluster.ownerOf(slotOf(channel));

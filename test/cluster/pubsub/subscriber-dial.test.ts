@@ -1,5 +1,5 @@
 // How a cluster's classic subscriptions find a node: a connection may take its time, others are tried beside it, and a
-// call that finds none is told why.
+// call that finds none gets the reason.
 
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
@@ -80,7 +80,7 @@ describe('client: how a subscriber finds its node', () => {
     await until('the others are closed', () => nodes.reduce((sum, node) => sum + node.open, 0) === nodes.length + 1);
   });
 
-  it('nodes that refuse are tried again after pauses that grow, and the call is told why', async () => {
+  it('nodes that refuse are tried again after pauses that grow, and the call gets the reason', async () => {
     let refusing = false;
     const subscribing = await cluster(3, { retryDeadline: 2000 }, (argv, _node, socket) => {
       if (refusing && argv[0] === 'subscribe') {
@@ -118,7 +118,7 @@ describe('client: how a subscriber finds its node', () => {
     await assert.rejects(subscribing.unsubscribe('news'), { code: 'ERR_RETRY_DEADLINE' });
   });
 
-  it('a shard subscription that nobody answers is told what it waited for', async () => {
+  it('a shard subscription that nobody answers gets what it waited for', async () => {
     const subscribing = await cluster(1, { retryDeadline: 300 }, (argv) =>
       argv[0] === 'ssubscribe' ? undefined : 'usual',
     );
@@ -166,7 +166,7 @@ describe('client: how a subscriber finds its node', () => {
         .filter(({ argv }) => argv[0] === 'client' && argv[1] === 'setname')
         .map(({ argv }) => argv[2]);
       const tail = connectionName === undefined ? '' : ':app';
-      for (const part of ['subscriber', 'ssubscriber']) assert.ok(names.includes(`lingcache-cluster(${part})${tail}`));
+      for (const part of ['subscriber', 'ssubscriber']) assert.ok(names.includes(`ioredis-cluster(${part})${tail}`));
     });
   }
 

@@ -1,4 +1,4 @@
-// Reads from replicas: who is asked, what the nodes are told (READONLY), and what happens when a replica is in trouble.
+// Reads from replicas: who is asked, what the nodes are sent (READONLY), and what happens when a replica is in trouble.
 // The first part plays scripted nodes, the second a real cluster.
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
@@ -12,7 +12,7 @@ import { until } from '../../kit/until.ts';
 
 type Handler = (argv: readonly string[]) => Answer | 'silence';
 
-/** One shard: a master and two replicas. GET tells who answered. */
+/** One shard: a master and two replicas. GET answers who it was. */
 class Shard {
   nodes: FakeNode[] = [];
   client!: Cluster;
@@ -73,7 +73,7 @@ describe('client: reads from replicas', () => {
   });
   afterEach(() => shard.stop());
 
-  it('asks replicas, each told READONLY once, and sends writes to the master', async () => {
+  it('asks replicas, each sent READONLY once, and sends writes to the master', async () => {
     await shard.start({ scaleReads: 'slave' });
     deepEqual(await shard.readers(), [1, 2]);
     equal(String(await shard.client.set('k', 'v')), '0');
@@ -88,16 +88,16 @@ describe('client: reads from replicas', () => {
   });
 
   it('gives a function the nodes as clients, master first, and the command', async () => {
-    const told: unknown[] = [];
+    const choices: unknown[] = [];
     let choose = (nodes: Redis[]): unknown => nodes[2];
     await shard.start({
       scaleReads: (nodes: Redis[], command: { name: string; args: unknown[]; getKeys(): unknown[] }) => {
-        told.push([nodes.map(({ options }) => options.port), command.name, command.args, command.getKeys()]);
+        choices.push([nodes.map(({ options }) => options.port), command.name, command.args, command.getKeys()]);
         return choose(nodes);
       },
     });
     deepEqual(await shard.readers(1), [2]);
-    deepEqual(told, [[shard.nodes.map(({ port }) => port), 'get', ['k'], ['k']]]);
+    deepEqual(choices, [[shard.nodes.map(({ port }) => port), 'get', ['k'], ['k']]]);
     choose = (nodes) => nodes.slice(1);
     deepEqual(await shard.readers(), [1, 2]);
     choose = () => undefined;
@@ -105,7 +105,7 @@ describe('client: reads from replicas', () => {
     choose = () => [];
     deepEqual(await shard.readers(), [0]);
     await shard.client.set('k', 'v');
-    ok(told.every((one) => (one as unknown[])[1] === 'get'));
+    ok(choices.every((one) => (one as unknown[])[1] === 'get'));
   });
 
   for (const [what, refusal] of [
@@ -248,7 +248,7 @@ describe('client: reads from replicas of a real cluster', function () {
     );
   }
 
-  it('spreads reads as told, without a redirect', async () => {
+  it('spreads reads as configured, without a redirect', async () => {
     for (const scaleReads of ['slave', 'all', 'nearest'] as const) {
       client = new Cluster(cluster.seeds, { scaleReads });
       await client.ping();

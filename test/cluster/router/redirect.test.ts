@@ -67,7 +67,7 @@ describe('client: redirects', () => {
   it('follows MOVED to the address it names and patches exactly that slot', async () => {
     const cluster = await stage.start();
     await cluster.get(low);
-    // The map stays stale: only the reply tells.
+    // The map stays stale: only the reply shows it.
     stage.on(stage.a, ([name, key]) =>
       name === 'get' && key === low ? `-MOVED ${lowSlot} ${stage.b.key}\r\n` : undefined,
     );
@@ -309,7 +309,7 @@ describe('client: redirects', () => {
     assert.equal(stage.a.connections + stage.b.connections + stage.replica.connections, sockets);
   });
 
-  it('reads from replicas when told to, and goes where a replica sends it', async () => {
+  it('reads from replicas when configured, and goes where a replica sends it', async () => {
     const cluster = await stage.start({ scaleReads: 'slave' });
     assert.equal(await cluster.get(low), `${stage.replica.port}:get ${low}`);
     assert.equal(stage.replica.count('readonly'), 1);

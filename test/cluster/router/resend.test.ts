@@ -366,7 +366,7 @@ describe('client: redirects in circles', function () {
   afterEach(tidy);
   const slot = slotOf('k');
 
-  /** Two nodes that send calls for one slot to each other until told that it is settled. */
+  /** Two nodes that send calls for one slot to each other until the test ends it. */
   const pingPong = async (options: object): Promise<{ client: Cluster; settle(): void; moves(): number }> => {
     let settled = false;
     let moves = 0;

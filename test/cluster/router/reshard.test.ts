@@ -33,7 +33,7 @@ async function readBack(client: Cluster, from: number): Promise<void> {
   });
 }
 
-/** Single calls, one after another, until told to stop. */
+/** Single calls, one after another, until stopped. */
 function steadyLoad(client: Cluster, name: string): Repeated {
   return repeat(async (count) => {
     const key = `${name}:${count % 997}`;

@@ -8,14 +8,14 @@ import { type Face, libraries } from './harness.ts';
 
 const secret = 'open-sesame';
 
-interface Told {
+interface Report {
   readonly events: string[];
   readonly outcome: string;
   readonly warnings: string[];
 }
 
 /** Everything until the client is ready, or has been refused twice. */
-async function told(Redis: Face, port: number, options: object): Promise<Told> {
+async function report(Redis: Face, port: number, options: object): Promise<Report> {
   const events: string[] = [];
   const warnings: string[] = [];
   const { warn } = console;
@@ -70,8 +70,8 @@ describe('credentials, with ioredis and with lingcache', () => {
       it(`${name}, RESP${protocol}`, async () => {
         const { port } = needed ? guarded : open;
         const [theirs, ours] = [
-          await told(libraries[0]!.Redis, port, { protocol, ...options }),
-          await told(libraries[1]!.Redis, port, { protocol, ...options }),
+          await report(libraries[0]!.Redis, port, { protocol, ...options }),
+          await report(libraries[1]!.Redis, port, { protocol, ...options }),
         ];
         deepEqual(ours.events, theirs.events);
         equal(ours.outcome, theirs.outcome);
@@ -92,7 +92,7 @@ describe('credentials, with ioredis and with lingcache', () => {
     };
     try {
       for (const { Redis } of libraries) {
-        const { outcome, warnings } = await told(Redis, node.port, { protocol: 2, username: 'me', password: secret });
+        const { outcome, warnings } = await report(Redis, node.port, { protocol: 2, username: 'me', password: secret });
         deepEqual([outcome, warnings.length], ['v', 1]);
         ok(!warnings.join().includes(secret));
       }

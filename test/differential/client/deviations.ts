@@ -110,7 +110,7 @@ export const deviations: readonly Deviation[] = [
   },
   {
     row: 'lifecycle: retry strategy: calls',
-    reason: 'clusterRetryStrategy is told the reason; ioredis leaves it out here',
+    reason: 'clusterRetryStrategy gets the reason; ioredis leaves it out here',
   },
   {
     row: 'lifecycle: connect, then disconnect',
@@ -184,7 +184,7 @@ export const deviations: readonly Deviation[] = [
   },
   {
     row: 'sequences: disconnect(true) in the tick of its creation',
-    reason: 'a client that is told to reconnect connects; ioredis gives up for good',
+    reason: 'a client that is asked to reconnect connects; ioredis gives up for good',
   },
   {
     row: 'sequences: quit twice',

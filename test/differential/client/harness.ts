@@ -111,13 +111,13 @@ async function describeOutcome(act: () => unknown, wait: (pending: unknown) => u
   }
 }
 
-const patience = 1500;
+const limitMs = 1500;
 
 /** A hang is an outcome too. */
 function settledInTime(pending: unknown): Promise<unknown> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise((resolve) => {
-    timer = setTimeout(resolve, patience, 'never settled');
+    timer = setTimeout(resolve, limitMs, 'never settled');
   });
   return Promise.race([pending, late]).finally(() => clearTimeout(timer));
 }

@@ -70,8 +70,9 @@ export const documentedOfCluster: readonly Row[] = [
     await Promise.all(cluster.masters.map((node) => node.ask('wait', '1', '2000')));
     const reads = await Promise.allSettled(client.nodes('slave').map((node: Face) => node.get('foo')));
     const writes = await Promise.allSettled(client.nodes('slave').map((node: Face) => node.set('foo', 'x')));
-    const told = (one: Face): unknown => (one.status === 'fulfilled' ? one.value : one.reason.message.split(' ')[0]);
-    return [reads.map(told).sort(), writes.map(told).sort()];
+    const outcomeOf = (one: Face): unknown =>
+      one.status === 'fulfilled' ? one.value : one.reason.message.split(' ')[0];
+    return [reads.map(outcomeOf).sort(), writes.map(outcomeOf).sort()];
   }),
   ...(['slave', 'all', 'master'] as const).map((scaleReads) =>
     own(`scaleReads ${scaleReads}`, { scaleReads }, async (client, { cluster }) => {
@@ -241,7 +242,7 @@ export const documentedOfCluster: readonly Row[] = [
       client.on('node error', (error: Error) => seen.push(error.message));
       const held = outcomeOf(() => client.get('k'));
       await until('it is said', () => seen.length > 0);
-      // Asked before it is told to give up: a round may end in these 5 ms.
+      // Asked before it is asked to give up: a round may end in these 5 ms.
       const state = await Promise.race([held, pause(5, 'held')]);
       client.options.clusterRetryStrategy = () => null;
       return [seen[0], state === 'held'];

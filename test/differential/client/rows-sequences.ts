@@ -1,5 +1,5 @@
 // What a client of one server does in which order: events, callbacks and promises of clients that connect, lose their
-// connection, are told to leave, or are asked for something at an odd moment. The whole list is compared.
+// connection, are asked to leave, or are asked for something at an odd moment. The whole list is compared.
 
 import { setTimeout as pause } from 'node:timers/promises';
 import { until } from '../../kit/until.ts';
@@ -706,7 +706,7 @@ const monitoring: readonly AloneRow[] = [
   {
     name: 'monitor: its events',
     run: async (alone) => {
-      // ioredis cannot tell a line of MONITOR from the answer to its own INFO: without the ready check there is none.
+      // ioredis cannot distinguish a line of MONITOR from the answer to its own INFO: without the ready check there is none.
       const client = alone.make({ ...soon, enableReadyCheck: false });
       const monitor = alone.keep(await client.monitor());
       const log: string[] = [monitor.status];

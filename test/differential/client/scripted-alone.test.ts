@@ -46,7 +46,7 @@ function hangUpAt(word: string, times = Number.POSITIVE_INFINITY): Say {
 const asked = (node: FakeNode): string[] => node.commands.filter((text) => !/^(info|ping)/.test(text));
 
 /** Outcome, the error of each command with it, and what the server heard. */
-async function told(node: FakeNode, run: () => Promise<unknown>): Promise<unknown> {
+async function settledOn(node: FakeNode, run: () => Promise<unknown>): Promise<unknown> {
   const outcome = await outcomeOf(() => run().catch(withDetails));
   return [outcome, asked(node)];
 }
@@ -88,33 +88,35 @@ const rows: readonly Row[] = [
     (word): Row => ({
       name: `a transaction whose connection is lost at ${word.toUpperCase()}, again and again`,
       say: hangUpAt(word),
-      act: (client, node) => told(node, () => transaction(client)),
+      act: (client, node) => settledOn(node, () => transaction(client)),
     }),
   ),
   {
     name: 'a transaction of which nothing was answered is sent again as a whole',
     say: hangUpAt('multi', 1),
-    act: (client, node) => told(node, () => transaction(client)),
+    act: (client, node) => settledOn(node, () => transaction(client)),
   },
   ...(['incr', 'set'] as const).map(
     (word): Row => ({
       name: `a pipeline whose connection is lost at its ${word === 'set' ? 'first' : 'second'} command`,
       say: hangUpAt(word, 1),
-      act: (client, node) => told(node, () => batch(client)),
+      act: (client, node) => settledOn(node, () => batch(client)),
     }),
   ),
   ...(['multi', 'incr', 'exec'] as const).map(
     (word): Row => ({
       name: `a pipeline with a transaction, lost at ${word.toUpperCase()}`,
       say: hangUpAt(word),
-      act: (client, node) => told(node, () => mixed(client)),
+      act: (client, node) => settledOn(node, () => mixed(client)),
     }),
   ),
   {
     name: 'single commands around a lost pipeline',
     say: hangUpAt('incr', 1),
     act: (client, node) =>
-      told(node, () => Promise.all([client.set('first', 1), batch(client), client.get('last'), client.get('end')])),
+      settledOn(node, () =>
+        Promise.all([client.set('first', 1), batch(client), client.get('last'), client.get('end')]),
+      ),
   },
   {
     name: 'EXECABORT: the refusals come along',
@@ -123,7 +125,7 @@ const rows: readonly Row[] = [
       if (name === 'incr') return '-ERR second\r\n';
       return name === 'exec' ? '-EXECABORT Transaction discarded because of previous errors.\r\n' : undefined;
     },
-    act: (client, node) => told(node, () => transaction(client)),
+    act: (client, node) => settledOn(node, () => transaction(client)),
   },
 ];
 

@@ -10,7 +10,7 @@ import { type Face, libraries } from './harness.ts';
 interface Stage {
   readonly Redis: Face;
   readonly node: FakeNode;
-  /** What console.warn was told, in words that both have. */
+  /** What console.warn was given, in words that both have. */
   readonly warnings: string[];
   make(options?: Readonly<Record<string, unknown>>): Face;
 }
@@ -33,8 +33,8 @@ const nothingNeeded = [
 function eventsOf(client: Face, names: readonly string[]): string[] {
   const seen: string[] = [];
   for (const name of names) {
-    client.on(name, (told: unknown) => {
-      seen.push(told instanceof Error ? `${name} ${told.name}: ${told.message}` : name);
+    client.on(name, (argument: unknown) => {
+      seen.push(argument instanceof Error ? `${name} ${argument.name}: ${argument.message}` : name);
     });
   }
   return seen;

@@ -12,9 +12,9 @@ interface Pair {
   readonly two: FakeNode;
 }
 
-type Words = readonly string[];
+type Argv = readonly string[];
 /** What a node says to a user's command; undefined: its argument back. */
-type Say = (argv: Words, pair: Pair) => string | undefined;
+type Say = (argv: Argv, pair: Pair) => string | undefined;
 
 interface Row {
   readonly name: string;

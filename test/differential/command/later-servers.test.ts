@@ -45,7 +45,7 @@ for (const name of ['redis-8', 'valkey-8', 'valkey-9'] as const satisfies readon
           for (const flag of ['write', 'readonly'] as const) {
             if (flags.includes(flag) !== ((row.flags & Flag[flag]) !== 0)) wrong.push(`${command}: ${flag}`);
           }
-          // XREAD and its kin block only when told to, WAIT is known by its name.
+          // XREAD and its kin block only when asked to, WAIT is known by its name.
           if (flags.includes('blocking') && (row.flags & Flag.blocking) === 0 && command !== 'wait')
             wrong.push(`${command}: blocking`);
         }

@@ -10,7 +10,7 @@ import { strictEqual } from 'node:assert';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
-import { splitWords } from '../../../lib/wire/request-decoder.ts';
+import { splitArguments } from '../../../lib/wire/request-decoder.ts';
 import { encode, RespClient } from '../../kit/resp-client.ts';
 
 class Ear {
@@ -35,7 +35,7 @@ const connections = 4;
 /** Ids from here on are not mistaken for other integers of a reply. */
 const firstId = 100;
 /** Milliseconds that a line, or what is left at the end, may take on a busy machine. */
-const patienceMs = 10_000;
+const timeoutMs = 10_000;
 
 async function open(port: number): Promise<Ear> {
   for (;;) {
@@ -58,7 +58,7 @@ async function dial(port: number): Promise<Ear> {
 }
 
 async function receives(ear: Ear, before: string, what: string): Promise<void> {
-  const until = performance.now() + patienceMs;
+  const until = performance.now() + timeoutMs;
   while (ear.heard === before && !ear.closed) {
     if (performance.now() > until) throw new Error(`no answer to: ${what}`);
     await new Promise((resolve) => setImmediate(resolve));
@@ -103,7 +103,7 @@ async function say(ears: readonly Ear[], control: RespClient, line: string): Pro
   }
   const match = /^(~?)(?:@(\d) )?(.*)$/.exec(line)!;
   const ear = ears[Number(match[2] ?? 0)]!;
-  const words = splitWords(match[3]!.replace(/\$id(\d)/g, (_all, at: string) => String(ears[Number(at)]!.id)));
+  const words = splitArguments(match[3]!.replace(/\$id(\d)/g, (_all, at: string) => String(ears[Number(at)]!.id)));
   if (words === undefined) throw new Error(`bad line: ${line}`);
   const before = ear.heard;
   ear.socket.write(encode(words));
@@ -127,7 +127,7 @@ export async function compare(real: number, ours: number, text: string): Promise
     } while (expected.join() !== last);
   });
   await play(ours, lines, async (heard) => {
-    const until = performance.now() + patienceMs / 5;
+    const until = performance.now() + timeoutMs / 5;
     while (heard().join() !== expected.join() && performance.now() < until) await pause(10);
     for (const [at, actual] of heard().entries()) strictEqual(actual, expected[at], `connection ${at}`);
   });

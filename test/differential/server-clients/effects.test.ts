@@ -3,13 +3,13 @@
 
 import assert from 'node:assert/strict';
 import { allCommandNames, commandOf, Flag } from '../../../lib/command/table.ts';
-import { splitWords } from '../../../lib/wire/request-decoder.ts';
+import { splitArguments } from '../../../lib/wire/request-decoder.ts';
 import { calls, leftOut, others, states } from './effect-cases.ts';
 import { nodesForSuite } from './pair.ts';
 import { type Testimony, Witness } from './witness.ts';
 
 const words = (line: string): string[] => {
-  const argv = splitWords(line);
+  const argv = splitArguments(line);
   assert.ok(argv !== undefined, `bad line: ${line}`);
   return argv;
 };
@@ -28,7 +28,7 @@ function differences(real: Testimony, ours: Testimony): string[] {
     .map((field) => `${field}: ${JSON.stringify(ours[field])} instead of ${JSON.stringify(real[field])}`);
 }
 
-describe('what commands tell, ours against redis-server', function () {
+describe('what commands report, ours against redis-server', function () {
   this.timeout(60_000);
   const pair = nodesForSuite({ 'repl-diskless-sync-delay': '0', 'repl-ping-replica-period': '3600' });
   let witnesses: [Witness, Witness];

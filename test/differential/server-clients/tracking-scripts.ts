@@ -1,7 +1,7 @@
 // Conversations about CLIENT TRACKING; see conversation.ts for the notation. Connection 3 is mostly a writer.
 
 export const trackingScripts: Readonly<Record<string, string>> = {
-  'a read key is told of once': `
+  'a read key is invalidated once': `
     hello 3
     client tracking on
     set a 1

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { ManualWorld } from '../../../lib/base/world.ts';
 import { ReplyError } from '../../../lib/wire/reply.ts';
-import { isReadOtherwise, randomCall, randomRules } from '../../kit/acl-words.ts';
+import { isReadOtherwise, randomCall, randomRules } from '../../kit/acl-rules.ts';
 import { RespClient } from '../../kit/resp-client.ts';
 import { pairForSuite } from './pair.ts';
 

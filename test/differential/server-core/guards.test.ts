@@ -91,7 +91,7 @@ describe('what stands before the commands, beside redis-server', function () {
     }
   });
 
-  it('strangers from elsewhere are told why there is nothing for them, as long as there is no password', async () => {
+  it('clients from elsewhere get the reason why they are refused, as long as there is no password', async () => {
     const answers = await Promise.all(
       programs.map(async (program) => {
         const { port, node } = await start(program);

@@ -27,7 +27,7 @@ async function exchange(port: number, pieces: readonly string[]): Promise<string
   return Buffer.concat(chunks).toString('latin1');
 }
 
-/** PING at the end tells "it was ignored and the server goes on" from "the connection was closed". */
+/** PING at the end distinguishes "it was ignored and the server goes on" from "the connection was closed". */
 const ping = '*1\r\n$4\r\nPING\r\n';
 
 const cases: Readonly<Record<string, string>> = {

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { ReplyError } from '../../../lib/wire/reply.ts';
-import { splitWords } from '../../../lib/wire/request-decoder.ts';
+import { splitArguments } from '../../../lib/wire/request-decoder.ts';
 import { RespClient } from '../../kit/resp-client.ts';
 import { pairForSuite } from './pair.ts';
 import { scripts } from './scripts.ts';
@@ -20,7 +20,7 @@ function parse(lines: string): Line[] {
     .filter((line) => line !== '')
     .map((text) => {
       const match = /^@(\d) (.*)$/.exec(text);
-      const argv = splitWords(match?.[2] ?? text);
+      const argv = splitArguments(match?.[2] ?? text);
       assert.ok(argv !== undefined, `bad line: ${text}`);
       return { connection: Number(match?.[1] ?? 0), argv, text };
     });

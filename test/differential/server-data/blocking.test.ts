@@ -136,7 +136,7 @@ async function transcript(port: number, script: string, protocol: string): Promi
         note(line, reply);
       });
       waiting.set(waiter, done);
-      // Either it waits now or it was answered already; both are told by the server.
+      // Either it waits now or it was answered already; the server reports both.
       await until(`"${line}" waits`, async () => answered || (await blockedClients(main)) === waiting.size);
     }
     await Promise.all(waiting.values());

@@ -25,7 +25,7 @@ function sorted(items: readonly Tagged[], width: number): Tagged[] {
   return groups.sort(byText).flat();
 }
 
-/** Idle times are told in ms of two different clocks: rows of XPENDING and the idle field of XINFO CONSUMERS. */
+/** Idle times are reported in ms of two different clocks: rows of XPENDING and the idle field of XINFO CONSUMERS. */
 function withoutIdle(reply: Tagged): Tagged {
   if (reply === null || typeof reply !== 'object' || typeof reply.of === 'string') return reply;
   const items = reply.of;
@@ -97,7 +97,7 @@ class Comparison {
     await this.ours.run(['FLUSHALL']);
   }
 
-  /** Both answers must be equal; `where` tells the reader which line it was. */
+  /** Both answers must be equal; `where` names the line it was. */
   async same(argv: readonly string[], where = ''): Promise<Tagged> {
     const name = argv[0]!.toLowerCase();
     const [theirs, ours] = await Promise.all([this.real.run(argv), this.ours.run(argv)]);

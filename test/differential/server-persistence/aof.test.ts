@@ -28,7 +28,7 @@ import { parseManifest, printManifest } from '../../../server/persistence/aof/ma
 import { capturedContent, loadSink } from '../../../server/persistence/rdb/snapshot.ts';
 import { needRedisServer, type RealNode } from '../../kit/redis-server.ts';
 import { writeBase } from '../../kit/saves.ts';
-import { checked, dumpAll, everything, realNodeOn, tell, withClient } from './files.ts';
+import { checked, dumpAll, everything, realNodeOn, sendAll, withClient } from './files.ts';
 
 const facts = { version: '7.0.15', aofBase: true };
 const nothing = { aux: [], functions: [], databases: [] };
@@ -121,7 +121,7 @@ describe('append-only files: manifest and commands', () => {
     }
   });
 
-  it('damage is told with its place', () => {
+  it('damage is reported with its place', () => {
     const refused: [string, RegExp][] = [
       ['PING\r\n', /'PING' where \* and a number belong, near byte 6/],
       ['*1\n', /does not end in CRLF/],
@@ -339,7 +339,7 @@ describe('append-only log', () => {
     }
   });
 
-  it('a disk that is full fails the flush, keeps the write for later, and is told', async function () {
+  it('a disk that is full fails the flush, keeps the write for later, and is reported', async function () {
     if (!existsSync('/dev/full')) {
       console.log('      skipped: this system has no /dev/full');
       this.skip();
@@ -366,16 +366,16 @@ describe('append-only log', () => {
       const script = fileURLToPath(new URL('./aof-child.js', import.meta.url));
       const child = spawn(process.execPath, [script, home, padding], { stdio: ['ignore', 'pipe', 'inherit'] });
       const ended = once(child, 'exit');
-      let told = '';
+      let output = '';
       const wanted = 200 + run * 61;
       child.stdout.setEncoding('latin1').on('data', (text: string) => {
-        told += text;
-        if (told.includes(`\n${wanted}\n`)) child.kill('SIGKILL');
+        output += text;
+        if (output.includes(`\n${wanted}\n`)) child.kill('SIGKILL');
       });
       const [, signal] = (await ended) as [number | null, string | null];
       assert.equal(signal, 'SIGKILL');
       // A line without its end may have been cut: only whole ones are promises.
-      const safe = told.slice(0, told.lastIndexOf('\n')).split('\n').length;
+      const safe = output.slice(0, output.lastIndexOf('\n')).split('\n').length;
       assert.ok(safe > wanted);
       const base = readdirSync(join(home, 'appendonlydir')).find((name) => name.endsWith('.base.rdb'));
       rewrites += Number(/\.(\d+)\.base/.exec(base ?? '')?.[1]) - 1;
@@ -422,14 +422,14 @@ describe('append-only log', () => {
     needRedisServer(this);
     const first = await realNode();
     const before = await withClient(first, async (client) => {
-      await tell(client, everything);
-      await tell(client, [['BGREWRITEAOF']]);
+      await sendAll(client, everything);
+      await sendAll(client, [['BGREWRITEAOF']]);
       for (let tries = 0; tries < 500; tries++) {
         const info = String(await client.call('INFO', 'persistence'));
         if (/aof_rewrite_in_progress:0/.test(info) && /aof_rewrite_scheduled:0/.test(info)) break;
         await new Promise((resolve) => setTimeout(resolve, 10));
       }
-      await tell(client, [
+      await sendAll(client, [
         ['SELECT', '2'],
         ['SET', 'late', 'one'],
         ['MULTI'],

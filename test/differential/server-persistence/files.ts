@@ -62,7 +62,7 @@ export function realNodeOn(folder: string, args: readonly string[] = []): Promis
 }
 
 /** Runs commands one after the other; an error reply fails the test. */
-export async function tell(client: RespClient, commands: readonly (readonly string[])[]): Promise<void> {
+export async function sendAll(client: RespClient, commands: readonly (readonly string[])[]): Promise<void> {
   for (const argv of commands) {
     const reply = await client.call(...argv.map((word) => Buffer.from(word, 'latin1')));
     assert.ok(!(reply instanceof Error), `${argv.slice(0, 3).join(' ')}: ${reply}`);

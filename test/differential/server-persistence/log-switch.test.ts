@@ -21,7 +21,7 @@ import { needRedisServer, type RealNode } from '../../kit/redis-server.ts';
 import { RespClient } from '../../kit/resp-client.ts';
 import { writeBase } from '../../kit/saves.ts';
 import { until } from '../../kit/until.ts';
-import { everything, realNodeOn, tell } from './files.ts';
+import { everything, realNodeOn, sendAll } from './files.ts';
 
 // The append only log as it is turned on and off, rewritten and upgraded, file by file.
 
@@ -102,7 +102,7 @@ describe('the log of a node', () => {
     assert.equal((await info(server, 'persistence'))['aof_enabled'], '1');
   });
 
-  it('turned off and on in one breath, it ends as it was told last', async () => {
+  it('turned off and on in one breath, it ends as it was set last', async () => {
     const server = await start({ appendonly: 'yes' });
     const client = await RespClient.connect(server.port);
     for (let round = 0; round < 20; round++) {
@@ -177,8 +177,8 @@ describe('the log of a node', () => {
     needRedisServer(this);
     const server = await start({ appendonly: 'yes', 'aof-use-rdb-preamble': 'no' });
     const client = await RespClient.connect(server.port);
-    await tell(client, everything);
-    await tell(client, [
+    await sendAll(client, everything);
+    await sendAll(client, [
       ['XGROUP', 'CREATE', 'empty stream', 'g', '$', 'MKSTREAM'],
       ['ZADD', 'odd scores', '0.1', 'a', '-0', 'b', '1e300', 'c', 'inf', 'd', '3.0000000000000004', 'e'],
     ]);

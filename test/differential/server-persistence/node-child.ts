@@ -1,4 +1,4 @@
-// A node in a process of its own, to be killed: logs with `always` to the folder given, and tells its port on stdout.
+// A node in a process of its own, to be killed: logs with `always` to the folder given, and prints its port on stdout.
 
 import { startNode } from '../../../server/index.ts';
 

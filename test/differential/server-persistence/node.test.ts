@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { type BundledNode, startNode } from '../../../server/index.ts';
 import { needRedisServer, type RealNode } from '../../kit/redis-server.ts';
 import { RespClient } from '../../kit/resp-client.ts';
-import { dumpAll, everything, realNodeOn, tell, withClient } from './files.ts';
+import { dumpAll, everything, realNodeOn, sendAll, withClient } from './files.ts';
 
 // A node with a `dir`: its data outlives it, and moves between it and redis-server as files.
 
@@ -36,7 +36,7 @@ describe('a node that saves', () => {
 
   it('has after SAVE and a kill what it had before', async () => {
     const client = await start();
-    await tell(client, everything);
+    await sendAll(client, everything);
     const before = await dumpAll(client);
     const early = Number(await client.call('LASTSAVE'));
     assert.equal(await client.call('SAVE'), 'OK');
@@ -49,7 +49,7 @@ describe('a node that saves', () => {
 
   it('saves in the background', async () => {
     const client = await start({ dbfilename: 'other.rdb' });
-    await tell(client, [['SET', 'k', 'v']]);
+    await sendAll(client, [['SET', 'k', 'v']]);
     const replies = await Promise.all([client.call('BGSAVE'), client.call('BGSAVE'), client.call('BGSAVE', 'NOW')]);
     assert.deepEqual(replies.map(String), [
       'Background saving started',
@@ -68,17 +68,17 @@ describe('a node that saves', () => {
   for (const policy of ['always', 'everysec']) {
     it(`keeps every write with appendonly and appendfsync ${policy}, through rewrites`, async () => {
       const client = await start({ appendonly: 'yes', appendfsync: policy });
-      await tell(client, everything.slice(0, 20));
+      await sendAll(client, everything.slice(0, 20));
       assert.equal(String(await client.call('BGREWRITEAOF')), 'Background append only file rewriting started');
-      await tell(client, everything.slice(20));
-      await tell(client, [
+      await sendAll(client, everything.slice(20));
+      await sendAll(client, [
         ['SELECT', '3'],
         ['SET', 'short', 'x', 'PX', '1'],
         ['SET', 'n', '1'],
         ['INCRBYFLOAT', 'n', '0.5'],
       ]);
-      await tell(client, [['MULTI'], ['INCR', 'c'], ['SADD', 's', 'a', 'b', 'c'], ['SPOP', 's'], ['EXEC']]);
-      await tell(client, [
+      await sendAll(client, [['MULTI'], ['INCR', 'c'], ['SADD', 's', 'a', 'b', 'c'], ['SPOP', 's'], ['EXEC']]);
+      await sendAll(client, [
         ['SELECT', '0'],
         ['DEL', 'str:int8'],
         ['RENAME', 'list', 'list:renamed'],
@@ -106,13 +106,13 @@ describe('a node that saves', () => {
     const real = await realNodeOn(dir, ['--appendonly', 'yes']);
     reals.push(real);
     const digest = await withClient(real, async (client) => {
-      await tell(client, everything);
+      await sendAll(client, everything);
       return client.call('DEBUG', 'DIGEST');
     });
     await real.stop();
     const client = await start({ appendonly: 'yes' });
     assert.equal(await client.call('GET', 'str:int32'), '-70000');
-    await tell(client, [['SET', 'ours', '1'], ['DEL', 'ours'], ['SAVE']]);
+    await sendAll(client, [['SET', 'ours', '1'], ['DEL', 'ours'], ['SAVE']]);
     await node!.kill();
     for (const appendonly of ['yes', 'no']) {
       const other = await realNodeOn(dir, ['--appendonly', appendonly]);
@@ -139,12 +139,12 @@ describe('a node that saves', () => {
       return found;
     };
     const theirs = await withClient(real, async (client) => {
-      await tell(client, [
+      await sendAll(client, [
         ...everything,
         ['SELECT', '1'],
         ['ZADD', 'z', '-0', 'a', '1e-7', 'b', '1e17', 'c', '0.1', 'd'],
       ]);
-      await tell(client, [
+      await sendAll(client, [
         ['ZADD', 'z', '12345678901234567', 'e', '-1.5e300', 'f', '0.0001', 'g', '-1e16', 'h'],
         ['SAVE'],
       ]);

@@ -20,7 +20,7 @@ const { vectors } = JSON.parse(readFileSync('test/fixtures/repl-vectors.json', '
 const config = { 'repl-diskless-sync-delay': '0', 'repl-ping-replica-period': '3600' };
 type Node = BundledNode | RealNode;
 
-/** A replica that says what it is told to. */
+/** A replica that sends what the test gives it. */
 class Hand {
   text = '';
   readonly socket: Socket;

@@ -10,7 +10,7 @@ import { loadSnapshot, saveSnapshot } from '../../../server/persistence/rdb/snap
 import { toPortable } from '../../../server/persistence/rdb/value-bridge.ts';
 import { needRedisServer, type RealNode } from '../../kit/redis-server.ts';
 import { saveInBackground } from '../../kit/saves.ts';
-import { checked, dumpAll, everything, type RealKey, realNodeOn, tell, withClient } from './files.ts';
+import { checked, dumpAll, everything, type RealKey, realNodeOn, sendAll, withClient } from './files.ts';
 
 // RDB files across servers: a real node writes, we load and write again, another real node loads that.
 
@@ -56,7 +56,7 @@ describe('RDB files and redis-server', () => {
     it(`a file of its (rdbcompression ${compressed}) is loaded, and one of ours gives it the same data`, async () => {
       const first = await start();
       const before = await withClient(first, async (client) => {
-        await tell(client, [['CONFIG', 'SET', 'rdbcompression', compressed], ...everything]);
+        await sendAll(client, [['CONFIG', 'SET', 'rdbcompression', compressed], ...everything]);
         assert.equal(await client.call('SAVE'), 'OK');
         return { digest: await client.call('DEBUG', 'DIGEST'), keys: await dumpAll(client) };
       });
@@ -85,7 +85,7 @@ describe('RDB files and redis-server', () => {
   it('functions come through', async () => {
     const library = "#!lua name=lib\nredis.register_function('f', function() return 7 end)";
     const first = await start();
-    await withClient(first, (client) => tell(client, [['FUNCTION', 'LOAD', library], ['SAVE']]));
+    await withClient(first, (client) => sendAll(client, [['FUNCTION', 'LOAD', library], ['SAVE']]));
     await first.kill();
     const path = join(folder, 'dump.rdb');
     const databases = new Databases(new RealWorld());

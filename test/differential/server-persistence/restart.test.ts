@@ -1,4 +1,4 @@
-// Processes that end and come back, ours and redis-server: what a primary tells its replica of the keys that ran out
+// Processes that end and come back, ours and redis-server: what a primary sends its replica for the keys that ran out
 // meanwhile, files that are damaged or hold keys without elements, a crash that was asked for.
 
 import assert from 'node:assert/strict';

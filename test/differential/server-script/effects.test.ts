@@ -1,4 +1,4 @@
-// What scripts leave in the append only log and tell those who watch, beside redis-server: the same effects, several as
+// What scripts leave in the append only log and report to those who watch, beside redis-server: the same effects, several as
 // one transaction, targets that a script chooses, keyspace events, MONITOR, SLOWLOG and statistics.
 
 import assert from 'node:assert/strict';

@@ -6,7 +6,7 @@ import { commandOf } from '../../../lib/command/table.ts';
 import { ReplyError } from '../../../lib/wire/reply.ts';
 import { Acl } from '../../../server/acl/acl.ts';
 import { aclCheck } from '../../../server/engine/acl-check.ts';
-import { isReadOtherwise, randomCall, randomRules } from '../../kit/acl-words.ts';
+import { isReadOtherwise, randomCall, randomRules } from '../../kit/acl-rules.ts';
 import { startRealNode } from '../../kit/redis-server.ts';
 import { RespClient } from '../../kit/resp-client.ts';
 import { type Chance, type InputReport, newReport, refuse, spoiled, timed, watched } from './kit.ts';

@@ -80,17 +80,20 @@ async function fuzzDisk(dir: string, bases: readonly Buffer[], chance: Chance): 
   const hit = chance(3);
   bytes[hit] = spoiled(hit === 0 ? bases : logs, chance);
   for (const [at, name] of names.entries()) writeFileSync(join(folder, name), bytes[at]!);
-  const load = async (): Promise<{ told: string[]; cut: number }> => {
-    const told: string[] = [];
-    const rdb = { onKey: ({ key }: { key: string }) => void told.push(key) };
-    const sink = { rdb, onCommand: (db: number, argv: readonly string[]) => void told.push(`${db} ${argv.join(' ')}`) };
+  const load = async (): Promise<{ loaded: string[]; cut: number }> => {
+    const loaded: string[] = [];
+    const rdb = { onKey: ({ key }: { key: string }) => void loaded.push(key) };
+    const sink = {
+      rdb,
+      onCommand: (db: number, argv: readonly string[]) => void loaded.push(`${db} ${argv.join(' ')}`),
+    };
     const summary = await loadLog({ dir, name: 'a' }, sink);
-    return { told, cut: summary?.cut ?? 0 };
+    return { loaded, cut: summary?.cut ?? 0 };
   };
   try {
     const first = await load();
     const second = await load();
-    assert.deepEqual(second, { told: first.told, cut: 0 }, 'loaded once more: something else');
+    assert.deepEqual(second, { loaded: first.loaded, cut: 0 }, 'loaded once more: something else');
   } catch (error) {
     for (const [at, name] of names.entries()) {
       assert.deepEqual(readFileSync(join(folder, name)), bytes[at], `${name} was changed though it was refused`);

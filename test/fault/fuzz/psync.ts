@@ -1,5 +1,5 @@
 // A master that talks nonsense: a replica gets spoiled answers, copies and streams. Each ends with the link, for a
-// reason that it tells; a copy that was refused changes nothing, and the offset is that of what was applied.
+// reason that it reports; a copy that was refused changes nothing, and the offset is that of what was applied.
 
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
@@ -26,7 +26,7 @@ const world: World = {
   log: () => undefined,
 };
 
-const patienceMs = 10_000;
+const timeoutMs = 10_000;
 const id = 'c'.repeat(40);
 const mark = 'e'.repeat(40);
 
@@ -184,15 +184,15 @@ class Replica {
     const before = digestAll(engine.databases);
     let copied = false;
     let applied = 0;
-    let told = 0;
+    let fed = 0;
     let link: MasterLink | undefined;
     const reason = await new Promise<string>((resolve, reject) => {
-      const late = setTimeout(() => reject(new Error(`the link hangs at ${link?.stage}`)), patienceMs);
+      const late = setTimeout(() => reject(new Error(`the link hangs at ${link?.stage}`)), timeoutMs);
       const target = {
         world,
         history,
         databases: engine.databases.stores.length,
-        timeoutMs: patienceMs,
+        timeoutMs,
         tls: () => undefined,
         introduction: () => ({ user: '', password: '', port: 1, host: '' }),
         load: () =>
@@ -205,7 +205,7 @@ class Replica {
           this.#applier.apply(unit);
         },
         onApplied: (bytes: Buffer) => {
-          told += bytes.length;
+          fed += bytes.length;
           history.append(bytes);
         },
         onRenamed: () => undefined,
@@ -219,8 +219,8 @@ class Replica {
       };
       link = new MasterLink({ host: '127.0.0.1', port }, target, { onStage: () => undefined, onClosed });
     });
-    const start = copied ? history.offset - told : 0;
-    if (history.offset !== start + told) throw new Error(`at ${history.offset} after ${told} bytes`);
+    const start = copied ? history.offset - fed : 0;
+    if (history.offset !== start + fed) throw new Error(`at ${history.offset} after ${fed} bytes`);
     if (engine.loading || engine.copying) throw new Error('it still loads');
     if (!copied && applied === 0 && digestAll(engine.databases) !== before)
       throw new Error('refused, and data changed');

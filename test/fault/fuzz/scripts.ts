@@ -11,7 +11,7 @@ import { type Chance, type InputReport, newReport, refuse, sealed, spoiled, watc
 
 const batch = 100;
 /** A script that never ends costs this much: ms. */
-const patience = '30';
+const busyThresholdMs = '30';
 const answerMs = 120_000;
 
 /** What runs of others may not change: the globals as a script sees them, and what is computed with them. */
@@ -108,7 +108,7 @@ function input(chance: Chance): (string | Buffer)[] {
 
 export async function fuzzScripts(runs: number, chance: Chance): Promise<InputReport> {
   const report = newReport('scripts', runs);
-  const node = await startNode({ config: { 'busy-reply-threshold': patience } });
+  const node = await startNode({ config: { 'busy-reply-threshold': busyThresholdMs } });
   const client = await RespClient.connect(node.port);
   try {
     const expected = await client.call('EVAL', control, 0);

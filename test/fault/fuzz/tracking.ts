@@ -17,7 +17,7 @@ const prefixes = ['', 'a', 'a:', 'b', 'b:', 'c', 'zz'];
 const words = ['redirect', 'bcast', 'prefix', 'optin', 'optout', 'noloop', 'ON', 'off', '', '0', '-1', 'BCAST', 'x\0y'];
 const clientCount = 5;
 
-class Keeper {
+class CachingClient {
   readonly client: Client;
   readonly copies = new Map<string, string | null>();
   readonly #engine: Engine;
@@ -76,33 +76,33 @@ class Keeper {
   }
 }
 
-function options(chance: Chance, keepers: readonly Keeper[]): string[] {
+function options(chance: Chance, clients: readonly CachingClient[]): string[] {
   const some: string[] = [];
   for (let left = chance(5); left > 0; left--) {
     const word = words[chance(chance(3) === 0 ? words.length : 6)]!;
     some.push(word);
-    if (word === 'redirect' && chance(4) > 0) some.push(String(keepers[chance(keepers.length)]!.client.id));
+    if (word === 'redirect' && chance(4) > 0) some.push(String(clients[chance(clients.length)]!.client.id));
     if (word === 'prefix' && chance(8) > 0) some.push(prefixes[chance(prefixes.length)]!);
   }
   return some;
 }
 
-function rename(keeper: Keeper, from: string, to: string): void {
-  keeper.write(['RENAME', from, to], from, to);
+function rename(client: CachingClient, from: string, to: string): void {
+  client.write(['RENAME', from, to], from, to);
 }
 
-function change(chance: Chance, keeper: Keeper, world: ManualWorld): void {
+function change(chance: Chance, client: CachingClient, world: ManualWorld): void {
   const key = keys[chance(keys.length)]!;
   const value = String(chance(1000));
   const acts: readonly (() => void)[] = [
-    () => keeper.write(['DEL', key], key),
-    () => keeper.write(['SET', key, value, 'PX', String(1 + chance(50))], key),
+    () => client.write(['DEL', key], key),
+    () => client.write(['SET', key, value, 'PX', String(1 + chance(50))], key),
     () => world.forward(chance(100)),
-    () => (chance(20) === 0 ? void keeper.say('FLUSHALL') : undefined),
-    () => rename(keeper, key, keys[chance(keys.length)]!),
-    () => keeper.write(['EXPIRE', key, '-1'], key),
-    () => keeper.write(['APPEND', key, 'x'], key),
-    () => keeper.write(['SET', key, value], key),
+    () => (chance(20) === 0 ? void client.say('FLUSHALL') : undefined),
+    () => rename(client, key, keys[chance(keys.length)]!),
+    () => client.write(['EXPIRE', key, '-1'], key),
+    () => client.write(['APPEND', key, 'x'], key),
+    () => client.write(['SET', key, value], key),
   ];
   acts[chance(acts.length)]!();
 }
@@ -110,7 +110,7 @@ function change(chance: Chance, keeper: Keeper, world: ManualWorld): void {
 class Run {
   readonly world = new ManualWorld();
   readonly engine: Engine;
-  readonly keepers: Keeper[];
+  readonly clients: CachingClient[];
   readonly #chance: Chance;
   readonly #report: InputReport;
 
@@ -118,23 +118,23 @@ class Run {
     this.#chance = chance;
     this.#report = report;
     this.engine = createEngine({ world: this.world, config: { 'tracking-table-max-keys': '5' } });
-    this.keepers = Array.from({ length: clientCount }, () => new Keeper(this.engine));
+    this.clients = Array.from({ length: clientCount }, () => new CachingClient(this.engine));
   }
 
   /** One input: a call of TRACKING or CACHING. */
   input(): void {
     const chance = this.#chance;
-    const keeper = this.keepers[chance(clientCount)]!;
+    const client = this.clients[chance(clientCount)]!;
     const argv =
       chance(4) === 0
         ? ['CLIENT', 'CACHING', ['yes', 'no', 'maybe'][chance(3)]!]
-        : ['CLIENT', 'TRACKING', ['on', 'on', 'on', 'off', 'x'][chance(5)]!, ...options(chance, this.keepers)];
-    const reply = timed(this.#report, () => keeper.say(...argv));
+        : ['CLIENT', 'TRACKING', ['on', 'on', 'on', 'off', 'x'][chance(5)]!, ...options(chance, this.clients)];
+    const reply = timed(this.#report, () => client.say(...argv));
     // That text is redis-server's own.
     if (reply instanceof ReplyError) refuse(this.#report, reply.message.replace('out of range', 'too long'));
     else {
       this.#report.accepted++;
-      if (argv[1] === 'TRACKING') keeper.forget();
+      if (argv[1] === 'TRACKING') client.forget();
     }
   }
 
@@ -142,20 +142,20 @@ class Run {
   step(): void {
     const chance = this.#chance;
     const at = chance(clientCount);
-    const keeper = this.keepers[at]!;
+    const client = this.clients[at]!;
     const kind = chance(40);
-    if (kind < 20) keeper.read(keys[chance(keys.length)]!);
-    else if (kind < 37) change(chance, keeper, this.world);
+    if (kind < 20) client.read(keys[chance(keys.length)]!);
+    else if (kind < 37) change(chance, client, this.world);
     else if (kind === 37) {
-      keeper.forget();
-      keeper.say('HELLO', String(2 + chance(2)));
+      client.forget();
+      client.say('HELLO', String(2 + chance(2)));
     } else if (kind === 38) {
-      keeper.forget();
-      keeper.say('RESET');
-      keeper.say('HELLO', '3');
+      client.forget();
+      client.say('RESET');
+      client.say('HELLO', '3');
     } else {
-      this.engine.disconnect(keeper.client);
-      this.keepers[at] = new Keeper(this.engine);
+      this.engine.disconnect(client.client);
+      this.clients[at] = new CachingClient(this.engine);
     }
   }
 
@@ -167,13 +167,13 @@ class Run {
   /** Throws when somebody holds what is not so. */
   check(): void {
     const [store] = this.engine.databases.stores;
-    for (const { client, copies } of this.keepers) {
+    for (const { client, copies } of this.clients) {
       for (const [key, value] of copies) {
         const now = store!.peek(key)?.value ?? null;
         assert.equal(value, now, `client ${client.id} (${JSON.stringify(client.tracking?.bcast)}) keeps ${key}`);
       }
     }
-    const modes = this.keepers.filter(({ client }) => client.tracking !== undefined).length;
+    const modes = this.clients.filter(({ client }) => client.tracking !== undefined).length;
     assert.equal(this.engine.tracking.clients, modes);
   }
 }
@@ -192,9 +192,9 @@ export function fuzzTracking(runs: number, chance: Chance): Promise<InputReport>
         run.step();
         run.meetExpired();
         await turn();
-        for (const keeper of run.keepers) keeper.listen();
+        for (const client of run.clients) client.listen();
         run.check();
-        copies += run.keepers.reduce((sum, keeper) => sum + keeper.copies.size, 0);
+        copies += run.clients.reduce((sum, client) => sum + client.copies.size, 0);
       }
     }
     run.engine.stop();

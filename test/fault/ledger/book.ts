@@ -1,4 +1,4 @@
-// The book of the ledger proof: every write with its id and what its caller was told, and the comparison with what the
+// The book of the ledger proof: every write with its id and the outcome of its call, and the comparison with what the
 // servers hold afterwards. Knows no client and no fault.
 
 /** The lists (and one stream) of a tag in which ids are found again. */
@@ -137,10 +137,10 @@ function judge(entry: Entry, found: number, rules: Rules, where: string, finding
   const excused = rules.lostByOthers(entry.tag, entry.start, entry.end);
   const complain = (what: string): void => {
     const { writes, attempts } = (entry.error ?? {}) as { writes?: number; attempts?: number };
-    const told = entry.error === undefined ? '' : ` (${entry.error.message}; attempts ${attempts}, writes ${writes})`;
+    const detail = entry.error === undefined ? '' : ` (${entry.error.message}; attempts ${attempts}, writes ${writes})`;
     const life = entry.outcome === 'open' ? 'open' : `${Math.round(entry.end - entry.start)} ms`;
     findings.violations.push(
-      `${where}: ${what}: id ${entry.id}, ${entry.kind} at {${entry.tag}}:${entry.ledger}, ${entry.outcome}${told}, ${found} times in the ledger, ${life}${excused ? ', a socket was lost by others' : ''}`,
+      `${where}: ${what}: id ${entry.id}, ${entry.kind} at {${entry.tag}}:${entry.ledger}, ${entry.outcome}${detail}, ${found} times in the ledger, ${life}${excused ? ', a socket was lost by others' : ''}`,
     );
   };
   if (entry.outcome === 'open') complain('never settled');

@@ -18,7 +18,7 @@ export interface BullPlan {
   readonly jobs: number;
   /** Pauses and slot moves, in turn, are done until all jobs are processed, and at least so many of each. */
   readonly faults: number;
-  readonly tell?: (line: string) => void;
+  readonly print?: (line: string) => void;
 }
 
 export interface BullReport {
@@ -97,7 +97,7 @@ async function loneHouse(): Promise<House> {
   };
 }
 
-export async function playBull({ kind, jobs, faults, tell }: BullPlan): Promise<BullReport> {
+export async function playBull({ kind, jobs, faults, print }: BullPlan): Promise<BullReport> {
   const house = await (kind === 'Cluster' ? clusterHouse() : loneHouse());
   const { client } = house;
   const errors: string[] = [];
@@ -141,7 +141,7 @@ export async function playBull({ kind, jobs, faults, tell }: BullPlan): Promise<
       for (const job of await queue.addBulk(batch)) ids.add(job.id!);
       await until('the queue is short', async () => (await queue.getWaitingCount()) < 1000, 120_000);
       await pause(150);
-      if (at % 2000 === 0) tell?.(`${kind}: ${at} jobs added, ${pauses} pauses, ${moves} moves`);
+      if (at % 2000 === 0) print?.(`${kind}: ${at} jobs added, ${pauses} pauses, ${moves} moves`);
     }
     await until('all jobs are done', async () => new Set(await house.read()).size >= ids.size, 60_000).catch(note);
     done = true;
@@ -177,7 +177,7 @@ export function complaintsAbout(report: BullReport, plan: BullPlan): string[] {
   if (report.added !== plan.jobs) complaints.push(`${report.added} of ${plan.jobs} jobs were added`);
   if (report.twice.length > 0) complaints.push(`processed more than once: ${some(report.twice)}`);
   if (report.processed > report.added)
-    complaints.push(`${report.processed - report.added} jobs were processed that nobody was told of`);
+    complaints.push(`${report.processed - report.added} jobs were processed that were never reported`);
   if (report.missing.length > 0) complaints.push(`never processed: ${some(report.missing)}`);
   if (report.stalled.length > 0) complaints.push(`stalled: ${some(report.stalled)}`);
   if (report.errors.length > 0) complaints.push(`errors: ${some(report.errors)}`);

@@ -14,7 +14,7 @@ if (missing !== undefined) throw new Error(missing);
 const awake = setInterval(() => undefined, 1000);
 let wrong = 0;
 for (const kind of ['Cluster', 'Redis'] as const) {
-  const plan: BullPlan = { kind, jobs: Number(values.jobs), faults: 5, tell: console.log };
+  const plan: BullPlan = { kind, jobs: Number(values.jobs), faults: 5, print: console.log };
   const start = performance.now();
   const report = await playBull(plan);
   const complaints = complaintsAbout(report, plan);

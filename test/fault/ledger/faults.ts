@@ -311,7 +311,7 @@ function crash(
       await strike(victim);
       await until('another node took over', async () => !(await stage.masters()).includes(victim));
       await stage.noteOwners();
-      // Its successor is known; a client may have to be told by its own look at the map.
+      // Its successor is known; a client may have to find it by its own look at the map.
       await pause(1500);
       stage.noteLoss(victim.address, from, performance.now());
       await confirming.stop();

@@ -1,5 +1,5 @@
 // Is a command executed as often as its caller asked? Every write appends its own id to a ledger on the server, under
-// faults of servers, lines and replies; afterwards the ledgers are compared with what the callers were told. Exits with
+// faults of servers, lines and replies; afterwards the ledgers are compared with the outcomes of the calls. Exits with
 // 1 when there is a violation.
 //
 //   node build/test/fault/ledger/ledger.js [--commands 1000000] [--seed 1 | 1..3] [--shape all | cluster-3-all,...]
@@ -69,7 +69,7 @@ async function main(): Promise<void> {
   for (const seed of seeds) {
     const some = shapes.filter(({ name }) => names.includes(name));
     const commands = Math.ceil(Number(values.commands) / seeds.length);
-    reports.push(...(await play({ seed, shapes: some, faults, commands, brief: values.brief, tell: console.log })));
+    reports.push(...(await play({ seed, shapes: some, faults, commands, brief: values.brief, print: console.log })));
   }
   clearInterval(awake);
   table('fault', reports, ({ fault }) => fault);

@@ -9,7 +9,7 @@ import { ClusterStage, LoneStage, type Shape, type Stage, shapes } from './stage
 import { work } from './writers.ts';
 
 /** Milliseconds after a fault until a call that is still open counts as one that never settles. */
-const patience = 75_000;
+const limitMs = 75_000;
 
 export interface Plan {
   readonly seed: number;
@@ -18,7 +18,7 @@ export interface Plan {
   /** In all phases together. */
   readonly commands: number;
   readonly brief?: boolean;
-  readonly tell?: (line: string) => void;
+  readonly print?: (line: string) => void;
 }
 
 export interface PhaseReport extends Findings {
@@ -64,7 +64,7 @@ async function playOn(
     for (const [at, [shape, fault]] of phases.entries()) {
       const report = await playPhase(stage, shape, fault, `${plan.seed}.${kind[0]}${at}`, commands, plan);
       reports.push(report);
-      plan.tell?.(lineOf(report));
+      plan.print?.(lineOf(report));
     }
     return reports;
   } finally {
@@ -96,7 +96,7 @@ async function playPhase(
     (error: Error) => error.message,
   );
   pacer.release();
-  await Promise.race([working, pause(patience, undefined, { ref: false })]);
+  await Promise.race([working, pause(limitMs, undefined, { ref: false })]);
   const stuck = book.entries.filter(({ outcome }) => outcome === 'open');
   const closed = stage.closedByClient - dropped;
   client.disconnect();

@@ -300,7 +300,7 @@ export class ClusterStage extends Stage {
   }
 }
 
-/** A server that keeps what it was told through its own death. */
+/** A server whose data outlives its own death. */
 class LoneNode implements StageNode {
   readonly host = '127.0.0.1';
   readonly port: number;

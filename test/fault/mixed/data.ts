@@ -10,7 +10,7 @@ interface Seed {
   readonly port: number;
 }
 
-type Words = readonly [name: string, ...more: string[]];
+type Argv = readonly [name: string, ...more: string[]];
 
 /** Keys with this prefix are compared by what they count: redis-server keeps few members in a form of its own. */
 export const countedPrefix = 'hll:';
@@ -40,7 +40,7 @@ export class Load {
     return `${this.#keys} keys of all types`;
   }
 
-  #words(at: number): Words[] {
+  #words(at: number): Argv[] {
     const chance = this.#chance;
     const text = (): string => 'abcdefgh'.repeat(1 + chance(chance(20) === 0 ? 300 : 3)).slice(chance(8));
     const some = (make: () => string[]): string[] =>
@@ -65,7 +65,7 @@ export class Load {
         return [['PFADD', `${countedPrefix}${at}`, ...some(() => [number()])]];
       case 8:
         return [
-          ...some(() => [text()]).map((value): Words => ['XADD', `x:${at}`, '*', 'f', value]),
+          ...some(() => [text()]).map((value): Argv => ['XADD', `x:${at}`, '*', 'f', value]),
           ['XGROUP', 'CREATE', `x:${at}`, 'g', '0'],
           ['XREADGROUP', 'GROUP', 'g', 'alice', 'COUNT', '2', 'STREAMS', `x:${at}`, '>'],
         ];
@@ -106,7 +106,7 @@ export class Writer {
   readonly #client: Cluster;
   readonly #chance: (bound: number) => number;
   /** Of each key the last number acknowledged, and the last one sent: the truth is between them. */
-  readonly #told = new Map<string, number>();
+  readonly #known = new Map<string, number>();
   readonly #sent = new Map<string, number>();
   #next = 0;
   #running: Promise<void> | undefined;
@@ -137,7 +137,7 @@ export class Writer {
       this.#sent.set(key, value);
       try {
         await this.#client.set(key, String(value));
-        this.#told.set(key, value);
+        this.#known.set(key, value);
         this.acknowledged++;
       } catch {
         this.failed++;
@@ -149,7 +149,7 @@ export class Writer {
   /** To be asked while it stands still. */
   async verify(): Promise<string> {
     for (const [key, sent] of this.#sent) {
-      const least = this.#told.get(key) ?? 0;
+      const least = this.#known.get(key) ?? 0;
       const value = Number((await this.#client.get(key)) ?? 0);
       if (value < least || value > sent) throw new Error(`${key} is ${value}, not ${least} (${sent} was sent)`);
     }
@@ -158,7 +158,7 @@ export class Writer {
         `${this.failed} writes failed, ${this.acknowledged} were acknowledged: clients go on through all this`,
       );
     }
-    return `${this.acknowledged} so far, ${this.failed} failed, ${this.#told.size} keys`;
+    return `${this.acknowledged} so far, ${this.failed} failed, ${this.#known.size} keys`;
   }
 
   close(): void {

@@ -8,7 +8,7 @@ import { chanceFrom } from '../../unit/server/bus/packet-kit.ts';
 import { countedPrefix } from './data.ts';
 
 export const nodeTimeoutMs = 3000;
-const patienceMs = 60_000;
+const timeoutMs = 60_000;
 /** Redis-server gives up a manual failover after 5 s. */
 const manualFailoverMs = 6000;
 
@@ -213,7 +213,7 @@ export class MixedCluster {
     });
   }
 
-  /** Times that a real node thought the cluster down, of what their logs tell. */
+  /** Times that a real node thought the cluster down, by their logs. */
   #flaps(): number {
     const logs = this.members.filter(({ process }) => process.kind === 'real').map(({ process }) => process.log());
     return logs.join('').split('Cluster state changed: fail').length - 1;
@@ -325,9 +325,8 @@ export class MixedCluster {
 
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** As until() of the kit, with the patience that two kinds of servers on one machine need. */
-export const until = (what: string, holds: () => Promise<boolean>): Promise<boolean> =>
-  untilOf(what, holds, patienceMs);
+/** As until() of the kit, with the limit that two kinds of servers on one machine need. */
+export const until = (what: string, holds: () => Promise<boolean>): Promise<boolean> => untilOf(what, holds, timeoutMs);
 
 async function ok(node: ConfiguredNode, ...words: string[]): Promise<unknown> {
   const reply = await node.say(...words);

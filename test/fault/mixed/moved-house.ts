@@ -72,7 +72,7 @@ async function startElsewhere(cluster: RealCluster, node: RealNode): Promise<Mov
   };
 }
 
-/** Tells `guide` where nodes are now, and waits until it has heard them say so. */
+/** Gives `guide` the places of nodes, and waits until it has heard of them by gossip. */
 export async function introduce(guide: Pick<RealNode, 'ask'>, moved: readonly MovedNode[]): Promise<void> {
   for (const node of moved) await guide.ask('cluster', 'meet', node.host, String(node.port), String(node.busPort));
   await until('the moved nodes are known', async () => {

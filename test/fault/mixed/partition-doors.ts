@@ -1,6 +1,6 @@
 // The bus of a cluster of processes, led through doors of ours: one in front of each node's bus port, announced in its
-// place. A link tells who opened it in its first packet; between nodes of different parts nothing gets through, and
-// nobody is told.
+// place. A link names who opened it in its first packet; between nodes of different parts nothing gets through, and
+// nobody is notified.
 
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';

@@ -15,12 +15,12 @@ const slackMs = 2000;
 const quietMs = 3000;
 const restMs = 5;
 
-/** Writes to one node until it is stopped; remembers when it was last told OK. */
+/** Writes to one node until it is stopped; remembers when it last got OK. */
 class Writer {
   acknowledged = 0;
   lastOkAt = Number.NEGATIVE_INFINITY;
   lastRefusal = '';
-  readonly told = new Map<string, string>();
+  readonly written = new Map<string, string>();
   readonly #run: Promise<void>;
   #stopping = false;
 
@@ -37,7 +37,7 @@ class Writer {
       else {
         this.acknowledged++;
         this.lastOkAt = performance.now();
-        this.told.set(name, String(at));
+        this.written.set(name, String(at));
       }
       await pause(restMs);
     }
@@ -91,7 +91,7 @@ async function partOnce(cluster: MixedCluster, doors: BusDoors, kind: 'ours' | '
   const healedAfter = performance.now() - healAt;
   if ((await roleOf(lost.master)) !== 'slave') throw new Error('the old master does not follow');
   const newPrimary = await RespClient.connect(lost.replica.process.port);
-  for (const [name, value] of large.told) {
+  for (const [name, value] of large.written) {
     const found = await newPrimary.call('GET', name);
     if (found !== value) throw new Error(`${name} is ${String(found)}, not ${value}`);
   }

@@ -11,7 +11,7 @@ interface FakeTimer {
   readonly ms: number;
 }
 
-/** Global timers that only run when told to. */
+/** Global timers that only run when the test runs them. */
 class FakeClock {
   readonly #real = { setTimeout: globalThis.setTimeout, clearTimeout: globalThis.clearTimeout };
   readonly timers = new Map<object, FakeTimer>();

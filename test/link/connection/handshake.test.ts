@@ -18,7 +18,7 @@ describe('handshake', () => {
   const sockets = new Set<Socket>();
   let seen: string[] = [];
 
-  /** A server that answers as told, handshake words included; `undefined` hangs up. */
+  /** A server that answers as given, the handshake included; `undefined` hangs up. */
   async function serve(answers: Answers): Promise<number> {
     seen = [];
     const server = createServer((socket) => {

@@ -14,14 +14,14 @@ class Watch implements CallSink {
   readonly silences: boolean[] = [];
   readonly replies: unknown[] = [];
   readonly lost: { words: string; written: boolean; reason: Error }[] = [];
-  readonly keeper: ReconnectingConnection;
+  readonly connection: ReconnectingConnection;
   #waiters: (() => void)[] = [];
 
   constructor(node: FakeNode, options: Partial<ReconnectingOptions> = {}) {
     const all = { host: '127.0.0.1', port: node.port, retryDelay: () => 5, holdWhileDown: false, ...options };
-    this.keeper = new ReconnectingConnection(node.key, all, new RealWorld(), {
-      onState: (_keeper, state) => this.#note(() => this.states.push(state)),
-      onSilence: (_keeper, silent) => this.#note(() => this.silences.push(silent)),
+    this.connection = new ReconnectingConnection(node.key, all, new RealWorld(), {
+      onState: (_connection, state) => this.#note(() => this.states.push(state)),
+      onSilence: (_connection, silent) => this.#note(() => this.silences.push(silent)),
     });
   }
 
@@ -47,7 +47,7 @@ class Watch implements CallSink {
   }
 }
 
-describe('connection: keeper', () => {
+describe('connection: reconnecting', () => {
   let node: FakeNode;
   let watch: Watch;
   beforeEach(async () => {
@@ -55,17 +55,17 @@ describe('connection: keeper', () => {
     watch = new Watch(node);
   });
   afterEach(async () => {
-    watch.keeper.close(new Error('test over'));
+    watch.connection.close(new Error('test over'));
     await node.close();
   });
 
   async function up(): Promise<void> {
-    watch.keeper.open();
-    await watch.until(() => watch.keeper.state === 'up');
+    watch.connection.open();
+    await watch.until(() => watch.connection.state === 'up');
   }
 
   it('dials for the first call, and sends what waited meanwhile in order', async () => {
-    for (const word of ['a', 'b', 'c']) assert.equal(watch.keeper.send(watch.call('get', word)), true);
+    for (const word of ['a', 'b', 'c']) assert.equal(watch.connection.send(watch.call('get', word)), true);
     await watch.until(() => watch.replies.length === 3);
     assert.deepEqual(watch.replies, ['get a', 'get b', 'get c']);
     assert.deepEqual(watch.states, ['dialing', 'up']);
@@ -73,58 +73,58 @@ describe('connection: keeper', () => {
 
   it('sends what waited before what is sent by those who hear that it is up', async () => {
     let sent = false;
-    const keeper: ReconnectingConnection = new ReconnectingConnection(
+    const connection: ReconnectingConnection = new ReconnectingConnection(
       node.key,
       { host: '127.0.0.1', port: node.port, retryDelay: () => 5, holdWhileDown: false },
       new RealWorld(),
       {
-        onState: (_keeper, state) => {
-          if (state === 'up') sent = keeper.send(watch.call('get', 'later'));
+        onState: (_connection, state) => {
+          if (state === 'up') sent = connection.send(watch.call('get', 'later'));
         },
       },
     );
     try {
-      assert.equal(keeper.send(watch.call('set', 'waited')), true);
+      assert.equal(connection.send(watch.call('set', 'waited')), true);
       await watch.until(() => watch.replies.length === 2);
       assert.equal(sent, true);
       assert.deepEqual(watch.replies, ['set waited', 'get later']);
     } finally {
-      keeper.close(new Error('test over'));
+      connection.close(new Error('test over'));
     }
   });
 
   it('dials again after a loss and hands back what was unanswered', async () => {
     await up();
-    watch.keeper.send(watch.call('hang'));
+    watch.connection.send(watch.call('hang'));
     await new Promise((resolve) => setImmediate(resolve));
     node.cut();
     await watch.until(() => watch.lost.length === 1);
     assert.equal(watch.lost[0]!.written, true);
-    await watch.until(() => watch.keeper.state === 'up');
+    await watch.until(() => watch.connection.state === 'up');
     assert.deepEqual(watch.states, ['dialing', 'up', 'backoff', 'dialing', 'up']);
   });
 
-  it('refuses calls while it rests', async () => {
+  it('refuses calls while it backs off', async () => {
     watch = new Watch(node, { retryDelay: () => 60_000 });
     await up();
     node.cut();
-    await watch.until(() => watch.keeper.state === 'backoff');
-    assert.equal(watch.keeper.send(watch.call('get', 'x')), false);
+    await watch.until(() => watch.connection.state === 'backoff');
+    assert.equal(watch.connection.send(watch.call('get', 'x')), false);
   });
 
-  it('stays down when told to', async () => {
+  it('stays down when the strategy gives up', async () => {
     watch = new Watch(node, { retryDelay: () => null });
     await up();
     node.cut();
-    await watch.until(() => watch.keeper.state === 'ended');
-    assert.equal(watch.keeper.send(watch.call('get', 'x')), false);
+    await watch.until(() => watch.connection.state === 'ended');
+    assert.equal(watch.connection.send(watch.call('get', 'x')), false);
   });
 
   it('replaces its connection without losing an answer', async () => {
     await up();
-    watch.keeper.send(watch.call('get', 'old'));
-    watch.keeper.renew();
-    watch.keeper.send(watch.call('get', 'new'));
+    watch.connection.send(watch.call('get', 'old'));
+    watch.connection.renew();
+    watch.connection.send(watch.call('get', 'new'));
     await watch.until(() => watch.replies.length === 2);
     assert.deepEqual(watch.replies.toSorted(), ['get new', 'get old']);
     assert.equal(node.connections, 2);
@@ -132,18 +132,18 @@ describe('connection: keeper', () => {
 
   it('closes gently: what is in flight is answered', async () => {
     await up();
-    watch.keeper.send(watch.call('get', 'last'));
-    watch.keeper.close(new Error('leaving'), true);
+    watch.connection.send(watch.call('get', 'last'));
+    watch.connection.close(new Error('leaving'), true);
     await watch.until(() => watch.replies.length === 1);
     assert.deepEqual(watch.lost, []);
   });
 
   it('leaves: what is in flight is answered, nothing more is taken, and it ends when the peer closes', async () => {
     await up();
-    watch.keeper.send(watch.call('get', 'last'));
-    const gone = watch.keeper.leave(new Error('leaving'));
-    assert.equal(watch.keeper.send(watch.call('get', 'late')), false);
-    assert.equal(watch.keeper.state, 'up');
+    watch.connection.send(watch.call('get', 'last'));
+    const gone = watch.connection.leave(new Error('leaving'));
+    assert.equal(watch.connection.send(watch.call('get', 'late')), false);
+    assert.equal(watch.connection.state, 'up');
     await gone;
     assert.deepEqual(watch.replies, ['get last']);
     assert.deepEqual(watch.lost, []);
@@ -152,16 +152,16 @@ describe('connection: keeper', () => {
 
   it('leaves and comes back: calls that the peer did not answer are lost, then it dials again', async () => {
     await up();
-    watch.keeper.send(watch.call('hang'));
-    await watch.keeper.leave(new Error('leaving'), true);
+    watch.connection.send(watch.call('hang'));
+    await watch.connection.leave(new Error('leaving'), true);
     assert.equal(watch.lost[0]!.reason.message, 'leaving');
-    await watch.until(() => watch.keeper.state === 'up');
+    await watch.until(() => watch.connection.state === 'up');
     assert.deepEqual(watch.states, ['dialing', 'up', 'backoff', 'dialing', 'up']);
   });
 
   it('leaves for good although it was to come back', async () => {
     await up();
-    const both = [watch.keeper.leave(new Error('a while'), true), watch.keeper.leave(new Error('for good'))];
+    const both = [watch.connection.leave(new Error('a while'), true), watch.connection.leave(new Error('for good'))];
     await Promise.all(both);
     assert.deepEqual(watch.states, ['dialing', 'up', 'ended']);
     assert.equal(node.connections, 1);
@@ -176,22 +176,22 @@ describe('connection: keeper', () => {
     await up();
     port = other.port;
     node.cut();
-    await watch.until(() => watch.keeper.state === 'backoff');
-    await watch.until(() => watch.keeper.state === 'up');
-    watch.keeper.send(watch.call('get', 'x'));
+    await watch.until(() => watch.connection.state === 'backoff');
+    await watch.until(() => watch.connection.state === 'up');
+    watch.connection.send(watch.call('get', 'x'));
     await watch.until(() => watch.replies.length === 1);
-    assert.equal(watch.keeper.address, other.key);
+    assert.equal(watch.connection.address, other.key);
     assert.equal(other.count('client', 'setname'), 1);
-    watch.keeper.close(new Error('test over'));
+    watch.connection.close(new Error('test over'));
     await other.close();
   });
 
   it('leaves nothing open when closed while dialing or shaking hands', async () => {
     for (const turns of [0, 1, 2, 3, 5]) {
       const one = new Watch(node);
-      one.keeper.open();
+      one.connection.open();
       for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
-      one.keeper.close(new Error('never mind'));
+      one.connection.close(new Error('never mind'));
     }
     await new Promise((resolve) => setTimeout(resolve, 50));
     assert.equal(node.open, 0);
@@ -204,13 +204,13 @@ describe('connection: keeper', () => {
 
     async function fallSilent(more: { deadline?: number; hasty?: boolean } = {}): Promise<void> {
       await up();
-      watch.keeper.send(watch.call('hang'));
-      looking = setInterval(() => watch.keeper.checkSilence({ ...limits, ...more }), 5);
+      watch.connection.send(watch.call('hang'));
+      looking = setInterval(() => watch.connection.checkSilence({ ...limits, ...more }), 5);
       await watch.until(() => watch.silences.length > 0);
       assert.equal(watch.silences[0], true);
     }
 
-    /** HELLO tells a client id; CLIENT LIST ID says `fields` of it. */
+    /** HELLO answers a client id; CLIENT LIST ID gives `fields` of it. */
     function knownAs(id: number, fields: string | undefined): void {
       node.handshake = (argv) => {
         if (argv[0] === 'hello') return `%2\r\n+proto\r\n:3\r\n+id\r\n:${id}\r\n`;
@@ -222,10 +222,10 @@ describe('connection: keeper', () => {
 
     it('holds new calls while it asks, and gives them to the same socket when the peer answers elsewhere', async () => {
       await fallSilent();
-      assert.equal(watch.keeper.send(watch.call('get', 'x')), false, 'in doubt it gets no more calls');
+      assert.equal(watch.connection.send(watch.call('get', 'x')), false, 'in doubt it gets no more calls');
       await watch.until(() => watch.silences.length === 2);
       assert.deepEqual(watch.silences, [true, false]);
-      assert.equal(watch.keeper.send(watch.call('get', 'x')), true);
+      assert.equal(watch.connection.send(watch.call('get', 'x')), true);
       await until('it is there', () => node.count('get', 'x') === 1);
       assert.equal(node.seen.find(({ argv }) => argv[0] === 'get')!.connection, 1);
       assert.deepEqual(watch.lost, []);
@@ -246,13 +246,13 @@ describe('connection: keeper', () => {
       node.shy = true;
       await fallSilent();
       await new Promise((resolve) => setTimeout(resolve, 60));
-      assert.equal(watch.keeper.state, 'up');
-      assert.equal(watch.keeper.silent, true);
+      assert.equal(watch.connection.state, 'up');
+      assert.equal(watch.connection.silent, true);
       node.say(bulk('at last'));
       await watch.until(() => watch.silences.length === 2);
       assert.deepEqual(watch.silences, [true, false]);
       assert.deepEqual(watch.replies, ['at last']);
-      assert.equal(watch.keeper.send(watch.call('get', 'x')), true);
+      assert.equal(watch.connection.send(watch.call('get', 'x')), true);
     });
 
     it('keeps the socket of a peer that lets nobody in any more', async () => {
@@ -260,7 +260,7 @@ describe('connection: keeper', () => {
       node.stopListening();
       await fallSilent();
       await new Promise((resolve) => setTimeout(resolve, 100));
-      assert.equal(watch.keeper.silent, true);
+      assert.equal(watch.connection.silent, true);
       assert.deepEqual(watch.lost, []);
     });
 
@@ -313,9 +313,9 @@ describe('connection: keeper', () => {
     it('hands back reads alone when they have another place to go', async () => {
       await up();
       const read = new Call(['hang', 'read'], -1, CallFlag.readOnly, 'utf8', undefined, watch);
-      watch.keeper.send(read);
-      watch.keeper.send(watch.call('hang', 'write'));
-      watch.keeper.giveUpReads();
+      watch.connection.send(read);
+      watch.connection.send(watch.call('hang', 'write'));
+      watch.connection.giveUpReads();
       assert.deepEqual(
         watch.lost.map(({ words }) => words),
         ['hang read'],
@@ -329,7 +329,7 @@ describe('connection: keeper', () => {
     it('is no silence when nothing is owed', async () => {
       await up();
       await new Promise((resolve) => setTimeout(resolve, 30));
-      watch.keeper.checkSilence(limits);
+      watch.connection.checkSilence(limits);
       assert.deepEqual(watch.silences, []);
     });
   });
@@ -345,11 +345,11 @@ describe('connection: keeper', () => {
     };
     watch = new Watch(node, { reconnectOnError: () => 1 });
     await up();
-    watch.keeper.send(watch.call('fail'));
-    watch.keeper.send(watch.call('hang'));
+    watch.connection.send(watch.call('fail'));
+    watch.connection.send(watch.call('hang'));
     await until('it is there', () => node.count('hang') === 1);
     await watch.until(() => watch.states.filter((state) => state === 'up').length === 2);
-    watch.keeper.send(watch.call('get', 'new'));
+    watch.connection.send(watch.call('get', 'new'));
     await watch.until(() => watch.replies.length === 2);
     assert.equal(watch.replies[1], 'get new');
     assert.equal(node.connections, 2);
@@ -368,13 +368,13 @@ describe('connection: keeper', () => {
       return undefined;
     };
     await up();
-    watch.keeper.send(watch.call('hang'));
+    watch.connection.send(watch.call('hang'));
     await until('it is there', () => node.count('hang') === 1);
-    watch.keeper.renew();
-    watch.keeper.send(watch.call('get', 'new'));
+    watch.connection.renew();
+    watch.connection.send(watch.call('get', 'new'));
     await watch.until(() => watch.replies.length === 1);
-    watch.keeper.close(new Error('leaving'), true);
-    assert.equal(watch.keeper.draining, true);
+    watch.connection.close(new Error('leaving'), true);
+    assert.equal(watch.connection.draining, true);
     answerOld();
     await watch.until(() => watch.replies.length === 2);
     assert.deepEqual(watch.replies, ['get new', 'old']);

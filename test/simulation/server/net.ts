@@ -94,7 +94,7 @@ class SimulatedLink implements BusLink {
   readonly to: { readonly cport: number };
   readonly waiting = 0;
   open = true;
-  /** Nothing on it arrives any more, and nobody is told. */
+  /** Nothing on it arrives any more, and nobody is notified. */
   dead = false;
   #peer: End | undefined;
   readonly #events: LinkEvents;

@@ -5,7 +5,7 @@
 // moment, as in redis-server; in a life of moves the promise is that every slot ends where it was moved to. Where moves
 // and faults meet, it is that in the end all agree and no two masters are left with one epoch. What a node has heard of
 // moves under way does not outlive it: a slot may then be left with nobody, as in redis-server. An operator gives it out
-// again; how often that happened is told.
+// again; how often that happened is counted.
 
 import { slotCount } from '../../../lib/wire/slot.ts';
 import { bumpEpoch } from '../../../server/cluster/epochs.ts';
@@ -209,15 +209,15 @@ class Simulation {
     const into = target.state.myself;
     this.#moving.add(slot);
     this.#time.after(3000, () => this.#moving.delete(slot));
-    if (!tell(target, (state) => setSlotImporting(state, slot, from))) return;
-    if (!tell(source, (state) => setSlotMigrating(state, slot, into))) return;
+    if (!command(target, (state) => setSlotImporting(state, slot, from))) return;
+    if (!command(source, (state) => setSlotMigrating(state, slot, into))) return;
     const facts = { keysHere: 0, allowReplicaMigration: true };
     this.#time.after(this.#time.between(0, 500), () => {
-      if (!tell(target, (state) => setSlotNode(state, slot, into, facts))) return;
+      if (!command(target, (state) => setSlotNode(state, slot, into, facts))) return;
       this.#moves++;
       this.#moved.set(slot, into);
       this.#time.after(this.#time.between(0, 50), () => {
-        tell(source, (state) => setSlotNode(state, slot, into, facts));
+        command(source, (state) => setSlotNode(state, slot, into, facts));
       });
     });
   }
@@ -361,8 +361,8 @@ function answers(node: SimulatedNode): boolean {
   return node.alive && !node.frozen;
 }
 
-/** What a client tells a node; false when it does not hear or refuses. */
-function tell(node: SimulatedNode, rule: (state: ClusterState) => Outcome): boolean {
+/** A command of a client to a node; false when it does not arrive or is refused. */
+function command(node: SimulatedNode, rule: (state: ClusterState) => Outcome): boolean {
   return answers(node) && apply(node, rule(node.state));
 }
 

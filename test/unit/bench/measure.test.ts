@@ -113,7 +113,7 @@ describe('grouping by hand', () => {
   });
 });
 
-/** A client over a Map that can be told to lie. */
+/** A client over a Map that can be made to lie. */
 class MapPeer implements Peer {
   readonly #data: Map<string, string>;
   readonly #lie: (key: string) => unknown;

@@ -21,7 +21,7 @@ import { SlotMap } from '../../../lib/topology/slot-map.ts';
 import { Push, ReplyError } from '../../../lib/wire/reply.ts';
 import { slotOf } from '../../../lib/wire/slot.ts';
 
-/** One node and its connection: takes calls, and answers the oldest when told to. */
+/** One node and its connection: takes calls, and answers the oldest when the test asks for it. */
 class Node {
   readonly address: string;
   protocol: 2 | 3 = 3;
@@ -39,7 +39,7 @@ class Node {
     return this.inbox.length;
   }
 
-  get keeper(): ReconnectingConnection & CommandSender {
+  get connection(): ReconnectingConnection & CommandSender {
     return this as unknown as ReconnectingConnection & CommandSender;
   }
 
@@ -96,7 +96,7 @@ class Scene {
     const dispatcher = {
       refused: (request: RoutableRequest, error: ReplyError) => {
         this.refused.push(error.code);
-        return error.code === 'ASK' && request.sendOn(this.two.keeper, true);
+        return error.code === 'ASK' && request.sendOn(this.two.connection, true);
       },
       lost: (request: RoutableRequest, _written: boolean, reason: Error) => request.fail(reason),
       now: () => this.world.now(),
@@ -107,7 +107,7 @@ class Scene {
         dispatcher,
         submit: (request) => {
           this.sent.push(request);
-          request.sendOn(this.nodeOf(request.slot).keeper, false);
+          request.sendOn(this.nodeOf(request.slot).connection, false);
         },
         map: () => this.map,
         readsFromReplicas: false,
@@ -115,7 +115,7 @@ class Scene {
         connection: (address, events) => {
           const node = new Node(address);
           this.listeners.push({ node, events });
-          return node.keeper;
+          return node.connection;
         },
       },
       this.world,
@@ -129,7 +129,7 @@ class Scene {
   /** Both nodes up and tracking. */
   ready(): this {
     for (const node of [this.one, this.two]) {
-      this.cache.nodeState(node.keeper, 'up');
+      this.cache.nodeState(node.connection, 'up');
       if (node.protocol === 3) node.answer('OK');
     }
     return this;
@@ -155,7 +155,7 @@ class Scene {
   }
 
   changed(node: Node, ...keys: string[]): void {
-    this.cache.receive(node.keeper, new Push([Buffer.from('invalidate'), keys.map((key) => Buffer.from(key))]));
+    this.cache.receive(node.connection, new Push([Buffer.from('invalidate'), keys.map((key) => Buffer.from(key))]));
   }
 }
 
@@ -276,7 +276,7 @@ describe('near cache', () => {
     const scene = new Scene().ready();
     scene.read(['get', 'foo'], 'a');
     scene.read(['get', 'bar'], 'b');
-    scene.cache.receive(scene.two.keeper, new Push([Buffer.from('invalidate'), null]));
+    scene.cache.receive(scene.two.connection, new Push([Buffer.from('invalidate'), null]));
     deepEqual([scene.read(['get', 'foo']).hit, scene.read(['get', 'bar']).hit], [false, true]);
   });
 
@@ -286,7 +286,7 @@ describe('near cache', () => {
     scene.read(['get', 'bar'], 'b');
     const late = scene.call(['get', '{foo}late']);
     scene.cache.handle(late.call);
-    scene.cache.nodeState(scene.two.keeper, 'backoff');
+    scene.cache.nodeState(scene.two.connection, 'backoff');
     scene.two.answer('late');
     deepEqual(late.outcome, ['late']);
     deepEqual(
@@ -295,7 +295,7 @@ describe('near cache', () => {
     );
     // The next connection tracks only once it has said so.
     scene.two.source = { address: scene.two.address };
-    scene.cache.nodeState(scene.two.keeper, 'up');
+    scene.cache.nodeState(scene.two.connection, 'up');
     const early = scene.call(['get', 'foo']);
     scene.cache.handle(early.call);
     scene.two.answer('OK');
@@ -305,8 +305,8 @@ describe('near cache', () => {
 
   it('an answer to CLIENT TRACKING that is older than the loss counts for nothing', () => {
     const scene = new Scene();
-    scene.cache.nodeState(scene.two.keeper, 'up');
-    scene.cache.nodeState(scene.two.keeper, 'dialing');
+    scene.cache.nodeState(scene.two.connection, 'up');
+    scene.cache.nodeState(scene.two.connection, 'dialing');
     scene.two.answer('OK');
     scene.read(['get', 'foo'], 'a');
     equal(scene.read(['get', 'foo'], 'a').hit, false);
@@ -314,13 +314,13 @@ describe('near cache', () => {
 
   it('a server that will not track is asked as if there were no cache', () => {
     const scene = new Scene();
-    scene.cache.nodeState(scene.two.keeper, 'up');
+    scene.cache.nodeState(scene.two.connection, 'up');
     const tracking = scene.two.inbox.shift()!;
     tracking.sink.onReply(tracking, new ReplyError('ERR unknown subcommand'), scene.two.source);
     equal(scene.cache.handle(scene.call(['get', 'foo']).call), false);
   });
 
-  it('silence: what a frozen node told is let go, and idle connections are asked so that silence shows', () => {
+  it('silence: what a frozen node answered is let go, and idle connections are asked so that silence shows', () => {
     const scene = new Scene().ready();
     scene.read(['get', 'foo'], 'a');
     scene.world.forward(1000);
@@ -329,13 +329,13 @@ describe('near cache', () => {
       [['ping'], ['ping']],
     );
     scene.two.answer('PONG');
-    scene.cache.silence(scene.two.keeper, true);
+    scene.cache.silence(scene.two.connection, true);
     equal(scene.cache.stats.entries, 0);
-    scene.cache.silence(scene.two.keeper, false);
+    scene.cache.silence(scene.two.connection, false);
     scene.two.answer('OK');
     scene.read(['get', 'foo'], 'a');
     equal(scene.read(['get', 'foo']).hit, true);
-    for (const node of [scene.one, scene.two]) scene.cache.nodeState(node.keeper, 'ended');
+    for (const node of [scene.one, scene.two]) scene.cache.nodeState(node.connection, 'ended');
     equal(scene.world.pending, 0);
   });
 
@@ -423,7 +423,7 @@ describe('near cache', () => {
   it('RESP2: tracks once a listener is subscribed, and only while it is', async () => {
     const scene = new Scene({}, 2).ready();
     const { node, events } = scene.listeners[1]!;
-    events.onState(node.keeper, 'up');
+    events.onState(node.connection, 'up');
     deepEqual(
       node.inbox.map(({ argv }) => argv.join(' ')),
       ['client id', 'subscribe __redis__:invalidate'],
@@ -441,12 +441,12 @@ describe('near cache', () => {
     scene.read(['get', 'foo'], 'a');
     equal(scene.read(['get', 'foo']).hit, true);
     const message = [Buffer.from('message'), Buffer.from('__redis__:invalidate'), [Buffer.from('foo')]];
-    events.onPush!(node.keeper, new Push(message));
+    events.onPush!(node.connection, new Push(message));
     equal(scene.read(['get', 'foo'], 'b').hit, false);
     equal(scene.read(['get', 'foo']).hit, true);
-    events.onState(node.keeper, 'backoff', new Error('lost'));
+    events.onState(node.connection, 'backoff', new Error('lost'));
     equal(scene.cache.stats.entries, 0);
-    scene.cache.nodeState(scene.two.keeper, 'ended');
+    scene.cache.nodeState(scene.two.connection, 'ended');
     ok(node.closed);
   });
 
@@ -475,7 +475,7 @@ describe('near cache', () => {
           if (kind === 'read') {
             const { call, outcome } = scene.call(['get', name]);
             scene.cache.handle(call);
-            // From memory: every change so far has been told, so it must be the newest.
+            // From memory: every change so far has been notified, so it must be the newest.
             if (outcome.length > 0) equal(outcome[0], truth[key]);
             hits += outcome.length;
           } else if (kind === 'change') {
@@ -487,12 +487,12 @@ describe('near cache', () => {
             truth[key]!++;
             call.settle('OK');
           } else if (kind === 'lose') {
-            scene.cache.nodeState(node.keeper, 'backoff');
+            scene.cache.nodeState(node.connection, 'backoff');
             for (const call of node.inbox.splice(0)) call.sink.onLost(call, new Error('lost'));
             node.source = { address: node.address };
-            // Nobody told of these.
+            // Nobody was notified of these.
             for (let at = 0; at < 3; at++) truth[at]!++;
-            scene.cache.nodeState(node.keeper, 'up');
+            scene.cache.nodeState(node.connection, 'up');
           } else if (node.inbox.length > 0) {
             const read = node.inbox.find(({ name: word }) => word !== 'pttl')!;
             node.answer(readAtServer.get(read) ?? 'OK');

@@ -95,21 +95,21 @@ describe('near cache: things by key and slot', () => {
     const steps = fc.array(fc.tuple(fc.boolean(), fc.nat(7)), { maxLength: 40 });
     fc.assert(
       fc.property(fc.array(item, { minLength: 8, maxLength: 8 }), steps, (items, script) => {
-        const holdings = new KeyIndex<(typeof items)[number]>();
+        const index = new KeyIndex<(typeof items)[number]>();
         const model = new Set<(typeof items)[number]>();
         for (const [add, at] of script) {
-          if (add) holdings.add(items[at]!);
-          else holdings.remove(items[at]!);
+          if (add) index.add(items[at]!);
+          else index.remove(items[at]!);
           if (add) model.add(items[at]!);
           else model.delete(items[at]!);
         }
         for (const key of ['a', 'b', 'c'] as const) {
-          deepEqual(new Set(holdings.ofKey(key)), new Set([...model].filter(({ keys }) => keys.includes(key))));
+          deepEqual(new Set(index.ofKey(key)), new Set([...model].filter(({ keys }) => keys.includes(key))));
         }
         for (const slot of [0, 1, 2]) {
-          deepEqual(new Set(holdings.ofSlot(slot)), new Set([...model].filter((one) => one.slot === slot)));
+          deepEqual(new Set(index.ofSlot(slot)), new Set([...model].filter((one) => one.slot === slot)));
         }
-        deepEqual(new Set(holdings.all()), model);
+        deepEqual(new Set(index.all()), model);
       }),
     );
   });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { Redis as Peer } from 'ioredis';
-import { bitsOf, Flag, flagNames, KeyFlag, keyFlagNames, wordsOf } from '../../../lib/command/flags.ts';
+import { bitsOf, Flag, flagNames, KeyFlag, keyFlagNames, namesOf } from '../../../lib/command/flags.ts';
 import { firstKey, firstKeyIndex, keyIndexes } from '../../../lib/command/keys.ts';
 import { allCommandNames, builtinCommandNames, commandOf, commandOfArgv } from '../../../lib/command/table.ts';
 import { readCapture, readNewer } from '../../../scripts/gen/capture.ts';
@@ -13,7 +13,7 @@ describe('the command table', () => {
       const row = commandOf(name);
       assert.ok(row !== undefined, name);
       assert.equal(row.arity, arity, name);
-      assert.deepEqual(wordsOf(row.flags, flagNames).sort(), [...flags].sort(), name);
+      assert.deepEqual(namesOf(row.flags, flagNames).sort(), [...flags].sort(), name);
     }
     assert.equal(allCommandNames.length, new Set(allCommandNames).size);
   });
@@ -23,7 +23,7 @@ describe('the command table', () => {
       const row = commandOf(command.name);
       assert.ok(row !== undefined, command.name);
       assert.equal(row.arity, command.arity, command.name);
-      assert.deepEqual(wordsOf(row.flags, flagNames).sort(), [...command.flags, 'beyond'].sort(), command.name);
+      assert.deepEqual(namesOf(row.flags, flagNames).sort(), [...command.flags, 'beyond'].sort(), command.name);
       assert.equal(row.keySpecs.length, command.keySpecs.length, command.name);
     }
   });
@@ -129,7 +129,7 @@ describe('firstKeyIndex', () => {
     assert.equal(firstKey(['debug', 'sleep', '0']), undefined);
   });
 
-  it('counts shard channels unless told not to', () => {
+  it('counts shard channels unless asked not to', () => {
     assert.deepEqual(keyIndexes(['ssubscribe', 'a', 'b']), [1, 2]);
     assert.deepEqual(keyIndexes(['ssubscribe', 'a', 'b'], { channels: false }), []);
   });

@@ -38,13 +38,13 @@ class Stage {
 }
 
 class Connection implements Authenticated {
-  readonly told: string[] = [];
+  readonly passwords: string[] = [];
   busy = false;
   refusal: Error | undefined;
 
   authenticate({ password }: Credentials): Promise<void> | undefined {
     if (this.busy) return undefined;
-    this.told.push(password);
+    this.passwords.push(password);
     return this.refusal === undefined ? Promise.resolve() : Promise.reject(this.refusal);
   }
 }
@@ -72,11 +72,11 @@ describe('source of credentials', () => {
     const stage = new Stage();
     const [one, other] = [await stage.connection(), await stage.connection()];
     await stage.forward(7990);
-    deepEqual(one.told, []);
+    deepEqual(one.passwords, []);
     await stage.forward(20);
-    deepEqual([one.told, other.told], [['p2'], ['p2']]);
+    deepEqual([one.passwords, other.passwords], [['p2'], ['p2']]);
     await stage.forward(8010);
-    deepEqual(one.told, ['p2', 'p3']);
+    deepEqual(one.passwords, ['p2', 'p3']);
     deepEqual(stage.errors, []);
   });
 
@@ -95,7 +95,7 @@ describe('source of credentials', () => {
     stage.give = () => ({ username: 'me', password: 'p' });
     const connection = await stage.connection();
     stage.world.forward(100_000_000);
-    deepEqual([stage.asked, connection.told, stage.world.pending], [1, [], 0]);
+    deepEqual([stage.asked, connection.passwords, stage.world.pending], [1, [], 0]);
   });
 
   it('nothing is asked once the last connection has left', async () => {
@@ -103,7 +103,7 @@ describe('source of credentials', () => {
     const connection = await stage.connection();
     stage.source.leave(connection);
     await stage.forward(20_000);
-    deepEqual([stage.asked, connection.told, stage.world.pending], [1, [], 0]);
+    deepEqual([stage.asked, connection.passwords, stage.world.pending], [1, [], 0]);
   });
 
   it('a failing provider is asked again after growing pauses, and every failure is reported without secrets', async () => {
@@ -126,34 +126,34 @@ describe('source of credentials', () => {
     }
     stage.give = () => ({ password: 'new', expiresAt: stage.world.wallClock() + 10_000 });
     await stage.forward(16_000);
-    equal(connection.told[0], 'new');
+    equal(connection.passwords[0], 'new');
   });
 
-  it('a connection that refuses is reported and told again, others are not', async () => {
+  it('a connection that refuses is reported and asked again, others are not', async () => {
     const stage = new Stage();
     const [good, bad] = [await stage.connection(), await stage.connection()];
     bad.refusal = new Error('WRONGPASS invalid username-password pair');
     await stage.forward(8050);
-    deepEqual([good.told, bad.told], [['p2'], ['p2']]);
+    deepEqual([good.passwords, bad.passwords], [['p2'], ['p2']]);
     equal(stage.errors.length, 1);
     bad.refusal = undefined;
     await stage.forward(1000);
-    equal(bad.told.length >= 2, true);
+    equal(bad.passwords.length >= 2, true);
     equal(stage.errors.length, 1);
   });
 
-  it('one that cannot take AUTH just now is told the same credentials later; the others do not wait for it', async () => {
+  it('one that cannot take AUTH just now gets the same credentials later; the others do not wait for it', async () => {
     const stage = new Stage();
     const [free, busy] = [await stage.connection(), await stage.connection()];
     busy.busy = true;
     await stage.forward(9000);
-    deepEqual([free.told, busy.told, stage.asked], [['p2'], [], 2]);
+    deepEqual([free.passwords, busy.passwords, stage.asked], [['p2'], [], 2]);
     busy.busy = false;
     await stage.forward(500);
-    deepEqual([free.told, busy.told, stage.asked], [['p2'], ['p2'], 2]);
+    deepEqual([free.passwords, busy.passwords, stage.asked], [['p2'], ['p2'], 2]);
     busy.busy = true;
     await stage.forward(30_000);
-    equal(free.told.length >= 4, true, free.told.join());
+    equal(free.passwords.length >= 4, true, free.passwords.join());
     deepEqual(stage.errors, []);
   });
 
@@ -163,7 +163,7 @@ describe('source of credentials', () => {
     stage.give = () => ({ password: 'same', expiresAt });
     const connection = await stage.connection();
     await stage.forward(9000);
-    deepEqual(connection.told, []);
+    deepEqual(connection.passwords, []);
     match(stage.errors[0]!.message, /expire no later/);
     equal(stage.asked < 8, true, String(stage.asked));
   });

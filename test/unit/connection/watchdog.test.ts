@@ -77,7 +77,7 @@ describe('connection/watchdog', () => {
   });
 });
 
-describe('connection/inquiry: what CLIENT LIST tells', () => {
+describe('connection/inquiry: what CLIENT LIST shows', () => {
   const line = (more: string, id = 5, age = 100): string =>
     `id=${id} addr=127.0.0.1:1 laddr=127.0.0.1:2 fd=8 name= age=${age} ${more} db=0 resp=3\n`;
   const rows: [string, string, string][] = [

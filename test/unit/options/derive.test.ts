@@ -3,7 +3,7 @@ import { ManualWorld } from '../../../lib/base/world.ts';
 import { redialDelay, refreshPeriodOf } from '../../../lib/options/derive.ts';
 
 describe('settings made of options', () => {
-  it('refresh by themselves where stale knowledge would not be noticed, unless told otherwise', () => {
+  it('refresh by themselves where stale knowledge would not be noticed, unless set otherwise', () => {
     assert.equal(refreshPeriodOf({}), 0);
     assert.equal(refreshPeriodOf({ scaleReads: 'master' }), 0);
     assert.equal(refreshPeriodOf({ scaleReads: 'slave' }), 5000);

@@ -11,7 +11,7 @@ describe('pubsub/sharded', () => {
     let looks = 0;
     let owner = '127.0.0.1:1';
     const opened: string[] = [];
-    const keeper = { state: 'dialing', silent: false, open: () => {}, close: () => {}, send: () => false };
+    const connection = { state: 'dialing', silent: false, open: () => {}, close: () => {}, send: () => false };
     const subscriptions = new ShardedSubscriptions(
       new EventEmitter(),
       {
@@ -21,7 +21,7 @@ describe('pubsub/sharded', () => {
         },
         connect: (key) => {
           opened.push(key);
-          return keeper as unknown as ReconnectingConnection;
+          return connection as unknown as ReconnectingConnection;
         },
         learn: () => undefined,
         hint: () => undefined,

@@ -7,7 +7,7 @@ import { ReplyError } from '../../../lib/wire/reply.ts';
 const callOf = (...argv: string[]): Call => new Call(argv, -1, CallFlag.subscribing, 'utf8', undefined, directSink);
 const names = (count: number): string[] => Array.from({ length: count }, (_, at) => `channel:${at}`);
 
-/** A connection that confirms when it is told to. */
+/** A connection that confirms when the test asks for it. */
 class Wire {
   readonly sent: Call[] = [];
   open = 0;

@@ -69,19 +69,19 @@ describe('router: deadlines', () => {
   });
 });
 
-describe('router: patience with calls that block', () => {
+describe('router: the retry deadline of calls that block', () => {
   it('counts anew when a node had the call in peace, not when it only waited for a connection', () => {
-    const patience = new RetryDeadline(1000);
+    const deadline = new RetryDeadline(1000);
     const call = callAt(0, CallFlag.blocking);
     call.attempts = 1;
-    patience.trouble(call, true, 5000);
-    assert.equal(patience.left(call, 5000), 1000);
+    deadline.trouble(call, true, 5000);
+    assert.equal(deadline.left(call, 5000), 1000);
     // Slow dials: written once, long ago, and lost again without being sent.
-    patience.trouble(call, true, 6500);
-    assert.equal(patience.left(call, 6500), -500);
+    deadline.trouble(call, true, 6500);
+    assert.equal(deadline.left(call, 6500), -500);
     // Sent, in peace for a while, lost.
     call.attempts = 2;
-    patience.trouble(call, true, 9000);
-    assert.equal(patience.left(call, 9000), 1000);
+    deadline.trouble(call, true, 9000);
+    assert.equal(deadline.left(call, 9000), 1000);
   });
 });

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { Histogram } from '../../../lib/router/latency.ts';
 
 describe('router: latency histogram', () => {
-  it('has nothing to tell at first', () => {
+  it('has nothing to report at first', () => {
     const { count, p50, p99, max } = new Histogram().summary;
     equal(count + p50 + p99 + max, 0);
   });
@@ -18,13 +18,13 @@ describe('router: latency histogram', () => {
         const { count, p50, p95, p99, max } = histogram.summary;
         equal(count, values.length);
         equal(max, sorted.at(-1));
-        for (const [share, told] of [
+        for (const [share, estimate] of [
           [0.5, p50],
           [0.95, p95],
           [0.99, p99],
         ] as const) {
           const exact = sorted[Math.ceil(values.length * share) - 1]!;
-          ok(Math.abs(told - exact) <= exact * 0.07 + 0.001, `${share}: ${told} for ${exact}`);
+          ok(Math.abs(estimate - exact) <= exact * 0.07 + 0.001, `${share}: ${estimate} for ${exact}`);
         }
       }),
     );

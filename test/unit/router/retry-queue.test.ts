@@ -27,9 +27,9 @@ describe('router/retry-queue', () => {
 
   it('releases each when its time comes, with one timer', () => {
     const { world, queue, out } = scene();
-    queue.park(item('slow'), 100);
-    queue.park(item('quick'), 10);
-    queue.park(item('quick too'), 10);
+    queue.add(item('slow'), 100);
+    queue.add(item('quick'), 10);
+    queue.add(item('quick too'), 10);
     assert.equal(world.pending, 1);
     world.forward(10);
     assert.deepEqual(out, ['quick', 'quick too']);
@@ -38,57 +38,57 @@ describe('router/retry-queue', () => {
     assert.equal(world.pending, 0);
   });
 
-  it('keeps a firm one until its time, and whoever was parked behind it in its lane', () => {
+  it('keeps a firm one until its time, and what was added behind it in its slot', () => {
     const { world, queue, out } = scene();
-    queue.park(item('before'), 1000);
-    queue.park(item('firm'), 100, true);
-    queue.park(item('same'), 1000);
-    queue.park(item('other lane'), 1000);
-    queue.park(item('next'), 10);
+    queue.add(item('before'), 1000);
+    queue.add(item('firm'), 100, true);
+    queue.add(item('same'), 1000);
+    queue.add(item('other slot'), 1000);
+    queue.add(item('next'), 10);
     queue.releaseAll();
-    assert.deepEqual(out, ['before', 'other lane']);
+    assert.deepEqual(out, ['before', 'other slot']);
     world.forward(50);
-    assert.deepEqual(out, ['before', 'other lane'], 'due, but behind');
+    assert.deepEqual(out, ['before', 'other slot'], 'due, but behind');
     assert.equal(world.pending, 1);
     world.forward(50);
-    assert.deepEqual(out, ['before', 'other lane', 'firm', 'same', 'next']);
+    assert.deepEqual(out, ['before', 'other slot', 'firm', 'same', 'next']);
     assert.equal(world.pending, 0);
-    queue.park(item('free'), 1000);
+    queue.add(item('free'), 1000);
     queue.releaseAll();
-    assert.equal(out.at(-1), 'free', 'the lane is free again');
+    assert.equal(out.at(-1), 'free', 'the slot is free again');
   });
 
-  it('releases all at once, in the order they were parked', () => {
+  it('releases all at once, in the order they were added', () => {
     const { world, queue, out } = scene();
-    for (const name of ['a', 'b', 'c']) queue.park(item(name), 1000);
+    for (const name of ['a', 'b', 'c']) queue.add(item(name), 1000);
     queue.releaseAll();
     assert.deepEqual(out, ['a', 'b', 'c']);
     assert.equal(queue.size, 0);
     assert.equal(world.pending, 0);
   });
 
-  it('lets what is released park itself again', () => {
+  it('takes what is released back when it comes again', () => {
     const world = new ManualWorld();
     let rounds = 0;
     const queue: RetryQueue<Item> = new RetryQueue<Item>(
       world,
-      (parked) => {
+      (item) => {
         rounds++;
-        if (rounds < 5) queue.park(parked, 10);
+        if (rounds < 5) queue.add(item, 10);
       },
       ({ bytes }) => bytes,
     );
-    queue.park(item('stubborn'), 10);
+    queue.add(item('stubborn'), 10);
     world.forward(100);
     assert.equal(rounds, 5);
-    queue.park(item('once more'), 10);
+    queue.add(item('once more'), 10);
     queue.releaseAll();
     assert.equal(rounds, 6);
   });
 
   it('gives everything back on clear()', () => {
     const { world, queue, out } = scene();
-    queue.park(item('a'), 10);
+    queue.add(item('a'), 10);
     assert.deepEqual(queue.clear(), [item('a')]);
     world.forward(100);
     assert.deepEqual(out, []);
@@ -98,18 +98,18 @@ describe('router/retry-queue', () => {
     const { world, queue, out } = scene();
     const names = Array.from({ length: 20_000 }, (_, at) => `call ${at}`);
     names.forEach((name, at) => {
-      queue.park(item(name), 1 + at / 100);
+      queue.add(item(name), 1 + at / 100);
     });
     world.forward(201);
     assert.deepEqual(out, names);
     assert.equal(world.pending, 0);
   });
 
-  it('counts what is parked in the backlog, and gives back what it counted', () => {
+  it('counts what waits in the backlog, and gives back what it counted', () => {
     const backlog = new Backlog({ maxQueueLength: 2 });
     const { world, queue } = scene(backlog);
-    queue.park(item('abc'), 10);
-    queue.park(item('de'), 20);
+    queue.add(item('abc'), 10);
+    queue.add(item('de'), 20);
     assert.deepEqual([backlog.calls, backlog.bytes], [2, 5]);
     assert.equal(queue.refusal(item('f'))?.code, 'ERR_QUEUE_FULL');
     world.forward(10);

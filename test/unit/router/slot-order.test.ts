@@ -31,11 +31,11 @@ describe('router/slot-order', () => {
 
   it('lets one that has had no trouble come behind those of its turn that have', () => {
     const order = new SlotOrder(new ManualWorld());
-    const [parked, fresh] = [callOf(), callOf()];
-    order.enter(parked);
+    const [refused, fresh] = [callOf(), callOf()];
+    order.enter(refused);
     assert.equal(order.mayGo(fresh, 'a:1'), false);
     assert.equal(order.mayGo(callOf(1, { at: 1 }), 'a:1'), true, 'of another turn');
-    order.went(parked, 'a:1');
+    order.went(refused, 'a:1');
     assert.equal(order.mayGo(fresh, 'a:1'), true);
   });
 

@@ -41,7 +41,7 @@ class Town {
 const never = (): Promise<View> => new Promise(() => {});
 const refused = (message: string) => (): Promise<View> => Promise.reject(new Error(message));
 
-describe('topology/survey', () => {
+describe('topology/fetch-topology', () => {
   it('asks one primary and two secondaries at hand', async () => {
     const town = new Town();
     const targets = ['a', 'b', 'c', 'd'].map((name) => town.node(`${name}:1`, () => Promise.resolve(viewFrom(name))));

@@ -121,9 +121,9 @@ describe('topology: many of everything', () => {
       epoch,
       ranges,
     });
-    const lead: View = { from: 'a:1', shards: [shard('a:1', 1, whole)] };
-    const witness: View = { from: 'b:1', shards: [shard('b:1', 2, [[5, 9]]), shard('c:1', 1, whole)] };
-    const map = combine(lead, [witness]);
+    const primary: View = { from: 'a:1', shards: [shard('a:1', 1, whole)] };
+    const secondary: View = { from: 'b:1', shards: [shard('b:1', 2, [[5, 9]]), shard('c:1', 1, whole)] };
+    const map = combine(primary, [secondary]);
     assert.equal(map.masterOf(0), 'a:1');
     assert.equal(map.masterOf(7), 'b:1');
   });

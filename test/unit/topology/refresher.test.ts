@@ -147,7 +147,7 @@ describe('topology/refresher', () => {
     assert.equal(scene.asked, 2);
   });
 
-  it('refreshes by period when told to, and not after stop()', async () => {
+  it('refreshes by period when configured, and not after stop()', async () => {
     const scene = new Scene({ period: 5000 });
     scene.changed = true;
     await scene.forward(5000);

@@ -174,12 +174,12 @@ describe('topology/view', () => {
     assert.equal(bare.masterOf(16383), undefined);
   });
 
-  it('a witness that could read the owner fills the gap', () => {
+  it('a secondary that could read the owner fills the gap', () => {
     const spoiled = entryOf(1, 2);
     spoiled[2] = ['', 0, idOf(1), []];
-    const lead = viewOfSlots([entryOf(0, 2), spoiled], [], from, undefined);
-    const witness = viewOfSlots([entryOf(0, 2), entryOf(1, 2)], [], '10.0.0.0:6379', undefined);
-    assert.equal(combine(lead, [witness]).masterOf(16383), '10.0.0.1:6379');
+    const primary = viewOfSlots([entryOf(0, 2), spoiled], [], from, undefined);
+    const secondary = viewOfSlots([entryOf(0, 2), entryOf(1, 2)], [], '10.0.0.0:6379', undefined);
+    assert.equal(combine(primary, [secondary]).masterOf(16383), '10.0.0.1:6379');
   });
 
   const lines = [

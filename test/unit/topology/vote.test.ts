@@ -72,7 +72,7 @@ describe('topology/vote', () => {
       assert.equal(merge(combine(before, []), held).masterOf(100), 'b:1');
     });
 
-    it('keeps what a MOVED told until a view is at least as new', () => {
+    it('keeps what a MOVED named until a view is at least as new', () => {
       const patched = combine(before, []).withMoved(100, 'b:1').withMoved(200, 'c:1');
       const stale = merge(patched, combine(before, []));
       assert.equal(stale.masterOf(100), 'b:1');
@@ -87,7 +87,7 @@ describe('topology/vote', () => {
       assert.equal(merge(patched, onwards).masterOf(100), 'a:1');
     });
 
-    it('takes a failover, and a promotion told by MOVED stands against a view from before', () => {
+    it('takes a failover, and a promotion known by MOVED stands against a view from before', () => {
       const promoted = combine(before, []).withMoved(5, 'a:2');
       assert.equal(promoted.masterOf(8191), 'a:2');
       const seen = combine(
@@ -110,7 +110,7 @@ describe('topology/vote', () => {
       const lagging = combine(view(shard('a', 9, [0, 8191]), shard('b', 8, [8192, 16383])), []);
       const seen = combine(view(shard('a', 9, [0, 99], [101, 8191]), shard('b', 8, [100, 100], [8192, 16383])), []);
       assert.equal(merge(lagging, seen).masterOf(100), 'b:1');
-      // What a MOVED told is newer than both.
+      // What a MOVED named is newer than both.
       assert.equal(merge(seen.withMoved(100, 'a:1'), seen).masterOf(100), 'a:1');
     });
 

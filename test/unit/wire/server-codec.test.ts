@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { Decoder, pending } from '../../../lib/wire/decoder.ts';
 import { Double, NullArray, Push, type Reply, ReplyError, Status, Verbatim } from '../../../lib/wire/reply.ts';
 import { ReplyWriter } from '../../../lib/wire/reply-writer.ts';
-import { RequestDecoder, RequestError, splitWords } from '../../../lib/wire/request-decoder.ts';
+import { RequestDecoder, RequestError, splitArguments } from '../../../lib/wire/request-decoder.ts';
 
 const binary = fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes).toString('latin1'));
 
@@ -154,26 +154,49 @@ describe('the request decoder', () => {
   });
 
   it('splits lines as a shell does', () => {
-    assert.deepEqual(splitWords(' a  "b c" \'d e\' "\\x41\\n\\"" \'\\\'\' '), ['a', 'b c', 'd e', 'A\n"', "'"]);
-    assert.deepEqual(splitWords(''), []);
-    assert.deepEqual(splitWords('""'), ['']);
-    for (const bad of ['"a', "'a", '"a"b', "'a'b"]) assert.equal(splitWords(bad), undefined, bad);
+    assert.deepEqual(splitArguments(' a  "b c" \'d e\' "\\x41\\n\\"" \'\\\'\' '), ['a', 'b c', 'd e', 'A\n"', "'"]);
+    assert.deepEqual(splitArguments(''), []);
+    assert.deepEqual(splitArguments('""'), ['']);
+    for (const bad of ['"a', "'a", '"a"b', "'a'b"]) assert.equal(splitArguments(bad), undefined, bad);
   });
 
   it('never throws anything but RequestError, whatever comes', () => {
+    // Bytes alone are hardly ever a request, nor the beginning of one.
+    const piece = fc.constantFrom(
+      ...[
+        '*1\r\n',
+        '*2\r\n',
+        '*0\r\n',
+        '*-1\r\n',
+        '*9999999999\r\n',
+        '*x\r\n',
+        '$4\r\n',
+        '$0\r\n',
+        '$-1\r\n',
+        '$x\r\n',
+      ],
+      ...['ping\r\n', '\r\n', 'get "a b"\r\n', 'get "a\r\n', "'", '"', '\\x4', ' ', '\n', '\r', '\0'],
+    );
+    const chunk = fc.oneof(
+      { weight: 9, arbitrary: piece.map((text) => Buffer.from(text)) },
+      fc.uint8Array({ maxLength: 60 }),
+    );
+    const counts = { read: 0, refused: 0 };
     fc.assert(
-      fc.property(fc.array(fc.uint8Array({ maxLength: 60 }), { maxLength: 5 }), (chunks) => {
+      fc.property(fc.array(chunk, { maxLength: 12 }), (chunks) => {
         const decoder = new RequestDecoder();
         try {
-          for (const chunk of chunks) {
-            decoder.feed(Buffer.from(chunk));
-            while (decoder.read() !== undefined);
+          for (const bytes of chunks) {
+            decoder.feed(Buffer.from(bytes));
+            while (decoder.read() !== undefined) counts.read++;
           }
         } catch (error) {
           assert.ok(error instanceof RequestError);
+          counts.refused++;
         }
       }),
       { numRuns: 500 },
     );
+    assert.ok(counts.read > 100 && counts.refused > 100, JSON.stringify(counts));
   });
 });

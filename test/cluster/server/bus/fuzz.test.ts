@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { fuzz } from './fuzz.ts';
 
-describe('strangers at the bus port', function () {
+describe('unknown nodes at the bus port', function () {
   this.timeout(60_000);
 
   it('5,000 mutated packets and noise: some links are closed, and the cluster is what it was', async () => {

@@ -1,4 +1,4 @@
-// Strangers at the bus port: random bytes and mutated packets, by the hundred thousand, against a running cluster.
+// Unknown nodes at the bus port: random bytes and mutated packets, by the hundred thousand, against a running cluster.
 // Run as a script, any bad input of which there is a proof:
 //   node build/test/cluster/server/bus/fuzz.js [--kind packets|rdb|restore|psync|nodes|aof|scripts|acl|door|tracking|all]
 //     [--runs 100000]

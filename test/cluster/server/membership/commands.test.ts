@@ -4,7 +4,7 @@ import { type BundledCluster, type BundledNode, startCluster } from '../../../..
 import { say } from '../../../kit/ask.ts';
 import { until } from '../../../kit/until.ts';
 
-// Words of CLUSTER that need a cluster to say anything.
+// Subcommands of CLUSTER that need a cluster.
 
 describe('CLUSTER in a cluster', function () {
   this.timeout(30_000);
@@ -79,9 +79,9 @@ describe('CLUSTER in a cluster', function () {
     assert.match(String(await stats('NOSUCH', 'x')), /^-ERR syntax error/);
   });
 
-  it('NODES tells when others last heard of this node itself', async () => {
+  it('NODES shows when others last heard of this node itself', async () => {
     const [first] = cluster.nodes as [BundledNode, ...BundledNode[]];
-    await until('somebody told it', async () =>
+    await until('somebody announced it', async () =>
       /myself,\w+ \S+ 0 [1-9]\d{12} /.test(String(await say(first, 'CLUSTER', 'NODES'))),
     );
   });

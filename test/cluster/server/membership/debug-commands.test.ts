@@ -7,7 +7,7 @@ import { until } from '../../../kit/until.ts';
 // The words of DEBUG that make a node deaf for one kind of message, or close its links.
 
 describe('DEBUG of the cluster bus', () => {
-  it('a node does not hear what it is told to drop, and its links can be closed', async () => {
+  it('a node does not receive what it is set to drop, and its links can be closed', async () => {
     const config = { 'enable-debug-command': 'yes' };
     const cluster = await startCluster({ masters: 3, replicas: 0, config });
     try {

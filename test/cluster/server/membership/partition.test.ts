@@ -49,7 +49,7 @@ describe('a cluster whose network breaks', function () {
     assert.equal(await say(newPrimary, 'GET', key), 'after');
     await until('it has what was written meanwhile', () => lost.server.store.has(key) && lost.server.synced);
     assert.match(await say(lost, 'SET', key, 'again'), new RegExp(`^-MOVED \\d+ 127.0.0.1:${newPrimary.port}$`));
-    await until('clients are told of it again', async () => {
+    await until('clients are sent there again', async () => {
       const views = await Promise.all(cluster.nodes.map((node) => say(node, 'CLUSTER', 'SLOTS')));
       return views.every((view) => view.includes(`,${lost.port},`));
     });

@@ -10,7 +10,7 @@ import { freePort } from '../../../kit/ports.ts';
 import { needRedisServer } from '../../../kit/real-cluster.ts';
 import { until } from '../../../kit/until.ts';
 
-// The id of a shard is told on the bus and kept on the disk, with a redis-server 7.0 in between that knows of neither.
+// The id of a shard is announced on the bus and kept on the disk, with a redis-server 7.0 in between that knows of neither.
 
 describe('shards keep their ids', function () {
   this.timeout(60_000);
@@ -67,7 +67,7 @@ describe('shards keep their ids', function () {
 
     const third = await start('third');
     await meetReal(third);
-    await until('the third is told', () => third.state!.nodes.get(second.id)?.shard === shard);
+    await until('the third knows', () => third.state!.nodes.get(second.id)?.shard === shard);
     await ask(third, 'CLUSTER', 'REPLICATE', second.id);
     assert.equal(await myShard(third), shard);
 

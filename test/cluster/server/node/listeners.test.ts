@@ -49,7 +49,7 @@ describe('CONFIG SET of the addresses of a node', () => {
   };
   const get = async (name: string): Promise<string> => ((await client.call('CONFIG', 'GET', name)) as string[])[1]!;
 
-  it('port: listens there, no longer at the old one, keeps its clients, and tells the cluster', async () => {
+  it('port: listens there, no longer at the old one, keeps its clients, and announces it to the cluster', async () => {
     const [before, port] = [node.port, await freePort()];
     assert.equal(await set('port', port), 'OK');
     assert.deepEqual([await opens(port), await opens(before)], [true, false]);

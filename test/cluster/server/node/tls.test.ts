@@ -95,9 +95,11 @@ describe('a cluster under TLS of our nodes and redis-server', function () {
     }
     for (const node of [second, third]) {
       const shards = (await node.process.ask('cluster', 'shards')) as unknown[][];
-      const told = shards.flatMap((shard) => (shard[3] as unknown[][]).map((fields) => fields.slice(0, 6).map(String)));
+      const announced = shards.flatMap((shard) =>
+        (shard[3] as unknown[][]).map((fields) => fields.slice(0, 6).map(String)),
+      );
       const wanted = nodes.map(({ id, port, tlsPort }) => ['id', id, 'port', `${port}`, 'tls-port', `${tlsPort}`]);
-      assert.deepEqual(told.sort(), wanted.sort());
+      assert.deepEqual(announced.sort(), wanted.sort());
     }
     // `foo` is in the third node's share.
     const slot = slotOf('foo');

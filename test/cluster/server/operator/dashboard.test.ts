@@ -131,7 +131,7 @@ describe('lingcache dashboard', function () {
     assert.equal(response.headers.get('x-frame-options'), 'DENY');
   });
 
-  it('without the token, or as another name, nothing is told', async () => {
+  it('without the token, or as another name, nothing is shown', async () => {
     const get = async (headers: Record<string, string>) =>
       (await fetch(`${shows.base}/api/events`, { headers })).status;
     assert.equal(await get({}), 401);

@@ -113,12 +113,12 @@ describe('findings that settle by themselves, held still', function () {
     );
   });
 
-  it('a replica that follows a replica, one that follows a stranger, and one that replicates from another node', async () => {
+  it('a replica that follows a replica, one that follows an unknown node, and one that replicates from another node', async () => {
     const [first, second, third] = real.replicas as [RealNode, RealNode, RealNode];
-    const stranger = '0123456789'.repeat(4);
+    const unknownNode = '0123456789'.repeat(4);
     await heldStill(real, (lines, node) => {
       if (node === first) lineOf(lines, first)[3] = second.id;
-      if (node === second) lineOf(lines, second)[3] = stranger;
+      if (node === second) lineOf(lines, second)[3] = unknownNode;
       if (node === third) {
         const master = lineOf(lines, real.masters[2]!);
         master[1] = master[1]!.replace(/:\d+@/, `:${real.masters[0]!.port}@`);

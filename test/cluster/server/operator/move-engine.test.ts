@@ -75,7 +75,7 @@ describe('moving slots', function () {
     rmSync(dir, { recursive: true, force: true });
   });
 
-  it('tells every phase, the keys, the bytes and the times of a move', async () => {
+  it('reports every phase, the keys, the bytes and the times of a move', async () => {
     await fill(300);
     const seen: MoveStatus[] = [];
     const engine = engineOf({ batch: 50, onChange: (status) => seen.push(status) });

@@ -41,7 +41,7 @@ async function startMixed(): Promise<ConfiguredNode[]> {
 }
 
 /**
- * Writes ever greater numbers to keys of its own until told to stop, one write at a time: what is found at the end lies
+ * Writes ever greater numbers to keys of its own until stopped, one write at a time: what is found at the end lies
  * between the last number acknowledged and the last one sent.
  */
 class Writer {

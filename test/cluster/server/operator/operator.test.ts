@@ -65,7 +65,7 @@ describe('the operator of a bundled cluster', () => {
     });
   });
 
-  it('balances by itself while the cluster is well, and tells when it is not', async () => {
+  it('balances by itself while the cluster is well, and reports when it is not', async () => {
     await using cluster = await startCluster({ masters: 3, replicas: 0 });
     await using operator = cluster.operator();
     const target = cluster.nodes[1]!;
@@ -85,7 +85,7 @@ describe('the operator of a bundled cluster', () => {
     await until('it is balanced', async () => !(await operator.balancer.check({ threshold: 0.1 })).needed);
     assert.ok(rounds.length >= 2 && rounds.every((count) => Number(count) <= 10), rounds.join(' '));
     await cluster.nodes[2]!.kill();
-    await until('it tells of the node that is gone', () =>
+    await until('it reports the node that is gone', () =>
       rounds.some((round) => /not balanced: master/.test(String(round))),
     );
     assert.equal((await operator.monitor.health()).state, 'degraded');

@@ -24,7 +24,7 @@ interface Vector {
 const { vectors } = JSON.parse(readFileSync('test/fixtures/repl-vectors.json', 'utf8')) as { vectors: Vector[] };
 const vectorOf = (name: string): Vector => vectors.find((vector) => vector.name === name)!;
 
-/** Greets a replica as a master does; `onPsync` has the rest. */
+/** Shakes hands with a replica as a master does; `onPsync` has the rest. */
 async function scriptedMaster(onPsync: (socket: Socket) => void): Promise<Server> {
   const server = createServer((socket) => {
     socket.on('error', () => undefined);
@@ -50,7 +50,7 @@ const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 const follow = (replica: BundledNode, master: BundledNode): Promise<unknown> =>
   ask(replica, 'REPLICAOF', '127.0.0.1', master.port);
 
-/** A replica made by hand: says what it is told to, keeps every byte it gets. */
+/** A replica made by hand: sends what the test gives it, keeps every byte it gets. */
 class HandReplica {
   readonly socket: Socket;
   text = '';
@@ -198,7 +198,7 @@ describe('replication of our nodes', function () {
     });
   });
 
-  describe('tells effects', () => {
+  describe('replicates effects', () => {
     /** The words of the stream while `commands` run. */
     async function effectsOf(commands: readonly (readonly string[])[]): Promise<string[]> {
       const master = await start();
@@ -221,7 +221,7 @@ describe('replication of our nodes', function () {
     }
 
     it('absolute times, results of chance, transactions as one, deletions of what ran out', async () => {
-      const told = await effectsOf([
+      const effects = await effectsOf([
         ['set', 'a', '1', 'EX', '100'],
         ['EXPIRE', 'a', '50'],
         ['EXPIRE', 'a', '-1'],
@@ -242,7 +242,7 @@ describe('replication of our nodes', function () {
         ['SET', 'other', 'db'],
         ['SELECT', '0'],
       ]);
-      assert.deepEqual(told, [
+      assert.deepEqual(effects, [
         'SET a 1 PXAT <time>',
         'PEXPIREAT a <time>',
         'DEL a',
@@ -317,7 +317,7 @@ describe('replication of our nodes', function () {
         await until('the offset is right', async () => {
           return Number((await info(node))['slave_repl_offset']) === 773 + stream.length;
         });
-        // With the two that have run out since: nobody told a replica to delete them.
+        // With the two that have run out since: no DEL has reached the replica.
         assert.equal(await ask(node, 'DBSIZE'), 9);
         assert.equal(await ask(node, 'GET', 'after'), null);
         assert.deepEqual(await ask(node, 'LRANGE', 'l', '0', '-1'), ['a', 'b', 'c']);

@@ -218,7 +218,7 @@ describe('testing: a cluster in this process', function () {
     });
   });
 
-  it('calls() tells who asked for what', async () => {
+  it('calls() shows who asked for what', async () => {
     const named = new Cluster(cluster.seeds, { redisOptions: { connectionName: 'tester' } });
     await named.set('k', 'ü');
     const [call] = cluster.calls({ command: 'set' });

@@ -222,11 +222,11 @@ describe('lingcache check and fix on redis-server', function () {
     assert.equal((await lingcache('fix', address())).code, 0);
   });
 
-  it('info and slots tell who owns what', async () => {
+  it('info and slots show who owns what', async () => {
     const { source } = place;
     await put(source, 0, 3, false);
-    const told = await lingcache('info', address());
-    assert.match(told.stdout, /3 keys in 3 masters/);
+    const output = await lingcache('info', address());
+    assert.match(output.stdout, /3 keys in 3 masters/);
     const { stdout } = await lingcache('slots', address(), `key:${tag}`, '--json');
     const state = { start: slot, end: slot, owner: source.id, address: source.address, keys: 3, state: 'stable' };
     assert.deepEqual(JSON.parse(stdout), [state]);

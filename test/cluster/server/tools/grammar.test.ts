@@ -4,12 +4,12 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { ManualWorld } from '../../../../lib/base/world.ts';
 import { readLine } from '../../../../server/tools/cli/arguments.ts';
+import { type Command, defineCommand } from '../../../../server/tools/cli/command.ts';
 import { linkOptions } from '../../../../server/tools/cli/connection.ts';
 import { nearest } from '../../../../server/tools/cli/near.ts';
 import { Output, type Sink } from '../../../../server/tools/cli/output.ts';
-import { runWord, type Surroundings } from '../../../../server/tools/cli/run.ts';
-import { defineWord, type Word } from '../../../../server/tools/cli/word.ts';
-import { allWords } from '../../../../server/tools/table.ts';
+import { runCommand, type Surroundings } from '../../../../server/tools/cli/run.ts';
+import { allCommands } from '../../../../server/tools/table.ts';
 import { freePort } from '../../../kit/ports.ts';
 import { RespClient } from '../../../kit/resp-client.ts';
 
@@ -161,7 +161,7 @@ describe('the grammar of the command line', () => {
     assert.deepEqual(say(true, {}, true), ['{\n  "a": 1\n}\n', '']);
   });
 
-  const changing: Word = defineWord({
+  const changing: Command = defineCommand({
     name: 'change',
     arguments: [],
     options: {},
@@ -177,7 +177,7 @@ describe('the grammar of the command line', () => {
   it('shows the plan, and changes nothing that was not agreed to', async () => {
     const run = async (...line: string[]): Promise<[number, string, string]> => {
       const world = around(false);
-      return [await runWord(changing, 'changes', line, world), world.stdout.text, world.stderr.text];
+      return [await runCommand(changing, 'changes', line, world), world.stdout.text, world.stderr.text];
     };
     assert.deepEqual(await run('--yes'), [0, 'step 1\ndone\n', 'closed\n']);
     assert.deepEqual(await run('--plan'), [0, 'step 1\n', 'closed\n']);
@@ -190,15 +190,15 @@ describe('the grammar of the command line', () => {
   });
 
   it('has a help text for every word, and each of their options in it', async () => {
-    for (const [name, { load, summary }] of allWords()) {
+    for (const [name, { load, summary }] of allCommands()) {
       const word = await load();
       assert.equal(word.name, name);
       const world = around(false);
       if (word.raw !== undefined) continue;
-      assert.equal(await runWord(word, summary, ['--help'], world), 0);
+      assert.equal(await runCommand(word, summary, ['--help'], world), 0);
       assert.match(world.stdout.text, new RegExp(`^Usage: lingcache ${name} `));
       for (const option of Object.keys(word.options)) assert.ok(world.stdout.text.includes(`--${option}`), option);
-      assert.equal(await runWord(word, summary, ['--no-such-option'], around(false)), 2);
+      assert.equal(await runCommand(word, summary, ['--no-such-option'], around(false)), 2);
     }
   });
 

@@ -60,7 +60,7 @@ describe("redis' own tools on the bundled cluster", function () {
     const args = ['--cluster-from', from.id, '--cluster-to', to.id, '--cluster-slots', '150', '--cluster-yes'];
     await cli('--cluster', 'reshard', `127.0.0.1:${onePort(cluster)}`, ...args);
     assert.deepEqual(from.slots, [[150, before[0]![1]]]);
-    // redis-cli starts only when all nodes tell the same.
+    // redis-cli starts only when all nodes answer the same.
     await cluster.settled();
     await cli('--cluster', 'rebalance', `127.0.0.1:${onePort(cluster)}`, '--cluster-threshold', '1');
     const counts = cluster.nodes.slice(0, 3).map(({ slots }) => slots.reduce((sum, [a, b]) => sum + b - a + 1, 0));

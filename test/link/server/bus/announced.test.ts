@@ -3,7 +3,7 @@ import { startNode } from '../../../../server/index.ts';
 import { ask } from '../../../kit/ask.ts';
 
 describe('a node behind a door of its own', () => {
-  it('starts, and tells the bus port that it was told to', async () => {
+  it('starts, and announces the bus port that is configured', async () => {
     const config = { 'cluster-announce-bus-port': '12345' };
     const node = await startNode({ cluster: true, bus: 'tcp', config });
     try {

@@ -70,8 +70,8 @@ describe('the bus over TCP', () => {
     await port.close();
   });
 
-  /** A stranger who dials the bus port. */
-  async function stranger(): Promise<{ socket: Socket; bytes: () => Buffer; closed: () => boolean }> {
+  /** An unknown node that dials the bus port. */
+  async function unknownNode(): Promise<{ socket: Socket; bytes: () => Buffer; closed: () => boolean }> {
     const socket = connect({ host, port: port.cport });
     sockets.push(socket);
     const chunks: Buffer[] = [];
@@ -100,7 +100,7 @@ describe('the bus over TCP', () => {
 
   it('hands over what comes in, wherever it is cut, and answers on the same link', async () => {
     await open();
-    const { socket, bytes } = await stranger();
+    const { socket, bytes } = await unknownNode();
     const stream = Buffer.concat([pingBytes, encodePacket(captured('PUBLISH')), encodePacket(captured('UPDATE'))]);
     for (let at = 0; at < stream.length; at += 1000) {
       socket.write(stream.subarray(at, at + 1000));
@@ -125,12 +125,12 @@ describe('the bus over TCP', () => {
     const answer = decodePacket(bytes());
     assert.ok(!(answer instanceof BadPacket));
     assert.equal(answer.body.kind, 'pong');
-    assert.equal(answer.header.host, '', 'an address is announced only when told to');
+    assert.equal(answer.header.host, '', 'an address is announced only when configured');
   });
 
   it('drops a packet that makes no sense and keeps the link', async () => {
     await open();
-    const { socket, closed } = await stranger();
+    const { socket, closed } = await unknownNode();
     const other = Buffer.from(pingBytes);
     other.writeUInt16BE(9, 8);
     const counted = Buffer.from(pingBytes);
@@ -144,13 +144,13 @@ describe('the bus over TCP', () => {
 
   it('closes the link that brings garbage or a length out of bounds, and no other', async () => {
     await open();
-    const good = await stranger();
+    const good = await unknownNode();
     const short = Buffer.from(pingBytes);
     short.writeUInt32BE(100, 4);
     const long = Buffer.from(pingBytes);
     long.writeUInt32BE(0xfffffff0, 4);
     for (const bytes of [Buffer.from('GET / HTTP/1.1\r\n\r\n'), short, long]) {
-      const bad = await stranger();
+      const bad = await unknownNode();
       bad.socket.write(bytes);
       await until('the bad link is closed', bad.closed);
     }
@@ -161,7 +161,7 @@ describe('the bus over TCP', () => {
 
   it('closes a link on which a packet does not come whole in time, however its bytes trickle', async () => {
     await open();
-    const { socket, closed } = await stranger();
+    const { socket, closed } = await unknownNode();
     socket.write(pingBytes.subarray(0, 1000));
     await pause(20);
     for (let at = 1000; at < 1500 && !closed(); at += 100) {
@@ -173,9 +173,9 @@ describe('the bus over TCP', () => {
     assert.equal(heard.length, 0);
   });
 
-  it('closes strangers that stay silent', async () => {
+  it('closes unknown nodes that stay silent', async () => {
     await open();
-    const { closed } = await stranger();
+    const { closed } = await unknownNode();
     await pause(20);
     world.forward(50_000);
     await pause(20);
@@ -184,9 +184,9 @@ describe('the bus over TCP', () => {
     await until('it is closed', closed);
   });
 
-  it('keeps one link of each known peer, the newest; of strangers any number', async () => {
+  it('keeps one link of each known peer, the newest; of unknown nodes any number', async () => {
     await open();
-    const [first, second] = [await stranger(), await stranger()];
+    const [first, second] = [await unknownNode(), await unknownNode()];
     first.socket.write(pingBytes);
     second.socket.write(pingBytes);
     await until('both are heard', () => heard.length === 2);
@@ -261,10 +261,10 @@ describe('the bus over TCP', () => {
   it('frozen, lets everything wait in the system, and takes it in afterwards, in order', async () => {
     const freezer = new Freezer(world);
     await open({ world: freezer.world });
-    const before = await stranger();
+    const before = await unknownNode();
     await pause(20);
     freezer.freeze();
-    const after = await stranger();
+    const after = await unknownNode();
     before.socket.write(Buffer.concat([pingBytes, encodePacket(captured('FAIL'))]));
     after.socket.write(encodePacket(captured('PUBLISH')));
     await pause(50);
@@ -288,12 +288,12 @@ describe('the bus over TCP', () => {
 
   it('closed, frees its port, ends its links and starts no others', async () => {
     await open();
-    const { closed } = await stranger();
+    const { closed } = await unknownNode();
     const cport = await peer((socket) => socket.resume());
     const link = bus.connect({ host, cport }, { onMessage: () => undefined, onClose: () => undefined });
     await pause(20);
     await port.close();
-    await until('the stranger is sent away', closed);
+    await until('the unknown node is sent away', closed);
     assert.equal(link.open, false);
     assert.equal(world.pending, 0);
     const again = await bindTcpBus(

@@ -6,7 +6,7 @@ import { Acl, losesChannels } from '../../../../server/acl/acl.ts';
 import { allEntries, categoryNames } from '../../../../server/acl/catalog.ts';
 import { checkCall } from '../../../../server/acl/check.ts';
 import type { User, UserRules } from '../../../../server/acl/user.ts';
-import { randomRules } from '../../../kit/acl-words.ts';
+import { randomRules } from '../../../kit/acl-rules.ts';
 
 const quiet = { onChange: () => undefined, onDelete: () => undefined };
 

@@ -64,7 +64,7 @@ describe('messages over the wire', () => {
     const message = { ...ping, header: { ...ping.header, shard: '5'.repeat(40) } };
     assert.equal(overTheWire(message).header.shard, '5'.repeat(40));
     assert.deepEqual(overTheWire(message, facts, false).header, ping.header);
-    // As told by what arrived: redis-server 7.0 without and with a hostname, and a node of ours.
+    // By what arrived: redis-server 7.0 without and with a hostname, and a node of ours.
     for (const name of ['PING', 'PING_ext_mf4']) {
       assert.equal(knowsExtensions(packetOf(vectors.find((vector) => vector.name === name)!)), false);
     }
@@ -82,7 +82,7 @@ describe('messages over the wire', () => {
     assert.equal(packetFor(message, { ...facts, serving: false }).header.state, 1);
   });
 
-  it('tell of nodes in handshake or without address nothing that could be dialled', () => {
+  it('give of nodes in handshake or without address nothing that could be dialled', () => {
     const packet = packetOf(vectors.find(({ name }) => name === 'PING_g3')!);
     for (const flag of [32, 64]) {
       const gossip = 'gossip' in packet.body ? packet.body.gossip.map((entry) => ({ ...entry, flags: flag })) : [];

@@ -28,7 +28,7 @@ describe('framing of the bus', () => {
     assert.deepEqual(found, packets);
   });
 
-  it('refuses a stream that is no bus as soon as eight bytes tell', () => {
+  it('refuses a stream that is no bus as soon as eight bytes show it', () => {
     const framer = new Framer(10_000);
     assert.deepEqual(framer.push(Buffer.from('GET / H')), []);
     assert.throws(() => framer.push(Buffer.from('T')), /not the cluster bus/);

@@ -126,7 +126,7 @@ function recordOf({ name, ping_sent, pong_received, ip, port, cport, flags, ppor
   return { id: name, ...times, host: ip, port, cport, flags: flagsOf(flags), plainPort: pport };
 }
 
-// Ordinary objects: deepEqual tells those without a prototype apart.
+// Ordinary objects: deepEqual distinguishes those without a prototype.
 function plain<T>(fields: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> {
   return fc.record<T>(fields, { noNullPrototype: true }) as fc.Arbitrary<T>;
 }

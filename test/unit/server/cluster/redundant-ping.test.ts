@@ -48,21 +48,21 @@ function someMessage(chance: Chance, state: ClusterState): Message {
   const sender = rarely(chance, pick(chance, ids.slice(1)), id('f'));
   const node = state.nodes.get(sender) ?? newNode(sender, { host: '127.0.0.1', port: 1, cport: 2 });
   const seen = { ...state, myself: node.id, nodes: new Map(state.nodes).set(node.id, node) };
-  const told = headerOf(seen, { offset: rarely(chance, 10, 11), paused: false, force: false });
+  const current = headerOf(seen, { offset: rarely(chance, 10, 11), paused: false, force: false });
   const header = {
-    ...told,
+    ...current,
     host: rarely(chance, '', '10.0.0.9'),
-    port: rarely(chance, told.port, 1),
+    port: rarely(chance, current.port, 1),
     plainPort: rarely(chance, 0, 7),
-    role: rarely(chance, told.role, 'master' as const, 'replica' as const),
-    currentEpoch: rarely(chance, told.currentEpoch, 2, 4),
-    configEpoch: rarely(chance, told.configEpoch, 1, 9),
-    hostname: rarely(chance, told.hostname, 'a.test'),
-    shard: rarely(chance, told.shard, '', id('9')),
-    noFailover: rarely(chance, told.noFailover, true),
-    bitmap: rarely(chance, told.bitmap, bitmapOf(state, ids[0]!), bitmapOf(state, ids[2]!)),
+    role: rarely(chance, current.role, 'master' as const, 'replica' as const),
+    currentEpoch: rarely(chance, current.currentEpoch, 2, 4),
+    configEpoch: rarely(chance, current.configEpoch, 1, 9),
+    hostname: rarely(chance, current.hostname, 'a.test'),
+    shard: rarely(chance, current.shard, '', id('9')),
+    noFailover: rarely(chance, current.noFailover, true),
+    bitmap: rarely(chance, current.bitmap, bitmapOf(state, ids[0]!), bitmapOf(state, ids[2]!)),
   };
-  const master = header.role === 'master' ? null : rarely(chance, told.master ?? ids[0]!, ids[1]!, id('f'));
+  const master = header.role === 'master' ? null : rarely(chance, current.master ?? ids[0]!, ids[1]!, id('f'));
   const others = ids.filter((each) => each !== sender).map((each) => gossipEntry(state.nodes.get(each)!, noTimes));
   const gossip = others.map((entry) => rarely(chance, entry, { ...entry, id: id('e') }, { ...entry, suspect: true }));
   const kind = pick(chance, ['ping', 'pong', 'meet'] as const);
@@ -71,7 +71,7 @@ function someMessage(chance: Chance, state: ClusterState): Message {
 
 const noTimes = { pingSent: 0, pongReceived: 0 };
 
-describe('greetings that tell nothing', () => {
+describe('pings that carry nothing new', () => {
   it('are those from which no rule learns', () => {
     const chance = chanceFrom(11);
     let old = 0;

@@ -103,13 +103,13 @@ describe('rules of the cluster', () => {
     );
   });
 
-  it('a slot that its owner no longer claims stays its own until another claims it, and is not told of', () => {
+  it('a slot that its owner no longer claims stays its own until another claims it, and is not announced', () => {
     const state = threeMasters();
     const without = changed(bitmapOf(state, c), 16_000, false);
     const doubtful = claim(state, c, 9, without).state;
     assert.equal(doubtful.owners.get(16_000), c);
-    const told = updateAbout(doubtful, c)!;
-    assert.deepEqual(told.kind === 'update' && told.bitmap, without);
+    const update = updateAbout(doubtful, c)!;
+    assert.deepEqual(update.kind === 'update' && update.bitmap, without);
     // An older epoch is enough for a slot that nobody claims.
     const settled = claim(doubtful, b, 2, changed(bitmapOf(doubtful, b), 16_000, true)).state;
     assert.equal(settled.owners.get(16_000), b);
@@ -117,14 +117,14 @@ describe('rules of the cluster', () => {
     assert.equal(claim(doubtful, c, 9, bitmapOf(state, c)).state.unclaimed.size, 0, 'claimed again');
   });
 
-  it('a slot that was imported is not given back to a source that took a newer epoch before it was told', () => {
+  it('a slot that was imported is not given back to a source that took a newer epoch before it was notified', () => {
     let state = stateOf(setSlotImporting(threeMasters(), 16_000, c));
     const stale = bitmapOf(state, c);
     state = stateOf(setSlotNode(state, 16_000, a, { keysHere: 0, allowReplicaMigration: true }));
     const contested = claim(state, c, 9, stale);
     assert.equal(contested.state.owners.get(16_000), a);
     assert.equal(contested.state.nodes.get(a)!.configEpoch, 10, 'so that the others believe it too');
-    // Told at last; what it said before arrives late, by another link.
+    // Notified at last; what it said before arrives late, by another link.
     const released = claim(contested.state, c, 12, changed(stale, 16_000, false)).state;
     assert.equal(claim(released, c, 12, stale).state, released);
     assert.equal(claim(released, c, 12, stale).state.owners.get(16_000), a);
@@ -178,8 +178,8 @@ describe('addresses of peers', () => {
   it('of a node that I cannot reach are taken from one that does', () => {
     const state = suspect(threeMasters(), c, true).state;
     const elsewhere = { ...gossipEntry(state.nodes.get(c)!, times), suspect: false, host: '10.0.0.5' };
-    const told = learn(state, message(state, b, { kind: 'pong', gossip: [elsewhere] }), { ...heard, link: b }).state;
-    assert.equal(told.nodes.get(c)!.host, '10.0.0.5');
+    const update = learn(state, message(state, b, { kind: 'pong', gossip: [elsewhere] }), { ...heard, link: b }).state;
+    assert.equal(update.nodes.get(c)!.host, '10.0.0.5');
     const well = threeMasters();
     const kept = learn(well, message(well, b, { kind: 'pong', gossip: [elsewhere] }), { ...heard, link: b }).state;
     assert.equal(kept.nodes.get(c)!.host, '10.0.0.1');

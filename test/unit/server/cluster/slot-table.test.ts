@@ -62,7 +62,7 @@ describe('a table of slots', () => {
     );
   });
 
-  it('knows nothing beyond the slots, and tells where two tables differ first', () => {
+  it('knows nothing beyond the slots, and finds where two tables differ first', () => {
     const table = SlotTable.of([
       [5, 'a'],
       [16_383, 'b'],

@@ -46,23 +46,23 @@ describe('effects of data commands', () => {
     assert.deepEqual(effectsOf('ZADD z 1 a 2 b', 'ZMPOP 1 z MAX COUNT 2'), ['ZPOPMAX z 2']);
   });
 
-  it('chance is told as what it chose', () => {
+  it('chance is replicated as what it chose', () => {
     assert.match(effectsOf('SADD s a b c', 'SPOP s')[0]!, /^SREM s [abc]$/);
     assert.match(effectsOf('SADD s a b c', 'SPOP s 2')[0]!, /^SREM s [abc] [abc]$/);
     assert.deepEqual(effectsOf('SADD s a b c', 'SPOP s 3'), ['DEL s']);
   });
 
-  it('floats are told as their result, places as scores', () => {
+  it('floats are replicated as their result, places as scores', () => {
     assert.deepEqual(effectsOf('HSET h f 10.5', 'HINCRBYFLOAT h f 0.1'), ['HSET h f 10.6']);
     assert.deepEqual(effectsOf('GEOADD g 13.361389 38.115556 p'), ['ZADD g 3479099956230698 p']);
   });
 
-  it('a chosen stream ID and an approximate trim are told exactly', () => {
+  it('a chosen stream ID and an approximate trim are reported exactly', () => {
     assert.deepEqual(effectsOf('XADD s * f v'), ['XADD s 1700000000000-0 f v']);
     assert.deepEqual(effectsOf('XADD s 1-1 f v', 'XADD s MAXLEN ~ 1 5-* f v'), ['XADD s MAXLEN = 2 5-0 f v']);
   });
 
-  it('deliveries of a group are told as claims', () => {
+  it('deliveries of a group are replicated as claims', () => {
     const lines = ['XADD s 1-1 f v', 'XADD s 2-1 f v', 'XGROUP CREATE s g 0'];
     const claim = (id: string): string =>
       `XCLAIM s g alice 0 ${id} TIME 1700000000000 RETRYCOUNT 1 FORCE JUSTID LASTID ${id}`;

@@ -1,4 +1,4 @@
-// The chain of checks and the engine's ports, without sockets and with time that moves when told to.
+// The chain of checks and the engine's ports, without sockets and with time that moves when the test moves it.
 
 import assert from 'node:assert/strict';
 import { ManualWorld } from '../../../../lib/base/world.ts';

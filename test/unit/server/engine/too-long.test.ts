@@ -14,7 +14,7 @@ describe('texts that JavaScript cannot hold', () => {
     throw new Error('it did not fail');
   }
 
-  it('are told from other errors', () => {
+  it('are distinguished from other errors', () => {
     const half = 'x'.repeat(constants.MAX_STRING_LENGTH);
     assert.ok(isTooLong(errorOf(() => 'x'.repeat(constants.MAX_STRING_LENGTH + 1))));
     assert.ok(isTooLong(errorOf(() => half + half)));

@@ -118,7 +118,7 @@ describe('the store', () => {
     assert.equal(store.countInSlot(slot), 0);
   });
 
-  it('deletes what is due on a primary, on sight and in the background, and tells it', () => {
+  it('deletes what is due on a primary, on sight and in the background, and reports it', () => {
     const { world, all, store } = open();
     const gone: string[] = [];
     all.onExpired = (_store, key) => gone.push(key);

@@ -5,7 +5,7 @@ import { addSlots } from '../../../../server/cluster/ownership.ts';
 import { me } from '../../../../server/cluster/state.ts';
 import { apply, type Played, PlayedCluster } from './members-kit.ts';
 
-/** Masters a, b, c, and d, e as replicas of a; d has more of the stream unless told otherwise. */
+/** Masters a, b, c, and d, e as replicas of a; d has more of the stream unless said otherwise. */
 async function fiveNodes(cluster: PlayedCluster): Promise<[Played, Played, Played, Played, Played]> {
   const nodes = [...'abcde'].map((id) => cluster.add(id)) as [Played, Played, Played, Played, Played];
   const bounds: [number, number][] = [

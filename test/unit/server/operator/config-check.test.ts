@@ -54,7 +54,7 @@ describe('config-check of a file', () => {
     assert.match(found[0]!, /did you mean maxmemory\?/);
   });
 
-  it('directives of newer servers are known, those given twice are told', () => {
+  it('directives of newer servers are known, those given twice are reported', () => {
     has(`${sound}\ncluster-slot-stats-enabled yes`, /^info 9 cluster-slot-stats-enabled is known to Valkey 8/);
     has(`${sound}\nappendonly yes`, /^warning 9 appendonly was given in line 3/);
     assert.deepEqual(check(`${sound}\nsave 60 1\nsave 300 10`), []);
@@ -93,7 +93,7 @@ describe('config-check of nodes', () => {
   const nodes = (...values: Record<string, string>[]) =>
     new Map(values.map((value, at) => [`node:${at}`, new Map(Object.entries(value))]));
 
-  it('tells what differs and where, and no secret', () => {
+  it('reports what differs and where, and no secret', () => {
     const found = differences(
       nodes(
         { maxmemory: '0', port: '1', requirepass: 'one', hz: '10', only: 'x' },

@@ -44,7 +44,7 @@ describe('a node that is to stop', () => {
     return parts;
   }
 
-  it('waits until its replicas have everything, or its patience ends', () => {
+  it('waits until its replicas have everything, or its limit ends', () => {
     for (const catchesUp of [true, false]) {
       const world = new ManualWorld();
       const node = parts(world);
@@ -60,7 +60,7 @@ describe('a node that is to stop', () => {
     }
   });
 
-  it('does not wait when told so, and saves as told', () => {
+  it('does not wait when asked not to, and saves as asked', () => {
     for (const [save, saves] of [
       ['yes', [true]],
       ['no', []],

@@ -93,7 +93,7 @@ describe('a save in a process of its own', () => {
     }
   });
 
-  it('is killed by what a stopped child heeds, and never comes into its place after that', async () => {
+  it('is killed by a signal that ends a stopped child, too, and never comes into its place after that', async () => {
     const writer = begin();
     writer.kill();
     assert.deepEqual(child.signals, ['SIGKILL']);

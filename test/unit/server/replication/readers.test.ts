@@ -63,7 +63,7 @@ describe('the copy of a master, as captured', () => {
     });
   }
 
-  it('is refused when it is cut, damaged, or ends otherwise than told', () => {
+  it('is refused when it is cut, damaged, or ends otherwise than announced', () => {
     const sink = { onKey: () => undefined };
     assert.throws(() => new CopyReader('*3', sink, 16), /where a copy should begin/);
     assert.throws(() => new CopyReader('$EOF:short', sink, 16), /where a copy should begin/);
@@ -116,7 +116,7 @@ describe('the stream of a master', () => {
     assert.equal(974 + seen.applied, 974 + 23 + 32 + 14);
   });
 
-  it('is applied by transactions; its bytes are told just as they came, in pieces of any size', () => {
+  it('is applied by transactions; its bytes are passed on just as they came, in pieces of any size', () => {
     const commands: Words[] = [
       ['SELECT', '3'],
       ['set', 'a\r\n\xff', ''],

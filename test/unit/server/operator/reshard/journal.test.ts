@@ -56,7 +56,7 @@ describe('records of moves', () => {
     it(`are refused: ${name}`, () => assert.throws(() => parseRecords(JSON.stringify(value)), message));
   }
 
-  it('tell the rate of what was moved', () => {
+  it('give the rate of what was moved', () => {
     const moving = { ...record(1), keysMoved: 500, startedAt: 1000 };
     assert.equal(statusOf(moving, 3000, false).rate, 250);
     assert.equal(statusOf({ ...moving, endedAt: 2000 }, 9000, false).rate, 500);

@@ -323,7 +323,7 @@ describe('snapshots', () => {
     assert.deepEqual(members(second), ['1', '2', 'x']);
   });
 
-  it('leave out what has run out, unless told to keep it', async () => {
+  it('leave out what has run out, unless asked to keep it', async () => {
     const path = join(folder, 'dump.rdb');
     const first = new Databases(new ManualWorld());
     fill(first);

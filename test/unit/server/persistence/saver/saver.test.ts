@@ -12,7 +12,7 @@ const turns = async (): Promise<void> => {
   for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
 };
 
-/** A writer that does as it is told by the test. */
+/** A writer that does what the test wants. */
 class ScriptedWriter implements SaveWriter {
   readonly pid = 42;
   readonly seen: string[] = [];
