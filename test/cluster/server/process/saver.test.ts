@@ -139,7 +139,7 @@ for (const program of ['lingcache', 'redis-server'] as const) {
       await until('the file is there', () => files().includes(`temp-${child}.rdb`));
       await node.ask('SHUTDOWN', 'NOSAVE').catch(() => undefined);
       await node.ended;
-      assert.ok(!isAlive(child));
+      await until('it has ended', () => !isAlive(child));
       assert.deepEqual(files(), []);
       await logged(/There is a child saving an .rdb. Killing it!/);
     });
