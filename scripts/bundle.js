@@ -114,6 +114,14 @@ async function bundle() {
   const slot = await rollup({ input: `${compiled}/lib/wire/slot.js` });
   await slot.write({ file: `${dist}/slot.mjs`, format: 'es' });
   await slot.close();
+  // The process that writes a save begins while the save does: one small file of its own.
+  const saver = await rollup({
+    input: `${compiled}/server/process/saver-child.js`,
+    external: /^node:/,
+    plugins: [plugin],
+  });
+  await saver.write({ file: `${dist}/cli-saver.cjs`, format: 'cjs', esModule: false });
+  await saver.close();
 }
 
 /** Where chunks find each other: once a process, whoever loads them, and for each version by itself. */

@@ -43,11 +43,6 @@ export const exceptions: Exceptions = {
   },
   'test/unit/server/operator/reshard': { words: ['heir', 'heirs'], reason: 'a field of the journal' },
   'test/cluster/server/operator/move-engine.test.ts': { words: ['heir'], reason: 'a field of the journal' },
-  'server/persistence': {
-    words: ['tell', 'tells', 'told', 'heed'],
-    reason: 'another change of this room is under way',
-  },
-  'server/script': { words: ['tell'], reason: 'another change of this room is under way' },
   'server/testing/scenario.ts': { words: ['tell'], reason: 'an option of the public API' },
   'server/operator/check': { words: ['tell'], reason: 'a kind of FixStep, in the public API' },
   'test/unit/server/operator/fix-plan.test.ts': { words: ['tell'], reason: 'a kind of FixStep, in the public API' },

@@ -131,8 +131,6 @@ export class Engine implements Ports {
   takingCopy = false;
   primaryDown = false;
   readOnly = false;
-  /** Called when the data begins or ends to be a copy of another node's. */
-  onRoleChanged: (() => void) | undefined = undefined;
   /** A script runs that has taken too long: what everyone else is answered, and nothing leaves until it has ended. */
   busy: ReplyError | undefined = undefined;
   /** Scripts may call every command: for tests. */

@@ -4,33 +4,40 @@
 import type { World } from '../../lib/base/world.ts';
 import type { Engine } from './engine.ts';
 
-/** Milliseconds between two looks at the parameter. */
-const lookMs = 10;
+/** Milliseconds that the delays of keys are gathered for. */
+const leastMs = 10;
 
 export interface SavePace {
-  /** Bytes of a chunk; with a delay there is a chunk for each key. Default: the writer's own. */
-  readonly chunkBytes?: number;
-  /** Called between two chunks; a promise is waited for. */
-  readonly pause?: () => Promise<void> | undefined;
-  readonly signal: AbortSignal;
+  /** With a delay there is a piece for each key. */
+  readonly chunkBytes: 0;
+  /** Called between two pieces; to be waited for. The wait ends early with `signal`. */
+  pause(signal: AbortSignal): Promise<void> | undefined;
 }
 
-/** `signal` ends the delays. */
-export function savePace(engine: Engine, signal: AbortSignal): SavePace {
-  const delayMs = (): number => (Number(engine.config.get('rdb-key-save-delay')) || 0) / 1000;
-  if (delayMs() <= 0) return { signal };
+/** As the parameter is now: what is set later is for later saves. Undefined: without delays. */
+export function savePace({ config, world }: Engine): SavePace | undefined {
+  const delayMs = (Number(config.get('rdb-key-save-delay')) || 0) / 1000;
+  if (delayMs <= 0) return undefined;
   let debt = 0;
-  const pause = async (): Promise<void> => {
-    for (debt += delayMs(); debt >= lookMs && delayMs() > 0 && !signal.aborted; debt -= lookMs) {
-      await after(engine.world, lookMs);
-    }
-    if (delayMs() <= 0) debt = 0;
+  const pause = (signal: AbortSignal): Promise<void> | undefined => {
+    debt += delayMs;
+    if (debt < leastMs) return undefined;
+    const ms = debt;
+    debt = 0;
+    return delay(world, ms, signal);
   };
-  return { signal, chunkBytes: 0, pause };
+  return { chunkBytes: 0, pause };
 }
 
-function after(world: World, ms: number): Promise<void> {
+function delay(world: World, ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => {
-    world.after(ms, resolve, true);
+    const timer = world.after(ms, done, true);
+    function done(): void {
+      timer.cancel();
+      signal.removeEventListener('abort', done);
+      resolve();
+    }
+    signal.addEventListener('abort', done);
   });
 }

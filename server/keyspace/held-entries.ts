@@ -4,6 +4,7 @@
 // Invariant: what read() gives for an entry is what it held when the entries were held.
 
 import type { Entry, Stored } from './entry.ts';
+import { stringBytes } from './footprint.ts';
 import type { Store } from './store.ts';
 
 interface Kept {
@@ -14,6 +15,8 @@ interface Kept {
 export class HeldEntries {
   readonly #entries: ReadonlyMap<Store, readonly Entry[]>;
   readonly #copies = new Map<Entry, Kept>();
+  /** Estimated bytes of what was copied. */
+  bytes = 0;
 
   constructor(stores: readonly Store[]) {
     this.#entries = new Map(stores.map((store) => [store, store.all()]));
@@ -28,6 +31,7 @@ export class HeldEntries {
   touch(entry: Entry): void {
     if (this.#copies.has(entry)) return;
     const { value, expireAt } = entry;
+    this.bytes += typeof value === 'string' ? stringBytes(value.length) : value.memory();
     this.#copies.set(entry, { value: typeof value === 'string' ? value : value.clone(), expireAt });
   }
 

@@ -28,6 +28,8 @@ import { KeyLocks } from '../migrate/key-locks.ts';
 import { LinkCache } from '../migrate/link-cache.ts';
 import { wrapWithKeyLocks } from '../migrate/lock-gate.ts';
 import { PersistenceManager } from '../persistence/persistence.ts';
+import { InProcessSaver } from '../persistence/saver/in-process.ts';
+import { BackgroundSaves, type Saver } from '../persistence/saver/saver.ts';
 import { replicationCommands } from '../replication/commands.ts';
 import { NodeReplication } from '../replication/replication.ts';
 import { addScriptCommands } from '../script/commands.ts';
@@ -70,6 +72,8 @@ export interface ServerNodeOptions {
   readonly blockFor?: (ms: number) => void;
   /** A process of its own: DEBUG SEGFAULT ends it. */
   readonly crash?: (signal: 'SIGSEGV' | 'SIGABRT') => void;
+  /** Writes what is saved in the background. Default: this process does. */
+  readonly saver?: Saver;
   readonly decorators?: NodeDecorators;
   /** Called when a promise to keep something on the disk was broken; the node is closing then. */
   readonly onFatal?: (reason: string) => void;
@@ -105,6 +109,7 @@ export class ServerNode {
     this.#libraries = new Libraries(this.engine, this.#scripts);
     addScriptCommands(this.engine, this.#scripts, this.#libraries);
     const tls = new TlsConfig(this.engine.config);
+    const saves = new BackgroundSaves(options.saver ?? new InProcessSaver());
     this.#listeners = new Listeners(this.engine, {
       ...options,
       hosts: options.hosts ?? [options.host],
@@ -113,10 +118,11 @@ export class ServerNode {
       execute: options.decorators?.execute,
     });
     if (this.engine.config.get('dir') !== '') {
-      this.#persistence = new PersistenceManager(this.engine, (reason) => this.#stopAtOnce(reason));
+      this.#persistence = new PersistenceManager(this.engine, (reason) => this.#stopAtOnce(reason), saves);
     }
     this.#links = new LinkCache(world, () => (this.engine.config.flag('tls-cluster') ? tls.forDialling() : undefined));
-    this.#replication = new NodeReplication(this.engine, this.#listeners, tls);
+    this.#replication = new NodeReplication(this.engine, this.#listeners, tls, saves);
+    this.#replication.disk = this.#persistence?.copies;
     this.engine.add(replicationCommands(this.#replication));
     // Clients are not sent to a replica at offset 0, so the first step away from it is announced at once.
     this.#replication.onFirstByte(() => this.#announceOffset());
@@ -128,6 +134,7 @@ export class ServerNode {
       pauses: this.engine.pauses,
       replication: this.#replication,
       persistence: this.#persistence,
+      cronPaused: () => this.engine.databases.cronPaused,
       stop: () => void this.close(),
     });
     this.engine.replication = this.#replication;
@@ -170,6 +177,11 @@ export class ServerNode {
 
   get isReplica(): boolean {
     return this.#replication.following || (this.#member !== undefined && me(this.#member.state).role === 'replica');
+  }
+
+  /** `run` is called when it has become a master or a replica. */
+  onRole(run: () => void): void {
+    this.#replication.onRole(run);
   }
 
   /** Bytes of the replication stream, sent or applied; 0: nobody has attached yet. */
@@ -230,7 +242,7 @@ export class ServerNode {
 
   /** Stops in order, as SHUTDOWN does; `done` gets the refusal, or undefined. */
   stop(how: ShutdownHow, done: (refusal: ReplyError | undefined) => void): void {
-    this.#shutdown.begin(how, done);
+    this.#shutdown.ask(how, done);
   }
 
   /** Lets go of everything, sockets first. What the clients had sent and got no answer for is lost. */

@@ -17,6 +17,8 @@ export interface ShutdownOptions {
   readonly replication: Pick<NodeReplication, 'askReplicas' | 'forgetAsked' | 'lagging' | 'standing' | 'following'>;
   /** Undefined: nothing is kept on the disk. */
   readonly persistence: Pick<PersistenceManager, 'mayStop' | 'saveLast'> | undefined;
+  /** What the node does by itself from time to time waits (DEBUG PAUSE-CRON), and what signals ask of it, too. */
+  readonly cronPaused?: () => boolean;
   /** Stops the node. */
   readonly stop: () => void;
 }
@@ -32,9 +34,26 @@ const failed = new ReplyError('ERR Errors trying to SHUTDOWN. Check logs.');
 export class Shutdown {
   readonly #node: ShutdownOptions;
   #waiting: { how: ShutdownHow; ends: number; done: ShutdownEnd[] } | undefined;
+  /** A signal asked for it, and it has not begun. */
+  #asked: { how: ShutdownHow; done: ShutdownEnd } | undefined;
 
   constructor(node: ShutdownOptions) {
     this.#node = node;
+  }
+
+  /** As begin(), for a signal: what it asks for is done when the node looks after itself the next time. */
+  ask(how: ShutdownHow, done: ShutdownEnd): void {
+    if (this.#node.cronPaused?.() !== true) {
+      this.begin(how, done);
+      return;
+    }
+    const asked = { how, done };
+    this.#asked = asked;
+    this.#node.world.after(pollMs, () => {
+      if (this.#asked !== asked) return;
+      this.#asked = undefined;
+      this.ask(how, done);
+    });
   }
 
   /** `done` is called once: with undefined when the node stops now, else with why it does not. */
@@ -64,7 +83,10 @@ export class Shutdown {
 
   /** SHUTDOWN ABORT: the refusal when there is nothing to abort. */
   abort(): ReplyError | undefined {
-    if (this.#waiting === undefined) return noShutdown;
+    const asked = this.#asked;
+    if (this.#waiting === undefined && asked === undefined) return noShutdown;
+    this.#asked = undefined;
+    asked?.done(failed);
     note(this.#node.world, 'Shutdown manually aborted.');
     this.#giveUp();
     return undefined;
@@ -80,11 +102,34 @@ export class Shutdown {
   }
 
   #finish(): void {
-    const { how, done } = this.#waiting!;
+    const waiting = this.#waiting!;
+    const { how } = waiting;
     this.#report();
-    if (this.#node.persistence?.mayStop(how.force) === false || !this.#save(how)) {
-      this.#node.world.log('Errors trying to shut down the server. Check the logs for more information.');
-      this.#giveUp();
+    if (this.#node.persistence?.mayStop(how.force) === false) {
+      this.#fail();
+      return;
+    }
+    const saved = how.save === 'no' ? true : (this.#node.persistence?.saveLast(how.save === 'yes') ?? true);
+    if (typeof saved === 'boolean') {
+      this.#conclude(saved);
+      return;
+    }
+    // What is done meanwhile would not be in it.
+    this.#node.pauses.pause('shutdown', 'all');
+    void saved.then((good) => {
+      if (this.#waiting === waiting) this.#conclude(good);
+    });
+  }
+
+  #conclude(saved: boolean): void {
+    const { how, done } = this.#waiting!;
+    if (!saved) {
+      this.#node.world.log(
+        how.force ? 'Error trying to save the DB. Exit anyway.' : "Error trying to save the DB, can't exit.",
+      );
+    }
+    if (!saved && !how.force) {
+      this.#fail();
       return;
     }
     this.#waiting = undefined;
@@ -92,12 +137,9 @@ export class Shutdown {
     this.#node.stop();
   }
 
-  #save({ save, force }: ShutdownHow): boolean {
-    if (save === 'no' || (this.#node.persistence?.saveLast(save === 'yes') ?? true)) return true;
-    this.#node.world.log(
-      force ? 'Error trying to save the DB. Exit anyway.' : "Error trying to save the DB, can't exit.",
-    );
-    return force;
+  #fail(): void {
+    this.#node.world.log('Errors trying to shut down the server. Check the logs for more information.');
+    this.#giveUp();
   }
 
   #report(): void {

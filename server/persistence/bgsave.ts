@@ -5,18 +5,33 @@
 import { join } from 'node:path';
 import { progress, type Timer } from '../../lib/base/world.ts';
 import type { Engine } from '../engine/engine.ts';
-import { savePace } from '../engine/save-pace.ts';
+import { type SavePace, savePace } from '../engine/save-pace.ts';
 import { serverVersion } from '../engine/version.ts';
-import { type SnapshotFacts, saveSnapshot, saveSnapshotSlowly } from './rdb/snapshot.ts';
+import { systemText } from './disk/system-text.ts';
+import type { RdbContent } from './rdb/file.ts';
+import { rdbPieces } from './rdb/file-writer.ts';
+import { capturedContent, type SnapshotFacts, saveSnapshot } from './rdb/snapshot.ts';
+import { InProcessSaver } from './saver/in-process.ts';
+import {
+  BackgroundSaves,
+  type RunningSave,
+  type SaveEnd,
+  type SaveRequest,
+  SpawnError,
+  unwantedSignal,
+} from './saver/saver.ts';
 
 const cronMs = 100;
 /** After one that failed, save points wait so long. */
 const retryMs = 5000;
+const mebibyte = 1 << 20;
 
 export class Snapshots {
   readonly #engine: Engine;
-  #running: Promise<void> | undefined;
-  #abort = new AbortController();
+  readonly #saves: BackgroundSaves;
+  #running: RunningSave | undefined;
+  /** That of a node that stops. */
+  #last: RunningSave | undefined;
   #timer: Timer | undefined;
   /** Milliseconds. */
   #startedAt = 0;
@@ -26,12 +41,14 @@ export class Snapshots {
   ok = true;
   /** Whole seconds the last BGSAVE took; -1: there was none. */
   lastSeconds = -1;
+  /** SAVE and BGSAVE, whatever became of them. */
   count = 0;
   /** In the background, whatever became of them. */
   begun = 0;
 
-  constructor(engine: Engine) {
+  constructor(engine: Engine, saves: BackgroundSaves) {
     this.#engine = engine;
+    this.#saves = saves;
     this.lastSave = Math.floor(engine.world.wallClock() / 1000);
   }
 
@@ -39,13 +56,15 @@ export class Snapshots {
     return join(this.#engine.config.get('dir'), this.#engine.config.get('dbfilename'));
   }
 
+  /** An RDB is being written in the background, to the disk or to replicas. */
   get running(): boolean {
-    return this.#running !== undefined;
+    const { running } = this.#saves;
+    return running !== undefined && running.kind !== 'aof';
   }
 
   /** Whole seconds the one under way has taken; -1: none is. */
   get seconds(): number {
-    return this.running ? Math.floor((this.#engine.world.now() - this.#startedAt) / 1000) : -1;
+    return this.#running === undefined ? -1 : Math.floor((this.#engine.world.now() - this.#startedAt) / 1000);
   }
 
   /** `save 900 1 300 10` as pairs of seconds and changes. */
@@ -54,7 +73,7 @@ export class Snapshots {
     return Array.from({ length: numbers.length / 2 }, (_, at) => [numbers[2 * at]!, numbers[2 * at + 1]!]);
   }
 
-  /** Begins to heed the save points. */
+  /** Begins to follow the save points. */
   watch(): void {
     this.#timer = this.#engine.world.after(cronMs, () => {
       this.#check();
@@ -64,9 +83,10 @@ export class Snapshots {
 
   /** Writes one before it returns; false: it failed, the log says why. */
   now(): boolean {
-    const { databases, world } = this.#engine;
+    const { databases, world, config } = this.#engine;
+    const how = { checksum: config.flag('rdbchecksum'), compress: config.flag('rdbcompression') };
     try {
-      saveSnapshot(this.path, databases, this.#facts());
+      saveSnapshot(this.path, databases, this.#facts(), how);
     } catch (error) {
       this.#progress(`Error saving DB on disk in ${this.path}`, error);
       return false;
@@ -76,44 +96,108 @@ export class Snapshots {
     return true;
   }
 
-  /** Writes one while other work goes on. */
-  soon(): void {
+  /** The last one of a node that stops: as now(), or, slowed down as the parameters say, while a promise is open. */
+  last(): boolean | Promise<boolean> {
+    const pace = savePace(this.#engine);
+    if (pace === undefined) return this.now();
+    const content = capturedContent(this.#engine.databases, this.#facts());
+    this.#last = new BackgroundSaves(new InProcessSaver()).begin(this.#request(content, pace));
+    return this.#last.ended.then((end) => {
+      if (end.how === 'done') progress(this.#engine.world, 'DB saved on disk');
+      if (end.how === 'failed') this.#progress(`Error saving DB on disk in ${this.path}`, end.error);
+      return end.how === 'done';
+    });
+  }
+
+  /**
+   * Writes one while other work goes on: of what the databases hold, or of `captured`, which is of this moment, too.
+   * Undefined: none could be begun, and the log says why.
+   */
+  soon(captured?: RdbContent): RunningSave | undefined {
     const { databases, world } = this.#engine;
     this.begun++;
-    this.#startedAt = world.now();
-    this.#triedAt = this.#startedAt;
+    this.count++;
+    this.#triedAt = world.now();
     const changes = databases.dirty;
-    this.#abort = new AbortController();
-    progress(world, `Background saving started by pid ${process.pid}`);
-    this.#running = saveSnapshotSlowly(this.path, databases, this.#facts(), savePace(this.#engine, this.#abort.signal))
-      .then(() => {
-        progress(world, 'DB saved on disk');
-        progress(world, 'Background saving terminated with success');
-        this.#succeeded(changes);
-      })
-      .catch((error: unknown) => {
-        if (this.#abort.signal.aborted) {
-          progress(world, 'Background saving was ended');
-          return;
-        }
-        this.ok = false;
-        this.#progress('Background saving error', error);
-      })
-      .finally(() => {
-        this.lastSeconds = this.seconds;
-        this.#running = undefined;
-      });
+    const content = captured ?? capturedContent(databases, this.#facts());
+    try {
+      this.#running = this.#saves.begin(this.#request(content, savePace(this.#engine)));
+    } catch (error) {
+      this.ok = false;
+      this.begun--;
+      this.#noteRefusal(error);
+      return undefined;
+    }
+    this.#startedAt = world.now();
+    const { pid, ended } = this.#running;
+    progress(world, `Background saving started by pid ${pid}`);
+    void ended.then((end) => this.#onEnded(end, changes));
+    return this.#running;
   }
 
   /** Gives up the one under way: what it would hold is not wanted any more. */
   end(): void {
-    if (this.running) this.#abort.abort(new Error('it is not wanted any more'));
+    if (this.running) this.#saves.running?.kill();
   }
 
   async close(): Promise<void> {
     this.#timer?.cancel();
     this.end();
-    await this.#running;
+    this.#last?.kill();
+    await Promise.all([this.#running?.ended, this.#last?.ended]);
+  }
+
+  #request(content: RdbContent, pace: SavePace | undefined): SaveRequest {
+    const { config } = this.#engine;
+    return {
+      kind: 'rdb',
+      rdb: true,
+      checksum: config.flag('rdbchecksum'),
+      target: { path: this.path, before: join(config.get('dir'), 'temp-'), after: '.rdb' },
+      content,
+      pieces: rdbPieces(content, config.flag('rdbcompression') ? 'later' : 'never', pace?.chunkBytes),
+      pace,
+    };
+  }
+
+  #onEnded(end: SaveEnd, changes: number): void {
+    const { world } = this.#engine;
+    this.lastSeconds = this.seconds;
+    this.#running = undefined;
+    switch (end.how) {
+      case 'done': {
+        progress(world, 'DB saved on disk');
+        const megabytes = Math.floor(this.#saves.lastKept.rdb / mebibyte);
+        progress(world, `Fork CoW for RDB: current ${megabytes} MB, peak ${megabytes} MB, average ${megabytes} MB`);
+        progress(world, 'Background saving terminated with success');
+        this.#succeeded(changes);
+        break;
+      }
+      case 'failed':
+        this.ok = false;
+        if (end.error !== undefined) world.log(`Write error saving DB on disk: ${systemText(end.error)}`);
+        world.log('Background saving error');
+        break;
+      case 'killed':
+        this.#noteKill(end.signal);
+    }
+  }
+
+  #noteKill(signal: number): void {
+    const { world } = this.#engine;
+    const line = `Background saving terminated by signal ${signal}`;
+    if (signal === unwantedSignal) {
+      progress(world, line);
+      return;
+    }
+    this.ok = false;
+    world.log(line);
+  }
+
+  #noteRefusal(error: unknown): void {
+    const log = (why: Error): void => this.#engine.world.log(`Can't save in background: fork: ${systemText(why)}`);
+    if (error instanceof SpawnError) void error.reason.then(log);
+    else log(error as Error);
   }
 
   #facts(): SnapshotFacts {
@@ -122,7 +206,7 @@ export class Snapshots {
   }
 
   #check(): void {
-    if (this.running) return;
+    if (this.#saves.running !== undefined) return;
     const { databases, world } = this.#engine;
     const now = world.now();
     if (!this.ok && now - this.#triedAt < retryMs) return;
@@ -136,7 +220,6 @@ export class Snapshots {
 
   #succeeded(changes: number): void {
     this.ok = true;
-    this.count++;
     this.lastSave = Math.floor(this.#engine.world.wallClock() / 1000);
     // Less when everything was replaced in the meantime.
     this.#engine.databases.dirty = Math.max(0, this.#engine.databases.dirty - changes);

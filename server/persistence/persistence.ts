@@ -4,7 +4,7 @@
 // Invariant: once the log is open, the effects of a command are in it (with `always` on the disk) before its reply
 // leaves; when that cannot be had with `always`, the node stops instead of replying.
 
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { progress, type Timer, type World } from '../../lib/base/world.ts';
 import { OK, type Reply, ReplyError, Status } from '../../lib/wire/reply.ts';
 import type { Client } from '../engine/client.ts';
@@ -15,14 +15,18 @@ import type { CommandGroup } from '../engine/registry.ts';
 import { databaseApplier } from '../engine/replay.ts';
 import { savePace } from '../engine/save-pace.ts';
 import { serverVersion } from '../engine/version.ts';
-import { writeBaseAlone } from './aof/base.ts';
+import { type BaseOrder, type WriteBase, writeBaseAlone } from './aof/base.ts';
 import { type LogSink, loadLog, UnknownCommandError } from './aof/loader.ts';
 import { AppendLog, type SyncPolicy } from './aof/log.ts';
 import { LogWrites } from './aof-group-commit.ts';
+import { baseRequest } from './base-save.ts';
 import { Snapshots } from './bgsave.ts';
 import { systemText } from './disk/system-text.ts';
 import { persistenceLines, type SavingFacts } from './info.ts';
+import type { RdbContent } from './rdb/file.ts';
 import { capturedContent, loadSink, loadSnapshot } from './rdb/snapshot.ts';
+import { InProcessSaver } from './saver/in-process.ts';
+import { BackgroundSaves, type RunningSave, type SaveEnd, SpawnError, unwantedSignal } from './saver/saver.ts';
 
 const saveRunning = new ReplyError('ERR Background save already in progress');
 const rewriteRunning = new ReplyError('ERR Background append only file rewriting already in progress');
@@ -32,6 +36,9 @@ const saveBlocked = new ReplyError(
 const notTurnedOn = 'Unable to turn on AOF. Check server logs.';
 /** Its text is empty, as that of redis-server: the log says why. */
 const saveFailed = new ReplyError('ERR');
+const rewriteFailed = new ReplyError(
+  "ERR Can't execute an AOF background rewriting. Please check the server logs for more information.",
+);
 const saveStarted = new Status('Background saving started');
 const saveScheduled = new Status('Background saving scheduled');
 const rewriteScheduled = new Status('Background append only file rewriting scheduled');
@@ -46,14 +53,25 @@ const freeFailures = 3;
 const maxPauseMinutes = 60;
 const retryMs = 1000;
 
+/** A rewrite came to no end. */
+class UnfinishedRewrite extends Error {
+  readonly end: SaveEnd;
+
+  constructor(end: SaveEnd) {
+    super('the rewrite was not finished');
+    this.end = end;
+  }
+}
+
 export class PersistenceManager implements PersistencePort {
   readonly #engine: Engine;
   readonly #onFatal: (reason: string) => void;
+  readonly #saves: BackgroundSaves;
   readonly #snapshots: Snapshots;
   readonly #rewrites = { count: 0, ok: true, startedAt: 0, lastSeconds: -1, failures: 0, limited: 0 };
   #loaded = { keys: 0, expired: 0 };
   readonly #writes = new LogWrites((error) => this.#lost(error));
-  #rewriting: { readonly done: Promise<void>; readonly abort: AbortController } | undefined;
+  #rewriting: { save: RunningSave | undefined; done: Promise<void>; unwanted: boolean } | undefined;
   /** A rewrite, or a snapshot, is to start once nothing else of the kind is under way. */
   #rewriteScheduled = false;
   #saveScheduled = false;
@@ -63,11 +81,19 @@ export class PersistenceManager implements PersistencePort {
   /** The node's own past is being replayed: effects are not news. */
   loading = false;
 
-  /** `onFatal` is called when a write can no longer be kept as promised: no reply may leave after it. */
-  constructor(engine: Engine, onFatal: (reason: string) => void) {
+  /**
+   * `onFatal` is called when a write can no longer be kept as promised: no reply may leave after it. `saves`: those of
+   * the whole node.
+   */
+  constructor(
+    engine: Engine,
+    onFatal: (reason: string) => void,
+    saves: BackgroundSaves = new BackgroundSaves(new InProcessSaver()),
+  ) {
     this.#engine = engine;
     this.#onFatal = onFatal;
-    this.#snapshots = new Snapshots(engine);
+    this.#saves = saves;
+    this.#snapshots = new Snapshots(engine, saves);
     engine.config.onChange((name) => {
       if (name === 'appendfsync' && this.#log !== undefined) this.#log.policy = this.#policy;
       if (name === 'appendonly') this.followParameter();
@@ -112,6 +138,14 @@ export class PersistenceManager implements PersistencePort {
 
   /** All data was replaced by a copy from elsewhere. */
   replaced(): void {
+    const { running } = this.#saves;
+    if (running?.kind === 'rdb') {
+      progress(
+        this.#engine.world,
+        `The data was replaced while a snapshot was written. Killing process ${running.pid} and removing its temp file`,
+      );
+      running.kill();
+    }
     if (this.#log === undefined) return;
     this.#outdated = true;
     this.#renewLog();
@@ -146,17 +180,17 @@ export class PersistenceManager implements PersistencePort {
     }
     if (this.#rewriting !== undefined) {
       world.log('There is a child rewriting the AOF. Killing it!');
-      this.#rewriting.abort.abort(new Error('the node stops'));
+      this.#killRewrite();
     }
     if (this.#log !== undefined) progress(world, 'Calling fsync() on the AOF file.');
     return true;
   }
 
-  /** Before the node stops: writes a last snapshot. False: it failed. */
-  saveLast(always: boolean): boolean {
+  /** Before the node stops: writes a last snapshot, which may take its time. False: it failed. */
+  saveLast(always: boolean): boolean | Promise<boolean> {
     if (!always && this.#snapshots.points.length === 0) return true;
     progress(this.#engine.world, 'Saving the final RDB snapshot before exiting.');
-    return this.#snapshots.now();
+    return this.#snapshots.last();
   }
 
   /** The lines of INFO persistence. `copying`: a snapshot is on its way to replicas, which counts as one. */
@@ -169,7 +203,7 @@ export class PersistenceManager implements PersistencePort {
   /** Ends background work and puts the log in order. */
   async close(): Promise<void> {
     this.#timer?.cancel();
-    this.#rewriting?.abort.abort(new Error('the node stops'));
+    if (this.#rewriting !== undefined) this.#killRewrite();
     await Promise.allSettled([this.#snapshots.close(), this.#rewriting?.done]);
     await this.#closeLog();
   }
@@ -177,6 +211,24 @@ export class PersistenceManager implements PersistencePort {
   /** Snapshots and rewrites begun in the background. */
   get begun(): number {
     return this.#snapshots.begun + this.#rewrites.count;
+  }
+
+  /** Snapshots that are made for replicas. */
+  get copies(): {
+    readonly path: string;
+    readonly wantedAnyway: boolean;
+    begin(content: RdbContent): RunningSave | undefined;
+  } {
+    const snapshots = this.#snapshots;
+    return {
+      get path() {
+        return snapshots.path;
+      },
+      get wantedAnyway() {
+        return snapshots.points.length > 0;
+      },
+      begin: (content) => snapshots.soon(content),
+    };
   }
 
   /** CONFIG RESETSTAT. */
@@ -227,18 +279,18 @@ export class PersistenceManager implements PersistencePort {
         if (this.#snapshots.running) return saveRunning;
         // That nothing counts as changed any more is no change itself.
         client.override = [];
+        this.#snapshots.count++;
         return this.#snapshots.now() ? OK : saveFailed;
       },
       bgsave: (client, argv) => this.#saveSlowly(client, argv),
       bgrewriteaof: (client) => {
         if (this.#rewriting !== undefined) return rewriteRunning;
-        if (this.#snapshots.running || client.denyBlocking) {
+        if (this.#saves.running !== undefined || client.denyBlocking) {
           this.#rewriteScheduled = true;
           this.#rewrites.failures = 0;
           return rewriteScheduled;
         }
-        this.#rewrite();
-        return rewriteStarted;
+        return this.#rewrite() ? rewriteStarted : rewriteFailed;
       },
       lastsave: () => this.#snapshots.lastSave,
     };
@@ -338,7 +390,6 @@ export class PersistenceManager implements PersistencePort {
     const wanted = this.#engine.config.flag('appendonly');
     if (wanted === (this.#log !== undefined) || this.loading) return undefined;
     if (!wanted) {
-      if (this.#rewriting !== undefined) progress(this.#engine.world, 'Killing running AOF rewrite child');
       void this.#closeLog();
       return undefined;
     }
@@ -368,7 +419,7 @@ export class PersistenceManager implements PersistencePort {
     log?.leave();
     this.#rewriteScheduled = false;
     const rewriting = this.#rewriting;
-    rewriting?.abort.abort(new Error('the log is turned off'));
+    if (rewriting !== undefined) this.#killRewrite();
     await rewriting?.done;
     await log?.close().catch((error: unknown) => this.#progress('the log was not closed in order', error));
   }
@@ -382,8 +433,7 @@ export class PersistenceManager implements PersistencePort {
       this.#saveScheduled = true;
       return saveScheduled;
     }
-    this.#snapshots.soon();
-    return saveStarted;
+    return this.#snapshots.soon() === undefined ? saveFailed : saveStarted;
   }
 
   /** The log on the disk is of other data, or of none: writes go beside it until it was rewritten. */
@@ -392,7 +442,7 @@ export class PersistenceManager implements PersistencePort {
     if (log === undefined) return;
     if (this.#rewriting !== undefined) {
       // What it writes is of the data before.
-      this.#rewriting.abort.abort(new Error('the data was replaced'));
+      this.#killRewrite();
       return;
     }
     this.#outdated = false;
@@ -402,7 +452,7 @@ export class PersistenceManager implements PersistencePort {
       this.#progress('the log could not be begun anew', error);
       log.breakOff(error as Error);
     }
-    if (this.#snapshots.running || inTransaction) {
+    if (this.#saves.running !== undefined || inTransaction) {
       this.#rewriteScheduled = true;
       const why = inTransaction
         ? 'AOF was enabled during a transaction.'
@@ -411,47 +461,89 @@ export class PersistenceManager implements PersistencePort {
     } else this.#rewrite();
   }
 
-  #rewrite(): void {
+  /** Begins one; false: that failed, and the log says why. */
+  #rewrite(): boolean {
     const { world, config } = this.#engine;
-    const facts = this.#rewrites;
     const log = this.#log;
-    facts.startedAt = world.now();
-    facts.count++;
+    this.#rewrites.startedAt = world.now();
+    this.#rewrites.count++;
     this.#rewriteScheduled = false;
-    const abort = new AbortController();
-    const options = savePace(this.#engine, abort.signal);
-    progress(world, `Background append only file rewriting started by pid ${process.pid}`);
-    const rdb = config.flag('aof-use-rdb-preamble');
-    const keepReplaced = config.flag('aof-disable-auto-gc');
-    const work =
-      log === undefined
-        ? writeBaseAlone(this.#place, this.#capture(), rdb, { ...options, keepReplaced })
-        : log.rewrite(() => this.#capture(), options);
-    const done = work
-      .then(() => {
-        facts.ok = true;
-        facts.failures = 0;
-        progress(world, 'Background AOF rewrite terminated with success');
-        progress(world, 'Background AOF rewrite finished successfully');
-      })
-      .catch((error: unknown) => {
-        if (abort.signal.aborted) {
-          progress(world, `Background AOF rewrite was ended: ${(error as Error).message}`);
-          return;
-        }
-        facts.ok = false;
-        facts.failures++;
-        this.#progress('Background AOF rewrite terminated with error', error);
-        // The log on the disk is still of other data.
-        if (log?.apart === true && log === this.#log) this.#rewriteScheduled = true;
-      })
-      .finally(() => {
-        facts.lastSeconds = Math.floor((world.now() - facts.startedAt) / 1000);
-        this.#rewriting = undefined;
-        // The copy that was written is of the data before.
-        if (this.#outdated) this.#renewLog();
-      });
-    this.#rewriting = { done, abort };
+    const rewriting = { save: undefined as RunningSave | undefined, done: Promise.resolve(), unwanted: false };
+    const write: WriteBase = async (order) => {
+      rewriting.save = this.#beginBase(order);
+      progress(world, `Background append only file rewriting started by pid ${rewriting.save.pid}`);
+      const end = await rewriting.save.ended;
+      if (end.how !== 'done') throw new UnfinishedRewrite(end);
+      if (rewriting.unwanted) {
+        rmSync(order.path, { force: true });
+        throw new UnfinishedRewrite({ how: 'killed', signal: unwantedSignal });
+      }
+      progress(world, 'Background AOF rewrite terminated with success');
+    };
+    const how = { rdb: config.flag('aof-use-rdb-preamble'), keepReplaced: config.flag('aof-disable-auto-gc') };
+    const capture = (): RdbContent => this.#capture();
+    const work = log === undefined ? writeBaseAlone(this.#place, capture, write, how) : log.rewrite(capture, write);
+    this.#rewriting = rewriting;
+    rewriting.done = this.#settleRewrite(work, rewriting, log);
+    return rewriting.save !== undefined;
+  }
+
+  #beginBase(order: BaseOrder): RunningSave {
+    return this.#saves.begin(baseRequest(order, this.#engine.config, savePace(this.#engine)));
+  }
+
+  async #settleRewrite(
+    work: Promise<void>,
+    rewriting: { unwanted: boolean },
+    log: AppendLog | undefined,
+  ): Promise<void> {
+    const facts = this.#rewrites;
+    try {
+      await work;
+      facts.ok = true;
+      facts.failures = 0;
+      progress(this.#engine.world, 'Background AOF rewrite finished successfully');
+    } catch (error) {
+      if (!rewriting.unwanted) this.#noteRewriteFailure(error);
+      // The log on the disk is still of other data.
+      if (!rewriting.unwanted && log?.apart === true && log === this.#log) this.#rewriteScheduled = true;
+    }
+    facts.lastSeconds = Math.floor((this.#engine.world.now() - facts.startedAt) / 1000);
+    this.#rewriting = undefined;
+    // The copy that was written is of the data before.
+    if (this.#outdated) this.#renewLog();
+  }
+
+  #noteRewriteFailure(error: unknown): void {
+    const { world } = this.#engine;
+    const facts = this.#rewrites;
+    if (error instanceof SpawnError) {
+      facts.ok = false;
+      void error.reason.then((why) =>
+        world.log(`Can't rewrite append only file in background: fork: ${systemText(why)}`),
+      );
+      return;
+    }
+    const end = error instanceof UnfinishedRewrite ? error.end : undefined;
+    if (end?.how === 'killed') {
+      world.log(`Background AOF rewrite terminated by signal ${end.signal}`);
+      if (end.signal === unwantedSignal) return;
+    } else {
+      const why = end?.how === 'failed' ? end.error : (error as Error);
+      if (why !== undefined) world.log(`Write error writing append only file on disk: ${systemText(why)}`);
+      world.log('Background AOF rewrite terminated with error');
+    }
+    facts.ok = false;
+    facts.failures++;
+  }
+
+  /** What it would write is not wanted any more. */
+  #killRewrite(): void {
+    const rewriting = this.#rewriting!;
+    if (rewriting.unwanted) return;
+    rewriting.unwanted = true;
+    progress(this.#engine.world, `Killing running AOF rewrite child: ${rewriting.save?.pid ?? 0}`);
+    rewriting.save?.kill();
   }
 
   #watch(): void {
@@ -463,7 +555,7 @@ export class PersistenceManager implements PersistencePort {
 
   #tend(): void {
     const log = this.#log;
-    if (this.#rewriting !== undefined || this.#snapshots.running) return;
+    if (this.#rewriting !== undefined || this.#saves.running !== undefined) return;
     if (this.#saveScheduled) {
       this.#saveScheduled = false;
       this.#snapshots.soon();
@@ -506,7 +598,7 @@ export class PersistenceManager implements PersistencePort {
     );
   }
 
-  #capture(): ReturnType<typeof capturedContent> {
+  #capture(): RdbContent {
     const functions = this.#engine.functions?.sources ?? [];
     return capturedContent(this.#engine.databases, { version: serverVersion, aofBase: true, functions });
   }
@@ -520,6 +612,8 @@ export class PersistenceManager implements PersistencePort {
       snapshots: { lastSave, ok, running, seconds, lastSeconds, count },
       loaded: this.#loaded,
       rewrites: { ...rewrites, running: active, seconds: spent, scheduled: this.#rewriteScheduled },
+      current: this.#saves.running?.progress,
+      lastKept: this.#saves.lastKept,
       log: this.#log && { size: this.#log.size, baseSize: this.#log.baseSize, failed: this.#log.failure !== undefined },
     };
   }

@@ -2,8 +2,7 @@
 
 import { appendFileSync } from 'node:fs';
 import { type NotingWorld, RealWorld } from '../../lib/base/world.ts';
-
-const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+import { logLine } from './log-line.ts';
 
 export class ProcessWorld extends RealWorld implements NotingWorld {
   /** A path; `''`: stdout. */
@@ -28,7 +27,7 @@ export class ProcessWorld extends RealWorld implements NotingWorld {
   }
 
   #write(mark: '#' | '*' | '-', line: string): void {
-    const text = `${process.pid}:${this.role()} ${stamp(new Date(this.wallClock()))} ${mark} ${line}\n`;
+    const text = logLine(this.role(), new Date(this.wallClock()), mark, line);
     try {
       if (this.logFile === '') process.stdout.write(text);
       else appendFileSync(this.logFile, text);
@@ -36,11 +35,4 @@ export class ProcessWorld extends RealWorld implements NotingWorld {
       // A full disk must not end a node that could otherwise go on.
     }
   }
-}
-
-/** `22 Nov 2026 18:57:22.123`, local time. */
-function stamp(at: Date): string {
-  const two = (value: number, width = 2): string => String(value).padStart(width, '0');
-  const time = `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}.${two(at.getMilliseconds(), 3)}`;
-  return `${two(at.getDate())} ${months[at.getMonth()]} ${at.getFullYear()} ${time}`;
 }

@@ -3,34 +3,40 @@
 // Invariant: a score that this process has changed is as it was before once the parameter is off again.
 
 import { readFileSync, writeFileSync } from 'node:fs';
-import type { Timer, World } from '../../lib/base/world.ts';
+import type { World } from '../../lib/base/world.ts';
 import type { Config } from '../config/config.ts';
 
 const scoreFile = '/proc/self/oom_score_adj';
 const most = 1000;
-/** Milliseconds between two looks at the role. */
-const lookMs = 1000;
+/** Of the three values of oom-score-adj-values: master, replica, child. */
+const childKind = 2;
 
-/** The score that is kept. */
 export interface OomScore {
-  /** The role has changed. */
-  review(): void;
-  end(): void;
+  /** That of a child that writes a save; undefined: as this process has it. */
+  ofChild(): number | undefined;
+}
+
+/** A node whose role counts. */
+interface RoleOfNode {
+  readonly isReplica: boolean;
+  onRole(run: () => void): void;
 }
 
 /** Keeps the score as the parameters and the role say. Where there is no such file, nothing is done. */
-export function keepOomScore(config: Config, world: World, isReplica: () => boolean): OomScore {
+export function keepOomScore(config: Config, world: World, node: RoleOfNode): OomScore {
   /** Before this process changed it; undefined: it has not. */
   let base: number | undefined;
   let written: number | undefined;
-  let timer: Timer | undefined;
 
   const wanted = (): number | undefined => {
     const mode = config.get('oom-score-adj');
     if (mode === 'no') return base;
     base ??= Number(readFileSync(scoreFile, 'latin1'));
-    const [primary = 0, replica = 0] = config.get('oom-score-adj-values').split(' ').map(Number);
-    const score = (isReplica() ? replica : primary) + (mode !== 'absolute' ? base : 0);
+    return scoreOf(node.isReplica ? 1 : 0, base);
+  };
+  const scoreOf = (kind: number, from: number): number => {
+    const value = Number(config.get('oom-score-adj-values').split(' ')[kind] ?? 0);
+    const score = value + (config.get('oom-score-adj') !== 'absolute' ? from : 0);
     return Math.min(most, Math.max(-most, score));
   };
   const apply = (): void => {
@@ -45,20 +51,14 @@ export function keepOomScore(config: Config, world: World, isReplica: () => bool
     base = undefined;
     written = undefined;
   };
-  const review = (): void => {
-    if (base !== undefined) apply();
-  };
-  // A cluster may know of a role before the data follows it.
-  const watch = (): void => {
-    timer = world.after(lookMs, () => {
-      review();
-      watch();
-    });
-  };
   config.onChange((name) => {
     if (name.startsWith('oom-score-adj')) apply();
   });
+  node.onRole(() => {
+    if (base !== undefined) apply();
+  });
   if (config.get('oom-score-adj') !== 'no') apply();
-  watch();
-  return { review, end: () => timer?.cancel() };
+  return {
+    ofChild: () => (base === undefined || config.get('oom-score-adj') === 'no' ? undefined : scoreOf(childKind, base)),
+  };
 }

@@ -24,8 +24,9 @@ import { serverVersion } from '../engine/version.ts';
 import { boundHosts } from '../node/listeners.ts';
 import { openNode, type ServerNode } from '../node/node.ts';
 import { writeWhole } from '../persistence/disk/atomic-file.ts';
+import { ChildSaver, saverProgram } from './child-saver.ts';
 import { ProcessWorld } from './log-world.ts';
-import { keepOomScore } from './oom-score.ts';
+import { keepOomScore, type OomScore } from './oom-score.ts';
 
 /** Where a process differs from a node inside another one. */
 const processDefaults = { dir: '.', save: '3600 1 300 100 60 10000' };
@@ -179,18 +180,23 @@ async function run({ config, warnings, nodeId, file }: Plan, world: ProcessWorld
     note(world, `Running mode=${cluster ? 'cluster' : 'standalone'}, port=${bound}.`);
     note(world, `Server initialized, PID: ${process.pid}`);
   };
+  let score: OomScore | undefined;
   const node = await openNode({
     ...asked,
     ...rewritten,
     port: port === 0 ? undefined : port,
     onListening,
     blockFor,
+    saver: new ChildSaver({
+      program: saverProgram(import.meta.url),
+      log: () => world.logFile,
+      score: () => score?.ofChild(),
+    }),
     crash: (signal) => crashReport(world, signal),
     onFatal,
   });
   world.role = () => (node.isReplica ? 'S' : 'M');
-  const score = keepOomScore(config, world, () => node.isReplica);
-  node.engine.onRoleChanged = score.review;
+  score = keepOomScore(config, world, node);
   const pidFile = writePid(config, world);
   try {
     enter(node, nodeId, world);
@@ -202,7 +208,6 @@ async function run({ config, warnings, nodeId, file }: Plan, world: ProcessWorld
     await node.close();
     throw error;
   } finally {
-    score.end();
     if (pidFile !== undefined) rmSync(pidFile, { force: true });
   }
   note(world, 'lingcache is now ready to exit, bye bye...');

@@ -41,6 +41,8 @@ export interface ReplicaOwner {
   /** The bytes of the stream from an offset on; undefined when they are no longer kept. */
   streamFrom(next: number): Buffer | undefined;
   onAck(): void;
+  /** It sent a command that has a reply, for which there is no room on its connection. */
+  onStray(replica: AttachedReplica, words: readonly string[]): void;
   onClosed(replica: AttachedReplica): void;
 }
 
@@ -51,6 +53,8 @@ export class AttachedReplica {
   stage: ReplicaStage = 'waiting';
   /** The offset it has acknowledged. */
   acked = 0;
+  /** Its copy is sent as it is made. */
+  streamed = false;
   /** When it was last heard, or last took in what was sent. */
   heardAt: number;
   readonly #owner: ReplicaOwner;
@@ -116,10 +120,12 @@ export class AttachedReplica {
     });
   }
 
-  /** Its copy is made of the data at `offset`: the stream from there on waits for it. */
-  prepare(offset: number): void {
+  /** Its copy is made of the data at `offset`: the stream from there on, which is at `now`, waits for it. */
+  prepare(offset: number, now: number): void {
     this.stage = 'preparing';
-    if (!this.facts.copyOnly) this.#next = offset + 1;
+    if (this.facts.copyOnly) return;
+    this.#next = offset + 1;
+    this.#keptBytes = now - offset;
   }
 
   /** The first byte of the stream that waits for it in the backlog; undefined: none does. */
@@ -181,6 +187,12 @@ export class AttachedReplica {
     else this.#whenClosed.push(run);
   }
 
+  /** Lets it go with a last word. */
+  dismiss(text: string): void {
+    if (!this.#closed) this.#socket.end(text);
+    this.#onClosed();
+  }
+
   close(): void {
     this.#socket.destroy();
     this.#onClosed();
@@ -196,7 +208,14 @@ export class AttachedReplica {
   }
 
   #onWords(words: readonly string[]): void {
-    if (words[0]?.toLowerCase() !== 'replconf' || words[1]?.toLowerCase() !== 'ack') return;
+    const word = words[0]?.toLowerCase();
+    const what = word === 'replconf' ? words[1]?.toLowerCase() : undefined;
+    if (word === undefined || what === 'getack') return;
+    if (what !== 'ack') {
+      this.#owner.onStray(this, words);
+      this.close();
+      return;
+    }
     const offset = Number(words[2]);
     if (!Number.isSafeInteger(offset) || offset < 0) return;
     this.acked = Math.max(this.acked, offset);

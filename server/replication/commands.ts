@@ -1,6 +1,7 @@
 // The commands of replication: REPLCONF, PSYNC and SYNC of replicas, REPLICAOF of operators.
 // Knows sessions, whose sockets the stream takes over; the rest is the node's replication.
 
+import type { World } from '../../lib/base/world.ts';
 import { OK, type Reply, ReplyError, Status } from '../../lib/wire/reply.ts';
 import type { Client } from '../engine/client.ts';
 import type { CommandGroup } from '../engine/registry.ts';
@@ -28,7 +29,7 @@ export function replicationCommands(replication: NodeReplication): CommandGroup<
   return {
     replconf: (client, argv) => replconf(replication, factsOf(client), argv),
     psync: (client, argv) => {
-      const next = readLong(argv[2]!);
+      const next = readPlace(client, argv[2]!, replication.world);
       const position = argv[1] === '?' ? undefined : { id: argv[1]!, next };
       if (sameWord(argv[3], 'failover')) takeOver(replication, argv[1]!);
       return serve(replication, client, { ...factsOf(client), psync: true }, position);
@@ -38,6 +39,17 @@ export function replicationCommands(replication: NodeReplication): CommandGroup<
     slaveof: (_client, argv) => replicaOf(replication, argv),
     failover: (_client, argv) => failover(replication, argv),
   };
+}
+
+/** Throws an error reply. */
+function readPlace({ sink }: Client, text: string, world: World): number {
+  try {
+    return readLong(text);
+  } catch (error) {
+    const name = sink instanceof Session ? sink.address : '<unknown>';
+    world.log(`Replica ${name} asks for synchronization but with a wrong offset`);
+    throw error;
+  }
 }
 
 function serve(

@@ -1,14 +1,24 @@
-// Copies of all data for replicas that cannot go on from where they are: one copy for all that wait, sent piece by piece
-// as they take it. Without `capa eof` its length must be sent first: then it is written twice, once to be measured,
+// Copies of all data for replicas that cannot go on from where they are: one copy for all that wait. A copy is streamed
+// as it is made and ends with a mark; without `capa eof` or with `repl-diskless-sync no` its length must be sent first:
+// then it is a snapshot on the disk, whose file is sent. A node without a disk writes it twice, once to be measured,
 // for that takes neither memory nor a disk.
 // Invariant: a copy shows the data at one offset, and its replicas are fed every byte of the stream after that one.
 
 import { setImmediate } from '../../lib/base/turns.ts';
 import { progress, type Timer, type World } from '../../lib/base/world.ts';
 import type { SavePace } from '../engine/save-pace.ts';
+import { systemText } from '../persistence/disk/system-text.ts';
 import type { RdbContent } from '../persistence/rdb/file.ts';
-import { writeRdb } from '../persistence/rdb/file-writer.ts';
+import { rdbPieces, writeRdb } from '../persistence/rdb/file-writer.ts';
+import {
+  type BackgroundSaves,
+  type RunningSave,
+  type SaveEnd,
+  SpawnError,
+  unwantedSignal,
+} from '../persistence/saver/saver.ts';
 import type { AttachedReplica } from './attached-replica.ts';
+import { sendFile } from './copy-file.ts';
 
 /** All data as it is at `offset` of the stream `id`. */
 export interface Copy {
@@ -25,31 +35,57 @@ export interface FullSyncSettings {
   readonly disklessDelayMs: number;
   /** Waits no longer once there are so many; 0: any number. */
   readonly disklessEnough: number;
+  /** Copies carry a checksum, and their strings are packed. */
+  readonly checksum: boolean;
+  readonly compress: boolean;
+}
+
+/** Snapshots on the disk, of a node that has one. */
+export interface DiskCopies {
+  /** The file of snapshots. */
+  readonly path: string;
+  /** A snapshot is of use though no replica waits for it any more. */
+  readonly wantedAnyway: boolean;
+  /** Begins to write the file; undefined: that failed, and the log says why. */
+  begin(content: RdbContent): RunningSave | undefined;
 }
 
 /** The master whose data is copied. */
 export interface CopySource {
   readonly world: World;
   readonly settings: FullSyncSettings;
+  /** All saves of the node: one at a time. */
+  readonly saves: BackgroundSaves;
+  readonly disk: DiskCopies | undefined;
+  /** Bytes of the stream so far. */
+  readonly offset: number;
   /** The data now; what is written to the stream afterwards is fed to the replicas that are no longer `waiting`. */
   capture(functionsOnly: boolean): Copy;
   /** How quickly a copy is written; undefined: as quickly as it is taken. */
-  pace(signal: AbortSignal): SavePace | undefined;
+  pace(): SavePace | undefined;
 }
 
+type Group = AttachedReplica[];
+
 const markLength = 40;
+const refusal = "-ERR BGSAVE failed, replication can't continue\r\n";
 
 export class FullSync {
   readonly #source: CopySource;
-  #waiting: AttachedReplica[] = [];
+  #waiting: Group = [];
   #timer: Timer | undefined;
+  /** When the first of those that wait has waited long enough for others; milliseconds. */
+  #dueAt: number | undefined;
   #scheduled = false;
   #busy = false;
+  /** The snapshot on the disk that is made for replicas. */
+  #onDisk: { readonly copy: Copy; readonly group: Group } | undefined;
   /** Copies begun. */
   begun = 0;
 
   constructor(source: CopySource) {
     this.#source = source;
+    source.saves.onFree(() => this.#schedule());
   }
 
   /** A copy is being written. */
@@ -59,7 +95,10 @@ export class FullSync {
 
   /** Takes in a replica that is `waiting`. */
   add(replica: AttachedReplica): void {
+    const { running } = this.#source.saves;
+    if (running?.kind === 'rdb' && this.#join(replica)) return;
     this.#waiting.push(replica);
+    if (running !== undefined) progress(this.#source.world, whyLater[running.kind]);
     this.#schedule();
   }
 
@@ -68,14 +107,33 @@ export class FullSync {
     this.#waiting = [];
   }
 
+  /** The snapshot under way is good for one more, as long as the stream after it is kept for another. */
+  #join(replica: AttachedReplica): boolean {
+    if (this.#onDisk === undefined || this.#withMark(replica)) return false;
+    const { copy, group } = this.#onDisk;
+    const { facts } = replica;
+    const alike = group.some(
+      (other) => !other.closed && (!other.facts.copyOnly || facts.copyOnly) && (!other.facts.eof || facts.eof),
+    );
+    if (!alike || facts.functionsOnly) return false;
+    this.#announce(copy, [replica]);
+    group.push(replica);
+    progress(this.#source.world, 'Waiting for end of BGSAVE for SYNC');
+    this.#watch(replica);
+    return true;
+  }
+
   #schedule(): void {
     if (this.#busy || this.#scheduled || this.#waiting.length === 0) return;
-    const { world, settings } = this.#source;
+    const { world, settings, saves } = this.#source;
+    if (saves.running !== undefined) return;
     const { disklessDelayMs: delayMs, disklessEnough: enough } = settings;
     const patient = delayMs > 0 && this.#waiting.every((replica) => this.#withMark(replica));
-    if (patient && (enough === 0 || this.#waiting.length < enough)) {
+    if (patient) this.#dueAt ??= world.now() + delayMs;
+    const leftMs = patient ? this.#dueAt! - world.now() : 0;
+    if (leftMs > 0 && (enough === 0 || this.#waiting.length < enough)) {
       if (this.#timer === undefined) progress(world, 'Delay next BGSAVE for diskless SYNC');
-      this.#timer ??= world.after(delayMs, () => {
+      this.#timer ??= world.after(leftMs, () => {
         this.#timer = undefined;
         this.#start();
       });
@@ -91,10 +149,13 @@ export class FullSync {
   }
 
   #withMark(replica: AttachedReplica): boolean {
-    return this.#source.settings.diskless && replica.facts.eof;
+    // The snapshot on the disk is not to be replaced by a part of the data.
+    return (this.#source.settings.diskless || replica.facts.functionsOnly) && replica.facts.eof;
   }
 
   #start(): void {
+    if (this.#busy || this.#source.saves.running !== undefined) return;
+    this.#dueAt = undefined;
     const open = this.#waiting.filter((replica) => !replica.closed);
     const first = open[0];
     if (first === undefined) {
@@ -119,68 +180,192 @@ export class FullSync {
       });
   }
 
-  async #serve(group: readonly AttachedReplica[], withMark: boolean): Promise<void> {
+  #serve(group: Group, withMark: boolean): Promise<void> {
+    const { world, disk } = this.#source;
+    progress(world, `Starting BGSAVE for SYNC with target: ${withMark ? 'replicas sockets' : 'disk'}`);
     const copy = this.#source.capture(group[0]!.facts.functionsOnly);
-    try {
-      await this.#give(copy, group, withMark);
-    } finally {
-      copy.content.release?.();
-    }
+    if (withMark) return this.#stream(copy, group);
+    return disk === undefined ? this.#measureAndSend(copy, group) : this.#saveAndSend(copy, group, disk);
   }
 
-  async #give({ id, offset, content }: Copy, group: readonly AttachedReplica[], withMark: boolean): Promise<void> {
+  #announce({ id, offset }: Copy, group: Group): void {
     for (const replica of group) {
-      replica.prepare(offset);
+      replica.prepare(offset, this.#source.offset);
       if (replica.facts.psync) replica.send(`+FULLRESYNC ${id} ${offset}\r\n`);
     }
+  }
+
+  #refuse(group: Group): void {
+    this.begun--;
+    this.#source.world.log('BGSAVE for replication failed');
+    for (const replica of group) replica.dismiss(refusal);
+  }
+
+  // ---- streamed as it is made
+
+  async #stream(copy: Copy, group: Group): Promise<void> {
     const { world } = this.#source;
-    progress(world, `Starting BGSAVE for SYNC with target: ${withMark ? 'replicas sockets' : 'disk'}`);
-    progress(world, `Background RDB transfer started by pid ${process.pid}`);
-    const mark = withMark ? this.#newMark() : '';
-    const length = withMark ? 0 : await this.#measure(content, group);
-    for (const replica of group) {
-      replica.stage = 'copying';
-      replica.heardAt = this.#source.world.now();
-      replica.send(withMark ? `$EOF:${mark}\r\n` : `$${length}\r\n`);
-    }
-    await this.#write(content, group);
-    const left = group.filter(({ closed }) => !closed).length;
-    if (left === 0) {
-      progress(world, 'Diskless rdb transfer, last replica dropped, killing fork child.');
+    let save: RunningSave;
+    try {
+      save = this.#beginStream(copy, group);
+    } catch (error) {
+      const log = (why: Error): void => world.log(`Can't save in background: fork: ${systemText(why)}`);
+      if (error instanceof SpawnError) void error.reason.then(log);
+      else log(error as Error);
+      this.#refuse(group);
       return;
     }
-    progress(world, `Diskless rdb transfer, done reading from pipe, ${left} replicas still up.`);
-    progress(world, 'Background RDB transfer terminated with success');
+    this.#announce(copy, group);
+    progress(world, `Background RDB transfer started by pid ${save.pid}`);
+    const mark = this.#newMark();
+    let ended = false;
     for (const replica of group) {
-      progress(world, `Streamed replica with replica ${replica.facts.host}:${replica.facts.port} succeeded`);
-      if (withMark) replica.send(mark);
-      // The end of a marked copy is known by its last bytes, so nothing may follow until the replica says that it has it.
-      if (withMark) replica.stage = 'awaiting-ack';
-      else replica.goOnline();
+      replica.stage = 'copying';
+      replica.streamed = true;
+      replica.heardAt = world.now();
+      replica.send(`$EOF:${mark}\r\n`);
+      replica.whenClosed(() => {
+        if (ended || !isOver(group)) return;
+        progress(world, 'Diskless rdb transfer, last replica dropped, killing fork child.');
+        save.kill();
+      });
+    }
+    const end = await save.ended;
+    ended = true;
+    const left = group.filter(({ closed }) => !closed);
+    if (end.how === 'done') {
+      progress(world, `Diskless rdb transfer, done reading from pipe, ${left.length} replicas still up.`);
+      progress(world, 'Background RDB transfer terminated with success');
+      for (const replica of left) this.#endStream(replica, mark);
+      return;
+    }
+    this.#noteEnd(end);
+    for (const replica of left) this.#fail(replica);
+  }
+
+  #beginStream({ content }: Copy, group: Group): RunningSave {
+    const { saves, settings } = this.#source;
+    const pace = this.#source.pace();
+    return saves.begin({
+      kind: 'copy',
+      rdb: true,
+      checksum: settings.checksum,
+      target: (bytes) => sendToAll(group, bytes),
+      content,
+      pieces: rdbPieces(content, settings.compress ? 'later' : 'never', pace?.chunkBytes),
+      pace,
+    });
+  }
+
+  #endStream(replica: AttachedReplica, mark: string): void {
+    const name = `${replica.facts.host}:${replica.facts.port}`;
+    progress(
+      this.#source.world,
+      `Streamed RDB transfer with replica ${name} succeeded (socket). Waiting for REPLCONF ACK from slave to enable streaming`,
+    );
+    replica.send(mark);
+    // The end of a marked copy is known by its last bytes, so nothing may follow until the replica says that it has it.
+    replica.stage = 'awaiting-ack';
+  }
+
+  #noteEnd(end: SaveEnd): void {
+    const { world } = this.#source;
+    if (end.how === 'killed') {
+      const line = `Background transfer terminated by signal ${end.signal}`;
+      if (end.signal === unwantedSignal) progress(world, line);
+      else world.log(line);
+    }
+    if (end.how !== 'failed') return;
+    if (end.error !== undefined) world.log(`a copy for replicas failed: ${end.error.stack}`);
+    world.log('Background transfer error');
+  }
+
+  #fail(replica: AttachedReplica): void {
+    this.#source.world.log('SYNC failed. BGSAVE child returned an error');
+    replica.close();
+  }
+
+  // ---- by way of the disk
+
+  async #saveAndSend(copy: Copy, group: Group, disk: DiskCopies): Promise<void> {
+    // Where the next one goes may be set to something else meanwhile.
+    const { path } = disk;
+    const save = disk.begin(copy.content);
+    if (save === undefined) {
+      this.#refuse(group);
+      return;
+    }
+    this.#announce(copy, group);
+    this.#onDisk = { copy, group };
+    for (const replica of group) this.#watch(replica);
+    const end = await save.ended;
+    this.#onDisk = undefined;
+    const left = group.filter(({ closed }) => !closed);
+    if (end.how === 'done') for (const replica of left) void this.#sendSaved(replica, path);
+    else for (const replica of left) this.#fail(replica);
+  }
+
+  /** A snapshot that nobody waits for any more is given up, unless the node wants it for itself. */
+  #watch(replica: AttachedReplica): void {
+    replica.whenClosed(() => {
+      const { disk, saves } = this.#source;
+      if (this.#onDisk === undefined || disk?.wantedAnyway === true || !isOver(this.#onDisk.group)) return;
+      saves.running?.kill();
+    });
+  }
+
+  async #sendSaved(replica: AttachedReplica, path: string): Promise<void> {
+    replica.heardAt = this.#source.world.now();
+    try {
+      await sendFile(replica, path);
+    } catch (error) {
+      this.#source.world.log(`SYNC failed. Can't open/stat DB after BGSAVE: ${systemText(error as Error)}`);
+      replica.close();
     }
   }
 
-  async #measure(content: RdbContent, group: readonly AttachedReplica[]): Promise<number> {
+  // ---- without a disk
+
+  async #measureAndSend(copy: Copy, group: Group): Promise<void> {
+    const { content } = copy;
+    const { world } = this.#source;
+    try {
+      this.#announce(copy, group);
+      progress(world, `Background RDB transfer started by pid ${process.pid}`);
+      const length = await this.#measure(content, group);
+      for (const replica of group) {
+        replica.stage = 'copying';
+        replica.heardAt = world.now();
+        replica.send(`$${length}\r\n`);
+      }
+      await this.#write(content, group);
+    } finally {
+      content.release?.();
+    }
+    for (const replica of group) replica.goOnline();
+  }
+
+  async #measure(content: RdbContent, group: Group): Promise<number> {
     let length = 0;
-    for (const chunk of writeRdb(content)) {
+    for (const chunk of writeRdb(content, this.#source.settings)) {
       length += chunk.length;
       await turn();
-      if (group.every(({ closed }) => closed)) break;
+      if (isOver(group)) break;
     }
     return length;
   }
 
-  async #write(content: RdbContent, group: readonly AttachedReplica[]): Promise<void> {
+  async #write(content: RdbContent, group: Group): Promise<void> {
     const abort = new AbortController();
-    const pace = this.#source.pace(abort.signal);
-    const over = (): boolean => group.every(({ closed }) => closed);
-    for (const replica of group) replica.whenClosed(() => over() && abort.abort());
-    for (const chunk of writeRdb(content, pace?.chunkBytes === undefined ? {} : { chunkBytes: pace.chunkBytes })) {
-      for (const replica of group) replica.send(chunk);
-      await Promise.all(group.map((replica) => replica.writable()));
+    const pace = this.#source.pace();
+    for (const replica of group) replica.whenClosed(() => isOver(group) && abort.abort());
+    const { checksum, compress } = this.#source.settings;
+    const chunkBytes = pace === undefined ? {} : { chunkBytes: pace.chunkBytes };
+    for (const chunk of writeRdb(content, { checksum, compress, ...chunkBytes })) {
+      await sendToAll(group, chunk);
       await turn();
-      await pace?.pause?.();
-      if (over()) break;
+      await pace?.pause(abort.signal);
+      if (isOver(group)) break;
     }
   }
 
@@ -189,6 +374,24 @@ export class FullSync {
     while (mark.length < markLength) mark += Math.floor(this.#source.world.random() * 16).toString(16);
     return mark;
   }
+}
+
+/** Why a replica does not get its copy now. */
+const whyLater = {
+  rdb: "Can't attach the replica to the current BGSAVE. Waiting for next BGSAVE for SYNC",
+  copy: 'Current BGSAVE has socket target. Waiting for next BGSAVE for SYNC',
+  aof: 'No BGSAVE in progress, but another BG operation is active. BGSAVE for replication delayed',
+} as const;
+
+function isOver(group: Group): boolean {
+  return group.every(({ closed }) => closed);
+}
+
+/** The promise, if any, is open until all of them take more. */
+function sendToAll(group: Group, bytes: Buffer): Promise<void> | undefined {
+  let full = false;
+  for (const replica of group) if (!replica.send(bytes)) full = true;
+  return full ? Promise.all(group.map((replica) => replica.writable())).then(() => undefined) : undefined;
 }
 
 /** Lets other work go on between two pieces. */

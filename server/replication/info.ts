@@ -17,13 +17,18 @@ export interface ReplicationView {
   readonly failover: FailoverState;
 }
 
-export const stageWords: Readonly<Record<ReplicaStage, string>> = {
+const stageWords: Readonly<Record<ReplicaStage, string>> = {
   waiting: 'wait_bgsave',
   preparing: 'wait_bgsave',
   copying: 'send_bulk',
   'awaiting-ack': 'online',
   online: 'online',
 };
+
+/** A copy that is sent as it is made is not finished before it is sent. */
+export function stageWord({ stage, streamed }: Pick<AttachedReplica, 'stage' | 'streamed'>): string {
+  return stageWords[stage === 'copying' && streamed ? 'preparing' : stage];
+}
 
 export function roleReply({ primary, replica }: ReplicationView): Reply {
   const { address } = replica;
@@ -63,13 +68,10 @@ function seconds(ms: number): number {
   return Math.max(0, Math.floor(ms / 1000));
 }
 
-function replicaLine(
-  { now }: ReplicationView,
-  { facts, stage, acked, heardAt }: AttachedReplica,
-  index: number,
-): string {
+function replicaLine({ now }: ReplicationView, attached: AttachedReplica, index: number): string {
+  const { facts, stage, acked, heardAt } = attached;
   const lag = stage === 'online' ? seconds(now - heardAt) : 0;
-  return `slave${index}:ip=${facts.host},port=${facts.port},state=${stageWords[stage]},offset=${acked},lag=${lag}`;
+  return `slave${index}:ip=${facts.host},port=${facts.port},state=${stageWord(attached)},offset=${acked},lag=${lag}`;
 }
 
 function masterLines(view: ReplicationView): string[] {

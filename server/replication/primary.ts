@@ -10,8 +10,9 @@ import { progress, type Timer, type World } from '../../lib/base/world.ts';
 import type { SavePace } from '../engine/save-pace.ts';
 import { printCommand } from '../persistence/aof/commands.ts';
 import type { RdbContent } from '../persistence/rdb/file.ts';
+import type { BackgroundSaves } from '../persistence/saver/saver.ts';
 import { AttachedReplica, type ReplicaFacts, type ReplicaOwner, type WaitLimit } from './attached-replica.ts';
-import { type Copy, type CopySource, FullSync, type FullSyncSettings } from './full-sync.ts';
+import { type Copy, type CopySource, type DiskCopies, FullSync, type FullSyncSettings } from './full-sync.ts';
 import type { History } from './history.ts';
 import type { Words } from './stream.ts';
 import { Waiters } from './waiters.ts';
@@ -29,10 +30,14 @@ export interface PrimarySettings extends FullSyncSettings {
 export interface StreamSource {
   /** All data as it is now. */
   capture(functionsOnly: boolean): RdbContent;
-  /** As CopySource.pace. */
-  pace(signal: AbortSignal): SavePace | undefined;
+  /** As CopySource. */
+  readonly saves: BackgroundSaves;
+  readonly disk: DiskCopies | undefined;
+  pace(): SavePace | undefined;
   /** The stream comes from this node's own master: nothing may be added to it. */
   readonly relaying: boolean;
+  /** The name of a command, and whether it reads or writes keys. */
+  describe(words: Words): { readonly name: string; readonly ofKeys: boolean };
   /** Writes wait for a failover: the stream must stand still. */
   readonly quiet: boolean;
   /** A replica at offset 0 is taken for one that is loading still: give it something to acknowledge. */
@@ -90,8 +95,16 @@ export class Primary implements CopySource, ReplicaOwner {
     return { id, offset, content: this.#source.capture(functionsOnly) };
   }
 
-  pace(signal: AbortSignal): SavePace | undefined {
-    return this.#source.pace(signal);
+  pace(): SavePace | undefined {
+    return this.#source.pace();
+  }
+
+  get saves(): BackgroundSaves {
+    return this.#source.saves;
+  }
+
+  get disk(): DiskCopies | undefined {
+    return this.#source.disk;
   }
 
   get limit(): WaitLimit {
@@ -100,6 +113,16 @@ export class Primary implements CopySource, ReplicaOwner {
 
   onAck(): void {
     this.#waiters.review();
+  }
+
+  onStray({ facts }: AttachedReplica, words: Words): void {
+    const { name, ofKeys } = this.#source.describe(words);
+    if (ofKeys) {
+      this.world.log(
+        `== CRITICAL == This master is sending an error to its replica: '-Replica can't interact with the keyspace' after processing the command '${name}'`,
+      );
+    }
+    this.world.log(`Replica generated a reply to command '${name}', disconnecting it: ${nameOf(facts)}`);
   }
 
   onClosed(replica: AttachedReplica): void {

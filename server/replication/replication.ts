@@ -3,16 +3,19 @@
 // Does not know: cluster rules; whom to follow is decided by the membership or by REPLICAOF.
 // Invariant: expiry, read-only and the stream change together, in follow() and promote() alone.
 
-import { progress } from '../../lib/base/world.ts';
-import type { Reply } from '../../lib/wire/reply.ts';
+import { progress, type World } from '../../lib/base/world.ts';
+import { Flag } from '../../lib/command/flags.ts';
+import { type Reply, ReplyError } from '../../lib/wire/reply.ts';
 import type { TlsConfig } from '../config/tls.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Effect, ExpiredKey, ReplicationPort } from '../engine/ports.ts';
 import { type SavePace, savePace } from '../engine/save-pace.ts';
 import type { RdbContent } from '../persistence/rdb/file.ts';
+import type { BackgroundSaves } from '../persistence/saver/saver.ts';
 import { captureAll } from './apply.ts';
+import type { DiskCopies } from './full-sync.ts';
 import { History } from './history.ts';
-import { type ReplicationView, replicationLines, roleReply, stageWords } from './info.ts';
+import { type ReplicationView, replicationLines, roleReply, stageWord } from './info.ts';
 import { MasterStream } from './master-stream.ts';
 import { Primary, type StreamSource } from './primary.ts';
 import { Replica } from './replica.ts';
@@ -35,17 +38,22 @@ export class NodeReplication implements ReplicationPort, StreamSource, RoleSwitc
   readonly replica: Replica;
   /** FAILOVER, outside of a cluster. */
   readonly failover: SingleFailover;
+  readonly saves: BackgroundSaves;
+  /** Undefined: copies do not go by way of the disk. */
+  disk: DiskCopies | undefined;
   readonly #engine: Engine;
   readonly #stream: MasterStream;
   #onLinked: () => void = () => undefined;
+  #onRole: () => void = () => undefined;
   /** Left out when the data was loaded, until it is known whether a master decides. */
   #expiredAtLoad: readonly ExpiredKey[] = [];
   /** Where the stream stood when the replicas were asked how far they are. */
   #asked: number | undefined;
 
-  /** `place`: where clients reach this node, once it listens. */
-  constructor(engine: Engine, place: { readonly port: number }, tls: TlsConfig) {
+  /** `place`: where clients reach this node, once it listens; `saves`: all of the node's. */
+  constructor(engine: Engine, place: { readonly port: number }, tls: TlsConfig, saves: BackgroundSaves) {
     this.#engine = engine;
+    this.saves = saves;
     const { world, config } = engine;
     this.history = new History(world, () => config.number('repl-backlog-size'));
     this.primary = new Primary(world, this.history, primarySettings(config), this);
@@ -59,8 +67,17 @@ export class NodeReplication implements ReplicationPort, StreamSource, RoleSwitc
     engine.pauses.onChange(() => this.replica.link?.goOn());
   }
 
+  get world(): World {
+    return this.#engine.world;
+  }
+
   get clusterEnabled(): boolean {
     return this.#engine.clusterEnabled;
+  }
+
+  /** `run` is called when the node has become a master or a replica. */
+  onRole(run: () => void): void {
+    this.#onRole = run;
   }
 
   /** `run` is called when the first byte of a stream was applied. */
@@ -79,8 +96,15 @@ export class NodeReplication implements ReplicationPort, StreamSource, RoleSwitc
     return captureAll(this.#engine, functionsOnly, this.facts());
   }
 
-  pace(signal: AbortSignal): SavePace {
-    return savePace(this.#engine, signal);
+  pace(): SavePace | undefined {
+    return savePace(this.#engine);
+  }
+
+  describe(words: readonly string[]): { name: string; ofKeys: boolean } {
+    const known = this.#engine.registry.findTrusted(words);
+    if (known instanceof ReplyError) return { name: '<unknown>', ofKeys: false };
+    const { name, flags } = known.row;
+    return { name, ofKeys: (flags & (Flag.readonly | Flag.write)) !== 0 };
   }
 
   get relaying(): boolean {
@@ -152,11 +176,11 @@ export class NodeReplication implements ReplicationPort, StreamSource, RoleSwitc
     const { replicas } = this.primary;
     const offset = this.#asked ?? this.primary.offset;
     const now = this.#engine.world.now();
-    return replicas.map(({ facts, stage, acked, heardAt }) => ({
+    return replicas.map(({ facts, stage, streamed, acked, heardAt }) => ({
       name: `${facts.host}:${facts.port}`,
       behind: Math.max(0, offset - acked),
       lagSeconds: stage === 'online' ? Math.max(0, Math.floor((now - heardAt) / 1000)) : 0,
-      state: stageWords[stage],
+      state: stageWord({ stage, streamed }),
     }));
   }
 
@@ -206,7 +230,7 @@ export class NodeReplication implements ReplicationPort, StreamSource, RoleSwitc
     this.replica.follow(address);
     this.#engine.databases.mode = 'replica';
     this.#review();
-    this.#engine.onRoleChanged?.();
+    this.#onRole();
   }
 
   /** Becomes a master, with the data it has. */
@@ -218,7 +242,7 @@ export class NodeReplication implements ReplicationPort, StreamSource, RoleSwitc
     this.primary.resume();
     this.#engine.databases.mode = 'primary';
     this.#review();
-    this.#engine.onRoleChanged?.();
+    this.#onRole();
   }
 
   /** The data was changed past the stream: no replica may go on from it. */

@@ -26,6 +26,12 @@ export function primarySettings(config: Config): PrimarySettings {
     get disklessEnough() {
       return config.number('repl-diskless-sync-max-replicas');
     },
+    get checksum() {
+      return config.flag('rdbchecksum');
+    },
+    get compress() {
+      return config.flag('rdbcompression');
+    },
     get pingEveryMs() {
       return config.number('repl-ping-replica-period') * 1000;
     },

@@ -1,7 +1,7 @@
 // What scripts see of Lua: its libraries without what reaches outside, and globals that nobody can change.
 // Owns: the tables of globals, and the proxies that stand in front of what is read-only.
 // Does not know: commands. Redis has a Lua whose tables can be made read-only; this one is the original, so scripts get
-// empty tables that read from the real ones, and the functions that could tell the difference know them.
+// empty tables that read from the real ones, and the functions that could show the difference know them.
 // Invariant: no script reaches a real table of these; a proxy that was changed all the same is reported (isIntact).
 
 import type { HostFunctions, LuaHost } from './host.ts';

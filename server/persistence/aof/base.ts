@@ -1,19 +1,27 @@
 // The base of a log: what it is called, what its bytes are, and how one is made while no log is kept.
 
 import { statSync } from 'node:fs';
-import { type SlowWriting, writeWholeSlowly } from '../disk/atomic-file.ts';
 import type { RdbContent } from '../rdb/file.ts';
 import { writeRdb } from '../rdb/file-writer.ts';
 import { writeCommands } from './base-commands.ts';
-import { printTime } from './commands.ts';
 import { LogFolder, type LogPlace } from './folder.ts';
 import { emptyManifest, type LogFile, type Manifest } from './manifest.ts';
 
-/** How a rewrite is written. */
-export interface RewriteOptions extends SlowWriting {
-  /** Bytes of a chunk; default 64 KiB. */
-  readonly chunkBytes?: number;
+/** A base that is to be written while the node goes on. */
+export interface BaseOrder {
+  readonly path: string;
+  readonly content: RdbContent;
+  /** An RDB file, else commands. */
+  readonly rdb: boolean;
+  /** Ms since the epoch that a base of commands begins with; undefined: it does not. */
+  readonly at: number | undefined;
 }
+
+/**
+ * Writes a base, releases its content, and resolves once it is on the disk. Rejects with what failed, and with a
+ * reason of its own when it was given up.
+ */
+export type WriteBase = (order: BaseOrder) => Promise<void>;
 
 /** `rdb`: the base is an RDB file, else it consists of commands. */
 export function nextBase(name: string, { base }: Manifest, rdb: boolean): LogFile {
@@ -21,19 +29,9 @@ export function nextBase(name: string, { base }: Manifest, rdb: boolean): LogFil
   return { name: `${name}.${seq}.base.${rdb ? 'rdb' : 'aof'}`, seq };
 }
 
-/** `at` in ms: a base of commands begins with the time. */
-export function* baseBytes(
-  content: RdbContent,
-  rdb: boolean,
-  chunkBytes?: number,
-  at?: number,
-): Generator<Buffer, void, undefined> {
-  if (!rdb) {
-    if (at !== undefined) yield Buffer.from(printTime(Math.floor(at / 1000)));
-    yield* writeCommands(content, chunkBytes);
-    return;
-  }
-  yield* writeRdb(content, chunkBytes === undefined ? {} : { chunkBytes });
+/** The whole file. */
+export function baseBytes(content: RdbContent, rdb: boolean): Iterable<Buffer> {
+  return rdb ? writeRdb(content) : writeCommands(content);
 }
 
 /** What a rewrite replaces, before what earlier ones did. */
@@ -44,31 +42,18 @@ export function replacedBy(manifest: Manifest, increments: readonly LogFile[]): 
 /** BGREWRITEAOF while no log is kept: a base alone, in the place of all that was there. Rejects like a rewrite. */
 export async function writeBaseAlone(
   place: LogPlace,
-  content: RdbContent,
-  rdb: boolean,
-  options: RewriteOptions & { readonly keepReplaced?: boolean } = {},
-): Promise<void> {
-  try {
-    await replaceAll(place, content, rdb, options);
-  } finally {
-    content.release?.();
-  }
-}
-
-async function replaceAll(
-  place: LogPlace,
-  content: RdbContent,
-  rdb: boolean,
-  options: RewriteOptions & { readonly keepReplaced?: boolean },
+  capture: () => RdbContent,
+  write: WriteBase,
+  { rdb, keepReplaced }: { readonly rdb: boolean; readonly keepReplaced: boolean },
 ): Promise<void> {
   const folder = new LogFolder(place);
   folder.make();
   const manifest = folder.read() ?? emptyManifest;
   const base = nextBase(folder.name, manifest, rdb);
-  await writeWholeSlowly(folder.at(base.name), baseBytes(content, rdb, options.chunkBytes), options);
+  await write({ path: folder.at(base.name), content: capture(), rdb, at: undefined });
   const next = { base, increments: [], history: replacedBy(manifest, manifest.increments) };
   folder.write(next);
-  if (options.keepReplaced !== true) folder.sweep(next);
+  if (!keepReplaced) folder.sweep(next);
 }
 
 /** Bytes of a file of the log. */

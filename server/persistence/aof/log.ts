@@ -6,10 +6,11 @@
 // of itself behind; the files that the manifest names hold every flushed write at every moment, also after a crash.
 
 import { closeSync, fdatasync, fdatasyncSync, fstatSync, ftruncateSync, openSync, renameSync, rmSync } from 'node:fs';
+import { basename } from 'node:path';
 import { progress, type Timer, type World } from '../../../lib/base/world.ts';
-import { syncFolder, writeAll, writeWhole, writeWholeSlowly } from '../disk/atomic-file.ts';
+import { syncFolder, writeAll, writeWhole } from '../disk/atomic-file.ts';
 import type { RdbContent } from '../rdb/file.ts';
-import { baseBytes, nextBase, type RewriteOptions, replacedBy, sizeOf } from './base.ts';
+import { baseBytes, nextBase, replacedBy, sizeOf, type WriteBase } from './base.ts';
 import { printCommand, printPieces, printTime } from './commands.ts';
 import { LogFolder, type LogPlace } from './folder.ts';
 import { emptyManifest, type LogFile, type Manifest } from './manifest.ts';
@@ -213,36 +214,36 @@ export class AppendLog {
 
   /**
    * Writes a new base from what `capture` gives (the contents at the moment of the call), then drops what it replaces.
-   * Rejects when that fails or a rewrite is under way; the log is then as good as before.
+   * Rejects when that fails or a rewrite is under way; the log is then as good as before. Whether there is anything to
+   * wait for is known when it returns: by then `write` was called, or nothing is done.
    */
-  async rewrite(capture: () => RdbContent, options: RewriteOptions = {}): Promise<void> {
+  async rewrite(capture: () => RdbContent, write: WriteBase): Promise<void> {
     if (this.#rewriting) throw new Error('AOF: a rewrite is already under way');
     this.#rewriting = true;
+    let closed: Promise<void> | undefined;
     try {
       this.flush();
+      const replaced = this.#manifest;
+      if (this.#apart) this.#restartApart();
+      else closed = this.#rotate();
       // What a failed write left to be written is in the content as well.
-      const content = capture();
-      try {
-        const replaced = this.#manifest;
-        if (this.#apart) this.#restartApart();
-        else await this.#rotate();
-        await this.#replaceBase(content, replaced, options);
-      } finally {
-        content.release?.();
-      }
+      await this.#replaceBase(capture(), replaced, write);
       this.#gap = undefined;
       this.baseSize = this.size;
+    } catch (error) {
+      if (this.#apart) this.#emptyApart();
+      throw error;
     } finally {
+      await closed;
       this.#rewriting = false;
     }
   }
 
-  async #replaceBase(content: RdbContent, replaced: Manifest, options: RewriteOptions): Promise<void> {
+  async #replaceBase(content: RdbContent, replaced: Manifest, write: WriteBase): Promise<void> {
     const rdb = this.#rdbBase();
     const base = nextBase(this.#folder.name, this.#manifest, rdb);
-    const bytes = baseBytes(content, rdb, options.chunkBytes, this.#stamped() ? this.#world.wallClock() : undefined);
-    await writeWholeSlowly(this.#folder.at(base.name), bytes, options);
-    options.signal?.throwIfAborted();
+    const at = this.#stamped() ? this.#world.wallClock() : undefined;
+    await write({ path: this.#folder.at(base.name), content, rdb, at });
     const history = replacedBy(this.#manifest, replaced.increments);
     const increments = this.#apart ? [this.#joinApart()] : this.#manifest.increments.slice(replaced.increments.length);
     const next = { base, increments, history };
@@ -278,10 +279,16 @@ export class AppendLog {
 
   /** What is in it is in the content that the rewrite writes, too. */
   #restartApart(): void {
-    ftruncateSync(this.#file, 0);
-    this.#length = 0;
+    const old = this.#file;
+    this.#file = this.#openApart();
+    closeSync(old);
     this.#torn = false;
-    this.#db = -1;
+  }
+
+  /** Nothing joins it to a log any more; the next rewrite begins it anew. */
+  #emptyApart(): void {
+    progress(this.#world, `Removing the temp incr aof file ${basename(this.#apartPath)} in the background`);
+    rmSync(this.#apartPath, { force: true });
   }
 
   /** It becomes the first increment of the new log. */
@@ -384,7 +391,7 @@ export class AppendLog {
   }
 
   /** From here on writes go to a new increment; what is in the old one is on the disk. */
-  async #rotate(): Promise<void> {
+  #rotate(): Promise<void> {
     const old = this.#file;
     const { policy } = this;
     if (policy !== 'no' && this.#unsynced) this.#sync();
@@ -393,8 +400,7 @@ export class AppendLog {
     this.#closedBytes += this.#length;
     this.#length = 0;
     this.#db = -1;
-    await syncing;
-    closeSync(old);
+    return (syncing ?? Promise.resolve()).then(() => closeSync(old));
   }
 
   #nextIncrement(): [Manifest, number] {

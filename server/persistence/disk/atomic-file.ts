@@ -4,7 +4,7 @@
 // Invariant: whatever fails, a file that was there before is still there, unchanged.
 
 import { closeSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
-import { open, rename, rm } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 /** Bytes read at a time. */
@@ -42,42 +42,6 @@ function replace(path: string, chunks: Iterable<Uint8Array>, sync: (file: number
     rmSync(place, { force: true });
     throw error;
   }
-}
-
-/** What accompanies a file that is written while other work goes on. */
-export interface SlowWriting {
-  /** Called between two chunks; a promise is waited for. */
-  readonly pause?: () => Promise<void> | undefined;
-  /** Ends the writing with the reason of its abort. */
-  readonly signal?: AbortSignal;
-}
-
-/** As writeWhole, but other work goes on between the chunks. */
-export async function writeWholeSlowly(
-  path: string,
-  chunks: Iterable<Uint8Array>,
-  { pause, signal }: SlowWriting = {},
-): Promise<void> {
-  const place = temporary(path);
-  try {
-    const file = await open(place, 'wx');
-    try {
-      for (const chunk of chunks) {
-        signal?.throwIfAborted();
-        if (chunk.length > 0) await file.writeFile(chunk);
-        await pause?.();
-      }
-      signal?.throwIfAborted();
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(place, path);
-  } catch (error) {
-    await rm(place, { force: true });
-    throw error;
-  }
-  syncFolder(dirname(path));
 }
 
 /** Writes every byte, however many calls the system takes for it. */

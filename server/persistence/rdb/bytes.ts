@@ -1,9 +1,23 @@
 // A growing byte writer and a bounds-checked reader: the hands of every binary format of this folder.
 // Text in and out is a binary string (one char, one byte). A reader never allocates for bytes that are not there.
 
+/** What becomes of strings that could be shorter: packed at once, left as they are, or left and noted for later. */
+export type Packing = 'now' | 'never' | 'later';
+
+const firstLength = 256;
+
 export class ByteWriter {
-  #bytes: Buffer = Buffer.allocUnsafe(256);
+  readonly packing: Packing;
+  /** With `later`: for each string that could be packed where it begins, and how many bytes it has. */
+  readonly strings: number[] = [];
+  #bytes: Buffer;
   #length = 0;
+
+  /** `room`: bytes that it holds before it has to grow. */
+  constructor(packing: Packing = 'now', room: number = firstLength) {
+    this.packing = packing;
+    this.#bytes = Buffer.allocUnsafe(Math.max(firstLength, room));
+  }
 
   get length(): number {
     return this.#length;

@@ -24,7 +24,7 @@ export function isDumpIntact(payload: string, skipChecksum = false): boolean {
   return skipChecksum || crc64(bytes.subarray(0, -8)).equals(bytes.subarray(-8));
 }
 
-/** The value of an intact payload; undefined when its bytes make no sense, and `onDamage` is told why. */
+/** The value of an intact payload; undefined when its bytes make no sense, and `onDamage` is called with the reason. */
 export function parseDump(payload: string, onDamage?: (why: string) => void): PortableValue | undefined {
   try {
     const reader = new ByteReader(Buffer.from(payload, 'latin1').subarray(0, -footerLength));

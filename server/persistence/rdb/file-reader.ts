@@ -1,4 +1,4 @@
-// Reads an RDB file as its bytes arrive, in pieces of any size, and tells a sink what it finds.
+// Reads an RDB file as its bytes arrive, in pieces of any size, and reports what it finds to a sink.
 // Memory: one value and one chunk. Knows no stores and no sockets. Damage is an RdbError that says where; nothing that
 // a file claims makes it allocate, loop or wait beyond what was fed.
 // Invariant: once `done`, every byte of the file was taken and, unless its checksum is zero, verified.
@@ -204,14 +204,14 @@ export class RdbReader {
     this.#expireAt = none;
     const value = readUnlessEmpty(bytes);
     if (bytes.left > 0) throw new Error('bytes after a value');
-    if (value === undefined) return this.#tell(() => this.#sink.onEmptyKey?.(key));
-    this.#tell(() => this.#sink.onKey({ key, value, expireAt }));
+    if (value === undefined) return this.#report(() => this.#sink.onEmptyKey?.(key));
+    this.#report(() => this.#sink.onKey({ key, value, expireAt }));
   }
 
   #onRawKey(key: string, type: number, body: Buffer): void {
     const [expireAt, version] = [this.#expireAt, this.#version];
     this.#expireAt = none;
-    this.#tell(() => this.#sink.onRawKey?.({ key, type, body, expireAt, version }));
+    this.#report(() => this.#sink.onRawKey?.({ key, type, body, expireAt, version }));
   }
 
   /** Everything that was measured, without its opcode; views into it last until the next feed. */
@@ -224,21 +224,21 @@ export class RdbReader {
   #onAux(reader: ByteReader): void {
     const name = readString(reader);
     const value = readString(reader);
-    this.#tell(() => this.#sink.onAux?.(name, value));
+    this.#report(() => this.#sink.onAux?.(name, value));
   }
 
   #onFunction(reader: ByteReader): void {
     const source = readString(reader);
-    this.#tell(() => this.#sink.onFunction?.(source));
+    this.#report(() => this.#sink.onFunction?.(source));
   }
 
   #onDatabase(reader: ByteReader): void {
     const index = readLength(reader);
     if (index >= this.#databases) throw new Error(`database ${index} of a server with ${this.#databases}`);
-    this.#tell(() => this.#sink.onDatabase?.(index));
+    this.#report(() => this.#sink.onDatabase?.(index));
   }
 
-  #tell(run: () => void): void {
+  #report(run: () => void): void {
     try {
       run();
     } catch (error) {

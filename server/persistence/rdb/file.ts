@@ -16,7 +16,7 @@ export function startsRdb(bytes: Buffer): boolean {
   return [rdbMagic, valkeyMagic].some((magic) => bytes.toString('latin1', 0, magic.length) === magic);
 }
 
-/** The version that a header tells; undefined when it is none. */
+/** The version that a header has; undefined when it is none. */
 export function versionOfHeader(header: string): number | undefined {
   const digits = /^(?:REDIS(\d{4})|VALKEY(\d{3}))$/.exec(header);
   return digits === null ? undefined : Number(digits[1] ?? digits[2]);
@@ -75,11 +75,20 @@ export interface RdbContent {
   readonly functions: readonly string[];
   /** Databases without keys are left out of the file. */
   readonly databases: Iterable<RdbDatabase>;
+  /** How far the walk over it is. */
+  readonly progress?: ContentProgress;
   /** To be called once it was written, however that ended. */
   release?(): void;
 }
 
-/** Told, in the order of the file, what a reader finds. A sink that throws ends the reading with its error. */
+export interface ContentProgress {
+  readonly keys: number;
+  readonly written: number;
+  /** Estimated bytes of values that are kept for it because the originals have changed since. */
+  readonly kept: number;
+}
+
+/** Receives what a reader finds, in the order of the file. A sink that throws ends the reading with its error. */
 export interface RdbSink {
   onAux?(name: string, value: string): void;
   onFunction?(source: string): void;

@@ -4,12 +4,13 @@
 // Invariants: a snapshot shows one moment, however long its writing takes; a file that cannot be read whole leaves
 // the databases empty, never half full.
 
+import { getHeapStatistics } from 'node:v8';
 import type { Databases } from '../../keyspace/databases.ts';
 import { never, type Store } from '../../keyspace/store.ts';
-import { readChunks, readChunksNow, type SlowWriting, writeWhole, writeWholeSlowly } from '../disk/atomic-file.ts';
+import { readChunks, readChunksNow, writeWhole } from '../disk/atomic-file.ts';
 import type { RdbContent, RdbDatabase, RdbKey, RdbSink } from './file.ts';
 import { RdbReader, type RdbReaderOptions } from './file-reader.ts';
-import { writeRdb } from './file-writer.ts';
+import { type RdbWriterOptions, writeRdb } from './file-writer.ts';
 import { fromPortable, toPortable } from './value-bridge.ts';
 
 /** What a file says about its writer. */
@@ -32,15 +33,26 @@ function liveContent(databases: Databases, facts: SnapshotFacts): RdbContent {
 /** The contents as they are now, to be written in any amount of time, and then released. */
 export function capturedContent(databases: Databases, facts: SnapshotFacts): RdbContent {
   const { entries, release } = databases.hold();
+  let written = 0;
   const keysOf = (store: Store): Iterable<RdbKey> => ({
     *[Symbol.iterator]() {
       for (const entry of entries.of(store)) {
         const { value, expireAt } = entries.read(entry);
         yield { key: entry.key, value: toPortable(value), expireAt };
+        written++;
       }
     },
   });
-  return { ...content(databases, facts, keysOf), release };
+  const progress = {
+    keys: databases.stores.reduce((sum, store) => sum + store.size, 0),
+    get written() {
+      return written;
+    },
+    get kept() {
+      return entries.bytes;
+    },
+  };
+  return { ...content(databases, facts, keysOf), progress, release };
 }
 
 function content(databases: Databases, facts: SnapshotFacts, keysOf: (store: Store) => Iterable<RdbKey>): RdbContent {
@@ -48,7 +60,8 @@ function content(databases: Databases, facts: SnapshotFacts, keysOf: (store: Sto
     ['redis-ver', facts.version],
     ['redis-bits', '64'],
     ['ctime', String(Math.floor(databases.world.wallClock() / 1000))],
-    ['used-mem', String(process.memoryUsage().heapUsed)],
+    // Not of process.memoryUsage, which fails where a process may open no more files.
+    ['used-mem', String(getHeapStatistics().used_heap_size)],
     ...(facts.more ?? []),
     ['aof-base', facts.aofBase === true ? '1' : '0'],
   ];
@@ -65,24 +78,13 @@ function* liveKeys(store: Store): Generator<RdbKey> {
 }
 
 /** SAVE: writes the whole file before it returns. Throws what the file system says; the file of before then stays. */
-export function saveSnapshot(path: string, databases: Databases, facts: SnapshotFacts): void {
-  writeWhole(path, writeRdb(liveContent(databases, facts)));
-}
-
-/** BGSAVE: the contents of the moment of the call, written while other work goes on. Rejects as saveSnapshot throws. */
-export async function saveSnapshotSlowly(
+export function saveSnapshot(
   path: string,
   databases: Databases,
   facts: SnapshotFacts,
-  options: SlowWriting & { readonly chunkBytes?: number } = {},
-): Promise<void> {
-  const { chunkBytes } = options;
-  const content = capturedContent(databases, facts);
-  try {
-    await writeWholeSlowly(path, writeRdb(content, chunkBytes === undefined ? {} : { chunkBytes }), options);
-  } finally {
-    content.release?.();
-  }
+  options: RdbWriterOptions = {},
+): void {
+  writeWhole(path, writeRdb(liveContent(databases, facts), options));
 }
 
 export interface LoadOptions extends Pick<RdbReaderOptions, 'maxValueBytes'> {

@@ -2,7 +2,7 @@
 // Source: the format as read off redis-server 7.0.15 dumps.
 
 import { isInt64Text } from '../../keyspace/number.ts';
-import type { ByteReader, ByteWriter } from './bytes.ts';
+import { type ByteReader, ByteWriter } from './bytes.ts';
 import { packLzf, unpackLzf } from './lzf.ts';
 
 /** No single string is larger than this on any server of the family. */
@@ -44,15 +44,46 @@ export function readCount(reader: ByteReader, least = 1): number {
 
 export function writeString(writer: ByteWriter, text: string): void {
   if (writeAsInteger(writer, text)) return;
-  const packed = text.length > lzfThreshold ? packLzf(Buffer.from(text, 'latin1'), lzfSaving) : undefined;
-  if (packed !== undefined) {
-    writeLength(writer.u8(0xc3), packed.length);
-    writeLength(writer, text.length);
-    writer.raw(packed);
-    return;
+  if (text.length > lzfThreshold) {
+    if (writer.packing === 'now' && writePacked(writer, Buffer.from(text, 'latin1'))) return;
+    if (writer.packing === 'later') writer.strings.push(writer.length, text.length);
   }
   writeLength(writer, text.length);
   writer.text(text);
+}
+
+/** False: it would not be shorter, and nothing was written. */
+function writePacked(writer: ByteWriter, bytes: Buffer): boolean {
+  const packed = packLzf(bytes, lzfSaving);
+  if (packed === undefined) return false;
+  writeLength(writer.u8(0xc3), packed.length);
+  writeLength(writer, bytes.length);
+  writer.raw(packed);
+  return true;
+}
+
+/** What a writer that packs `later` has written, with its strings packed. Throws a RangeError for places outside. */
+export function packStrings(bytes: Buffer, strings: readonly number[]): Buffer {
+  if (strings.length === 0) return bytes;
+  const writer = new ByteWriter('now', bytes.length);
+  let done = 0;
+  for (let at = 0; at < strings.length; at += 2) {
+    const start = strings[at]!;
+    const length = strings[at + 1]!;
+    const end = start + prefixLength(length) + length;
+    if (start < done || end > bytes.length) throw new RangeError(`no string of ${length} bytes is at ${start}`);
+    writer.raw(bytes.subarray(done, start));
+    if (!writePacked(writer, bytes.subarray(end - length, end))) writer.raw(bytes.subarray(start, end));
+    done = end;
+  }
+  return writer.raw(bytes.subarray(done)).bytes();
+}
+
+/** Bytes that writeLength takes for it. */
+function prefixLength(length: number): number {
+  if (length < 64) return 1;
+  if (length < 16384) return 2;
+  return length <= 0xffff_ffff ? 5 : 9;
 }
 
 function writeAsInteger(writer: ByteWriter, text: string): boolean {

@@ -43,28 +43,51 @@ const nodeBytes = 8192;
 const plainContainer = 1;
 const packedContainer = 2;
 
+/** The type byte, then the body. */
 export function writeValue(writer: ByteWriter, value: PortableValue): void {
+  writeBody(writer.u8(typeByte(value)), value);
+}
+
+export function typeByte(value: PortableValue): number {
   switch (value.type) {
     case 'string':
-      writeString(writer.u8(rdbTypes.string), value.text);
+      return rdbTypes.string;
+    case 'list':
+      return rdbTypes.listQuicklist2;
+    case 'set':
+      return value.packed ? rdbTypes.setIntset : rdbTypes.set;
+    case 'hash':
+      return value.packed ? rdbTypes.hashListpack : rdbTypes.hash;
+    case 'zset':
+      return value.packed ? rdbTypes.zsetListpack : rdbTypes.zset2;
+    case 'stream':
+      return rdbTypes.streamListpacks2;
+  }
+}
+
+/** What follows the type byte; in a file the key stands between them. */
+export function writeBody(writer: ByteWriter, value: PortableValue): void {
+  switch (value.type) {
+    case 'string':
+      writeString(writer, value.text);
       break;
     case 'list':
-      writeQuicklist(writer.u8(rdbTypes.listQuicklist2), value.items);
+      writeQuicklist(writer, value.items);
       break;
     case 'set':
-      if (value.packed) writeBytes(writer.u8(rdbTypes.setIntset), intsetBytes(value.members));
-      else writeStrings(writer.u8(rdbTypes.set), value.members.length, value.members);
+      if (value.packed) writeBytes(writer, intsetBytes(value.members));
+      else writeStrings(writer, value.members.length, value.members);
       break;
     case 'hash':
-      if (value.packed) writeBytes(writer.u8(rdbTypes.hashListpack), writeListpack(value.fields.flat()));
-      else writeStrings(writer.u8(rdbTypes.hash), value.fields.length, value.fields.flat());
+      if (value.packed) writeBytes(writer, writeListpack(value.fields.flat()));
+      else writeStrings(writer, value.fields.length, value.fields.flat());
       break;
     case 'zset':
-      if (value.packed) writePackedZset(writer.u8(rdbTypes.zsetListpack), value.entries);
-      else writeSkipList(writer.u8(rdbTypes.zset2), value.entries);
+      if (value.packed) writePackedZset(writer, value.entries);
+      else writeSkipList(writer, value.entries);
       break;
     case 'stream':
-      writeStream(writer.u8(rdbTypes.streamListpacks2), value);
+      writeStream(writer, value);
   }
 }
 

@@ -6,6 +6,7 @@ import { RealWorld } from '../../../lib/base/world.ts';
 import { Databases } from '../../../server/keyspace/databases.ts';
 import { AppendLog } from '../../../server/persistence/aof/log.ts';
 import { capturedContent } from '../../../server/persistence/rdb/snapshot.ts';
+import { writeBase } from '../../kit/saves.ts';
 
 const [dir = '', padding = '0'] = process.argv.slice(2);
 const world = new RealWorld();
@@ -20,7 +21,7 @@ function put(db: number, key: string, text: string): { db: number; argv: string[
 }
 
 async function rewriteForEver(): Promise<never> {
-  for (;;) await log.rewrite(content);
+  for (;;) await log.rewrite(content, writeBase);
 }
 
 async function writeForEver(): Promise<never> {

@@ -27,6 +27,7 @@ import { AppendLog, type LogOptions, type SyncPolicy } from '../../../server/per
 import { parseManifest, printManifest } from '../../../server/persistence/aof/manifest.ts';
 import { capturedContent, loadSink } from '../../../server/persistence/rdb/snapshot.ts';
 import { needRedisServer, type RealNode } from '../../kit/redis-server.ts';
+import { writeBase } from '../../kit/saves.ts';
 import { checked, dumpAll, everything, realNodeOn, sendAll, withClient } from './files.ts';
 
 const facts = { version: '7.0.15', aofBase: true };
@@ -221,9 +222,9 @@ describe('append-only log', () => {
       log.flush();
     };
     for (let at = 0; at < 5000; at++) write(`k${at}`, `before ${at}`);
-    const rewriting = log.rewrite(() => capturedContent(databases, facts));
+    const rewriting = log.rewrite(() => capturedContent(databases, facts), writeBase);
     await assert.rejects(
-      log.rewrite(() => nothing),
+      log.rewrite(() => nothing, writeBase),
       /already under way/,
     );
     for (let at = 4000; at < 6000; at++) {
@@ -249,14 +250,14 @@ describe('append-only log', () => {
     log.append([set(0, 'a', '1')]);
     const odd = { ...nothing, databases: [{ index: 0, size: 1, expires: 0, keys: failing() }] };
     await assert.rejects(
-      log.rewrite(() => odd),
+      log.rewrite(() => odd, writeBase),
       /no such value/,
     );
     log.append([set(0, 'b', '2')]);
     log.flush();
     const { databases } = await load(dir);
     assert.deepEqual([read(databases, 0, 'a'), read(databases, 0, 'b')], ['1', '2']);
-    await log.rewrite(() => capturedContent(databases, facts));
+    await log.rewrite(() => capturedContent(databases, facts), writeBase);
     log.append([set(0, 'c', '3')]);
     log.flush();
     const again = (await load(dir)).databases;
@@ -397,7 +398,7 @@ describe('append-only log', () => {
         log.append([{ db: 0, argv }]);
       }
     }
-    await log.rewrite(() => capturedContent(databases, facts));
+    await log.rewrite(() => capturedContent(databases, facts), writeBase);
     log.append([set(0, 'one', '1'), set(5, 'two', '2')]);
     log.append([{ db: 5, argv: ['HSET', 'h', 'f', '\x00\xff\r\n'] }]);
     await shut(log);
@@ -449,7 +450,7 @@ describe('append-only log', () => {
       before.count,
     );
     const log = open();
-    await log.rewrite(() => capturedContent(databases, facts));
+    await log.rewrite(() => capturedContent(databases, facts), writeBase);
     await shut(log);
     assert.match(checked('redis-check-aof', place('appendonly.aof.manifest')), /All AOF files and manifest are valid/);
     await withClient(await realNode(), async (client) => {

@@ -19,6 +19,7 @@ import { AppendLog } from '../../../server/persistence/aof/log.ts';
 import { ask, info, say } from '../../kit/ask.ts';
 import { needRedisServer, type RealNode } from '../../kit/redis-server.ts';
 import { RespClient } from '../../kit/resp-client.ts';
+import { writeBase } from '../../kit/saves.ts';
 import { until } from '../../kit/until.ts';
 import { everything, realNodeOn, sendAll } from './files.ts';
 
@@ -232,7 +233,7 @@ describe('the log of a node', () => {
     log.append([{ db: 0, argv: ['SET', 'k', 'v'] }]);
     log.flush();
     assert.match(log.failure?.message ?? '', /no room/, 'later writes make nothing good');
-    await log.rewrite(() => ({ aux: [], functions: [], databases: [] }));
+    await log.rewrite(() => ({ aux: [], functions: [], databases: [] }), writeBase);
     assert.equal(log.failure, undefined);
     await log.close();
   });

@@ -6,9 +6,10 @@ import { RealWorld } from '../../../lib/base/world.ts';
 import { Databases } from '../../../server/keyspace/databases.ts';
 import { parseDump } from '../../../server/persistence/rdb/dump.ts';
 import type { PortableValue } from '../../../server/persistence/rdb/portable.ts';
-import { loadSnapshot, saveSnapshot, saveSnapshotSlowly } from '../../../server/persistence/rdb/snapshot.ts';
+import { loadSnapshot, saveSnapshot } from '../../../server/persistence/rdb/snapshot.ts';
 import { toPortable } from '../../../server/persistence/rdb/value-bridge.ts';
 import { needRedisServer, type RealNode } from '../../kit/redis-server.ts';
+import { saveInBackground } from '../../kit/saves.ts';
 import { checked, dumpAll, everything, type RealKey, realNodeOn, sendAll, withClient } from './files.ts';
 
 // RDB files across servers: a real node writes, we load and write again, another real node loads that.
@@ -100,7 +101,7 @@ describe('RDB files and redis-server', () => {
     saveSnapshot(path, databases, { version: '7.0.15' });
     checked('redis-check-rdb', path);
     for (let at = 0; at < 50_000; at++) databases.stores[0]!.replace(`key:${at}`, `value ${at}`);
-    await saveSnapshotSlowly(path, databases, { version: '7.0.15' });
+    await saveInBackground(path, databases, { version: '7.0.15' });
     checked('redis-check-rdb', path);
     await withClient(await start(), async (client) => {
       assert.equal(await client.call('DBSIZE'), 50_000);

@@ -151,7 +151,10 @@ describe('lingcache server: a node as a process', function () {
     const node = await start(['--save', '1', '2']);
     await node.ask('set', 'a', 1);
     await node.ask('set', 'b', 2);
-    await until('it is saved', async () => (await infoOf(node, 'persistence')).get('rdb_saves') === '1');
+    await until('it is saved', async () => {
+      const facts = await infoOf(node, 'persistence');
+      return facts.get('rdb_saves') === '1' && facts.get('rdb_bgsave_in_progress') === '0';
+    });
     assert.equal((await infoOf(node, 'persistence')).get('rdb_changes_since_last_save'), '0');
     rmSync(join(dir, 'dump.rdb'));
     mkdirSync(join(dir, 'dump.rdb'));

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { ManualWorld } from '../../../../lib/base/world.ts';
+import { InProcessSaver } from '../../../../server/persistence/saver/in-process.ts';
+import { BackgroundSaves } from '../../../../server/persistence/saver/saver.ts';
 import type { ReplicaFacts } from '../../../../server/replication/attached-replica.ts';
 import { History } from '../../../../server/replication/history.ts';
 import { Primary, type PrimarySettings } from '../../../../server/replication/primary.ts';
@@ -60,6 +62,8 @@ describe('a master and its replicas over time', () => {
       diskless: true,
       disklessDelayMs: 0,
       disklessEnough: 0,
+      checksum: true,
+      compress: true,
       pingEveryMs: 10_000,
       timeoutMs: 60_000,
       backlogTtlMs: 3_600_000,
@@ -72,6 +76,9 @@ describe('a master and its replicas over time', () => {
         return { aux: [], functions: [], databases: [] };
       },
       pace: () => undefined,
+      describe: ([name]) => ({ name: name!.toLowerCase(), ofKeys: false }),
+      saves: new BackgroundSaves(new InProcessSaver()),
+      disk: undefined,
       get relaying() {
         return host.relaying;
       },
@@ -161,11 +168,15 @@ describe('a master and its replicas over time', () => {
 
   it('lets go of a replica that speaks out of turn, and reads past what it does not know', async () => {
     const strange = await online();
-    strange.hear('*1\r\n$4\r\nPING\r\n\n\n*3\r\n$8\r\nreplconf\r\n$3\r\nack\r\n$3\r\nabc\r\n');
+    strange.hear('\n\n*3\r\n$8\r\nreplconf\r\n$3\r\nack\r\n$3\r\nabc\r\n');
     assert.ok(!strange.socket.destroyed);
     assert.equal(primary.replicas[0]!.acked, 0);
     strange.hear('*1\r\n!nonsense\r\n');
     assert.ok(strange.socket.destroyed);
+    const curious = await online();
+    curious.hear('*1\r\n$4\r\nPING\r\n');
+    assert.ok(curious.socket.destroyed);
+    assert.match(world.lines.at(-1)!, /^Replica generated a reply to command 'ping', disconnecting it: h:1/);
   });
 
   it('lets go of a replica that stays over the soft limit for its time', async () => {

@@ -12,7 +12,8 @@ import { RunningChecksum } from '../../../../../server/persistence/rdb/file-chec
 import { RdbError, RdbReader, type RdbReaderOptions } from '../../../../../server/persistence/rdb/file-reader.ts';
 import { writeRdb } from '../../../../../server/persistence/rdb/file-writer.ts';
 import type { PortableValue } from '../../../../../server/persistence/rdb/portable.ts';
-import { loadSnapshot, saveSnapshot, saveSnapshotSlowly } from '../../../../../server/persistence/rdb/snapshot.ts';
+import { loadSnapshot, saveSnapshot } from '../../../../../server/persistence/rdb/snapshot.ts';
+import { saveInBackground } from '../../../../kit/saves.ts';
 
 const facts = { version: '7.0.15' };
 
@@ -339,7 +340,7 @@ describe('snapshots', () => {
     const path = join(folder, 'dump.rdb');
     const first = new Databases(new ManualWorld());
     fill(first);
-    const saved = saveSnapshotSlowly(path, first, facts);
+    const saved = saveInBackground(path, first, facts);
     first.stores[0]!.replace('name', 'other');
     first.stores[0]!.replace('new', 'x');
     first.stores[5]!.getTyped<SetValue>('set', 'set')!.add('late');
