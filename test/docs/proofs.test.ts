@@ -48,16 +48,20 @@ const plain: Scene = {
     .filter(({ where }) => !staged.has(where) && !illustrations.includes(where))
     .map(({ where }) => ({ where })),
 };
-const everything = [plain, ...scenes];
+/**
+ * Scenes with kills, restarts and elections take minutes one after another, and must not run beside other work: a node
+ * that gets no processor for half a second has failed. `npm test` plays the one to which nothing happens.
+ */
+const played = process.env['PAGES'] === 'all' ? [plain, ...scenes] : [plain];
 
 describe('docs: what the pages show of a terminal', function () {
-  this.timeout(180_000);
+  this.timeout(1_800_000);
   const missing = missingRedisServer();
   const outcomes = new Map<string, string>();
   let ahead: ReadonlyMap<Scene, Promise<unknown>>;
 
   before(() => {
-    if (missing === undefined) ahead = startAhead(new Map(everything.map((scene) => [scene, () => play(scene)])), 4);
+    if (missing === undefined) ahead = startAhead(new Map(played.map((scene) => [scene, () => play(scene)])), 1);
   });
 
   it('each scene is of blocks that exist, and each once', () => {
@@ -88,7 +92,7 @@ describe('docs: what the pages show of a terminal', function () {
     assert.ok(questions.length >= 60);
   });
 
-  for (const scene of everything) {
+  for (const scene of played) {
     for (const part of scene.parts) {
       it(part.where, async function () {
         const needed =
