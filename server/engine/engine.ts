@@ -367,7 +367,7 @@ export class Engine implements Ports {
   #evictionHost(): EvictionHost {
     const engine = this;
     return {
-      otherBytes: () => engine.bufferBytes.recent,
+      otherBytes: (fresh) => (fresh ? engine.bufferBytes.fresh : engine.bufferBytes.recent),
       onEvicted: (store, key) => {
         engine.effect(store, [engine.config.flag('lazyfree-lazy-eviction') ? 'UNLINK' : 'DEL', key]);
         engine.finish();

@@ -7,6 +7,8 @@ import { memoryOf } from './client-memory.ts';
 /** How old the sum may be while commands run: milliseconds, and commands. */
 const staleMs = 10;
 const staleUses = 64;
+/** A command may cost a look at 64 clients. */
+const freshShift = 6;
 
 /** The sum over all clients, which is not made anew for each command. */
 export class BufferBytes {
@@ -30,6 +32,15 @@ export class BufferBytes {
       this.#uses = 0;
     }
     return this.#sum;
+  }
+
+  /**
+   * The same before keys are evicted for it: clients may just have gone, and their buffers with them. Made anew unless
+   * that costs more than the commands since the last time.
+   */
+  get fresh(): number {
+    if (this.#uses >= this.#clients.size >> freshShift) this.#at = Number.NEGATIVE_INFINITY;
+    return this.recent;
   }
 
   get now(): number {

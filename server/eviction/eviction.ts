@@ -25,7 +25,7 @@ export interface EvictionSettings {
 
 export interface EvictionHost {
   /** Bytes beside the keys that count against the limit: buffers of clients, scripts, indexes. */
-  otherBytes(): number;
+  otherBytes(fresh: boolean): number;
   /** The key was evicted: replicas, the log, watchers and subscribers are to know. */
   onEvicted(store: Store, key: string): void;
   /** Whether nothing may be evicted now: writes are paused, or the primary decides. */
@@ -69,9 +69,7 @@ export class Eviction {
 
   /** Estimated bytes in use: what INFO calls used_memory, without what is not counted. */
   get used(): number {
-    const used = baseBytes + this.#databases.bytes + this.#host.otherBytes();
-    if (used > this.#peak) this.#peak = used;
-    return used;
+    return this.#usedBytes(false);
   }
 
   get peak(): number {
@@ -114,9 +112,16 @@ export class Eviction {
     this.#schedule();
   }
 
+  #usedBytes(fresh: boolean): number {
+    const used = baseBytes + this.#databases.bytes + this.#host.otherBytes(fresh);
+    if (used > this.#peak) this.#peak = used;
+    return used;
+  }
+
   #makeRoom(): Admission {
     if (this.limit === 0 || this.#host.exempt) return 'ok';
     let excess = this.used - this.limit;
+    if (excess > 0) excess = this.#usedBytes(true) - this.limit;
     if (excess <= 0) {
       this.#within();
       return 'ok';

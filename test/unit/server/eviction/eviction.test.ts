@@ -10,6 +10,8 @@ interface Stage {
   readonly eviction: Eviction;
   readonly evicted: string[];
   other: number;
+  /** What a look anew would find; undefined: the same. */
+  otherNow: number | undefined;
   exempt: boolean;
 }
 
@@ -23,9 +25,10 @@ function stage(policy: string, options: { seed?: number; samples?: number; tenac
     databases,
     evicted,
     other: 0,
+    otherNow: undefined,
     exempt: false,
     eviction: new Eviction(world, databases, {
-      otherBytes: () => made.other,
+      otherBytes: (fresh) => (fresh ? (made.otherNow ?? made.other) : made.other),
       onEvicted: (store, key) => evicted.push(`${store.index}:${key}`),
       get exempt() {
         return made.exempt;
@@ -58,6 +61,19 @@ describe('eviction', () => {
     for (const none of ['noeviction', '', 'allkeys', 'allkeys-lru2']) assert.equal(policyOf(none), undefined);
     assert.deepEqual([0, 10, 100].map(evictionTimeMs), [0, 0.5, Number.POSITIVE_INFINITY]);
     assert.ok(evictionTimeMs(11) > 0.5 && evictionTimeMs(99) > 60_000);
+  });
+
+  it('evicts nothing for buffers of clients that are gone', () => {
+    const scene = stage('allkeys-lru');
+    fill(scene, 10);
+    limit(scene, 'allkeys-lru', baseBytes + scene.databases.bytes + 1000);
+    scene.other = 5000;
+    scene.otherNow = 0;
+    assert.equal(scene.eviction.admit(), 'ok');
+    assert.deepEqual(scene.evicted, []);
+    scene.otherNow = undefined;
+    scene.eviction.admit();
+    assert.ok(scene.evicted.length > 0);
   });
 
   it('lets everything in while there is no limit, and refuses when nothing may go', () => {
