@@ -42,6 +42,8 @@ export class NodeProcess {
     };
     this.child.stdout!.on('data', take);
     this.child.stderr!.on('data', take);
+    // One that refuses its arguments may be gone before it has read anything.
+    this.child.stdin!.on('error', () => undefined);
     this.child.stdin!.end(stdin ?? '');
     this.ended = once(this.child, 'close').then(([code]) => {
       running.delete(this.child);
