@@ -4,3 +4,8 @@
 export const queueMicrotask: typeof globalThis.queueMicrotask = globalThis.queueMicrotask;
 export const setImmediate: typeof globalThis.setImmediate = globalThis.setImmediate;
 export const nextTick: typeof process.nextTick = process.nextTick;
+
+/** Resolves in the next turn of the event loop: what waits there goes first. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

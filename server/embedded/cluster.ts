@@ -4,6 +4,7 @@
 // Invariants: moves and failovers that were asked for here do not overlap; close() ends every node, also one that was
 // restarted meanwhile.
 
+import { nextTurn } from '../../lib/base/turns.ts';
 import type { World } from '../../lib/base/world.ts';
 import { ReplyError } from '../../lib/wire/reply.ts';
 import { slotCount } from '../../lib/wire/slot.ts';
@@ -16,7 +17,7 @@ import { ClusterOperator, type OperatorOptions } from '../operator/operator.ts';
 import { type MoveOptions, SlotMove } from '../operator/reshard/slot-move.ts';
 import { joinNode, leaveNode } from './joining.ts';
 import { BundledNode } from './node.ts';
-import { pumped, turn } from './pump.ts';
+import { pumped } from './pump.ts';
 
 /** A node by its place in `nodes`, its id or its handle. */
 export type NodeReference = number | string | BundledNode;
@@ -307,7 +308,7 @@ export class BundledCluster implements AsyncDisposable {
     while (!holds()) {
       if (this.#world.now() > end) throw new Error(`${what} did not come about within ${timeoutMs} ms`);
       await new Promise<void>((resolve) => void this.#world.after(pollMs, resolve));
-      await turn();
+      await nextTurn();
     }
   }
 }

@@ -1,16 +1,11 @@
 // Lets time pass on a clock that moves only when the test moves it, while somebody waits for something that needs time.
 
-import { setImmediate } from '../../lib/base/turns.ts';
+import { nextTurn } from '../../lib/base/turns.ts';
 import { ManualWorld, type World } from '../../lib/base/world.ts';
 
 const stepMs = 1;
 /** Turns of the event loop after each step: what nodes say to each other arrives in between. */
 const turns = 2;
-
-/** One turn of the event loop, whatever has become of the global timers. */
-export function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
 
 /** A world whose time somebody else moves, who may have stopped it. */
 interface SteppedWorld extends World {
@@ -29,7 +24,7 @@ export async function pumped<T>(world: World, work: () => Promise<T>): Promise<T
   // Whoever awaits it hears of the failure.
   result.catch(() => undefined);
   while (open) {
-    for (let left = turns; left > 0 && open; left--) await turn();
+    for (let left = turns; left > 0 && open; left--) await nextTurn();
     if (open) step(stepMs);
   }
   return result;

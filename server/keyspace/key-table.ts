@@ -11,7 +11,7 @@ const leastSlots = 16;
 
 export class KeyTable {
   readonly #dense: readonly Entry[];
-  /** Nobody who does not know it can make keys that fall together. */
+  /** Drawn for each table: keys that fall together in one do not in another. */
   readonly #seed: number;
   /** Places + 1; 0 is free. The length is a power of two. */
   #slots = new Int32Array(leastSlots);

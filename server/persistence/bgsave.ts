@@ -14,10 +14,10 @@ import { capturedContent, type SnapshotFacts, saveSnapshot } from './rdb/snapsho
 import { InProcessSaver } from './saver/in-process.ts';
 import {
   BackgroundSaves,
+  noteSpawnFailure,
   type RunningSave,
   type SaveEnd,
   type SaveRequest,
-  SpawnError,
   unwantedSignal,
 } from './saver/saver.ts';
 
@@ -125,7 +125,7 @@ export class Snapshots {
     } catch (error) {
       this.ok = false;
       this.begun--;
-      this.#noteRefusal(error);
+      noteSpawnFailure(world, "Can't save in background", error);
       return undefined;
     }
     this.#startedAt = world.now();
@@ -192,12 +192,6 @@ export class Snapshots {
     }
     this.ok = false;
     world.log(line);
-  }
-
-  #noteRefusal(error: unknown): void {
-    const log = (why: Error): void => this.#engine.world.log(`Can't save in background: fork: ${systemText(why)}`);
-    if (error instanceof SpawnError) void error.reason.then(log);
-    else log(error as Error);
   }
 
   #facts(): SnapshotFacts {

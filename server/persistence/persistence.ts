@@ -4,7 +4,7 @@
 // Invariant: once the log is open, the effects of a command are in it (with `always` on the disk) before its reply
 // leaves; when that cannot be had with `always`, the node stops instead of replying.
 
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { progress, type Timer, type World } from '../../lib/base/world.ts';
 import { OK, type Reply, ReplyError, Status } from '../../lib/wire/reply.ts';
 import type { Client } from '../engine/client.ts';
@@ -13,20 +13,19 @@ import { loadPause } from '../engine/load-pace.ts';
 import type { Effect, PersistencePort } from '../engine/ports.ts';
 import type { CommandGroup } from '../engine/registry.ts';
 import { databaseApplier } from '../engine/replay.ts';
-import { savePace } from '../engine/save-pace.ts';
 import { serverVersion } from '../engine/version.ts';
-import { type BaseOrder, type WriteBase, writeBaseAlone } from './aof/base.ts';
+import type { LogPlace } from './aof/folder.ts';
 import { type LogSink, loadLog, UnknownCommandError } from './aof/loader.ts';
 import { AppendLog, type SyncPolicy } from './aof/log.ts';
 import { LogWrites } from './aof-group-commit.ts';
-import { baseRequest } from './base-save.ts';
 import { Snapshots } from './bgsave.ts';
 import { systemText } from './disk/system-text.ts';
 import { persistenceLines, type SavingFacts } from './info.ts';
 import type { RdbContent } from './rdb/file.ts';
 import { capturedContent, loadSink, loadSnapshot } from './rdb/snapshot.ts';
+import { Rewrites } from './rewrites.ts';
 import { InProcessSaver } from './saver/in-process.ts';
-import { BackgroundSaves, type RunningSave, type SaveEnd, SpawnError, unwantedSignal } from './saver/saver.ts';
+import { BackgroundSaves, type RunningSave } from './saver/saver.ts';
 
 const saveRunning = new ReplyError('ERR Background save already in progress');
 const rewriteRunning = new ReplyError('ERR Background append only file rewriting already in progress');
@@ -47,33 +46,16 @@ const snapshotRefusal = new ReplyError(
   "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.",
 );
 const cronMs = 100;
-/** Rewrites that failed one after another until their tries are spaced out. */
-const freeFailures = 3;
-/** Between tries to rewrite the log, which double. */
-const maxPauseMinutes = 60;
-const retryMs = 1000;
-
-/** A rewrite came to no end. */
-class UnfinishedRewrite extends Error {
-  readonly end: SaveEnd;
-
-  constructor(end: SaveEnd) {
-    super('the rewrite was not finished');
-    this.end = end;
-  }
-}
 
 export class PersistenceManager implements PersistencePort {
   readonly #engine: Engine;
   readonly #onFatal: (reason: string) => void;
   readonly #saves: BackgroundSaves;
   readonly #snapshots: Snapshots;
-  readonly #rewrites = { count: 0, ok: true, startedAt: 0, lastSeconds: -1, failures: 0, limited: 0 };
+  readonly #rewrites: Rewrites;
   #loaded = { keys: 0, expired: 0 };
   readonly #writes = new LogWrites((error) => this.#lost(error));
-  #rewriting: { save: RunningSave | undefined; done: Promise<void>; unwanted: boolean } | undefined;
-  /** A rewrite, or a snapshot, is to start once nothing else of the kind is under way. */
-  #rewriteScheduled = false;
+  /** A snapshot is to start once nothing else of the kind is under way. */
   #saveScheduled = false;
   #timer: Timer | undefined;
   /** The log on the disk is of other data than the node has: it is to be written anew. */
@@ -94,6 +76,13 @@ export class PersistenceManager implements PersistencePort {
     this.#onFatal = onFatal;
     this.#saves = saves;
     this.#snapshots = new Snapshots(engine, saves);
+    this.#rewrites = new Rewrites(engine, saves, {
+      log: () => this.#log,
+      place: () => this.#place,
+      capture: () => this.#capture(),
+      // The copy that was written is of the data before.
+      onOver: () => this.#outdated && this.#renewLog(),
+    });
     engine.config.onChange((name) => {
       if (name === 'appendfsync' && this.#log !== undefined) this.#log.policy = this.#policy;
       if (name === 'appendonly') this.followParameter();
@@ -178,9 +167,9 @@ export class PersistenceManager implements PersistencePort {
       world.log(force ? 'Writing initial AOF. Exit anyway.' : "Writing initial AOF, can't exit.");
       if (!force) return false;
     }
-    if (this.#rewriting !== undefined) {
+    if (this.#rewrites.running) {
       world.log('There is a child rewriting the AOF. Killing it!');
-      this.#killRewrite();
+      this.#rewrites.kill();
     }
     if (this.#log !== undefined) progress(world, 'Calling fsync() on the AOF file.');
     return true;
@@ -203,8 +192,8 @@ export class PersistenceManager implements PersistencePort {
   /** Ends background work and puts the log in order. */
   async close(): Promise<void> {
     this.#timer?.cancel();
-    if (this.#rewriting !== undefined) this.#killRewrite();
-    await Promise.allSettled([this.#snapshots.close(), this.#rewriting?.done]);
+    this.#rewrites.kill();
+    await Promise.allSettled([this.#snapshots.close(), this.#rewrites.done]);
     await this.#closeLog();
   }
 
@@ -235,8 +224,7 @@ export class PersistenceManager implements PersistencePort {
   resetCounts(): void {
     this.#snapshots.begun = 0;
     this.#snapshots.count = 0;
-    this.#rewrites.count = 0;
-    this.#rewrites.failures = 0;
+    this.#rewrites.resetCounts();
   }
 
   /** Bytes that wait to be logged. */
@@ -284,13 +272,12 @@ export class PersistenceManager implements PersistencePort {
       },
       bgsave: (client, argv) => this.#saveSlowly(client, argv),
       bgrewriteaof: (client) => {
-        if (this.#rewriting !== undefined) return rewriteRunning;
+        if (this.#rewrites.running) return rewriteRunning;
         if (this.#saves.running !== undefined || client.denyBlocking) {
-          this.#rewriteScheduled = true;
-          this.#rewrites.failures = 0;
+          this.#rewrites.schedule();
           return rewriteScheduled;
         }
-        return this.#rewrite() ? rewriteStarted : rewriteFailed;
+        return this.#rewrites.begin() ? rewriteStarted : rewriteFailed;
       },
       lastsave: () => this.#snapshots.lastSave,
     };
@@ -304,7 +291,7 @@ export class PersistenceManager implements PersistencePort {
     return this.#engine.config.get('appendfsync') as SyncPolicy;
   }
 
-  get #place(): { dir: string; folder: string; name: string } {
+  get #place(): LogPlace {
     const { config } = this.#engine;
     return { dir: config.get('dir'), folder: config.get('appenddirname'), name: config.get('appendfilename') };
   }
@@ -417,10 +404,9 @@ export class PersistenceManager implements PersistencePort {
     const log = this.#log;
     this.#writes.log = undefined;
     log?.leave();
-    this.#rewriteScheduled = false;
-    const rewriting = this.#rewriting;
-    if (rewriting !== undefined) this.#killRewrite();
-    await rewriting?.done;
+    this.#rewrites.scheduled = false;
+    this.#rewrites.kill();
+    await this.#rewrites.done;
     await log?.close().catch((error: unknown) => this.#progress('the log was not closed in order', error));
   }
 
@@ -428,7 +414,7 @@ export class PersistenceManager implements PersistencePort {
     const schedule = argv[1]?.toLowerCase() === 'schedule';
     if (argv.length > 2 || (argv.length === 2 && !schedule)) return new ReplyError('ERR syntax error');
     if (this.#snapshots.running) return saveRunning;
-    if (this.#rewriting !== undefined || client.denyBlocking) {
+    if (this.#rewrites.running || client.denyBlocking) {
       if (!schedule && !client.denyBlocking) return saveBlocked;
       this.#saveScheduled = true;
       return saveScheduled;
@@ -440,9 +426,9 @@ export class PersistenceManager implements PersistencePort {
   #renewLog(inTransaction = false): void {
     const log = this.#log;
     if (log === undefined) return;
-    if (this.#rewriting !== undefined) {
+    if (this.#rewrites.running) {
       // What it writes is of the data before.
-      this.#killRewrite();
+      this.#rewrites.kill();
       return;
     }
     this.#outdated = false;
@@ -453,97 +439,12 @@ export class PersistenceManager implements PersistencePort {
       log.breakOff(error as Error);
     }
     if (this.#saves.running !== undefined || inTransaction) {
-      this.#rewriteScheduled = true;
+      this.#rewrites.scheduled = true;
       const why = inTransaction
         ? 'AOF was enabled during a transaction.'
         : 'AOF was enabled but there is already another background operation.';
       progress(this.#engine.world, `${why} An AOF background was scheduled to start when possible.`);
-    } else this.#rewrite();
-  }
-
-  /** Begins one; false: that failed, and the log says why. */
-  #rewrite(): boolean {
-    const { world, config } = this.#engine;
-    const log = this.#log;
-    this.#rewrites.startedAt = world.now();
-    this.#rewrites.count++;
-    this.#rewriteScheduled = false;
-    const rewriting = { save: undefined as RunningSave | undefined, done: Promise.resolve(), unwanted: false };
-    const write: WriteBase = async (order) => {
-      rewriting.save = this.#beginBase(order);
-      progress(world, `Background append only file rewriting started by pid ${rewriting.save.pid}`);
-      const end = await rewriting.save.ended;
-      if (end.how !== 'done') throw new UnfinishedRewrite(end);
-      if (rewriting.unwanted) {
-        rmSync(order.path, { force: true });
-        throw new UnfinishedRewrite({ how: 'killed', signal: unwantedSignal });
-      }
-      progress(world, 'Background AOF rewrite terminated with success');
-    };
-    const how = { rdb: config.flag('aof-use-rdb-preamble'), keepReplaced: config.flag('aof-disable-auto-gc') };
-    const capture = (): RdbContent => this.#capture();
-    const work = log === undefined ? writeBaseAlone(this.#place, capture, write, how) : log.rewrite(capture, write);
-    this.#rewriting = rewriting;
-    rewriting.done = this.#settleRewrite(work, rewriting, log);
-    return rewriting.save !== undefined;
-  }
-
-  #beginBase(order: BaseOrder): RunningSave {
-    return this.#saves.begin(baseRequest(order, this.#engine.config, savePace(this.#engine)));
-  }
-
-  async #settleRewrite(
-    work: Promise<void>,
-    rewriting: { unwanted: boolean },
-    log: AppendLog | undefined,
-  ): Promise<void> {
-    const facts = this.#rewrites;
-    try {
-      await work;
-      facts.ok = true;
-      facts.failures = 0;
-      progress(this.#engine.world, 'Background AOF rewrite finished successfully');
-    } catch (error) {
-      if (!rewriting.unwanted) this.#noteRewriteFailure(error);
-      // The log on the disk is still of other data.
-      if (!rewriting.unwanted && log?.apart === true && log === this.#log) this.#rewriteScheduled = true;
-    }
-    facts.lastSeconds = Math.floor((this.#engine.world.now() - facts.startedAt) / 1000);
-    this.#rewriting = undefined;
-    // The copy that was written is of the data before.
-    if (this.#outdated) this.#renewLog();
-  }
-
-  #noteRewriteFailure(error: unknown): void {
-    const { world } = this.#engine;
-    const facts = this.#rewrites;
-    if (error instanceof SpawnError) {
-      facts.ok = false;
-      void error.reason.then((why) =>
-        world.log(`Can't rewrite append only file in background: fork: ${systemText(why)}`),
-      );
-      return;
-    }
-    const end = error instanceof UnfinishedRewrite ? error.end : undefined;
-    if (end?.how === 'killed') {
-      world.log(`Background AOF rewrite terminated by signal ${end.signal}`);
-      if (end.signal === unwantedSignal) return;
-    } else {
-      const why = end?.how === 'failed' ? end.error : (error as Error);
-      if (why !== undefined) world.log(`Write error writing append only file on disk: ${systemText(why)}`);
-      world.log('Background AOF rewrite terminated with error');
-    }
-    facts.ok = false;
-    facts.failures++;
-  }
-
-  /** What it would write is not wanted any more. */
-  #killRewrite(): void {
-    const rewriting = this.#rewriting!;
-    if (rewriting.unwanted) return;
-    rewriting.unwanted = true;
-    progress(this.#engine.world, `Killing running AOF rewrite child: ${rewriting.save?.pid ?? 0}`);
-    rewriting.save?.kill();
+    } else this.#rewrites.begin();
   }
 
   #watch(): void {
@@ -555,7 +456,7 @@ export class PersistenceManager implements PersistencePort {
 
   #tend(): void {
     const log = this.#log;
-    if (this.#rewriting !== undefined || this.#saves.running !== undefined) return;
+    if (this.#rewrites.running || this.#saves.running !== undefined) return;
     if (this.#saveScheduled) {
       this.#saveScheduled = false;
       this.#snapshots.soon();
@@ -566,36 +467,7 @@ export class PersistenceManager implements PersistencePort {
       this.onEffects([]);
       return;
     }
-    if (this.#rewriteIsDue(log)) this.#rewrite();
-  }
-
-  #rewriteIsDue(log: AppendLog | undefined): boolean {
-    const { config, world } = this.#engine;
-    const { startedAt, failures } = this.#rewrites;
-    const pause = failures < freeFailures ? 0 : Math.min(2 ** (failures - freeFailures), maxPauseMinutes) * 60_000;
-    const wait = startedAt + (failures > 0 ? Math.max(pause, retryMs) : 0) - world.now();
-    if (this.#rewriteScheduled || log?.broken === true) return wait <= 0;
-    const percentage = config.number('auto-aof-rewrite-percentage');
-    if (log === undefined || percentage <= 0 || log.size <= config.number('auto-aof-rewrite-min-size')) return false;
-    const grown = ((log.size - log.baseSize) * 100) / Math.max(1, log.baseSize);
-    if (grown < percentage) return false;
-    if (pause > 0 && wait > 0) {
-      this.#noteLimit(pause);
-      return false;
-    }
-    progress(world, `Starting automatic rewriting of AOF on ${Math.floor(grown)}% growth`);
-    return true;
-  }
-
-  /** Once for each pause. */
-  #noteLimit(pauseMs: number): void {
-    const facts = this.#rewrites;
-    if (facts.limited === facts.failures) return;
-    facts.limited = facts.failures;
-    const minutes = pauseMs / 60_000;
-    this.#engine.world.log(
-      `Background AOF rewrite has repeatedly failed and triggered the limit, will retry in ${minutes} minutes`,
-    );
+    this.#rewrites.tend();
   }
 
   #capture(): RdbContent {
@@ -605,13 +477,10 @@ export class PersistenceManager implements PersistencePort {
 
   #facts(): SavingFacts {
     const { lastSave, ok, running, seconds, lastSeconds, count } = this.#snapshots;
-    const { startedAt, limited: _, ...rewrites } = this.#rewrites;
-    const active = this.#rewriting !== undefined;
-    const spent = active ? Math.floor((this.#engine.world.now() - startedAt) / 1000) : -1;
     return {
       snapshots: { lastSave, ok, running, seconds, lastSeconds, count },
       loaded: this.#loaded,
-      rewrites: { ...rewrites, running: active, seconds: spent, scheduled: this.#rewriteScheduled },
+      rewrites: this.#rewrites.facts,
       current: this.#saves.running?.progress,
       lastKept: this.#saves.lastKept,
       log: this.#log && { size: this.#log.size, baseSize: this.#log.baseSize, failed: this.#log.failure !== undefined },

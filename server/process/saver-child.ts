@@ -15,7 +15,6 @@ import { logLine } from './log-line.ts';
 import { type ChildOrder, parseOrder, streamDescriptor } from './save-order.ts';
 
 const titles = { rdb: 'redis-rdb-bgsave', aof: 'redis-aof-rewrite', copy: 'redis-rdb-to-slaves' } as const;
-const footerLength = 8;
 /** As redis-server's children: ended by SIGUSR1, which is no failure. */
 const unwantedCode = 255;
 
@@ -26,11 +25,11 @@ process.on('SIGUSR1', () => end(unwantedCode));
 process.title = titles[order.kind];
 setScore(order);
 const output = temporary === undefined ? streamDescriptor : open(temporary);
-const sum = order.rdb && order.checksum ? new RunningChecksum() : undefined;
+const sum = new RunningChecksum(order.rdb && order.checksum);
 const reader = new FrameReader({
   onBytes: (bytes, strings) => {
     const packed = packStrings(bytes, strings);
-    sum?.update(packed);
+    sum.update(packed);
     write(packed);
   },
   onEnd: finish,
@@ -74,7 +73,7 @@ function write(bytes: Buffer): void {
 }
 
 function finish(): void {
-  if (order.rdb) write(sum?.value ?? Buffer.alloc(footerLength));
+  if (order.rdb) write(sum.value);
   try {
     if (temporary !== undefined) fsyncSync(output);
     closeSync(output);

@@ -4,7 +4,7 @@
 // for that takes neither memory nor a disk.
 // Invariant: a copy shows the data at one offset, and its replicas are fed every byte of the stream after that one.
 
-import { setImmediate } from '../../lib/base/turns.ts';
+import { nextTurn, setImmediate } from '../../lib/base/turns.ts';
 import { progress, type Timer, type World } from '../../lib/base/world.ts';
 import type { SavePace } from '../engine/save-pace.ts';
 import { systemText } from '../persistence/disk/system-text.ts';
@@ -12,9 +12,9 @@ import type { RdbContent } from '../persistence/rdb/file.ts';
 import { rdbPieces, writeRdb } from '../persistence/rdb/file-writer.ts';
 import {
   type BackgroundSaves,
+  noteSpawnFailure,
   type RunningSave,
   type SaveEnd,
-  SpawnError,
   unwantedSignal,
 } from '../persistence/saver/saver.ts';
 import type { AttachedReplica } from './attached-replica.ts';
@@ -209,9 +209,7 @@ export class FullSync {
     try {
       save = this.#beginStream(copy, group);
     } catch (error) {
-      const log = (why: Error): void => world.log(`Can't save in background: fork: ${systemText(why)}`);
-      if (error instanceof SpawnError) void error.reason.then(log);
-      else log(error as Error);
+      noteSpawnFailure(world, "Can't save in background", error);
       this.#refuse(group);
       return;
     }
@@ -349,7 +347,7 @@ export class FullSync {
     let length = 0;
     for (const chunk of writeRdb(content, this.#source.settings)) {
       length += chunk.length;
-      await turn();
+      await nextTurn();
       if (isOver(group)) break;
     }
     return length;
@@ -363,7 +361,7 @@ export class FullSync {
     const chunkBytes = pace === undefined ? {} : { chunkBytes: pace.chunkBytes };
     for (const chunk of writeRdb(content, { checksum, compress, ...chunkBytes })) {
       await sendToAll(group, chunk);
-      await turn();
+      await nextTurn();
       await pace?.pause(abort.signal);
       if (isOver(group)) break;
     }
@@ -392,9 +390,4 @@ function sendToAll(group: Group, bytes: Buffer): Promise<void> | undefined {
   let full = false;
   for (const replica of group) if (!replica.send(bytes)) full = true;
   return full ? Promise.all(group.map((replica) => replica.writable())).then(() => undefined) : undefined;
-}
-
-/** Lets other work go on between two pieces. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

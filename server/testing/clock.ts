@@ -4,8 +4,8 @@
 // which they fall due, whoever moves the clock.
 
 import { Heap } from '../../lib/base/heap.ts';
+import { nextTurn } from '../../lib/base/turns.ts';
 import { RealWorld, type Timer, type World } from '../../lib/base/world.ts';
-import { turn } from '../embedded/pump.ts';
 
 // Taken at import: a test may put fake timers in the place of the global ones afterwards.
 const { setInterval, clearInterval } = globalThis;
@@ -99,7 +99,7 @@ export class TestClock implements World {
     const leaps = Math.max(leapMs, (ms - full) / mostLeaps);
     for (let left = ms - full; left > 0; left -= leaps) await this.#leap(Math.min(left, leaps));
     for (let left = full; left > 0; left -= stepMs) await this.#skip(Math.min(left, stepMs));
-    for (let left = turnsAStep; left > 0; left--) await turn();
+    for (let left = turnsAStep; left > 0; left--) await nextTurn();
   }
 
   #step(ms: number): void {
@@ -114,7 +114,7 @@ export class TestClock implements World {
   }
 
   async #skip(ms: number): Promise<void> {
-    for (let left = turnsAStep; left > 0; left--) await turn();
+    for (let left = turnsAStep; left > 0; left--) await nextTurn();
     const target = this.now() + ms;
     for (let next = this.#next(); next !== undefined && next <= target; next = this.#next()) {
       this.#moveTo(next);
@@ -125,7 +125,7 @@ export class TestClock implements World {
 
   /** What falls due on the way runs once, as after the sleep of a process. */
   async #leap(ms: number): Promise<void> {
-    for (let left = turnsAStep; left > 0; left--) await turn();
+    for (let left = turnsAStep; left > 0; left--) await nextTurn();
     this.#moveTo(this.now() + ms);
     this.#runDue(this.now());
   }

@@ -1,12 +1,12 @@
 // A cluster of nodes in this process for tests. Reaches into the nodes: no socket, no client, no turn of the event loop
 // is needed for data. Owns what CONFIG SET has to be undone.
 
+import { nextTurn } from '../../lib/base/turns.ts';
 import { Decoder, pending } from '../../lib/wire/decoder.ts';
 import { type Reply, ReplyError } from '../../lib/wire/reply.ts';
 import { ReplyWriter } from '../../lib/wire/reply-writer.ts';
 import type { BundledCluster } from '../embedded/cluster.ts';
 import type { BundledNode } from '../embedded/node.ts';
-import { turn } from '../embedded/pump.ts';
 import type { Client } from '../engine/client.ts';
 import { apply } from '../engine/dispatch.ts';
 import type { Engine } from '../engine/engine.ts';
@@ -129,7 +129,7 @@ export class InsideBackend implements Backend {
         const master = this.nodes.find(({ id }) => id === node.masterId);
         return master !== undefined && node.server.offset < master.server.offset;
       });
-    for (let left = mostTurns; left > 0 && behind(); left--) await turn();
+    for (let left = mostTurns; left > 0 && behind(); left--) await nextTurn();
     if (behind()) throw new Error('reset: the replicas do not catch up with their masters');
   }
 

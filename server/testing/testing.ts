@@ -3,11 +3,11 @@
 // Does not know: how nodes work, or what tests do with them.
 // Invariant: a start either resolves with everything serving, or rejects with nothing left behind.
 
+import { nextTurn } from '../../lib/base/turns.ts';
 import { ManualWorld, RealWorld, type World } from '../../lib/base/world.ts';
 import { freePorts } from '../embedded/free-ports.ts';
 import { type NodePlace, openInside } from '../embedded/inside.ts';
 import { ProcessCluster } from '../embedded/process-cluster.ts';
-import { turn } from '../embedded/pump.ts';
 import { checkCounts, checkPort, insideSettings } from '../embedded/settings.ts';
 import { busPortOffset } from '../node/listeners.ts';
 import type { ServerNodeOptions } from '../node/node.ts';
@@ -255,11 +255,11 @@ async function forward(world: World, ms: number): Promise<void> {
   if (world instanceof TestClock) return world.forward(ms);
   if (!(world instanceof ManualWorld)) throw new Error('fastForward: the clock of this world cannot be moved');
   for (let left = ms; left > 0; left -= stepMs) {
-    await turn();
-    await turn();
+    await nextTurn();
+    await nextTurn();
     world.forward(Math.min(left, stepMs));
   }
-  await turn();
+  await nextTurn();
 }
 
 // ---- processes

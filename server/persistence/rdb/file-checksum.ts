@@ -10,6 +10,12 @@ const sliceLength = 65_536;
 
 export class RunningChecksum {
   #register: Buffer = Buffer.alloc(registerLength);
+  readonly #counts: boolean;
+
+  /** `counts` false: the value stays zeros, which readers take as "not checked". */
+  constructor(counts = true) {
+    this.#counts = counts;
+  }
 
   /** The checksum of everything so far, 8 little-endian bytes; valid until the next update. */
   get value(): Buffer {
@@ -17,6 +23,7 @@ export class RunningChecksum {
   }
 
   update(bytes: Uint8Array): void {
+    if (!this.#counts) return;
     for (let at = 0; at < bytes.length; at += sliceLength) this.#add(bytes.subarray(at, at + sliceLength));
   }
 

@@ -33,10 +33,10 @@ const overhang = 4096;
 /** The bytes of the file. `content` is walked while the chunks are taken, so its keys must not change meanwhile. */
 export function* writeRdb(content: RdbContent, options: RdbWriterOptions = {}): Generator<Buffer, void, undefined> {
   const { checksum = true, compress = true } = options;
-  const sum = new RunningChecksum();
+  const sum = new RunningChecksum(checksum);
   const { chunkBytes = defaultChunk } = options;
   for (const { bytes } of rdbPieces(content, compress ? 'now' : 'never', chunkBytes)) {
-    if (checksum) sum.update(bytes);
+    sum.update(bytes);
     yield bytes;
   }
   yield Buffer.from(sum.value);

@@ -14,20 +14,18 @@ export class InProcessSaver implements Saver {
   }
 }
 
-const footerLength = 8;
-
 class InProcessWriter implements SaveWriter {
   readonly pid: number = process.pid;
   readonly ended: Promise<SaveEnd>;
   readonly #order: SaveOrder;
-  readonly #sum: RunningChecksum | undefined;
+  readonly #sum: RunningChecksum;
   readonly #file: OutputFile | undefined;
   #end!: (end: SaveEnd) => void;
   #over = false;
 
   constructor(order: SaveOrder) {
     this.#order = order;
-    this.#sum = order.rdb && order.checksum ? new RunningChecksum() : undefined;
+    this.#sum = new RunningChecksum(order.rdb && order.checksum);
     this.#file = typeof order.target === 'function' ? undefined : new OutputFile(order.target);
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
@@ -37,7 +35,7 @@ class InProcessWriter implements SaveWriter {
   write(piece: RdbPiece): Promise<void> | undefined {
     if (this.#over) return undefined;
     const bytes = packStrings(piece.bytes, piece.strings);
-    this.#sum?.update(bytes);
+    this.#sum.update(bytes);
     return this.#put(bytes);
   }
 
@@ -57,7 +55,7 @@ class InProcessWriter implements SaveWriter {
   }
 
   async #close(): Promise<void> {
-    if (this.#order.rdb) await this.#put(this.#sum?.value ?? Buffer.alloc(footerLength));
+    if (this.#order.rdb) await this.#put(this.#sum.value);
     if (this.#over) return;
     if (this.#file === undefined) {
       this.#settle({ how: 'done' });

@@ -5,7 +5,9 @@
 // Invariant: at most one save is under way, its content is released once, and what waits between two pieces is bounded
 // by what the writer takes: a writer that stands still makes the walk stand still.
 
-import { setImmediate } from '../../../lib/base/turns.ts';
+import { nextTurn, setImmediate } from '../../../lib/base/turns.ts';
+import type { World } from '../../../lib/base/world.ts';
+import { systemText } from '../disk/system-text.ts';
 import type { ContentProgress, RdbContent } from '../rdb/file.ts';
 import type { RdbPiece } from '../rdb/file-writer.ts';
 
@@ -60,6 +62,13 @@ export class SpawnError extends Error {
     super('no process could be started');
     this.reason = reason;
   }
+}
+
+/** Logs why a save could not be begun, as redis-server says it of its fork. `what`: what cannot be done. */
+export function noteSpawnFailure(world: World, what: string, error: unknown): void {
+  const log = (why: Error): void => world.log(`${what}: fork: ${systemText(why)}`);
+  if (error instanceof SpawnError) void error.reason.then(log);
+  else log(error as Error);
 }
 
 export interface Saver {
@@ -175,9 +184,4 @@ export class BackgroundSaves {
       for (const run of this.#onFree) if (this.#running === undefined) run();
     });
   }
-}
-
-/** Lets other work go on between two pieces. */
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
