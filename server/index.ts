@@ -34,8 +34,9 @@ export { ClusterOperator, type OperatorOptions } from './operator/operator.ts';
 export type { BalanceMove, BalancePlan } from './operator/rebalance/plan.ts';
 export type { AutoBalance, BalanceRequest, BalanceResult, Balancer } from './operator/rebalance/rebalance.ts';
 export type { BalanceCheck, BalanceStrategy } from './operator/rebalance/shares.ts';
+export type { MoveOrder } from './operator/reshard/orders.ts';
 export type { MoveEnd, MovePhase, MoveRecord, MoveStatus } from './operator/reshard/record.ts';
-export type { MoveEngine, MoveEngineOptions, MoveOrder } from './operator/reshard/reshard.ts';
+export type { MoveEngine, MoveEngineOptions } from './operator/reshard/reshard.ts';
 export type { MoveOptions, SlotMove } from './operator/reshard/slot-move.ts';
 
 /**

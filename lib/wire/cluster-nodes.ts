@@ -6,6 +6,7 @@
 
 import type { LeftOut } from './left-out.ts';
 import { textAt } from './reply-fields.ts';
+import { slotCount } from './slot.ts';
 
 export interface NodeLine {
   readonly id: string;
@@ -160,4 +161,11 @@ function digits(text: string, where: string, fault: Fault, max: number = Number.
   if (value <= max) return value;
   fault(`${where}: '${text}' is not a number within 0..${max}`);
   return undefined;
+}
+
+/** The owner of each slot among these nodes; undefined where it is nobody's. */
+export function ownersIn<N extends Pick<NodeLine, 'ranges'>>(nodes: readonly N[]): (N | undefined)[] {
+  const owners = new Array<N | undefined>(slotCount).fill(undefined);
+  for (const node of nodes) for (const [start, end] of node.ranges) owners.fill(node, start, end + 1);
+  return owners;
 }

@@ -3,7 +3,8 @@
 
 import type { NodeLine } from '../../lib/wire/cluster-nodes.ts';
 import { type ClusterLink, isMaster, type MovingNode } from '../operator/link/cluster-link.ts';
-import { MoveEngine, type MoveOrder } from '../operator/reshard/reshard.ts';
+import type { MoveOrder } from '../operator/reshard/orders.ts';
+import { MoveEngine } from '../operator/reshard/reshard.ts';
 
 const joinMs = 20_000;
 const pollMs = 10;

@@ -1,6 +1,6 @@
 // Keys of a cluster without a client: which node a command goes to, and what keys of any type hold.
 
-import type { NodeLine } from '../../lib/wire/cluster-nodes.ts';
+import { type NodeLine, ownersIn } from '../../lib/wire/cluster-nodes.ts';
 import { ReplyError } from '../../lib/wire/reply.ts';
 import { type Backend, type BackendNode, must } from './backend.ts';
 import { type DumpValue, ExpiringValue, readable, readerOf, type SeedValue, valueFrom } from './values.ts';
@@ -10,21 +10,16 @@ export function shareOut(
   commands: readonly { readonly slot: number; readonly commands: string[][] }[],
   lines: readonly NodeLine[],
 ): Map<string, string[][][]> {
-  const owners = ownersOf(lines);
+  const owners = ownersIn(lines);
   const shares = new Map<string, string[][][]>();
   for (const { slot, commands: argvs } of commands) {
-    const id = owners(slot);
+    const id = owners[slot]?.id;
     if (id === undefined) throw new Error(`no node serves slot ${slot}`);
     const share = shares.get(id);
     if (share === undefined) shares.set(id, [argvs]);
     else share.push(argvs);
   }
   return shares;
-}
-
-function ownersOf(lines: readonly NodeLine[]): (slot: number) => string | undefined {
-  const ranges = lines.flatMap(({ id, ranges: own }) => own.map(([start, end]) => ({ id, start, end })));
-  return (slot) => ranges.find(({ start, end }) => start <= slot && slot <= end)?.id;
 }
 
 /** Keys of one node, as binary strings, with what they hold; those that do not exist are left out. */

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { NodeLine } from '../../../lib/wire/cluster-nodes.ts';
+import { type NodeLine, ownersIn } from '../../../lib/wire/cluster-nodes.ts';
 import { ReplyError } from '../../../lib/wire/reply.ts';
 import { slotOfBinary } from '../../../lib/wire/slot.ts';
 import type { RawRdbKey } from '../../persistence/rdb/file.ts';
@@ -203,10 +203,7 @@ class KeyWriter {
   }
 
   async learn(): Promise<void> {
-    const owners: (NodeLine | undefined)[] = new Array(16_384);
-    for (const node of await mastersOf(this.#link))
-      for (const [start, end] of node.ranges) owners.fill(node, start, end + 1);
-    this.#owners = owners;
+    this.#owners = ownersIn(await mastersOf(this.#link));
   }
 
   add(raw: RawRdbKey, database: number, slots: BackupFile['slots']): void {

@@ -2,6 +2,7 @@
 // Each step may be repeated; after any of them it may be stopped, and another check finds what is left.
 // Invariant: no key is dropped, except a copy that is the same as the one at the place that clients ask.
 
+import { ownersIn } from '../../../lib/wire/cluster-nodes.ts';
 import { ReplyError } from '../../../lib/wire/reply.ts';
 import { type ClusterLink, isMaster, isReachable, type MovingNode, RefusedError } from '../link/cluster-link.ts';
 import { presenceOf } from '../link/presence.ts';
@@ -11,7 +12,7 @@ import { type KeyBatch, keysIn } from '../reshard/slot-steps.ts';
 import type { CheckDetails } from './check.ts';
 
 import { type FixStep, planSlots, stepText } from './fix-plan.ts';
-import { type ClusterSurvey, type NodeSurvey, ownersIn } from './survey.ts';
+import type { ClusterSurvey, NodeSurvey } from './survey.ts';
 
 export interface FixOptions {
   /** Ends after the step that is under way. */
@@ -69,7 +70,7 @@ function disbelieved({ nodes }: ClusterSurvey): NodeSurvey[] {
   return nodes.filter(({ id, view }) => {
     const own = view.find(({ flags }) => flags.includes('myself'));
     return own?.ranges.some(([start, end]) => {
-      for (let slot = start; slot <= end; slot++) if (views.some((owners) => owners[slot] !== id)) return true;
+      for (let slot = start; slot <= end; slot++) if (views.some((owners) => owners[slot]?.id !== id)) return true;
       return false;
     });
   });

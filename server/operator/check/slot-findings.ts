@@ -1,9 +1,10 @@
 // What is wrong with who owns which slot: nobody, two, an open move, views that differ, epochs that collide. Pure.
 
+import { ownersIn } from '../../../lib/wire/cluster-nodes.ts';
 import { slotCount } from '../../../lib/wire/slot.ts';
 import { type Finding, rangeTexts } from './finding.ts';
 import type { SlotFacts } from './slot-facts.ts';
-import { addressOf, type ClusterSurvey, nameOf, ownersIn, ownLine, reachableIn } from './survey.ts';
+import { addressOf, type ClusterSurvey, nameOf, ownLine, reachableIn } from './survey.ts';
 
 /** `slots`: the facts of every slot that is not simply served by one owner. */
 export function slotFindings(survey: ClusterSurvey, slots: readonly SlotFacts[]): Finding[] {
@@ -89,7 +90,7 @@ function disagreement(survey: ClusterSurvey, slots: readonly SlotFacts[]): Findi
     if (handled.has(slot)) continue;
     const votes = new Map<string, string[]>();
     for (const { node, owners } of views) {
-      const id = owners[slot] ?? '';
+      const id = owners[slot]?.id ?? '';
       const voters = votes.get(id);
       if (voters === undefined) votes.set(id, [addressOf(node)]);
       else voters.push(addressOf(node));

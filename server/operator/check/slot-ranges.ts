@@ -1,5 +1,6 @@
 // The slots of a cluster as ranges alike: same owner, same state. For people and scripts that look up where a slot is.
 
+import { ownersIn } from '../../../lib/wire/cluster-nodes.ts';
 import { slotCount } from '../../../lib/wire/slot.ts';
 import { type ClusterLink, isMaster, isReachable } from '../link/cluster-link.ts';
 import { countSlots } from '../reshard/empty-slots.ts';
@@ -26,8 +27,7 @@ export async function slotsOfCluster(link: ClusterLink, slots?: readonly number[
       for (const slot of own?.migrating.keys() ?? []) open.add(slot);
     }),
   );
-  const owners = new Array<(typeof masters)[number] | undefined>(slotCount).fill(undefined);
-  for (const node of masters) for (const [start, end] of node.ranges) owners.fill(node, start, end + 1);
+  const owners = ownersIn(masters);
   const one = (slot: number, keys: number | null): SlotRange => {
     const node = owners[slot];
     const state = node === undefined ? 'unassigned' : open.has(slot) ? 'migrating' : 'stable';

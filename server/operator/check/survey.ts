@@ -3,7 +3,6 @@
 
 import { type NodeLine, parseNodes } from '../../../lib/wire/cluster-nodes.ts';
 import { ReplyError } from '../../../lib/wire/reply.ts';
-import { slotCount } from '../../../lib/wire/slot.ts';
 import { type ClusterLink, isReachable, type NodeAddress } from '../link/cluster-link.ts';
 import { parseInfo } from '../link/info-text.ts';
 
@@ -109,13 +108,6 @@ export function nameOf({ nodes }: ClusterSurvey, id: string): string {
   if (id === '') return 'nobody';
   const node = nodes.find((one) => one.id === id);
   return node === undefined ? id : addressOf(node);
-}
-
-/** The owner of each slot in one node's view. */
-export function ownersIn(view: readonly NodeLine[]): (string | undefined)[] {
-  const owners = new Array<string | undefined>(slotCount).fill(undefined);
-  for (const { id, ranges } of view) for (const [start, end] of ranges) owners.fill(id, start, end + 1);
-  return owners;
 }
 
 /** What a node says of itself. */

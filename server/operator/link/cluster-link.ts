@@ -10,7 +10,6 @@ import { type Argv, PeerLink } from '../../../lib/connection/exchange.ts';
 import { type NodeLine, parseNodes } from '../../../lib/wire/cluster-nodes.ts';
 import { Encoder } from '../../../lib/wire/encoder.ts';
 import { ReplyError } from '../../../lib/wire/reply.ts';
-import { slotCount } from '../../../lib/wire/slot.ts';
 
 export interface NodeAddress {
   readonly host: string;
@@ -160,13 +159,7 @@ export class ClusterLink {
    * when the user may not SELECT: then it cannot be known.
    */
   databasesOf(node: NodeAddress): Promise<number> {
-    const address = `${node.host}:${node.port}`;
-    const known = this.#databases.get(address);
-    if (known !== undefined) return known;
-    const count = this.#countDatabases(node);
-    this.#databases.set(address, count);
-    count.catch(() => this.#databases.delete(address));
-    return count;
+    return remembered(this.#databases, node, () => this.#countDatabases(node));
   }
 
   async #countDatabases(node: NodeAddress): Promise<number> {
@@ -193,19 +186,12 @@ export class ClusterLink {
 
   /** Whether the node is Redis, or a bundled one; Valkey does some things of a cluster otherwise. False where INFO is refused. */
   isRedis(node: NodeAddress): Promise<boolean> {
-    const address = `${node.host}:${node.port}`;
-    const known = this.#redis.get(address);
-    if (known !== undefined) return known;
-    const found = this.ask(node, ['INFO', 'server']).then(
-      (text) => /^redis_version:/m.test(String(text)) && !/^valkey_version:/m.test(String(text)),
-      (error: Error) => {
-        if (error instanceof RefusedError) return false;
-        throw error;
-      },
-    );
-    this.#redis.set(address, found);
-    found.catch(() => this.#redis.delete(address));
-    return found;
+    return remembered(this.#redis, node, () => this.#looksLikeRedis(node));
+  }
+
+  async #looksLikeRedis(node: NodeAddress): Promise<boolean> {
+    const [text] = await this.exchange(node, [['INFO', 'server']]);
+    return /^redis_version:/m.test(String(text)) && !/^valkey_version:/m.test(String(text));
   }
 
   /** One command; an error reply is thrown as a RefusedError. */
@@ -298,6 +284,17 @@ export class ClusterLink {
   }
 }
 
+/** What is asked of a node once, and again where that failed. */
+function remembered<T>(known: Map<string, Promise<T>>, node: NodeAddress, ask: () => Promise<T>): Promise<T> {
+  const address = `${node.host}:${node.port}`;
+  const found = known.get(address) ?? ask();
+  if (!known.has(address)) {
+    known.set(address, found);
+    found.catch(() => known.delete(address));
+  }
+  return found;
+}
+
 /** Reads `host:port` and `[v6]:port`; undefined: it is neither. */
 export function parseAddress(text: string): NodeAddress | undefined {
   const found = /^(?:\[([\da-f:.]+)\]|([^\s:[\]]+|[\da-f:]*::[\da-f:.]*)):(\d{1,5})$/i.exec(text);
@@ -316,11 +313,4 @@ export function isMaster({ flags }: NodeLine): boolean {
 /** Id of the node that owns `slot` in this view. */
 export function ownerIn(view: readonly NodeLine[], slot: number): string | undefined {
   return view.find(({ ranges }) => ranges.some(([start, end]) => start <= slot && slot <= end))?.id;
-}
-
-/** The same of all slots at once: an id for each, undefined where nobody owns it. */
-export function ownersIn(view: readonly NodeLine[]): (string | undefined)[] {
-  const owners = new Array<string | undefined>(slotCount).fill(undefined);
-  for (const { id, ranges } of view) for (const [start, end] of ranges) owners.fill(id, start, end + 1);
-  return owners;
 }

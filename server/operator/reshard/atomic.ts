@@ -3,9 +3,9 @@
 // Owns: nothing; the jobs live at the source and go on without whoever asked for them.
 // Invariant: `moved` is said only after both ends have named the target as the owner of every slot.
 
-import type { NodeLine } from '../../../lib/wire/cluster-nodes.ts';
+import { type NodeLine, ownersIn } from '../../../lib/wire/cluster-nodes.ts';
 import { ReplyError } from '../../../lib/wire/reply.ts';
-import { type ClusterLink, type MovingNode, ownersIn, RefusedError } from '../link/cluster-link.ts';
+import { type ClusterLink, type MovingNode, RefusedError } from '../link/cluster-link.ts';
 import { rangesOf } from './slot-commands.ts';
 
 export interface AtomicRoute {
@@ -95,7 +95,7 @@ async function agreed(link: ClusterLink, { slots, from, to }: AtomicRoute): Prom
 
 function ownsAll(view: readonly NodeLine[], id: string, slots: readonly number[]): boolean {
   const owners = ownersIn(view);
-  return slots.every((slot) => owners[slot] === id);
+  return slots.every((slot) => owners[slot]?.id === id);
 }
 
 interface Job {

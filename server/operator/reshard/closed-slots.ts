@@ -1,7 +1,7 @@
 // Which slots can be opened without another look: those that both ends take for the source's, and neither for open.
 
-import type { NodeLine } from '../../../lib/wire/cluster-nodes.ts';
-import { type ClusterLink, ownersIn } from '../link/cluster-link.ts';
+import { type NodeLine, ownersIn } from '../../../lib/wire/cluster-nodes.ts';
+import type { ClusterLink } from '../link/cluster-link.ts';
 
 type Look = (slot: number) => { readonly owner: string | undefined; readonly open: boolean };
 
@@ -29,7 +29,7 @@ function lookUp(lines: readonly NodeLine[]): Look {
   const owners = ownersIn(lines);
   const mine = lines.find(({ flags }) => flags.includes('myself'));
   return (slot) => ({
-    owner: owners[slot],
+    owner: owners[slot]?.id,
     open: mine?.migrating.has(slot) === true || mine?.importing.has(slot) === true,
   });
 }

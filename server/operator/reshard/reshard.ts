@@ -7,7 +7,7 @@
 import type { Timer } from '../../../lib/base/world.ts';
 import type { NodeLine } from '../../../lib/wire/cluster-nodes.ts';
 import { slotCount } from '../../../lib/wire/slot.ts';
-import { type ClusterLink, isMaster, isReachable, ownersIn } from '../link/cluster-link.ts';
+import { type ClusterLink, isMaster, isReachable } from '../link/cluster-link.ts';
 import { presenceOf } from '../link/presence.ts';
 import { SlotAssigner } from './assign-slots.ts';
 import { canMoveAtomically } from './atomic.ts';
@@ -15,9 +15,10 @@ import { runJobs } from './atomic-jobs.ts';
 import { closedSlots } from './closed-slots.ts';
 import { tooFewDatabases } from './empty-slots.ts';
 import { type Journal, MemoryJournal } from './journal.ts';
+import { type MoveOrder, onItsWay, pairsOf, recordsFor, within } from './orders.ts';
 import { type KeepThroughput, Pacer } from './pacer.ts';
 import { MoveQueue } from './queue.ts';
-import { endPhases, type MoveEnd, type MoveRecord, type MoveStatus, newRecord, statusOf } from './record.ts';
+import { endPhases, type MoveRecord, type MoveStatus, statusOf } from './record.ts';
 import { SlotTask, StoppedError, type TaskHost, type TaskSettings } from './slot-task.ts';
 import type { ThroughputDecision, ThroughputSummary } from './throughput-control.ts';
 
@@ -55,15 +56,6 @@ export interface MoveEngineOptions {
   readonly onChange?: (status: MoveStatus) => void;
 }
 
-/** One wish: a slot, and the id of the master that is to have it. */
-export interface MoveOrder {
-  readonly slot: number;
-  readonly target: string;
-  /** 1 (last) to 10 (first). Default 5. */
-  readonly priority?: number;
-}
-
-const defaultPriority = 5;
 const saveEveryMs = 500;
 const maxHistory = slotCount;
 
@@ -154,23 +146,8 @@ export class MoveEngine implements AsyncDisposable {
   async moveAll(orders: readonly MoveOrder[]): Promise<MoveStatus[]> {
     await this.recover();
     const view = await this.#link.view();
-    const owners = ownersIn(view);
-    const endAs = endsOf(view);
-    const taken = new Set<number>();
-    const records = orders.map((order): MoveRecord => {
-      const { slot, priority = defaultPriority } = order;
-      within('slot', slot, 0, slotCount - 1);
-      within('priority', priority, 1, 10);
-      if (taken.has(slot) || this.#entries.get(slot)?.task.ended === false) {
-        throw new Error(`slot ${slot} is on its way already`);
-      }
-      taken.add(slot);
-      const owner = owners[slot];
-      if (owner === undefined) throw new Error(`slot ${slot} belongs to nobody: it can only be assigned`);
-      const record = newRecord(slot, endAs(owner), endAs(order.target), priority);
-      const now = this.#link.world.now();
-      return owner === order.target ? { ...record, phase: 'done', startedAt: now, endedAt: now } : record;
-    });
+    const records = recordsFor(orders, view, this.#link.world.now());
+    this.#refuseMoving(records);
     await this.#pacer.check();
     await this.#enter(view);
     try {
@@ -180,6 +157,8 @@ export class MoveEngine implements AsyncDisposable {
         this.#movableByServers(records),
         this.#checkDatabases(records),
       ]);
+      // Others may have been asked for since.
+      this.#refuseMoving(records);
       const closed = movable.map((group) =>
         group.filter(({ slot, source, target }) => isClosed(slot, source.id, target.id)),
       );
@@ -197,6 +176,10 @@ export class MoveEngine implements AsyncDisposable {
     }
   }
 
+  #refuseMoving(records: readonly MoveRecord[]): void {
+    for (const { slot } of records) if (this.#entries.get(slot)?.task.ended === false) throw onItsWay(slot);
+  }
+
   /** Rejects with an OperatorBusyError when another operator is changing the cluster. */
   async #enter(view: readonly NodeLine[]): Promise<void> {
     await this.#presence.enter(view.filter((node) => isMaster(node) && isReachable(node)));
@@ -204,7 +187,7 @@ export class MoveEngine implements AsyncDisposable {
 
   /** Rejects when a target has not the databases of its source: before anything is changed. */
   async #checkDatabases(records: readonly MoveRecord[]): Promise<void> {
-    const checks = [...pairsOf(records)].map(([, [{ source, target }]]) => tooFewDatabases(this.#link, source, target));
+    const checks = pairsOf(records).map(([{ source, target }]) => tooFewDatabases(this.#link, source, target));
     const reason = (await Promise.all(checks)).find((one) => one !== undefined);
     if (reason !== undefined) throw new Error(reason);
   }
@@ -213,7 +196,7 @@ export class MoveEngine implements AsyncDisposable {
   async #movableByServers(records: readonly MoveRecord[]): Promise<MoveRecord[][]> {
     if (!this.#atomic || this.#paused) return [];
     return Promise.all(
-      [...pairsOf(records)].map(async ([, group]) =>
+      pairsOf(records).map(async (group) =>
         (await canMoveAtomically(this.#link, group[0].source, group[0].target)) ? group : [],
       ),
     );
@@ -458,44 +441,6 @@ export class MoveEngine implements AsyncDisposable {
     });
     return this.#saving;
   }
-}
-
-type Pair = [MoveRecord, ...MoveRecord[]];
-
-/** Moves that are still to be made, by source and target. */
-function pairsOf(records: readonly MoveRecord[]): Map<string, Pair> {
-  const pairs = new Map<string, Pair>();
-  for (const record of records) {
-    if (endPhases.has(record.phase)) continue;
-    const name = `${record.source.id} ${record.target.id}`;
-    const pair = pairs.get(name);
-    if (pair === undefined) pairs.set(name, [record]);
-    else pair.push(record);
-  }
-  return pairs;
-}
-
-/** The same for many slots: thousands of orders name few nodes. */
-function endsOf(view: readonly NodeLine[]): (id: string) => MoveEnd {
-  const known = new Map<string, MoveEnd>();
-  return (id) => {
-    const end = known.get(id) ?? endOf(view, id);
-    known.set(id, end);
-    return end;
-  };
-}
-
-function endOf(view: readonly NodeLine[], id: string): MoveEnd {
-  const node = view.find((line) => line.id === id);
-  if (node === undefined) throw new Error(`no node ${id} is known`);
-  if (!isMaster(node) || !isReachable(node)) throw new Error(`${node.host}:${node.port} is no running master`);
-  const heirs = view.filter(({ master }) => master === id).map((line) => line.id);
-  return { id, host: node.host, port: node.port, heirs };
-}
-
-function within(name: string, value: number, least: number, most: number = Number.MAX_SAFE_INTEGER): number {
-  if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
-  throw new RangeError(`${name}: ${value} is not an integer within ${least}..${most}`);
 }
 
 interface Deferred<T> {

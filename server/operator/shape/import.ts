@@ -1,8 +1,9 @@
 // Keys of a server that is no cluster come into the cluster: each to the master of its slot, handed over by the server
 // itself (MIGRATE), in groups by master.
 
+import { ownersIn } from '../../../lib/wire/cluster-nodes.ts';
 import { ReplyError } from '../../../lib/wire/reply.ts';
-import { slotCount, slotOfBinary } from '../../../lib/wire/slot.ts';
+import { slotOfBinary } from '../../../lib/wire/slot.ts';
 import { type ClusterLink, isMaster, isReachable, type MovingNode, RefusedError } from '../link/cluster-link.ts';
 
 export interface ImportOptions {
@@ -33,7 +34,7 @@ export async function importKeys(
 ): Promise<ImportResult> {
   const server = source.seeds[0]!;
   const { database = 0 } = options;
-  const owners = slotOwners(await cluster.view());
+  const owners = ownersIn((await cluster.view()).filter((node) => isMaster(node) && isReachable(node)));
   const say = (argv: readonly string[]): Promise<unknown[]> =>
     source.exchange(server, [argv], exchangeMs * 2, 0, database);
   const total = Number((await say(['DBSIZE']))[0]);
@@ -89,15 +90,6 @@ async function handGroup(
 }
 
 type Owners = readonly (MovingNode | undefined)[];
-
-function slotOwners(view: Awaited<ReturnType<ClusterLink['view']>>): Owners {
-  const owners = new Array<MovingNode | undefined>(slotCount).fill(undefined);
-  for (const node of view) {
-    if (!isMaster(node) || !isReachable(node)) continue;
-    for (const [start, end] of node.ranges) owners.fill(node, start, end + 1);
-  }
-  return owners;
-}
 
 function groupByOwner(keys: readonly string[], owners: Owners): Map<MovingNode, string[]> {
   const groups = new Map<MovingNode, string[]>();

@@ -93,6 +93,17 @@ describe('moving slots', function () {
     assert.deepEqual((await engine.move(slot, target.id)).keysMoved, 0);
   });
 
+  it('moves a slot once when it is asked for twice at the same moment', async () => {
+    await fill(50);
+    const engine = engineOf();
+    const [one, other] = await Promise.allSettled([engine.move(slot, target.id), engine.move(slot, target.id)]);
+    assert.deepEqual([one.status, other.status].sort(), ['fulfilled', 'rejected']);
+    const refused = [one, other].find(({ status }) => status === 'rejected') as PromiseRejectedResult;
+    assert.match(String(refused.reason), /slot 12182 is on its way already/);
+    assert.equal(engine.moves().length, 1);
+    await whole(target, 50);
+  });
+
   it('refuses what cannot be asked for, before anything is begun', async () => {
     const engine = engineOf();
     const replica = cluster.nodes.find(({ role }) => role === 'replica')!;
