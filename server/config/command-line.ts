@@ -1,7 +1,8 @@
 // The command line of a node: `[redis.conf | -] [--name value ...]...`, as redis-server takes it. Pure.
 // Invariant: options come out as the directives of a text, so that everything after is one road.
 
-import { ConfError, type Directive, parseConf, quoteWord, splitWords } from './conf-text.ts';
+import { splitArguments } from '../../lib/wire/split-arguments.ts';
+import { ConfError, type Directive, parseConf, quoteWord } from './conf-text.ts';
 
 export interface CommandLine {
   /** Path of a configuration file. */
@@ -36,7 +37,7 @@ export function readCommandLine(args: readonly string[]): CommandLine {
       // `--save` with nothing after it means no save points.
       const bare = name.toLowerCase() === 'save' && (next === undefined || next.startsWith('--'));
       lines.push(bare ? 'save ""' : name);
-      wantsName = bare || (splitWords(name)?.length ?? 2) > 1;
+      wantsName = bare || (splitArguments(name)?.length ?? 2) > 1;
       continue;
     }
     // Without a name before it, a word is one itself, as redis-server has it.

@@ -1,10 +1,7 @@
 // The syntax of redis.conf, both ways: lines of arguments, quoted where they must be. Pure; knows no parameter.
-// Invariant: splitWords(printWord(text)) is [text] for every binary string.
+// Invariant: splitArguments(printWord(text)) is [text] for every binary string.
 
 import { splitArguments } from '../../lib/wire/split-arguments.ts';
-
-/** The words of a line. Undefined when a quote is not closed, or something follows a closing quote at once. */
-export const splitWords: typeof splitArguments = splitArguments;
 
 /** One line that says something: `port 7000`. */
 export interface Directive {
@@ -67,7 +64,7 @@ export function parseConf(text: string, source: string): Directive[] {
     const line = raw.replace(/^[ \t\r\n]+|[ \t\r\n]+$/g, '');
     if (line === '' || line.startsWith('#')) continue;
     const where = { source, line: at + 1, text: line };
-    const words = splitWords(line);
+    const words = splitArguments(line);
     if (words === undefined) throw new ConfError(where, 'Unbalanced quotes in configuration line');
     const [name, ...values] = words;
     if (name !== undefined) directives.push({ name: name.toLowerCase(), values, ...where });

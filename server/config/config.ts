@@ -3,8 +3,8 @@
 // Does not know: what a parameter does; whoever needs one reads its value or listens.
 // Invariant: every value is valid at every moment; CONFIG SET changes all the parameters it names or none.
 
+import { splitArguments } from '../../lib/wire/split-arguments.ts';
 import { globMatcher } from '../keyspace/glob.ts';
-import { splitWords } from './conf-text.ts';
 import { parameters } from './parameters.ts';
 import { type Kind, kindOf, readBytes } from './values.ts';
 
@@ -81,7 +81,7 @@ export class Config {
 
   #addText(name: RepeatedDirective, text: string): void {
     for (const line of text.split('\n')) {
-      const words = splitWords(line);
+      const words = splitArguments(line);
       if (words === undefined) throw new RangeError(`${name}: unbalanced quotes`);
       if (words.length > 0) this.addDirective(name, words);
     }

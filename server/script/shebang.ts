@@ -1,7 +1,7 @@
 // The first line of a script or library: `#!lua name=mylib flags=no-writes,allow-oom`. Pure.
 
 import { ReplyError } from '../../lib/wire/reply.ts';
-import { splitWords } from '../config/conf-text.ts';
+import { splitArguments } from '../../lib/wire/split-arguments.ts';
 
 export interface ScriptFlags {
   readonly noWrites: number;
@@ -42,7 +42,7 @@ export function readScript(text: string): ScriptSource | ReplyError {
   if (!text.startsWith('#!')) return { flags: ScriptFlag.compatible, code: text };
   const end = text.indexOf('\n');
   if (end < 0) return new ReplyError('ERR Invalid script shebang');
-  const parts = splitWords(text.slice(0, end));
+  const parts = splitArguments(text.slice(0, end));
   if (parts === undefined || parts.length === 0) return new ReplyError('ERR Invalid engine in script shebang');
   if (parts[0] !== '#!lua') return new ReplyError(`ERR Unexpected engine in script shebang: ${parts[0]}`);
   let flags = 0;
@@ -68,7 +68,7 @@ export interface LibrarySource {
 export function readLibrary(text: string): LibrarySource | ReplyError {
   if (!text.startsWith('#!')) return new ReplyError('ERR Missing library metadata');
   const end = text.indexOf('\n');
-  const parts = end < 0 ? undefined : splitWords(text.slice(0, end));
+  const parts = end < 0 ? undefined : splitArguments(text.slice(0, end));
   if (parts === undefined || parts.length === 0) return new ReplyError('ERR Invalid library metadata');
   let name: string | undefined;
   for (const part of parts.slice(1)) {

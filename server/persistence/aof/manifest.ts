@@ -3,7 +3,8 @@
 // increments in order; history is what a rewrite left to be deleted.
 // Invariants: at most one base; increments ascend by number; every name is a plain file name in the log's folder.
 
-import { printWord, splitWords } from '../../config/conf-text.ts';
+import { splitArguments } from '../../../lib/wire/split-arguments.ts';
+import { printWord } from '../../config/conf-text.ts';
 
 export interface LogFile {
   readonly name: string;
@@ -75,7 +76,7 @@ export function isPlainName(name: string): boolean {
 
 /** Keys and values in any order, as long as all three are there; further keys are left to newer servers. */
 function parseLine(line: string): (LogFile & { readonly type: string }) | undefined {
-  const words = splitWords(line);
+  const words = splitArguments(line);
   if (words === undefined || words.length < 6 || words.length % 2 !== 0) return undefined;
   const found = new Map<string, string>();
   for (let at = 0; at < words.length; at += 2) found.set(words[at]!.toLowerCase(), words[at + 1]!);

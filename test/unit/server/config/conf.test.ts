@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { splitArguments } from '../../../../lib/wire/split-arguments.ts';
 import { type CommandLine, readCommandLine } from '../../../../server/config/command-line.ts';
-import { ConfError, parseConf, printWord, splitWords } from '../../../../server/config/conf-text.ts';
+import { ConfError, parseConf, printWord } from '../../../../server/config/conf-text.ts';
 import { Config } from '../../../../server/config/config.ts';
 import { readEnvironment } from '../../../../server/config/environment.ts';
 import { gatherSettings, type Settings } from '../../../../server/config/load.ts';
@@ -17,7 +18,7 @@ describe('redis.conf: words and lines', () => {
   it('a printed word is read back as it was', () => {
     fc.assert(
       fc.property(fc.array(binary, { maxLength: 4 }), (words) => {
-        assert.deepEqual(splitWords(words.map(printWord).join(' ')), words);
+        assert.deepEqual(splitArguments(words.map(printWord).join(' ')), words);
       }),
     );
   });
@@ -26,7 +27,7 @@ describe('redis.conf: words and lines', () => {
     const quoted = fc.string({ unit: fc.constantFrom('"', "'", '\\', 'x', '4', ' ', 'a', '\t', '\0') });
     fc.assert(
       fc.property(fc.oneof(binary, quoted), (line) => {
-        const words = splitWords(line);
+        const words = splitArguments(line);
         assert.ok(words === undefined || Array.isArray(words));
       }),
       { numRuns: 2000 },
@@ -34,9 +35,9 @@ describe('redis.conf: words and lines', () => {
   });
 
   it('knows the quotes of redis-server', () => {
-    assert.deepEqual(splitWords(String.raw`a "b c" 'd "e' "\x41\n\"" ''`), ['a', 'b c', 'd "e', 'A\n"', '']);
-    assert.deepEqual(splitWords(String.raw`'it\'s' "\z\x4"`), ["it's", 'zx4']);
-    for (const bad of ['"a', "'a", '"a"b', "'a'b", 'x "']) assert.equal(splitWords(bad), undefined, bad);
+    assert.deepEqual(splitArguments(String.raw`a "b c" 'd "e' "\x41\n\"" ''`), ['a', 'b c', 'd "e', 'A\n"', '']);
+    assert.deepEqual(splitArguments(String.raw`'it\'s' "\z\x4"`), ["it's", 'zx4']);
+    for (const bad of ['"a', "'a", '"a"b', "'a'b", 'x "']) assert.equal(splitArguments(bad), undefined, bad);
   });
 
   it('leaves comments out and says where a line is broken', () => {
