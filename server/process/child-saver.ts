@@ -11,9 +11,8 @@ import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { RdbPiece } from '../persistence/rdb/file-writer.ts';
 import { endFrame, pieceHeader } from '../persistence/saver/frames.ts';
-import { placeFile } from '../persistence/saver/place.ts';
+import { placeFile, temporaryOf } from '../persistence/saver/place.ts';
 import {
-  type FileTarget,
   type SaveEnd,
   type SaveOrder,
   type Saver,
@@ -21,7 +20,7 @@ import {
   SpawnError,
   unwantedSignal,
 } from '../persistence/saver/saver.ts';
-import { printOrder, streamDescriptor } from './save-order.ts';
+import { printOrder, streamDescriptor, unwantedCode } from './save-order.ts';
 
 export interface ChildSaverOptions {
   /** The path of the child's program. */
@@ -32,9 +31,6 @@ export interface ChildSaverOptions {
   /** Default that of node:child_process. */
   readonly spawn?: (command: string, args: readonly string[], options: SpawnOptions) => ChildProcess;
 }
-
-/** Exit code of a child that was ended by SIGUSR1. */
-const unwantedCode = 255;
 
 /** Where the child's program lies: beside the code at `from`, compiled one by one or as the package has it. */
 export function saverProgram(from: string): string {
@@ -74,10 +70,6 @@ export class ChildSaver implements Saver {
     if (file !== undefined) show(temporaryOf(file, child.pid));
     return child;
   }
-}
-
-function temporaryOf({ before, after }: FileTarget, pid: number): string {
-  return `${before}${pid}${after}`;
 }
 
 /** The file is there from the first moment; that it cannot be is for the child to say. */

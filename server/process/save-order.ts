@@ -15,6 +15,8 @@ export interface ChildOrder {
 }
 
 export const streamDescriptor = 3;
+/** Exit code of a process that was ended by SIGUSR1, as redis-server's children: that is no failure. */
+export const unwantedCode = 255;
 
 export function printOrder(order: ChildOrder): string {
   return JSON.stringify(order);

@@ -11,15 +11,14 @@ import { systemText } from '../persistence/disk/system-text.ts';
 import { RunningChecksum } from '../persistence/rdb/file-checksum.ts';
 import { packStrings } from '../persistence/rdb/string.ts';
 import { FrameReader } from '../persistence/saver/frames.ts';
+import { temporaryOf } from '../persistence/saver/place.ts';
 import { logLine } from './log-line.ts';
-import { type ChildOrder, parseOrder, streamDescriptor } from './save-order.ts';
+import { type ChildOrder, parseOrder, streamDescriptor, unwantedCode } from './save-order.ts';
 
 const titles = { rdb: 'redis-rdb-bgsave', aof: 'redis-aof-rewrite', copy: 'redis-rdb-to-slaves' } as const;
-/** As redis-server's children: ended by SIGUSR1, which is no failure. */
-const unwantedCode = 255;
 
 const order = parseOrder(process.argv[2]);
-const temporary = order.file && `${order.file.before}${process.pid}${order.file.after}`;
+const temporary = order.file && temporaryOf(order.file, process.pid);
 
 process.on('SIGUSR1', () => end(unwantedCode));
 process.title = titles[order.kind];

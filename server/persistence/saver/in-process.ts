@@ -5,7 +5,7 @@ import { type FileHandle, open, rm } from 'node:fs/promises';
 import { RunningChecksum } from '../rdb/file-checksum.ts';
 import type { RdbPiece } from '../rdb/file-writer.ts';
 import { packStrings } from '../rdb/string.ts';
-import { placeFile } from './place.ts';
+import { placeFile, temporaryOf } from './place.ts';
 import { type FileTarget, type SaveEnd, type SaveOrder, type Saver, type SaveWriter, unwantedSignal } from './saver.ts';
 
 export class InProcessSaver implements Saver {
@@ -90,7 +90,7 @@ class OutputFile {
 
   constructor(target: FileTarget) {
     this.#target = target;
-    this.#temporary = `${target.before}${process.pid}${target.after}`;
+    this.#temporary = temporaryOf(target, process.pid);
     this.#file = open(this.#temporary, 'w');
     this.#last = this.#file.catch(() => undefined);
   }
