@@ -108,6 +108,10 @@ export class ReconnectingConnection implements CommandSender {
     return this.#state;
   }
 
+  get ended(): boolean {
+    return this.#state === 'ended';
+  }
+
   /** Calls sent and unanswered, and calls waiting for the connection. */
   get load(): number {
     return (this.#connection?.inFlight ?? 0) + this.#waiting.size;
@@ -473,12 +477,14 @@ export class ReconnectingConnection implements CommandSender {
   }
 
   #lost(reason: Error): void {
-    if (this.#state === 'ended') return;
+    if (this.ended) return;
     this.lastError = errorOfNode(this.address, reason);
     this.#attempt = undefined;
     const wasUp = this.#state === 'up';
     if (wasUp && this.#world.now() - this.#upAt >= (this.#options.steadyAfter ?? 0)) this.#times = 0;
     const delay = this.#leaving ? null : this.#options.retryDelay(++this.#times);
+    // The strategy is the user's, and may have ended it.
+    if (this.ended) return;
     if (delay === null) {
       this.#become('ended', this.lastError);
       this.#loseQueue(this.lastError);

@@ -160,6 +160,8 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> impleme
   async #part(over: () => boolean): Promise<Error | undefined> {
     if (this.lifecycle.held > 0 && this.status !== 'wait') await this.#loop.nextOutcome();
     if (over()) return undefined;
+    // Nothing waits for the cluster to be found again.
+    if (this.router.retrying === 0) this.#loop.cancelRetry();
     if (this.status !== 'disconnecting') this.lifecycle.become('disconnecting');
     await drain(this.pool, () => this.router.retrying, this.world, over);
     if (over()) return undefined;
@@ -233,7 +235,7 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> impleme
   }
 
   #closed(reason: Error, reconnect: boolean): void {
-    this.lifecycle.become('close');
+    if (!this.lifecycle.closed) this.lifecycle.become('close');
     if (reconnect) this.#loop.tryAgain(reason);
     else this.#end(reason);
   }
@@ -263,7 +265,10 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> impleme
   onRefreshFailed(error: ClusterAllFailedError): void {
     if (this.status !== 'ready') return;
     if ([...this.pool.all()].some((node) => node.connection.state === 'up')) return;
+    const { generation } = this.#loop;
     this.lifecycle.reportError(error);
+    // A listener has ended the client, or connected it anew.
+    if (generation !== this.#loop.generation) return;
     this.lifecycle.become('close');
     this.#loop.tryAgain(error);
   }

@@ -47,6 +47,14 @@ export class ConnectLoop {
     return this.#waiters.next().catch(() => undefined);
   }
 
+  /** After `close`: there will be no other attempt. */
+  cancelRetry(): void {
+    const { status } = this.#lifecycle;
+    if (status !== 'close' && status !== 'reconnecting') return;
+    this.#generation++;
+    this.#retry?.cancel();
+  }
+
   /** Breaks off what is under way. */
   abandon(cause: Error): void {
     this.#generation++;
@@ -55,9 +63,22 @@ export class ConnectLoop {
     this.#waiters.take()(aborted);
   }
 
-  /** After `close`: another attempt after a while, or none. `shown`: the reason that the retry strategy is called with. */
+  /**
+   * Another attempt after a while, or none, behind the listeners of `close`: one that ends the client, or connects it, has
+   * decided. `shown`: the reason that the retry strategy is called with.
+   */
   tryAgain(reason: Error, shown: Error = reason): void {
+    const generation = this.#generation;
+    nextTick(() => {
+      if (generation === this.#generation) this.#tryAgain(reason, shown);
+    });
+  }
+
+  #tryAgain(reason: Error, shown: Error): void {
+    const generation = this.#generation;
     const delay = this.#askDelay(shown);
+    // The strategy is the user's, and may have decided by itself.
+    if (generation !== this.#generation) return;
     if (typeof delay !== 'number') {
       this.#generation++;
       this.#steps.gaveUp(reason);
@@ -101,11 +122,14 @@ export class ConnectLoop {
   }
 
   #failed(error: Error): void {
+    const generation = this.#generation;
     const { code } = error as { code?: unknown };
     const noDatabase = code === 'ERR_DATABASE';
     if (error instanceof ClusterAllFailedError || noDatabase || code === 'ERR_CREDENTIALS') {
       this.#lifecycle.reportError(error);
     }
+    // A listener has ended the client, or connected it anew.
+    if (generation !== this.#generation) return;
     const reasons = error instanceof ClusterAllFailedError ? error.errors : [error];
     this.reasons = reasons;
     // What is wrong with the options themselves is said as it is.

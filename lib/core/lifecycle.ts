@@ -45,6 +45,7 @@ export class Lifecycle {
   readonly #backlog: Backlog;
   #status: Status = 'wait';
   #paused = false;
+  #closed = false;
 
   constructor(emitter: EventEmitter, options: LifecycleOptions) {
     this.#emitter = emitter;
@@ -65,6 +66,7 @@ export class Lifecycle {
   become(status: Status, ...args: readonly unknown[]): void {
     this.#status = status;
     this.#paused = false;
+    if (status !== 'disconnecting') this.#closed = status === 'close';
     nextTick(() => emitSafely(this.#emitter, status, ...args));
     if (status === 'ready') for (const request of this.#takeHeld()) if (!request.settled) this.#options.send(request);
   }
@@ -77,6 +79,11 @@ export class Lifecycle {
   /** Ready, and not closing: what comes may be sent. */
   get open(): boolean {
     return this.#status === 'ready' && !this.#paused;
+  }
+
+  /** `close` has been told, and no new attempt to connect since. */
+  get closed(): boolean {
+    return this.#closed;
   }
 
   get ended(): boolean {

@@ -231,8 +231,9 @@ export class RedisCore implements SharedRedisCore {
     });
   }
 
-  // After QUIT the server closes the connection, and no other follows.
+  // After QUIT the server closes the connection, and no other follows. What the user's strategy sends waits for it.
   #retryDelay(): number | null {
+    this.lifecycle.pause();
     return this.#quitting ? null : this.#dialer.retryDelay();
   }
 
