@@ -4,6 +4,7 @@
 
 import { type NodeLine, parseNodes } from '../../lib/wire/cluster-nodes.ts';
 import { slotCount } from '../../lib/wire/slot.ts';
+import { parseSlot } from './ownership.ts';
 import { SlotTable } from './slot-table.ts';
 import { rangesOf } from './slots.ts';
 import { type ClusterNode, type ClusterState, newNode, newState, shardOf } from './state.ts';
@@ -23,12 +24,21 @@ const flagNames = new Set([
 ]);
 
 const shardPrefix = 'shard-';
+const unclaimedName = 'unclaimed';
 
 export function printNodesFile(state: ClusterState): string {
   const known = [...state.nodes.values()].filter((node) => !node.handshake);
   const lines = known.map((node) => fileLine(state, node));
-  const vars = `currentEpoch ${state.currentEpoch} lastVoteEpoch ${state.lastVoteEpoch}${shardVars(state.nodes)}`;
-  return `${lines.join('\n')}\nvars ${vars}\n`;
+  const epochs = `currentEpoch ${state.currentEpoch} lastVoteEpoch ${state.lastVoteEpoch}`;
+  return `${lines.join('\n')}\nvars ${epochs}${shardVars(state.nodes)}${unclaimedVar(state.unclaimed)}\n`;
+}
+
+/**
+ * Who forgets over a restart that the owner has let a slot go refuses the older epoch of the node that has it, and tells that node
+ * so: in the end neither claims it.
+ */
+function unclaimedVar(slots: ClusterState['unclaimed']): string {
+  return slots.size === 0 ? '' : ` ${unclaimedName} ${[...slots].join(',')}`;
 }
 
 /** Shards that are not what who follows whom says: redis-server passes over vars that it does not know. */
@@ -80,8 +90,7 @@ export function parseNodesFile(text: string): ClusterState {
   }
   if (rows.length > maxNodes + 1) throw new Error(`it has more than ${maxNodes} nodes`);
   const lines = parseNodes(rows.slice(0, -1).join('\n'));
-  const { currentEpoch, lastVoteEpoch, shards } = readVars(vars[0]!);
-  return assemble(lines, { currentEpoch, lastVoteEpoch, shards });
+  return assemble(lines, readVars(vars[0]!));
 }
 
 /** Of a state, what the lines do not say. */
@@ -90,21 +99,30 @@ export interface Vars {
   readonly lastVoteEpoch: number;
   /** Id of a master -> its shard, where that is not the one it founded. */
   readonly shards: ReadonlyMap<string, string>;
+  /** As in ClusterState. */
+  readonly unclaimed: readonly number[];
 }
 
 function readVars(row: string): Vars {
   const tokens = row.trim().split(/\s+/).slice(1);
   if (tokens.length % 2 !== 0) throw new Error('vars: a name without a value');
-  const values = new Map<string, number>();
+  const epochs = { currentEpoch: 0, lastVoteEpoch: 0 };
   const shards = new Map<string, string>();
+  let unclaimed: readonly number[] = [];
   for (let at = 0; at < tokens.length; at += 2) {
     const [name, value] = [tokens[at]!, tokens[at + 1]!];
     if (name.startsWith(shardPrefix)) shards.set(name.slice(shardPrefix.length), readShard(value, `vars ${name}`));
-    else values.set(name, readEpoch(value, `vars ${name}`));
+    else if (name === unclaimedName) unclaimed = value.split(',').map((slot) => readSlot(slot, `vars ${name}`));
+    // Of later servers there may be more.
+    else if (name === 'currentEpoch' || name === 'lastVoteEpoch') epochs[name] = readEpoch(value, `vars ${name}`);
   }
-  // Of later servers there may be more.
-  const [currentEpoch, lastVoteEpoch] = [values.get('currentEpoch') ?? 0, values.get('lastVoteEpoch') ?? 0];
-  return { currentEpoch, lastVoteEpoch, shards };
+  return { ...epochs, shards, unclaimed };
+}
+
+function readSlot(text: string, where: string): number {
+  const slot = parseSlot(text);
+  if (slot === undefined) throw new Error(`${where}: '${text.slice(0, 60)}' is no slot`);
+  return slot;
 }
 
 export function readShard(text: string, where: string): string {
@@ -119,7 +137,8 @@ function readEpoch(text: string, where: string): number {
 }
 
 /** Puts a state together from lines of any origin, checking that they agree with each other. */
-export function assemble(lines: readonly NodeLine[], { currentEpoch, lastVoteEpoch, shards }: Vars): ClusterState {
+export function assemble(lines: readonly NodeLine[], vars: Vars): ClusterState {
+  const { currentEpoch, lastVoteEpoch, shards } = vars;
   const mine = lines.filter((line) => line.flags.includes('myself'));
   if (mine.length !== 1) throw new Error(mine.length === 0 ? 'no node of it is myself' : 'two nodes of it are myself');
   const ids = new Set(lines.map(({ id }) => id));
@@ -130,10 +149,12 @@ export function assemble(lines: readonly NodeLine[], { currentEpoch, lastVoteEpo
   }
   const myself = mine[0]!;
   const highest = Math.max(...[...nodes.values()].map(({ configEpoch }) => configEpoch));
+  const owners = ownersFrom(lines);
   return {
     ...newState(myself.id, myself),
     nodes,
-    owners: ownersFrom(lines),
+    owners,
+    unclaimed: new Set(vars.unclaimed.filter((slot) => ![undefined, myself.id].includes(owners.get(slot)))),
     currentEpoch: Math.max(currentEpoch, highest),
     lastVoteEpoch,
     migrating: openSlots(myself.migrating, nodes),

@@ -1,6 +1,6 @@
 // The cluster configuration of a node as JSON, both ways: the same facts as nodes.conf, for people and scripts. Pure.
 // {version, last_save, myself, current_epoch, last_vote_epoch, nodes{id -> {node_id, addr, bus_port, hostname, role,
-// master_id, shard_id, slots[[start, end]], flags[], config_epoch}}, slots{"start-end" -> id}, migrating{slot -> id}, importing}
+// master_id, shard_id, slots[[start, end]], flags[], config_epoch}}, slots{"start-end" -> id}, migrating{slot -> id}, importing, unclaimed[slot]}
 // `version` counts the saves. Invariant: parsing what was printed gives the same state, or throws one clear Error.
 
 import type { NodeLine } from '../../lib/wire/cluster-nodes.ts';
@@ -28,6 +28,7 @@ export function printNodesJson(state: ClusterState, { version, savedAt }: JsonFa
     slots: Object.fromEntries(slots),
     migrating: Object.fromEntries(state.migrating),
     importing: Object.fromEntries(state.importing),
+    unclaimed: [...state.unclaimed],
   };
   return `${JSON.stringify(content, undefined, 2)}\n`;
 }
@@ -63,6 +64,8 @@ export function parseNodesJson(text: string): { readonly state: ClusterState; re
     currentEpoch: count(content['current_epoch'], 'current_epoch'),
     lastVoteEpoch: count(content['last_vote_epoch'], 'last_vote_epoch'),
     shards: shardsIn(records),
+    // Files of before have none.
+    unclaimed: list(content['unclaimed'] ?? [], 'unclaimed').map((slot) => count(slot, 'unclaimed', 16_383)),
   });
   return { state, version: count(content['version'], 'version') };
 }
