@@ -4,7 +4,7 @@
 
 import { type NodeLine, parseNodes } from '../../lib/wire/cluster-nodes.ts';
 import { slotCount } from '../../lib/wire/slot.ts';
-import { parseSlot } from './ownership.ts';
+import { type MovesInDoubt, noDoubts, printDoubts, readDoubt, withDoubts } from './moves-in-doubt.ts';
 import { SlotTable } from './slot-table.ts';
 import { rangesOf } from './slots.ts';
 import { type ClusterNode, type ClusterState, newNode, newState, shardOf } from './state.ts';
@@ -24,21 +24,12 @@ const flagNames = new Set([
 ]);
 
 const shardPrefix = 'shard-';
-const unclaimedName = 'unclaimed';
 
 export function printNodesFile(state: ClusterState): string {
   const known = [...state.nodes.values()].filter((node) => !node.handshake);
   const lines = known.map((node) => fileLine(state, node));
   const epochs = `currentEpoch ${state.currentEpoch} lastVoteEpoch ${state.lastVoteEpoch}`;
-  return `${lines.join('\n')}\nvars ${epochs}${shardVars(state.nodes)}${unclaimedVar(state.unclaimed)}\n`;
-}
-
-/**
- * Who forgets over a restart that the owner has let a slot go refuses the older epoch of the node that has it, and tells that node
- * so: in the end neither claims it.
- */
-function unclaimedVar(slots: ClusterState['unclaimed']): string {
-  return slots.size === 0 ? '' : ` ${unclaimedName} ${[...slots].join(',')}`;
+  return `${lines.join('\n')}\nvars ${epochs}${shardVars(state.nodes)}${printDoubts(state)}\n`;
 }
 
 /** Shards that are not what who follows whom says: redis-server passes over vars that it does not know. */
@@ -99,8 +90,7 @@ export interface Vars {
   readonly lastVoteEpoch: number;
   /** Id of a master -> its shard, where that is not the one it founded. */
   readonly shards: ReadonlyMap<string, string>;
-  /** As in ClusterState. */
-  readonly unclaimed: readonly number[];
+  readonly doubts: MovesInDoubt;
 }
 
 function readVars(row: string): Vars {
@@ -108,21 +98,23 @@ function readVars(row: string): Vars {
   if (tokens.length % 2 !== 0) throw new Error('vars: a name without a value');
   const epochs = { currentEpoch: 0, lastVoteEpoch: 0 };
   const shards = new Map<string, string>();
-  let unclaimed: readonly number[] = [];
+  let doubts = noDoubts;
   for (let at = 0; at < tokens.length; at += 2) {
     const [name, value] = [tokens[at]!, tokens[at + 1]!];
-    if (name.startsWith(shardPrefix)) shards.set(name.slice(shardPrefix.length), readShard(value, `vars ${name}`));
-    else if (name === unclaimedName) unclaimed = value.split(',').map((slot) => readSlot(slot, `vars ${name}`));
+    const doubt = readDoubt(name, value);
+    if (doubt !== undefined) doubts = joined(doubts, doubt);
+    else if (name.startsWith(shardPrefix)) shards.set(name.slice(shardPrefix.length), readShard(value, `vars ${name}`));
     // Of later servers there may be more.
     else if (name === 'currentEpoch' || name === 'lastVoteEpoch') epochs[name] = readEpoch(value, `vars ${name}`);
   }
-  return { ...epochs, shards, unclaimed };
+  return { ...epochs, shards, doubts };
 }
 
-function readSlot(text: string, where: string): number {
-  const slot = parseSlot(text);
-  if (slot === undefined) throw new Error(`${where}: '${text.slice(0, 60)}' is no slot`);
-  return slot;
+function joined(one: MovesInDoubt, other: MovesInDoubt): MovesInDoubt {
+  return {
+    unclaimed: [...one.unclaimed, ...other.unclaimed],
+    imported: [...one.imported, ...other.imported],
+  };
 }
 
 export function readShard(text: string, where: string): string {
@@ -149,17 +141,16 @@ export function assemble(lines: readonly NodeLine[], vars: Vars): ClusterState {
   }
   const myself = mine[0]!;
   const highest = Math.max(...[...nodes.values()].map(({ configEpoch }) => configEpoch));
-  const owners = ownersFrom(lines);
-  return {
+  const state: ClusterState = {
     ...newState(myself.id, myself),
     nodes,
-    owners,
-    unclaimed: new Set(vars.unclaimed.filter((slot) => ![undefined, myself.id].includes(owners.get(slot)))),
+    owners: ownersFrom(lines),
     currentEpoch: Math.max(currentEpoch, highest),
     lastVoteEpoch,
     migrating: openSlots(myself.migrating, nodes),
     importing: openSlots(myself.importing, nodes),
   };
+  return withDoubts(state, vars.doubts);
 }
 
 function nodeFrom(line: NodeLine, ids: ReadonlySet<string>, shards: Vars['shards']): ClusterNode {
