@@ -52,7 +52,7 @@ export async function startNode(options: NodeOptions = {}): Promise<BundledNode>
     const address = { host: '', ...server.ports };
     if (!cluster) server.start(undefined);
     else {
-      const first = firstState(server.savedState(), randomId(world), address);
+      const first = firstState(server.savedState, randomId(world), address);
       server.start(adoptKeys(first, (slot) => server.store.countInSlot(slot)).state);
     }
   } catch (error) {

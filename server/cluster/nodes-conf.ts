@@ -4,6 +4,7 @@
 
 import { type NodeLine, parseNodes } from '../../lib/wire/cluster-nodes.ts';
 import { slotCount } from '../../lib/wire/slot.ts';
+import { type MovesInDoubt, noDoubts, printDoubts, readDoubt, withDoubts } from './moves-in-doubt.ts';
 import { SlotTable } from './slot-table.ts';
 import { rangesOf } from './slots.ts';
 import { type ClusterNode, type ClusterState, newNode, newState, shardOf } from './state.ts';
@@ -27,8 +28,8 @@ const shardPrefix = 'shard-';
 export function printNodesFile(state: ClusterState): string {
   const known = [...state.nodes.values()].filter((node) => !node.handshake);
   const lines = known.map((node) => fileLine(state, node));
-  const vars = `currentEpoch ${state.currentEpoch} lastVoteEpoch ${state.lastVoteEpoch}${shardVars(state.nodes)}`;
-  return `${lines.join('\n')}\nvars ${vars}\n`;
+  const epochs = `currentEpoch ${state.currentEpoch} lastVoteEpoch ${state.lastVoteEpoch}`;
+  return `${lines.join('\n')}\nvars ${epochs}${shardVars(state.nodes)}${printDoubts(state)}\n`;
 }
 
 /** Shards that are not what who follows whom says: redis-server passes over vars that it does not know. */
@@ -80,8 +81,7 @@ export function parseNodesFile(text: string): ClusterState {
   }
   if (rows.length > maxNodes + 1) throw new Error(`it has more than ${maxNodes} nodes`);
   const lines = parseNodes(rows.slice(0, -1).join('\n'));
-  const { currentEpoch, lastVoteEpoch, shards } = readVars(vars[0]!);
-  return assemble(lines, { currentEpoch, lastVoteEpoch, shards });
+  return assemble(lines, readVars(vars[0]!));
 }
 
 /** Of a state, what the lines do not say. */
@@ -90,21 +90,31 @@ export interface Vars {
   readonly lastVoteEpoch: number;
   /** Id of a master -> its shard, where that is not the one it founded. */
   readonly shards: ReadonlyMap<string, string>;
+  readonly doubts: MovesInDoubt;
 }
 
 function readVars(row: string): Vars {
   const tokens = row.trim().split(/\s+/).slice(1);
   if (tokens.length % 2 !== 0) throw new Error('vars: a name without a value');
-  const values = new Map<string, number>();
+  const epochs = { currentEpoch: 0, lastVoteEpoch: 0 };
   const shards = new Map<string, string>();
+  let doubts = noDoubts;
   for (let at = 0; at < tokens.length; at += 2) {
     const [name, value] = [tokens[at]!, tokens[at + 1]!];
-    if (name.startsWith(shardPrefix)) shards.set(name.slice(shardPrefix.length), readShard(value, `vars ${name}`));
-    else values.set(name, readEpoch(value, `vars ${name}`));
+    const doubt = readDoubt(name, value);
+    if (doubt !== undefined) doubts = joined(doubts, doubt);
+    else if (name.startsWith(shardPrefix)) shards.set(name.slice(shardPrefix.length), readShard(value, `vars ${name}`));
+    // Of later servers there may be more.
+    else if (name === 'currentEpoch' || name === 'lastVoteEpoch') epochs[name] = readEpoch(value, `vars ${name}`);
   }
-  // Of later servers there may be more.
-  const [currentEpoch, lastVoteEpoch] = [values.get('currentEpoch') ?? 0, values.get('lastVoteEpoch') ?? 0];
-  return { currentEpoch, lastVoteEpoch, shards };
+  return { ...epochs, shards, doubts };
+}
+
+function joined(one: MovesInDoubt, other: MovesInDoubt): MovesInDoubt {
+  return {
+    unclaimed: [...one.unclaimed, ...other.unclaimed],
+    imported: [...one.imported, ...other.imported],
+  };
 }
 
 export function readShard(text: string, where: string): string {
@@ -119,7 +129,8 @@ function readEpoch(text: string, where: string): number {
 }
 
 /** Puts a state together from lines of any origin, checking that they agree with each other. */
-export function assemble(lines: readonly NodeLine[], { currentEpoch, lastVoteEpoch, shards }: Vars): ClusterState {
+export function assemble(lines: readonly NodeLine[], vars: Vars): ClusterState {
+  const { currentEpoch, lastVoteEpoch, shards } = vars;
   const mine = lines.filter((line) => line.flags.includes('myself'));
   if (mine.length !== 1) throw new Error(mine.length === 0 ? 'no node of it is myself' : 'two nodes of it are myself');
   const ids = new Set(lines.map(({ id }) => id));
@@ -130,7 +141,7 @@ export function assemble(lines: readonly NodeLine[], { currentEpoch, lastVoteEpo
   }
   const myself = mine[0]!;
   const highest = Math.max(...[...nodes.values()].map(({ configEpoch }) => configEpoch));
-  return {
+  const state: ClusterState = {
     ...newState(myself.id, myself),
     nodes,
     owners: ownersFrom(lines),
@@ -139,6 +150,7 @@ export function assemble(lines: readonly NodeLine[], { currentEpoch, lastVoteEpo
     migrating: openSlots(myself.migrating, nodes),
     importing: openSlots(myself.importing, nodes),
   };
+  return withDoubts(state, vars.doubts);
 }
 
 function nodeFrom(line: NodeLine, ids: ReadonlySet<string>, shards: Vars['shards']): ClusterNode {

@@ -1,9 +1,11 @@
 // The cluster configuration of a node as JSON, both ways: the same facts as nodes.conf, for people and scripts. Pure.
 // {version, last_save, myself, current_epoch, last_vote_epoch, nodes{id -> {node_id, addr, bus_port, hostname, role,
-// master_id, shard_id, slots[[start, end]], flags[], config_epoch}}, slots{"start-end" -> id}, migrating{slot -> id}, importing}
+// master_id, shard_id, slots[[start, end]], flags[], config_epoch}}, slots{"start-end" -> id}, migrating{slot -> id}, importing, unclaimed[slot],
+// imported[{start, end, source, released_at}]}
 // `version` counts the saves. Invariant: parsing what was printed gives the same state, or throws one clear Error.
 
 import type { NodeLine } from '../../lib/wire/cluster-nodes.ts';
+import { type ImportInDoubt, importsInDoubt } from './moves-in-doubt.ts';
 import { assemble, maxNodes, readShard } from './nodes-conf.ts';
 import { ownedRanges, rangesOf } from './slots.ts';
 import type { ClusterNode, ClusterState } from './state.ts';
@@ -28,6 +30,8 @@ export function printNodesJson(state: ClusterState, { version, savedAt }: JsonFa
     slots: Object.fromEntries(slots),
     migrating: Object.fromEntries(state.migrating),
     importing: Object.fromEntries(state.importing),
+    unclaimed: [...state.unclaimed],
+    imported: importsInDoubt(state).map(({ releasedAt, ...rest }) => ({ ...rest, released_at: releasedAt })),
   };
   return `${JSON.stringify(content, undefined, 2)}\n`;
 }
@@ -63,6 +67,11 @@ export function parseNodesJson(text: string): { readonly state: ClusterState; re
     currentEpoch: count(content['current_epoch'], 'current_epoch'),
     lastVoteEpoch: count(content['last_vote_epoch'], 'last_vote_epoch'),
     shards: shardsIn(records),
+    // Files of before have none.
+    doubts: {
+      unclaimed: list(content['unclaimed'] ?? [], 'unclaimed').map((slot) => count(slot, 'unclaimed', 16_383)),
+      imported: list(content['imported'] ?? [], 'imported').map((each) => importFrom(record(each, 'an import'))),
+    },
   });
   return { state, version: count(content['version'], 'version') };
 }
@@ -111,6 +120,13 @@ function rangeFrom(value: unknown, id: string): [number, number] {
     throw new Error(`slots of ${id}: a range is [start, end]`);
   }
   return [start, end];
+}
+
+function importFrom(from: Fields): ImportInDoubt {
+  const [start, end] = [count(from['start'], 'start', 16_383), count(from['end'], 'end', 16_383)];
+  const released = from['released_at'];
+  const releasedAt = released === undefined ? undefined : count(released, 'released_at');
+  return { start, end, source: word(from['source'], 'source'), releasedAt };
 }
 
 function openSlots(content: Fields, field: string): Map<number, string> {

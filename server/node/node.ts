@@ -88,6 +88,7 @@ export class ServerNode {
   readonly #listeners: Listeners;
   #member: ClusterMember | undefined;
   #clusterFile: ClusterFile | undefined;
+  #savedState: ClusterState | undefined;
   readonly packetFilter: PacketFilter = new PacketFilter();
   readonly #persistence: PersistenceManager | undefined;
   readonly #shutdown: Shutdown;
@@ -208,16 +209,18 @@ export class ServerNode {
     loadAclFile(this.engine);
     await this.#listeners.open();
     this.options.onListening?.(this.port);
+    this.#savedState = this.#clusterFile?.load();
     if (this.#persistence === undefined) return;
     this.engine.add(this.#persistence.words());
     // What was logged may be of these.
     this.engine.add(migrateCommands(this.engine, this.#locks, this.#links));
-    await this.#persistence.load();
+    const following = this.#savedState !== undefined && me(this.#savedState).role === 'replica';
+    await this.#persistence.load({ following });
   }
 
-  /** The view of the cluster that was kept on the disk; undefined: none was. Throws an Error when it is damaged. */
-  savedState(): ClusterState | undefined {
-    return this.#clusterFile?.load();
+  /** The view of the cluster that listen() found on the disk; undefined: none was. */
+  get savedState(): ClusterState | undefined {
+    return this.#savedState;
   }
 
   /** A promise was broken: nobody may get another reply. */

@@ -90,13 +90,16 @@ export class PersistenceManager implements PersistencePort {
     });
   }
 
-  /** Fills the databases from the log when there is to be one, else from the snapshot; then opens the log. */
-  async load(): Promise<void> {
+  /**
+   * Fills the databases from the log when there is to be one, else from the snapshot; then opens the log. A
+   * snapshot's keys that have run out are left out, except where `following` a primary: that one says when they go.
+   */
+  async load({ following }: { readonly following: boolean }): Promise<void> {
     const { config, databases } = this.#engine;
     this.loading = true;
     try {
       if (config.flag('appendonly')) await this.#loadLog();
-      else if (existsSync(this.#snapshots.path)) await this.#loadSnapshot();
+      else if (existsSync(this.#snapshots.path)) await this.#loadSnapshot(following);
       databases.dirty = 0;
     } finally {
       this.loading = false;
@@ -296,11 +299,10 @@ export class PersistenceManager implements PersistencePort {
     return { dir: config.get('dir'), folder: config.get('appenddirname'), name: config.get('appendfilename') };
   }
 
-  async #loadSnapshot(): Promise<void> {
+  async #loadSnapshot(following: boolean): Promise<void> {
     const { databases, world, replication } = this.#engine;
     const started = world.now();
-    // A replica keeps them until its master says that they are gone.
-    const dropExpired = databases.mode === 'primary' && this.#engine.config.get('replicaof') === '';
+    const dropExpired = !following && this.#engine.config.get('replicaof') === '';
     const { keys, expired, expiredKeys, empty, emptyKeys, aux, functions } = await loadSnapshot(
       this.#snapshots.path,
       databases,

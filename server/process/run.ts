@@ -253,7 +253,7 @@ function rewriteFile(
 function enter(node: ServerNode, nodeId: string, world: ProcessWorld): void {
   if (!node.options.cluster) node.start(undefined);
   else {
-    const saved = node.savedState();
+    const saved = node.savedState;
     const id = nodeId === '' ? randomId(world) : nodeId;
     if (saved === undefined) note(world, `No cluster configuration found, I'm ${id}`);
     else note(world, `Node configuration loaded, I'm ${saved.myself}`);

@@ -74,6 +74,38 @@ describe('processes that come back, ours and redis-server', function () {
       assert.equal(await field(primary, 'stats', 'sync_partial_ok'), '0');
     });
 
+    it(`${program}: a replica in a cluster keeps what ran out while it was away until its primary says so`, async () => {
+      const dir = folder();
+      const args = ['--cluster-enabled', 'yes', '--save', '', '--repl-diskless-sync-delay', '0'];
+      const [port, other] = [await freePort(), await freePort()];
+      const primary = await start(program, folder(), port, ...args);
+      let replica = await start(program, dir, other, ...args);
+      await primary.ask('cluster', 'addslotsrange', '0', '16383');
+      await replica.ask('cluster', 'meet', '127.0.0.1', String(port));
+      const id = String(await primary.ask('cluster', 'myid'));
+      const isReplica = async (): Promise<boolean> =>
+        (await field(replica, 'replication', 'master_link_status')) === 'up';
+      await until('they know each other', async () => String(await replica.ask('cluster', 'nodes')).includes(id));
+      await until('it follows', async () => String(await replica.ask('cluster', 'replicate', id)) === 'OK');
+      await until('it has its copy', isReplica);
+      await until('it serves', async () => String(await primary.ask('cluster', 'info')).includes('cluster_state:ok'));
+      await primary.ask('debug', 'set-active-expire', '0');
+      await primary.ask('set', 'stays', '1');
+      for (let at = 0; at < 20; at++) await primary.ask('set', `gone${at}`, 'v', 'px', 20);
+      await until('it has them', async () => (await replica.ask('dbsize')) === 21);
+      await replica.ask('save');
+      await new Promise((resolve) => setTimeout(resolve, 40));
+      replica.child.kill('SIGKILL');
+      await replica.ended;
+      replica = await start(program, dir, other, ...args);
+      assert.equal(await replica.ask('dbsize'), 21);
+      assert.equal(await field(replica, 'persistence', 'rdb_last_load_keys_expired'), '0');
+      await until('it follows again', isReplica);
+      assert.equal(await field(primary, 'stats', 'sync_partial_ok'), '1', 'it goes on where it was');
+      await primary.ask('debug', 'set-active-expire', '1');
+      await until('it hears that they are gone', async () => (await replica.ask('dbsize')) === 1);
+    });
+
     it(`${program}: keys of a file that have no elements are left out, and named in the log`, async () => {
       const dir = folder();
       writeFileSync(join(dir, 'dump.rdb'), Buffer.concat([withEmptyKeys, Buffer.alloc(8)]));

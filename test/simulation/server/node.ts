@@ -1,7 +1,8 @@
 // One node of a simulated cluster: a real member with the real rules on simulated time and network, whose data is
-// nothing but an offset. What it saved survives its death, as a file would.
+// nothing but an offset. What it saved survives its death, as its file has it.
 
-import { type ClusterState, me, newState } from '../../../server/cluster/state.ts';
+import { parseNodesFile, printNodesFile } from '../../../server/cluster/nodes-conf.ts';
+import { type ClusterState, me } from '../../../server/cluster/state.ts';
 import { Freezer } from '../../../server/faults/freezer.ts';
 import { ClusterMember } from '../../../server/membership/membership.ts';
 import type { SimulatedNet } from './net.ts';
@@ -116,7 +117,7 @@ export class SimulatedNode {
   restart(): void {
     this.alive = true;
     this.copyOf = undefined;
-    this.member = this.#newMember(reloaded(this.saved), false);
+    this.member = this.#newMember(parseNodesFile(printNodesFile(this.saved)), false);
     this.#start();
   }
 
@@ -125,16 +126,4 @@ export class SimulatedNode {
     if (frozen) this.#freezer.freeze();
     else this.#freezer.thaw();
   }
-}
-
-/** What the file of a configuration keeps of it. */
-function reloaded(state: ClusterState): ClusterState {
-  const nodes = [...state.nodes.values()].flatMap((node) => {
-    if (node.handshake) return [];
-    const configEpoch = node.role === 'replica' ? 0 : node.configEpoch;
-    return [[node.id, { ...node, configEpoch, offset: 0, migrateTo: false }] as const];
-  });
-  const { owners, currentEpoch, lastVoteEpoch, migrating, importing } = state;
-  const fresh = newState(state.myself, me(state));
-  return { ...fresh, nodes: new Map(nodes), owners, currentEpoch, lastVoteEpoch, migrating, importing };
 }

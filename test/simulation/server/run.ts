@@ -3,21 +3,11 @@
 // every slot, in the eyes of all.
 // Moves of slots take epochs that nobody agreed on, so that two masters may claim one slot under one epoch for a
 // moment, as in redis-server; in a life of moves the promise is that every slot ends where it was moved to. Where moves
-// and faults meet, it is that in the end all agree and no two masters are left with one epoch. What a node has heard of
-// moves under way does not outlive it: a slot may then be left with nobody, as in redis-server. An operator gives it out
-// again; how often that happened is counted.
+// and faults meet, it is that in the end every slot has one owner in the eyes of all, and no two masters have one epoch.
 
 import { slotCount } from '../../../lib/wire/slot.ts';
-import { bumpEpoch } from '../../../server/cluster/epochs.ts';
 import type { Message } from '../../../server/cluster/message.ts';
-import {
-  addSlots,
-  delSlots,
-  setSlotImporting,
-  setSlotMigrating,
-  setSlotNode,
-  setSlotStable,
-} from '../../../server/cluster/ownership.ts';
+import { setSlotImporting, setSlotMigrating, setSlotNode, setSlotStable } from '../../../server/cluster/ownership.ts';
 import { SlotTable } from '../../../server/cluster/slot-table.ts';
 import { bitmapOf, slotsOwned } from '../../../server/cluster/slots.ts';
 import { type ClusterState, me, newNode, newState, type Outcome } from '../../../server/cluster/state.ts';
@@ -44,8 +34,6 @@ export interface Report {
   readonly contests: number;
   /** Of a mixed life: slots that were moved and ended elsewhere than in the shard they were moved to. */
   readonly undone: number;
-  /** Of a mixed life: slots that were nobody's in the end, until an operator gave them out. */
-  readonly orphans: number;
   /** Simulated ms from the last fault until all agreed. */
   readonly healedAfter: number;
 }
@@ -63,8 +51,6 @@ const beginning = 1_000_000;
 const calmMs = 3000;
 const troubleMs = 15_000;
 const healMs = 40_000;
-/** After healing, until slots that are nobody's are given out. */
-const orphanMs = 10_000;
 const fewestMasters = 3;
 
 export function live(life: Life): Report {
@@ -86,7 +72,6 @@ class Simulation {
   /** Slots that somebody moves: one at a time. */
   readonly #moving = new Set<number>();
   readonly #contests = new Set<string>();
-  #orphans = 0;
   #broken: string | undefined;
 
   constructor(life: Life) {
@@ -111,7 +96,7 @@ class Simulation {
     const undone = this.#undone();
     for (const node of this.#nodes) node.kill();
     const elections = this.#elections.size;
-    const counts = { moves: this.#moves, contests: this.#contests.size, undone, orphans: this.#orphans };
+    const counts = { moves: this.#moves, contests: this.#contests.size, undone };
     return { events: this.#time.events, messages: this.#net.sent, elections, ...counts, healedAfter };
   }
 
@@ -245,22 +230,8 @@ class Simulation {
       this.#pass(500);
       why = this.#disagreement();
       if (why === undefined) return this.#time.now - start;
-      if (this.#life.kind === 'mixed' && this.#time.now - start === orphanMs) this.#giveOut();
     }
     throw this.#failure(`no agreement ${healMs} ms after healing: ${why}`);
-  }
-
-  /** What an operator does about slots that nobody serves: makes some master take them. */
-  #giveOut(): void {
-    const masters = this.#nodes.filter((node) => node.isMaster);
-    for (let slot = 0; slot < slotCount; slot++) {
-      if (this.#nodes.some(({ state }) => state.owners.get(slot) === state.myself)) continue;
-      this.#orphans++;
-      const newPrimary = this.#time.pick(masters);
-      apply(newPrimary, delSlots(newPrimary.state, [[slot, slot]]));
-      apply(newPrimary, addSlots(newPrimary.state, [[slot, slot]]));
-      apply(newPrimary, bumpEpoch(newPrimary.state).step);
-    }
   }
 
   /** Moved slots that are not in the shard they were moved to. */

@@ -25,7 +25,6 @@ const sums = {
   moves: 0,
   contests: 0,
   undone: 0,
-  orphans: 0,
   slowest: 0,
   nodes: 0,
 };
@@ -45,7 +44,7 @@ for (let run = 0; run < Number(values.runs) && performance.now() < end; run++) {
     const report = live(life);
     sums.runs++;
     sums.nodes = Math.max(sums.nodes, life.nodes);
-    for (const key of ['events', 'messages', 'elections', 'moves', 'contests', 'undone', 'orphans'] as const)
+    for (const key of ['events', 'messages', 'elections', 'moves', 'contests', 'undone'] as const)
       sums[key] += report[key];
     sums.slowest = Math.max(sums.slowest, report.healedAfter);
   } catch (error) {
@@ -59,5 +58,5 @@ for (let run = 0; run < Number(values.runs) && performance.now() < end; run++) {
 console.log(
   `${sums.runs} lives of up to ${sums.nodes} nodes: ${sums.events} events, ${sums.messages} messages, ` +
     `${sums.elections} elections, ${sums.moves} slots moved, healed after ${sums.slowest} ms at most; where moves and ` +
-    `faults met, ${sums.contests} contests of a moment, ${sums.undone} moves undone, ${sums.orphans} slots nobody's`,
+    `faults met, ${sums.contests} contests of a moment, ${sums.undone} moves undone`,
 );

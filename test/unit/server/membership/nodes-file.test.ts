@@ -6,6 +6,7 @@ import { ManualWorld } from '../../../../lib/base/world.ts';
 import { adoptKeys, firstState } from '../../../../server/cluster/bootstrap.ts';
 import { parseNodesFile, printNodesFile } from '../../../../server/cluster/nodes-conf.ts';
 import { parseNodesJson, printNodesJson } from '../../../../server/cluster/nodes-json.ts';
+import { SlotTable } from '../../../../server/cluster/slot-table.ts';
 import {
   type ClusterState,
   me,
@@ -20,7 +21,7 @@ import { ClusterFile } from '../../../../server/membership/nodes-file.ts';
 const id = (digit: string): string => digit.repeat(40);
 const range = (start: number, end: number): number[] => Array.from({ length: end - start + 1 }, (_, at) => start + at);
 
-/** Three masters, one of which took another's place, and a replica, two slots on the move, one node in handshake. */
+/** Three masters, one of which took another's place, and a replica, two slots on the move, two let go, three imported, one node in handshake. */
 function someState(): ClusterState {
   const address = (at: number) => ({ host: `10.0.0.${at}`, port: 7000 + at, cport: 17_000 + at });
   const nodes = [
@@ -44,7 +45,12 @@ function someState(): ClusterState {
   state = withOwner(state, range(0, 5000), id('a'));
   state = withOwner(state, [...range(5001, 9999), 16_383], id('b'));
   state = withOwner(state, range(10_000, 16_000), id('c'));
-  state = withOpenSlot(state, 'migrating', 17, id('b'));
+  const importedSlots = SlotTable.of([
+    [3, { source: id('b'), releasedAt: undefined }],
+    [4, { source: id('b'), releasedAt: undefined }],
+    [8, { source: id('c'), releasedAt: 8 }],
+  ]);
+  state = { ...withOpenSlot(state, 'migrating', 17, id('b')), unclaimed: new Set([5003, 10_000]), importedSlots };
   return withOpenSlot(state, 'importing', 5002, id('b'));
 }
 
@@ -76,6 +82,27 @@ vars currentEpoch 6 lastVoteEpoch 4
     assert.equal(state.migrating.get(1), id('b'));
   });
 
+  it("passes over what it does not know of, and over slots let go that are nobody's or mine", () => {
+    const lines = `${id('a')} :1@2 myself,master - 0 0 5 connected 0-9\n${id('b')} :3@4 master - 0 0 4 connected 10-19`;
+    const text = `${lines}\nvars currentEpoch 5 lastVoteEpoch 0 later some,word unclaimed 5,15,25\n`;
+    assert.deepEqual([...parseNodesFile(text).unclaimed], [15]);
+  });
+
+  it('keeps of closed imports those that an old claim of the source could undo', () => {
+    const address = { host: '10.0.0.1', port: 7001, cport: 17_001 };
+    const known = [{ ...newNode(id('a'), address), configEpoch: 5 }, newNode(id('b'), { ...address, port: 7002 })];
+    const state = withOwner(
+      { ...newState(id('a'), address), nodes: new Map(known.map((node) => [node.id, node])) },
+      range(0, 9),
+      id('a'),
+    );
+    const taken = [undefined, 4, 5, 6].map((releasedAt, slot) => [slot, { source: id('b'), releasedAt }] as const);
+    const { importedSlots } = parseNodesFile(printNodesFile({ ...state, importedSlots: SlotTable.of(taken) }));
+    assert.deepEqual([...importedSlots.entries()], [taken[0], taken[3]]);
+    const moved = printNodesFile({ ...state, importedSlots: SlotTable.of(taken) }).replaceAll(id('b'), id('f'));
+    assert.equal(parseNodesFile(moved.replace(`imported-${id('f')}`, `imported-${id('b')}`)).importedSlots.size, 0);
+  });
+
   it('the epoch is never below that of a node', () => {
     const text = `${id('a')} :1@2 myself,master - 0 0 5 connected\nvars currentEpoch 2 lastVoteEpoch 0\n`;
     assert.equal(parseNodesFile(text).currentEpoch, 5);
@@ -94,6 +121,8 @@ vars currentEpoch 6 lastVoteEpoch 4
       [whole.replace(id('c'), id('a')), /twice/],
       [whole.replace('lastVoteEpoch 8', 'lastVoteEpoch'), /name without a value/],
       [whole.replace('currentEpoch 9', 'currentEpoch -9'), /not a number/],
+      [whole.replace('5003,10000', '5003,16384'), /vars unclaimed: '16384' is no slot/],
+      [whole.replace(' 8@8', ' 8@x'), /vars imported-c{40}: '' is no slot/],
       [whole.replace('10.0.0.1:7001', '10.0.0.1:70010'), /port/],
     ];
     for (const [text, why] of cases) assert.throws(() => parseNodesFile(text), why);

@@ -119,7 +119,7 @@ describe('the log of a node', () => {
       return readFileSync(join(folder, last[0]!), 'latin1');
     };
     try {
-      await saving.load();
+      await saving.load({ following: false });
       saving.onEffects([{ db: 0, argv: ['SET', 'a', 'one'] }]);
       saving.onEffects([{ db: 0, argv: ['SET', 'b', 'two'] }]);
       assert.equal(logged(), '');
