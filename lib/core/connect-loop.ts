@@ -139,8 +139,10 @@ export class ConnectLoop {
         : new ClusterAllFailedError('None of startup nodes is available', reasons);
     // For a name that cannot be resolved the error is the look-up's own, as with ioredis.
     const shown = lookupFailureIn(reasons) ?? unavailable;
-    this.#waiters.take()(shown);
+    const settle = this.#waiters.take();
     this.#lifecycle.become('close');
     this.tryAgain(unavailable, shown);
+    // Who waited learns of it when the status says what comes of it.
+    nextTick(() => settle(shown));
   }
 }

@@ -81,7 +81,7 @@ export class Lifecycle {
     return this.#status === 'ready' && !this.#paused;
   }
 
-  /** `close` has been told, and no new attempt to connect since. */
+  /** `close` has been emitted, and no attempt to connect has begun since. */
   get closed(): boolean {
     return this.#closed;
   }

@@ -51,7 +51,7 @@ describe('client: a Cluster that is ended by what it calls', () => {
     }
   }
 
-  it('disconnect() within "close": that has been told, and the strategy is not called', async () => {
+  it('disconnect() within "close": it is not emitted again, and the strategy is not called', async () => {
     let asked = 0;
     const cluster = open(() => {
       asked++;
