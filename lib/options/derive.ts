@@ -28,8 +28,8 @@ export function connectionOptionsOf(
     noDelay: options.noDelay,
     tls: tlsOf(options.tls, seed?.tls),
     protocol: options.protocol,
-    username: (seed?.username ?? options.username) || undefined,
-    password: (seed?.password ?? options.password) || undefined,
+    username: ownOr(seed?.username, options.username) || undefined,
+    password: ownOr(seed?.password, options.password) || undefined,
     connectionName: options.connectionName ?? undefined,
     db: options.db,
     maxQueueLength: options.maxQueueLength,
@@ -44,6 +44,11 @@ export function connectionOptionsOf(
     ...(options.stringNumbers === undefined ? {} : { stringNumbers: options.stringNumbers }),
     ...(options.maxBulkLength === undefined ? {} : { maxBulkLength: options.maxBulkLength }),
   };
+}
+
+/** A startup node's null is none, as in ioredis; what it leaves out is that of all. */
+function ownOr<V>(own: V | null | undefined, all: V): V | null {
+  return own === undefined ? all : own;
 }
 
 type TlsOption<Kind> = Kind | boolean | null | undefined;

@@ -10,8 +10,9 @@ import { shownOption, withoutCredentials } from '../base/secrets.ts';
 export interface SeedOptions {
   readonly host?: string | undefined;
   readonly port?: number | string | undefined;
-  readonly username?: string | undefined;
-  readonly password?: string | undefined;
+  /** Null: none, whatever `redisOptions` says. */
+  readonly username?: string | null | undefined;
+  readonly password?: string | null | undefined;
   readonly tls?: ConnectionOptions | boolean | null | undefined;
   readonly family?: number | undefined;
   /** The database of the whole client: a cluster of Valkey 9 may have several (`cluster-databases`). */

@@ -1,10 +1,10 @@
-// Names of startup nodes: a user's own look-up, SRV records, names that lead nowhere, IPv6, and startup nodes that
-// change between two attempts.
+// Names of startup nodes: a user's own look-up, SRV records, names that lead nowhere, IPv6, startup nodes that
+// change between two attempts, and what they say for themselves.
 import assert from 'node:assert/strict';
 import { Cluster, ClusterAllFailedError, type ClusterNode, type ClusterOptions } from '../../../lib/index.ts';
 import { discoverSrv } from '../../../lib/topology/discovery.ts';
 import { parseSeeds } from '../../../lib/topology/seeds.ts';
-import { clusterOk, FakeNode, slotsReply } from '../../kit/fake-node.ts';
+import { bulk, clusterOk, FakeNode, slotsReply } from '../../kit/fake-node.ts';
 
 describe('client: names of startup nodes', () => {
   let node: FakeNode;
@@ -147,5 +147,40 @@ describe('client: names of startup nodes', () => {
       client.disconnect();
     }
     await six.close();
+  });
+});
+
+describe('client: what a startup node says for itself', () => {
+  it("a startup node's password null is none, whatever redisOptions says", async () => {
+    const nodes = [await FakeNode.start(() => clusterOk), await FakeNode.start(() => clusterOk)] as const;
+    const [own, none] = nodes;
+    for (const node of nodes) {
+      node.answer = (argv) => {
+        if (argv[0] !== 'cluster') return bulk('v');
+        const halves = [
+          { start: 0, end: 8191, nodes: [own] },
+          { start: 8192, end: 16383, nodes: [none] },
+        ];
+        return argv[1]!.toLowerCase() === 'slots' ? slotsReply(halves) : clusterOk;
+      };
+    }
+    const client = new Cluster(
+      [
+        { host: '127.0.0.1', port: own.port, password: 'other' },
+        { host: '127.0.0.1', port: none.port, password: null },
+      ],
+      { redisOptions: { password: 'default', protocol: 2 } },
+    );
+    try {
+      assert.deepEqual(await Promise.all(['b', 'a'].map((key) => client.get(key))), ['v', 'v']);
+      assert.ok(own.commands.length > 0 && none.commands.length > 0);
+      const sent = (node: FakeNode): string => node.seen.map(({ argv }) => argv.join(' ')).join(', ');
+      assert.match(sent(own), /auth other/i);
+      assert.doesNotMatch(sent(own), /default/);
+      assert.doesNotMatch(sent(none), /default|auth/i);
+    } finally {
+      client.disconnect();
+      for (const node of nodes) await node.close();
+    }
   });
 });
