@@ -42,7 +42,9 @@ export class Session implements ReplySink {
   #running = false;
   #flushing = false;
   #closing = false;
+  /** Its requests wait until it has read, or it is about to be closed. */
   #stalled = false;
+  #halfClosed = false;
   #softSince: number | undefined;
   #softTimer: Timer | undefined;
   readonly #flushHeld = (): void => this.#flush();
@@ -224,11 +226,8 @@ export class Session implements ReplySink {
     this.#engine.stats.writes++;
     if (pieces.length > 1) socket.uncork();
     const waiting = socket.writableLength;
-    if (waiting > outputHighWater) {
-      this.#stalled = true;
-      // Nor is anything taken in for a client that does not read: its requests wait at its own side.
-      socket.pause();
-    }
+    // What it goes on to send is still taken in, to the limit of its query buffer: many read only once they have sent all.
+    if (waiting > outputHighWater) this.#stalled = true;
     if (waiting > fixedOutputBytes) this.#checkLimits();
   }
 
@@ -237,8 +236,8 @@ export class Session implements ReplySink {
     if (!this.#closing) this.#noteMemory();
     if (!this.#stalled || this.#closing) return;
     this.#stalled = false;
-    this.#socket.resume();
     if (this.client.blocked === undefined) this.#run();
+    if (this.#halfClosed && !this.#stalled) this.#onEnd();
   }
 
   /** Closes a client that lets its output pile up to the limits of its class; nothing more of it is sent then. */
@@ -294,6 +293,8 @@ export class Session implements ReplySink {
 
   #onEnd(): void {
     // Whoever stops sending gets the answers to what it sent, unless it waits for one that may never come.
+    this.#halfClosed = true;
+    if (this.#stalled && !this.#closing) return;
     if (this.client.blocked !== undefined) this.#socket.destroy();
     else this.#end();
   }

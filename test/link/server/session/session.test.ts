@@ -211,6 +211,33 @@ describe('a session of the bundled server', () => {
     for (let at = 0; at < 200; at++) assert.equal(((await client.read()) as string).length, 1024 * 1024);
   });
 
+  it('takes in all that a client sends before it reads anything, and answers all of it', async () => {
+    const client = await connect();
+    client.socket.pause();
+    const word = 'x'.repeat(8192);
+    const count = 8000;
+    const written = Array.from(
+      { length: count },
+      () => new Promise<unknown>((resolve) => client.socket.write(encode(['ECHO', word]), resolve)),
+    );
+    await Promise.all(written);
+    client.socket.end();
+    client.socket.resume();
+    for (let at = 0; at < count; at++) assert.equal(await client.read(), word);
+    await client.untilClosed();
+  });
+
+  it('closes a client that sends more than its query buffer holds and reads nothing', async () => {
+    const client = await connect();
+    await client.call('CONFIG', 'SET', 'client-query-buffer-limit', '1mb');
+    client.socket.pause();
+    client.socket.on('error', () => undefined);
+    const request = encode(['ECHO', 'x'.repeat(100_000)]);
+    for (let at = 0; at < 1000; at++) client.socket.write(request);
+    await until(() => server.engine.clients.size === 0);
+    assert.equal(server.engine.stats.queryLimitClosings, 1);
+  });
+
   it('sends large values unharmed in both directions', async () => {
     const client = await connect();
     const bytes = Buffer.alloc(5_000_000, 0);
