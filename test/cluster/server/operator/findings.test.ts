@@ -150,6 +150,10 @@ describe('findings that settle by themselves, held still', function () {
 
   it('a replica that has lost its master, and the master that does not answer', async () => {
     await heldStill(real, () => undefined, real.nodes.slice(1));
+    for (const replica of real.replicas.slice(1)) {
+      const linked = async () => String(await replica.ask('info', 'replication')).includes('master_link_status:up');
+      await until(`${replica.address} has found its master again`, linked);
+    }
     const findings = await check(real.nodes.slice(1));
     const { severity, what } = one(findings, 'unreachable', new RegExp(real.nodes[0]!.address));
     assert.equal(severity, 'critical');
