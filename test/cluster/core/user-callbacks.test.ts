@@ -1,5 +1,5 @@
 // What users do in listeners and strategies: they end the client there, or connect it anew. Whatever they do, every call
-// settles, the client ends once, and nothing connects behind its end.
+// settles, the client ends once, and nothing connects behind its end. What each does in which order: reentry.test.
 
 import assert from 'node:assert/strict';
 import { Cluster, Redis } from '../../../lib/index.ts';
@@ -106,24 +106,4 @@ describe('client: what users do in listeners and strategies', function () {
       });
     }
   }
-
-  it('disconnect() in a strategy ends the client: it does not try again', async () => {
-    for (const make of [
-      (port: number, strategy: () => number) => new Cluster([port], { clusterRetryStrategy: strategy }),
-      (port: number, strategy: () => number) => new Redis({ port, retryStrategy: strategy }),
-    ]) {
-      const node = await startNode();
-      await node.close();
-      let tries = 0;
-      const client: Cluster | Redis = make(node.port, () => {
-        tries++;
-        client.disconnect();
-        return 1;
-      });
-      client.on('error', () => undefined);
-      await assert.rejects(client.get('a'), /Connection is closed/);
-      await new Promise((resolve) => setTimeout(resolve, 30));
-      assert.deepEqual([tries, client.status], [1, 'end']);
-    }
-  });
 });
