@@ -33,6 +33,8 @@ const DOLLAR = 36;
 const empty = Buffer.alloc(0) as Buffer as Bytes;
 /** A bulk longer than this that is not all there yet is taken out of the buffer as it comes. */
 const gatherFrom = 16 * 1024;
+/** An announced argument from this length on counts as held before it has arrived, as redis-server has it. */
+const reserveFrom = 32 * 1024;
 
 export class RequestDecoder {
   /** Until the client has authenticated, requests must be small: 10 arguments of 16 KiB. */
@@ -70,6 +72,12 @@ export class RequestDecoder {
   /** Of these, the bytes of arguments that were read already. */
   get parsed(): number {
     return this.#bytes;
+  }
+
+  /** Bytes still to come of a long argument whose length has been announced: what its sender is about to cost. */
+  get awaited(): number {
+    if (this.#bulk < reserveFrom) return 0;
+    return Math.max(0, this.#bulk - this.#gathered - (this.#buffer.length - this.#at) - this.#queued);
   }
 
   feed(chunk: Buffer): void {

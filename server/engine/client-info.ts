@@ -68,7 +68,7 @@ export function describeClient(client: Client, running: readonly string[] = []):
     ['ssub', client.shardChannels.size],
     ['multi', transaction?.queue.length ?? -1],
     ['qbuf', query],
-    ['qbuf-free', 0],
+    ['qbuf-free', sink.awaitedBytes?.() ?? 0],
     ['argv-mem', argvBytes],
     ['multi-mem', transaction?.bytes ?? 0],
     ['rbs', fixedOutputBytes],

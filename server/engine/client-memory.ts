@@ -33,7 +33,8 @@ export function memoryOf(client: Client): number {
     client.subscriptions +
     client.shardChannels.size +
     (tracking?.prefixes.size ?? 0);
-  return baseBytes + outputOf(client) + client.sink.inputBytes() + client.heldBytes + entries * entryBytes;
+  const input = client.sink.inputBytes() + (client.sink.awaitedBytes?.() ?? 0);
+  return baseBytes + outputOf(client) + input + client.heldBytes + entries * entryBytes;
 }
 
 /** Whether its cost counts towards the limit, and may cost it its connection. */

@@ -34,6 +34,8 @@ export interface ReplySink {
   /** Bytes written that have not left yet, and request bytes not yet run. */
   outputBytes(): number;
   inputBytes(): number;
+  /** Bytes that the client has announced as part of a long argument and not sent yet. */
+  awaitedBytes?(): number;
   /** Closes the client if a reply of so many bytes would be over its output limit. */
   refuseOutput?(bytes: number): void;
   /** Of the request bytes, those of arguments that were read already. */

@@ -117,6 +117,10 @@ export class Session implements ReplySink {
     return this.#decoder.buffered;
   }
 
+  awaitedBytes(): number {
+    return this.#decoder.awaited;
+  }
+
   parsedBytes(): number {
     return this.#decoder.parsed;
   }

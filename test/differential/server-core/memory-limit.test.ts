@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { ReplyError } from '../../../lib/wire/reply.ts';
 import { RespClient } from '../../kit/resp-client.ts';
+import { until } from '../../kit/until.ts';
 import { pairForSuite } from './pair.ts';
 
 const scripts: Readonly<Record<string, string>> = {
@@ -49,4 +50,60 @@ describe('limits and introspection, beside redis-server', () => {
       }
     });
   }
+});
+
+/** The figures of CLIENT LIST about one client, once `ready` holds of them. */
+async function figuresOf(operator: RespClient, name: string, ready: (line: string) => boolean): Promise<string> {
+  let line = '';
+  await until(`the figures of ${name}`, async () => {
+    line = String(await operator.call('CLIENT', 'LIST')).match(new RegExp(`^.* name=${name} .*$`, 'm'))?.[0] ?? '';
+    return ready(line);
+  });
+  return line;
+}
+
+const figure = (line: string, name: string): number => Number(new RegExp(` ${name}=(\\d+)`).exec(line)?.[1]);
+
+describe('arguments that are announced and not sent yet, beside redis-server', () => {
+  const pair = pairForSuite();
+  /** The start of a request; of its last argument, the bytes that have come, and those still to come that count. */
+  const beginnings: readonly (readonly [string, number, number])[] = [
+    ['*1\r\n$10000\r\nabc', 3, 0],
+    ['*1\r\n$32767\r\nabc', 3, 0],
+    ['*1\r\n$32768\r\nabc', 3, 32_765],
+    ['*2\r\n$3\r\nGET\r\n$1000000\r\nabc', 3, 999_997],
+    [`*3\r\n$40000\r\n${'x'.repeat(40_000)}\r\n$100000\r\nabc`, 3, 99_997],
+    [`*1\r\n$1000000\r\n${'x'.repeat(500_000)}`, 500_000, 500_000],
+  ];
+  for (const [bytes, arrived, missing] of beginnings) {
+    it(`${JSON.stringify(bytes.slice(0, 28))}: ${missing} bytes count as taken`, async () => {
+      const figures = async (port: number): Promise<string> => {
+        const [operator, client] = [await RespClient.connect(port), await RespClient.connect(port)];
+        await client.call('CLIENT', 'SETNAME', 'sender');
+        client.raw(bytes);
+        const line = await figuresOf(operator, 'sender', (line) => figure(line, 'qbuf') === arrived);
+        client.close();
+        operator.close();
+        return line;
+      };
+      const [real, ours] = [await figures(pair.real!.port), await figures(pair.ours!.port)];
+      assert.equal(figure(ours, 'argv-mem'), figure(real, 'argv-mem'));
+      // A buffer of the real one is a little longer than what it waits for, and never shorter than 16 KB.
+      assert.equal(figure(ours, 'qbuf-free'), missing);
+      assert.ok(figure(real, 'qbuf-free') >= missing);
+      assert.ok(figure(ours, 'tot-mem') >= missing);
+    });
+  }
+
+  it('who announces more than all clients may hold is let go at once', async () => {
+    for (const { port } of [pair.real!, pair.ours!]) {
+      const [operator, client] = [await RespClient.connect(port), await RespClient.connect(port)];
+      await operator.call('CONFIG', 'SET', 'maxmemory-clients', '1000000');
+      client.raw('*1\r\n$2000000\r\nabc');
+      await client.untilClosed();
+      assert.match(String(await operator.call('INFO', 'stats')), /^evicted_clients:1\r$/m);
+      await operator.call('CONFIG', 'SET', 'maxmemory-clients', '0');
+      operator.close();
+    }
+  });
 });

@@ -119,6 +119,7 @@ describe('the request decoder', () => {
   it('gathers a long argument that comes in pieces', () => {
     const long = 'ab'.repeat(100_000);
     const bytes = requestBytes(['SET', 'k', long, 'NX']);
+    const beginning = bytes.indexOf(long);
     for (const size of [1000, 16 * 1024, 70_000]) {
       const decoder = new RequestDecoder();
       let argv: string[] | undefined;
@@ -126,7 +127,10 @@ describe('the request decoder', () => {
         assert.equal(argv, undefined);
         decoder.feed(bytes.subarray(at, at + size));
         argv = decoder.read();
+        const [begun, whole] = [at + size >= beginning, at + size >= beginning + long.length];
+        assert.equal(decoder.awaited, begun && !whole ? beginning + long.length - at - size : 0);
       }
+      assert.equal(decoder.awaited, 0);
       assert.deepEqual(argv, ['SET', 'k', long, 'NX']);
     }
   });
