@@ -98,6 +98,7 @@ list-max-ziplist-size =list-max-listpack-size
 loading-process-events-interval-bytes n:1024:2147483647? 2097152
 logfile s!
 loglevel e:debug,verbose,notice,warning notice
+lua-enable-deprecated-api b!? no
 lua-time-limit =busy-reply-threshold
 masterauth s
 masteruser s

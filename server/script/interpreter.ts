@@ -8,7 +8,7 @@ import type { HostFunctions, LuaHost } from './host.ts';
 import { JsonLibrary } from './json.ts';
 import { MessagePackLibrary } from './message-pack.ts';
 import { RedisApi, type ScriptHost } from './redis-api.ts';
-import { Sandbox } from './sandbox.ts';
+import { Sandbox, type TableMaker } from './sandbox.ts';
 import { StructLibrary } from './struct.ts';
 import { LuaThreads, type Progress } from './threads.ts';
 import { LuaType, LuaVm } from './vm.ts';
@@ -30,6 +30,8 @@ export interface InterpreterOptions {
   /** Scripts get their keys and arguments as globals; else functions as arguments. */
   readonly forEval: boolean;
   readonly script: ScriptHost;
+  /** Scripts have setfenv, getfenv and newproxy, with which one may disturb the others. */
+  readonly deprecatedApi: boolean;
   /** Called every so many instructions while a script runs; may throw ScriptEnded. */
   readonly onTick: (state: number, threads: LuaThreads) => void;
   /** Further functions for scripts. */
@@ -67,15 +69,16 @@ export class Interpreter {
     };
     this.vm = new LuaVm(maxMemory, functions, (state) => options.onTick(state, this.threads));
     host.vm = this.vm;
-    this.threads = new LuaThreads(this.vm);
+    this.threads = new LuaThreads(this.vm, !options.deprecatedApi);
     host.threads = this.threads;
-    this.#sandbox.build({
+    const tables: Record<string, TableMaker> = {
       redis: (state) => this.#api.push(state, options.forEval),
       cjson: (state) => void json.push(state),
       cmsgpack: (state) => messagePack.push(state),
       struct: (state) => struct.push(state),
       bit: (state) => bit.push(state),
-    });
+    };
+    this.#sandbox.build(tables, options.deprecatedApi);
   }
 
   /** The function that a text stands for, to be run again and again; or what is wrong with the text. */

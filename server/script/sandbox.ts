@@ -11,8 +11,10 @@ import type { HostFunction } from './wasm.ts';
 
 const readOnly = 'Attempt to modify a readonly table';
 const acrossC = 'attempt to yield across metamethod/C-call boundary';
-/** Functions of the base library that open files, write to the console, or reach into the state of other scripts. */
-const removed = ['dofile', 'loadfile', 'print', 'setfenv', 'getfenv', 'newproxy'];
+/** Functions of the base library that open files or write to the console. */
+const removed = ['dofile', 'loadfile', 'print'];
+/** Those that reach into the state of other scripts, which `lua-enable-deprecated-api` leaves in. */
+const deprecated = ['setfenv', 'getfenv', 'newproxy'];
 const replaced = [
   'pcall',
   'xpcall',
@@ -77,7 +79,7 @@ export class Sandbox {
   }
 
   /** Makes the globals, `tables` being those that Lua itself does not have. */
-  build(tables: Readonly<Record<string, TableMaker>>): void {
+  build(tables: Readonly<Record<string, TableMaker>>, deprecatedApi: boolean): void {
     const { vm } = this.#host;
     const { lua, main } = vm;
     for (const name of ['lua_base', 'lua_table', 'lua_string', 'lua_math']) {
@@ -85,7 +87,7 @@ export class Sandbox {
       lua.lua_call(main, 0, 0);
     }
     lua.lua_pushvalue(main, globalsIndex);
-    for (const name of removed) {
+    for (const name of deprecatedApi ? removed : [...removed, ...deprecated]) {
       vm.pushText(main, name);
       lua.lua_pushnil(main);
       lua.lua_rawset(main, -3);

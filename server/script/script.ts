@@ -352,6 +352,7 @@ export class Scripts implements ScriptHost {
     const interpreter = new Interpreter({
       forEval: true,
       script: this,
+      deprecatedApi: this.#engine.config.get('lua-enable-deprecated-api') === 'yes',
       onTick: (state, threads) => this.tick(state, threads),
     });
     this.#interpreter = interpreter;

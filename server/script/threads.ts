@@ -34,11 +34,14 @@ export class LuaThreads {
   readonly #vm: LuaVm;
   readonly #chain: Thread[] = [];
   readonly #spare: Thread[] = [];
+  readonly #reuse: boolean;
   #suspending = false;
   #mask = countMask;
 
-  constructor(vm: LuaVm) {
+  /** `reuse`: false when a run could leave its thread with other globals (setfenv). */
+  constructor(vm: LuaVm, reuse = true) {
     this.#vm = vm;
+    this.#reuse = reuse;
   }
 
   /** The outermost thread of the run; undefined: nothing runs. */
@@ -201,7 +204,7 @@ export class LuaThreads {
   #release(thread: Thread): void {
     if (thread.handler !== undefined) this.#vm.drop(thread.handler);
     thread.handler = undefined;
-    if (this.#spare.length >= maxSpare) {
+    if (!this.#reuse || this.#spare.length >= maxSpare) {
       this.#vm.drop(thread.ref);
       return;
     }
