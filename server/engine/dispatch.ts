@@ -26,9 +26,12 @@ export function execute(engine: Engine, client: Client, argv: readonly string[])
   }
   const row = command.rowOf === undefined ? command.row : command.rowOf(argv);
   client.lastCommand = row.name;
+  if (command.looksAtClients && client.transaction === undefined && !engine.arrivals.allRead) {
+    return postpone(engine, client, argv, (again) => engine.arrivals.wait(again));
+  }
   if (engine.tracking.clients > 0) engine.tracking.enforceLimit();
   const refusal = gate(engine, client, row, argv);
-  if (refusal === held) return postpone(engine, client, argv);
+  if (refusal === held) return postpone(engine, client, argv, (again) => engine.pauses.wait(again));
   if (refusal !== undefined) {
     // The queue is not shown any more, so at least the end of it is.
     if (row.name === 'exec' && client.transaction !== undefined && engine.monitors.size > 0) {
@@ -92,15 +95,20 @@ function reject(engine: Engine, client: Client, command: Command<Client> | undef
   return answer;
 }
 
-/** Blocks a client until the pause is over, then runs its request from the start. */
-function postpone(engine: Engine, client: Client, argv: readonly string[]): undefined {
+/** Blocks a client until `wait` calls back (a pause is over, say), then runs its request from the start. */
+function postpone(
+  engine: Engine,
+  client: Client,
+  argv: readonly string[],
+  wait: (again: () => void) => () => void,
+): undefined {
   const again = (): void => {
     if (client.blocked !== blocked) return;
     client.blocked = undefined;
     const reply = execute(engine, client, argv);
     if (client.blocked === undefined) client.sink.settle(reply);
   };
-  const forget = engine.pauses.wait(again);
+  const forget = wait(again);
   const blocked = {
     argv,
     kind: 'paused' as const,

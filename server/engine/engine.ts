@@ -16,6 +16,7 @@ import type { Store } from '../keyspace/store.ts';
 import type { TrackingRequest } from '../tracking/mode.ts';
 import { Tracking } from '../tracking/tracking.ts';
 import { Access } from './access.ts';
+import { Arrivals } from './arrivals.ts';
 import { BlockedClients } from './blocking.ts';
 import { Client, type ReplySink } from './client.ts';
 import { describeClient } from './client-info.ts';
@@ -115,6 +116,7 @@ export class Engine implements Ports {
   readonly rates: Rates;
   readonly tracking: Tracking<Client> = new Tracking(this.clients);
   readonly pauses: Pauses;
+  readonly arrivals: Arrivals = new Arrivals();
   readonly clientMemory: ClientMemory;
   readonly slowLog: SlowLog;
   readonly access: Access;

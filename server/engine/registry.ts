@@ -75,6 +75,8 @@ export interface Command<C extends Context = Context> {
   spent: number;
   /** How long the calls took, once one was made while `latency-tracking` is on. */
   histogram: LatencyHistogram | undefined;
+  /** What it answers or does depends on what other clients have sent. */
+  readonly looksAtClients: boolean;
   /** The row of one call where its flags depend on the arguments: scripts declare them. */
   rowOf?: (argv: readonly string[]) => CommandRow;
 }
@@ -84,6 +86,8 @@ export class CountedError extends ReplyError {}
 
 /** Spellings other than lower case that are remembered, so that a look-up of GET need not lower it each time. */
 const maxSpellings = 4096;
+
+const aboutClients: ReadonlySet<string> = new Set(['client|list', 'client|kill']);
 
 export class Registry<C extends Context> {
   readonly #byName = new Map<string, Command<C>>();
@@ -96,7 +100,9 @@ export class Registry<C extends Context> {
     for (const [name, handler] of Object.entries(group)) {
       const row = commandOf(name);
       if (row === undefined) throw new RangeError(`no such command in the table: ${name}`);
-      const command: Command<C> = { row, handler, calls: 0, rejected: 0, failed: 0, spent: 0, histogram: undefined };
+      const looksAtClients = aboutClients.has(name);
+      const counters = { calls: 0, rejected: 0, failed: 0, spent: 0, histogram: undefined };
+      const command: Command<C> = { row, handler, ...counters, looksAtClients };
       // Who wraps a handler does not change what the command declares.
       const { rowOf } = this.#byName.get(name) ?? {};
       if (rowOf !== undefined) command.rowOf = rowOf;

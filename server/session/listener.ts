@@ -3,6 +3,7 @@
 
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
+import { setImmediate } from '../../lib/base/turns.ts';
 import type { Timer } from '../../lib/base/world.ts';
 import { type Execute, execute } from '../engine/dispatch.ts';
 import type { Engine } from '../engine/engine.ts';
@@ -49,6 +50,8 @@ export class Listener {
   constructor(engine: Engine, options: ListenOptions = {}) {
     this.#engine = engine;
     this.#execute = options.execute ?? execute;
+    // Node reads all sockets that have something, then comes to this.
+    engine.arrivals.onceRead = setImmediate;
     this.#path = options.path;
     this.#secure = options.tls !== undefined;
     this.host = options.host ?? '127.0.0.1';
