@@ -1,4 +1,4 @@
-// Requests that tell or decide something about other clients run once what those have sent before is known.
+// Requests that report on other clients, or end them, run once what those have sent before is known.
 // Sockets are read one after the other, in an order of the system's: CLIENT LIST, read first, would show a client that
 // has sent megabytes as idle.
 // Owns: the requests that wait, for the rest of one turn of the event loop.

@@ -4,6 +4,7 @@
 
 import { formatGeneral } from './format.ts';
 import { firstUpvalue, type HostFunctions, type LuaHost } from './host.ts';
+import { toInt } from './integers.ts';
 import { JsonTokens, type Token } from './json-tokens.ts';
 import { LuaType, type LuaVm } from './vm.ts';
 
@@ -97,7 +98,8 @@ class Encoder {
         this.#vm.pop(state, 2);
         return -1;
       }
-      max = Math.max(max, key);
+      // An index that is no `int` becomes the least one, and counts no more than none.
+      if (key > max) max = key > maxInt ? -maxInt - 1 : key;
       items++;
       this.#vm.pop(state, 1);
     }
@@ -398,7 +400,7 @@ export class JsonLibrary {
   #readInteger(state: number, at: number, settings: Settings, field: IntegerField, min: number, max: number): void {
     const { vm } = this.#host;
     if (vm.lua.lua_type(state, at) !== LuaType.nil) {
-      const value = vm.lua.luaL_checkinteger(state, at);
+      const value = toInt(vm.lua.luaL_checknumber(state, at));
       if (value < min || value > max) vm.badArgument(state, 1, `expected integer between ${min} and ${max}`);
       settings[field] = value;
     }

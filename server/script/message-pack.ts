@@ -2,6 +2,7 @@
 // Owns: nothing. Does not know: who calls it. Invariant: what is read never lies beyond the string that was given.
 
 import type { HostFunctions, LuaHost } from './host.ts';
+import { toInt, toLong } from './integers.ts';
 import { LuaType, type LuaVm } from './vm.ts';
 
 /** Tables deeper than this are written as nil: so a table that holds itself has an end. */
@@ -289,7 +290,7 @@ export class MessagePackLibrary {
       'cmsgpack.unpack': (state) => this.#unpack(state, 0, 0),
       'cmsgpack.unpack_one': (state) => this.#unpack(state, 1, this.#optional(state, 2)),
       'cmsgpack.unpack_limit': (state) => {
-        const limit = host.vm.lua.luaL_checkinteger(state, 2);
+        const limit = Number(toLong(host.vm.lua.luaL_checknumber(state, 2)));
         return this.#unpack(state, limit, this.#optional(state, 3));
       },
     };
@@ -308,7 +309,7 @@ export class MessagePackLibrary {
 
   #optional(state: number, at: number): number {
     const { lua } = this.#host.vm;
-    return lua.lua_type(state, at) <= LuaType.nil ? 0 : lua.luaL_checkinteger(state, at);
+    return lua.lua_type(state, at) <= LuaType.nil ? 0 : Number(toLong(lua.luaL_checknumber(state, at)));
   }
 
   #pack(state: number): number {
@@ -331,9 +332,9 @@ export class MessagePackLibrary {
     const text = vm.checkText(state, 1);
     const { length } = text;
     if (offset < 0 || limit < 0) {
-      vm.raise(state, `Invalid request to unpack with offset of ${offset} and limit of ${length}.`);
+      vm.raise(state, `Invalid request to unpack with offset of ${toInt(offset)} and limit of ${length}.`);
     }
-    if (offset > length) vm.raise(state, `Start offset ${offset} greater than input length ${length}.`);
+    if (offset > length) vm.raise(state, `Start offset ${toInt(offset)} greater than input length ${length}.`);
     const all = limit === 0 && offset === 0;
     const most = all ? Number.POSITIVE_INFINITY : limit;
     vm.lua.lua_settop(state, 1);

@@ -7,6 +7,7 @@ import { type Reply, ReplyError } from '../../lib/wire/reply.ts';
 import { formatDouble } from '../engine/replies.ts';
 import { serverVersion } from '../engine/version.ts';
 import type { HostFunctions, LuaHost } from './host.ts';
+import { isShort, toInt } from './integers.ts';
 import { ScriptRandom } from './random.ts';
 import { pushError, pushReply } from './values.ts';
 import { LuaType, type LuaVm } from './vm.ts';
@@ -221,7 +222,9 @@ export class RedisApi {
     const { lua } = this.#host.vm;
     if (!this.#script.running) this.#fail(state, 'redis.set_repl can only be called inside a script invocation');
     if (lua.lua_gettop(state) !== 1) this.#fail(state, 'redis.set_repl() requires two arguments.');
-    const flags = Math.trunc(lua.lua_tonumber(state, 1));
+    const given = lua.lua_tonumber(state, 1);
+    // What no `int` can hold has all flags.
+    const flags = isShort(given) ? Math.trunc(given) : -1;
     if ((flags & ~3) !== 0) {
       this.#fail(state, 'Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.');
     }
@@ -240,17 +243,17 @@ export class RedisApi {
       lua.lua_pushnumber(state, random);
       return 1;
     }
-    const low = count === 1 ? 1 : lua.luaL_checkinteger(state, 1);
-    const high = lua.luaL_checkinteger(state, count);
+    const low = count === 1 ? 1 : toInt(lua.luaL_checknumber(state, 1));
+    const high = toInt(lua.luaL_checknumber(state, count));
     if (low > high) vm.badArgument(state, count, 'interval is empty');
-    lua.lua_pushnumber(state, Math.floor(random * (high - low + 1)) + low);
+    lua.lua_pushnumber(state, Math.floor(random * ((high - low + 1) | 0)) + low);
     return 1;
   }
 
   #seed(state: number): number {
     const { vm } = this.#host;
     if (!this.#script.running) vm.raise(state, 'math.randomseed can only be called inside a script invocation');
-    this.#random.seed(vm.lua.luaL_checkinteger(state, 1));
+    this.#random.seed(toInt(vm.lua.luaL_checknumber(state, 1)));
     return 0;
   }
 
@@ -270,7 +273,8 @@ export class RedisApi {
 /** A number as a command's word: with 17 digits, where Lua's own conversion has 14. */
 function numberWord(value: number): string {
   if (Number.isInteger(value) && Math.abs(value) < 1e15) return Object.is(value, -0) ? '-0' : String(value);
-  return formatDouble(value);
+  // 0/0 has a sign on x86-64.
+  return Number.isNaN(value) ? '-nan' : formatDouble(value);
 }
 
 export function sha1(text: string): string {

@@ -5,6 +5,7 @@
 // Invariant: no script reaches a real table of these; a proxy that was changed all the same is reported (isIntact).
 
 import type { HostFunctions, LuaHost } from './host.ts';
+import { LibraryIntegers } from './library-integers.ts';
 import { pushError } from './values.ts';
 import { globalsIndex, LuaType } from './vm.ts';
 import type { HostFunction } from './wasm.ts';
@@ -42,6 +43,7 @@ interface Proxy {
 export class Sandbox {
   readonly functions: HostFunctions;
   readonly #host: LuaHost;
+  readonly #integers: LibraryIntegers;
   readonly #proxies = new Map<number, Proxy>();
   /** The real table of globals. */
   #globals = 0;
@@ -54,7 +56,9 @@ export class Sandbox {
 
   constructor(host: LuaHost) {
     this.#host = host;
+    this.#integers = new LibraryIntegers(host);
     this.functions = {
+      ...this.#integers.functions,
       pcall: (state) => this.#protectedCall(state, false),
       xpcall: (state) => this.#protectedCall(state, true),
       getmetatable: (state) => this.#getMetatable(state),
@@ -97,6 +101,7 @@ export class Sandbox {
     for (const name of replaced) vm.setFunction(main, name);
     this.#replaceIn('coroutine', ['yield', 'running']);
     this.#replaceIn('math', ['random', 'randomseed']);
+    for (const name of this.#integers.names) this.#replaceInteger(name);
     this.#plainInsert = this.#nativeOf('table', 'insert');
     this.#replaceIn('table', ['insert']);
     for (const [name, make] of Object.entries(tables)) {
@@ -173,6 +178,22 @@ export class Sandbox {
     vm.rawField(vm.main, -1, table);
     for (const name of names) vm.setFunction(vm.main, name, `${table}.${name}`);
     vm.pop(vm.main, 1);
+  }
+
+  /** Of the globals on the top, one by its name alone or in a table of them. */
+  #replaceInteger(name: string): void {
+    const { vm } = this.#host;
+    const [table, field] = name.split('.') as [string, string?];
+    vm.rawField(vm.main, -1, table);
+    if (field === undefined) {
+      this.#integers.put(name, vm.native(vm.main, -1));
+      vm.pop(vm.main, 1);
+      vm.setFunction(vm.main, name);
+      return;
+    }
+    vm.pop(vm.main, 1);
+    this.#integers.put(name, this.#nativeOf(table, field));
+    this.#replaceIn(table, [field]);
   }
 
   /** Of the globals on the top. */

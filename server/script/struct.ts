@@ -3,6 +3,7 @@
 // Invariant: what is read never lies beyond the string that was given.
 
 import type { HostFunctions, LuaHost } from './host.ts';
+import { toLong, toUnsignedLong } from './integers.ts';
 import { LuaType } from './vm.ts';
 
 const maxIntegerSize = 32;
@@ -85,14 +86,6 @@ function reversed(bytes: Buffer, big: boolean): string {
   return (big ? bytes.reverse() : bytes).toString('latin1');
 }
 
-/** A double as C makes an integer of 64 bits of it. */
-function toBits(value: number): bigint {
-  if (!Number.isFinite(value)) return 1n << 63n;
-  const whole = BigInt(Math.trunc(value));
-  const out = value < 0 ? whole < -(1n << 63n) : whole >= 1n << 64n;
-  return out ? (value < 0 ? 1n << 63n : 0n) : BigInt.asUintN(64, whole);
-}
-
 export class StructLibrary {
   readonly functions: HostFunctions;
   readonly #host: LuaHost;
@@ -144,7 +137,7 @@ export class StructLibrary {
 
   #integer(value: number, size: number, big: boolean): string {
     const bytes = Buffer.alloc(Math.max(size, 8));
-    bytes.writeBigUInt64LE(toBits(value));
+    bytes.writeBigUInt64LE(toUnsignedLong(value));
     return reversed(bytes.subarray(0, size), big);
   }
 
@@ -153,12 +146,13 @@ export class StructLibrary {
     const { lua } = vm;
     const format = new Format(this.#host, state, vm.checkText(state, 1));
     const data = Buffer.from(vm.checkText(state, 2), 'latin1');
-    const start = lua.lua_type(state, 3) <= LuaType.nil ? 1 : lua.luaL_checkinteger(state, 3);
-    if (start <= 0) vm.badArgument(state, 3, 'offset must be 1 or greater');
+    const start = lua.lua_type(state, 3) <= LuaType.nil ? 1 : Number(toLong(lua.luaL_checknumber(state, 3)));
+    if (start === 0) vm.badArgument(state, 3, 'offset must be 1 or greater');
     let at = start - 1;
     let count = 0;
     const check = (size: number): void => {
-      if (size > data.length || at > data.length - size) vm.badArgument(state, 2, 'data string too short');
+      // A negative offset is a huge one for C.
+      if (at < 0 || size > data.length || at > data.length - size) vm.badArgument(state, 2, 'data string too short');
     };
     for (let option = format.next(); option !== undefined; option = format.next()) {
       let size = format.sizeOf(option);

@@ -54,7 +54,6 @@ export interface LuaExports {
   luaL_where(state: number, level: number): void;
   luaL_argerror(state: number, argument: number, text: number): number;
   luaL_typerror(state: number, argument: number, name: number): number;
-  luaL_checkinteger(state: number, argument: number): number;
   luaL_checknumber(state: number, argument: number): number;
   luaL_checklstring(state: number, argument: number, length: number): number;
   luaL_checktype(state: number, argument: number, type: number): void;
