@@ -231,13 +231,13 @@ export class Engine implements Ports {
   disconnect(client: Client): void {
     client.closed = true;
     client.blocked?.cancel();
-    client.captor?.gone();
     client.discard();
     this.pubsub.drop(client);
     this.monitors.delete(client);
     this.tracking.stop(client);
     this.clientMemory.drop(client);
     this.clients.delete(client.id);
+    client.captor?.gone();
   }
 
   /** Ends background work. Sessions are closed by whoever opened them. */

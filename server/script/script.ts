@@ -520,12 +520,12 @@ export class Scripts implements ScriptHost {
     return reply;
   }
 
-  /** Its client is gone: it runs on as any script does. */
+  /** Its client is gone: it runs on as any script does, before anybody else asks for something. */
   #leaveAlone(running: Running): void {
     running.run.caller.captor = undefined;
     running.session = undefined;
     running.interpreter.threads.useLines(false);
-    running.timer = this.#engine.world.after(0, () => this.#continue(running), true);
+    this.#continue(running);
   }
 
   #suspend(running: Running): void {

@@ -85,6 +85,20 @@ describe('the script debugger, ours against redis-server', function () {
     other.close();
   });
 
+  it('who comes when the client of the session has gone does not find the server busy', async () => {
+    for (const { port } of [pair.real!, pair.ours!]) {
+      for (let round = 0; round < 20; round++) {
+        const client = await RespClient.connect(port);
+        await client.call('script', 'debug', 'sync');
+        await client.call('eval', 'return redis.call("incr", "rounds")', '0');
+        client.close();
+        const next = await RespClient.connect(port);
+        assert.equal(await next.call('get', 'rounds'), String(round + 1));
+        next.close();
+      }
+    }
+  });
+
   it('a text of the session that never ends is ended, and so is no script before its time', async () => {
     const client = await RespClient.connect(pair.ours!.port);
     await client.call('config', 'set', 'busy-reply-threshold', '200');
