@@ -23,6 +23,8 @@ export const CallFlag = {
    * no connection of its own, and holds the one it shares.
    */
   inOrder: 16,
+  /** A question of the client's own that means the same before a handshake is through: it may leave with it. */
+  early: 32,
 } as const;
 
 /** Whether a call is to have a connection of its own, so that it holds up nobody. */
@@ -337,12 +339,13 @@ export const directSink: CallSink = {
   },
 };
 
-/** A call of the client's own, outside any batch, with its promise. */
+/** A call of the client's own, outside any batch, with its promise. `flags`: of CallFlag, beside readOnly. */
 export function ownCall(
   argv: readonly Argument[],
   encoding: Encoding = 'utf8',
+  flags = 0,
 ): { call: Call; answer: Promise<unknown> } {
-  const call = new Call(argv, -1, CallFlag.readOnly, encoding, undefined, directSink);
+  const call = new Call(argv, -1, CallFlag.readOnly | flags, encoding, undefined, directSink);
   const answer = new Promise((resolve, reject) => {
     call.resolve = resolve;
     call.reject = reject;

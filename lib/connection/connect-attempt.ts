@@ -18,6 +18,8 @@ export interface AttemptHost<Options extends ReachOptions> {
   connect(socket: Socket, attempt: ConnectAttempt<Options>): Connection;
   /** `connection` is there; the handshake begins. */
   onOpen(): void;
+  /** The handshake has been written. */
+  onGreeted(connection: Connection): void;
   onUp(connection: Connection, protocol: 2 | 3, attempt: ConnectAttempt<Options>): void;
   onFailed(error: Error): void;
 }
@@ -99,7 +101,9 @@ export class ConnectAttempt<Options extends ReachOptions> {
     const late = (): void =>
       connection.destroy(new RedisError('connect ETIMEDOUT', { code: 'ETIMEDOUT', node: this.address }));
     const deadline = limit > 0 ? this.#world.deadline(limit, late) : undefined;
-    shakeHands(connection, { ...options, ...credentials, readOnly: this.#host.readOnly() }).then(
+    const handshake = shakeHands(connection, { ...options, ...credentials, readOnly: this.#host.readOnly() });
+    this.#host.onGreeted(connection);
+    handshake.then(
       (protocol) => {
         deadline?.cancel();
         if (this.#closedBy !== undefined) this.#fail(this.#closedBy);

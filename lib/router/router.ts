@@ -334,13 +334,17 @@ export class Router implements Dispatcher {
       this.counts.moved++;
       // A node that names itself may answer better on a new connection; once.
       if (key === from && request.redirects === 1) this.#pool.open(key).connection.renew();
-      this.#inUse.patch(verdict.slot, key);
-      this.#events.onHint('moved');
     }
     const further = request.redirects - promptRedirects;
     const pause = further > 0 ? Math.min(disagreement * 2 ** (further - 1), this.#options.failover) : 0;
-    if (verdict.kind === 'ask') this.#ask(request, key, from, pause);
-    else this.#goTo(request, key, pause);
+    if (verdict.kind === 'ask') {
+      this.#ask(request, key, from, pause);
+      return;
+    }
+    // The call leaves first: the map is copied behind it, at the end of this tick.
+    this.#goTo(request, key, pause);
+    this.#inUse.patch(verdict.slot, key);
+    this.#events.onHint('moved');
   }
 
   // The first redirects are followed at once. A call that is sent to and fro has met nodes that do not agree yet: it

@@ -5,7 +5,7 @@
 import { AbortError, RedisError } from '../base/errors.ts';
 import { withHint } from '../base/hint.ts';
 import type { World } from '../base/world.ts';
-import { ownCall } from '../connection/call.ts';
+import { CallFlag, ownCall } from '../connection/call.ts';
 import type { ReconnectingConnection } from '../connection/reconnecting-connection.ts';
 import type { AddressGuard } from '../topology/allow.ts';
 import type { TopologySource } from '../topology/fetch-topology.ts';
@@ -68,7 +68,7 @@ export class TopologySources {
 
   /** One question to one node; rejects with its refusal, its loss, or "timeout". */
   ask(connection: ReconnectingConnection, argv: readonly string[]): Promise<unknown> {
-    const { call, answer } = ownCall(argv);
+    const { call, answer } = ownCall(argv, 'utf8', CallFlag.early);
     const timer = this.#world.after(this.#options.timeout, () => call.fail(this.#lateError(connection)), true);
     if (!connection.send(call)) call.fail(connection.lastError ?? whyNot(connection));
     return answer.finally(() => timer.cancel());

@@ -68,6 +68,7 @@ class Stage {
         return this.connection;
       },
       onOpen: () => void this.opened++,
+      onGreeted: () => undefined,
       onUp: (_connection, protocol) => void this.outcomes.push(`up ${protocol}`),
       onFailed: (error) => void this.outcomes.push(error.message),
     });

@@ -1,0 +1,173 @@
+// Questions that leave with a handshake, on injected time and a simulated network: asked once where they are answered,
+// and never answered by a connection whose handshake fails.
+
+import { deepEqual, equal } from 'node:assert/strict';
+import { CallFlag, ownCall } from '../../../lib/connection/call.ts';
+import { ReconnectingConnection, type ReconnectingOptions } from '../../../lib/connection/reconnecting-connection.ts';
+import { RequestDecoder } from '../../../lib/wire/request-decoder.ts';
+import { type Peer, SimulatedWorld, type Wire } from '../../simulation/network.ts';
+
+const address = 'h:1';
+const hello = '*2\r\n$5\r\nproto\r\n:3\r\n';
+const unknown = "-ERR unknown command 'hello'\r\n";
+
+/** What the server answers to a command on its connection of that number; undefined: it hangs up. */
+type Script = (words: string, connection: number) => string | undefined;
+
+class Stage {
+  readonly world = new SimulatedWorld({ now: 0, seed: 7 });
+  /** What was asked: each chunk of a connection, its commands joined by `|`. */
+  readonly chunks: string[] = [];
+  readonly outcomes: string[] = [];
+  readonly connection: ReconnectingConnection;
+
+  constructor(script: Script, options: Partial<ReconnectingOptions> = {}) {
+    let connections = 0;
+    this.world.listen(address, {
+      accept: (wire) => this.#serve(wire, script, ++connections),
+    });
+    const all: ReconnectingOptions = {
+      ...{ host: 'h', port: 1, clientInfo: false, holdWhileDown: false },
+      retryDelay: (times) => (times < 3 ? 10 : null),
+      ...options,
+    };
+    this.connection = new ReconnectingConnection(address, all, this.world, { onState: () => undefined });
+  }
+
+  #serve(wire: Wire, script: Script, connection: number): Peer {
+    const decoder = new RequestDecoder();
+    return {
+      receive: (bytes) => {
+        decoder.feed(bytes);
+        const asked: string[] = [];
+        const replies: (string | undefined)[] = [];
+        for (let argv = decoder.read(); argv !== undefined; argv = decoder.read()) {
+          asked.push(argv.join(' '));
+          replies.push(script(argv.join(' '), connection));
+        }
+        this.chunks.push(asked.join('|'));
+        const end = replies.indexOf(undefined);
+        const said = replies.slice(0, end < 0 ? replies.length : end).join('');
+        if (said !== '') wire.fromServer(Buffer.from(said));
+        if (end >= 0) wire.closedByServer();
+      },
+      gone() {},
+    };
+  }
+
+  ask(words: string, flags: number = CallFlag.early): void {
+    const { call, answer } = ownCall(words.split(' '), 'utf8', flags);
+    answer.then(
+      (reply) => this.outcomes.push(`${words}: ${String(reply)}`),
+      (error: Error) => this.outcomes.push(`${words}: ${error.message}`),
+    );
+    equal(this.connection.send(call), true);
+  }
+
+  async pass(ms: number): Promise<void> {
+    for (let left = ms; left > 0; left--) {
+      this.world.forward(1);
+      await new Promise<void>((resolve) => setImmediate(resolve));
+    }
+  }
+}
+
+describe('connection/early-questions', () => {
+  it('leave in the write of the handshake, others behind it; each is asked once', async () => {
+    const stage = new Stage((words) => (words.startsWith('hello') ? hello : `+${words}\r\n`));
+    stage.ask('get k', 0);
+    stage.ask('map');
+    await stage.pass(50);
+    deepEqual(stage.chunks, ['hello 3|map', 'get k']);
+    deepEqual(stage.outcomes.sort(), ['get k: get k', 'map: map']);
+  });
+
+  it('a refusal of a handshake in one exchange is final', async () => {
+    const stage = new Stage((words) => (words.startsWith('hello') ? hello : '-ERR no cluster\r\n'));
+    stage.ask('map');
+    await stage.pass(50);
+    deepEqual(stage.chunks, ['hello 3|map']);
+    deepEqual(stage.outcomes, ['map: ERR no cluster']);
+  });
+
+  it('an old server that wants a password first is asked again behind AUTH', async () => {
+    let known = false;
+    const stage = new Stage(
+      (words) => {
+        if (words.startsWith('hello')) return unknown;
+        if (words.startsWith('auth')) known = true;
+        return known ? '+OK\r\n' : '-NOAUTH Authentication required.\r\n';
+      },
+      { password: 'secret' },
+    );
+    stage.ask('map');
+    await stage.pass(50);
+    deepEqual(stage.chunks, ['hello 3 AUTH default secret|map', 'auth secret', 'map']);
+    deepEqual(stage.outcomes, ['map: OK']);
+  });
+
+  it('an old server that has answered it is not asked again', async () => {
+    const stage = new Stage((words) => (words.startsWith('hello') ? unknown : '+the map\r\n'));
+    stage.ask('map');
+    await stage.pass(50);
+    deepEqual(stage.chunks, ['hello 3|map']);
+    deepEqual(stage.outcomes, ['map: the map']);
+  });
+
+  it('a handshake that is refused: no answer of that connection, but its refusal', async () => {
+    const wrong = '-WRONGPASS invalid username-password pair\r\n';
+    const stage = new Stage((words) => (words.startsWith('hello') ? wrong : '+the map of a stranger\r\n'), {
+      password: 'wrong',
+    });
+    stage.ask('map');
+    await stage.pass(50);
+    deepEqual(stage.outcomes, ['map: WRONGPASS invalid username-password pair']);
+  });
+
+  it('a connection that is lost within the handshake: asked again on the next, where calls wait for it', async () => {
+    const script: Script = (words, connection) =>
+      connection === 1 ? undefined : words.startsWith('hello') ? hello : '+the map\r\n';
+    const stage = new Stage(script, { holdWhileDown: true });
+    stage.ask('map');
+    await stage.pass(100);
+    deepEqual(stage.chunks, ['hello 3|map', 'hello 3|map']);
+    deepEqual(stage.outcomes, ['map: the map']);
+  });
+
+  it('an answer that is late: comes when it comes, and a loss behind the handshake is a loss', async () => {
+    for (const [last, outcome] of [
+      ['+late\r\n', 'map: late'],
+      [undefined, 'map: Connection is closed.'],
+    ] as const) {
+      const world: { late: (() => void) | undefined } = { late: undefined };
+      const stage = new Stage((words) => (words.startsWith('hello') ? hello : ''));
+      stage.world.listen(address, {
+        accept: (wire) => ({
+          receive: () => {
+            wire.fromServer(Buffer.from(hello));
+            world.late = () => (last === undefined ? wire.closedByServer() : wire.fromServer(Buffer.from(last)));
+          },
+          gone() {},
+        }),
+      });
+      stage.ask('map');
+      await stage.pass(30);
+      equal(stage.connection.state, 'up');
+      deepEqual(stage.outcomes, []);
+      world.late!();
+      await stage.pass(30);
+      deepEqual(stage.outcomes, [outcome]);
+    }
+  });
+
+  it('one that has given up waiting is not written again', async () => {
+    const stage = new Stage((words) => (words.startsWith('hello') ? hello : '+late\r\n'));
+    const { call, answer } = ownCall(['map'], 'utf8', CallFlag.early);
+    answer.catch((error: Error) => stage.outcomes.push(error.message));
+    stage.connection.send(call);
+    call.fail(new Error('timeout'));
+    await stage.pass(50);
+    deepEqual(stage.chunks, ['hello 3']);
+    equal(stage.outcomes.length, 1);
+  });
+});
