@@ -10,7 +10,7 @@ import { ReplyError } from '../../lib/wire/reply.ts';
 import { slotCount } from '../../lib/wire/slot.ts';
 import { firstState } from '../cluster/bootstrap.ts';
 import { randomId } from '../cluster/ids.ts';
-import { type ClusterState, me } from '../cluster/state.ts';
+import { type ClusterNode, type ClusterState, me } from '../cluster/state.ts';
 import type { ServerNodeOptions } from '../node/node.ts';
 import { ClusterLink, type MovingNode } from '../operator/link/cluster-link.ts';
 import { ClusterOperator, type OperatorOptions } from '../operator/operator.ts';
@@ -185,7 +185,7 @@ export class BundledCluster implements AsyncDisposable {
     return newPrimary;
   }
 
-  /** Resolves once every running node answers "cluster ok" and all agree on the slots and roles. */
+  /** Resolves once every running node answers "cluster ok" and all agree on the slots, roles and addresses. */
   async settled(timeoutMs: number = failoverMs): Promise<void> {
     await pumped(this.#world, () => this.#until('an agreement of all nodes', timeoutMs, () => this.#agreed()));
   }
@@ -296,9 +296,9 @@ export class BundledCluster implements AsyncDisposable {
         server.member.up &&
         first !== undefined &&
         state?.owners.firstDifference(first.owners) === -1 &&
-        running.every(({ id, role, masterId }) => {
-          const seen = state.nodes.get(id);
-          return seen === undefined || (seen.role === role && seen.master === masterId);
+        running.every((node) => {
+          const seen = state.nodes.get(node.id);
+          return seen === undefined || isAsItSays(seen, node);
         }),
     );
   }
@@ -311,6 +311,13 @@ export class BundledCluster implements AsyncDisposable {
       await nextTurn();
     }
   }
+}
+
+/** Whether another node knows the role of `node`, and its address where it announces one. */
+function isAsItSays(seen: ClusterNode, { state, role, masterId }: BundledNode): boolean {
+  const { host, port } = me(state!);
+  const isThere = host === '' || (seen.host === host && seen.port === port);
+  return isThere && seen.role === role && seen.master === masterId;
 }
 
 function place(node: BundledNode): MovingNode {

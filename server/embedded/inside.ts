@@ -29,6 +29,7 @@ export interface InsideOptions {
 }
 
 const readyMs = 10_000;
+const announcedMs = 1000;
 
 /** Resolves when every node serves and every replica has its copy. Rejects, with nothing left behind, when one cannot. */
 export function openInside(options: InsideOptions): Promise<BundledCluster> {
@@ -55,6 +56,8 @@ async function open({ masters, settings, world, password, announce, further }: I
   }
   try {
     await untilReady(nodes, settings.length - masters, world);
+    // What nodes announce of themselves, others hear with their first messages; where these cannot pass they never do.
+    await cluster.settled(announcedMs).catch(() => undefined);
   } catch (error) {
     await cluster.close();
     throw error;
