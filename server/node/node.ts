@@ -215,6 +215,8 @@ export class ServerNode {
     // What was logged may be of these.
     this.engine.add(migrateCommands(this.engine, this.#locks, this.#links));
     const following = this.#savedState !== undefined && me(this.#savedState).role === 'replica';
+    // From the first key on: between here and start() the background work runs, and what has run out is not its own.
+    if (following || config.get('replicaof') !== '') this.engine.databases.mode = 'replica';
     await this.#persistence.load({ following });
   }
 

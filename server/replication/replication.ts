@@ -235,12 +235,13 @@ export class NodeReplication implements ReplicationPort, StreamSource, RoleSwitc
 
   /** Becomes a master, with the data it has. */
   promote(): void {
+    // Also for one that was loaded as a replica and has not followed anybody since.
+    this.#engine.databases.mode = 'primary';
     if (!this.following) return;
     this.replica.stop();
     this.history.branch();
     this.primary.stepDown();
     this.primary.resume();
-    this.#engine.databases.mode = 'primary';
     this.#review();
     this.#onRole();
   }
