@@ -6,8 +6,10 @@
 
 import { RedisError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
+import type { Call } from './call.ts';
 import type { Connection } from './connection.ts';
 import type { Socket } from './dial.ts';
+import { EarlyQuestions } from './early-questions.ts';
 import { shakeHands } from './handshake.ts';
 import { type Reaching, type ReachOptions, reach, type Terms } from './reach.ts';
 
@@ -18,8 +20,8 @@ export interface AttemptHost<Options extends ReachOptions> {
   connect(socket: Socket, attempt: ConnectAttempt<Options>): Connection;
   /** `connection` is there; the handshake begins. */
   onOpen(): void;
-  /** The handshake has been written. */
-  onGreeted(connection: Connection): void;
+  /** Calls that wait, and may leave with the handshake. */
+  questions(): readonly Call[];
   onUp(connection: Connection, protocol: 2 | 3, attempt: ConnectAttempt<Options>): void;
   onFailed(error: Error): void;
 }
@@ -35,6 +37,8 @@ export class ConnectAttempt<Options extends ReachOptions> {
   readonly #reaching: Reaching<Options>;
   /** The connection of the open socket. */
   #connection: Connection | undefined;
+  /** What was asked with its handshake. */
+  #early: EarlyQuestions | undefined;
   #closedBy: Error | undefined;
   #cancelled = false;
 
@@ -58,6 +62,11 @@ export class ConnectAttempt<Options extends ReachOptions> {
   /** By what it was made; known once the socket is open. */
   get terms(): Terms<Options> {
     return this.#reaching.terms;
+  }
+
+  /** For onUp(): which of the calls that waited need not be sent any more; those answered already are settled. */
+  answered(protocol: 2 | 3): ReadonlySet<Call> {
+    return this.#early!.through(protocol === (this.terms.options.protocol ?? 3));
   }
 
   /** Milliseconds since it began, once it is slow; else 0. */
@@ -102,7 +111,7 @@ export class ConnectAttempt<Options extends ReachOptions> {
       connection.destroy(new RedisError('connect ETIMEDOUT', { code: 'ETIMEDOUT', node: this.address }));
     const deadline = limit > 0 ? this.#world.deadline(limit, late) : undefined;
     const handshake = shakeHands(connection, { ...options, ...credentials, readOnly: this.#host.readOnly() });
-    this.#host.onGreeted(connection);
+    this.#early = new EarlyQuestions(connection, this.#host.questions());
     handshake.then(
       (protocol) => {
         deadline?.cancel();

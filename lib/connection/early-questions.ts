@@ -14,14 +14,13 @@ export class EarlyQuestions implements CallSink {
   readonly #answers = new Map<Call, unknown>();
   #isThrough = false;
 
-  constructor(connection: Connection) {
+  /** Writes questions behind the handshake that has just been written; `calls` themselves go on waiting. */
+  constructor(connection: Connection, calls: readonly Call[]) {
     this.#connection = connection;
-  }
-
-  /** Writes a question behind the handshake that has just been written; `call` itself goes on waiting. */
-  ask(call: Call): void {
-    const sent = new Call(call.argv, -1, CallFlag.readOnly, call.encoding, undefined, this);
-    if (this.#connection.write(sent)) this.#asked.set(sent, call);
+    for (const call of calls) {
+      const sent = new Call(call.argv, -1, CallFlag.readOnly, call.encoding, undefined, this);
+      if (connection.write(sent)) this.#asked.set(sent, call);
+    }
   }
 
   /**

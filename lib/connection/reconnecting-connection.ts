@@ -9,13 +9,12 @@ import type { Backlog } from '../base/backlog.ts';
 import { errorOfNode, RedisError } from '../base/errors.ts';
 import type { Timer, World } from '../base/world.ts';
 import type { Push } from '../wire/reply.ts';
-import { type Call, CallFlag, type CommandSender, directSink } from './call.ts';
+import { type Call, type CommandSender, directSink } from './call.ts';
 import { ConnectAttempt } from './connect-attempt.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
 import type { CredentialSource } from './credentials.ts';
 import { Departure } from './departure.ts';
 import type { Socket } from './dial.ts';
-import { EarlyQuestions } from './early-questions.ts';
 import { keepAuthenticated } from './keep-authenticated.ts';
 import type { ReachOptions } from './reach.ts';
 import { RetiredConnections } from './retired.ts';
@@ -79,8 +78,6 @@ export class ReconnectingConnection implements CommandSender {
   #watch: Watch | undefined;
   /** While dialing. */
   #attempt: ConnectAttempt<ReconnectingOptions> | undefined;
-  /** What was asked with the handshake of that attempt. */
-  #early: EarlyQuestions | undefined;
   /** The source of its credentials is not to look after `#connection` any more. */
   #leaveSource: () => void = () => {};
   /** Given up, but still owing answers. */
@@ -394,17 +391,9 @@ export class ReconnectingConnection implements CommandSender {
       readOnly: () => this.#readOnly,
       connect: (socket, attempt) => this.#connect(socket, attempt),
       onOpen: () => this.#events.onOpen?.(this),
-      onGreeted: (connection) => this.#askEarly(connection),
+      questions: () => this.#waiting.early(),
       onUp: (connection, protocol, attempt) => this.#up(connection, protocol, attempt),
       onFailed: (error) => this.#lost(error),
-    });
-  }
-
-  #askEarly(connection: Connection): void {
-    const early = new EarlyQuestions(connection);
-    this.#early = early;
-    this.#waiting.forEach((call) => {
-      if ((call.flags & CallFlag.early) !== 0 && !call.settled) early.ask(call);
     });
   }
 
@@ -443,7 +432,8 @@ export class ReconnectingConnection implements CommandSender {
     return connection === this.#connection ? this.#watch : this.#retired.watchOf(connection);
   }
 
-  #up(connection: Connection, protocol: 2 | 3, { terms, begunAt }: ConnectAttempt<ReconnectingOptions>): void {
+  #up(connection: Connection, protocol: 2 | 3, attempt: ConnectAttempt<ReconnectingOptions>): void {
+    const { terms, begunAt } = attempt;
     connection.protocol = protocol;
     this.#attempt = undefined;
     this.#connection = connection;
@@ -461,9 +451,8 @@ export class ReconnectingConnection implements CommandSender {
       this.#leaveSource = keepAuthenticated(connection, options.credentials, credentials, mayAuthenticate);
     }
     this.#events.onReady?.(this);
-    const covered = this.#early?.through(protocol === (terms.options.protocol ?? 3));
-    this.#early = undefined;
-    const waited = this.#waiting.take().filter((call) => !call.settled && !covered?.has(call));
+    const answered = attempt.answered(protocol);
+    const waited = this.#waiting.take().filter((call) => !call.settled && !answered.has(call));
     // All of them, or none: a transaction's ASK is about its first call, and what is behind one keeps its place.
     const late = this.#upAt - begunAt > askLasts && waited.some((call) => call.asking);
     for (const call of waited) {

@@ -4,7 +4,7 @@
 
 import { Backlog } from '../base/backlog.ts';
 import { Fifo } from '../base/fifo.ts';
-import { type Call, directSink } from './call.ts';
+import { type Call, CallFlag, directSink } from './call.ts';
 import type { Connection } from './connection.ts';
 
 export interface WaitLimits {
@@ -44,6 +44,15 @@ export class WaitingCalls {
     call.asking = asking;
     this.#queue.push(call);
     if (call.sink !== directSink) this.#queued.add(1, call.bytes);
+  }
+
+  /** Those that may leave with a handshake; they stay. */
+  early(): Call[] {
+    const early: Call[] = [];
+    this.#queue.forEach((call) => {
+      if ((call.flags & CallFlag.early) !== 0 && !call.settled) early.push(call);
+    });
+    return early;
   }
 
   /** The whole queue, which is empty then. */

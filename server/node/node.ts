@@ -214,9 +214,9 @@ export class ServerNode {
     this.engine.add(this.#persistence.words());
     // What was logged may be of these.
     this.engine.add(migrateCommands(this.engine, this.#locks, this.#links));
-    const following = this.#savedState !== undefined && me(this.#savedState).role === 'replica';
-    // From the first key on: between here and start() the background work runs, and what has run out is not its own.
-    if (following || config.get('replicaof') !== '') this.engine.databases.mode = 'replica';
+    const wasReplica = this.#savedState !== undefined && me(this.#savedState).role === 'replica';
+    const following = wasReplica || config.get('replicaof') !== '';
+    if (following) this.#replication.expectPrimary();
     await this.#persistence.load({ following });
   }
 

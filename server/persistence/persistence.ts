@@ -302,12 +302,11 @@ export class PersistenceManager implements PersistencePort {
   async #loadSnapshot(following: boolean): Promise<void> {
     const { databases, world, replication } = this.#engine;
     const started = world.now();
-    const dropExpired = !following && this.#engine.config.get('replicaof') === '';
     const { keys, expired, expiredKeys, empty, emptyKeys, aux, functions } = await loadSnapshot(
       this.#snapshots.path,
       databases,
       {
-        dropExpired,
+        dropExpired: !following,
         pause: (keys) => loadPause(this.#engine, keys),
       },
     );

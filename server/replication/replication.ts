@@ -205,6 +205,11 @@ export class NodeReplication implements ReplicationPort, StreamSource, RoleSwitc
     ];
   }
 
+  /** What is going to be loaded is a primary's to delete: from its first key on nothing runs out here. Before start(). */
+  expectPrimary(): void {
+    this.#engine.databases.mode = 'replica';
+  }
+
   /** The data is that of a snapshot, but for `expired` keys, whose deletion no replica has seen. Before start(). */
   restore(facts: ReadonlyMap<string, string>, expired: readonly ExpiredKey[]): void {
     const id = facts.get('repl-id') ?? '';
@@ -235,7 +240,7 @@ export class NodeReplication implements ReplicationPort, StreamSource, RoleSwitc
 
   /** Becomes a master, with the data it has. */
   promote(): void {
-    // Also for one that was loaded as a replica and has not followed anybody since.
+    // Also where a primary was expected and never followed.
     this.#engine.databases.mode = 'primary';
     if (!this.following) return;
     this.replica.stop();

@@ -3,12 +3,9 @@
 /** Digits beyond the precision that are looked at to find out whether a value lies right in the middle. */
 const tieDigits = 60;
 
-/** What 0/0 is on x86-64: a NaN with a sign. */
-const undefinedResult = '-nan';
-
 /** `precision`: significant digits, 1 to 17. */
 export function formatGeneral(value: number, precision: number): string {
-  if (!Number.isFinite(value)) return Number.isNaN(value) ? undefinedResult : value > 0 ? 'inf' : '-inf';
+  if (!Number.isFinite(value)) return Number.isNaN(value) ? 'nan' : value > 0 ? 'inf' : '-inf';
   if (value === 0) return Object.is(value, -0) ? '-0' : '0';
   if (Number.isInteger(value) && Math.abs(value) < 10 ** Math.min(precision, 15)) return String(value);
   const rounded = roundEven(value, precision);

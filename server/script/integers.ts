@@ -37,36 +37,30 @@ export function toPosition(value: number): number {
 export interface Conversion {
   /** Of `-+ #0`, in any order. */
   readonly flags: string;
-  /** Least length; NaN: none given. */
+  /** Least length. */
   readonly width: number;
-  /** Least digits; NaN: none given. */
-  readonly precision: number;
+  /** Least digits; undefined: none given. */
+  readonly precision: number | undefined;
   readonly letter: string;
 }
 
-/** Whether a conversion takes the number as a signed integer (d, i) or an unsigned one (o, u, x, X). */
-export function isIntegerLetter(letter: string): boolean {
-  return letter !== '' && 'diouxX'.includes(letter);
-}
-
-/** A number as `%ld` and the like write it. */
+/** A number as `%ld` and the like write it: a signed integer for d and i, an unsigned one for o, u, x, X. */
 export function printInteger(value: number, { flags, width, precision, letter }: Conversion): string {
   const signed = letter === 'd' || letter === 'i';
   const integer = signed ? toLong(value) : toUnsignedLong(value);
   const radix = letter === 'o' ? 8 : /x/i.test(letter) ? 16 : 10;
   let digits = (integer < 0n ? -integer : integer).toString(radix);
   if (precision === 0 && integer === 0n) digits = '';
-  digits = digits.padStart(precision || 0, '0');
+  digits = digits.padStart(precision ?? 0, '0');
   let prefix = integer < 0n ? '-' : '';
   if (signed && integer >= 0n) prefix = flags.includes('+') ? '+' : flags.includes(' ') ? ' ' : '';
   if (flags.includes('#')) {
     if (radix === 8 && !digits.startsWith('0')) digits = `0${digits}`;
     if (radix === 16 && integer !== 0n) prefix = '0x';
   }
-  const length = width || 0;
-  if (flags.includes('0') && !flags.includes('-') && Number.isNaN(precision)) {
-    digits = digits.padStart(length - prefix.length, '0');
+  if (flags.includes('0') && !flags.includes('-') && precision === undefined) {
+    digits = digits.padStart(width - prefix.length, '0');
   }
   const text = letter === 'X' ? (prefix + digits).toUpperCase() : prefix + digits;
-  return flags.includes('-') ? text.padEnd(length) : text.padStart(length);
+  return flags.includes('-') ? text.padEnd(width) : text.padStart(width);
 }

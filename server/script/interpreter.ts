@@ -8,7 +8,7 @@ import type { HostFunctions, LuaHost } from './host.ts';
 import { JsonLibrary } from './json.ts';
 import { MessagePackLibrary } from './message-pack.ts';
 import { RedisApi, type ScriptHost } from './redis-api.ts';
-import { Sandbox, type TableMaker } from './sandbox.ts';
+import { Sandbox } from './sandbox.ts';
 import { StructLibrary } from './struct.ts';
 import { LuaThreads, type Progress } from './threads.ts';
 import { LuaType, LuaVm } from './vm.ts';
@@ -71,14 +71,16 @@ export class Interpreter {
     host.vm = this.vm;
     this.threads = new LuaThreads(this.vm, !options.deprecatedApi);
     host.threads = this.threads;
-    const tables: Record<string, TableMaker> = {
-      redis: (state) => this.#api.push(state, options.forEval),
-      cjson: (state) => void json.push(state),
-      cmsgpack: (state) => messagePack.push(state),
-      struct: (state) => struct.push(state),
-      bit: (state) => bit.push(state),
-    };
-    this.#sandbox.build(tables, options.deprecatedApi);
+    this.#sandbox.build(
+      {
+        redis: (state) => this.#api.push(state, options.forEval),
+        cjson: (state) => void json.push(state),
+        cmsgpack: (state) => messagePack.push(state),
+        struct: (state) => struct.push(state),
+        bit: (state) => bit.push(state),
+      },
+      options.deprecatedApi,
+    );
   }
 
   /** The function that a text stands for, to be run again and again; or what is wrong with the text. */

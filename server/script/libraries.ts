@@ -302,7 +302,7 @@ export class Libraries implements FunctionStore {
     const interpreter = new Interpreter({
       forEval: false,
       script: this.#scripts,
-      deprecatedApi: this.#engine.config.get('lua-enable-deprecated-api') === 'yes',
+      deprecatedApi: this.#engine.config.flag('lua-enable-deprecated-api'),
       onTick: (state, threads) => {
         if (this.#loading === undefined) this.#scripts.tick(state, threads);
         else if (this.#engine.world.now() > this.#loading.deadline) throw new ScriptEnded('FUNCTION LOAD timeout');

@@ -1,10 +1,10 @@
 // Lua's own functions with the integers of a machine of 64 bits. Each is called as it is when its numbers are the same
 // on 32; else they are replaced by numbers that mean the same to it. Left out are functions whose integers beyond 32
 // bits make no sense to anybody (select, table.remove, the base of tonumber), for each call costs a little.
-// Owns: the library's functions behind its own. Does not know: the sandbox, which puts them in their places.
+// Owns: the library's functions behind its own. Does not know: what else scripts do not see of the library.
 
 import type { HostFunctions, LuaHost } from './host.ts';
-import { type Conversion, isIntegerLetter, isShort, printInteger, toInt, toPosition } from './integers.ts';
+import { isShort, printInteger, toInt, toPosition } from './integers.ts';
 import { LuaType } from './vm.ts';
 import type { HostFunction } from './wasm.ts';
 
@@ -31,6 +31,7 @@ const taken: Readonly<Record<string, Taken>> = {
 const maxInt = 0x7fff_ffff;
 /** %, flags, width, precision, letter. More flags or digits than these are an error, which the library raises. */
 const conversion = /%(?:%|([-+ #0]{0,5})(\d{0,2})(\.\d{0,2})?([a-zA-Z]?))/g;
+const integerLetter = /[diouxX]/;
 
 export class LibraryIntegers {
   readonly functions: HostFunctions;
@@ -47,14 +48,19 @@ export class LibraryIntegers {
     this.functions = functions;
   }
 
-  /** Names of the functions, `table.name` or a global's. */
-  get names(): readonly string[] {
-    return Object.keys(this.functions);
-  }
-
-  /** `native`: the library's function of that name. */
-  put(name: string, native: HostFunction): void {
-    this.#natives.set(name, native);
+  /** Takes the place of the library's functions in the globals on the top. */
+  install(): void {
+    for (const name of Object.keys(this.functions)) {
+      const { vm } = this.#host;
+      const at = name.indexOf('.');
+      if (at > 0) vm.rawField(vm.main, -1, name.slice(0, at));
+      const field = name.slice(at + 1);
+      vm.rawField(vm.main, -1, field);
+      this.#natives.set(name, vm.native(vm.main, -1));
+      vm.pop(vm.main, 1);
+      vm.setFunction(vm.main, field, name);
+      if (at > 0) vm.pop(vm.main, 1);
+    }
   }
 
   #taking(name: string, { first, last, as }: Taken): HostFunction {
@@ -118,25 +124,17 @@ export class LibraryIntegers {
     const { lua } = vm;
     const format = vm.checkText(state, 1);
     let at = 1;
-    const replaced = format.replace(
-      conversion,
-      (whole, flags?: string, width?: string, dot?: string, letter?: string) => {
-        if (whole === '%%') return whole;
-        at++;
-        if (!isIntegerLetter(letter ?? '') || lua.lua_isnumber(state, at) === 0) return whole;
-        const value = lua.lua_tonumber(state, at);
-        const how: Conversion = {
-          flags: flags ?? '',
-          width: width ? Number(width) : Number.NaN,
-          // A point alone is a precision of 0.
-          precision: dot === undefined ? Number.NaN : Number(dot.slice(1)),
-          letter: letter!,
-        };
-        vm.pushText(state, printInteger(value, how));
-        lua.lua_replace(state, at);
-        return '%s';
-      },
-    );
+    const replaced = format.replace(conversion, (whole, flags = '', width = '', dot?: string, letter = '') => {
+      if (whole === '%%') return whole;
+      at++;
+      if (!integerLetter.test(letter) || lua.lua_isnumber(state, at) === 0) return whole;
+      // A point alone is a precision of 0.
+      const precision = dot === undefined ? undefined : Number(dot.slice(1));
+      const how = { flags, width: Number(width), precision, letter };
+      vm.pushText(state, printInteger(lua.lua_tonumber(state, at), how));
+      lua.lua_replace(state, at);
+      return '%s';
+    });
     vm.pushText(state, replaced);
     lua.lua_replace(state, 1);
   }

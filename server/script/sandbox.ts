@@ -101,7 +101,7 @@ export class Sandbox {
     for (const name of replaced) vm.setFunction(main, name);
     this.#replaceIn('coroutine', ['yield', 'running']);
     this.#replaceIn('math', ['random', 'randomseed']);
-    for (const name of this.#integers.names) this.#replaceInteger(name);
+    this.#integers.install();
     this.#plainInsert = this.#nativeOf('table', 'insert');
     this.#replaceIn('table', ['insert']);
     for (const [name, make] of Object.entries(tables)) {
@@ -178,22 +178,6 @@ export class Sandbox {
     vm.rawField(vm.main, -1, table);
     for (const name of names) vm.setFunction(vm.main, name, `${table}.${name}`);
     vm.pop(vm.main, 1);
-  }
-
-  /** Of the globals on the top, one by its name alone or in a table of them. */
-  #replaceInteger(name: string): void {
-    const { vm } = this.#host;
-    const [table, field] = name.split('.') as [string, string?];
-    vm.rawField(vm.main, -1, table);
-    if (field === undefined) {
-      this.#integers.put(name, vm.native(vm.main, -1));
-      vm.pop(vm.main, 1);
-      vm.setFunction(vm.main, name);
-      return;
-    }
-    vm.pop(vm.main, 1);
-    this.#integers.put(name, this.#nativeOf(table, field));
-    this.#replaceIn(table, [field]);
   }
 
   /** Of the globals on the top. */

@@ -352,7 +352,7 @@ export class Scripts implements ScriptHost {
     const interpreter = new Interpreter({
       forEval: true,
       script: this,
-      deprecatedApi: this.#engine.config.get('lua-enable-deprecated-api') === 'yes',
+      deprecatedApi: this.#engine.config.flag('lua-enable-deprecated-api'),
       onTick: (state, threads) => this.tick(state, threads),
     });
     this.#interpreter = interpreter;

@@ -39,7 +39,7 @@ export class LuaThreads {
   #mask = countMask;
 
   /** `reuse`: false when a run could leave its thread with other globals (setfenv). */
-  constructor(vm: LuaVm, reuse = true) {
+  constructor(vm: LuaVm, reuse: boolean) {
     this.#vm = vm;
     this.#reuse = reuse;
   }

@@ -78,6 +78,20 @@ describe('client: redirects', () => {
     assert.deepEqual(slots[lowSlot + 1], [stage.a.key, stage.replica.key]);
   });
 
+  it('sends the call on before the map is changed', async () => {
+    const cluster = await stage.start();
+    await cluster.mget('foo', 'foo');
+    const other = cluster.nodes('master').find(({ options }) => options.port === stage.b.port)!.stream!;
+    const before = other.bytesWritten;
+    let atChange = before;
+    stage.on(stage.a, ([name]) => (name === 'get' ? `-MOVED ${lowSlot} ${stage.b.key}\r\n` : undefined));
+    cluster.once('refresh', () => {
+      atChange = other.bytesWritten;
+    });
+    assert.equal(await cluster.get(low), `${stage.b.port}:get ${low}`);
+    assert.equal(atChange - before, '*2\r\n$3\r\nget\r\n$3\r\nbar\r\n'.length);
+  });
+
   it('takes a MOVED to a replica of the same shard for a failover of the whole shard', async () => {
     const cluster = await stage.start();
     await cluster.get(low);

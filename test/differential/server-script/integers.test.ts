@@ -81,6 +81,7 @@ const forms: Readonly<Record<string, readonly string[]>> = {
     'cjson.encode({$ == $ and $ or 1})',
     'cjson.encode({[$ == $ and $ or 1] = 1})',
     'cjson.encode({[1] = 1, [$ == $ and $ or 1] = 2})',
+    '(function() cjson.encode_invalid_numbers(true) local text = cjson.encode({$}) cjson.encode_invalid_numbers(false) return text end)()',
     'cmsgpack.pack($)',
     'cmsgpack.pack({[$ == $ and $ or 1] = 1})',
     'cmsgpack.unpack_limit(cmsgpack.pack(1), $)',

@@ -68,7 +68,7 @@ class Stage {
         return this.connection;
       },
       onOpen: () => void this.opened++,
-      onGreeted: () => undefined,
+      questions: () => [],
       onUp: (_connection, protocol) => void this.outcomes.push(`up ${protocol}`),
       onFailed: (error) => void this.outcomes.push(error.message),
     });

@@ -116,7 +116,7 @@ describe('connection/early-questions', () => {
 
   it('a handshake that is refused: no answer of that connection, but its refusal', async () => {
     const wrong = '-WRONGPASS invalid username-password pair\r\n';
-    const stage = new Stage((words) => (words.startsWith('hello') ? wrong : '+the map of a stranger\r\n'), {
+    const stage = new Stage((words) => (words.startsWith('hello') ? wrong : '+a map all the same\r\n'), {
       password: 'wrong',
     });
     stage.ask('map');

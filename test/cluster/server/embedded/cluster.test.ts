@@ -259,6 +259,17 @@ describe('starting the bundled server', () => {
     await Promise.all([taken.kill(), free.kill()]);
   });
 
+  it('knows everywhere what its nodes announce as their addresses, when it is ready', async () => {
+    const announced = '127.0.0.5';
+    const one = await startCluster({ host: '0.0.0.0', replicas: 0, config: { 'cluster-announce-ip': announced } });
+    try {
+      // Read where the nodes keep it: a question would take as long as they need to hear of each other.
+      for (const { state } of one.nodes) for (const { host } of state!.nodes.values()) assert.equal(host, announced);
+    } finally {
+      await one.close();
+    }
+  });
+
   it('asks for the password everywhere, and moves slots with it', async () => {
     await using cluster = await startCluster({ masters: 2, replicas: 1, password: 'secret' });
     const client = await RespClient.connect(cluster.ports[0]!);
