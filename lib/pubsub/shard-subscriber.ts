@@ -176,6 +176,9 @@ export class ShardSubscriber implements CallSink {
     if (this.#pending.size === 0) this.#progressAt = this.#world.now();
     if (!this.connection.send(call)) return false;
     this.#pending.set(call, { channels, joined });
+    // What is sent is our command: the callers' own say how often that was.
+    const waiters = new Set(channels.flatMap((channel) => [...channel.waiters]));
+    for (const { call: asked } of waiters) asked.put();
     return true;
   }
 

@@ -9,6 +9,7 @@ import { AbortError, RedisError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
 import type { Call } from '../connection/call.ts';
 import type { ReconnectingConnection, ReconnectingEvents } from '../connection/reconnecting-connection.ts';
+import { lossOf } from '../router/verdict.ts';
 import type { RefreshReason } from '../topology/refresher.ts';
 import { passingCauseOf } from '../wire/passing.ts';
 import { parseRedirect, type ReplyError } from '../wire/reply.ts';
@@ -117,7 +118,7 @@ export class ShardedSubscriptions {
       channel.retry?.cancel();
       channel.retry = undefined;
       if (reconnecting) continue;
-      for (const waiter of waitersOf(channel)) fail(waiter, reason);
+      for (const waiter of waitersOf(channel)) fail(waiter, lossOf(waiter.call, reason));
     }
   }
 
@@ -265,6 +266,7 @@ export class ShardedSubscriptions {
       else channel.leaving = Math.max(0, channel.leaving - 1);
       if (joined) channel.asked = false;
       channel.refusal = error;
+      for (const { call } of channel.waiters) call.lastError = error;
     }
     // One MOVED is followed at once; two nodes that name each other are not.
     if (redirect !== undefined || passes(error)) {
@@ -319,17 +321,10 @@ export class ShardedSubscriptions {
   }
 
   #expire(waiter: Waiter, channels: ReadonlySet<ShardChannel>): void {
-    fail(
-      waiter,
-      new RedisError(
-        `No answer to ${waiter.call.name} within ${this.#host.deadline}ms (retryDeadline). ${storyOf(channels)}`,
-        {
-          code: 'ERR_RETRY_DEADLINE',
-          slot: waiter.call.slot,
-          cause: [...channels].find(({ refusal }) => refusal)?.refusal,
-        },
-      ),
-    );
+    const { name, slot, attempts, writes } = waiter.call;
+    const message = `No answer to ${name} within ${this.#host.deadline}ms (retryDeadline). ${storyOf(channels)}`;
+    const cause = [...channels].find(({ refusal }) => refusal)?.refusal;
+    fail(waiter, new RedisError(message, { code: 'ERR_RETRY_DEADLINE', slot, attempts, writes, cause }));
     for (const channel of channels) {
       channel.waiters.delete(waiter);
       // Refused to its caller, so not wanted by it; what stood before goes on being wanted.
