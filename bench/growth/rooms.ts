@@ -44,7 +44,7 @@ function cluster(masters: number, ranges: number): { readonly reply: unknown; re
 
 function refresh(masters: number, ranges: number): () => number {
   const { reply, text } = cluster(masters, ranges);
-  const held = SlotMap.of([]);
+  const held = SlotMap.empty;
   return () => {
     const view = viewOfSlots(reply, parseNodes(text), addressOf(0), undefined);
     const secondary = viewOfNodes(text, addressOf(1), undefined);

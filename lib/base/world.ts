@@ -3,9 +3,9 @@
 // Owns: the real clock, and the one that tests move. Does not know: what its timers are for.
 // Invariant: now() never goes back, and a timer runs once or, cancelled before, never.
 
-import { Socket } from 'node:net';
-
+import type { Socket } from 'node:net';
 import { Heap } from './heap.ts';
+import { SocketClock } from './socket-clock.ts';
 
 export interface Timer {
   cancel(): void;
@@ -45,6 +45,8 @@ const elapsed = performance.now.bind(performance);
 const dateNow = Date.now;
 const epoch = performance.timeOrigin;
 
+const socketClock = new SocketClock(elapsed);
+
 /** Milliseconds that the wall clock may be off before it is read anew: what it says itself has no fractions. */
 const tolerance = 5;
 
@@ -70,14 +72,8 @@ export class RealWorld implements World {
     return { cancel: () => clearTimeout(handle) };
   }
 
-  // A socket that is never connected: that it is idle is all there is to it.
   deadline(ms: number, run: () => void): Timer {
-    const clock = new Socket();
-    clock.setTimeout(Math.min(ms, longestTimer), () => {
-      clock.destroy();
-      run();
-    });
-    return { cancel: () => void clock.destroy() };
+    return socketClock.after(Math.min(ms, longestTimer), run);
   }
 
   random(): number {

@@ -64,9 +64,9 @@ export class ConnectAttempt<Options extends ReachOptions> {
     return this.#reaching.terms;
   }
 
-  /** For onUp(): which of the calls that waited need not be sent any more; those answered already are settled. */
-  answered(protocol: 2 | 3): ReadonlySet<Call> {
-    return this.#early!.through(protocol === (this.terms.options.protocol ?? 3));
+  /** For onUp(): which of the calls that wait need not be sent any more; those answered already are settled. */
+  answered(protocol: 2 | 3, waiting: readonly Call[]): ReadonlySet<Call> {
+    return this.#early!.through(protocol === (this.terms.options.protocol ?? 3), waiting);
   }
 
   /** Milliseconds since it began, once it is slow; else 0. */

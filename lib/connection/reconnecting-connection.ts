@@ -34,6 +34,11 @@ export interface ReconnectingOptions extends ReachOptions, ConnectionOptions, Wa
   readonly retryDelay: (times: number) => number | null;
   /** True: calls wait while the address is down (single node). False: send() refuses and the router looks elsewhere. */
   readonly holdWhileDown: boolean;
+  /**
+   * Reads that wait may leave with the handshake; not where something else has to be said before the first of them.
+   * Default false.
+   */
+  readonly earlyReads?: boolean | undefined;
   /** Milliseconds without a byte, while calls wait, after which the socket is dropped; default never. */
   readonly socketTimeout?: number | undefined;
   /** A connection lost within so many ms counts as a dial that failed: the next waits longer. Default 0. */
@@ -391,7 +396,7 @@ export class ReconnectingConnection implements CommandSender {
       readOnly: () => this.#readOnly,
       connect: (socket, attempt) => this.#connect(socket, attempt),
       onOpen: () => this.#events.onOpen?.(this),
-      questions: () => this.#waiting.early(),
+      questions: () => this.#waiting.early(this.#options.earlyReads ?? false),
       onUp: (connection, protocol, attempt) => this.#up(connection, protocol, attempt),
       onFailed: (error) => this.#lost(error),
     });
@@ -451,8 +456,9 @@ export class ReconnectingConnection implements CommandSender {
       this.#leaveSource = keepAuthenticated(connection, options.credentials, credentials, mayAuthenticate);
     }
     this.#events.onReady?.(this);
-    const answered = attempt.answered(protocol);
-    const waited = this.#waiting.take().filter((call) => !call.settled && !answered.has(call));
+    const waiting = this.#waiting.take();
+    const answered = attempt.answered(protocol, waiting);
+    const waited = waiting.filter((call) => !call.settled && !answered.has(call));
     // All of them, or none: a transaction's ASK is about its first call, and what is behind one keeps its place.
     const late = this.#upAt - begunAt > askLasts && waited.some((call) => call.asking);
     for (const call of waited) {

@@ -16,6 +16,15 @@ export interface WaitLimits {
   readonly backlog?: Backlog | undefined;
 }
 
+/** Most calls that leave with a handshake: what it is refused for is asked again. */
+const mostEarly = 100;
+
+/** A user's, which changes nothing and depends on nothing but its server's data. */
+function isPlainRead(call: Call): boolean {
+  const { flags, sink, asking, group, remedy } = call;
+  return flags === CallFlag.readOnly && sink !== directSink && !asking && group === null && remedy === undefined;
+}
+
 export class WaitingCalls {
   readonly backlog: Backlog;
   readonly #queue = new Fifo<Call>();
@@ -46,11 +55,18 @@ export class WaitingCalls {
     if (call.sink !== directSink) this.#queued.add(1, call.bytes);
   }
 
-  /** Those that may leave with a handshake; they stay. */
-  early(): Call[] {
+  /**
+   * Those that may leave with a handshake; they stay. Questions of the client's own, and with `reads` the reads that
+   * nothing stands before: what a call behind a write is answered depends on it.
+   */
+  early(reads: boolean): Call[] {
     const early: Call[] = [];
+    let mayRead = reads;
     this.#queue.forEach((call) => {
-      if ((call.flags & CallFlag.early) !== 0 && !call.settled) early.push(call);
+      if (call.settled) return;
+      if ((call.flags & CallFlag.early) !== 0) early.push(call);
+      else if (mayRead && early.length < mostEarly && isPlainRead(call)) early.push(call);
+      else mayRead = false;
     });
     return early;
   }

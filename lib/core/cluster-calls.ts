@@ -80,6 +80,11 @@ export class ClusterCalls implements ClientBackend {
     return this.#core.quit();
   }
 
+  /** Connections have something else to say before their first call. */
+  get preparesNodes(): boolean {
+    return this.cache !== undefined || this.#fieldsets !== undefined;
+  }
+
   // Everything is closed by then.
   depart(): void {}
 

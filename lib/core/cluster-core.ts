@@ -177,7 +177,7 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> impleme
 
   async attempt(superseded: () => boolean): Promise<void> {
     // Startup nodes that are all others name another cluster: the old one must not be asked, or believed.
-    if (await this.startup.locate(this.#client.startupNodes)) this.router.setMap(SlotMap.of([]));
+    if (await this.startup.locate(this.#client.startupNodes)) this.router.setMap(SlotMap.empty);
     // Once for all nodes, and before the time runs that these have to answer.
     if (this.#credentials !== undefined) await this.#credentials.take();
     if (superseded()) return;
@@ -185,12 +185,13 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> impleme
     this.#inherited = undefined;
     const info = inherited === undefined ? undefined : await this.#topology.inherit(inherited, superseded);
     if (superseded()) return;
-    if (info === undefined) await this.#topology.fetchFirst();
+    const checks = this.options.enableReadyCheck ?? true;
+    if (info === undefined) await this.#topology.fetchFirst(checks);
     if (superseded()) return;
     this.lifecycle.become('connect');
     // What is held will need its nodes as soon as the cluster has said that it is well.
     this.lifecycle.forEachHeld((request) => this.router.prepare(request));
-    if (this.options.enableReadyCheck ?? true) await this.#topology.checkState(info);
+    if (checks) await this.#topology.checkState(info);
   }
 
   succeeded(): void {
@@ -373,6 +374,8 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> impleme
           identify: true,
           steadyAfter: 1000,
           backlog: this.backlog,
+          // One that is told nothing, with its connection, has been written: it is sent again, if that is allowed.
+          earlyReads: retryRulesOf(options).maxResends > 0 && !this.calls.preparesNodes,
         }),
         readFromReplicas: scaleReads !== 'master',
         onSilent: () => this.refresher.suggest('outage'),

@@ -23,6 +23,8 @@ export class Topology {
   readonly #source: TopologySources;
   /** Nodes whose cluster is down (perhaps only on their side of a cut): others are asked first at the next attempt. */
   readonly #saidDown = new Set<string>();
+  /** CLUSTER INFO of the nodes that were asked for the first map, in the same write; undefined while none is wanted. */
+  #states: Map<string, Promise<unknown>> | undefined;
   /** What the last round left out of the replies it was given, and why. */
   #leftOut: readonly string[] | undefined;
 
@@ -38,8 +40,12 @@ export class Topology {
     return this.#source.ask(connection, argv);
   }
 
-  /** The first map of an attempt to connect. Calls do not wait for a database that no node has. */
-  async fetchFirst(): Promise<void> {
+  /**
+   * The first map of an attempt to connect, and with `state` what checkState() will ask. Calls do not wait for a database
+   * that no node has.
+   */
+  async fetchFirst(state: boolean): Promise<void> {
+    this.#states = state ? new Map() : undefined;
     try {
       await this.refresher.refresh('connect');
     } catch (error) {
@@ -66,12 +72,14 @@ export class Topology {
     return info;
   }
 
-  /** CLUSTER INFO of any node, or what one has said just now: throws when it says that the cluster is down. */
+  /** CLUSTER INFO of any node, or what one has `said` just now: throws when it says that the cluster is down. */
   async checkState(said: string | undefined): Promise<void> {
     const up = [...this.#core.pool.all()].map((node) => node.connection).filter((one) => one.state === 'up');
     const connection = up.find(({ address }) => !this.#saidDown.has(address)) ?? up[0];
     if (connection === undefined) return;
-    const info = said ?? (await this.ask(connection, ['cluster', 'INFO']).catch(() => undefined));
+    const known = this.#states?.get(connection.address);
+    this.#states = undefined;
+    const info = said ?? (await (known ?? this.ask(connection, ['cluster', 'INFO'])).catch(() => undefined));
     if (typeof info === 'string' && /cluster_state:fail/.test(info)) {
       this.#saidDown.add(connection.address);
       throw new RedisError('CLUSTERDOWN The cluster is down', { code: 'CLUSTERDOWN', node: connection.address });
@@ -98,6 +106,7 @@ export class Topology {
       timeout: options.slotsRefreshTimeout ?? 1000,
       isOver: () => this.#isOver,
       tls: () => startup.tls,
+      onAsked: (connection) => this.#askState(connection),
       onLeftOut: ({ list }: LeftOut) => {
         this.#leftOut = list;
       },
@@ -105,6 +114,14 @@ export class Topology {
         if (!this.#isOver) this.#core.onNodeError(error, key);
       },
     });
+  }
+
+  // A node that is asked for its map twice has been lost in between.
+  #askState(connection: ReconnectingConnection): void {
+    if (this.#states === undefined) return;
+    const answer = this.ask(connection, ['cluster', 'INFO']);
+    answer.catch(() => undefined);
+    this.#states.set(connection.address, answer);
   }
 
   #makeRefresher(): Refresher {

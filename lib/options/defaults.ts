@@ -82,12 +82,26 @@ export function fillClusterDefaults(options: ClusterOptions): void {
   fill(options as Record<string, unknown>, { ...defaultClusterOptions, autoPipeliningIgnoredCommands: [] });
 }
 
+/** Options that the object names even where they are not given (null included): some are read at every call. */
+const namedClusterOptions = {
+  redisOptions: undefined,
+  clientSideCache: undefined,
+  natMap: undefined,
+  availabilityZone: undefined,
+  scripts: undefined,
+};
+
 /** The options of `new Cluster(nodes, options)`. `keyPrefix` may come from `redisOptions`. */
 export function clusterOptionsOf(given: ClusterOptions): ClusterOptions {
-  const options: Record<string, unknown> = { ...given };
-  for (const name of ['redisOptions', 'clientSideCache', 'natMap', 'availabilityZone', 'scripts'])
-    options[name] ??= undefined;
-  fillClusterDefaults(options);
+  const options: Record<string, unknown> = {
+    ...namedClusterOptions,
+    ...defaultClusterOptions,
+    autoPipeliningIgnoredCommands: [],
+  };
+  for (const [name, value] of Object.entries(given)) {
+    const isGiven = value !== undefined && !(value === null && name in namedClusterOptions);
+    if (isGiven || !(name in options)) options[name] = value;
+  }
   options['himportFieldsets'] = fieldsetsOf(given.himportFieldsets);
   const prefix = given.redisOptions?.keyPrefix;
   if (prefix && !options['keyPrefix']) options['keyPrefix'] = prefix;

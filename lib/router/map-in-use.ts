@@ -6,7 +6,7 @@ import { nextTick } from '../base/turns.ts';
 import { SlotMap } from '../topology/slot-map.ts';
 
 export class MapInUse {
-  #map: SlotMap = SlotMap.of([]);
+  #map: SlotMap = SlotMap.empty;
   #moves: [slot: number, key: string][] = [];
   readonly #onUse: (map: SlotMap, patched: boolean) => void;
   readonly #apply = (): void => {

@@ -23,7 +23,7 @@ export class NodeSelector {
   readonly #options: SelectorOptions;
   readonly #pool: NodePool;
   readonly #world: World;
-  #map: SlotMap = SlotMap.of([]);
+  #map: SlotMap = SlotMap.empty;
   /** Of each shard's master, beside map.shards; filled when first used. */
   #masters: (ReconnectingConnection | undefined)[] = [];
 

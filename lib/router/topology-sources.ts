@@ -29,6 +29,8 @@ export interface TopologySourcesOptions {
   readonly isOver: () => boolean;
   /** Connections are TLS. */
   readonly tls: () => boolean;
+  /** A node has been asked for its map: what else it is asked now leaves in the same write. */
+  readonly onAsked: (connection: ReconnectingConnection) => void;
   /** A reply had unusable entries, which were left out. */
   readonly onLeftOut: (leftOut: LeftOut) => void;
   /** A node that can be reached did not give its map: it refused, or did not answer in time. */
@@ -96,6 +98,7 @@ export class TopologySources {
     const nodes = this.ask(connection, ['cluster', 'nodes'])
       .then((reply) => parseNodes(reply, leftOut))
       .catch(() => []);
+    this.#options.onAsked(connection);
     try {
       return viewOfSlots(await slots, await nodes, key, this.#options, leftOut);
     } catch (error) {

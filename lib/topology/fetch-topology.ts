@@ -46,10 +46,9 @@ export async function fetchTopology(
     );
   }
   const primary = await askPrimaries(asked, world, options.hedge ?? 100);
-  await Promise.race([
-    Promise.allSettled(secondaries),
-    pause(world, secondaries.length > 0 ? (options.grace ?? 50) : 0),
-  ]);
+  if (secondaries.length > 0) {
+    await Promise.race([Promise.allSettled(secondaries), pause(world, options.grace ?? 50)]);
+  }
   return combine(primary, heard);
 }
 

@@ -64,6 +64,9 @@ export class SlotMap {
     return new SlotMap(shards, table, facts);
   }
 
+  /** The map of a cluster that nothing is known of. */
+  static readonly empty: SlotMap = SlotMap.of([]);
+
   shardOf(slot: number): Shard | undefined {
     return this.shards[this.table[slot]! - 1];
   }

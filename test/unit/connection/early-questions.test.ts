@@ -2,7 +2,7 @@
 // and never answered by a connection whose handshake fails.
 
 import { deepEqual, equal } from 'node:assert/strict';
-import { CallFlag, ownCall } from '../../../lib/connection/call.ts';
+import { Call, CallFlag, type CallSink, ownCall } from '../../../lib/connection/call.ts';
 import { ReconnectingConnection, type ReconnectingOptions } from '../../../lib/connection/reconnecting-connection.ts';
 import { RequestDecoder } from '../../../lib/wire/request-decoder.ts';
 import { type Peer, SimulatedWorld, type Wire } from '../../simulation/network.ts';
@@ -62,6 +62,19 @@ class Stage {
       (error: Error) => this.outcomes.push(`${words}: ${error.message}`),
     );
     equal(this.connection.send(call), true);
+  }
+
+  /** A call of a user's. */
+  send(words: string, flags: number): Call {
+    const sink: CallSink = {
+      onReply: (one, reply) => (reply instanceof Error ? one.fail(reply) : one.settle(reply)),
+      onLost: (one, reason) => one.fail(reason),
+    };
+    const call = new Call(words.split(' '), -1, flags, 'utf8', undefined, sink);
+    call.resolve = (reply) => this.outcomes.push(`${words}: ${String(reply)}`);
+    call.reject = (error) => this.outcomes.push(`${words}: ${error.message}`);
+    equal(this.connection.send(call), true);
+    return call;
   }
 
   async pass(ms: number): Promise<void> {
@@ -158,6 +171,94 @@ describe('connection/early-questions', () => {
       await stage.pass(30);
       deepEqual(stage.outcomes, [outcome]);
     }
+  });
+
+  describe('reads', () => {
+    const read = CallFlag.readOnly;
+    const answering: Script = (words) => (words.startsWith('hello') ? hello : `+${words}\r\n`);
+
+    it('leave in the write of the handshake where that is allowed, and count as sent once', async () => {
+      const stage = new Stage(answering, { earlyReads: true });
+      const { attempts, writes } = stage.send('get a', read);
+      deepEqual([attempts, writes], [0, 0]);
+      const call = stage.send('get b', read);
+      await stage.pass(50);
+      deepEqual(stage.chunks, ['hello 3|get a|get b']);
+      deepEqual([call.attempts, call.writes], [1, 1]);
+      deepEqual(stage.outcomes, ['get a: get a', 'get b: get b']);
+    });
+
+    it('wait for the handshake where it is not', async () => {
+      const stage = new Stage(answering);
+      stage.send('get a', read);
+      await stage.pass(50);
+      deepEqual(stage.chunks, ['hello 3', 'get a']);
+    });
+
+    it('stay behind the write that they were given behind', async () => {
+      const stage = new Stage(answering, { earlyReads: true });
+      for (const [words, flags] of [
+        ['get a', read],
+        ['set a 1', 0],
+        ['get a', read],
+        ['map', CallFlag.early],
+      ] as const)
+        stage.send(words, flags);
+      await stage.pass(50);
+      deepEqual(stage.chunks, ['hello 3|get a|map', 'set a 1|get a']);
+      equal(stage.outcomes.length, 4);
+    });
+
+    it('that block, or want a place of their own, do not leave early', async () => {
+      for (const flag of [CallFlag.blocking, CallFlag.inOrder, CallFlag.slow]) {
+        const stage = new Stage(answering, { earlyReads: true });
+        stage.send('xread', read | flag);
+        await stage.pass(50);
+        deepEqual(stage.chunks, ['hello 3', 'xread']);
+      }
+    });
+
+    it('are asked again when the handshake takes a second exchange: they may have been asked of another database', async () => {
+      let database = 0;
+      const stage = new Stage(
+        (words) => {
+          if (words.startsWith('hello')) return unknown;
+          if (words.startsWith('select') && database === 0 && stage.chunks.length === 0) return '-NOAUTH\r\n';
+          if (words.startsWith('select')) database = 3;
+          return `+${words} of ${database}\r\n`;
+        },
+        { earlyReads: true, password: 'secret', db: 3 },
+      );
+      stage.send('get a', read);
+      await stage.pass(50);
+      deepEqual(stage.chunks, ['hello 3 AUTH default secret|select 3|get a', 'auth secret|select 3', 'get a']);
+      deepEqual(stage.outcomes, ['get a: get a of 3']);
+    });
+
+    it('are not answered by a connection whose handshake fails', async () => {
+      const script: Script = (words, connection) => {
+        if (words.startsWith('hello')) return connection === 1 ? '-WRONGPASS no\r\n' : hello;
+        return `+${words} by ${connection}\r\n`;
+      };
+      const stage = new Stage(script, { earlyReads: true, holdWhileDown: true, password: 'secret' });
+      stage.send('get a', read);
+      await stage.pass(100);
+      deepEqual(stage.outcomes, ['get a: get a by 2']);
+    });
+
+    it('more than a hundred: the rest waits', async () => {
+      const stage = new Stage(answering, { earlyReads: true });
+      for (let at = 0; at < 150; at++) stage.send(`get ${at}`, read);
+      await stage.pass(50);
+      deepEqual(
+        stage.chunks.map((chunk) => chunk.split('|').length),
+        [101, 50],
+      );
+      deepEqual(
+        stage.outcomes,
+        Array.from({ length: 150 }, (_, at) => `get ${at}: get ${at}`),
+      );
+    });
   });
 
   it('one that has given up waiting is not written again', async () => {

@@ -7,7 +7,7 @@ const tick = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 
 describe('router/map-in-use', () => {
   const whole = (key: string): SlotMap =>
-    SlotMap.of([]).withMoves(Array.from({ length: 16384 }, (_, slot) => [slot, key]));
+    SlotMap.empty.withMoves(Array.from({ length: 16384 }, (_, slot) => [slot, key]));
   let used: [map: SlotMap, patched: boolean][] = [];
   let maps = new MapInUse(() => undefined);
   beforeEach(() => {
