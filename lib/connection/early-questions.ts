@@ -3,7 +3,7 @@
 // Does not know: which calls may leave so (waiting-calls.ts), nor when a handshake is through.
 // Invariants: nobody gets an answer of a connection whose handshake fails: the calls still wait where they waited
 // before, or have gone elsewhere meanwhile. What a handshake of two exchanges makes doubtful is no answer either: a
-// refusal (the credentials left in the second), and whatever a read was told (so did SELECT and READONLY).
+// refusal (the credentials left in the second), and whatever a read was answered (so did SELECT and READONLY).
 
 import { Call, CallFlag, type CallSink, type ReplySource } from './call.ts';
 import type { Connection } from './connection.ts';
@@ -44,7 +44,7 @@ export class EarlyQuestions implements CallSink {
     return covered;
   }
 
-  /** Whether what a call was told, or will be, is an answer although the handshake took a second exchange. */
+  /** Whether what a call was answered, or will be, is an answer although the handshake took a second exchange. */
   #standsInTwo(call: Call): boolean {
     return (
       (call.flags & CallFlag.early) !== 0 && this.#answers.has(call) && !(this.#answers.get(call) instanceof Error)

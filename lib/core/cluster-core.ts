@@ -374,7 +374,7 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> impleme
           identify: true,
           steadyAfter: 1000,
           backlog: this.backlog,
-          // One that is told nothing, with its connection, has been written: it is sent again, if that is allowed.
+          // Lost with its connection it counts as written: it is sent again, if that is allowed.
           earlyReads: retryRulesOf(options).maxResends > 0 && !this.calls.preparesNodes,
         }),
         readFromReplicas: scaleReads !== 'master',

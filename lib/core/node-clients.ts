@@ -1,5 +1,6 @@
 // The single-node clients that a cluster hands out (nodes(), events, scaleReads), one for each node, on the cluster's own
 // connections. Owns them, their subscribers, and which nodes users have been shown.
+// Made when somebody looks: a cluster has up to a thousand nodes, and most programs look at none.
 
 import type { EventEmitter } from 'node:events';
 import { emitSafely } from '../base/emit.ts';
@@ -61,8 +62,8 @@ export class NodeClients<Client extends EventEmitter> {
   show(node: PooledNode, shown: boolean): void {
     if (node.shown === shown) return;
     node.shown = shown;
-    if (shown) emitSafely(this.#cluster, '+node', this.of(node));
-    else this.#remove(node);
+    if (!shown) this.#remove(node);
+    else if (this.#cluster.listenerCount('+node') > 0) emitSafely(this.#cluster, '+node', this.of(node));
   }
 
   /** A connection of the pool has changed. */
@@ -99,6 +100,7 @@ export class NodeClients<Client extends EventEmitter> {
   }
 
   #remove(node: PooledNode): void {
+    if (!this.#entries.has(node.key) && this.#cluster.listenerCount('-node') === 0) return;
     const { client, core, subscriber } = this.#entry(node);
     this.#entries.delete(node.key);
     subscriber?.stop(new AbortError('Node is disconnected', { node: node.key }));
