@@ -91,13 +91,11 @@ const namedClusterOptions = {
   scripts: undefined,
 };
 
+const initialClusterOptions = { ...namedClusterOptions, ...defaultClusterOptions };
+
 /** The options of `new Cluster(nodes, options)`. `keyPrefix` may come from `redisOptions`. */
 export function clusterOptionsOf(given: ClusterOptions): ClusterOptions {
-  const options: Record<string, unknown> = {
-    ...namedClusterOptions,
-    ...defaultClusterOptions,
-    autoPipeliningIgnoredCommands: [],
-  };
+  const options: Record<string, unknown> = { ...initialClusterOptions, autoPipeliningIgnoredCommands: [] };
   for (const [name, value] of Object.entries(given)) {
     const isGiven = value !== undefined && !(value === null && name in namedClusterOptions);
     if (isGiven || !(name in options)) options[name] = value;

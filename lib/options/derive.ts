@@ -40,9 +40,9 @@ export function connectionOptionsOf(
     clientInfo: !(options.disableClientInfo ?? false),
     clientInfoTag: options.clientInfoTag,
     warn,
-    ...(options.replyMapping === 'resp3' ? { mapping: 'objects' } : {}),
-    ...(options.stringNumbers === undefined ? {} : { stringNumbers: options.stringNumbers }),
-    ...(options.maxBulkLength === undefined ? {} : { maxBulkLength: options.maxBulkLength }),
+    mapping: options.replyMapping === 'resp3' ? 'objects' : undefined,
+    stringNumbers: options.stringNumbers,
+    maxBulkLength: options.maxBulkLength,
   };
 }
 

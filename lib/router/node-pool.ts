@@ -94,7 +94,8 @@ export class NodePool {
     const readOnly = role === 'slave' && reads;
     const connection = new ReconnectingConnection(
       key,
-      { host, port, ...this.#options.optionsFor(key), readOnly, inStep: true },
+      // What is spread first is cloned; behind others it is copied name by name, for each of a thousand nodes.
+      { ...this.#options.optionsFor(key), host, port, readOnly, inStep: true },
       this.#world,
       this.#events,
     );
@@ -118,7 +119,7 @@ export class NodePool {
     options: Partial<ReconnectingOptions> = {},
   ): ReconnectingConnection {
     const { host, port } = parseKey(key);
-    const all = { host, port, ...this.#options.optionsFor(key), readOnly, inStep: true, ...options };
+    const all = { ...this.#options.optionsFor(key), host, port, readOnly, inStep: true, ...options };
     return new ReconnectingConnection(key, all, this.#world, events);
   }
 

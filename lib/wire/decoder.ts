@@ -18,15 +18,15 @@ export const pending: unique symbol = Symbol('pending');
 
 export interface DecoderOptions {
   /** Longest bulk string in bytes; default 512 MiB, the server's own limit. */
-  readonly maxBulkLength?: number;
+  readonly maxBulkLength?: number | undefined;
   /** Most elements of one aggregate; default 2^27. */
   readonly maxElements?: number;
   /** Deepest nesting of aggregates; default 1024, more than any server's own (Lua gives up near 200). */
   readonly maxDepth?: number;
   /** How RESP3 types come out; default `legacy`. */
-  readonly mapping?: Mapping;
+  readonly mapping?: Mapping | undefined;
   /** Integers come out as text, exact beyond 2^53 (ioredis's `stringNumbers`); default false. */
-  readonly stringNumbers?: boolean;
+  readonly stringNumbers?: boolean | undefined;
   /** Longest simple string, error, number or header line in bytes; default 64 KiB (1 MiB for errors). */
   readonly maxLineLength?: number;
 }
