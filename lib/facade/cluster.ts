@@ -21,7 +21,6 @@ import { ClusterScanStream, keysOf } from '../scan/cluster-scan.ts';
 import type { ScanStream, ScanStreamOptions } from '../scan/scan-stream.ts';
 import { parseSeeds } from '../topology/seeds.ts';
 import type { SlotMap } from '../topology/slot-map.ts';
-import { slotCount } from '../wire/slot.ts';
 import { Client } from './client.ts';
 import { CommandBuilder } from './commands/command-builder.ts';
 import { type ClusterInternals, installInternals } from './compat/cluster-internals.ts';
@@ -83,7 +82,8 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     const { map } = this.#core.router;
     if (this.#slots?.map === map) return this.#slots.lists;
     const lists = map.shards.map((shard) => [shard.master, ...shard.replicas]);
-    const bySlot = Array.from({ length: slotCount }, (_, slot) => lists[map.table[slot]! - 1] ?? []);
+    const bySlot: string[][] = [];
+    for (const number of map.table) bySlot.push(lists[number - 1] ?? []);
     this.#slots = { map, lists: bySlot };
     return bySlot;
   }

@@ -34,10 +34,33 @@ export interface View {
  * the node: its CLUSTER SLOTS names nodes as clients shall reach them.
  */
 export function combine(primary: View, secondaries: readonly View[]): SlotMap {
-  const ranges = secondaries.length === 0 ? disjoint(primary) : undefined;
+  const agreed = secondaries.every((view) => claimsAsMuch(primary, view));
+  const ranges = agreed ? disjoint(primary) : undefined;
   const failed = new Set([primary, ...secondaries].flatMap((view) => view.failed ?? []));
   const facts = { failed, signs: primary.signs ?? '', unread: marks(primary.unread) };
   return SlotMap.of(ranges ?? elect(primary, secondaries), facts);
+}
+
+/**
+ * True only if `other` claims what `view` claims, slot for slot and epoch for epoch: what views say as a rule, found
+ * without a look at each slot. False where that cannot be said so.
+ */
+function claimsAsMuch(view: View, other: View): boolean {
+  const claims = new Map<string, ViewShard>();
+  for (const shard of view.shards) if (shard.ranges.length > 0) claims.set(shard.id, shard);
+  let found = 0;
+  for (const { id, epoch, ranges } of other.shards) {
+    if (ranges.length === 0) continue;
+    const claim = claims.get(id);
+    if (claim === undefined || id === '' || claim.epoch !== epoch || !sameRanges(claim.ranges, ranges)) return false;
+    found++;
+  }
+  return found === claims.size;
+}
+
+function sameRanges(ranges: ViewShard['ranges'], others: ViewShard['ranges']): boolean {
+  if (ranges.length !== others.length) return false;
+  return ranges.every(([start, end], at) => start === others[at]![0] && end === others[at]![1]);
 }
 
 /** The ranges of a view by slot, without a look at each slot; undefined where some overlap, and epochs must decide. */
@@ -83,20 +106,36 @@ function elect(primary: View, secondaries: readonly View[]): OwnedRange[] {
  */
 export function merge(held: SlotMap, seen: SlotMap): SlotMap {
   if (held.shards.length === 0) return seen;
+  const owner = ownersKept(held, seen);
+  return owner === undefined ? seen : SlotMap.of(rangesOf(owner, [...seen.shards, ...held.shards]), seen.facts);
+}
+
+/** slot -> index into the shards seen and, behind them, those held; undefined when nothing that is held stays. */
+function ownersKept(held: SlotMap, seen: SlotMap): Int32Array | undefined {
   const masters = new Map(seen.shards.map((shard) => [shard.master, shard.epoch]));
-  const shards = [...seen.shards, ...held.shards];
-  const owner = new Int32Array(slotCount);
-  let kept = 0;
+  const { unread } = seen.facts;
+  // As a rule nothing has changed, which shows at the first look.
+  const alike = unread === undefined && held.isLaidOutAs(seen);
+  if (alike && !held.shards.some((mine, at) => holds(mine, seen.shards[at], masters))) return undefined;
+  let owners: Int32Array | undefined;
+  // Neighbours mostly have the same owners, and what is true of one is of the other.
+  let mineBefore = 0;
+  let theirsBefore = 0;
+  let stays = false;
   for (let slot = 0; slot < slotCount; slot++) {
-    const mine = held.table[slot]! - 1;
-    const theirs = seen.table[slot]! - 1;
-    const unread = theirs < 0 && seen.facts.unread?.[slot] === 1;
-    if (mine >= 0 && (unread || holds(held.shards[mine]!, seen.shards[theirs], masters))) {
-      owner[slot] = seen.shards.length + mine;
-      kept++;
-    } else owner[slot] = theirs;
+    const mine = held.table[slot]!;
+    if (mine === 0) continue;
+    const theirs = seen.table[slot]!;
+    if (mine !== mineBefore || theirs !== theirsBefore) {
+      stays = holds(held.shards[mine - 1]!, seen.shards[theirs - 1], masters);
+      mineBefore = mine;
+      theirsBefore = theirs;
+    }
+    if (!stays && (theirs !== 0 || unread?.[slot] !== 1)) continue;
+    owners ??= Int32Array.from(seen.table, (number) => number - 1);
+    owners[slot] = seen.shards.length + mine - 1;
   }
-  return kept === 0 ? seen : SlotMap.of(rangesOf(owner, shards), seen.facts);
+  return owners;
 }
 
 function marks(ranges: View['unread'] = []): Uint8Array | undefined {

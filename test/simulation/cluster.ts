@@ -14,6 +14,51 @@ export interface Shard {
   master: SimulatedNode;
 }
 
+interface Span {
+  readonly start: number;
+  readonly end: number;
+  readonly shard: Shard;
+}
+
+/** Who owns which slot, as a value: nodes that know of no change share it, and a life costs no tables of 16,384 slots. */
+class Ownership {
+  /** In order, without gaps. */
+  readonly spans: readonly Span[];
+
+  constructor(spans: readonly Span[]) {
+    this.spans = spans;
+  }
+
+  static equal(shards: readonly Shard[]): Ownership {
+    const share = 16384 / shards.length;
+    const startOf = (at: number): number => Math.ceil(at * share);
+    return new Ownership(shards.map((shard, at) => ({ start: startOf(at), end: startOf(at + 1) - 1, shard })));
+  }
+
+  of(slot: number): Shard {
+    return this.spans.find(({ end }) => slot <= end)!.shard;
+  }
+
+  withMoved(slot: number, shard: Shard): Ownership {
+    const spans: Span[] = [];
+    const add = (start: number, end: number, owner: Shard): void => {
+      const last = spans.at(-1);
+      if (end < start) return;
+      if (last?.shard === owner) spans[spans.length - 1] = { start: last.start, end, shard: owner };
+      else spans.push({ start, end, shard: owner });
+    };
+    for (const { start, end, shard: owner } of this.spans) {
+      if (slot < start || slot > end) add(start, end, owner);
+      else {
+        add(start, slot - 1, owner);
+        add(slot, slot, shard);
+        add(slot + 1, end, owner);
+      }
+    }
+    return new Ownership(spans);
+  }
+}
+
 export interface Move {
   readonly slot: number;
   readonly from: Shard;
@@ -29,8 +74,8 @@ export interface Execution {
 export class SimulatedCluster {
   readonly world: SimulatedWorld;
   readonly shards: Shard[] = [];
-  /** Slot -> shard, as is true. */
-  readonly owners: Shard[];
+  /** As is true. */
+  owners: Ownership;
   readonly moves = new Map<number, Move>();
   readonly executions: Execution[] = [];
   /**
@@ -48,8 +93,7 @@ export class SimulatedCluster {
       const nodes = Array.from({ length: 1 + replicas }, (_, at) => new SimulatedNode(this, number, at));
       this.shards.push({ number, data: new Map(), nodes, master: nodes[0]! });
     }
-    const share = 16384 / masters;
-    this.owners = Array.from({ length: 16384 }, (_, slot) => this.shards[Math.floor(slot / share)]!);
+    this.owners = Ownership.equal(this.shards);
     for (const node of this.nodes) node.learn();
   }
 
@@ -71,7 +115,7 @@ export class SimulatedCluster {
   }
 
   beginMove(slot: number, to: Shard): Move | undefined {
-    const from = this.owners[slot]!;
+    const from = this.owners.of(slot);
     if (from === to || this.moves.has(slot)) return undefined;
     const move = { slot, from, to };
     this.moves.set(slot, move);
@@ -89,7 +133,7 @@ export class SimulatedCluster {
   endMove(move: Move, keys: readonly string[], lag: number): void {
     for (const _ of keys) this.carry(move, keys);
     this.moves.delete(move.slot);
-    this.owners[move.slot] = move.to;
+    this.owners = this.owners.withMoved(move.slot, move.to);
     this.announce([move.to.master, move.from.master], lag);
   }
 
@@ -113,7 +157,7 @@ export class SimulatedCluster {
 
 /** What a node believes. */
 interface Belief {
-  readonly owners: readonly Shard[];
+  readonly owners: Ownership;
   readonly masters: ReadonlyMap<Shard, SimulatedNode>;
 }
 
@@ -133,7 +177,7 @@ export class SimulatedNode implements Host {
   downUntil = 0;
   #frozenUntil = 0;
   #clients = 0;
-  #belief: Belief = { owners: [], masters: new Map() };
+  #belief: Belief = { owners: new Ownership([]), masters: new Map() };
 
   constructor(cluster: SimulatedCluster, shard: number, at: number) {
     this.cluster = cluster;
@@ -161,17 +205,17 @@ export class SimulatedNode implements Host {
   }
 
   ownerOf(slot: number): SimulatedNode {
-    return this.#belief.masters.get(this.#belief.owners[slot]!)!;
+    return this.#belief.masters.get(this.#belief.owners.of(slot))!;
   }
 
   owns(slot: number): boolean {
-    return this.#belief.owners[slot] === this.shard;
+    return this.#belief.owners.of(slot) === this.shard;
   }
 
   learn(): void {
     if (!this.up) return;
     const masters = new Map(this.cluster.shards.map((shard) => [shard, shard.master]));
-    this.#belief = { owners: [...this.cluster.owners], masters };
+    this.#belief = { owners: this.cluster.owners, masters };
   }
 
   accept(wire: Wire): Peer | undefined {
@@ -212,16 +256,10 @@ export class SimulatedNode implements Host {
   /** CLUSTER SLOTS: start, end, master, replicas. */
   ranges(): { start: number; end: number; nodes: SimulatedNode[] }[] {
     const { owners, masters } = this.#belief;
-    const ranges: { start: number; end: number; nodes: SimulatedNode[] }[] = [];
-    for (let start = 0; start < owners.length; ) {
-      let end = start;
-      while (end + 1 < owners.length && owners[end + 1] === owners[start]) end++;
-      const master = masters.get(owners[start]!)!;
-      const replicas = owners[start]!.nodes.filter((node) => node !== master && !node.failed);
-      ranges.push({ start, end, nodes: [master, ...replicas] });
-      start = end + 1;
-    }
-    return ranges;
+    return owners.spans.map(({ start, end, shard }) => {
+      const master = masters.get(shard)!;
+      return { start, end, nodes: [master, ...shard.nodes.filter((node) => node !== master && !node.failed)] };
+    });
   }
 
   /** CLUSTER NODES. */

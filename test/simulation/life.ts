@@ -325,7 +325,7 @@ class ClientLife {
     const tag = world.pick(this.#tags);
     const slot = slotOf(tag);
     if (this.#movedAt.has(slot)) return false;
-    const to = world.pick(shards.filter((shard) => shard !== this.#cluster.owners[slot]));
+    const to = world.pick(shards.filter((shard) => shard !== this.#cluster.owners.of(slot)));
     const move = this.#cluster.beginMove(slot, to);
     if (move === undefined) return false;
     this.#movedAt.set(slot, world.now());
@@ -403,7 +403,7 @@ class ClientLife {
     const { slots } = this.#client;
     for (const tag of this.#tags) {
       const slot = slotOf(tag);
-      const true_ = this.#cluster.owners[slot]!.master.address;
+      const true_ = this.#cluster.owners.of(slot).master.address;
       if (slots[slot]![0] !== true_) this.#break(`slot ${slot} is at ${true_}, and the map says ${slots[slot]![0]}`);
     }
     const stats = this.#client.stats();

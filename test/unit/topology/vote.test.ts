@@ -15,6 +15,34 @@ const before = view(shard('a', 1, [0, 8191]), shard('b', 2, [8192, 16383]));
 /** Slot 100 went from a to b, whose epoch was bumped. */
 const after = view(shard('a', 1, [0, 99], [101, 8191]), shard('b', 3, [100, 100], [8192, 16383]));
 
+/** A few masters with a few ranges each, which may overlap. */
+const someView = fc
+  .array(
+    fc.tuple(
+      fc.constantFrom('a', 'b', 'c'),
+      fc.integer({ min: 1, max: 4 }),
+      fc.array(fc.tuple(fc.nat(16383), fc.nat(6000)), { maxLength: 3 }),
+    ),
+    { maxLength: 4 },
+  )
+  .map((shards) =>
+    view(
+      ...shards.map(([id, epoch, ranges]) =>
+        shard(
+          id,
+          epoch,
+          ...ranges.map(([start, length]): [number, number] => [start, Math.min(16383, start + length)]),
+        ),
+      ),
+    ),
+  );
+
+/** Where claims begin and end, and one slot to either side. */
+function borders(shards: readonly ViewShard[]): number[] {
+  const at = shards.flatMap(({ ranges }) => ranges.flatMap(([start, end]) => [start - 1, start, end, end + 1]));
+  return [0, 16383, ...at].filter((slot) => slot >= 0 && slot < 16384);
+}
+
 describe('topology/vote', () => {
   describe('combine', () => {
     it('takes the claim with the highest epoch, whoever primaries', () => {
@@ -59,10 +87,60 @@ describe('topology/vote', () => {
         { numRuns: 50 },
       );
     });
+
+    it('is, slot by slot, the first of the highest claims, whether views differ or say the same', () => {
+      const kinds = fc.array(fc.oneof(someView, fc.constant('same'), fc.constant('newer')), { maxLength: 3 });
+      fc.assert(
+        fc.property(someView, kinds, (primary, chosen) => {
+          const secondaries = chosen.map((kind): View => {
+            if (typeof kind !== 'string') return kind;
+            const shards = primary.shards.toReversed();
+            return view(...(kind === 'same' ? shards : shards.map((one) => ({ ...one, epoch: 5 }))));
+          });
+          const map = combine(primary, secondaries);
+          const claims = [primary, ...secondaries].flatMap(({ shards }) => shards);
+          for (const slot of borders(claims)) {
+            const mine = claims.filter(({ ranges }) => ranges.some(([start, end]) => start <= slot && slot <= end));
+            const highest = Math.max(...mine.map(({ epoch }) => epoch));
+            const { master, epoch } = mine.find((one) => one.epoch === highest) ?? {};
+            const owner = map.shardOf(slot);
+            assert.deepEqual([owner?.master, owner?.epoch], [master, epoch], `slot ${slot}`);
+          }
+        }),
+        { numRuns: 200 },
+      );
+    });
   });
 
   describe('merge', () => {
     const held = combine(after, []);
+
+    it('is, slot by slot, what is seen, but for owners of a higher epoch and slots that could not be read', () => {
+      const moves = fc.array(fc.tuple(fc.nat(16383), fc.constantFrom('a:1', 'b:1', 'b:2', 'z:1')), { maxLength: 3 });
+      const unread = fc.array(fc.tuple(fc.nat(16383), fc.nat(500)), { maxLength: 2 });
+      fc.assert(
+        fc.property(someView, moves, someView, unread, (one, named, other, gaps) => {
+          const mine = combine(one, []).withMoves(named);
+          const ranges = gaps.map(([start, length]) => [start, Math.min(16383, start + length)] as const);
+          const seen = combine({ ...other, unread: ranges }, []);
+          const merged = merge(mine, seen);
+          const epochs = new Map(seen.shards.map(({ master, epoch }) => [master, epoch]));
+          const edges = ranges.map(([start, end]): ViewShard => shard('', 0, [start, end]));
+          const slots = borders([...one.shards, ...other.shards, ...edges]);
+          for (const slot of [...slots, ...named.map(([moved]) => moved)]) {
+            const [ours, theirs] = [mine.shardOf(slot), seen.shardOf(slot)];
+            const isUnread = theirs === undefined && ranges.some(([start, end]) => start <= slot && slot <= end);
+            const known = ours && epochs.get(ours.master);
+            const isNewer = ours !== undefined && (theirs === undefined || theirs.epoch < ours.epoch);
+            const byMoved = ours !== undefined && !Number.isInteger(ours.epoch);
+            const stays = known !== undefined && isNewer && (byMoved || known < ours!.epoch);
+            const expected = ours !== undefined && (isUnread || stays) ? ours.master : theirs?.master;
+            assert.equal(merged.masterOf(slot), expected, `slot ${slot}`);
+          }
+        }),
+        { numRuns: 200 },
+      );
+    });
 
     it('ignores a view older than what is held', () => {
       assert.equal(merge(held, combine(before, [])).masterOf(100), 'b:1');
