@@ -22,12 +22,26 @@ class Replica {
   readonly socket: Socket;
   readonly #decoder = new RequestDecoder();
   #head: Buffer | undefined = Buffer.alloc(0);
+  #closed = false;
 
   constructor(port: number) {
     this.socket = connect(port, '127.0.0.1');
     this.socket.on('data', (chunk: Buffer) => this.#onData(chunk));
     this.socket.on('error', () => undefined);
     this.socket.write(encode(['PSYNC', '?', '-1']));
+    // A replica that acknowledges nothing for repl-timeout (60 s) is dropped. The offset does not matter here.
+    const acknowledging = setInterval(() => {
+      if (this.online) this.socket.write(encode(['REPLCONF', 'ACK', '0']));
+    }, 1000);
+    this.socket.on('close', () => {
+      clearInterval(acknowledging);
+      this.#closed = true;
+    });
+  }
+
+  /** The server has hung up, or close() was called. */
+  get closed(): boolean {
+    return this.#closed;
   }
 
   /** The copy is here: what comes from now on is the stream. */
@@ -131,7 +145,10 @@ export class Witness {
     await this.#client.call('PUBLISH', 'mark', mark);
     const heard = this.#listener.pushes;
     await soon('the mark is heard', () => heard.some((push) => push[3] === mark));
-    await soon('the mark is replicated', () => this.#replica.words.includes(`publish mark ${mark}`));
+    await soon('the mark is replicated', () => {
+      if (this.#replica.closed) throw new Error('the server has closed the connection of its replica');
+      return this.#replica.words.includes(`publish mark ${mark}`);
+    });
     await this.#cache.call('PING');
     const messages = heard.splice(0).filter((push) => push[0] === 'pmessage' && push[2] !== 'mark');
     const events = messages

@@ -233,6 +233,10 @@ describe('redis-cli --cluster, on our nodes and on real ones', function () {
       stage.id(6),
     ]);
     await agreed(8);
+    // Until it has its copy it answers LOADING.
+    await both((stage) =>
+      until('it follows', async () => /master_link_status:up/.test(String(await stage.say(7, 'INFO', 'replication')))),
+    );
     await same((stage) => ['call', stage.address(0), 'GET', 'key:3', '--cluster-only-masters']);
     await same((stage) => ['call', stage.address(0), 'PING', '--cluster-only-replicas']);
     await same((stage) => ['set-timeout', stage.address(0), '6000']);
