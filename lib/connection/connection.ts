@@ -217,6 +217,11 @@ export class Connection {
     this.#fifo.forEach(visit);
   }
 
+  /** Puts what `other` gives in the place of each call in flight: the same question, whose answer is another's. */
+  replaceCalls(other: (call: Call) => Call): void {
+    this.#fifo.replaceEach(other);
+  }
+
   /** Takes no more calls; closes once everything in flight is answered, for `reason`. */
   end(reason: Error = new AbortError('Connection is closed.', { node: this.address })): void {
     if (this.#closed !== undefined || this.#ending) return;
@@ -366,7 +371,7 @@ export class Connection {
       if (Buffer.isBuffer(reply) && this.#events.onStray?.(reply)) return;
       throw new ProtocolError('Protocol error: a reply that no command asked for');
     }
-    if (this.#reconnectOnError !== undefined && reply instanceof ReplyError && call.sink !== directSink) {
+    if (this.#reconnectOnError !== undefined && reply instanceof ReplyError && !isOwn(call)) {
       this.#judge(call, reply, this.#reconnectOnError);
     } else call.sink.onReply(call, reply, this);
   }
@@ -404,3 +409,8 @@ export class Connection {
 }
 
 const askingArgv = ['asking'];
+
+/** A question of the client's own. */
+function isOwn({ sink, flags }: Call): boolean {
+  return sink === directSink || (flags & CallFlag.early) !== 0;
+}

@@ -2,64 +2,61 @@
 // a round trip sooner. Owns: what has been asked so, and the answers until the handshake is through.
 // Does not know: which calls may leave so (waiting-calls.ts), nor when a handshake is through.
 // Invariants: nobody gets an answer of a connection whose handshake fails: the calls still wait where they waited
-// before, or have gone elsewhere meanwhile. What a handshake of two exchanges makes doubtful is no answer either: a
-// refusal (the credentials left in the second), and whatever a read was answered (so did SELECT and READONLY).
+// before, or have gone elsewhere meanwhile. Once it is through, a call stands in the connection's queue itself, where all
+// that looks for calls finds it. What a handshake of two exchanges makes doubtful is no answer: a refusal (the
+// credentials left in the second), and whatever a read was answered (so did SELECT and READONLY).
 
-import { Call, CallFlag, type CallSink, type ReplySource } from './call.ts';
+import { Call, CallFlag, type CallSink } from './call.ts';
 import type { Connection } from './connection.ts';
 
 export class EarlyQuestions implements CallSink {
   readonly #connection: Connection;
-  /** What was written, and whose answer it brings. */
+  /** What was written -> whose answer it brings. Empty once the handshake is through. */
   readonly #asked = new Map<Call, Call>();
+  /** By what was written. */
   readonly #answers = new Map<Call, unknown>();
-  #isThrough = false;
 
   /** Writes `calls` behind the handshake that has just been written; they themselves go on waiting. */
   constructor(connection: Connection, calls: readonly Call[]) {
     this.#connection = connection;
     for (const call of calls) {
-      const sent = new Call(call.argv, -1, CallFlag.readOnly, call.encoding, undefined, this);
+      const sent = new Call(call.argv, -1, CallFlag.readOnly | CallFlag.early, call.encoding, undefined, this);
       if (connection.write(sent)) this.#asked.set(sent, call);
     }
   }
 
   /**
-   * The handshake is through: which of those that still wait need not be sent any more. They have been answered, or will
-   * be. `inOne`: it took one exchange.
+   * The handshake is through: which of those that still wait need not be sent any more. They have been answered, or stand
+   * in the connection's queue. `inOne`: it took one exchange.
    */
   through(inOne: boolean, waiting: readonly Call[]): ReadonlySet<Call> {
-    this.#isThrough = true;
     const still = new Set(waiting);
-    const covered = new Set<Call>();
+    const covered = new Map<Call, Call>();
     for (const [sent, call] of this.#asked) {
-      if (still.has(call) && !call.settled && (inOne || this.#standsInTwo(call))) covered.add(call);
-      else this.#asked.delete(sent);
+      if (still.has(call) && !call.settled && (inOne || this.#standsInTwo(sent, call))) covered.set(sent, call);
     }
-    for (const call of covered) {
-      call.put();
-      if (this.#answers.has(call)) call.sink.onReply(call, this.#answers.get(call), this.#connection);
+    // What else is answered from now on is nobody's answer.
+    this.#asked.clear();
+    for (const call of covered.values()) call.put();
+    this.#connection.replaceCalls((sent) => covered.get(sent) ?? sent);
+    for (const [sent, answer] of this.#answers) {
+      const call = covered.get(sent);
+      call?.sink.onReply(call, answer, this.#connection);
     }
-    this.#answers.clear();
-    return covered;
+    return new Set(covered.values());
   }
 
-  /** Whether what a call was answered, or will be, is an answer although the handshake took a second exchange. */
-  #standsInTwo(call: Call): boolean {
-    return (
-      (call.flags & CallFlag.early) !== 0 && this.#answers.has(call) && !(this.#answers.get(call) instanceof Error)
-    );
+  /** Whether a call has been answered for good although the handshake took a second exchange. */
+  #standsInTwo(sent: Call, { flags }: Call): boolean {
+    return (flags & CallFlag.early) !== 0 && this.#answers.has(sent) && !(this.#answers.get(sent) instanceof Error);
   }
 
-  onReply(sent: Call, reply: unknown, from: ReplySource): void {
-    const call = this.#asked.get(sent);
-    if (call === undefined) return;
-    if (this.#isThrough) call.sink.onReply(call, reply, from);
-    else this.#answers.set(call, reply);
+  onReply(sent: Call, reply: unknown): void {
+    if (this.#asked.has(sent)) this.#answers.set(sent, reply);
   }
 
-  onLost(sent: Call, reason: Error): void {
-    const call = this.#asked.get(sent);
-    if (this.#isThrough && call !== undefined) call.sink.onLost(call, reason);
+  // Its answer could not be read, or the connection is gone: the call still waits where it waited, and goes the usual way.
+  onLost(sent: Call): void {
+    this.#asked.delete(sent);
   }
 }

@@ -396,10 +396,16 @@ export class ReconnectingConnection implements CommandSender {
       readOnly: () => this.#readOnly,
       connect: (socket, attempt) => this.#connect(socket, attempt),
       onOpen: () => this.#events.onOpen?.(this),
-      questions: () => this.#waiting.early(this.#options.earlyReads ?? false),
+      questions: () => this.#waiting.early(this.#mayReadEarly),
       onUp: (connection, protocol, attempt) => this.#up(connection, protocol, attempt),
       onFailed: (error) => this.#lost(error),
     });
+  }
+
+  // What reconnectOnError is asked about is an answer to its caller; one that is asked again is not.
+  get #mayReadEarly(): boolean {
+    const { earlyReads = false, reconnectOnError } = this.#options;
+    return earlyReads && reconnectOnError === undefined;
   }
 
   #takeLatest(): void {

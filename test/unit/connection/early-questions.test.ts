@@ -188,11 +188,58 @@ describe('connection/early-questions', () => {
       deepEqual(stage.outcomes, ['get a: get a', 'get b: get b']);
     });
 
-    it('wait for the handshake where it is not', async () => {
-      const stage = new Stage(answering);
+    it('that are answered late are found where all calls in flight are, by deadlines for one', async () => {
+      let wire: Wire | undefined;
+      const stage = new Stage(answering, { earlyReads: true });
+      stage.world.listen(address, {
+        accept: (accepted) => {
+          wire = accepted;
+          return { receive: () => accepted.fromServer(Buffer.from(hello)), gone() {} };
+        },
+      });
+      const [late, lost] = [stage.send('get late', read), stage.send('get lost', read)];
+      await stage.pass(30);
+      const found: Call[] = [];
+      stage.connection.forEachCall((call) => found.push(call));
+      deepEqual(found, [late, lost]);
+      late.fail(new Error('out of time'));
+      wire!.fromServer(Buffer.from('+too late\r\n'));
+      await stage.pass(30);
+      wire!.closedByServer();
+      await stage.pass(30);
+      deepEqual(stage.outcomes, ['get late: out of time', 'get lost: Connection is closed.']);
+    });
+
+    it('whose answer is beyond a limit are rejected as any call is', async () => {
+      const long = `$20\r\n${'x'.repeat(20)}\r\n`;
+      const stage = new Stage(
+        (words) => (words.startsWith('hello') ? hello : words === 'get a' ? long : '+short\r\n'),
+        {
+          earlyReads: true,
+          maxBulkLength: 10,
+        },
+      );
       stage.send('get a', read);
-      await stage.pass(50);
-      deepEqual(stage.chunks, ['hello 3', 'get a']);
+      stage.send('get b', read);
+      await stage.pass(100);
+      equal(stage.outcomes.length, 2);
+      deepEqual(
+        stage.outcomes.filter((outcome) => outcome.startsWith('get b')),
+        ['get b: short'],
+      );
+      equal(
+        stage.outcomes.some((outcome) => /^get a: .*(limit|longer|beyond|exceeds|large)/.test(outcome)),
+        true,
+      );
+    });
+
+    it('wait for the handshake where it is not, or where reconnectOnError wants to hear of refusals', async () => {
+      for (const options of [{}, { earlyReads: true, reconnectOnError: () => false }]) {
+        const stage = new Stage(answering, options);
+        stage.send('get a', read);
+        await stage.pass(50);
+        deepEqual(stage.chunks, ['hello 3', 'get a']);
+      }
     });
 
     it('stay behind the write that they were given behind', async () => {
@@ -259,6 +306,17 @@ describe('connection/early-questions', () => {
         Array.from({ length: 150 }, (_, at) => `get ${at}: get ${at}`),
       );
     });
+  });
+
+  it('reconnectOnError is not asked about questions of the client itself', async () => {
+    const heard: string[] = [];
+    const reconnectOnError = (error: Error): boolean => heard.push(error.message) > 0;
+    const stage = new Stage((words) => (words.startsWith('hello') ? hello : '-ERR no cluster\r\n'), {
+      reconnectOnError,
+    });
+    stage.ask('map');
+    await stage.pass(50);
+    deepEqual([stage.outcomes, heard], [['map: ERR no cluster'], []]);
   });
 
   it('one that has given up waiting is not written again', async () => {
