@@ -16,7 +16,7 @@ const early = 1;
 export class SocketClock {
   readonly #now: () => number;
   readonly #entries = new Set<Entry>();
-  /** Made when it is first needed: most of a process's sockets cost more than their deadlines. */
+  /** Made when it is first needed. */
   #socket: Socket | undefined;
   /** When the socket is next idle for long enough. */
   #armedFor = Number.POSITIVE_INFINITY;

@@ -266,7 +266,6 @@ export class ShardedSubscriptions {
       else channel.leaving = Math.max(0, channel.leaving - 1);
       if (joined) channel.asked = false;
       channel.refusal = error;
-      for (const { call } of channel.waiters) call.lastError = error;
     }
     // One MOVED is followed at once; two nodes that name each other are not.
     if (redirect !== undefined || passes(error)) {
