@@ -42,6 +42,10 @@ export interface NodeBackend extends ClientBackend {
   readonly socket: Socket | undefined;
   /** The connection receives messages and takes no other commands (RESP2, subscribed). */
   readonly subscribed: boolean;
+  /** Calls that the connection has taken and that have no answer yet, in their order. */
+  forEachSent(visit: (call: Call) => void): void;
+  /** Calls that wait: for the client to be ready, or to be sent again. */
+  forEachHeld(visit: (request: RoutableRequest) => void): void;
   /** Resolves at `ready`. */
   connect(): Promise<void>;
   disconnect(reconnect: boolean): void;

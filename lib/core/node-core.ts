@@ -89,8 +89,8 @@ export class NodeCore implements NodeBackend {
       backlog: connection.backlog,
     });
     const visitAll: VisitRequests = (visit) => {
-      this.dispatcher.forEachRetry(visit);
-      connection.forEachCall(visit);
+      this.forEachHeld(visit);
+      this.forEachSent(visit);
     };
     this.#timeout = new CommandTimeout(options, world, visitAll, {
       expire: (request) => {
@@ -102,6 +102,14 @@ export class NodeCore implements NodeBackend {
 
   get friendlyErrors(): boolean {
     return this.#options.showFriendlyErrorStack ?? false;
+  }
+
+  forEachSent(visit: (call: Call) => void): void {
+    this.connection.forEachCall(visit);
+  }
+
+  forEachHeld(visit: (request: RoutableRequest) => void): void {
+    this.dispatcher.forEachRetry(visit);
   }
 
   refusalOf(call: Call): Error | undefined {

@@ -228,9 +228,17 @@ export class RedisCalls implements NodeBackend {
     this.submitOwn(call);
   }
 
-  #visitAll(visit: (request: RoutableRequest) => void): void {
+  forEachSent(visit: (call: Call) => void): void {
+    this.#core.connection.forEachCall(visit);
+  }
+
+  forEachHeld(visit: (request: RoutableRequest) => void): void {
     this.#lifecycle.forEachHeld(visit);
     this.dispatcher.forEachRetry(visit);
-    this.#core.connection.forEachCall(visit as (call: Call) => void);
+  }
+
+  #visitAll(visit: (request: RoutableRequest) => void): void {
+    this.forEachHeld(visit);
+    this.forEachSent(visit);
   }
 }

@@ -20,6 +20,7 @@ import { checkRedisOptions } from '../options/verify.ts';
 import { ScanStream, type ScanStreamOptions } from '../scan/scan-stream.ts';
 import { Client } from './client.ts';
 import { CommandBuilder, specOf } from './commands/command-builder.ts';
+import { installInternals } from './compat/redis-internals.ts';
 
 /** Marks the constructor call that makes a Redis of a cluster's nodes(). */
 export const nodeOfCluster: unique symbol = Symbol('node of a cluster');
@@ -38,6 +39,10 @@ export class Redis<Mapping extends ReplyMappingMode = 'legacy'> extends Client<M
   /** Distinguishes a Cluster from a Redis, as with ioredis. */
   readonly isCluster: boolean = false;
   readonly #backend: NodeBackend;
+
+  static {
+    installInternals(Redis.prototype, (client) => client.#backend);
+  }
 
   constructor(port: number, host: string, options: RedisOptionsWithReplyMapping<Mapping>);
   constructor(path: string, options: RedisOptionsWithReplyMapping<Mapping>);

@@ -1,7 +1,7 @@
 // What others read of a cluster client's inside, beside ioredis on one real cluster.
 import assert from 'node:assert/strict';
-import { Cluster as Peer } from 'ioredis';
-import { Cluster } from '../../../lib/index.ts';
+import { Cluster as Peer, Redis as PeerRedis } from 'ioredis';
+import { Cluster, Redis } from '../../../lib/index.ts';
 import { needRedisServer, type RealCluster, startRealCluster } from '../../kit/real-cluster.ts';
 
 describe('client: internals that others read', () => {
@@ -72,4 +72,65 @@ describe('client: internals that others read', () => {
     assert.match(String(await waiting), /Cluster is ended/);
     assert.match(String(await new Promise((resolve) => other.delayUntilReady(resolve))), /Connection is closed/);
   });
+
+  it('has the socket, the database and the queues of ioredis in a Redis', async () => {
+    const { port } = servers.seeds[0]!;
+    const looks: unknown[] = [];
+    for (const Client of [PeerRedis, Redis as unknown as typeof PeerRedis]) {
+      const client = new Client({ host: '127.0.0.1', port, lazyConnect: true, username: 'default' });
+      const inside = client as unknown as Inside;
+      const seen: unknown[] = [inside.commandQueue.length, inside.offlineQueue.length, inside.condition ?? null];
+      seen.push(inside.connector.stream ?? null);
+      const connecting = client.connect();
+      const early = [client.get('{a}1'), client.get('{a}2').catch(() => null)];
+      const { length } = inside.offlineQueue;
+      const waiting = inside.offlineQueue.toArray().map(({ command }) => [command.name, [...command.args]]);
+      seen.push(length, inside.offlineQueue.isEmpty(), waiting);
+      await connecting;
+      await Promise.allSettled(early);
+      seen.push(inside.connector.stream === client.stream, typeof inside.connector.stream?.unref);
+      const { select, auth, subscriber } = inside.condition!;
+      seen.push(select, auth, subscriber);
+      const blocked = client.client('PAUSE', 60_000, 'WRITE');
+      await blocked;
+      const outcomes = Promise.allSettled([client.flushall(), client.echo('behind')]);
+      seen.push(inside.commandQueue.length, inside.commandQueue.size(), inside.commandQueue.isEmpty());
+      seen.push(inside.commandQueue.peekFront()?.command.name);
+      seen.push(inside.commandQueue.toArray().map(({ command }) => command.name));
+      client.disconnect();
+      await outcomes;
+      seen.push(inside.commandQueue.length, inside.commandQueue.peekFront() ?? null);
+      const other = new Client({ host: '127.0.0.1', port });
+      await other.client('UNPAUSE');
+      other.disconnect();
+      looks.push(seen);
+    }
+    assert.deepEqual(looks[1], looks[0]);
+  });
+
+  it("has the socket of a cluster's node", async () => {
+    const [node] = ours.nodes('master') as unknown as [Inside & Redis];
+    await node!.ping();
+    assert.ok(node!.connector.stream);
+    assert.equal(node!.connector.stream, node!.stream);
+    assert.equal(node!.commandQueue.length, 0);
+    const answer = node!.ping();
+    assert.equal(node!.commandQueue.peekFront()!.command.name, 'ping');
+    await answer;
+  });
 });
+
+interface Queue {
+  readonly length: number;
+  size(): number;
+  isEmpty(): boolean;
+  peekFront(): { readonly command: { readonly name: string } } | undefined;
+  toArray(): { readonly command: { readonly name: string; readonly args: readonly unknown[] } }[];
+}
+
+interface Inside {
+  readonly connector: { readonly stream?: { unref(): void } };
+  readonly commandQueue: Queue;
+  readonly offlineQueue: Queue;
+  readonly condition: { readonly select: number; readonly auth: unknown; readonly subscriber: unknown } | null;
+}
