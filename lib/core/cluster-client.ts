@@ -27,16 +27,3 @@ export interface SharedCore {
   onRefreshFailed(error: ClusterAllFailedError): void;
   quit(): Promise<'OK'>;
 }
-
-/** One attempt to connect, and what surrounds it. */
-export interface ConnectSteps {
-  /** Milliseconds before attempt `times`; not a number: give up. */
-  retryDelay(times: number, reason: Error): unknown;
-  /** Before each attempt. */
-  prepare(): void;
-  /** One attempt; after each step it asks whether another has taken its place. */
-  attempt(superseded: () => boolean): Promise<void>;
-  /** An attempt has succeeded: `ready` already, no waiter resolved yet. */
-  succeeded(): void;
-  gaveUp(reason: Error): void;
-}

@@ -39,8 +39,8 @@ import type { Refresher } from '../topology/refresher.ts';
 import { parseKey, type Seed, type StartupNode } from '../topology/seeds.ts';
 import { SlotMap } from '../topology/slot-map.ts';
 import { ClusterCalls } from './cluster-calls.ts';
-import type { ConnectSteps, SharedCore } from './cluster-client.ts';
-import { ConnectLoop } from './connect-loop.ts';
+import type { SharedCore } from './cluster-client.ts';
+import { ConnectLoop, type ConnectSteps, type Phase } from './connect-loop.ts';
 import { ConnectTracer, redirectChannel } from './diagnostics.ts';
 import { awaitedBy, defaultQuitTimeout, drain, outlasts, quitTimeoutError, sendQuit } from './drain.ts';
 import { heldDeadlines, unreadyReasons } from './held-deadline.ts';
@@ -175,19 +175,19 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> impleme
     this.refresher.start();
   }
 
-  async attempt(superseded: () => boolean): Promise<void> {
+  async attempt(phase: Phase): Promise<void> {
     // Startup nodes that are all others name another cluster: the old one must not be asked, or believed.
     if (await this.startup.locate(this.#client.startupNodes)) this.router.setMap(SlotMap.empty);
     // Once for all nodes, and before the time runs that these have to answer.
     if (this.#credentials !== undefined) await this.#credentials.take();
-    if (superseded()) return;
+    if (phase.over) return;
     const inherited = this.#inherited;
     this.#inherited = undefined;
-    const info = inherited === undefined ? undefined : await this.#topology.inherit(inherited, superseded);
-    if (superseded()) return;
+    const info = inherited === undefined ? undefined : await this.#topology.inherit(inherited, phase);
+    if (phase.over) return;
     const checks = this.options.enableReadyCheck ?? true;
     if (info === undefined) await this.#topology.fetchFirst(checks);
-    if (superseded()) return;
+    if (phase.over) return;
     this.lifecycle.become('connect');
     // What is held will need its nodes as soon as the cluster has said that it is well.
     this.lifecycle.forEachHeld((request) => this.router.prepare(request));
@@ -228,10 +228,10 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> impleme
       this.#closed(reason, reconnect);
       return;
     }
-    const { generation } = this.#loop;
+    const { phase } = this.#loop;
     void Promise.all(leaving).then(() => {
       // Unless connect() was called again meanwhile.
-      if (generation === this.#loop.generation) this.#closed(reason, reconnect);
+      if (!phase.over) this.#closed(reason, reconnect);
     });
   }
 
@@ -266,10 +266,10 @@ export class ClusterCore<NodeClient extends EventEmitter = EventEmitter> impleme
   onRefreshFailed(error: ClusterAllFailedError): void {
     if (this.status !== 'ready') return;
     if ([...this.pool.all()].some((node) => node.connection.state === 'up')) return;
-    const { generation } = this.#loop;
+    const { phase } = this.#loop;
     this.lifecycle.reportError(error);
     // A listener has ended the client, or connected it anew.
-    if (generation !== this.#loop.generation) return;
+    if (phase.over) return;
     this.lifecycle.become('close');
     this.#loop.tryAgain(error);
   }

@@ -1,12 +1,33 @@
-// When a cluster client connects, tries again and gives up. Owns the attempts and those who wait for `ready`; what one
-// attempt does, and what becomes of the client, is ConnectSteps's. An attempt that was broken off changes nothing.
+// When a cluster client connects, tries again and gives up.
+// Owns: the attempts, the phase they are in, and those who wait for `ready`. Does not know: what one attempt does, and
+// what becomes of the client: both are ConnectSteps's.
+// Invariant: what was begun in a phase that is over changes nothing any more. Users' code (listeners, retry strategies)
+// runs in between and may have ended the client, or connected it anew.
 
 import { ClusterAllFailedError, lookupFailureIn, OptionError, RedisError } from '../base/errors.ts';
 import { nextTick } from '../base/turns.ts';
 import type { World } from '../base/world.ts';
-import type { ConnectSteps } from './cluster-client.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { ReadyWaiters } from './ready-waiters.ts';
+
+/** From one decision of the loop to the next: an attempt begins, what is under way is broken off, the loop gives up. */
+export interface Phase {
+  /** Another decision has been made since: what was begun in this phase is out of date. */
+  readonly over: boolean;
+}
+
+/** One attempt to connect, and what surrounds it. */
+export interface ConnectSteps {
+  /** Milliseconds before attempt `times`; not a number: give up. */
+  retryDelay(times: number, reason: Error): unknown;
+  /** Before each attempt. */
+  prepare(): void;
+  /** One attempt; after each step it looks whether its phase is over. */
+  attempt(phase: Phase): Promise<void>;
+  /** An attempt has succeeded: `ready` already, no waiter resolved yet. */
+  succeeded(): void;
+  gaveUp(reason: Error): void;
+}
 
 export class ConnectLoop {
   readonly #lifecycle: Lifecycle;
@@ -15,7 +36,7 @@ export class ConnectLoop {
   /** What each node said to the attempt that failed last. */
   reasons: readonly Error[] = [];
   #attempts = 0;
-  #generation = 0;
+  #phase: { over: boolean } = { over: false };
   #retry: { cancel(): void } | undefined;
   readonly #waiters = new ReadyWaiters();
 
@@ -25,9 +46,15 @@ export class ConnectLoop {
     this.#steps = steps;
   }
 
-  /** Counts attempts and ends: what was begun in an earlier one is out of date. */
-  get generation(): number {
-    return this.#generation;
+  /** The phase of now: kept by whoever begins something, and asked when it goes on. */
+  get phase(): Phase {
+    return this.#phase;
+  }
+
+  #enter(): Phase {
+    this.#phase.over = true;
+    this.#phase = { over: false };
+    return this.#phase;
   }
 
   /** Resolves at `ready`; rejects when this attempt fails (others follow by clusterRetryStrategy). */
@@ -51,13 +78,13 @@ export class ConnectLoop {
   cancelRetry(): void {
     const { status } = this.#lifecycle;
     if (status !== 'close' && status !== 'reconnecting') return;
-    this.#generation++;
+    this.#enter();
     this.#retry?.cancel();
   }
 
   /** Breaks off what is under way. */
   abandon(cause: Error): void {
-    this.#generation++;
+    this.#enter();
     this.#retry?.cancel();
     const aborted = new RedisError('Connection is aborted', { code: 'ERR_CLOSED', cause });
     this.#waiters.take()(aborted);
@@ -68,19 +95,19 @@ export class ConnectLoop {
    * decided. `shown`: the reason that the retry strategy is called with.
    */
   tryAgain(reason: Error, shown: Error = reason): void {
-    const generation = this.#generation;
+    const phase = this.#phase;
     nextTick(() => {
-      if (generation === this.#generation) this.#tryAgain(reason, shown);
+      if (!phase.over) this.#tryAgain(reason, shown);
     });
   }
 
   #tryAgain(reason: Error, shown: Error): void {
-    const generation = this.#generation;
+    const phase = this.#phase;
     const delay = this.#askDelay(shown);
     // The strategy is the user's, and may have decided by itself.
-    if (generation !== this.#generation) return;
+    if (phase.over) return;
     if (typeof delay !== 'number') {
-      this.#generation++;
+      this.#enter();
       this.#steps.gaveUp(reason);
       return;
     }
@@ -101,35 +128,36 @@ export class ConnectLoop {
   }
 
   #begin(): void {
-    const generation = ++this.#generation;
+    const phase = this.#enter();
     this.#steps.prepare();
     this.#lifecycle.become('connecting');
-    this.#steps
-      .attempt(() => generation !== this.#generation)
-      .then(
-        () => {
-          if (generation !== this.#generation) return;
-          this.#attempts = 0;
-          this.reasons = [];
-          this.#lifecycle.become('ready');
-          this.#steps.succeeded();
-          this.#waiters.take()();
-        },
-        (error: Error) => {
-          if (generation === this.#generation) this.#failed(error);
-        },
-      );
+    this.#steps.attempt(phase).then(
+      () => {
+        if (!phase.over) this.#succeeded();
+      },
+      (error: Error) => {
+        if (!phase.over) this.#failed(error);
+      },
+    );
+  }
+
+  #succeeded(): void {
+    this.#attempts = 0;
+    this.reasons = [];
+    this.#lifecycle.become('ready');
+    this.#steps.succeeded();
+    this.#waiters.take()();
   }
 
   #failed(error: Error): void {
-    const generation = this.#generation;
+    const phase = this.#phase;
     const { code } = error as { code?: unknown };
     const noDatabase = code === 'ERR_DATABASE';
     if (error instanceof ClusterAllFailedError || noDatabase || code === 'ERR_CREDENTIALS') {
       this.#lifecycle.reportError(error);
     }
     // A listener has ended the client, or connected it anew.
-    if (generation !== this.#generation) return;
+    if (phase.over) return;
     const reasons = error instanceof ClusterAllFailedError ? error.errors : [error];
     this.reasons = reasons;
     // What is wrong with the options themselves is said as it is.

@@ -13,7 +13,7 @@ import type { SlotMap } from '../topology/slot-map.ts';
 import { merge } from '../topology/vote.ts';
 import type { LeftOut } from '../wire/left-out.ts';
 import type { SharedCore } from './cluster-client.ts';
-import type { ConnectLoop } from './connect-loop.ts';
+import type { ConnectLoop, Phase } from './connect-loop.ts';
 import { type RefreshMessage, refreshChannel } from './diagnostics.ts';
 
 export class Topology {
@@ -59,16 +59,16 @@ export class Topology {
   // A map that another client holds is as good as one fetched: where it is stale, redirects correct it.
   /**
    * Puts an inherited map in use when a node of it answers; gives that node's CLUSTER INFO, or undefined when none did.
-   * `superseded`: another attempt has begun meanwhile.
+   * `phase`: of the attempt, which may be over by then.
    */
-  async inherit(map: SlotMap, superseded: () => boolean): Promise<string | undefined> {
+  async inherit(map: SlotMap, phase: Phase): Promise<string | undefined> {
     const { world, pool } = this.#core;
     const { shards } = map;
     const address = shards[Math.floor(world.random() * shards.length)]?.master;
     if (address === undefined) return undefined;
     const info = await this.ask(pool.open(address).connection, ['cluster', 'INFO']).catch(() => undefined);
     if (typeof info !== 'string') return undefined;
-    if (!superseded()) this.#publish(map);
+    if (!phase.over) this.#publish(map);
     return info;
   }
 
@@ -156,11 +156,11 @@ export class Topology {
     const { lifecycle, world } = this.#core;
     const loop = this.#loop;
     for (;;) {
-      const { generation } = loop;
+      const { phase } = loop;
       try {
         return await fetchTopology(this.#source.targets(), world);
       } catch (error) {
-        if (generation === loop.generation || lifecycle.status !== 'connecting') throw error;
+        if (!phase.over || lifecycle.status !== 'connecting') throw error;
       }
     }
   }
