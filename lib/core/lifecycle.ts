@@ -1,5 +1,7 @@
 // The status of a client and its events, and the commands that wait until it is ready.
-// One owner for status, offline queue and the promises that wait for ready.
+// Owns: the status and the offline queue. Does not know: when a client connects, and how it closes.
+// Invariants: each status is emitted once, on the tick behind the one in which it came. What was held is sent when the
+// client becomes ready, in the order in which it came, or failed.
 
 import type { EventEmitter } from 'node:events';
 import { Backlog } from '../base/backlog.ts';
@@ -45,7 +47,6 @@ export class Lifecycle {
   readonly #backlog: Backlog;
   #status: Status = 'wait';
   #paused = false;
-  #closed = false;
 
   constructor(emitter: EventEmitter, options: LifecycleOptions) {
     this.#emitter = emitter;
@@ -66,7 +67,6 @@ export class Lifecycle {
   become(status: Status, ...args: readonly unknown[]): void {
     this.#status = status;
     this.#paused = false;
-    if (status !== 'disconnecting') this.#closed = status === 'close';
     nextTick(() => emitSafely(this.#emitter, status, ...args));
     if (status === 'ready') for (const request of this.#takeHeld()) if (!request.settled) this.#options.send(request);
   }
@@ -79,11 +79,6 @@ export class Lifecycle {
   /** Ready, and not closing: what comes may be sent. */
   get open(): boolean {
     return this.#status === 'ready' && !this.#paused;
-  }
-
-  /** `close` has been emitted, and no attempt to connect has begun since. */
-  get closed(): boolean {
-    return this.#closed;
   }
 
   get ended(): boolean {
