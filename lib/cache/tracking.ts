@@ -204,7 +204,7 @@ export class Tracking {
         probe(connection);
         if (listener === undefined) continue;
         probe(listener);
-        listener.checkSilence({ silence: period, deadline: Number.POSITIVE_INFINITY, hasty: true });
+        listener.peer.look({ silence: period, deadline: Number.POSITIVE_INFINITY, hasty: true });
       }
     });
   }

@@ -20,6 +20,8 @@ export interface AttemptHost<Options extends ReachOptions> {
   connect(socket: Socket, attempt: ConnectAttempt<Options>): Connection;
   /** `connection` is there; the handshake begins. */
   onOpen(): void;
+  /** look() has found that it is slow, for the first time; `reason`: for calls that do not wait for it. */
+  onSlow(reason: Error): void;
   /** Calls that wait, and may leave with the handshake. */
   questions(): readonly Call[];
   onUp(connection: Connection, protocol: 2 | 3, attempt: ConnectAttempt<Options>): void;
@@ -74,11 +76,12 @@ export class ConnectAttempt<Options extends ReachOptions> {
     return this.slow ? this.#world.now() - this.begunAt : 0;
   }
 
-  /** True when this look is the first to find that it has taken `limit` ms. */
-  look(limit: number): boolean {
-    if (this.slow || this.#world.now() - this.begunAt < limit) return false;
+  /** A look at how long it takes: with `limit` ms it is slow. */
+  look(limit: number): void {
+    if (this.slow || this.#world.now() - this.begunAt < limit) return;
     this.slow = true;
-    return true;
+    const detail = { code: 'ERR_SILENT', node: this.address };
+    this.#host.onSlow(new RedisError(`Socket timeout. No handshake within ${limit}ms.`, detail));
   }
 
   /** Gives up, without a call of the host. */

@@ -3,6 +3,7 @@
 // Invariant: what is counted is what waits; calls that the client itself has to make are let in whatever waits already.
 
 import { Backlog } from '../base/backlog.ts';
+import { RedisError } from '../base/errors.ts';
 import { Fifo } from '../base/fifo.ts';
 import { type Call, CallFlag, directSink } from './call.ts';
 import type { Connection } from './connection.ts';
@@ -16,8 +17,18 @@ export interface WaitLimits {
   readonly backlog?: Backlog | undefined;
 }
 
+/** The attempt that has made a connection. */
+export interface FinishedAttempt {
+  /** World time. */
+  readonly begunAt: number;
+  /** Which of the calls that wait need not be sent any more. */
+  answered(protocol: 2 | 3, waiting: readonly Call[]): ReadonlySet<Call>;
+}
+
 /** Most calls that leave with a handshake: what it is refused for is asked again. */
 const mostEarly = 100;
+/** Milliseconds after which an ASK is not followed any more: its slot may have been moved to and fro meanwhile. */
+const askLasts = 500;
 
 /** A user's, which changes nothing and depends on nothing but its server's data. */
 function isPlainRead(call: Call): boolean {
@@ -77,6 +88,20 @@ export class WaitingCalls {
     return this.#queue.drain();
   }
 
+  /** The whole queue leaves by a connection that `attempt` has made, but for what was asked with its handshake. */
+  leaveBy(connection: Connection, attempt: FinishedAttempt, now: number): void {
+    const waiting = this.take();
+    const answered = attempt.answered(connection.protocol, waiting);
+    const waited = waiting.filter((call) => !call.settled && !answered.has(call));
+    // All of them, or none: a transaction's ASK is about its first call, and what is behind one keeps its place.
+    const late = now - attempt.begunAt > askLasts && waited.some((call) => call.asking);
+    for (const call of waited) {
+      if (late && call.sink !== directSink) call.sink.onLost(call, lateAsk(connection.address));
+      else if (call.asking) connection.writeAsking(call);
+      else connection.write(call);
+    }
+  }
+
   /** Whether so much waits already that these may not: then all of them have failed. */
   refuses(calls: readonly Call[], address: string): boolean {
     this.noteBehind();
@@ -99,4 +124,9 @@ export class WaitingCalls {
   forgetBehind(): void {
     this.#behind.clear();
   }
+}
+
+function lateAsk(node: string): Error {
+  const text = `The ASK is older than ${askLasts}ms: connecting took that long.`;
+  return new RedisError(text, { code: 'ERR_LATE_ASK', node });
 }

@@ -124,7 +124,7 @@ export class NodeCore implements NodeBackend {
   watch(_call: Call, _exec: Call): void {}
 
   get socket(): Socket | undefined {
-    return this.connection.socket;
+    return this.connection.peer.socket;
   }
 
   get status(): Status {

@@ -65,7 +65,7 @@ export class RedisCalls implements NodeBackend {
   }
 
   get socket(): Socket | undefined {
-    return this.#core.connection.socket;
+    return this.#core.connection.peer.socket;
   }
 
   get status(): Status {

@@ -42,7 +42,7 @@ export class Heartbeat {
       answer.catch(() => undefined);
       connection.send(call);
     }
-    connection.checkSilence(listenerLimits(this.#limit));
+    connection.peer.look(listenerLimits(this.#limit));
   }
 }
 

@@ -138,7 +138,7 @@ export class ShardSubscriber implements CallSink {
     this.#scheduled = true;
     queueMicrotask(() => {
       this.#scheduled = false;
-      if (this.connection.state === 'up' && !this.connection.silent) this.#flush();
+      if (this.connection.state === 'up' && !this.connection.peer.silent) this.#flush();
     });
   }
 

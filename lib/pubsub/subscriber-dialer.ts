@@ -157,7 +157,7 @@ export class SubscriberDialer {
     const nodes = [...this.#pool.all()].filter((node) => node.inMap && !dialed.has(node.key));
     const others = nodes.filter(({ key }) => !this.#refusals.has(key));
     for (const group of [
-      others.filter(({ connection }) => connection.state === 'up' && !connection.silent),
+      others.filter(({ connection }) => connection.state === 'up' && !connection.peer.silent),
       others.filter(({ connection }) => connection.state === 'idle'),
       others,
       nodes,

@@ -76,7 +76,7 @@ export class NodePool {
   usable(key: string): boolean {
     const connection = this.#nodes.get(key)?.connection;
     if (connection === undefined) return true;
-    if (connection.doubtful) return false;
+    if (connection.peer.doubtful) return false;
     if (connection.state === 'up') return true;
     return connection.lastError === undefined && (connection.state === 'idle' || connection.state === 'dialing');
   }
@@ -127,7 +127,7 @@ export class NodePool {
   blockingConnection(key: string, request: RoutableRequest): ReconnectingConnection {
     const node = this.open(key);
     // Refuses, and the call can wait where it is not written.
-    if (node.connection.silent) return node.connection;
+    if (node.connection.peer.silent) return node.connection;
     // One named connection a node and client, as users count them by CLIENT LIST: the shared one, blocking ones have no name.
     if (node.connection.state === 'idle') node.connection.open();
     const readOnly = node.reads && node.role === 'slave';
@@ -163,15 +163,16 @@ export class NodePool {
   #lookAt(node: PooledNode): void {
     const { connection, blocking } = node;
     const { limits } = this.#options;
-    const trusted = !connection.silent;
+    const trusted = !connection.peer.silent;
     // Calls that block may wait for long, and nothing else would show that their node has died.
-    if (blocking !== undefined && blocking.load > 0 && connection.idleFor >= limits.silence) this.#ping(connection);
-    connection.checkSilence(limits);
-    if (!connection.silent) return;
+    if (blocking !== undefined && blocking.load > 0 && connection.peer.idleFor >= limits.silence)
+      this.#ping(connection);
+    connection.peer.look(limits);
+    if (!connection.peer.silent) return;
     // A replica's reads have another place to go.
-    if (trusted && node.role === 'slave') connection.giveUpReads();
+    if (trusted && node.role === 'slave') connection.peer.giveUpReads();
     blocking?.closeUnopened();
-    if (connection.muteFor >= limits.deadline) blocking?.close(new SilentNodeError(node.key, limits.deadline));
+    if (connection.peer.muteFor >= limits.deadline) blocking?.close(new SilentNodeError(node.key, limits.deadline));
     // Again and again: the first look around may come before the others know.
     this.#options.onSilent();
   }
@@ -179,8 +180,8 @@ export class NodePool {
   #lookAtLeaving(connection: ReconnectingConnection): void {
     if (!connection.draining) this.#leaving.delete(connection);
     else if (this.#options.limits.silence > 0) {
-      connection.checkSilence(this.#options.limits);
-      if (connection.draining && connection.holdsBack) this.#options.onSilent();
+      connection.peer.look(this.#options.limits);
+      if (connection.draining && connection.peer.holdsBack) this.#options.onSilent();
     }
   }
 
@@ -205,8 +206,8 @@ export class NodePool {
   /** Calls that replaced connections and nodes that have left still owe answers for; blocking ones are not counted. */
   get owed(): number {
     let owed = 0;
-    for (const node of this.#nodes.values()) owed += node.connection.owed;
-    for (const [connection, kind] of this.#leaving) if (kind === 'shared') owed += connection.owed;
+    for (const node of this.#nodes.values()) owed += node.connection.peer.owed;
+    for (const [connection, kind] of this.#leaving) if (kind === 'shared') owed += connection.peer.owed;
     return owed;
   }
 
@@ -238,7 +239,7 @@ export class NodePool {
     for (const node of [...this.#nodes.values()]) if (!roles.has(node.key)) this.#remove(node, !failed.has(node.key));
     for (const connection of this.#leaving.keys()) {
       if (failed.has(connection.address))
-        connection.abandon(new AbortError('Node is disconnected', { node: connection.address }));
+        connection.peer.abandon(new AbortError('Node is disconnected', { node: connection.address }));
     }
     for (const node of added) this.#options.onAdd(node);
   }
@@ -275,7 +276,7 @@ export class NodePool {
       node.blocking?.close(reason);
       if (node.inMap) this.#options.onRemove(node);
     }
-    for (const connection of this.#leaving.keys()) connection.abandon(reason);
+    for (const connection of this.#leaving.keys()) connection.peer.abandon(reason);
     this.#leaving.clear();
   }
 

@@ -107,7 +107,7 @@ export class NodeSelector {
     for (let step = 0; step < shards.length; step++) {
       const index = (start + step) % shards.length;
       const master = this.#masters[index] ?? this.#lookUp(index);
-      if (master.state !== 'backoff' && master.state !== 'ended' && !master.silent) return master;
+      if (master.state !== 'backoff' && master.state !== 'ended' && !master.peer.silent) return master;
     }
     return this.#masters[start];
   }

@@ -63,7 +63,7 @@ export class ReadMonitor {
       if (connection.state === 'idle' && everybody) connection.open();
       return;
     }
-    if (connection.silent) return;
+    if (connection.peer.silent) return;
     this.#asking.add(key);
     const questions = [this.#ask(node, node.role === 'slave' ? ['info', 'replication'] : ['ping'])];
     if (zone !== undefined && this.#policy.zoneOf(key) === undefined) questions.push(this.#askZone(node));

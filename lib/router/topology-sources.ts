@@ -52,7 +52,7 @@ export class TopologySources {
   // altogether is found again.
   targets(): TopologySource[] {
     const weight = (node: PooledNode): number => (node.role === 'master' ? 0 : 1) + this.#world.random();
-    const up = [...this.#pool.all()].filter(({ connection }) => connection.state === 'up' && !connection.silent);
+    const up = [...this.#pool.all()].filter(({ connection }) => connection.state === 'up' && !connection.peer.silent);
     const ranked = up.map((node) => ({ node, weight: weight(node) })).sort((one, other) => one.weight - other.weight);
     const keys = new Set(ranked.map(({ node }) => node.key));
     for (const seed of this.#options.seeds()) keys.add(seed.key);

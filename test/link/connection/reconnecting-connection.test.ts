@@ -205,7 +205,7 @@ describe('connection: reconnecting', () => {
     async function fallSilent(more: { deadline?: number; hasty?: boolean } = {}): Promise<void> {
       await up();
       watch.connection.send(watch.call('hang'));
-      looking = setInterval(() => watch.connection.checkSilence({ ...limits, ...more }), 5);
+      looking = setInterval(() => watch.connection.peer.look({ ...limits, ...more }), 5);
       await watch.until(() => watch.silences.length > 0);
       assert.equal(watch.silences[0], true);
     }
@@ -247,7 +247,7 @@ describe('connection: reconnecting', () => {
       await fallSilent();
       await new Promise((resolve) => setTimeout(resolve, 60));
       assert.equal(watch.connection.state, 'up');
-      assert.equal(watch.connection.silent, true);
+      assert.equal(watch.connection.peer.silent, true);
       node.say(bulk('at last'));
       await watch.until(() => watch.silences.length === 2);
       assert.deepEqual(watch.silences, [true, false]);
@@ -260,7 +260,7 @@ describe('connection: reconnecting', () => {
       node.stopListening();
       await fallSilent();
       await new Promise((resolve) => setTimeout(resolve, 100));
-      assert.equal(watch.connection.silent, true);
+      assert.equal(watch.connection.peer.silent, true);
       assert.deepEqual(watch.lost, []);
     });
 
@@ -315,7 +315,7 @@ describe('connection: reconnecting', () => {
       const read = new Call(['hang', 'read'], -1, CallFlag.readOnly, 'utf8', undefined, watch);
       watch.connection.send(read);
       watch.connection.send(watch.call('hang', 'write'));
-      watch.connection.giveUpReads();
+      watch.connection.peer.giveUpReads();
       assert.deepEqual(
         watch.lost.map(({ words }) => words),
         ['hang read'],
@@ -329,7 +329,7 @@ describe('connection: reconnecting', () => {
     it('is no silence when nothing is owed', async () => {
       await up();
       await new Promise((resolve) => setTimeout(resolve, 30));
-      watch.connection.checkSilence(limits);
+      watch.connection.peer.look(limits);
       assert.deepEqual(watch.silences, []);
     });
   });

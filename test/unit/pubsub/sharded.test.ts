@@ -13,7 +13,13 @@ describe('pubsub/sharded', () => {
     let looks = 0;
     let owner = '127.0.0.1:1';
     const opened: string[] = [];
-    const connection = { state: 'dialing', silent: false, open: () => {}, close: () => {}, send: () => false };
+    const connection = {
+      state: 'dialing',
+      peer: { silent: false },
+      open: () => {},
+      close: () => {},
+      send: () => false,
+    };
     const subscriptions = new ShardedSubscriptions(
       new EventEmitter(),
       {
@@ -58,7 +64,7 @@ describe('pubsub/sharded', () => {
       const world = new ManualWorld();
       const connection = {
         state: 'up',
-        silent: false,
+        peer: { silent: false },
         open: () => {},
         close: () => {},
         send: (call: Call) => {

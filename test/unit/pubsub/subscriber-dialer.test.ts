@@ -15,7 +15,7 @@ class FakeConnection {
   readonly address: string;
   readonly lastError = undefined;
   state: ReconnectingState = 'idle';
-  silent = false;
+  readonly peer = { silent: false };
   readonly #events: ReconnectingEvents;
   readonly #refuses: boolean;
 
@@ -54,7 +54,7 @@ describe('pubsub: how a subscriber searches', () => {
         Array.from({ length: nodes }, (_, at) => ({
           key: `h:${at + 1}`,
           inMap: true,
-          connection: { state: 'up', silent: false },
+          connection: { state: 'up', peer: { silent: false } },
         })),
       connection: (key: string, _readOnly: boolean, events: ReconnectingEvents) => {
         const connection = new FakeConnection(key, events, refuses);
