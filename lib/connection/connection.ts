@@ -9,15 +9,16 @@ import { Fifo } from '../base/fifo.ts';
 import { nextTick } from '../base/turns.ts';
 import type { World } from '../base/world.ts';
 import { Decoder, type DecoderOptions, ProtocolError, pending } from '../wire/decoder.ts';
-import { type Argument, Encoder } from '../wire/encoder.ts';
+import { Encoder } from '../wire/encoder.ts';
 import { Push, ReplyError } from '../wire/reply.ts';
-import { bytesOut } from './bytes-out.ts';
+import { Activity } from './activity.ts';
 import { Call, CallFlag, directSink } from './call.ts';
 import { Confirmations, expectConfirmations, pushIn, textOf } from './confirmations.ts';
 import type { Socket } from './dial.ts';
 import { takeReads } from './give-up-reads.ts';
 import { listen } from './reading.ts';
 import { reconnectWish } from './reconnect-on-error.ts';
+import { SentScripts } from './sent-scripts.ts';
 
 export interface ConnectionEvents {
   /** Once; the unanswered calls go back to their sinks right after. */
@@ -50,13 +51,13 @@ export interface ConnectionOptions extends DecoderOptions {
  * with 2 KiB no better, with 8 KiB half of that is lost).
  */
 const chunkSize = 4096;
-const maxScripts = 10_000;
 
 export class Connection {
   /** `host:port` as the pool knows it. */
   readonly address: string;
   /** Set by the handshake. */
   protocol: 2 | 3 = 3;
+  readonly activity: Activity;
   readonly #socket: Socket;
   readonly #events: ConnectionEvents;
   readonly #encoder = new Encoder();
@@ -74,19 +75,10 @@ export class Connection {
   #halfClosed: Error | undefined;
   #subscriber = false;
   readonly #confirmations = new Confirmations();
-  /** Digests of scripts that have been sent in full here. */
-  readonly #scripts = new Set<string>();
+  readonly #scripts = new SentScripts();
   /** What the socket hands over is only lent. */
   readonly #borrows: boolean;
-  readonly #world: World;
   readonly #reconnectOnError: ((error: Error) => unknown) | undefined;
-  /** When bytes last came or left, or when the first of the unanswered calls was written if that is later. */
-  #movedAt: number;
-  /** Bytes that had left at the last look, and whether others waited then. */
-  #left = 0;
-  #behind = false;
-  /** Bytes have come since nothing was in flight. */
-  #touched = false;
   /** Set by whoever watches: the next byte that comes is announced, once. */
   watched = false;
   /** The server's number for this connection; undefined where it would not say. */
@@ -96,9 +88,8 @@ export class Connection {
 
   constructor(socket: Socket, address: string, options: ConnectionOptions, world: World, events: ConnectionEvents) {
     this.#reconnectOnError = options.reconnectOnError ?? undefined;
-    this.#world = world;
-    this.#movedAt = world.now();
-    this.openedAt = this.#movedAt;
+    this.activity = new Activity(world);
+    this.openedAt = world.now();
     this.#socket = socket;
     this.address = address;
     this.#events = events;
@@ -136,26 +127,10 @@ export class Connection {
 
   /**
    * Milliseconds that calls have waited while no byte came from the peer, and none that had to wait left for it; 0 when
-   * nothing is in flight. Bytes that leave are noticed from one look to the next.
+   * nothing is in flight.
    */
   get silence(): number {
-    if (this.#fifo.size === 0) return 0;
-    const { left, waiting } = bytesOut(this.#socket);
-    // What the kernel takes at once has reached nobody yet: only bytes that had to wait show that the peer takes them.
-    if (this.#behind && left !== this.#left) this.#movedAt = this.#world.now();
-    this.#left = left;
-    this.#behind = waiting > 0;
-    return this.#world.now() - this.#movedAt;
-  }
-
-  /** World time at which bytes last came, or were written when nothing was in flight. */
-  get movedAt(): number {
-    return this.#movedAt;
-  }
-
-  /** Nothing has come since the oldest call in flight was written. */
-  get untouched(): boolean {
-    return !this.#touched;
+    return this.#fifo.size === 0 ? 0 : this.activity.look(this.#socket);
   }
 
   /** The call that is to be answered next. */
@@ -183,11 +158,9 @@ export class Connection {
    */
   write(call: Call, leave = true): boolean {
     if (this.#closed !== undefined || this.#ending) return false;
-    if (this.#fifo.size === 0) {
-      this.#movedAt = this.#world.now();
-      this.#touched = false;
-    }
-    this.#encoder.encode(call.remedy?.argv === undefined ? call.argv : this.#scriptArgv(call, call.remedy.argv));
+    if (this.#fifo.size === 0) this.activity.begin();
+    const full = call.remedy?.argv;
+    this.#encoder.encode(full === undefined ? call.argv : this.#scripts.argvOf(call.argv, full));
     this.#fifo.push(call);
     this.#unflushed++;
     call.put();
@@ -280,14 +253,6 @@ export class Connection {
     for (const call of lost) call.sink.onLost(call, reason);
   }
 
-  // The first use of a script on a connection is EVAL, so that calls behind it keep their place; EVALSHA from then on.
-  #scriptArgv(call: Call, evalArgv: readonly Argument[]): readonly Argument[] {
-    const sha = call.argv[1] as string;
-    if (this.#scripts.has(sha)) return call.argv;
-    if (this.#scripts.size < maxScripts) this.#scripts.add(sha);
-    return evalArgv;
-  }
-
   #flushNow(): void {
     if (this.#closed !== undefined || this.#blocked || this.#encoder.size === 0) return;
     const segments = this.#encoder.take();
@@ -317,8 +282,7 @@ export class Connection {
 
   #onData(bytes: Buffer, start: number, end: number): void {
     if (this.#closed !== undefined) return;
-    this.#movedAt = this.#world.now();
-    this.#touched = true;
+    this.activity.heard();
     if (this.watched) {
       this.watched = false;
       this.#events.onHeard();

@@ -136,7 +136,7 @@ export class Peer {
   /** Milliseconds that an open connection has had nothing to do; 0 otherwise. */
   get idleFor(): number {
     const connection = this.#live?.connection;
-    return connection === undefined || connection.inFlight > 0 ? 0 : this.#world.now() - connection.movedAt;
+    return connection === undefined || connection.inFlight > 0 ? 0 : this.#world.now() - connection.activity.movedAt;
   }
 
   /** Owes answers for longer than it should, whatever the reason: others are better asked. */

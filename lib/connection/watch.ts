@@ -107,7 +107,7 @@ export class Watch {
     if (ruling === 'kill') {
       if (connection.clientId === undefined || !(await inquiry?.kill(connection.clientId))) return;
       // Nothing of it can be executed any more. What has not even arrived is as good as never sent.
-      if (findings.kind === 'idle' && connection.untouched && neverArrived(findings.idle, silence)) {
+      if (findings.kind === 'idle' && connection.activity.untouched && neverArrived(findings.idle, silence)) {
         connection.takeBackAll();
       }
     }

@@ -18,7 +18,7 @@ class FakeConnection {
   readonly clientId = undefined;
   readonly calls: Call[];
   silence = 0;
-  movedAt = 0;
+  readonly activity = { movedAt: 0, untouched: false };
   watched = false;
   readsOnly = false;
   ends = 0;
