@@ -77,7 +77,7 @@ export class NodeEvents implements ReconnectingEvents {
   onRemove(node: PooledNode): void {
     const { nodes, reads, router } = this.#core;
     reads?.forget(node.key);
-    router.forgetLatencies(node.key);
+    router.latencies.forget(node.key);
     nodes.show(node, false);
   }
 

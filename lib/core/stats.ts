@@ -53,7 +53,7 @@ export function statsOf(
       inFlight: connection.load,
       roundTrip: reads?.roundTrip(key),
       zone: reads?.zoneOf(key),
-      latency: router.latencies(key),
+      latency: router.latencies.of(key),
     })),
     cache: cache,
   };

@@ -4,8 +4,7 @@
 // Invariant: every request given to send() settles, by a reply, by its deadline or by close().
 
 import type { Backlog } from '../base/backlog.ts';
-import { AbortError, type ErrorDetail, identityRefusal, RedisError } from '../base/errors.ts';
-import { hintOf, withHint } from '../base/hint.ts';
+import { AbortError, RedisError } from '../base/errors.ts';
 import { type CachedTime, Ticker } from '../base/ticker.ts';
 import type { World } from '../base/world.ts';
 import {
@@ -23,12 +22,12 @@ import type { NatMap } from '../topology/seeds.ts';
 import type { SlotMap } from '../topology/slot-map.ts';
 import { ReplyError } from '../wire/reply.ts';
 import { EarlierCalls } from './earlier-calls.ts';
-import { type Latencies, NodeLatencies } from './latency.ts';
+import { NodeLatencies } from './latency.ts';
 import { MapInUse } from './map-in-use.ts';
 import type { NodePool } from './node-pool.ts';
 import { NodeSelector, type SelectorOptions } from './node-selector.ts';
 import { RedirectTargets } from './redirect-target.ts';
-import { RetryDeadline } from './retry-deadline.ts';
+import { detailOf, RetryDeadline, redirectPause } from './retry-deadline.ts';
 import { RetryQueue } from './retry-queue.ts';
 import { SlotOrder } from './slot-order.ts';
 import { judgeLoss, judgeReply, type LossRules, lossOf, type RetryDelays, type Verdict } from './verdict.ts';
@@ -85,16 +84,14 @@ interface RetryOptions {
   readonly to?: string;
 }
 
-/** Redirects of one call that are followed without a pause. */
-const promptRedirects = 2;
-/** Milliseconds before the next one; doubles each time. */
-const disagreement = 5;
 /** Milliseconds after which a call that waits for the one before it looks again. */
 const turnPause = 5;
 
 export class Router implements Dispatcher {
   // Where calls go by slot, a batch is no whole.
   readonly keepsBatchesWhole = false;
+  /** From call to reply. */
+  readonly latencies: NodeLatencies;
   readonly counts: RedirectCounts = { moved: 0, ask: 0, retried: 0 };
   readonly #options: RouterOptions;
   readonly #pool: NodePool;
@@ -104,7 +101,6 @@ export class Router implements Dispatcher {
   readonly #deadline: RetryDeadline;
   readonly #order: SlotOrder;
   readonly #losses: LossRules;
-  readonly #latencies: NodeLatencies;
   readonly #selector: NodeSelector;
   readonly #earlier: EarlierCalls;
   readonly #inUse: MapInUse;
@@ -119,7 +115,7 @@ export class Router implements Dispatcher {
     this.#events = events;
     this.#ticker = new Ticker(world);
     this.#order = new SlotOrder(world);
-    this.#latencies = new NodeLatencies((address) => pool.get(address) !== undefined);
+    this.latencies = new NodeLatencies((address) => pool.get(address) !== undefined);
     this.#deadline = new RetryDeadline(options.retryDeadline);
     const { resendWritten, maxResends, failover, backlog } = options;
     this.#losses = { resendWritten, maxResends, pause: failover };
@@ -227,18 +223,9 @@ export class Router implements Dispatcher {
     this.#earlier.forEach(visit);
   }
 
-  /** From call to reply, for calls answered by `key`; undefined when there were none. */
-  latencies(key: string): Latencies | undefined {
-    return this.#latencies.of(key);
-  }
-
-  forgetLatencies(key: string): void {
-    this.#latencies.forget(key);
-  }
-
   onReply(call: Call, reply: unknown, from: ReplySource): void {
     // One clock reading serves a tick: a sample costs a few nanoseconds.
-    if ((call.flags & CallFlag.blocking) === 0) this.#latencies.record(this.#ticker.moment.at - call.moment.at, from);
+    if ((call.flags & CallFlag.blocking) === 0) this.latencies.record(this.#ticker.moment.at - call.moment.at, from);
     if (!(reply instanceof ReplyError)) call.settle(reply);
     else if (call.remedy?.apply(call, reply, this.#sendAgain) === true) return;
     else if (!call.settled && !this.refused(call, reply, from)) call.fail(reply);
@@ -309,7 +296,7 @@ export class Router implements Dispatcher {
   #isSpent(request: RoutableRequest, error: Error): boolean {
     if (++request.redirects <= this.#options.maxRedirections) return false;
     const text = `Too many Cluster redirections. Last error: ${String(error)}`;
-    request.fail(new RedisError(text, this.#detailOf(request, 'ERR_TOO_MANY_REDIRECTIONS')));
+    request.fail(new RedisError(text, detailOf(request, 'ERR_TOO_MANY_REDIRECTIONS')));
     return true;
   }
 
@@ -335,8 +322,7 @@ export class Router implements Dispatcher {
       // A node that names itself may answer better on a new connection; once.
       if (key === from && request.redirects === 1) this.#pool.open(key).connection.renew();
     }
-    const further = request.redirects - promptRedirects;
-    const pause = further > 0 ? Math.min(disagreement * 2 ** (further - 1), this.#options.failover) : 0;
+    const pause = redirectPause(request, this.#options.failover);
     if (verdict.kind === 'ask') {
       this.#ask(request, key, from, pause);
       return;
@@ -347,8 +333,6 @@ export class Router implements Dispatcher {
     this.#events.onHint('moved');
   }
 
-  // The first redirects are followed at once. A call that is sent to and fro has met nodes that do not agree yet: it
-  // goes on, but gives them time.
   #goTo(request: RoutableRequest, key: string, pause: number): void {
     const base = Math.max(this.#options.moved, pause);
     if (base > 0 || this.#retries.holds(request.slot)) this.#retryLater(request, base, { firm: pause > 0, to: key });
@@ -387,33 +371,14 @@ export class Router implements Dispatcher {
       return;
     }
     this.#order.enter(request);
-    const now = this.#world.now();
-    const left = this.#deadline.left(request, now);
-    if (left <= 0) {
-      request.fail(this.#outOfTime(request));
+    const ms = this.#deadline.next(request, base, this.#world.now());
+    if (typeof ms !== 'number') {
+      request.fail(ms);
       return;
     }
     const waiting: Waiting = { request, to, bytes: request.bytes };
     const full = this.#retries.refusal(waiting);
     if (full !== undefined) request.fail(full);
-    else this.#retries.add(waiting, Math.min(this.#deadline.pause(request, base, now), left), firm);
-  }
-
-  #outOfTime(request: RoutableRequest): Error {
-    const what =
-      request.redirects > promptRedirects
-        ? `Cluster redirections did not end within ${this.#options.retryDeadline}ms (${request.redirects} followed)`
-        : `The cluster could not serve the command within ${this.#options.retryDeadline}ms`;
-    const { lastError } = request;
-    // No deadline of anybody's is to blame where nobody lets this client in.
-    const code = identityRefusal(lastError) ?? 'ERR_RETRY_DEADLINE';
-    const error = new RedisError(`${what}. Last error: ${String(lastError)}`, this.#detailOf(request, code));
-    const hint = hintOf(lastError);
-    return hint === undefined ? error : withHint(error, hint);
-  }
-
-  #detailOf(request: RoutableRequest, code: string): ErrorDetail {
-    const { slot, attempts, writes, lastError: cause } = request;
-    return { code, slot, attempts, writes, cause, node: (cause as { node?: string } | undefined)?.node };
+    else this.#retries.add(waiting, ms, firm);
   }
 }

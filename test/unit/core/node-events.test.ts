@@ -43,7 +43,7 @@ class Stage {
       router: {
         retryNow: () => act('retry'),
         forgetConnections: () => act('look up again'),
-        forgetLatencies: () => {},
+        latencies: { forget: () => {} },
       },
       onNodeError: (error: Error, key: string) => act(`node error ${key}: ${error.message}`),
     };

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { ManualWorld } from '../../../lib/base/world.ts';
-import { Call, CallFlag, directSink, ownCall } from '../../../lib/connection/call.ts';
+import { Call, directSink, ownCall } from '../../../lib/connection/call.ts';
 import { Deadlines } from '../../../lib/router/deadlines.ts';
-import { RetryDeadline } from '../../../lib/router/retry-deadline.ts';
 
 function callAt(at: number, flags = 0): Call & { error?: Error } {
   const call = new Call(['get', 'k'], 0, flags, 'utf8', undefined, directSink) as Call & { error?: Error };
@@ -66,22 +65,5 @@ describe('router: deadlines', () => {
     world.forward(1000);
     assert.deepEqual(seen.slice(-4), ['visited', 'expired', 'expired', 'swept']);
     assert.equal(seen.filter((word) => word === 'swept').length, 1);
-  });
-});
-
-describe('router: the retry deadline of calls that block', () => {
-  it('counts anew when a node had the call in peace, not when it only waited for a connection', () => {
-    const deadline = new RetryDeadline(1000);
-    const call = callAt(0, CallFlag.blocking);
-    call.attempts = 1;
-    deadline.trouble(call, true, 5000);
-    assert.equal(deadline.left(call, 5000), 1000);
-    // Slow dials: written once, long ago, and lost again without being sent.
-    deadline.trouble(call, true, 6500);
-    assert.equal(deadline.left(call, 6500), -500);
-    // Sent, in peace for a while, lost.
-    call.attempts = 2;
-    deadline.trouble(call, true, 9000);
-    assert.equal(deadline.left(call, 9000), 1000);
   });
 });
