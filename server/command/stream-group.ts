@@ -117,7 +117,7 @@ function destroy(ctx: Context, argv: readonly string[]): Reply {
   if (!streamForGroups(ctx, key).groups.delete(name)) return 0;
   ctx.store.altered(key, 't', 'xgroup-destroy');
   // Clients that wait for the group get NOGROUP.
-  ctx.store.wakeWaiters(key);
+  ctx.store.watchers.wake(key);
   return 1;
 }
 

@@ -61,7 +61,7 @@ export class BlockedClients {
         byKey.set(key, waiting);
       }
       waiting.add(waiter);
-      client.store.await(key);
+      client.store.watchers.await(key);
     }
     this.#count++;
     client.blocked = waiter;
@@ -127,7 +127,7 @@ export class BlockedClients {
       const waiting = byKey?.get(key);
       waiting?.delete(waiter);
       if (waiting?.size === 0) byKey?.delete(key);
-      waiter.store.unawait(key);
+      waiter.store.watchers.unawait(key);
     }
   }
 }

@@ -5,7 +5,8 @@ import type { World } from '../../lib/base/world.ts';
 import type { CommandRow } from '../../lib/command/table.ts';
 import type { Reply } from '../../lib/wire/reply.ts';
 import { superuser, type User } from '../acl/user.ts';
-import type { Store, Watcher } from '../keyspace/store.ts';
+import type { Watcher } from '../keyspace/key-watchers.ts';
+import type { Store } from '../keyspace/store.ts';
 import type { TrackingMode } from '../tracking/mode.ts';
 import { mayReadAnyKey } from './acl-check.ts';
 import type { Command, Context } from './registry.ts';
@@ -175,7 +176,7 @@ export class Client implements Context {
 
   watch(key: string): void {
     const { store } = this;
-    store.watch(key, this.watcher);
+    store.watchers.watch(key, this.watcher);
     this.watched.push({ store, key });
     this.namedBytes += key.length;
   }
@@ -183,7 +184,7 @@ export class Client implements Context {
   /** Lets go of every watched key. */
   unwatch(): void {
     for (const { store, key } of this.watched) {
-      store.unwatch(key, this.watcher);
+      store.watchers.unwatch(key, this.watcher);
       this.namedBytes -= key.length;
     }
     this.watched.length = 0;
@@ -193,7 +194,7 @@ export class Client implements Context {
   /** True when a watched key changed or ran out. */
   get watchBroken(): boolean {
     if (this.watcher.dirty) return true;
-    return this.watched.some(({ store, key }) => store.watchExpired(key, this.watcher));
+    return this.watched.some(({ store, key }) => store.watchers.expired(key, this.watcher));
   }
 
   discard(): void {

@@ -195,8 +195,8 @@ export class Engine implements Ports {
       if (!(command instanceof ReplyError)) command.failed++;
       this.countError(refusal);
     };
-    this.databases.onReady = (store, key) => this.blocked.ready(store, key);
-    this.databases.onExpired = (store, key) => this.effects.collect(store.index, ['DEL', key]);
+    this.databases.onReady = (db, key) => this.blocked.ready(this.databases.stores[db]!, key);
+    this.databases.onExpired = (db, key) => this.effects.collect(db, ['DEL', key]);
     this.access = new Access(this);
     this.browserGuard = new BrowserGuard(this.world);
     this.config.onChange((name) => {

@@ -17,10 +17,10 @@ export function publishKeyspaceEvents(config: Config, databases: Databases, pubs
       databases.onEvent = undefined;
       return;
     }
-    databases.onEvent = (store, kind, event, key) => {
+    databases.onEvent = (db, kind, event, key) => {
       if (!selected.includes(kind)) return;
-      if (selected.includes('K')) pubsub.publish(`__keyspace@${store.index}__:${key}`, event);
-      if (selected.includes('E')) pubsub.publish(`__keyevent@${store.index}__:${event}`, key);
+      if (selected.includes('K')) pubsub.publish(`__keyspace@${db}__:${key}`, event);
+      if (selected.includes('E')) pubsub.publish(`__keyevent@${db}__:${event}`, key);
     };
   };
   config.onChange((name) => {

@@ -5,7 +5,8 @@ import { AccessClock } from './access-clock.ts';
 import { defaultLimits, type EncodingLimits } from './encoding.ts';
 import type { Entry } from './entry.ts';
 import { HeldEntries } from './held-entries.ts';
-import { type EventKind, type ExpiryMode, Store, type StoreHost } from './store.ts';
+import { Store } from './store.ts';
+import type { EventKind, ExpiryMode, StoreHost } from './store-host.ts';
 
 /** Keys deleted at most in one background step, so that a mass of deadlines does not hold up the loop. */
 const stepLimit = 1000;
@@ -22,9 +23,9 @@ export class Databases implements StoreHost {
   misses = 0;
   expired = 0;
   lazyFreed = 0;
-  onExpired: ((store: Store, key: string) => void) | undefined = undefined;
-  onEvent: ((store: Store, kind: EventKind, event: string, key: string) => void) | undefined = undefined;
-  onReady: ((store: Store, key: string) => void) | undefined = undefined;
+  onExpired: ((db: number, key: string) => void) | undefined = undefined;
+  onEvent: ((db: number, kind: EventKind, event: string, key: string) => void) | undefined = undefined;
+  onReady: ((db: number, key: string) => void) | undefined = undefined;
   onTouched: ((key: string, byItself: boolean) => void) | undefined = undefined;
   /** Called once when databases are emptied, however many. */
   onEmptied: (() => void) | undefined = undefined;

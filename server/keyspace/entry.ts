@@ -14,7 +14,7 @@ export interface Value {
   clone(): Value;
   /** Estimated bytes held, without a walk over them. */
   memory(): number;
-  /** What memory() gave when its store counted it last; written by the store alone. */
+  /** What memory() gave when it was counted last; written by Entries alone. */
   counted: number;
 }
 
@@ -36,7 +36,7 @@ const formBits = 2;
 const formMask = (1 << formBits) - 1;
 
 /**
- * One key. A database has millions, so it has no field that could be a number in a table of its store: what is known by
+ * One key. A database has millions, so it has no field that could be a number in a table of its database: what is known by
  * the entry's place (its place in the heap of deadlines, its neighbours in the slot) is kept there, and `place` and
  * `form` share one small integer.
  */
@@ -60,12 +60,12 @@ export class Entry {
     return this.#deadline ?? never;
   }
 
-  /** Written by the store alone, which keeps deadlines in order. */
+  /** Written by Entries alone, which keeps deadlines in order. */
   set expireAt(at: number) {
     this.#deadline = at === never ? undefined : at;
   }
 
-  /** Index in the store's dense array; written by the store alone. */
+  /** Index in the dense array; written by Entries alone. */
   get place(): number {
     return this.#packed >>> formBits;
   }

@@ -6,7 +6,7 @@ import { PlaceNumbers } from './place-numbers.ts';
 
 export class ExpiryHeap {
   readonly #heap: Entry[] = [];
-  /** Where in the heap the entry is whose place in the store is this, plus 1. */
+  /** Where in the heap the entry is whose place in the dense array is this, plus 1. */
   readonly #places = new PlaceNumbers();
 
   get size(): number {
@@ -41,7 +41,7 @@ export class ExpiryHeap {
     if (last !== entry) this.#down(last, this.#up(last, link - 1));
   }
 
-  /** What is at place `from` of the store is at `to` from now on. */
+  /** What is at place `from` of the dense array is at `to` from now on. */
   move(from: number, to: number): void {
     this.#places.set(to, this.#places.get(from));
     this.#places.set(from, 0);

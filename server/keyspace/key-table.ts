@@ -1,6 +1,6 @@
 // Finds the entry of a key: open addressing over places in the database's dense array, eight bytes a slot, where a
 // Map takes 28 to 56 a key and holds 16 million at most.
-// Owns: the slots. Does not own: the dense array, which its store writes.
+// Owns: the slots. Does not own: the dense array, which Entries writes.
 // Invariants: every entry that was added is in the slot of its hash or behind it, without a free slot between; between an
 // eighth and three quarters of the slots are taken once there are more than a few.
 

@@ -9,8 +9,8 @@ import { PlaceNumbers } from './place-numbers.ts';
 export class SlotIndex {
   readonly #heads = new Int32Array(slotCount);
   readonly #counts = new Int32Array(slotCount);
-  #newer = new PlaceNumbers();
-  #older = new PlaceNumbers();
+  readonly #newer = new PlaceNumbers();
+  readonly #older = new PlaceNumbers();
 
   count(slot: number): number {
     return this.#counts[slot] ?? 0;
@@ -53,13 +53,6 @@ export class SlotIndex {
     if (older !== 0) this.#newer.set(older - 1, to + 1);
     this.#newer.set(from, 0);
     this.#older.set(from, 0);
-  }
-
-  clear(): void {
-    this.#heads.fill(0);
-    this.#counts.fill(0);
-    this.#newer = new PlaceNumbers();
-    this.#older = new PlaceNumbers();
   }
 
   #linkFromNewer(newer: number, link: number): void {

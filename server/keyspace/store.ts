@@ -1,68 +1,18 @@
-// One database: keys, their values and deadlines, and the indexes over them (by slot, by place, by deadline).
-// Owns: the entries and their indexes.
-// Does not know: clients and commands; changes of keys are reported to the hooks that all databases share.
-// Invariants: every entry is in the key table, in the dense array at entry.place and, when slots are indexed, its place in its slot's
-// list; an entry past its deadline is never returned (a master deletes it on access, a replica hides it and waits
-// for its master's DEL).
+// One database: what its keys are to whoever uses them, their deadlines in force.
+// Owns: the entries (replaced as a whole when the database is cleared or swapped), the watchers, and which deadlines this
+// node gave while it followed another one.
+// Does not know: clients and commands, nor how entries are found; changes of keys are reported to the hooks that all
+// databases share.
+// Invariants: an entry past its deadline is never returned (a master deletes it on access, a replica hides it and waits
+// for its master's DEL); every change of a key is reported to whoever watches it, waits for it or caches it.
 
-import type { World } from '../../lib/base/world.ts';
 import { ReplyError } from '../../lib/wire/reply.ts';
-import { slotOfBinary } from '../../lib/wire/slot.ts';
-import type { AccessClock } from './access-clock.ts';
-import type { EncodingLimits } from './encoding.ts';
-import { Entry, never, type Stored, type Value } from './entry.ts';
-import { ExpiryHeap } from './expiry.ts';
-import { deadlineBytes, entryBytes, slotEntryBytes, stringBytes } from './footprint.ts';
-import { KeyTable } from './key-table.ts';
-import { KeyWatchers, type Watcher } from './key-watchers.ts';
-import { SlotIndex } from './slot-index.ts';
+import { Entries } from './entries.ts';
+import { type Entry, never, type Stored, type Value } from './entry.ts';
+import { KeyWatchers } from './key-watchers.ts';
+import type { EventKind, StoreHost } from './store-host.ts';
 
 export { Entry, never, type Stored, type TypeName, typeOf, type Value } from './entry.ts';
-export type { Watcher } from './key-watchers.ts';
-
-/** One letter of notify-keyspace-events: g generic, $ string, l list, s set, h hash, z zset, t stream, x expired, ... */
-export type EventKind = 'g' | '$' | 'l' | 's' | 'h' | 'z' | 't' | 'x' | 'e' | 'n' | 'm';
-
-/** How deadlines are kept: `primary` deletes, `replica` hides, `applying` (the primary's own stream) ignores them. */
-export type ExpiryMode = 'primary' | 'replica' | 'applying';
-
-/** What the databases of one server share, and what they report. */
-export interface StoreHost {
-  readonly world: World;
-  mode: ExpiryMode;
-  /** Counts changes; a command that leaves it as it was is not replicated. */
-  dirty: number;
-  /** While a script runs: when it began, in ms since the epoch; keys that were there then stay until it has ended. */
-  readonly frozenAt: number | undefined;
-  /** Stamps keys that are touched. */
-  readonly access: AccessClock;
-  /** Up to where values are held in their compact form. */
-  readonly limits: EncodingLimits;
-  /** Keys found, keys not found, keys that expired: INFO's counters. */
-  hits: number;
-  misses: number;
-  expired: number;
-  /** Values that redis-server would have freed in the background. */
-  lazyFreed: number;
-  /** False while a command runs that writes: its look-ups are neither hits nor misses. Default true. */
-  reading?: boolean | undefined;
-  /** Called after a key ran out on a primary and was deleted. */
-  onExpired: ((store: Store, key: string) => void) | undefined;
-  /** Called for each key event. */
-  onEvent: ((store: Store, kind: EventKind, event: string, key: string) => void) | undefined;
-  /** Called when a key that someone waits for was changed. */
-  onReady: ((store: Store, key: string) => void) | undefined;
-  /** Called for each key that changed, `byItself` when it ran out; undefined: nobody caches keys. */
-  onTouched?: ((key: string, byItself: boolean) => void) | undefined;
-  /** Called before an entry is handed out, while entries are held. */
-  onTouch?: ((entry: Entry) => void) | undefined;
-  /** False: deadlines are kept but nothing is deleted in the background. */
-  activeExpiry: boolean;
-  /** Checksums of payloads and files are not looked at: for tests with damaged ones. */
-  skipChecksums: boolean;
-  /** False: writes are paused, so what is due is hidden and stays. Default true. */
-  deletesExpired?: boolean;
-}
 
 const wrongType = 'WRONGTYPE Operation against a key holding the wrong kind of value';
 
@@ -74,15 +24,10 @@ export function wrongTypeError(): ReplyError {
 export class Store {
   readonly index: number;
   readonly host: StoreHost;
-  #dense: Entry[] = [];
-  #map: KeyTable;
-  #expiry = new ExpiryHeap();
-  #slots: SlotIndex | undefined;
-  readonly #watchers = new KeyWatchers();
-  /** Estimated bytes of the entries, deadlines left out. */
-  #bytes = 0;
-  /** The entry that was looked up last: mostly the one that is changed next. */
-  #last: Entry | undefined;
+  /** Whoever watches a key or waits for one. */
+  readonly watchers: KeyWatchers;
+  readonly #indexSlots: boolean;
+  #entries: Entries;
   /** Keys that clients of a writable replica gave a deadline. */
   readonly #ownDeadlines = new Set<string>();
 
@@ -90,23 +35,29 @@ export class Store {
   constructor(index: number, host: StoreHost, indexSlots = false) {
     this.index = index;
     this.host = host;
-    this.#map = this.#newTable();
-    this.#slots = indexSlots ? new SlotIndex() : undefined;
+    this.#indexSlots = indexSlots;
+    this.#entries = new Entries(host.world, indexSlots);
+    this.watchers = new KeyWatchers(this, (key) => this.host.onReady?.(this.index, key));
   }
 
   /** Keys held, those past their deadline but not yet deleted included (as DBSIZE counts). */
   get size(): number {
-    return this.#dense.length;
+    return this.#entries.size;
   }
 
   /** Estimated bytes that the keys take. */
   get bytes(): number {
-    return this.#bytes + this.#expiry.size * deadlineBytes;
+    return this.#entries.bytes;
+  }
+
+  /** Estimated bytes that an entry of this database takes, its deadline included. */
+  bytesOf(entry: Entry): number {
+    return this.#entries.bytesOf(entry);
   }
 
   /** Keys with a deadline. */
   get expires(): number {
-    return this.#expiry.size;
+    return this.#entries.volatile;
   }
 
   /** Keys with a deadline that this node gave them while it followed another one. */
@@ -115,7 +66,7 @@ export class Store {
   }
 
   get averageTtl(): number {
-    return this.#expiry.averageTtl(this.now());
+    return this.#entries.averageTtl(this.now());
   }
 
   /** Whole ms since the epoch, by the machine's clock: deadlines of keys go on while the machine is suspended. */
@@ -125,16 +76,22 @@ export class Store {
 
   /** The entry of a live key, without touching hit counters or idle time. */
   peek(key: string): Entry | undefined {
-    const entry = this.#map.get(key);
-    this.#last = entry;
+    const entry = this.#entries.get(key);
     if (this.host.onTouch !== undefined && entry !== undefined) this.host.onTouch(entry);
     if (entry === undefined || entry.expireAt === never) return entry;
-    return this.#isDue(entry) ? this.#meetDue(entry) : entry;
+    return this.isDue(entry) ? this.#meetDue(entry) : entry;
   }
 
-  /** The entry of a key that may have run out: nothing is counted, touched or removed. For DEBUG. */
+  /** The entry of a key that may have run out: nothing is counted, touched or removed. For DEBUG and watchers. */
   inspect(key: string): Entry | undefined {
-    return this.#map.get(key);
+    return this.#entries.get(key);
+  }
+
+  /** Whether an entry is past its deadline, as deadlines are kept now. */
+  isDue(entry: Entry): boolean {
+    return (
+      entry.expireAt !== never && this.host.mode !== 'applying' && (this.host.frozenAt ?? this.now()) >= entry.expireAt
+    );
   }
 
   /** The entry of a live key; counts a hit or a miss and touches the key. */
@@ -151,7 +108,7 @@ export class Store {
     if (entry !== undefined) this.host.hits++;
     else {
       this.host.misses++;
-      this.host.onEvent?.(this, 'm', 'keymiss', key);
+      this.host.onEvent?.(this.index, 'm', 'keymiss', key);
     }
     return entry;
   }
@@ -209,7 +166,7 @@ export class Store {
   put(key: string, value: Stored): Entry {
     const entry = this.peek(key);
     if (entry !== undefined) {
-      this.#exchange(entry, value);
+      this.#entries.exchange(entry, value);
       return entry;
     }
     return this.#add(key, value);
@@ -219,7 +176,7 @@ export class Store {
   replace(key: string, value: Stored): Entry {
     const entry = this.peek(key);
     if (entry === undefined) return this.#add(key, value);
-    this.#exchange(entry, value);
+    this.#entries.exchange(entry, value);
     this.#touch(entry);
     if (entry.expireAt !== never) this.setDeadline(entry, never);
     return entry;
@@ -227,27 +184,23 @@ export class Store {
 
   /** Sets or (with `never`) clears the deadline: absolute ms. Follow it with changed(). */
   setDeadline(entry: Entry, at: number): void {
-    entry.expireAt = at;
-    if (at === never) this.#expiry.remove(entry);
-    else {
-      this.#expiry.put(entry);
-      if (this.host.mode === 'replica') this.#ownDeadlines.add(entry.key);
-    }
+    this.#entries.setDeadline(entry, at);
+    if (at !== never && this.host.mode === 'replica') this.#ownDeadlines.add(entry.key);
   }
 
   /** Removes a live key; true when there was one. Follow it with changed(key, 'g', 'del'). */
   delete(key: string): boolean {
     const entry = this.peek(key);
     if (entry === undefined) return false;
-    this.#remove(entry);
+    this.#entries.remove(entry);
     return true;
   }
 
   /** As delete(), of a key that has run out too: it is replaced by nothing. */
   drop(key: string): boolean {
-    const entry = this.#map.get(key);
+    const entry = this.#entries.get(key);
     if (entry === undefined) return false;
-    this.#remove(entry);
+    this.#entries.remove(entry);
     return true;
   }
 
@@ -257,179 +210,117 @@ export class Store {
    */
   changed(key: string, kind: EventKind, event: string, changes = 1): void {
     this.host.dirty += changes;
-    if (kind !== '$' && kind !== 'g') this.#recount(key);
+    if (kind !== '$' && kind !== 'g') this.#entries.recount(key);
     this.signal(key);
-    this.host.onEvent?.(this, kind, event, key);
+    this.host.onEvent?.(this.index, kind, event, key);
   }
 
   /** A change of what belongs to a value and is not its content (a stream's groups): no watch breaks, nobody wakes. */
   altered(key: string, kind: EventKind, event: string): void {
     this.host.dirty++;
-    this.#recount(key);
-    this.host.onEvent?.(this, kind, event, key);
+    this.#entries.recount(key);
+    this.host.onEvent?.(this.index, kind, event, key);
   }
 
   /** Only the key event: for a second event of one change, such as `del` after the last element went. */
   event(key: string, kind: EventKind, event: string): void {
-    this.host.onEvent?.(this, kind, event, key);
+    this.host.onEvent?.(this.index, kind, event, key);
   }
 
   /** Breaks watches and wakes waiters without an event. */
   signal(key: string): void {
-    this.#wake(key);
+    this.watchers.changed(key);
     this.host.onTouched?.(key, false);
   }
 
   /** Removes an aggregate that a change left empty, with its `del` event; true when it did. Call after changed(). */
   dropIfEmpty(key: string, value: Value): boolean {
     if (value.size > 0) return false;
-    const entry = this.#map.get(key);
+    const entry = this.#entries.get(key);
     if (entry === undefined || entry.value !== value) return false;
-    this.#remove(entry);
+    this.#entries.remove(entry);
     this.event(key, 'g', 'del');
     return true;
-  }
-
-  // ---- watching and waiting
-
-  watch(key: string, watcher: Watcher): void {
-    const entry = this.#map.get(key);
-    this.#watchers.watch(key, watcher, entry !== undefined && this.#isDue(entry));
-  }
-
-  unwatch(key: string, watcher: Watcher): void {
-    this.#watchers.unwatch(key, watcher);
-  }
-
-  /** True when the watched key ran out since it was watched. */
-  watchExpired(key: string, watcher: Watcher): boolean {
-    const entry = this.#map.get(key);
-    return entry !== undefined && this.#watchers.watchedAlive(key, watcher) && this.#isDue(entry);
-  }
-
-  /** Wakes those who wait for a key that did not change, for another reason to look at it again. */
-  wakeWaiters(key: string): void {
-    if (this.#watchers.awaited(key)) this.host.onReady?.(this, key);
-  }
-
-  /** Counts one more waiter for `key`: changes to it are reported by host.onReady. */
-  await(key: string): void {
-    this.#watchers.await(key);
-  }
-
-  unawait(key: string): void {
-    this.#watchers.unawait(key);
   }
 
   // ---- walking
 
   /** Every entry there is now, past its deadline or not. */
   all(): readonly Entry[] {
-    return this.#dense.slice();
+    return this.#entries.all();
   }
 
   /** Every live key, in no order. The store must not be changed while it runs. */
   *entries(): Generator<Entry> {
-    for (const entry of this.#dense) if (entry.expireAt === never || !this.#isDue(entry)) yield entry;
+    for (const entry of this.#entries) if (entry.expireAt === never || !this.isDue(entry)) yield entry;
   }
 
-  /**
-   * One step of SCAN: visits `count` places and returns the next cursor, 0 at the end.
-   * The dense array is walked from its end to its start, and a deletion fills its gap with the last entry, so a key
-   * not yet visited only ever moves to a place not yet visited: what is there throughout is returned.
-   */
+  /** One step of SCAN, over live keys: see Entries. */
   scan(cursor: number, count: number, visit: (entry: Entry) => void): number {
-    let at = cursor === 0 ? this.#dense.length : Math.min(cursor, this.#dense.length);
-    const stop = Math.max(0, at - count);
-    const batch: Entry[] = [];
-    while (at > stop) batch.push(this.#dense[--at]!);
-    for (const entry of batch) if (entry.expireAt === never || this.peek(entry.key) === entry) visit(entry);
-    return at;
+    return this.#entries.scan(cursor, count, (entry) => {
+      if (entry.expireAt === never || this.peek(entry.key) === entry) visit(entry);
+    });
   }
 
   /** A random live key. */
   random(): Entry | undefined {
-    for (let tries = 0; this.#dense.length > 0; tries++) {
-      const entry = this.#dense[Math.floor(this.host.world.random() * this.#dense.length)]!;
+    for (let tries = 0; ; tries++) {
+      const entry = this.#entries.sample(false);
       // A replica only hides what is due, so with nothing else left it must give up looking.
-      if (this.peek(entry.key) === entry || tries >= 100) return entry;
+      if (entry === undefined || this.peek(entry.key) === entry || tries >= 100) return entry;
     }
-    return undefined;
   }
 
   /** An entry taken by chance, of all or of those with a deadline, due or not; undefined: there is none. */
   sample(volatile: boolean): Entry | undefined {
-    const size = volatile ? this.#expiry.size : this.#dense.length;
-    if (size === 0) return undefined;
-    const at = Math.floor(this.host.world.random() * size);
-    return volatile ? this.#expiry.at(at) : this.#dense[at];
+    return this.#entries.sample(volatile);
   }
 
   /** The entry with the first deadline. */
   get soonest(): Entry | undefined {
-    return this.#expiry.first();
+    return this.#entries.soonest;
   }
 
   /** Whether the entry is still in this database. */
   holds(entry: Entry): boolean {
-    return this.#map.get(entry.key) === entry;
+    return this.#entries.get(entry.key) === entry;
   }
 
   /** Removes an entry to make room, whether it is due or not: breaks watches, raises `evicted`. */
   evict(entry: Entry): void {
-    this.#remove(entry);
+    this.#entries.remove(entry);
     this.signal(entry.key);
-    this.host.onEvent?.(this, 'e', 'evicted', entry.key);
+    this.host.onEvent?.(this.index, 'e', 'evicted', entry.key);
   }
 
   /** Keys in a slot, O(1). */
   countInSlot(slot: number): number {
-    return this.#slots?.count(slot) ?? 0;
+    return this.#entries.countInSlot(slot);
   }
 
   /** Up to `count` keys of a slot, most recently added first. */
   keysInSlot(slot: number, count: number): string[] {
-    return Array.from(this.#slots?.places(slot, count) ?? [], (place) => this.#dense[place]!.key);
+    return this.#entries.keysInSlot(slot, count);
   }
 
   // ---- whole database
 
   /** Removes everything (use Databases.clear); the number of keys that were there. Breaks the watches of keys that existed. */
   clear(): number {
-    const count = this.#dense.length;
+    const count = this.size;
+    this.watchers.clearing();
     this.#ownDeadlines.clear();
-    for (const key of this.#watchers.watchedKeys()) if (this.#map.has(key)) this.#watchers.touch(key, false);
-    for (const key of this.#watchers.awaitedKeys()) if (this.#map.has(key)) this.host.onReady?.(this, key);
-    this.#dense = [];
-    this.#map = this.#newTable();
-    this.#expiry = new ExpiryHeap();
-    this.#bytes = 0;
-    this.#last = undefined;
-    this.#slots?.clear();
+    this.#entries = new Entries(this.host.world, this.#indexSlots);
     return count;
   }
 
   /** Exchanges the contents of two databases, both with slot indexes or both without. */
   swapWith(other: Store): void {
-    [this.#map, other.#map] = [other.#map, this.#map];
-    [this.#dense, other.#dense] = [other.#dense, this.#dense];
-    [this.#expiry, other.#expiry] = [other.#expiry, this.#expiry];
-    [this.#slots, other.#slots] = [other.#slots, this.#slots];
-    [this.#bytes, other.#bytes] = [other.#bytes, this.#bytes];
-    this.#last = undefined;
-    other.#last = undefined;
-    for (const store of [this, other]) {
-      store.#ownDeadlines.clear();
-      const looked = store.#watchers;
-      const [before, after] = [store === this ? other : this, store];
-      for (const key of looked.watchedKeys()) {
-        const entry = after.#map.get(key);
-        looked.exchanged(key, before.#map.has(key), entry !== undefined, entry !== undefined && after.#isDue(entry));
-      }
-      for (const key of looked.awaitedKeys()) {
-        if (before.#map.has(key) || after.#map.has(key)) store.host.onReady?.(store, key);
-      }
-    }
+    [this.#entries, other.#entries] = [other.#entries, this.#entries];
+    this.#ownDeadlines.clear();
+    other.#ownDeadlines.clear();
+    this.watchers.exchanged(other.#entries);
+    other.watchers.exchanged(this.#entries);
   }
 
   /** Deletes up to `limit` keys that are due, as a primary's background work; returns how many. */
@@ -439,7 +330,7 @@ export class Store {
     this.#ownDeadlines.clear();
     const now = this.now();
     let done = 0;
-    for (let entry = this.#expiry.first(); entry !== undefined && done < limit; entry = this.#expiry.first()) {
+    for (let entry = this.soonest; entry !== undefined && done < limit; entry = this.soonest) {
       if (entry.expireAt > now) break;
       this.#expire(entry);
       done++;
@@ -456,7 +347,7 @@ export class Store {
       if (left-- <= 0) break;
       // Those that stay are looked at again after all others.
       this.#ownDeadlines.delete(key);
-      const entry = this.#map.get(key);
+      const entry = this.#entries.get(key);
       if (entry === undefined || entry.expireAt === never) continue;
       if (entry.expireAt > now) this.#ownDeadlines.add(key);
       else {
@@ -467,26 +358,7 @@ export class Store {
     return done;
   }
 
-  /** When the first deadline falls, or `never`. */
-  get nextDeadline(): number {
-    return this.#expiry.first()?.expireAt ?? never;
-  }
-
   // ---- inside
-
-  #newTable(): KeyTable {
-    return new KeyTable(this.#dense, this.host.world.random() * 2 ** 32);
-  }
-
-  #wake(key: string): void {
-    if (this.#watchers.touch(key, this.#map.has(key))) this.host.onReady?.(this, key);
-  }
-
-  #isDue(entry: Entry): boolean {
-    return (
-      entry.expireAt !== never && this.host.mode !== 'applying' && (this.host.frozenAt ?? this.now()) >= entry.expireAt
-    );
-  }
 
   #meetDue(entry: Entry): undefined {
     if (this.host.mode === 'primary' && this.host.deletesExpired !== false) this.#expire(entry);
@@ -494,12 +366,12 @@ export class Store {
   }
 
   #expire(entry: Entry): void {
-    this.#remove(entry);
+    this.#entries.remove(entry);
     this.host.expired++;
-    this.#wake(entry.key);
+    this.watchers.changed(entry.key);
     this.host.onTouched?.(entry.key, true);
-    this.host.onExpired?.(this, entry.key);
-    this.host.onEvent?.(this, 'x', 'expired', entry.key);
+    this.host.onExpired?.(this.index, entry.key);
+    this.host.onEvent?.(this.index, 'x', 'expired', entry.key);
   }
 
   #touch(entry: Entry): void {
@@ -507,72 +379,12 @@ export class Store {
     entry.accessed = access.counting ? access.touched(entry.accessed) : access.stamp;
   }
 
-  /** Estimated bytes that an entry of this database takes, its deadline included. */
-  bytesOf(entry: Entry): number {
-    return this.#bytesWithoutDeadline(entry) + (entry.expireAt === never ? 0 : deadlineBytes);
-  }
-
-  #bytesWithoutDeadline(entry: Entry): number {
-    const base = this.#slots === undefined ? entryBytes : slotEntryBytes;
-    return base + stringBytes(entry.key.length) + countedBytes(entry.value);
-  }
-
-  #exchange(entry: Entry, value: Stored): void {
-    this.#bytes -= countedBytes(entry.value);
-    entry.value = value;
-    entry.form = undefined;
-    count(value);
-    this.#bytes += countedBytes(value);
-  }
-
-  #recount(key: string): void {
-    const entry = this.#last?.key === key ? this.#last : this.#map.get(key);
-    if (entry === undefined || typeof entry.value === 'string') return;
-    this.#bytes -= entry.value.counted;
-    count(entry.value);
-    this.#bytes += entry.value.counted;
-  }
-
   #add(key: string, value: Stored): Entry {
     // A replica may write over a key that it only hides.
-    const hidden = this.#map.get(key);
-    if (hidden !== undefined) this.#remove(hidden);
-    const entry = new Entry(key, value);
-    const place = this.#dense.length;
-    entry.place = place;
-    entry.accessed = this.host.access.fresh();
-    this.#dense.push(entry);
-    this.#map.add(entry);
-    this.#slots?.add(place, slotOfBinary(key));
-    this.#last = entry;
-    count(value);
-    this.#bytes += this.#bytesWithoutDeadline(entry);
-    this.host.onEvent?.(this, 'n', 'new', key);
+    const hidden = this.#entries.get(key);
+    if (hidden !== undefined) this.#entries.remove(hidden);
+    const entry = this.#entries.add(key, value, this.host.access.fresh());
+    this.host.onEvent?.(this.index, 'n', 'new', key);
     return entry;
   }
-
-  #remove(entry: Entry): void {
-    const { key, place } = entry;
-    this.#map.delete(entry);
-    this.#bytes -= this.#bytesWithoutDeadline(entry);
-    this.#last = undefined;
-    if (entry.expireAt !== never) this.#expiry.remove(entry);
-    this.#slots?.remove(place, slotOfBinary(key));
-    const last = this.#dense.pop()!;
-    if (last === entry) return;
-    this.#map.move(last, place);
-    this.#dense[place] = last;
-    this.#expiry.move(last.place, place);
-    this.#slots?.move(last.place, place);
-    last.place = place;
-  }
-}
-
-/** What a value was counted as; of a string, what it takes. */
-function countedBytes(value: Stored): number {
-  return typeof value === 'string' ? stringBytes(value.length) : value.counted;
-}
-
-function count(value: Stored): void {
-  if (typeof value !== 'string') value.counted = value.memory();
 }

@@ -15,7 +15,8 @@ import {
 import { AccessClock } from '../../../server/keyspace/access-clock.ts';
 import { defaultLimits } from '../../../server/keyspace/encoding.ts';
 import { formatDouble } from '../../../server/keyspace/number.ts';
-import { Store, type StoreHost, typeOf } from '../../../server/keyspace/store.ts';
+import { Store, typeOf } from '../../../server/keyspace/store.ts';
+import type { StoreHost } from '../../../server/keyspace/store-host.ts';
 
 /** bulk: string; integer: bigint; null: null; anything else is tagged. */
 export type Tagged = string | bigint | null | { readonly tag: string; readonly of: string | readonly Tagged[] };

@@ -211,7 +211,7 @@ describe('eviction', () => {
     const room = stage('allkeys-random');
     fill(room, 4);
     const watcher = { dirty: false };
-    room.databases.stores[1]!.watch('key:1', watcher);
+    room.databases.stores[1]!.watchers.watch('key:1', watcher);
     limit(room, 'allkeys-random', baseBytes);
     room.eviction.admit();
     assert.equal(watcher.dirty, true);

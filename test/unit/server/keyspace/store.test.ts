@@ -141,7 +141,7 @@ describe('the store', () => {
         }
         const deadlines = [...model.values()].flatMap(({ deadline }) => (deadline === never ? [] : [deadline]));
         assert.equal(store.expires, deadlines.length);
-        assert.equal(store.nextDeadline, deadlines.length === 0 ? never : Math.min(...deadlines));
+        assert.equal(store.soonest?.expireAt, deadlines.length === 0 ? undefined : Math.min(...deadlines));
       }),
     );
   });
@@ -213,7 +213,7 @@ describe('the store', () => {
   it('notifies watchers of changes, of running out, and of flushes', () => {
     const { world, store } = open();
     const watcher = { dirty: false };
-    store.watch('k', watcher);
+    store.watchers.watch('k', watcher);
     store.put('other', 'v');
     store.changed('other', '$', 'set');
     assert.equal(watcher.dirty, false);
@@ -221,15 +221,15 @@ describe('the store', () => {
     store.changed('k', '$', 'set');
     assert.equal(watcher.dirty, true);
     const second = { dirty: false };
-    store.watch('k', second);
-    assert.equal(store.watchExpired('k', second), false);
+    store.watchers.watch('k', second);
+    assert.equal(store.watchers.expired('k', second), false);
     world.forward(10);
-    assert.equal(store.watchExpired('k', second), true);
+    assert.equal(store.watchers.expired('k', second), true);
     const third = { dirty: false };
-    store.watch('other', third);
+    store.watchers.watch('other', third);
     store.clear();
     assert.equal(third.dirty, true);
-    store.unwatch('k', second);
+    store.watchers.unwatch('k', second);
     second.dirty = false;
     store.put('k', 'v');
     store.changed('k', '$', 'set');
@@ -241,12 +241,12 @@ describe('the store', () => {
     const ready: string[] = [];
     all.onReady = (_store, key) => ready.push(key);
     store.changed('k', 'l', 'rpush');
-    store.await('k');
-    store.await('k');
-    store.unawait('k');
+    store.watchers.await('k');
+    store.watchers.await('k');
+    store.watchers.unawait('k');
     store.changed('k', 'l', 'rpush');
     store.changed('j', 'l', 'rpush');
-    store.unawait('k');
+    store.watchers.unawait('k');
     store.changed('k', 'l', 'rpush');
     assert.deepEqual(ready, ['k']);
   });
