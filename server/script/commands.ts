@@ -54,11 +54,11 @@ function evalCommands(engine: Engine, scripts: Scripts): CommandGroup<Client> {
       if (bySum && argv[1]!.length !== 40) return noScript;
       const read = readArguments(argv, notInteger);
       if (read instanceof ReplyError) return read;
-      if (bySum && scripts.isDebugging(client)) return evalOnly;
-      const sum = bySum ? argv[1]!.toLowerCase() : scripts.load(argv[1]!);
+      if (bySum && scripts.debugger.isAsked(client)) return evalOnly;
+      const sum = bySum ? argv[1]!.toLowerCase() : scripts.cache.load(argv[1]!);
       if (sum instanceof ReplyError) return sum;
       // A session shows the text that it was given.
-      const session = bySum || readOnly ? undefined : scripts.sessionFor(client, argv[1]!);
+      const session = bySum || readOnly ? undefined : scripts.debugger.sessionFor(client, argv[1]!);
       return scripts.evaluate(client, sum, { ...read, argv, readOnly }, session);
     };
   };
@@ -67,11 +67,11 @@ function evalCommands(engine: Engine, scripts: Scripts): CommandGroup<Client> {
     eval_ro: evaluate(false, true),
     evalsha: evaluate(true, false),
     evalsha_ro: evaluate(true, true),
-    'script|load': (_client, argv) => scripts.load(argv[2]!),
-    'script|exists': (_client, argv) => argv.slice(2).map((sum) => (scripts.has(sum) ? 1 : 0)),
+    'script|load': (_client, argv) => scripts.cache.load(argv[2]!),
+    'script|exists': (_client, argv) => argv.slice(2).map((sum) => (scripts.cache.has(sum) ? 1 : 0)),
     'script|flush': (_client, argv) => {
       if (!flushMode(argv)) return new ReplyError('ERR SCRIPT FLUSH only support SYNC|ASYNC option');
-      scripts.flush();
+      scripts.cache.flush();
       return OK;
     },
     'script|kill': () => scripts.kill(true) ?? OK,
@@ -80,7 +80,7 @@ function evalCommands(engine: Engine, scripts: Scripts): CommandGroup<Client> {
       const sync = sameWord(argv[2], 'sync');
       if (!sync && !sameWord(argv[2], 'no')) return new ReplyError('ERR Use SCRIPT DEBUG YES/SYNC/NO');
       if (client.denyBlocking) return new ReplyError('ERR SCRIPT DEBUG must be called outside a pipeline');
-      scripts.setDebugging(client, sync);
+      scripts.debugger.ask(client, sync);
       return OK;
     },
     'script|help': () => scriptHelp.map((line) => new Status(line)),
@@ -195,8 +195,8 @@ function memoryLines(scripts: Scripts, libraries: Libraries): string[] {
         ? `${(bytes / 1024).toFixed(2)}K`
         : `${(bytes / 1024 ** 2).toFixed(2)}M`;
   };
-  const { scripts: cached, bytes } = scripts.size;
-  const evalState = scripts.memoryUsed;
+  const { scripts: cached, bytes } = scripts.cache.size;
+  const evalState = scripts.cache.memoryUsed;
   const functionState = libraries.memoryUsed;
   const functionBytes = libraries.sources.reduce((sum, { length }) => sum + length, 0);
   return [
@@ -233,9 +233,9 @@ export function addScriptCommands(engine: Engine, scripts: Scripts, libraries: L
   for (const name of ['eval', 'eval_ro']) {
     declare(name, (argv) => {
       const text = argv[1];
-      return text?.startsWith('#!') === true ? scripts.flagsOf(scripts.sumOf(text), text) : undefined;
+      return text?.startsWith('#!') === true ? scripts.cache.flagsOf(scripts.cache.sumOf(text), text) : undefined;
     });
   }
-  for (const name of ['evalsha', 'evalsha_ro']) declare(name, (argv) => scripts.flagsOf(argv[1], undefined));
+  for (const name of ['evalsha', 'evalsha_ro']) declare(name, (argv) => scripts.cache.flagsOf(argv[1], undefined));
   for (const name of ['fcall', 'fcall_ro']) declare(name, (argv) => libraries.flagsOf(argv[1]));
 }

@@ -9,10 +9,11 @@ import type { Engine, FunctionStore } from '../engine/engine.ts';
 import type { Outcome } from '../engine/registry.ts';
 import { globMatcher } from '../keyspace/glob.ts';
 import { dumpFunctions, parseFunctions } from '../persistence/rdb/function-dump.ts';
+import { errorOf } from './execution.ts';
 import type { LuaHost } from './host.ts';
 import { Interpreter, ScriptEnded } from './interpreter.ts';
 import { readRegistration } from './register-function.ts';
-import { type ScriptCall, Scripts } from './script.ts';
+import type { ScriptCall, Scripts } from './script.ts';
 import { readLibrary } from './shebang.ts';
 import { pushError } from './values.ts';
 
@@ -278,7 +279,7 @@ export class Libraries implements FunctionStore {
     let error: string | undefined;
     try {
       const progress = interpreter.startLibrary(compiled.ref);
-      if (progress !== 'done') error = Scripts.errorText(interpreter, interpreter.threads.outermost!).text;
+      if (progress !== 'done') error = errorOf(interpreter, interpreter.threads.outermost!).text;
       interpreter.end(progress);
     } catch (thrown) {
       interpreter.abandon();
