@@ -61,13 +61,16 @@ function reload(engine: Engine, saving: PersistenceManager | undefined, argv: re
   const options = new Set(argv.slice(2).map((option) => option.toLowerCase()));
   for (const option of options) if (!['merge', 'noflush', 'nosave'].includes(option)) return badOption;
   if (saving === undefined) return noFiles;
-  const path = saving.saveForReload(!options.has('nosave'));
-  if (path === undefined) return notSaved;
+  const { snapshots } = saving;
+  if (!options.has('nosave') && !snapshots.now()) return notSaved;
   const { databases, world } = engine;
   if (!options.has('noflush')) for (const store of databases.stores) store.clear();
   try {
     const merge = options.has('merge');
-    const { functions } = addSnapshotNow(path, databases, { merge, dropExpired: databases.mode === 'primary' });
+    const { functions } = addSnapshotNow(snapshots.path, databases, {
+      merge,
+      dropExpired: databases.mode === 'primary',
+    });
     if (options.has('noflush')) for (const source of functions) engine.functions?.add(source, merge);
     else engine.functions?.replaceAll(functions);
   } catch (error) {
@@ -135,7 +138,7 @@ export function debugSubcommands(
     'aof-flush-sleep': {
       least: 1,
       run: (_client, argv) => {
-        saving?.sleepBeforeFlush(Math.max(0, Number.parseInt(argv[2]!, 10) || 0) / 1000);
+        saving?.aof.sleepBeforeFlush(Math.max(0, Number.parseInt(argv[2]!, 10) || 0) / 1000);
         return OK;
       },
     },

@@ -1,6 +1,7 @@
 // How quickly data is loaded: as quickly as it goes, or slowed down on purpose (`key-load-delay`), so that tests see a
-// node that is loading. Knows parameters and time.
+// node that is loading; and how long it took. Knows parameters and time.
 
+import type { World } from '../../lib/base/world.ts';
 import type { Engine } from './engine.ts';
 
 /** Milliseconds to wait after so many keys. */
@@ -22,4 +23,9 @@ export function loadPause(engine: Engine, keys: number): Promise<void> | undefin
   return new Promise((resolve) => {
     engine.world.after(ms, resolve, true);
   });
+}
+
+/** For the log: three decimals. */
+export function secondsSince(world: World, started: number): string {
+  return ((world.now() - started) / 1000).toFixed(3);
 }

@@ -27,6 +27,7 @@ import { migrateCommands } from '../migrate/commands.ts';
 import { KeyLocks } from '../migrate/key-locks.ts';
 import { LinkCache } from '../migrate/link-cache.ts';
 import { wrapWithKeyLocks } from '../migrate/lock-gate.ts';
+import { persistenceCommands } from '../persistence/commands.ts';
 import { PersistenceManager } from '../persistence/persistence.ts';
 import { InProcessSaver } from '../persistence/saver/in-process.ts';
 import { BackgroundSaves, type Saver } from '../persistence/saver/saver.ts';
@@ -123,7 +124,7 @@ export class ServerNode {
     }
     this.#links = new LinkCache(world, () => (this.engine.config.flag('tls-cluster') ? tls.forDialling() : undefined));
     this.#replication = new NodeReplication(this.engine, this.#listeners, tls, saves);
-    this.#replication.disk = this.#persistence?.copies;
+    this.#replication.disk = this.#persistence?.snapshots;
     this.engine.add(replicationCommands(this.#replication));
     // Clients are not sent to a replica at offset 0, so the first step away from it is announced at once.
     this.#replication.onFirstByte(() => this.#announceOffset());
@@ -211,7 +212,7 @@ export class ServerNode {
     this.options.onListening?.(this.port);
     this.#savedState = this.#clusterFile?.load();
     if (this.#persistence === undefined) return;
-    this.engine.add(this.#persistence.words());
+    this.engine.add(persistenceCommands(this.#persistence));
     // What was logged may be of these.
     this.engine.add(migrateCommands(this.engine, this.#locks, this.#links));
     const wasReplica = this.#savedState !== undefined && me(this.#savedState).role === 'replica';

@@ -1,16 +1,21 @@
-// One node's snapshots: SAVE and BGSAVE, the save points that start one by themselves, and how the last one went.
-// Knows the engine and the snapshot file; when the process ends is not its affair.
+// One node's snapshots: the one that is loaded, SAVE and BGSAVE, the save points that start one by themselves, and how the
+// last one went.
+// Owns: the snapshot under way, one that is scheduled, and the figures of INFO about snapshots.
+// Does not know: the append only file, nor when the process ends.
 // Invariant: at most one snapshot is under way; what changed while it was written still counts as changed.
 
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { progress, type Timer } from '../../lib/base/world.ts';
 import type { Engine } from '../engine/engine.ts';
+import { loadPause, secondsSince } from '../engine/load-pace.ts';
 import { type SavePace, savePace } from '../engine/save-pace.ts';
 import { serverVersion } from '../engine/version.ts';
 import { systemText } from './disk/system-text.ts';
+import type { SavingFacts } from './info.ts';
 import type { RdbContent } from './rdb/file.ts';
 import { rdbPieces } from './rdb/file-writer.ts';
-import { capturedContent, type SnapshotFacts, saveSnapshot } from './rdb/snapshot.ts';
+import { capturedContent, loadSnapshot, type SnapshotFacts, saveSnapshot } from './rdb/snapshot.ts';
 import { InProcessSaver } from './saver/in-process.ts';
 import {
   BackgroundSaves,
@@ -33,6 +38,10 @@ export class Snapshots {
   /** That of a node that stops. */
   #last: RunningSave | undefined;
   #timer: Timer | undefined;
+  /** One is to start once nothing else of the kind is under way. */
+  #scheduled = false;
+  /** Of the one that was loaded. */
+  #loaded = { keys: 0, expired: 0 };
   /** Milliseconds. */
   #startedAt = 0;
   #triedAt = Number.NEGATIVE_INFINITY;
@@ -73,6 +82,49 @@ export class Snapshots {
     return Array.from({ length: numbers.length / 2 }, (_, at) => [numbers[2 * at]!, numbers[2 * at + 1]!]);
   }
 
+  /** Save points are set: a snapshot is of use whoever asked for it. */
+  get wantedAnyway(): boolean {
+    return this.points.length > 0;
+  }
+
+  get facts(): SavingFacts['snapshots'] {
+    const { lastSave, ok, running, seconds, lastSeconds, count } = this;
+    return { lastSave, ok, running, seconds, lastSeconds, count };
+  }
+
+  /** Keys that were loaded when the node started, and those that had run out. */
+  get loaded(): SavingFacts['loaded'] {
+    return this.#loaded;
+  }
+
+  /** CONFIG RESETSTAT. */
+  resetCounts(): void {
+    this.begun = 0;
+    this.count = 0;
+  }
+
+  /**
+   * Before the node serves: fills the databases, if there is a file. Keys that have run out are left out, except where
+   * `following` a primary: that one says when they go.
+   */
+  async load({ following }: { readonly following: boolean }): Promise<void> {
+    if (!existsSync(this.path)) return;
+    const { databases, world, replication, functions } = this.#engine;
+    const started = world.now();
+    const found = await loadSnapshot(this.path, databases, {
+      dropExpired: !following,
+      pause: (keys) => loadPause(this.#engine, keys),
+    });
+    const { keys, expired, empty, aux } = found;
+    functions?.replaceAll(found.functions);
+    this.#loaded = { keys, expired };
+    progress(world, `Loading RDB produced by version ${aux.get('redis-ver') ?? aux.get('valkey-ver') ?? 'unknown'}`);
+    for (const key of found.emptyKeys) progress(world, `rdb load: skipping empty key: ${key}`);
+    progress(world, `Done loading RDB, keys loaded: ${keys}, keys expired: ${expired}, empty keys skipped: ${empty}.`);
+    progress(world, `DB loaded from disk: ${secondsSince(world, started)} seconds`);
+    replication?.restore(aux, found.expiredKeys);
+  }
+
   /** Begins to follow the save points. */
   watch(): void {
     this.#timer = this.#engine.world.after(cronMs, () => {
@@ -81,12 +133,18 @@ export class Snapshots {
     });
   }
 
+  /** SAVE: as now(), and counted. */
+  save(): boolean {
+    this.count++;
+    return this.now();
+  }
+
   /** Writes one before it returns; false: it failed, the log says why. */
   now(): boolean {
     const { databases, world, config } = this.#engine;
     const how = { checksum: config.flag('rdbchecksum'), compress: config.flag('rdbcompression') };
     try {
-      saveSnapshot(this.path, databases, this.#facts(), how);
+      saveSnapshot(this.path, databases, this.#content, how);
     } catch (error) {
       this.#progress(`Error saving DB on disk in ${this.path}`, error);
       return false;
@@ -100,7 +158,7 @@ export class Snapshots {
   last(): boolean | Promise<boolean> {
     const pace = savePace(this.#engine);
     if (pace === undefined) return this.now();
-    const content = capturedContent(this.#engine.databases, this.#facts());
+    const content = capturedContent(this.#engine.databases, this.#content);
     this.#last = new BackgroundSaves(new InProcessSaver()).begin(this.#request(content, pace));
     return this.#last.ended.then((end) => {
       if (end.how === 'done') progress(this.#engine.world, 'DB saved on disk');
@@ -113,13 +171,13 @@ export class Snapshots {
    * Writes one while other work goes on: of what the databases hold, or of `captured`, which is of this moment, too.
    * Undefined: none could be begun, and the log says why.
    */
-  soon(captured?: RdbContent): RunningSave | undefined {
+  begin(captured?: RdbContent): RunningSave | undefined {
     const { databases, world } = this.#engine;
     this.begun++;
     this.count++;
     this.#triedAt = world.now();
     const changes = databases.dirty;
-    const content = captured ?? capturedContent(databases, this.#facts());
+    const content = captured ?? capturedContent(databases, this.#content);
     try {
       this.#running = this.#saves.begin(this.#request(content, savePace(this.#engine)));
     } catch (error) {
@@ -133,6 +191,19 @@ export class Snapshots {
     progress(world, `Background saving started by pid ${pid}`);
     void ended.then((end) => this.#onEnded(end, changes));
     return this.#running;
+  }
+
+  /** One is to start once nothing else of the kind is under way. */
+  schedule(): void {
+    this.#scheduled = true;
+  }
+
+  /** Begins the one that was scheduled; false: none was. Nothing may be under way. */
+  beginScheduled(): boolean {
+    if (!this.#scheduled) return false;
+    this.#scheduled = false;
+    this.begin();
+    return true;
   }
 
   /** Gives up the one under way: what it would hold is not wanted any more. */
@@ -194,7 +265,8 @@ export class Snapshots {
     world.log(line);
   }
 
-  #facts(): SnapshotFacts {
+  /** What a snapshot says beside the data. */
+  get #content(): SnapshotFacts {
     const functions = this.#engine.functions?.sources ?? [];
     return { version: serverVersion, functions, more: this.#engine.replication?.facts() ?? [] };
   }
@@ -207,7 +279,7 @@ export class Snapshots {
     for (const [seconds, changes] of this.points) {
       if (databases.dirty < changes || world.wallClock() / 1000 - this.lastSave <= seconds) continue;
       progress(world, `${changes} changes in ${seconds} seconds. Saving...`);
-      this.soon();
+      this.begin();
       return;
     }
   }

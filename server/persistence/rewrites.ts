@@ -46,26 +46,26 @@ interface Rewrite {
   unwanted: boolean;
 }
 
-/** The log that is rewritten. */
+/** Whoever keeps the log that is rewritten. */
 export interface RewriteHost {
   /** Undefined: none is kept. */
-  log(): AppendLog | undefined;
-  place(): LogPlace;
+  readonly log: AppendLog | undefined;
+  readonly place: LogPlace;
   /** The data as it is now. */
   capture(): RdbContent;
   /** Called when a rewrite is over, whatever became of it. */
-  onOver(): void;
+  onRewriteOver(): void;
 }
 
 export class Rewrites {
-  /** One is to start once nothing else of the kind is under way. */
-  scheduled = false;
   /** Begun since the counters were reset. */
   count = 0;
   readonly #engine: Engine;
   readonly #saves: BackgroundSaves;
   readonly #host: RewriteHost;
   #running: Rewrite | undefined;
+  /** One is to start once nothing else of the kind is under way. */
+  #scheduled = false;
   #ok = true;
   #startedAt = 0;
   #lastSeconds = -1;
@@ -89,9 +89,14 @@ export class Rewrites {
     return this.#running?.done ?? Promise.resolve();
   }
 
-  /** A user asks for one: earlier failures do not hold it up. */
+  /** One is to start once nothing else of the kind is under way. */
   schedule(): void {
-    this.scheduled = true;
+    this.#scheduled = true;
+  }
+
+  /** As schedule(), for a user who asks for one: earlier failures do not hold it up. */
+  request(): void {
+    this.schedule();
     this.#failures = 0;
   }
 
@@ -104,16 +109,16 @@ export class Rewrites {
   /** Begins one; false: that failed, and the log says why. */
   begin(): boolean {
     const { world, config } = this.#engine;
-    const log = this.#host.log();
+    const log = this.#host.log;
     this.#startedAt = world.now();
     this.count++;
-    this.scheduled = false;
+    this.#scheduled = false;
     const rewrite: Rewrite = { save: undefined, done: Promise.resolve(), unwanted: false };
     const write = this.#writerOf(rewrite);
     const capture = (): RdbContent => this.#host.capture();
     const how = { rdb: config.flag('aof-use-rdb-preamble'), keepReplaced: config.flag('aof-disable-auto-gc') };
     const work =
-      log === undefined ? writeBaseAlone(this.#host.place(), capture, write, how) : log.rewrite(capture, write);
+      log === undefined ? writeBaseAlone(this.#host.place, capture, write, how) : log.rewrite(capture, write);
     this.#running = rewrite;
     rewrite.done = this.#settle(work, rewrite, log);
     return rewrite.save !== undefined;
@@ -126,6 +131,13 @@ export class Rewrites {
     rewrite.unwanted = true;
     progress(this.#engine.world, `Killing running AOF rewrite child: ${rewrite.save?.pid ?? 0}`);
     rewrite.save?.kill();
+  }
+
+  /** None is wanted any more; resolves when the one under way is over. */
+  cancel(): Promise<void> {
+    this.#scheduled = false;
+    this.kill();
+    return this.done;
   }
 
   /** Begins one if it is time for it; nothing may be under way. */
@@ -142,7 +154,7 @@ export class Rewrites {
       ok: this.#ok,
       count: this.count,
       failures: this.#failures,
-      scheduled: this.scheduled,
+      scheduled: this.#scheduled,
     };
   }
 
@@ -175,12 +187,12 @@ export class Rewrites {
       if (!rewrite.unwanted) {
         this.#noteFailure(error);
         // The log on the disk is still of other data.
-        if (log?.apart === true && log === this.#host.log()) this.scheduled = true;
+        if (log?.apart === true && log === this.#host.log) this.#scheduled = true;
       }
     }
     this.#lastSeconds = this.#seconds;
     this.#running = undefined;
-    this.#host.onOver();
+    this.#host.onRewriteOver();
   }
 
   #noteFailure(error: unknown): void {
@@ -205,11 +217,11 @@ export class Rewrites {
 
   #isDue(): boolean {
     const { config, world } = this.#engine;
-    const log = this.#host.log();
+    const log = this.#host.log;
     const failures = this.#failures;
     const pause = failures < freeFailures ? 0 : Math.min(2 ** (failures - freeFailures), maxPauseMinutes) * 60_000;
     const wait = this.#startedAt + (failures > 0 ? Math.max(pause, retryMs) : 0) - world.now();
-    if (this.scheduled || log?.broken === true) return wait <= 0;
+    if (this.#scheduled || log?.broken === true) return wait <= 0;
     const percentage = config.number('auto-aof-rewrite-percentage');
     if (log === undefined || percentage <= 0 || log.size <= config.number('auto-aof-rewrite-min-size')) return false;
     const grown = ((log.size - log.baseSize) * 100) / Math.max(1, log.baseSize);
