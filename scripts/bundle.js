@@ -114,6 +114,11 @@ async function bundle() {
   const slot = await rollup({ input: `${compiled}/lib/wire/slot.js` });
   await slot.write({ file: `${dist}/slot.mjs`, format: 'es' });
   await slot.close();
+  // What others import from ioredis's built/utils needs no client either.
+  const utils = await rollup({ input: `${compiled}/lib/facade/compat/utils.js`, plugins: [plugin] });
+  await utils.write({ file: `${dist}/built/utils.cjs`, format: 'cjs', exports: 'named', esModule: true });
+  await utils.write({ file: `${dist}/built/utils.mjs`, format: 'es' });
+  await utils.close();
   // The process that writes a save begins while the save does: one small file of its own.
   const saver = await rollup({
     input: `${compiled}/server/process/saver-child.js`,
@@ -204,6 +209,7 @@ async function writeTypes() {
   const from = join(compiled, 'types');
   const files = reachable(from, [
     'lib/index.d.ts',
+    'lib/facade/compat/utils.d.ts',
     'server/index.d.ts',
     'server/testing/testing.d.ts',
     'server/operator/index.d.ts',
@@ -278,6 +284,83 @@ async function writeEntries(name, from) {
   writeFileSync(`${dist}/${name}.d.mts`, `${nodeTypes}export * from './${name}.cjs';\n`);
 }
 
+/** Modules of ioredis's `built` folder that packages and applications import, by what is their default export. */
+const builtDefaults = {
+  Command: 'Command',
+  Pipeline: 'Pipeline',
+  Redis: 'Redis',
+  ScanStream: 'ScanStream',
+  cluster: 'Cluster',
+  'cluster/index': 'Cluster',
+  'errors/ClusterAllFailedError': 'ClusterAllFailedError',
+  'errors/MaxRetriesPerRequestError': 'MaxRetriesPerRequestError',
+};
+
+/** The others, by what they export: values and types. */
+const builtNames = {
+  errors: [['ClusterAllFailedError', 'MaxRetriesPerRequestError'], []],
+  'cluster/ClusterOptions': [[], ['ClusterOptions', 'DNSLookupFunction', 'DNSResolveSrvFunction', 'NatMap']],
+  'redis/RedisOptions': [[], ['CommonRedisOptions', 'RedisOptions']],
+  types: [[], ['Callback']],
+  'utils/RedisCommander': [
+    [],
+    ['Callback', 'ChainableCommander', 'ClientContext', 'RedisKey', 'RedisValue', 'Result', 'ResultTypes'],
+  ],
+};
+
+const esModule = `"use strict";Object.defineProperty(exports,"__esModule",{value:true});\n`;
+
+/** A module of `built` as CommonJS and as ES module, each with its typings. */
+function writeBuilt(path, { cjs, mjs, types }) {
+  const file = `${dist}/built/${path}`;
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(`${file}.cjs`, cjs);
+  writeFileSync(`${file}.mjs`, mjs);
+  for (const kind of ['c', 'm']) writeFileSync(`${file}.d.${kind}ts`, `${nodeTypes}${types}`);
+}
+
+/** `ioredis/built/...`: paths that ioredis never promised, and that others require all the same. */
+function writeBuiltEntries() {
+  const up = (path, file) => `${'../'.repeat(path.split('/').length)}${file}`;
+  for (const [path, name] of Object.entries(builtDefaults)) {
+    const from = up(path, 'lingcache.cjs');
+    writeBuilt(path, {
+      cjs: `${esModule}exports.default=require("${from}").${name}\n`,
+      mjs: `import Redis from '${from}';\nexport default Redis.${name};\n`,
+      types: `export { ${name} as default } from '${from}';\n`,
+    });
+  }
+  for (const [path, [values, types]] of Object.entries(builtNames)) {
+    const from = up(path, 'lingcache.cjs');
+    const declared = [...values, ...types.map((name) => `type ${name}`)].join(', ');
+    writeBuilt(path, {
+      cjs: `${esModule}${values.map((name) => `exports.${name}=require("${from}").${name}\n`).join('')}`,
+      mjs:
+        values.length === 0
+          ? 'export {};\n'
+          : `import Redis from '${from}';\nexport const { ${values.join(', ')} } = Redis;\n`,
+      types: `export { ${declared} } from '${from}';\n`,
+    });
+  }
+  for (const kind of ['c', 'm']) {
+    const declared = `${nodeTypes}export * from '../types/lib/facade/compat/utils.js';\n`;
+    writeFileSync(`${dist}/built/utils.d.${kind}ts`, declared);
+  }
+  writeBuilt('index', {
+    cjs: 'module.exports=require("../lingcache.cjs")\n',
+    mjs: "export * from '../lingcache.mjs';\nexport { default } from '../lingcache.mjs';\n",
+    types: "import Redis = require('../lingcache.cjs');\nexport = Redis;\n",
+  });
+  writeFileSync(`${dist}/built/index.d.mts`, `${nodeTypes}${readFileSync(`${dist}/built/index.mjs`, 'utf8')}`);
+  for (const folder of ['utils', 'errors']) {
+    writeBuilt(`${folder}/index`, {
+      cjs: `module.exports=require("../${folder}.cjs")\n`,
+      mjs: `export * from '../${folder}.mjs';\n`,
+      types: `export * from '../${folder}.cjs';\n`,
+    });
+  }
+}
+
 const luaPackage = 'wasmoon-lua5.1';
 
 function folderOf(name) {
@@ -325,6 +408,7 @@ await bundle();
 shared.forEach(makeScript);
 await writeTypes();
 await writeClientEntries();
+writeBuiltEntries();
 await writeEntries('server', 'server/index');
 await writeEntries('testing', 'server/testing/testing');
 await writeEntries('operator', 'server/operator/index');

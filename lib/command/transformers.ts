@@ -38,6 +38,10 @@ export function transformArguments(name: string, argv: unknown[]): unknown[] {
   return transform === undefined ? argv : [argv[0], ...transform(argv.slice(1).flat())];
 }
 
+export function argumentTransformerOf(name: string): ArgumentTransformer | undefined {
+  return ofArguments.get(name);
+}
+
 export function replyTransformerOf(name: string): ReplyTransformer | undefined {
   return ofReplies.size === 0 ? undefined : ofReplies.get(name);
 }

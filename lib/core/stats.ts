@@ -37,6 +37,7 @@ export interface ClusterStats {
   readonly cache: CacheStats | undefined;
 }
 
+/** @internal What a client's parts know; not in the typings, which then need not name the parts. */
 export function statsOf(
   { router, refresher, pool, lifecycle, reads, backlog }: ClusterCore,
   cache: CacheStats | undefined,

@@ -114,10 +114,12 @@ export class Cluster<Mapping extends ReplyMappingMode = 'legacy'> extends Client
     overrideStartupNodes: readonly ClusterNode[] = [],
     overrideOptions?: Override,
   ): Cluster<ReplyMappingFromClusterOptions<Mapping, Override>> {
-    if (!Array.isArray(overrideStartupNodes)) {
+    if (typeof overrideStartupNodes !== 'object' || overrideStartupNodes === null) {
       throw new OptionError('startupNodes', 'Invalid argument: it is duplicate(startupNodes, options)');
     }
-    const nodes = overrideStartupNodes.length > 0 ? overrideStartupNodes : this.startupNodes;
+    // What is no list counts for nothing, as with ioredis: BullMQ calls duplicate({ connectionName }) of whatever client.
+    const given = Array.isArray(overrideStartupNodes) && overrideStartupNodes.length > 0;
+    const nodes = given ? overrideStartupNodes : this.startupNodes;
     const redisOptions = { ...this.options.redisOptions, ...overrideOptions?.redisOptions };
     // It has one database, and the model's may come from another option or from a URL.
     const db = overrideOptions?.redisOptions?.db ?? overrideOptions?.db;

@@ -282,7 +282,8 @@ const shared = ['stage.cjs', 'socket.io.cjs'];
 
 /** Libraries that ask for ioredis. */
 const ioredisLibraries = [
-  ...['bullmq@^6', 'graphql-redis-subscriptions@^2', 'graphql@^16', 'redis-semaphore@^5', 'redlock@5.0.0-beta.2'],
+  ...['bullmq@^6', 'bullmq-5@npm:bullmq@~5.60.0', 'bullmq-4@npm:bullmq@^4', 'ioredis-mock@^8'],
+  ...['graphql-redis-subscriptions@^2', 'graphql@^16', 'redis-semaphore@^5', 'redlock@5.0.0-beta.2'],
   ...['cache-manager@^5', 'cache-manager-ioredis-yet@^2', 'rate-limit-redis@^6', 'express-rate-limit@^8', 'express@^5'],
   ...['fastify@^5', '@fastify/rate-limit@^11', '@fastify/redis@^9', 'socket.io@^4', 'socket.io-client@^4'],
   ...['@socket.io/redis-adapter@^8', '@socket.io/redis-streams-adapter@^0', '@nestjs-modules/ioredis@^2'],

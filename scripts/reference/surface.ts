@@ -84,14 +84,17 @@ function fileOf(entry: string): string {
 
 export function readEntries(): Entry[] {
   const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { exports: object };
-  return Object.keys(exports)
-    .filter((entry) => entry !== './package.json')
-    .map((entry) => {
-      const file = fileOf(entry);
-      const names = exportedNames(file);
-      const declarations = [...names].flatMap(([name, [path, local]]) => declarationsOf(path, local, name));
-      return { name: `lingcache${entry.slice(1)}`, file, declarations: declarations.sort(byName) };
-    });
+  return (
+    Object.keys(exports)
+      // What stands below built/ are other names for the same, for those who know ioredis's.
+      .filter((entry) => entry !== './package.json' && !entry.startsWith('./built'))
+      .map((entry) => {
+        const file = fileOf(entry);
+        const names = exportedNames(file);
+        const declarations = [...names].flatMap(([name, [path, local]]) => declarationsOf(path, local, name));
+        return { name: `lingcache${entry.slice(1)}`, file, declarations: declarations.sort(byName) };
+      })
+  );
 }
 
 const byName = (one: { readonly name: string }, other: { readonly name: string }): number =>

@@ -53,7 +53,7 @@ describe('house: the package', function () {
   it('ships dist, docs, README, CHANGELOG and LICENSE, and nothing else', () => {
     const paths = files.map(({ path }) => path);
     const allowed =
-      /^(dist\/types\/.+\.d\.ts|dist\/types\/package\.json|dist\/[\w-]+\.(cjs|mjs|d\.cts|d\.mts|md|wasm|html)|(docs|bench)\/[\w/.-]+\.(?:md|svg|json)|examples\/[\w.-]+|README\.md|CONTRIBUTING\.md|CHANGELOG\.md|LICENSE|package\.json)$/;
+      /^(dist\/types\/.+\.d\.ts|dist\/types\/package\.json|dist\/built\/[\w/]+\.(?:cjs|mjs|d\.cts|d\.mts)|dist\/[\w-]+\.(cjs|mjs|d\.cts|d\.mts|md|wasm|html)|(docs|bench)\/[\w/.-]+\.(?:md|svg|json)|examples\/[\w.-]+|README\.md|CONTRIBUTING\.md|CHANGELOG\.md|LICENSE|package\.json)$/;
     assert.deepEqual(
       paths.filter((path) => !allowed.test(path)),
       [],
@@ -202,6 +202,41 @@ console.log(JSON.stringify([names(client), names(server)]));`,
     // The slot of a key is a file of its own, so that a bundle may have it without the client.
     assert.deepEqual(other, ['slotOf']);
     assert.deepEqual(names, JSON.parse(source));
+  });
+
+  it('has the paths of ioredis that others import, with the same classes', () => {
+    const defaults = {
+      Command: 'Command',
+      Pipeline: 'Pipeline',
+      Redis: 'Redis',
+      ScanStream: 'ScanStream',
+      cluster: 'Cluster',
+      'cluster/index.js': 'Cluster',
+      'errors/MaxRetriesPerRequestError': 'MaxRetriesPerRequestError',
+    };
+    const printed = node(
+      'built.mjs',
+      `import { createRequire } from 'node:module';
+import client from 'lingcache';
+import { CONNECTION_CLOSED_ERROR_MSG, parseURL } from 'lingcache/built/utils/index.js';
+import { MaxRetriesPerRequestError } from 'lingcache/built/errors';
+import whole, { Cluster } from 'lingcache/built';
+const require = createRequire(import.meta.url);
+const wrong = [];
+for (const [path, name] of Object.entries(${JSON.stringify(defaults)})) {
+  if (require('lingcache/built/' + path).default !== client[name]) wrong.push('require ' + path);
+  if ((await import('lingcache/built/' + path)).default !== client[name]) wrong.push('import ' + path);
+}
+for (const path of ['redis/RedisOptions', 'cluster/ClusterOptions', 'utils/RedisCommander', 'types']) require('lingcache/built/' + path);
+const { parseURL: required } = require('lingcache/built/utils');
+if (require('lingcache/built') !== client || whole !== client || Cluster !== client.Cluster) wrong.push('built');
+if (MaxRetriesPerRequestError !== client.MaxRetriesPerRequestError) wrong.push('errors');
+console.log(JSON.stringify([wrong, CONNECTION_CLOSED_ERROR_MSG, parseURL('h:1'), required('h:1')]));`,
+    );
+    const place = { host: 'h', port: '1' };
+    assert.deepEqual(JSON.parse(printed), [[], 'Connection is closed.', place, place]);
+    const refused = spawnSync(process.execPath, ['-e', "require('lingcache/built/nothing')"], { cwd: scratch });
+    assert.match(String(refused.stderr), /Cannot find module/);
   });
 
   for (const [file, processes] of [

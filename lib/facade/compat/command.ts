@@ -21,6 +21,7 @@ import { type Argument, Encoder } from '../../wire/encoder.ts';
 import { slotOf } from '../../wire/slot.ts';
 import { type CommandBuilder, type CommandSpec, specOf } from '../commands/command-builder.ts';
 import { promiseOf } from '../commands/promise.ts';
+import { type TransformerTables, transformerTables } from './transformer-tables.ts';
 
 export interface CommandOptions {
   /** `'utf8'` (or another encoding) for text; null or absent for Buffers, as ioredis. */
@@ -40,6 +41,9 @@ export interface CommandOptions {
 export class Command {
   /** Command names by what sets them apart; ioredis's groups. */
   static readonly FLAGS: Readonly<Record<CommandGroup, readonly string[]>> = commandGroups;
+
+  /** ioredis's tables, which others read and fill; setArgumentTransformer() and setReplyTransformer() do the same. */
+  static readonly _transformer: TransformerTables = transformerTables;
 
   readonly name: string;
   /** As they will be sent: text and bytes, keys with their prefix. May be changed until the command is sent. */

@@ -278,6 +278,15 @@ export const nodes: readonly Row[] = [
       copy.disconnect();
     }
   }),
+  script("duplicate with a Redis's options, as BullMQ calls it of any client", async ({ client }) => {
+    const copy = client.duplicate({ connectionName: 'copy' });
+    try {
+      await client.set('k', 'v');
+      return [await copy.get('k'), await copy.nodes('master')[0].client('GETNAME')];
+    } finally {
+      copy.disconnect();
+    }
+  }),
   script('connect twice', ({ client }) => outcomeOf(() => client.connect())),
 ];
 
