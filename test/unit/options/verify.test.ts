@@ -312,14 +312,16 @@ describe('option checks', () => {
       new (Redis as unknown as new (...all: readonly unknown[]) => Redis)(...args);
     assert.match(String(refusalOf(() => make(['h:1'], lazy))), /a list of nodes is for new Cluster/);
     const cluster = new Cluster([7000], lazy);
-    assert.match(
-      String(refusalOf(() => cluster.duplicate({ redisOptions: {} } as never))),
-      /duplicate\(startupNodes, options\)/,
-    );
-    assert.equal(
-      refusalOf(() => cluster.duplicate(undefined, lazy)),
-      undefined,
-    );
+    for (const wrong of ['h:1', 7000, null, () => []]) {
+      assert.match(String(refusalOf(() => cluster.duplicate(wrong as never))), /duplicate\(startupNodes, options\)/);
+    }
+    // ioredis takes what is no list for nothing, and BullMQ counts on it.
+    for (const args of [[undefined, lazy], [{ connectionName: 'copy' }, lazy], [{}]]) {
+      assert.equal(
+        refusalOf(() => cluster.duplicate(...(args as [])).disconnect()),
+        undefined,
+      );
+    }
   });
 
   it('say what was given and what was expected', () => {
