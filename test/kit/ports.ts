@@ -20,21 +20,36 @@ let blockAt = process.pid % blockCount;
 let first = 0;
 let next = 0;
 
-/** A free port that no other process of tests will take, and whose bus port (10000 above) is free too. */
-export function freePort(): Promise<number> {
-  const port = claimed.then(claim);
+/**
+ * A free port that no other process of tests will take, and whose bus port (10000 above) is free too. The first of `count`
+ * such ports in a row, for who takes the next ones unasked.
+ */
+export function freePort(count = 1): Promise<number> {
+  const port = claimed.then(() => claim(count));
   claimed = port.catch(() => undefined);
   return port;
 }
 
-async function claim(): Promise<number> {
+async function claim(count: number): Promise<number> {
   for (;;) {
     for (let tries = 1; locks.length > 0 && tries < blockSize; tries++) {
-      const port = first + 1 + (next++ % (blockSize - 1));
-      if ((await isFree(port)) && (await isFree(port + busOffset))) return port;
+      const at = next % (blockSize - 1);
+      const port = first + 1 + at;
+      if (at + count < blockSize && (await areFree(port, count))) {
+        next = at + count;
+        return port;
+      }
+      next = at + 1;
     }
     await takeBlock();
   }
+}
+
+async function areFree(from: number, count: number): Promise<boolean> {
+  for (let port = from; port < from + count; port++) {
+    if (!(await isFree(port)) || !(await isFree(port + busOffset))) return false;
+  }
+  return true;
 }
 
 async function takeBlock(): Promise<void> {

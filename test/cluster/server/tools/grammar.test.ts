@@ -226,7 +226,7 @@ describe('the grammar of the command line', () => {
   });
 
   it('up --daemon goes on by itself until down', async () => {
-    const port = String(20_000 + (process.pid % 10_000));
+    const port = String(await freePort(3));
     const started = lingcache('up', '--daemon', '--port', port, '--replicas', '0', '--json');
     assert.equal(started.status, 0, started.stderr);
     const { pid, nodes } = JSON.parse(started.stdout) as { pid: number; nodes: { port: number }[] };
