@@ -34,6 +34,8 @@ export class Execution {
   readonly interpreter: Interpreter;
   readonly #world: World;
   #suspended = false;
+  /** The log has said that it takes long. */
+  #slow = false;
   #killed = false;
   /** Where it was left. */
   #place: ScriptPosition | undefined;
@@ -107,11 +109,9 @@ export class Execution {
     const { run } = this;
     const spent = this.partMs;
     if (this.#suspended ? spent < slice : threshold <= 0 || spent < threshold) return;
+    if (!this.#slow) this.#noteSlow();
     this.#place = this.interpreter.vm.position(state);
-    if (this.#mayWait && threads.suspend(state)) {
-      if (!this.#suspended) this.#noteSlow();
-      return;
-    }
+    if (this.#mayWait && threads.suspend(state)) return;
     // It cannot be left here, so that nobody could end it by hand.
     if (threshold > 0 && spent >= threshold && !run.wrote && !run.caller.primaryLink) throw this.ended();
   }
@@ -183,8 +183,10 @@ export class Execution {
     return !this.run.caller.denyBlocking && !this.run.caller.primaryLink;
   }
 
+  // Also of one that cannot be left: what a master sent, or a log that is loaded.
   #noteSlow(): void {
     const { run } = this;
+    this.#slow = true;
     const spent = Math.floor(this.#world.now() - run.started);
     const word = run.isEval ? 'SCRIPT KILL' : 'FUNCTION KILL';
     this.#world.log(

@@ -115,6 +115,14 @@ describe('a script under way', () => {
     assert.equal(execution.kill(false), undefined);
   });
 
+  it('is noted as slow once, and goes on to its end, where a master or a log that is loaded has sent it', () => {
+    bench.world.step = threshold + 1;
+    bench.caller.primaryLink = true;
+    assert.equal(bench.start(long).reply, sum);
+    bench.caller.primaryLink = false;
+    assert.equal(bench.logged(/Slow script detected/), 1);
+  });
+
   it('is ended after the threshold where its client cannot be made to wait', () => {
     bench.world.step = threshold + 1;
     bench.caller.denyBlocking = true;
