@@ -310,13 +310,14 @@ const builtNames = {
 
 const esModule = `"use strict";Object.defineProperty(exports,"__esModule",{value:true});\n`;
 
-/** A module of `built` as CommonJS and as ES module, each with its typings. */
-function writeBuilt(path, { cjs, mjs, types }) {
+/** A module of `built` as CommonJS and as ES module, each with its typings: `types` of both, unless `esTypes` differ. */
+function writeBuilt(path, { cjs, mjs, types, esTypes = types }) {
   const file = `${dist}/built/${path}`;
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(`${file}.cjs`, cjs);
   writeFileSync(`${file}.mjs`, mjs);
-  for (const kind of ['c', 'm']) writeFileSync(`${file}.d.${kind}ts`, `${nodeTypes}${types}`);
+  writeFileSync(`${file}.d.cts`, `${nodeTypes}${types}`);
+  writeFileSync(`${file}.d.mts`, `${nodeTypes}${esTypes}`);
 }
 
 /** `ioredis/built/...`: paths that ioredis never promised, and that others require all the same. */
@@ -346,12 +347,13 @@ function writeBuiltEntries() {
     const declared = `${nodeTypes}export * from '../types/lib/facade/compat/utils.js';\n`;
     writeFileSync(`${dist}/built/utils.d.${kind}ts`, declared);
   }
+  const whole = "export * from '../lingcache.mjs';\nexport { default } from '../lingcache.mjs';\n";
   writeBuilt('index', {
     cjs: 'module.exports=require("../lingcache.cjs")\n',
-    mjs: "export * from '../lingcache.mjs';\nexport { default } from '../lingcache.mjs';\n",
+    mjs: whole,
     types: "import Redis = require('../lingcache.cjs');\nexport = Redis;\n",
+    esTypes: whole,
   });
-  writeFileSync(`${dist}/built/index.d.mts`, `${nodeTypes}${readFileSync(`${dist}/built/index.mjs`, 'utf8')}`);
   for (const folder of ['utils', 'errors']) {
     writeBuilt(`${folder}/index`, {
       cjs: `module.exports=require("../${folder}.cjs")\n`,

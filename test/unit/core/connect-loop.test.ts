@@ -2,17 +2,13 @@
 
 import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
-import { Backlog } from '../../../lib/base/backlog.ts';
 import { ClusterAllFailedError } from '../../../lib/base/errors.ts';
 import { ManualWorld } from '../../../lib/base/world.ts';
 import { ConnectLoop, type ConnectSteps, type Phase } from '../../../lib/core/connect-loop.ts';
-import { Lifecycle } from '../../../lib/core/lifecycle.ts';
+import type { Lifecycle } from '../../../lib/core/lifecycle.ts';
+import { bareLifecycle, turn } from './kit.ts';
 
 const nobody = new ClusterAllFailedError('nobody', [new Error('down')]);
-
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
 
 class Stage implements ConnectSteps {
   readonly world = new ManualWorld();
@@ -27,14 +23,7 @@ class Stage implements ConnectSteps {
     this.client.on('error', () => this.seen.push('error'));
     for (const name of ['connecting', 'ready', 'close', 'reconnecting', 'end'])
       this.client.on(name, () => this.seen.push(name));
-    this.lifecycle = new Lifecycle(this.client, {
-      offlineQueue: true,
-      offlineMessage: '',
-      backlog: new Backlog({}),
-      send: () => {},
-      wake: () => {},
-      log: () => {},
-    });
+    this.lifecycle = bareLifecycle(this.client);
     this.loop = new ConnectLoop(this.lifecycle, this.world, this);
   }
 

@@ -2,17 +2,13 @@
 
 import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
-import { Backlog } from '../../../lib/base/backlog.ts';
 import { ManualWorld } from '../../../lib/base/world.ts';
 import type { SharedCore } from '../../../lib/core/cluster-client.ts';
 import { ConnectLoop } from '../../../lib/core/connect-loop.ts';
-import { Lifecycle } from '../../../lib/core/lifecycle.ts';
+import type { Lifecycle } from '../../../lib/core/lifecycle.ts';
 import { Shutdown } from '../../../lib/core/shutdown.ts';
 import type { ReadMonitor } from '../../../lib/router/read-monitor.ts';
-
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
+import { bareLifecycle, turn } from './kit.ts';
 
 /** A client of a cluster without nodes, but for what they owe. */
 class Stage {
@@ -30,14 +26,7 @@ class Stage {
 
   constructor(status: 'ready' | 'close' | 'connecting' = 'ready') {
     const note = (act: string) => (): void => void this.acts.push(act);
-    this.lifecycle = new Lifecycle(this.client, {
-      offlineQueue: true,
-      offlineMessage: '',
-      backlog: new Backlog({}),
-      send: () => {},
-      wake: () => {},
-      log: () => {},
-    });
+    this.lifecycle = bareLifecycle(this.client);
     this.lifecycle.become(status);
     for (const name of ['connecting', 'ready', 'close', 'reconnecting', 'disconnecting', 'end'])
       this.client.on(name, () => this.events.push(name));
