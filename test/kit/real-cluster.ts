@@ -195,6 +195,14 @@ class ServerProcess implements RealNode {
     await gone;
   }
 
+  /** Calls `hear` for what is published in a channel here, until the function given is called. */
+  async listen(channel: string, hear: (text: string) => void): Promise<() => Promise<unknown>> {
+    const peer = this.#connect();
+    peer.on('message', (_channel, text: string) => hear(text));
+    await peer.subscribe(channel);
+    return () => peer.quit();
+  }
+
   #hangUp(): void {
     this.#peer?.disconnect();
     this.#peer = undefined;
@@ -340,6 +348,27 @@ class StartedCluster implements RealCluster {
         );
       });
     });
+    await this.#hearEachOther();
+  }
+
+  /**
+   * Publishes from every node until every node has heard it. Valkey 8 closes a link whose first message it hears is a
+   * PUBLISH (its short header names no sender), so that what the first one to publish after the start says can be lost.
+   */
+  async #hearEachOther(): Promise<void> {
+    const channel = 'kit: do you hear me';
+    const heard = new Set<string>();
+    const stops = await Promise.all(
+      this.nodes.map((node) => node.listen(channel, (from) => heard.add(`${from} ${node.id}`))),
+    );
+    try {
+      await until('every node hears every other', async () => {
+        await Promise.all(this.nodes.map((node) => node.ask('publish', channel, node.id)));
+        return heard.size === this.nodes.length ** 2;
+      });
+    } finally {
+      await Promise.all(stops.map((stop) => stop()));
+    }
   }
 
   async ownerOf(slot: number): Promise<RealNode> {
