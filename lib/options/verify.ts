@@ -291,9 +291,9 @@ export function checkRedisOptions(options: RedisOptions): void {
   }
 }
 
-/** Startup nodes as the constructor takes them: what is no list, or names no node, is said at once. */
+/** Startup nodes as the constructor takes them: nothing at all is said by connect(), what is no list at once. */
 export function checkStartupNodes(nodes: unknown): void {
-  if (nodes === undefined || nodes === null) return;
+  if (nodes === undefined || nodes === null || nodes === '') return;
   if (!Array.isArray(nodes)) {
     const why = `\`startupNodes\` should be an array: new Cluster([${shownOption('startupNodes', nodes)}])`;
     throw new OptionError('startupNodes', why);

@@ -296,7 +296,7 @@ describe('option checks', () => {
   });
 
   it('a Cluster without startup nodes is one that cannot connect yet; what is no list is refused', async () => {
-    for (const none of [[], null, undefined]) {
+    for (const none of [[], null, undefined, '']) {
       const cluster = new Cluster(none as never, { ...lazy, clusterRetryStrategy: null });
       await assert.rejects(cluster.connect(), { message: '`startupNodes` should contain at least one node.' });
       assert.equal(cluster.status, 'end');
