@@ -54,11 +54,11 @@ function evalCommands(engine: Engine, scripts: Scripts): CommandGroup<Client> {
       if (bySum && argv[1]!.length !== 40) return noScript;
       const read = readArguments(argv, notInteger);
       if (read instanceof ReplyError) return read;
-      if (bySum && scripts.debugger.isAsked(client)) return evalOnly;
+      if (bySum && scripts.debugging.isAsked(client)) return evalOnly;
       const sum = bySum ? argv[1]!.toLowerCase() : scripts.cache.load(argv[1]!);
       if (sum instanceof ReplyError) return sum;
       // A session shows the text that it was given.
-      const session = bySum || readOnly ? undefined : scripts.debugger.sessionFor(client, argv[1]!);
+      const session = bySum || readOnly ? undefined : scripts.debugging.sessionFor(client, argv[1]!);
       return scripts.evaluate(client, sum, { ...read, argv, readOnly }, session);
     };
   };
@@ -80,7 +80,7 @@ function evalCommands(engine: Engine, scripts: Scripts): CommandGroup<Client> {
       const sync = sameWord(argv[2], 'sync');
       if (!sync && !sameWord(argv[2], 'no')) return new ReplyError('ERR Use SCRIPT DEBUG YES/SYNC/NO');
       if (client.denyBlocking) return new ReplyError('ERR SCRIPT DEBUG must be called outside a pipeline');
-      scripts.debugger.ask(client, sync);
+      scripts.debugging.ask(client, sync);
       return OK;
     },
     'script|help': () => scriptHelp.map((line) => new Status(line)),

@@ -40,7 +40,7 @@ export class Scripts implements ScriptHost {
   readonly runner: ScriptRunner;
   /** The scripts of EVAL. */
   readonly cache: ScriptCache;
-  readonly debugger: ScriptDebugger;
+  readonly debugging: ScriptDebugger;
   readonly #engine: Engine;
   #running: Execution | undefined;
   #timer: Timer | undefined;
@@ -49,7 +49,7 @@ export class Scripts implements ScriptHost {
   constructor(engine: Engine) {
     this.#engine = engine;
     this.runner = new ScriptRunner(engine);
-    this.debugger = new ScriptDebugger(engine, this);
+    this.debugging = new ScriptDebugger(engine, this);
     this.cache = new ScriptCache(() => this.#newInterpreter());
   }
 
@@ -85,12 +85,12 @@ export class Scripts implements ScriptHost {
     const execution = new Execution(run, interpreter, this.#engine.world);
     this.#running = execution;
     this.#engine.databases.freeze();
-    if (session !== undefined) this.debugger.begin(session, execution);
+    if (session !== undefined) this.debugging.begin(session, execution);
     // Its commands collect their effects themselves.
     caller.propagate();
     const reply = execution.start(ref, call.args, this.runner.client);
     if (reply === undefined) this.#suspend(execution);
-    if (session !== undefined) return this.debugger.afterStart(reply);
+    if (session !== undefined) return this.debugging.afterStart(reply);
     if (reply !== undefined) {
       this.finish();
       return reply;
@@ -141,16 +141,16 @@ export class Scripts implements ScriptHost {
 
   call(argv: readonly string[]): Reply | undefined {
     const reply = this.runner.call(this.#running!.run, argv);
-    if (this.debugger.active) this.debugger.noteCall(argv, reply ?? null);
+    if (this.debugging.active) this.debugging.noteCall(argv, reply ?? null);
     return reply;
   }
 
   breakSoon(): boolean {
-    return this.debugger.breakSoon();
+    return this.debugging.breakSoon();
   }
 
   debug(vm: LuaVm, state: number): void {
-    this.debugger.print(vm, state);
+    this.debugging.print(vm, state);
   }
 
   mayCall(argv: readonly string[]): boolean | undefined {
@@ -170,7 +170,7 @@ export class Scripts implements ScriptHost {
 
   /** Called every so often while Lua runs: looks at the clock. */
   tick(state: number, threads: LuaThreads): void {
-    if (this.debugger.active) this.debugger.arrive(state, threads);
+    if (this.debugging.active) this.debugging.arrive(state, threads);
     else this.#running?.tick(state, threads, this.#engine.config.number('busy-reply-threshold'));
   }
 
@@ -189,7 +189,7 @@ export class Scripts implements ScriptHost {
     const engine = this.#engine;
     engine.busy = execution.busyReply;
     // In a session its client says when it goes on.
-    if (this.debugger.active) return;
+    if (this.debugging.active) return;
     this.#timer = engine.world.after(0, () => this.#continue(execution), true);
   }
 

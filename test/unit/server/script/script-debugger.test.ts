@@ -59,32 +59,32 @@ describe('the script debugger', () => {
     const [one, other] = [new Speaker(engine), new Speaker(engine)];
     one.say('SCRIPT', 'DEBUG', 'SYNC');
     assert.deepEqual(
-      [one.client, other.client].map((client) => scripts.debugger.isAsked(client)),
+      [one.client, other.client].map((client) => scripts.debugging.isAsked(client)),
       [true, false],
     );
-    assert.equal(scripts.debugger.sessionFor(other.client, script), undefined);
+    assert.equal(scripts.debugging.sessionFor(other.client, script), undefined);
     one.client.denyBlocking = true;
-    assert.equal(scripts.debugger.sessionFor(one.client, script), undefined);
+    assert.equal(scripts.debugging.sessionFor(one.client, script), undefined);
     one.client.denyBlocking = false;
-    assert.notEqual(scripts.debugger.sessionFor(one.client, script), undefined);
-    assert.equal(scripts.debugger.sessionFor(one.client, script), undefined);
+    assert.notEqual(scripts.debugging.sessionFor(one.client, script), undefined);
+    assert.equal(scripts.debugging.sessionFor(one.client, script), undefined);
     one.say('SCRIPT', 'DEBUG', 'SYNC');
     one.say('SCRIPT', 'DEBUG', 'NO');
-    assert.equal(scripts.debugger.sessionFor(one.client, script), undefined);
+    assert.equal(scripts.debugging.sessionFor(one.client, script), undefined);
   });
 
   it('stops before the first line; others find the server busy until the session ends', () => {
     const [one, other] = [new Speaker(engine), new Speaker(engine)];
     one.say('SCRIPT', 'DEBUG', 'SYNC');
     assert.match(lines(one.say('EVAL', script, '1', 'k')), /Stopped at 1, stop reason = step over/);
-    assert.equal(scripts.debugger.active, true);
+    assert.equal(scripts.debugging.active, true);
     assert.match(String(other.say('GET', 'k')), /BUSY/);
-    assert.equal(scripts.debugger.sessionFor(one.client, script), undefined);
+    assert.equal(scripts.debugging.sessionFor(one.client, script), undefined);
     assert.match(one.step('n'), /Stopped at 2/);
     assert.match(one.step('p', 'a'), /<value> 1/);
     assert.equal(one.step('c'), '1');
     assert.match(lines(one.sent[0]), /<endsession>/);
-    assert.deepEqual([one.closed, one.client.captor, scripts.debugger.active], [true, undefined, false]);
+    assert.deepEqual([one.closed, one.client.captor, scripts.debugging.active], [true, undefined, false]);
     assert.equal(other.say('GET', 'k'), '1');
   });
 
@@ -97,7 +97,7 @@ describe('the script debugger', () => {
       (reply as ReplyError).message,
       /^ERR script aborted for user request script: \w+, on @user_script:1\.$/,
     );
-    assert.deepEqual([scripts.running, scripts.debugger.active, one.closed], [false, false, true]);
+    assert.deepEqual([scripts.running, scripts.debugging.active, one.closed], [false, false, true]);
     assert.equal(new Speaker(engine).say('GET', 'k'), null);
   });
 
@@ -106,13 +106,13 @@ describe('the script debugger', () => {
     one.say('SCRIPT', 'DEBUG', 'SYNC');
     one.say('EVAL', script, '1', 'k');
     one.client.captor!.gone();
-    assert.deepEqual([scripts.running, scripts.debugger.active, one.client.captor], [false, false, undefined]);
+    assert.deepEqual([scripts.running, scripts.debugging.active, one.client.captor], [false, false, undefined]);
     assert.equal(other.say('GET', 'k'), '1');
   });
 
   it('shows nothing, and reports that there is no session, when none is under way', () => {
-    scripts.debugger.noteCall(['get', 'k'], null);
-    assert.equal(scripts.debugger.breakSoon(), false);
+    scripts.debugging.noteCall(['get', 'k'], null);
+    assert.equal(scripts.debugging.breakSoon(), false);
     assert.equal(new Speaker(engine).say('EVAL', 'return tostring(redis.breakpoint())', '0'), 'false');
   });
 });
