@@ -8,6 +8,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writ
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { rollup } from 'rollup';
+import { minify } from 'terser';
 import { libraryVersion } from '../../lib/base/version.ts';
 
 const root = process.cwd();
@@ -70,6 +71,15 @@ describe('house: the package', function () {
       ['cjs', 'mjs', 'd.cts', 'd.mts'].map((end) => `dist/${name}.${end}`),
     );
     for (const path of [...wanted, ...entries]) assert.ok(paths.includes(path), `${path} is missing`);
+  });
+
+  // Webpack minifies with it, and it refuses some names that engines take: a field called `debugger`.
+  it('can be read by terser', async () => {
+    for (const { path } of files.filter(({ path }) => /^dist\/[\w-]+\.[cm]js$/.test(path))) {
+      const source = readFileSync(join(root, path), 'utf8');
+      const reading = minify(source, { module: path.endsWith('.mjs'), compress: false, mangle: false });
+      await assert.doesNotReject(reading, path);
+    }
   });
 
   it('has every file that its README links to', () => {

@@ -24,8 +24,8 @@ export class UnknownCommandError extends Error {}
 export interface LogLoadOptions extends RdbReaderOptions {
   /** Cut off a last command or transaction that a crash left unfinished (`aof-load-truncated`). Default true. */
   readonly cutTail?: boolean;
-  /** Called after each piece of a file with how many commands came of it; a promise is waited for. */
-  readonly pause?: (commands: number) => Promise<void> | undefined;
+  /** Called after each piece of a file with how many keys and commands came of it; a promise is waited for. */
+  readonly pause?: (count: number) => Promise<void> | undefined;
 }
 
 export interface LogSummary {
@@ -84,17 +84,17 @@ async function loadFile(
   let preamble: RdbReader | undefined;
   let commands: CommandReader | undefined;
   let total = 0;
+  const count = (): number => (preamble?.keys ?? 0) + summary.commands;
   for await (const chunk of readChunks(path)) {
-    if (total === 0 && startsRdb(chunk)) {
-      preamble = new RdbReader(sink.rdb, options);
-    }
+    if (total === 0 && startsRdb(chunk)) preamble = new RdbReader(sink.rdb, options);
     total += chunk.length;
+    const before = count();
     const used = preamble?.feed(chunk) ?? 0;
-    if (preamble?.done === false) continue;
-    commands ??= new CommandReader(teller(sink, options.databases ?? 16, summary), preamble?.offset);
-    const before = summary.commands;
-    if (used < chunk.length) commands.feed(chunk.subarray(used));
-    await options.pause?.(summary.commands - before);
+    if (preamble?.done !== false) {
+      commands ??= new CommandReader(teller(sink, options.databases ?? 16, summary), preamble?.offset);
+      if (used < chunk.length) commands.feed(chunk.subarray(used));
+    }
+    await options.pause?.(count() - before);
   }
   if (preamble?.done === false) preamble.end();
   if (commands === undefined) return 0;

@@ -60,6 +60,8 @@ export class RdbReader {
   #failure: RdbError | undefined;
   /** The whole file was read. */
   done = false;
+  /** Read so far, whatever the sink did with them. */
+  keys = 0;
 
   constructor(sink: RdbSink, options: RdbReaderOptions = {}) {
     this.#sink = sink;
@@ -193,6 +195,7 @@ export class RdbReader {
     }
     if (!passed) yield* measureValue(cursor, type);
     const reader = this.#take(cursor);
+    this.keys++;
     const key = readString(reader);
     if (this.#sink.onRawKey !== undefined) return this.#onRawKey(key, type, reader.bytes.subarray(body));
     // A value is decoded with its type byte before it, where the file has the key in between.

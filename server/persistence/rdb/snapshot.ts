@@ -167,10 +167,10 @@ export async function loadSnapshot(
   databases.clear();
   try {
     for await (const chunk of readChunks(path)) {
-      const before = summary.keys;
+      const before = reader.keys;
       reader.feed(chunk);
+      await options.pause?.(reader.keys - before);
       if (reader.done) break;
-      await options.pause?.(summary.keys - before);
     }
     reader.end();
   } catch (error) {

@@ -260,8 +260,11 @@ describe('append-only log', () => {
     await log.rewrite(() => capturedContent(databases, facts), writeBase);
     log.append([set(0, 'c', '3')]);
     log.flush();
-    const again = (await load(dir)).databases;
+    const counts: number[] = [];
+    const again = (await load(dir, { pause: (count) => void counts.push(count) })).databases;
     assert.deepEqual([read(again, 0, 'a'), read(again, 0, 'b'), read(again, 0, 'c')], ['1', '2', '3']);
+    // Two keys of the base, one command: the pause counts both.
+    assert.deepEqual(counts, [2, 1]);
   });
 
   function* failing(): Generator<never> {

@@ -336,6 +336,17 @@ describe('snapshots', () => {
     assert.equal((await loadSnapshot(path, later, { dropExpired: false })).keys, 3);
   });
 
+  it('may be loaded with pauses, behind the last piece too, and keys that have run out count', async () => {
+    const path = join(folder, 'dump.rdb');
+    const first = new Databases(new ManualWorld());
+    fill(first);
+    saveSnapshot(path, first, facts);
+    const counts: number[] = [];
+    const later = new Databases(new ManualWorld({ now: 2_000_000 }));
+    await loadSnapshot(path, later, { pause: (count) => void counts.push(count) });
+    assert.deepEqual(counts, [3]);
+  });
+
   it('show one moment, though they are written while the keys change', async () => {
     const path = join(folder, 'dump.rdb');
     const first = new Databases(new ManualWorld());
