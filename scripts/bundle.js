@@ -12,9 +12,10 @@
 //   Node itself goes by CommonJS: it looks for the exports of whatever an ES module imports from there, which takes long.
 // - The typings are those of the CommonJS code too (`export =`), which the ES entries name again.
 
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, posix, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import commonjs from '@rollup/plugin-commonjs';
 import { rollup } from 'rollup';
 import { minify } from 'terser';
@@ -48,6 +49,20 @@ const promCode = promParts
   .map((name) => `export { default as ${name} } from ${JSON.stringify(`${promFiles}${name.toLowerCase()}.js`)};\n`)
   .join('');
 
+const luaPackage = 'wasmoon-lua5.1';
+
+/**
+ * In the place of server/script/lua-binary: the bytes, so that a bundle of users has them. As text they are half as long
+ * as the file; they are unpacked when the first script comes.
+ */
+const luaModule = join(process.cwd(), compiled, 'server/script/lua-binary.js');
+const luaBytes = gzipSync(readFileSync(join(folderOf(luaPackage), 'dist/liblua5.1.wasm')), { level: 9 });
+const luaCode = `import { gunzipSync } from 'node:zlib';
+export function luaBinary() {
+  return gunzipSync(Buffer.from('${luaBytes.toString('base64')}', 'base64'));
+}
+`;
+
 const plugin = {
   name: 'lingcache',
   resolveId: (id) => {
@@ -56,7 +71,7 @@ const plugin = {
     if (id === 'util') return { id: 'node:util', external: true };
     return bundledPackages.includes(id) ? fileURLToPath(import.meta.resolve(id)) : undefined;
   },
-  load: (id) => (id === entry ? clientEntry : id === promEntry ? promCode : undefined),
+  load: (id) => ({ [entry]: clientEntry, [promEntry]: promCode, [luaModule]: luaCode })[id],
   resolveImportMeta: (property) => (property === 'url' ? ownUrl : undefined),
   renderChunk: async (code) => {
     const builtins = code.replaceAll(/\brequire\('node:/g, "process.getBuiltinModule('node:");
@@ -363,8 +378,6 @@ function writeBuiltEntries() {
   }
 }
 
-const luaPackage = 'wasmoon-lua5.1';
-
 function folderOf(name) {
   return dirname(fileURLToPath(import.meta.resolve(name))).replace(/(node_modules[\\/]+[^\\/]+).*/, '$1');
 }
@@ -383,11 +396,6 @@ THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLI
 WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR
 COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR
 OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.`;
-
-/** Lua for the server's scripts: a file beside the code, read when the first script comes. */
-function writeLua() {
-  copyFileSync(join(folderOf(luaPackage), 'dist/liblua5.1.wasm'), join(dist, 'lua51.wasm'));
-}
 
 function licenseOf(name) {
   const folder = folderOf(name);
@@ -415,6 +423,5 @@ await writeEntries('server', 'server/index');
 await writeEntries('testing', 'server/testing/testing');
 await writeEntries('operator', 'server/operator/index');
 await writeEntries('otel', 'lib/otel/otel');
-writeLua();
 await writePage(join(dist, 'cli-dashboard.html'));
 writeLicenses();

@@ -151,13 +151,28 @@ const apps = { 'consumers/app.mjs': 'app.mjs', 'consumers/app.cjs': 'app.cjs', '
 const bundlers: Group = {
   packages: [
     ...['esbuild@^0.28', 'rollup@^4', '@rollup/plugin-node-resolve@^16', '@rollup/plugin-commonjs@^29'],
-    ...['webpack@^5', 'webpack-cli@^7', 'vite@^8'],
+    ...[
+      'webpack@^5',
+      'webpack-cli@^7',
+      'vite@^8',
+      '@rspack/core@^2',
+      '@rspack/cli@^2',
+      'rolldown@^1',
+      '@vercel/ncc@^0.45',
+    ],
   ],
   checks: (modules) => {
-    const esbuild = (input: string, format: string, output: string): Step => {
-      const options = ['--bundle', '--platform=node', `--format=${format}`, `--outfile=${output}`];
+    const esbuild = (input: string, format: string, output: string, ...more: string[]): Step => {
+      const options = ['--bundle', '--platform=node', `--format=${format}`, `--outfile=${output}`, ...more];
       return { command: [join(modules, '.bin/esbuild'), input, ...options] };
     };
+    const rolldown = (input: string, format: string, output: string): Step => {
+      const options = ['--platform', 'node', '--format', format, '--minify', '-o', output];
+      return { command: [node, programOf(modules, 'rolldown'), input, ...options] };
+    };
+    const ncc = (input: string, ...options: string[]): Step => ({
+      command: [node, programOf(modules, '@vercel/ncc', 'ncc'), 'build', input, '-o', 'out', '--no-cache', ...options],
+    });
     return [
       {
         name: 'esbuild, CommonJS',
@@ -175,6 +190,11 @@ const bundlers: Group = {
           ...[esbuild('app.cjs', 'esm', 'out/of-cjs.mjs'), ...bundleSteps('out/of-cjs.mjs')],
           ...[esbuild('slot.mjs', 'esm', 'out/slot.mjs'), ...slotSteps('out/slot.mjs')],
         ],
+      },
+      {
+        name: 'esbuild, minified',
+        fixtures: apps,
+        steps: [esbuild('app.mjs', 'esm', 'out/app.mjs', '--minify'), ...bundleSteps('out/app.mjs')],
       },
       {
         name: 'rollup',
@@ -210,6 +230,33 @@ const bundlers: Group = {
         steps: [
           { command: [node, programOf(modules, 'vite'), 'build'] },
           ...[...bundleSteps('out/app.mjs'), ...slotSteps('out/slot.mjs')],
+        ],
+      },
+      {
+        name: 'rspack',
+        fixtures: apps,
+        files: { 'rspack.config.cjs': webpackConfig },
+        steps: [
+          { command: [node, programOf(modules, '@rspack/cli', 'rspack'), 'build', '-c', 'rspack.config.cjs'] },
+          ...[...bundleSteps('out/app.mjs'), ...bundleSteps('out/app.cjs'), ...slotSteps('out/slot.cjs')],
+        ],
+      },
+      {
+        name: 'rolldown, minified',
+        fixtures: apps,
+        steps: [
+          rolldown('app.mjs', 'esm', 'out/app.mjs'),
+          ...bundleSteps('out/app.mjs'),
+          ...[rolldown('app.cjs', 'cjs', 'out/app.cjs'), ...bundleSteps('out/app.cjs')],
+          ...[rolldown('slot.mjs', 'esm', 'out/slot.mjs'), ...slotSteps('out/slot.mjs')],
+        ],
+      },
+      {
+        name: 'ncc',
+        fixtures: apps,
+        steps: [
+          ...[ncc('app.cjs', '--minify'), ...bundleSteps('out/index.cjs')],
+          ...[ncc('app.mjs'), ...bundleSteps('out/index.mjs')],
         ],
       },
     ];

@@ -3,9 +3,7 @@
 // Does not know: scripts, commands, and what a Lua value means.
 // Invariant: `bytes` and `words` are views of the memory as it is now; every growth passes through here.
 
-import { existsSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
+import { luaBinary } from './lua-binary.ts';
 
 interface WasmMemory {
   readonly buffer: ArrayBuffer;
@@ -122,13 +120,6 @@ const pageBytes = 65_536;
 
 let compiled: WasmModule | undefined;
 
-/** Where the library lies: beside the bundle, or in the package that it comes from. */
-function libraryPath(): string {
-  const bundled = fileURLToPath(new URL('./lua51.wasm', import.meta.url));
-  if (existsSync(bundled)) return bundled;
-  return createRequire(import.meta.url).resolve('wasmoon-lua5.1/dist/liblua5.1.wasm');
-}
-
 /** An instance with a memory of its own. The code is read and compiled once in a process, when it is first needed. */
 export class LuaInstance {
   readonly lua: LuaExports;
@@ -140,7 +131,7 @@ export class LuaInstance {
   /** `maxBytes`: what the memory may grow to; an allocation beyond it is Lua's "not enough memory". */
   constructor(maxBytes: number) {
     this.#maxPages = Math.floor(maxBytes / pageBytes);
-    compiled ??= new WebAssembly.Module(readFileSync(libraryPath()));
+    compiled ??= new WebAssembly.Module(luaBinary());
     const instance = new WebAssembly.Instance(compiled, this.#imports());
     this.lua = instance.exports as unknown as LuaExports;
     this.bytes = Buffer.from(this.lua.memory.buffer);
