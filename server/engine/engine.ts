@@ -133,8 +133,12 @@ export class Engine implements Ports {
   takingCopy = false;
   primaryDown = false;
   readOnly = false;
-  /** A script runs that has taken too long: what everyone else is answered, and nothing leaves until it has ended. */
+  /**
+   * A script runs that has taken too long: what everyone else is answered. Until it has ended nothing leaves, and nothing
+   * else changes the data or takes a copy of it, whose half would be the script's.
+   */
   busy: ReplyError | undefined = undefined;
+  readonly #onFree: (() => void)[] = [];
   /** Scripts may call every command: for tests. */
   scriptsMayCallAll = false;
   /** Undefined: a server without scripts. */
@@ -295,6 +299,17 @@ export class Engine implements Ports {
     if (count !== undefined || this.errorCodes.size < maxErrorCodes) this.errorCodes.set(error.code, (count ?? 0) + 1);
   }
 
+  /** `run` is called when a script that others had to wait for has ended, and what it changed has left. */
+  onFree(run: () => void): void {
+    this.#onFree.push(run);
+  }
+
+  /** A script that was `busy` is over: what waited for its end goes on. */
+  freed(): void {
+    this.finish();
+    for (const run of this.#onFree) run();
+  }
+
   /** After each top-level command: sends the effects on and serves waiters. */
   finish(): void {
     if (this.busy !== undefined) return;
@@ -377,7 +392,7 @@ export class Engine implements Ports {
       get exempt() {
         // A replica holds what its primary holds.
         const follows = engine.databases.mode !== 'primary' && engine.config.flag('replica-ignore-maxmemory');
-        return follows || engine.loading || engine.pauses.kind !== undefined;
+        return follows || engine.loading || engine.busy !== undefined || engine.pauses.kind !== undefined;
       },
       onRound: (ms) => engine.latency.note('eviction-cycle', ms),
     };

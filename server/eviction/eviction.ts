@@ -28,7 +28,7 @@ export interface EvictionHost {
   otherBytes(fresh: boolean): number;
   /** The key was evicted: replicas, the log, watchers and subscribers are to know. */
   onEvicted(store: Store, key: string): void;
-  /** Whether nothing may be evicted now: writes are paused, or the primary decides. */
+  /** Whether nothing may be evicted now: writes are paused, a script is half done, or the primary decides. */
   readonly exempt: boolean;
   /** How long a round took, in ms. */
   onRound(ms: number): void;

@@ -136,7 +136,8 @@ export class ServerNode {
       pauses: this.engine.pauses,
       replication: this.#replication,
       persistence: this.#persistence,
-      cronPaused: () => this.engine.databases.cronPaused,
+      // What a script has half done must not be what the last snapshot shows.
+      cronPaused: () => this.engine.databases.cronPaused || this.engine.busy !== undefined,
       stop: () => void this.close(),
     });
     this.engine.replication = this.#replication;

@@ -272,8 +272,8 @@ export class Snapshots {
   }
 
   #check(): void {
-    if (this.#saves.running !== undefined) return;
-    const { databases, world } = this.#engine;
+    const { busy, databases, world } = this.#engine;
+    if (this.#saves.running !== undefined || busy !== undefined) return;
     const now = world.now();
     if (!this.ok && now - this.#triedAt < retryMs) return;
     for (const [seconds, changes] of this.points) {

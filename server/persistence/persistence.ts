@@ -192,7 +192,7 @@ export class PersistenceManager implements PersistencePort {
 
   #tend(): void {
     const { aof } = this;
-    if (aof.rewrites.running || this.saves.running !== undefined) return;
+    if (aof.rewrites.running || this.saves.running !== undefined || this.#engine.busy !== undefined) return;
     if (this.snapshots.beginScheduled()) return;
     // Writes are refused meanwhile, so none of them would try it.
     if (aof.isStuck) this.onEffects([]);

@@ -309,8 +309,11 @@ function handleSignals(node: ServerNode, world: ProcessWorld): () => void {
     });
   };
   for (const name of names) process.on(name, stop);
-  // Whoever started this process with a line to it does not want it to live on alone.
-  const orphaned = (): void => stop('SIGTERM');
+  // Whoever started this process with a line to it does not want it to live on alone, with a script that never ends.
+  const orphaned = (): void => {
+    if (node.engine.busy === undefined) stop('SIGTERM');
+    else void node.close();
+  };
   if (process.connected) process.once('disconnect', orphaned);
   return release;
 }

@@ -59,6 +59,8 @@ export interface CopySource {
   readonly disk: DiskCopies | undefined;
   /** Bytes of the stream so far. */
   readonly offset: number;
+  /** False: a script is half done; goOn() is called when it is over. */
+  readonly mayCapture: boolean;
   /** The data now; what is written to the stream afterwards is fed to the replicas that are no longer `waiting`. */
   capture(functionsOnly: boolean): Copy;
   /** How quickly a copy is written; undefined: as quickly as it is taken. */
@@ -99,6 +101,11 @@ export class FullSync {
     if (running?.kind === 'rdb' && this.#join(replica)) return;
     this.#waiting.push(replica);
     if (running !== undefined) progress(this.#source.world, whyLater[running.kind]);
+    this.#schedule();
+  }
+
+  /** Begins what was kept back while nothing could be captured. */
+  goOn(): void {
     this.#schedule();
   }
 
@@ -154,7 +161,7 @@ export class FullSync {
   }
 
   #start(): void {
-    if (this.#busy || this.#source.saves.running !== undefined) return;
+    if (this.#busy || this.#source.saves.running !== undefined || !this.#source.mayCapture) return;
     this.#dueAt = undefined;
     const open = this.#waiting.filter((replica) => !replica.closed);
     const first = open[0];

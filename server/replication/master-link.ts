@@ -48,6 +48,8 @@ export interface StreamTarget extends StreamConsumer {
   introduction(): Introduction;
   /** What node:tls needs to dial; undefined: the link is without TLS. */
   tls(): ConnectionOptions | undefined;
+  /** False: a copy is not taken, nor put in the place of the data, until goOn(). */
+  mayLoad(): boolean;
   /** `id`: the history that the copy is of. */
   load(id: string): Loading;
   /** The history goes on under another name, or was replaced: the replicas of this node are let go. */
@@ -67,6 +69,8 @@ export interface LinkOwner {
 export type LinkStage = 'connecting' | 'handshake' | 'sync' | 'connected';
 
 const maxLineLength = 64 * 1024;
+/** Bytes of the stream that are kept while they may not be applied; more waits in the socket. */
+const maxHeld = 16 * 1024 * 1024;
 /** Why a silent link is given up, by how far it came. */
 const silence: Readonly<Record<LinkStage, string>> = {
   connecting: 'Timeout connecting to the MASTER...',
@@ -90,8 +94,12 @@ export class MasterLink {
   #line = '';
   #copy: { readonly id: string; readonly offset: number; reader?: CopyReader; loading?: Loading } | undefined;
   #closed = false;
-  /** What waits while the loading of a copy is slowed down; undefined: it is not. */
-  #delayed: Buffer | undefined;
+  /** What waits while the loading of a copy is slowed down or held up; undefined: it is not. */
+  #held: Buffer | undefined;
+  /** It is held up until goOn(). */
+  #heldUp = false;
+  /** As much of the stream is kept as may be: nothing is read until goOn(). */
+  #full = false;
 
   constructor(address: StreamAddress, target: StreamTarget, owner: LinkOwner) {
     this.address = address;
@@ -135,6 +143,8 @@ export class MasterLink {
 
   /** Once a second: a keepalive, or the end of a link that was silent for too long. */
   tick(): void {
+    // Who does not read hears nothing.
+    if (this.#full || this.#held !== undefined) this.heardAt = this.#target.world.now();
     if (this.#target.world.now() - this.heardAt > this.#target.timeoutMs) this.#fail(silence[this.stage]);
     else if (this.#copy?.reader !== undefined) this.#socket.write('\n');
     else this.acknowledge();
@@ -145,9 +155,11 @@ export class MasterLink {
     return this.#stream.pending;
   }
 
-  /** Applies what was kept back by a pause. */
+  /** Takes and applies what was kept back by a pause or a script. */
   goOn(): void {
-    if (this.stage === 'connected') this.#guarded(() => this.#stream.goOn());
+    if (this.#closed) return;
+    if (this.#heldUp) this.#release();
+    else if (this.stage === 'connected') this.#feed();
   }
 
   /** Where the link comes from and goes to, as `host:port`; empty ends before it stands. */
@@ -264,16 +276,16 @@ export class MasterLink {
 
   #onData(chunk: Buffer): void {
     this.heardAt = this.#target.world.now();
-    if (this.#delayed === undefined) this.#takeAll(chunk);
-    else this.#delayed = Buffer.concat([this.#delayed, chunk]);
+    if (this.#held === undefined) this.#takeAll(chunk);
+    else this.#held = Buffer.concat([this.#held, chunk]);
   }
 
   #takeAll(chunk: Buffer): void {
     this.#guarded(() => {
       for (let rest = chunk; rest.length > 0 && !this.#closed; ) {
         rest = this.#take(rest);
-        if (this.#delayed === undefined) continue;
-        this.#delayed = rest;
+        if (this.#held === undefined) continue;
+        this.#held = rest;
         return;
       }
     });
@@ -291,8 +303,13 @@ export class MasterLink {
   /** Takes a part of the bytes; the rest. */
   #take(chunk: Buffer): Buffer {
     if (this.stage === 'connected') {
-      this.#stream.feed(chunk);
+      this.#feed(chunk);
       return chunk.subarray(chunk.length);
+    }
+    if (this.#copy !== undefined && !this.#target.mayLoad()) {
+      this.#hold();
+      this.#heldUp = true;
+      return chunk;
     }
     const reader = this.#copy?.reader;
     if (reader === undefined) return this.#takeLine(chunk);
@@ -305,20 +322,41 @@ export class MasterLink {
     return rest;
   }
 
+  /** Bytes of the stream, or none: what may be applied is, and no more is read than may be kept. */
+  #feed(chunk?: Buffer): void {
+    this.#guarded(() => {
+      if (chunk === undefined) this.#stream.goOn();
+      else this.#stream.feed(chunk);
+    });
+    const full = this.#stream.pending > maxHeld && !this.#target.mayApply();
+    if (full === this.#full) return;
+    this.#full = full;
+    if (full) this.#socket.pause();
+    else this.#socket.resume();
+  }
+
   /** Takes nothing for a while, in the midst of a copy or at its end. */
   #delay(ms: number): void {
+    this.#hold();
+    this.#target.world.after(ms, () => this.#release());
+  }
+
+  #hold(): void {
     this.#socket.pause();
-    this.#delayed = Buffer.alloc(0);
-    this.#target.world.after(ms, () => {
-      if (this.#closed) return;
-      const held = this.#delayed!;
-      this.#delayed = undefined;
-      this.#socket.resume();
-      this.#guarded(() => {
-        if (this.#copy!.reader!.done) this.#onCopied();
-      });
-      if (held.length > 0) this.#takeAll(held);
+    this.#held = Buffer.alloc(0);
+  }
+
+  #release(): void {
+    if (this.#closed) return;
+    this.#heldUp = !this.#target.mayLoad();
+    if (this.#heldUp) return;
+    const held = this.#held!;
+    this.#held = undefined;
+    this.#socket.resume();
+    this.#guarded(() => {
+      if (this.#copy?.reader?.done) this.#onCopied();
     });
+    if (held.length > 0) this.#takeAll(held);
   }
 
   #takeLine(chunk: Buffer): Buffer {

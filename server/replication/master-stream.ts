@@ -72,7 +72,11 @@ export class MasterStream implements StreamTarget {
   }
 
   mayApply(): boolean {
-    return this.#engine.pauses.kind === undefined;
+    return this.#engine.pauses.kind === undefined && this.mayLoad();
+  }
+
+  mayLoad(): boolean {
+    return this.#engine.busy === undefined;
   }
 
   onApplied(bytes: Buffer): void {

@@ -28,6 +28,8 @@ export interface PrimarySettings extends FullSyncSettings {
 
 /** The node whose data the stream is about. */
 export interface StreamSource {
+  /** As CopySource. */
+  readonly mayCapture: boolean;
   /** All data as it is now. */
   capture(functionsOnly: boolean): RdbContent;
   /** As CopySource. */
@@ -93,6 +95,15 @@ export class Primary implements CopySource, ReplicaOwner {
     this.#db = -1;
     const { id, offset } = this.#history;
     return { id, offset, content: this.#source.capture(functionsOnly) };
+  }
+
+  get mayCapture(): boolean {
+    return this.#source.mayCapture;
+  }
+
+  /** A script is over: copies that waited for its end are begun. */
+  goOn(): void {
+    this.#fullSync.goOn();
   }
 
   pace(): SavePace | undefined {

@@ -65,6 +65,10 @@ export class NodeReplication implements ReplicationPort, StreamSource, RoleSwitc
       if (name.startsWith('replica-') || name.startsWith('slave-')) this.#review();
     });
     engine.pauses.onChange(() => this.replica.link?.goOn());
+    engine.onFree(() => {
+      this.replica.link?.goOn();
+      this.primary.goOn();
+    });
   }
 
   get world(): World {
@@ -91,6 +95,10 @@ export class NodeReplication implements ReplicationPort, StreamSource, RoleSwitc
   }
 
   // ---- what the stream is about
+
+  get mayCapture(): boolean {
+    return this.#engine.busy === undefined;
+  }
 
   capture(functionsOnly: boolean): RdbContent {
     return captureAll(this.#engine, functionsOnly, this.facts());

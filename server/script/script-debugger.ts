@@ -165,7 +165,7 @@ export class ScriptDebugger {
     note(this.#engine.world, 'Redis synchronous debugging eval session ended');
     this.#detach(stepped);
     this.#owner.finish();
-    this.#engine.finish();
+    this.#engine.freed();
     session.print('<endsession>');
     caller.sink.send(session.take());
     caller.sink.close(true);

@@ -210,6 +210,7 @@ export class Scripts implements ScriptHost {
     // Its client may be gone; what it changed must leave all the same.
     this.#engine.finish();
     waiting?.settle?.(reply);
+    this.#engine.freed();
   }
 
   /** The run is over: other commands run again. */

@@ -210,6 +210,7 @@ class Replica {
         },
         onRenamed: () => undefined,
         mayApply: () => true,
+        mayLoad: () => true,
         failingOver: false,
         onFailoverAnswer: () => undefined,
       };

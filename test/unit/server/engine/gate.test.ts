@@ -68,10 +68,11 @@ const causes: readonly (readonly [name: string, cause: Cause, reply: string])[] 
   ['pause', (s) => s.engine.pauses.pause('client command', 'writes'), 'held'],
 ];
 
-/** A read-only node writes nothing to its disk for clients; nothing is evicted while it loads or is paused. */
+/** A read-only node writes nothing to its disk for clients; nothing is evicted while it loads, is busy or is paused. */
 const neverTogether = new Set([
   'failed disk and read-only replica',
   'full memory and loading',
+  'full memory and busy script',
   'full memory and pause',
 ]);
 

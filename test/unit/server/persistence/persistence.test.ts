@@ -3,10 +3,16 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ManualWorld } from '../../../../lib/base/world.ts';
+import { ReplyError } from '../../../../lib/wire/reply.ts';
 import { createEngine } from '../../../../server/command/all.ts';
 import { Pauses } from '../../../../server/engine/pauses.ts';
 import { Shutdown } from '../../../../server/node/shutdown.ts';
 import { PersistenceManager } from '../../../../server/persistence/persistence.ts';
+
+const turn = (): Promise<void> =>
+  new Promise((resolve) => {
+    setImmediate(resolve);
+  });
 
 describe('a node that is to stop', () => {
   const how = { save: 'default', now: false, force: false } as const;
@@ -43,6 +49,19 @@ describe('a node that is to stop', () => {
     };
     return parts;
   }
+
+  it('does what a signal asks for when the node looks after itself again', () => {
+    const world = new ManualWorld();
+    const node = Object.assign(parts(world), { half: true, cronPaused: (): boolean => node.half });
+    node.replication.lagging = false;
+    const shutdown = new Shutdown(node);
+    shutdown.ask(how, () => undefined);
+    world.forward(60_000);
+    assert.deepEqual([node.stopped, node.saves], [false, []]);
+    node.half = false;
+    world.forward(1000);
+    assert.deepEqual([node.stopped, node.saves], [true, [false]]);
+  });
 
   it('waits until its replicas have everything, or its limit ends', () => {
     for (const catchesUp of [true, false]) {
@@ -105,6 +124,37 @@ describe('a node that is to stop', () => {
   });
 });
 
+describe('what a node saves by itself', () => {
+  it('begins when no script is half done', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'lingcache-saving-'));
+    const world = new ManualWorld();
+    const engine = createEngine({ world, config: { dir, appendonly: 'yes', save: '1 1' } });
+    const saving = new PersistenceManager(engine, (reason) => assert.fail(reason));
+    const begun = (): readonly number[] => [saving.snapshots.begun, saving.aof.rewrites.count];
+    try {
+      await saving.load({ following: false });
+      engine.databases.dirty = 1;
+      engine.busy = new ReplyError('BUSY');
+      world.forward(5000);
+      assert.deepEqual(begun(), [0, 0]);
+      saving.aof.rewrites.request();
+      world.forward(5000);
+      assert.deepEqual(begun(), [0, 0]);
+      engine.busy = undefined;
+      world.forward(200);
+      assert.equal(saving.begun, 1);
+      await saving.saves.running?.ended;
+      await turn();
+      world.forward(200);
+      assert.deepEqual(begun(), [1, 1]);
+    } finally {
+      await saving.close();
+      engine.stop();
+      rmSync(dir, { recursive: true, force: true });
+    }
+  });
+});
+
 describe('the log of a node', () => {
   it('takes the writes of a turn at once: in the file when replies may leave, at the latest when the turn ends', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'lingcache-saving-'));
@@ -132,7 +182,7 @@ describe('the log of a node', () => {
         saving.canFlushReplies(() => void seen.push(logged())),
         false,
       );
-      await new Promise((resolve) => setImmediate(resolve));
+      await turn();
       assert.equal(seen.length, 1);
       assert.match(seen[0]!, /three/);
       assert.equal(engine.config.set([['appendfsync', 'everysec']]), undefined);

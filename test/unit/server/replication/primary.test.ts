@@ -53,7 +53,7 @@ describe('a master and its replicas over time', () => {
   let world: ManualWorld;
   let history: History;
   let settings: { -readonly [name in keyof PrimarySettings]: PrimarySettings[name] };
-  let host: { relaying: boolean; quiet: boolean; pingsFirst: boolean; captures: number };
+  let host: { relaying: boolean; quiet: boolean; pingsFirst: boolean; captures: number; mayCapture: boolean };
   let primary: Primary;
   beforeEach(() => {
     world = new ManualWorld();
@@ -69,7 +69,7 @@ describe('a master and its replicas over time', () => {
       backlogTtlMs: 3_600_000,
       limit: { hard: 0, soft: 0, softSeconds: 0 },
     };
-    host = { relaying: false, quiet: false, pingsFirst: false, captures: 0 };
+    host = { relaying: false, quiet: false, pingsFirst: false, captures: 0, mayCapture: true };
     primary = new Primary(world, history, settings, {
       capture: () => {
         host.captures++;
@@ -79,6 +79,9 @@ describe('a master and its replicas over time', () => {
       describe: ([name]) => ({ name: name!.toLowerCase(), ofKeys: false }),
       saves: new BackgroundSaves(new InProcessSaver()),
       disk: undefined,
+      get mayCapture() {
+        return host.mayCapture;
+      },
       get relaying() {
         return host.relaying;
       },
@@ -122,6 +125,24 @@ describe('a master and its replicas over time', () => {
     assert.equal(host.captures, 1);
     assert.match(first.socket.text, /^\n{4,5}\+FULLRESYNC /);
     assert.match(second.socket.text, /^\n{2,3}\+FULLRESYNC /);
+  });
+
+  it('makes no copy of half a script: those that wait get theirs when it is over', async () => {
+    settings.disklessDelayMs = 5000;
+    host.mayCapture = false;
+    const first = attach();
+    world.forward(6000);
+    await turns();
+    const second = attach({ eof: false });
+    await turns();
+    primary.goOn();
+    await turns();
+    assert.equal(host.captures, 0);
+    host.mayCapture = true;
+    primary.goOn();
+    await turns();
+    assert.equal(host.captures, 2);
+    for (const { socket } of [first, second]) assert.match(socket.text, /\+FULLRESYNC /);
   });
 
   it('does not wait for more than enough, nor where a length is wanted', async () => {
