@@ -174,11 +174,13 @@ export class Primary implements CopySource, ReplicaOwner {
     return [...this.#replicas];
   }
 
-  /** Replicas that follow the stream and acknowledged within `ms`. */
+  /** Replicas that have their copy, as INFO says by `state=online`, and were heard within `ms`. */
   heardWithin(ms: number): number {
     const since = this.world.now() - ms;
+    const counts = ({ stage, heardAt }: AttachedReplica): boolean =>
+      (stage === 'online' || stage === 'awaiting-ack') && heardAt >= since;
     let count = 0;
-    for (const { stage, heardAt } of this.#replicas) if (stage === 'online' && heardAt >= since) count++;
+    for (const replica of this.#replicas) if (counts(replica)) count++;
     return count;
   }
 

@@ -159,6 +159,20 @@ describe('a master and its replicas over time', () => {
     assert.equal(host.captures, 2);
   });
 
+  it('counts a replica from the end of its copy on, for as long as it is heard', async () => {
+    const replica = attach();
+    assert.equal(primary.heardWithin(3000), 0);
+    await turns();
+    // It has all of the copy, and is yet to acknowledge it.
+    assert.equal(primary.heardWithin(3000), 1);
+    world.forward(2000);
+    replica.hear(ack(0));
+    world.forward(2000);
+    assert.equal(primary.heardWithin(3000), 1);
+    world.forward(2000);
+    assert.equal(primary.heardWithin(3000), 0);
+  });
+
   it('pings its replicas when it is time, unless a failover waits for the stream to stand still', async () => {
     const { socket, hear } = await online();
     world.forward(9000);
