@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
-import { type Check, fixtures, root, type Step } from './matrix/check.ts';
+import { type Check, fixtures, type Group, root, type Step } from './matrix/check.ts';
 import { groups } from './matrix/groups.ts';
 
 /** Ten minutes: a step that hangs is killed, and failed. */
@@ -107,6 +107,26 @@ interface Tally {
   readonly missing: string[];
 }
 
+/**
+ * `names` by the folder of packages that they share. Apart are those for which this package is ioredis, and those that
+ * ask for another version of a package than the ones before: npm would put one of the two where neither looks for it.
+ */
+function folders(names: readonly string[]): string[][] {
+  const packageOf = (wanted: string): string => wanted.replace(/(.)@.*/, '$1');
+  const agree = (one: Group, other: Group): boolean =>
+    (one.overrides === true) === (other.overrides === true) &&
+    one.packages.every((wanted) =>
+      other.packages.every((also) => also === wanted || packageOf(also) !== packageOf(wanted)),
+    );
+  const found: string[][] = [];
+  for (const name of names) {
+    const fitting = found.find((folder) => folder.every((other) => agree(groups[name]!, groups[other]!)));
+    if (fitting === undefined) found.push([name]);
+    else fitting.push(name);
+  }
+  return found;
+}
+
 /** Performs the checks of `names`, which share a folder of packages; one by one where not all of them can be had. */
 function performGroups(names: readonly string[], place: string, tarball: string, tally: Tally): void {
   const chosen = names.map((name) => groups[name]!);
@@ -151,10 +171,7 @@ function main(): void {
   const tally: Tally = { passed: 0, failed: 0, missing: [] };
   try {
     const tarball = pack(place);
-    for (const override of [false, true]) {
-      const names = wanted.filter((name) => (groups[name]!.overrides === true) === override);
-      if (names.length > 0) performGroups(names, place, tarball, tally);
-    }
+    for (const names of folders(wanted)) performGroups(names, place, tarball, tally);
   } finally {
     if (values.keep === true) console.log(place);
     else rmSync(dirname(place), { recursive: true, force: true });
