@@ -63,6 +63,9 @@ export function luaBinary() {
 }
 `;
 
+/** Modules that are written here. */
+const written = { [entry]: clientEntry, [promEntry]: promCode, [luaModule]: luaCode };
+
 const plugin = {
   name: 'lingcache',
   resolveId: (id) => {
@@ -71,7 +74,7 @@ const plugin = {
     if (id === 'util') return { id: 'node:util', external: true };
     return bundledPackages.includes(id) ? fileURLToPath(import.meta.resolve(id)) : undefined;
   },
-  load: (id) => ({ [entry]: clientEntry, [promEntry]: promCode, [luaModule]: luaCode })[id],
+  load: (id) => written[id],
   resolveImportMeta: (property) => (property === 'url' ? ownUrl : undefined),
   renderChunk: async (code) => {
     const builtins = code.replaceAll(/\brequire\('node:/g, "process.getBuiltinModule('node:");

@@ -304,9 +304,8 @@ export class Engine implements Ports {
     this.#onFree.push(run);
   }
 
-  /** A script that was `busy` is over: what waited for its end goes on. */
+  /** A script that was `busy` is over, and what it changed has left: what waited for that goes on. */
   freed(): void {
-    this.finish();
     for (const run of this.#onFree) run();
   }
 

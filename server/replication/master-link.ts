@@ -159,7 +159,7 @@ export class MasterLink {
   goOn(): void {
     if (this.#closed) return;
     if (this.#heldUp) this.#release();
-    else if (this.stage === 'connected') this.#feed();
+    else if (this.stage === 'connected') this.#guarded(() => this.#feed());
   }
 
   /** Where the link comes from and goes to, as `host:port`; empty ends before it stands. */
@@ -324,10 +324,8 @@ export class MasterLink {
 
   /** Bytes of the stream, or none: what may be applied is, and no more is read than may be kept. */
   #feed(chunk?: Buffer): void {
-    this.#guarded(() => {
-      if (chunk === undefined) this.#stream.goOn();
-      else this.#stream.feed(chunk);
-    });
+    if (chunk === undefined) this.#stream.goOn();
+    else this.#stream.feed(chunk);
     const full = this.#stream.pending > maxHeld && !this.#target.mayApply();
     if (full === this.#full) return;
     this.#full = full;

@@ -177,10 +177,10 @@ export class Primary implements CopySource, ReplicaOwner {
   /** Replicas that have their copy, as INFO says by `state=online`, and were heard within `ms`. */
   heardWithin(ms: number): number {
     const since = this.world.now() - ms;
-    const counts = ({ stage, heardAt }: AttachedReplica): boolean =>
-      (stage === 'online' || stage === 'awaiting-ack') && heardAt >= since;
     let count = 0;
-    for (const replica of this.#replicas) if (counts(replica)) count++;
+    for (const { stage, heardAt } of this.#replicas) {
+      if ((stage === 'online' || stage === 'awaiting-ack') && heardAt >= since) count++;
+    }
     return count;
   }
 

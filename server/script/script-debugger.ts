@@ -165,10 +165,11 @@ export class ScriptDebugger {
     note(this.#engine.world, 'Redis synchronous debugging eval session ended');
     this.#detach(stepped);
     this.#owner.finish();
-    this.#engine.freed();
+    this.#engine.finish();
     session.print('<endsession>');
     caller.sink.send(session.take());
     caller.sink.close(true);
+    this.#engine.freed();
     return reply;
   }
 

@@ -18,6 +18,8 @@ export interface NodeProcessOptions {
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly stdin?: string;
+  /** It ends when `child.disconnect()` is called. Default false. */
+  readonly tied?: boolean;
 }
 
 export interface Ended {
@@ -33,9 +35,13 @@ export class NodeProcess {
   #text = '';
   #client: RespClient | undefined;
 
-  constructor({ program = 'lingcache', dir, args, env, stdin }: NodeProcessOptions) {
+  constructor({ program = 'lingcache', dir, args, env, stdin, tied = false }: NodeProcessOptions) {
     const [command, first] = program === 'lingcache' ? [process.execPath, [main, 'server']] : [program, []];
-    this.child = spawn(command, [...first, ...args], { cwd: dir, env: { ...process.env, ...env } });
+    this.child = spawn(command, [...first, ...args], {
+      cwd: dir,
+      env: { ...process.env, ...env },
+      stdio: ['pipe', 'pipe', 'pipe', ...(tied ? (['ipc'] as const) : [])],
+    });
     running.add(this.child);
     const take = (chunk: Buffer): void => {
       this.#text += chunk.toString('latin1');
@@ -45,7 +51,8 @@ export class NodeProcess {
     // One that refuses its arguments may be gone before it has read anything.
     this.child.stdin!.on('error', () => undefined);
     this.child.stdin!.end(stdin ?? '');
-    this.ended = once(this.child, 'close').then(([code]) => {
+    // There is no 'close' once the line between the two was cut.
+    this.ended = once(this.child, tied ? 'exit' : 'close').then(([code]) => {
       running.delete(this.child);
       this.#client?.close();
       return { code: code as number | null, text: this.#text };

@@ -62,6 +62,31 @@ describe('lingcache server: a node as a process', function () {
   beforeEach(prepare);
   afterEach(clean);
 
+  it('SIGTERM waits for the end of a script, and all that it did is saved', async () => {
+    const node = await start(['--busy-reply-threshold', '20', '--save', '900', '1']);
+    const other = await RespClient.connect(port);
+    const script = `redis.call('incr', KEYS[1])
+      local from = redis.call('time')
+      repeat
+        local now = redis.call('time')
+      until (now[1] - from[1]) * 1000000 + (now[2] - from[2]) > 1000000
+      return redis.call('incr', KEYS[1])`;
+    const running = node.ask('eval', script, 1, 'n');
+    await until('it is busy', async () => String(await other.call('PING')).includes('BUSY'));
+    assert.equal((await node.end('SIGTERM')).code, 0);
+    assert.equal(await running, 2);
+    assert.equal(await (await start()).ask('get', 'n'), '2');
+  });
+
+  it('one that is tied to another process ends with it, in the midst of a script too', async () => {
+    const node = await start(['--busy-reply-threshold', '20'], { tied: true });
+    const other = await RespClient.connect(port);
+    node.ask('eval', 'while true do end', 0).catch(() => undefined);
+    await until('it is busy', async () => String(await other.call('PING')).includes('BUSY'));
+    node.child.disconnect();
+    assert.equal((await node.ended).code, 0);
+  });
+
   it('takes a file, stdin, options and variables; says that it is up; stops on SIGTERM with its data saved', async () => {
     writeFileSync(join(dir, 'a.conf'), 'maxclients 77\ninclude b.conf\npidfile node.pid\nunixsocket s.sock\n');
     writeFileSync(join(dir, 'b.conf'), 'requirepass ""\nhz 20\n');

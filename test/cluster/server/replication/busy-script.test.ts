@@ -4,7 +4,7 @@ import { type BundledCluster, type BundledNode, startCluster } from '../../../..
 import { ask, info, say } from '../../../kit/ask.ts';
 import { RespClient } from '../../../kit/resp-client.ts';
 import { until } from '../../../kit/until.ts';
-import { untilEqual, untilLinked } from './kit.ts';
+import { forceCopy, replicasOf, untilEqual, untilLinked } from './kit.ts';
 
 // A script that others have to wait for is atomic for replication too: its replica's master writes nothing into it, no
 // copy replaces the data and the functions under it, and no copy is made of half of what it does.
@@ -20,9 +20,7 @@ describe('replication while a script runs that takes too long', function () {
     const config = { 'enable-debug-command': 'yes', 'busy-reply-threshold': '20', 'repl-diskless-sync-delay': '0' };
     cluster = await startCluster({ masters: 3, replicas: 1, config });
     master = cluster.nodes[0]!;
-    for (const node of cluster.nodes) {
-      if ((await info(node))['master_port'] === String(master.port)) replica = node;
-    }
+    replica = (await replicasOf(master, cluster.nodes))[0]!;
     await untilLinked(replica);
   });
 
@@ -30,8 +28,8 @@ describe('replication while a script runs that takes too long', function () {
     for (const client of clients) client.close();
     clients = [];
     await until('no script runs', async () => {
-      const replies = await Promise.all([master, replica].map((node) => ask(node, 'FUNCTION', 'KILL').catch(String)));
-      await Promise.all([master, replica].map((node) => ask(node, 'SCRIPT', 'KILL').catch(String)));
+      const replies = await Promise.all([master, replica].map((node) => say(node, 'FUNCTION', 'KILL')));
+      await Promise.all([master, replica].map((node) => say(node, 'SCRIPT', 'KILL')));
       return replies.every((reply) => String(reply).includes('NOTBUSY'));
     });
   });
@@ -44,19 +42,8 @@ describe('replication while a script runs that takes too long', function () {
     return client;
   }
 
-  const isBusy = async (node: BundledNode): Promise<boolean> =>
-    String(await ask(node, 'PING').catch(String)).includes('BUSY');
+  const isBusy = async (node: BundledNode): Promise<boolean> => String(await say(node, 'PING')).includes('BUSY');
   const untilBusy = (node: BundledNode): Promise<unknown> => until('the node is busy', () => isBusy(node));
-
-  /** The master lets its replica go, and has written more than it keeps: the replica needs a copy. */
-  async function forceCopy(): Promise<void> {
-    const writer = await connect(master);
-    await writer.call('CONFIG', 'SET', 'repl-backlog-size', '100');
-    await writer.call('MULTI');
-    await writer.call('CLIENT', 'KILL', 'TYPE', 'replica');
-    for (let at = 0; at < 20; at++) await writer.call('SET', `{bar}${at}`, 'x'.repeat(1000));
-    await writer.call('EXEC');
-  }
 
   const copies = async (): Promise<number> => Number((await info(master, 'stats'))['sync_full']);
 
@@ -108,7 +95,7 @@ describe('replication while a script runs that takes too long', function () {
           over = true;
         });
       await untilBusy(replica);
-      await forceCopy();
+      await forceCopy(master);
       await until('a copy is on its way', async () => (await copies()) > before);
       await pause(300);
       assert.deepEqual([await isBusy(replica), over], [true, false]);
@@ -124,7 +111,7 @@ describe('replication while a script runs that takes too long', function () {
     await ask(master, 'DEL', 'bar');
     await untilEqual(master, replica);
     const begun = await copies();
-    await forceCopy();
+    await forceCopy(master);
     // The copy is due in the midst of the script.
     await until('the replica waits for its copy', async () =>
       /state=wait_bgsave/.test(String((await info(master))['slave0'])),

@@ -10,6 +10,23 @@ export async function untilLinked(replica: AnyNode): Promise<void> {
   await until('the replica is linked', async () => (await info(replica))['master_link_status'] === 'up');
 }
 
+/** Those of `nodes` that follow `master`. */
+export async function replicasOf<Node extends AnyNode>(master: Node, nodes: readonly Node[]): Promise<Node[]> {
+  const masters = await Promise.all(nodes.map(async (node) => (await info(node))['master_port']));
+  return nodes.filter((_, at) => masters[at] === String(master.port));
+}
+
+/** `master` lets its replicas go, and has written more than it keeps for them (20 keys of slot `bar`): they need a copy. */
+export async function forceCopy(master: AnyNode): Promise<void> {
+  const client = await RespClient.connect(master.port);
+  await client.call('CONFIG', 'SET', 'repl-backlog-size', '100');
+  await client.call('MULTI');
+  await client.call('CLIENT', 'KILL', 'TYPE', 'replica');
+  for (let at = 0; at < 20; at++) await client.call('SET', `{bar}${at}`, 'x'.repeat(1000));
+  await client.call('EXEC');
+  client.close();
+}
+
 /** Until all stand at the same offset with the same data. */
 export async function untilEqual(...nodes: readonly AnyNode[]): Promise<void> {
   await until('all have the same data', async () => {

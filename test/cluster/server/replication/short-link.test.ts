@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type BundledCluster, type BundledNode, startCluster } from '../../../../server/index.ts';
 import { ask, info } from '../../../kit/ask.ts';
 import { until } from '../../../kit/until.ts';
+import { replicasOf } from './kit.ts';
 
 // Masters that die one after another: the last replica was linked to the last master for less than a tick of the bus,
 // and takes its place all the same.
@@ -20,10 +21,7 @@ describe('a master that dies as soon as its replicas have found it', function ()
 
   it('is followed by one of them', async () => {
     const first = cluster.nodes[0]!;
-    const family: BundledNode[] = [];
-    for (const node of cluster.nodes) {
-      if ((await info(node))['master_port'] === String(first.port)) family.push(node);
-    }
+    const family = await replicasOf(first, cluster.nodes);
     assert.equal(family.length, 2);
     await until('both are linked', async () => {
       const facts = await Promise.all(family.map((node) => info(node)));

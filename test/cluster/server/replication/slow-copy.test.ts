@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
-import { type BundledCluster, type BundledNode, startCluster } from '../../../../server/index.ts';
-import { ask, info, say } from '../../../kit/ask.ts';
-import { RespClient } from '../../../kit/resp-client.ts';
+import { type BundledCluster, startCluster } from '../../../../server/index.ts';
+import { ask, say } from '../../../kit/ask.ts';
 import { until } from '../../../kit/until.ts';
-import { untilEqual, untilLinked } from './kit.ts';
+import { forceCopy, replicasOf, untilEqual, untilLinked } from './kit.ts';
 
 // A replica in the midst of a copy: however small the copy is, `key-load-delay` slows it down, INFO says that the node
 // is loading, and its cluster sends no clients there.
@@ -18,17 +17,9 @@ describe('a replica that takes in a copy', function () {
 
   after(() => cluster?.close());
 
-  async function pair(): Promise<[BundledNode, BundledNode]> {
-    const master = cluster.nodes[0]!;
-    for (const node of cluster.nodes) {
-      const facts = await info(node);
-      if (facts['master_port'] === String(master.port)) return [master, node];
-    }
-    throw new Error('no replica of the first master');
-  }
-
   it('is loading, and is not among the nodes of its slots until the copy is whole', async () => {
-    const [master, replica] = await pair();
+    const master = cluster.nodes[0]!;
+    const replica = (await replicasOf(master, cluster.nodes))[0]!;
     await untilLinked(replica);
     const inSlots = async (): Promise<boolean> =>
       ((await ask(master, 'CLUSTER', 'SLOTS')) as unknown[][]).some((row) =>
@@ -36,15 +27,9 @@ describe('a replica that takes in a copy', function () {
       );
     await until('the replica is offered to clients', inSlots);
     await ask(master, 'DEBUG', 'POPULATE', '300', 'k', '100');
-    assert.equal(await say(master, 'CONFIG', 'SET', 'repl-backlog-size', '100'), 'OK');
     assert.equal(await say(replica, 'CONFIG', 'SET', 'key-load-delay', '20000'), 'OK');
     assert.equal(await say(replica, 'CONFIG', 'SET', 'loading-process-events-interval-bytes', '1024'), 'OK');
-    const client = await RespClient.connect(master.port);
-    await client.call('MULTI');
-    await client.call('CLIENT', 'KILL', 'TYPE', 'replica');
-    for (let at = 0; at < 20; at++) await client.call('SET', `{bar}${at}`, 'x'.repeat(1000));
-    await client.call('EXEC');
-    client.close();
+    await forceCopy(master);
     await until('it is hidden', async () => !(await inSlots()));
     assert.match(String(await ask(replica, 'INFO', 'persistence')), /^loading:1\r$/m);
     assert.equal(await say(replica, 'CONFIG', 'SET', 'key-load-delay', '0'), 'OK');
